@@ -1,0 +1,68 @@
+"""Builds the Cython kernels; everything else about the package is in pyproject.toml.
+
+Environment:
+    TICKER_DEBUG=1   bounds checks and C assertions on, optimisation low
+    TICKER_ONLY=a,b  only the modules whose path starts with one of these (for development)
+"""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("TICKER_DEBUG") == "1"
+ONLY = tuple(filter(None, os.environ.get("TICKER_ONLY", "").split(",")))
+
+Options.warning_errors = True
+
+C_FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
+# what Cython itself generates would trip these
+C_FLAGS += ["-Wno-unused-variable", "-Wno-unused-but-set-variable", "-Wno-unused-function"]
+C_FLAGS += ["-Wno-missing-field-initializers", "-Wno-cast-function-type"]
+MACROS: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)]
+if DEBUG:
+    C_FLAGS += ["-O1", "-g", "-UNDEBUG"]
+else:
+    C_FLAGS += ["-O3", "-g1", "-fno-plt"]
+    MACROS.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": True,
+    "wraparound": False,
+    "cdivision": not DEBUG,
+    "initializedcheck": DEBUG,
+    "embedsignature": True,
+    "always_allow_keywords": True,
+}
+
+
+def extensions() -> list[Extension]:
+    """One extension module per .pyx file below ticker/."""
+    found = []
+    for path in sorted(Path("ticker").rglob("*.pyx")):
+        if ONLY and not str(path).startswith(ONLY):
+            continue
+        name = ".".join(path.with_suffix("").parts)
+        found.append(
+            Extension(
+                name,
+                [str(path)],
+                include_dirs=["."],
+                depends=[str(header) for header in Path("ticker").rglob("*.h")],
+                extra_compile_args=C_FLAGS,
+                define_macros=MACROS,
+            )
+        )
+    return found
+
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        compiler_directives=DIRECTIVES,
+    )
+)

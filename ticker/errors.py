@@ -1,0 +1,45 @@
+"""Every error that ticker raises on purpose, with its exit code.
+
+Law: a message says what is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class TickerError(Exception):
+    """The base of all; `exit_code` is what the process ends with when nothing catches it."""
+
+    exit_code = 1
+
+
+class ConfigError(TickerError):
+    """The configuration is wrong; the message starts with the path of the offending key."""
+
+    exit_code = 3
+
+
+class SegmentError(TickerError):
+    """A shared-memory segment is missing, or is not what its reader expects."""
+
+    exit_code = 4
+
+
+class FeedError(TickerError):
+    """A feed cannot start, or a capture cannot be read."""
+
+    exit_code = 5
+
+
+class DecodeError(TickerError):
+    """Bytes that are not what their specification says they must be.
+
+    This is the one error that sessions, decoders and parsers may raise for any input.
+    """
+
+    exit_code = 6
+
+
+class GatewayError(TickerError):
+    """A gateway cannot start or cannot bind."""
+
+    exit_code = 7

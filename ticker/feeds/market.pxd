@@ -1,0 +1,57 @@
+"""The market as one feed sees it: instruments, orders, trades; what decoders call.
+
+Every call pushes scalars: prices in 1e-9 units, sizes in shares, times in ns since the epoch
+UTC. Nothing here raises: what cannot be used is counted by its reason (counters.pxd).
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+
+cdef enum Side:
+    BID = 0
+    ASK = 1
+
+cdef enum TradeFlag:
+    TRADE_SETS_LAST = 1
+    TRADE_SETS_RANGE = 2       # open, high, low
+    TRADE_COUNTS_VOLUME = 4
+    TRADE_REGULAR = 7
+
+
+cdef class Market:
+    # Instruments. `key` is the feed's own number of it (ITCH: stock locate).
+    cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil
+    cdef int32_t find(self, uint64_t key) noexcept nogil
+
+    # Orders, by the feed's reference number.
+    cdef void add_order(
+        self, int32_t instrument, uint64_t reference, Side side, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil
+    cdef void execute_order(
+        self, uint64_t reference, uint64_t size, uint64_t match, int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void execute_order_at(
+        self, uint64_t reference, uint64_t size, int64_t price, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void reduce_order(self, uint64_t reference, uint64_t size, int64_t time) noexcept nogil
+    cdef void delete_order(self, uint64_t reference, int64_t time) noexcept nogil
+    cdef void replace_order(
+        self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil
+    cdef void prefetch_order(self, uint64_t reference) noexcept nogil
+
+    # Trades that no displayed order made, breaks, states.
+    cdef void trade(
+        self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil
+    cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
+    cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
+    cdef void clear_books(self) noexcept nogil
+
+    # Make visible what changed since the last flush: rows, then rings, then doorbells.
+    cdef void flush(self, int64_t publish_time) noexcept nogil

@@ -1,0 +1,18 @@
+"""What every protocol decoder is to its session: one message at a time, bytes in, calls out."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+from ticker.feeds.market cimport Market
+
+
+cdef class Protocol:
+    """Decodes the messages of one exchange protocol into calls on a Market.
+
+    A subclass lives in ticker/feeds/protocols/<name>.pyx and is found by that name.
+    """
+
+    cdef Market market
+
+    cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
+    # A hint that this message will come soon: prefetch what it will touch. May do nothing.
+    cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil

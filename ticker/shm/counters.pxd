@@ -1,0 +1,103 @@
+"""The counters of a segment by number; counters.pyx gives them their names, in this order."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from ticker.shm.atomics cimport add_relaxed
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport HISTOGRAM_WORDS
+
+
+cdef enum FeedCounter:
+    # transport and session
+    FEED_PACKETS = 0
+    FEED_PACKETS_LINE_A
+    FEED_PACKETS_LINE_B
+    FEED_PACKETS_RETRANSMITTED
+    FEED_BYTES
+    FEED_BAD_PACKETS
+    FEED_HEARTBEATS
+    FEED_MESSAGES
+    FEED_DUPLICATE_MESSAGES
+    FEED_GAPS
+    FEED_GAP_MESSAGES
+    FEED_GAPS_FILLED_BY_LINE
+    FEED_REQUESTS
+    FEED_RECOVERED_MESSAGES
+    FEED_LOST_MESSAGES
+    FEED_SESSIONS
+    # protocol and book
+    FEED_UNKNOWN_TYPES
+    FEED_SHORT_MESSAGES
+    FEED_UNKNOWN_ORDERS
+    FEED_UNKNOWN_SYMBOLS
+    FEED_TABLE_FULL
+    FEED_BREAKS_UNMATCHED
+    # filter: a reason each
+    FEED_REJECTED_DUPLICATE
+    FEED_REJECTED_BAD_PRICE
+    FEED_REJECTED_BAD_SIZE
+    FEED_REJECTED_OLDER
+    # publisher
+    FEED_TRADES
+    FEED_QUOTES
+    FEED_BREAKS
+    FEED_STATUS_CHANGES
+    FEED_DOORBELLS
+    FEED_ROWS_REPAIRED
+    FEED_COUNTER_END
+
+cdef enum GatewayCounter:
+    GATEWAY_CONNECTIONS_OPEN = 0
+    GATEWAY_CONNECTIONS_ACCEPTED
+    GATEWAY_CONNECTIONS_CLOSED
+    GATEWAY_HANDSHAKES_REFUSED
+    GATEWAY_SUBSCRIPTIONS
+    GATEWAY_COMMANDS
+    GATEWAY_ERRORS_SENT
+    GATEWAY_HTTP_REQUESTS
+    GATEWAY_RECORDS_READ
+    GATEWAY_LAPS
+    GATEWAY_RECORDS_SKIPPED
+    GATEWAY_FLUSHES
+    GATEWAY_CLIENT_FLUSHES
+    GATEWAY_UPDATES_SENT
+    GATEWAY_SNAPSHOTS_SENT
+    GATEWAY_BYTES_SENT
+    GATEWAY_ENCODED
+    GATEWAY_CONFLATED
+    GATEWAY_SEND_BLOCKED
+    GATEWAY_SLOW_CLOSED
+    GATEWAY_WAKEUPS
+    GATEWAY_PROTOCOL_ERRORS
+    GATEWAY_COUNTER_END
+
+cdef enum FeedHistogram:
+    FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0
+    FEED_HISTOGRAM_RECEIVE_TO_PUBLISH
+
+cdef enum GatewayHistogram:
+    GATEWAY_HISTOGRAM_PUBLISH_TO_SEND = 0
+    GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND
+    GATEWAY_HISTOGRAM_FLUSH
+
+cdef extern from *:
+    """
+    static inline unsigned ticker_bucket(uint64_t value) {
+        /* log-linear, 8 steps to the octave: the bucket's width is at most 1/8 of its value */
+        if (value < 8) return (unsigned)value;
+        unsigned top = 63u - (unsigned)__builtin_clzll(value);
+        return (top - 2) * 8 + (unsigned)((value >> (top - 3)) & 7);
+    }
+    """
+    unsigned bucket_of "ticker_bucket"(uint64_t value) nogil
+
+
+cdef inline void count(uint64_t* counters, unsigned which, uint64_t by) noexcept nogil:
+    add_relaxed(counters + which, by)
+
+
+cdef inline void record_duration(uint64_t* histograms, unsigned which, int64_t ns) noexcept nogil:
+    """A duration into a histogram of the own segment; a negative one counts as 0."""
+    add_relaxed(
+        histograms + which * HISTOGRAM_WORDS + bucket_of(<uint64_t>ns if ns > 0 else 0), 1
+    )

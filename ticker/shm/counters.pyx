@@ -1,0 +1,186 @@
+"""Counters and latency histograms of a segment, read by anybody, written by its owner."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store_release
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    FEED_ENDED,
+    FEED_LIVE,
+    FEED_RECOVERING,
+    FEED_SEGMENT,
+    FEED_STALE,
+    FEED_STARTING,
+    HISTOGRAM_WORDS,
+    HISTOGRAMS,
+    FeedState,
+    GatewayState,
+)
+
+FEED_COUNTERS = (
+    "packets", "packets_line_a", "packets_line_b", "packets_retransmitted", "bytes",
+    "bad_packets", "heartbeats", "messages", "duplicate_messages", "gaps", "gap_messages",
+    "gaps_filled_by_line", "requests", "recovered_messages", "lost_messages", "sessions",
+    "unknown_types", "short_messages", "unknown_orders", "unknown_symbols", "table_full",
+    "breaks_unmatched", "rejected_duplicate", "rejected_bad_price", "rejected_bad_size",
+    "rejected_older", "trades", "quotes", "breaks", "status_changes", "doorbells",
+    "rows_repaired",
+)
+GATEWAY_COUNTERS = (
+    "connections_open", "connections_accepted", "connections_closed", "handshakes_refused",
+    "subscriptions", "commands", "errors_sent", "http_requests", "records_read", "laps",
+    "records_skipped", "flushes", "client_flushes", "updates_sent", "snapshots_sent",
+    "bytes_sent", "encoded", "conflated", "send_blocked", "slow_closed", "wakeups",
+    "protocol_errors",
+)
+FEED_HISTOGRAMS = ("exchange_to_receive", "receive_to_publish")
+GATEWAY_HISTOGRAMS = ("publish_to_send", "exchange_to_send", "flush")
+FEED_STATES = {
+    FEED_STARTING: "starting", FEED_RECOVERING: "recovering", FEED_LIVE: "live",
+    FEED_STALE: "stale", FEED_ENDED: "ended",
+}
+STARTING = FEED_STARTING
+RECOVERING = FEED_RECOVERING
+LIVE = FEED_LIVE
+STALE = FEED_STALE
+ENDED = FEED_ENDED
+
+assert len(FEED_COUNTERS) == FEED_COUNTER_END
+assert len(GATEWAY_COUNTERS) == GATEWAY_COUNTER_END
+
+
+cdef class Counters:
+    """The counters of a mapped segment, by name."""
+
+    cdef Mapping mapping
+    cdef tuple names
+
+    def __init__(self, Mapping mapping not None) -> None:
+        self.mapping = mapping
+        kind = mapping.header.kind
+        self.names = FEED_COUNTERS if kind == FEED_SEGMENT else GATEWAY_COUNTERS
+
+    def __getitem__(self, name: str) -> int:
+        return load_relaxed(self.mapping.counters + <unsigned>self.names.index(name))
+
+    def add(self, name: str, by: int = 1) -> None:
+        """Only the segment's owner may call this."""
+        self._check_writable()
+        count(self.mapping.counters, <unsigned>self.names.index(name), by)
+
+    def put(self, name: str, value: int) -> None:
+        """Set a counter that is a gauge. Only the segment's owner may call this."""
+        self._check_writable()
+        store_relaxed(self.mapping.counters + <unsigned>self.names.index(name), value)
+
+    def as_dict(self) -> dict[str, int]:
+        """All of them; each is read atomically, together they are not one instant."""
+        return {name: self._value(index) for index, name in enumerate(self.names)}
+
+    cdef uint64_t _value(self, unsigned index) noexcept:
+        return load_relaxed(self.mapping.counters + index)
+
+    cdef int _check_writable(self) except -1:
+        if not self.mapping.writable:
+            raise TypeError("the segment is mapped read-only")
+        return 0
+
+
+cdef class Heartbeat:
+    """The owner's sign of life: epoch, pid, time and (feeds) state."""
+
+    cdef Mapping mapping
+    cdef bint is_feed
+
+    def __init__(self, Mapping mapping not None) -> None:
+        self.mapping = mapping
+        self.is_feed = mapping.header.kind == FEED_SEGMENT
+
+    def take_over(self, pid: int, now_ns: int) -> int:
+        """A new writer announces itself; the new epoch."""
+        cdef uint64_t* words = self._words()
+        cdef uint64_t epoch = load_relaxed(&words[0]) + 1
+        store_relaxed(&words[1], pid)
+        store_relaxed(&words[2], now_ns)
+        store_release(&words[0], epoch)
+        return epoch
+
+    def beat(self, now_ns: int) -> None:
+        store_release(&self._words()[2], now_ns)
+
+    def set_state(self, state: int) -> None:
+        """Feeds only: one of STARTING, RECOVERING, LIVE, STALE, ENDED."""
+        store_release(&self.mapping.feed_state().state, state)
+
+    @property
+    def epoch(self) -> int:
+        return load_acquire(&self._words()[0])
+
+    @property
+    def pid(self) -> int:
+        return load_relaxed(&self._words()[1])
+
+    @property
+    def time_ns(self) -> int:
+        """Wall clock of the last beat; 0 before the first one."""
+        return load_acquire(&self._words()[2])
+
+    @property
+    def state(self) -> str:
+        """Feeds only: starting, recovering, live, stale or ended."""
+        return FEED_STATES[load_acquire(&self.mapping.feed_state().state)]
+
+    @property
+    def last_message_ns(self) -> int:
+        """Feeds only: receive time of the last packet, 0 before the first one."""
+        return load_acquire(&self.mapping.feed_state().last_message_ns)
+
+    cdef uint64_t* _words(self) except NULL:
+        # FeedState and GatewayState begin alike: writer_epoch, writer_pid, heartbeat_ns.
+        if self.is_feed:
+            return <uint64_t*>self.mapping.feed_state()
+        return <uint64_t*>self.mapping.gateway_state()
+
+
+def bucket_bounds(index: int) -> tuple[int, int]:
+    """Lower (inclusive) and upper (exclusive) bound in ns of a histogram bucket."""
+    if index < 8:
+        return index, index + 1
+    top, step = index // 8 + 2, index % 8
+    return (8 + step) << (top - 3), (9 + step) << (top - 3)
+
+
+def histogram(Mapping mapping not None, index: int) -> list[int]:
+    """The counts of one histogram by bucket (bucket_bounds), trailing zeros left out."""
+    if not 0 <= index < HISTOGRAMS:
+        raise IndexError(f"histogram {index}: a segment has {HISTOGRAMS}")
+    cdef uint64_t* words = mapping.histograms + <unsigned>index * HISTOGRAM_WORDS
+    cdef unsigned used = HISTOGRAM_WORDS
+    cdef unsigned bucket
+    while used and not load_relaxed(words + used - 1):
+        used -= 1
+    counts = []
+    for bucket in range(used):
+        counts.append(load_relaxed(words + bucket))
+    return counts
+
+
+def record(Mapping mapping not None, index: int, ns: int) -> None:
+    """One duration into a histogram of the own segment."""
+    if not mapping.writable:
+        raise TypeError("the segment is mapped read-only")
+    record_duration(mapping.histograms, index, ns)
+
+
+def percentile(counts: list[int], fraction: float) -> int:
+    """The upper bound in ns of the bucket that holds this fraction of the counts; 0: none."""
+    total = sum(counts)
+    if not total:
+        return 0
+    wanted = fraction * total
+    reached = 0
+    for index, number in enumerate(counts):
+        reached += number
+        if number and reached >= wanted:
+            return bucket_bounds(index)[1] - 1
+    return bucket_bounds(len(counts) - 1)[1] - 1

@@ -1,0 +1,80 @@
+"""Waking a gateway that has nothing to do, and nobody else.
+
+Law: the sleeper arms its flag, fences, and looks at the rings once more before it sleeps; the
+publisher writes the rings, fences, and then looks at the flag. One of the two sees the other
+(Dekker), so no tick is slept through. Each arming is answered by one write at most.
+The flag is a count: odd while armed.
+"""
+
+from libc.stdint cimport uint64_t
+from posix.unistd cimport read, write
+
+from ticker.shm.atomics cimport fence_full, load_relaxed, store_relaxed
+from ticker.shm.header cimport Mapping
+
+from ticker.errors import SegmentError
+
+cdef enum:
+    MAX_GATEWAYS = 64
+
+
+cdef class Doorbell:
+    """Owned by one gateway. `fd` is a non-blocking eventfd inherited from the supervisor."""
+
+    def __cinit__(self, Mapping mapping not None, fd: int) -> None:
+        if not mapping.writable:
+            raise SegmentError("a doorbell needs the gateway's own, writable segment")
+        self.mapping = mapping
+        self.state = mapping.gateway_state()
+        self.fd = fd
+        self.disarm()
+
+    cdef void arm(self) noexcept nogil:
+        """After this the caller must look at the rings again before it sleeps."""
+        store_relaxed(&self.state.doorbell_armed, load_relaxed(&self.state.doorbell_armed) | 1)
+        fence_full()
+
+    cdef void disarm(self) noexcept nogil:
+        cdef uint64_t ticket = load_relaxed(&self.state.doorbell_armed)
+        cdef uint64_t drained
+        if ticket & 1:
+            store_relaxed(&self.state.doorbell_armed, ticket + 1)
+        read(self.fd, &drained, sizeof(drained))
+
+    def arm_from_python(self) -> None:
+        self.arm()
+
+    def disarm_from_python(self) -> None:
+        self.disarm()
+
+
+cdef class DoorbellRinger:
+    """Owned by one feed worker. `doors`: (gateway's mapping, eventfd) of each gateway slot."""
+
+    def __cinit__(self, doors: list[tuple[Mapping, int]]) -> None:
+        cdef Mapping mapping
+        if len(doors) > MAX_GATEWAYS:
+            raise SegmentError(f"{len(doors)} gateways: at most {MAX_GATEWAYS}")
+        self.mappings = [door[0] for door in doors]
+        for mapping, fd in doors:
+            self.states[self.used] = mapping.gateway_state()
+            self.fds[self.used] = fd
+            self.used += 1
+
+    cdef int ring(self) noexcept nogil:
+        """Ring every armed gateway once; how many were rung. Call after the rings are written."""
+        cdef int i
+        cdef int rung = 0
+        cdef uint64_t ticket
+        cdef uint64_t one = 1
+        fence_full()
+        for i in range(self.used):
+            ticket = load_relaxed(&self.states[i].doorbell_armed)
+            if ticket & 1 and ticket != self.rung[i]:
+                self.rung[i] = ticket
+                if write(self.fds[i], &one, sizeof(one)) == sizeof(one):
+                    rung += 1
+        return rung
+
+    def ring_from_python(self) -> int:
+        return self.ring()

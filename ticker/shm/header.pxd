@@ -1,0 +1,21 @@
+from libc.stdint cimport uint8_t, uint64_t
+
+from ticker.shm.layout cimport FeedState, GatewayState, SegmentHeader
+
+
+cdef class Mapping:
+    """A mapped segment as its users see it: base address, header, length.
+
+    Holds the buffer, so the addresses live as long as this object does.
+    """
+
+    cdef object buffer
+    cdef uint8_t* base
+    cdef readonly uint64_t size
+    cdef readonly bint writable
+    cdef SegmentHeader* header
+    cdef uint64_t* counters
+    cdef uint64_t* histograms
+
+    cdef FeedState* feed_state(self) except NULL
+    cdef GatewayState* gateway_state(self) except NULL

@@ -1,0 +1,146 @@
+"""The head of a segment: writing it, and refusing a segment that is not the expected one."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport uint8_t, uint64_t
+
+from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store_release
+from ticker.shm.layout cimport (
+    BODY_OFFSET,
+    COUNTERS_OFFSET,
+    FEED_SEGMENT,
+    GATEWAY_SEGMENT,
+    HISTOGRAMS_OFFSET,
+    LAYOUT_VERSION,
+    STATE_OFFSET,
+    FeedState,
+    GatewayState,
+    Record,
+    RingHeader,
+    Row,
+    SegmentHeader,
+)
+
+from ticker.errors import SegmentError
+
+cdef uint64_t MAGIC = 0x315245_4B434954  # "TICKER1" in memory order
+
+KIND_FEED = FEED_SEGMENT
+KIND_GATEWAY = GATEWAY_SEGMENT
+_KIND_NAMES = {FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway"}
+
+
+cdef uint64_t ring_stride(uint64_t ring_capacity) noexcept:
+    return sizeof(RingHeader) + ring_capacity * sizeof(Record)
+
+
+def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:
+    """Bytes of a segment with `rows` table rows and `rings` rings of `ring_capacity` records."""
+    if kind == GATEWAY_SEGMENT:
+        return BODY_OFFSET
+    if rows < 1 or rings < 1:
+        raise SegmentError(f"a feed segment needs rows and rings, not {rows} and {rings}")
+    if ring_capacity < 2 or ring_capacity & (ring_capacity - 1):
+        raise SegmentError(f"ring capacity {ring_capacity}: take a power of two, at least 2")
+    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride(ring_capacity)
+
+
+cdef class Mapping:
+    """A mapped segment: `buffer` is an mmap (or any buffer) that starts with a SegmentHeader."""
+
+    def __cinit__(self, buffer: object, writable: bool) -> None:
+        cdef Py_buffer view
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+        self.base = <uint8_t*>view.buf
+        self.size = view.len
+        # The mmap stays mapped for as long as `buffer` is referenced; an export held open
+        # would only forbid closing it.
+        PyBuffer_Release(&view)
+        self.buffer = buffer
+        self.writable = writable
+        if self.size < BODY_OFFSET:
+            raise SegmentError(f"segment of {self.size} bytes is too short for its header")
+        self.header = <SegmentHeader*>self.base
+        self.counters = <uint64_t*>(self.base + COUNTERS_OFFSET)
+        self.histograms = <uint64_t*>(self.base + HISTOGRAMS_OFFSET)
+
+    cdef FeedState* feed_state(self) except NULL:
+        if self.header.kind != FEED_SEGMENT:
+            raise SegmentError("this is not a feed's segment")
+        return <FeedState*>(self.base + STATE_OFFSET)
+
+    cdef GatewayState* gateway_state(self) except NULL:
+        if self.header.kind != GATEWAY_SEGMENT:
+            raise SegmentError("this is not a gateway's segment")
+        return <GatewayState*>(self.base + STATE_OFFSET)
+
+    def format(
+        self, kind: int, boot_id: int, now_ns: int, rows: int = 0, rings: int = 0,
+        ring_capacity: int = 0,
+    ) -> None:
+        """Write the header of a fresh, zeroed segment; the magic goes in last."""
+        cdef uint64_t expected = segment_size(kind, rows, rings, ring_capacity)
+        if self.size != expected:
+            raise SegmentError(f"segment has {self.size} bytes, its geometry needs {expected}")
+        cdef SegmentHeader* head = self.header
+        store_relaxed(&head.layout_version, LAYOUT_VERSION)
+        store_relaxed(&head.kind, kind)
+        store_relaxed(&head.total_size, expected)
+        store_relaxed(&head.boot_id, boot_id)
+        store_relaxed(&head.created_ns, now_ns)
+        store_relaxed(&head.row_capacity, rows)
+        store_relaxed(&head.row_stride, sizeof(Row))
+        store_relaxed(&head.table_offset, BODY_OFFSET)
+        store_relaxed(&head.ring_count, rings)
+        store_relaxed(&head.ring_capacity, ring_capacity)
+        store_relaxed(&head.rings_offset, BODY_OFFSET + <uint64_t>rows * sizeof(Row))
+        store_relaxed(&head.record_size, sizeof(Record))
+        store_release(&head.magic, MAGIC)
+
+    def check(self, kind: int, boot_id: int | None = None) -> None:
+        """Refuse a segment of another program, version, size, kind or life of the server."""
+        cdef SegmentHeader* head = self.header
+        if load_acquire(&head.magic) != MAGIC:
+            raise SegmentError("not a ticker segment (wrong magic); is the server starting up?")
+        _same("layout version", load_relaxed(&head.layout_version), LAYOUT_VERSION,
+              "run the same ticker version as the server")
+        if load_relaxed(&head.kind) != kind:
+            raise SegmentError(
+                f"this is a {_KIND_NAMES.get(head.kind, head.kind)} segment, "
+                f"not a {_KIND_NAMES[kind]} segment"
+            )
+        _same("size", self.size, load_relaxed(&head.total_size), "it was truncated; restart")
+        expected = segment_size(
+            kind, head.row_capacity, head.ring_count, head.ring_capacity
+        )
+        _same("geometry", load_relaxed(&head.total_size), expected, "restart the server")
+        if kind == FEED_SEGMENT:
+            _same("row size", load_relaxed(&head.row_stride), sizeof(Row), "restart the server")
+            _same("record size", load_relaxed(&head.record_size), sizeof(Record), "restart")
+            _same("table offset", load_relaxed(&head.table_offset), BODY_OFFSET, "restart")
+            _same("rings offset", load_relaxed(&head.rings_offset),
+                  BODY_OFFSET + head.row_capacity * sizeof(Row), "restart the server")
+        if boot_id is not None:
+            _same("boot id", load_relaxed(&head.boot_id), boot_id,
+                  "the server was restarted; attach again")
+
+    @property
+    def boot_id(self) -> int:
+        """Names one life of the server; readers of another life are refused."""
+        return load_relaxed(&self.header.boot_id)
+
+    @property
+    def row_capacity(self) -> int:
+        return load_relaxed(&self.header.row_capacity)
+
+    @property
+    def ring_count(self) -> int:
+        return load_relaxed(&self.header.ring_count)
+
+    @property
+    def ring_capacity(self) -> int:
+        return load_relaxed(&self.header.ring_capacity)
+
+
+def _same(what: str, found: int, expected: int, advice: str) -> None:
+    if found != expected:
+        raise SegmentError(f"segment {what} is {found}, expected {expected}: {advice}")

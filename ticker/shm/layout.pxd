@@ -1,0 +1,166 @@
+"""The only byte offsets of shared memory.
+
+Law: whoever changes anything here raises LAYOUT_VERSION; attach refuses every other version.
+All words are 64 bits, host order, naturally aligned, and reached through atomics.pxd.
+
+A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all others read:
+
+    0      SegmentHeader   what it is; written once by the supervisor, before any worker exists
+    512    FeedState       epoch, heartbeat, state, row count, resume point
+    1024   counters        COUNTERS words, each with one meaning (counters.py)
+    4096   histograms      HISTOGRAMS x HISTOGRAM_WORDS words
+    ...    price table     row_capacity x Row
+    ...    rings           ring_count x (RingHeader + ring_capacity x Record)
+
+A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it:
+
+    0      SegmentHeader
+    512    GatewayState    heartbeat, doorbell flag
+    1024   counters
+    4096   histograms
+
+A row keeps two copies of its values. The writer fills the copy that nobody reads and then
+makes it the current one, so a reader never waits, even for a writer that died half-way:
+
+    generation   2g     copy g & 1 is current, the other one is at rest
+                 2g+1   copy g & 1 is current, the other one is being written
+
+    +------------+---------------------------+--------+--------+
+    | generation | symbol, venue, scales     | copy 0 | copy 1 |
+    |   8 B      |   56 B, written once      | 192 B  | 192 B  |
+    +------------+---------------------------+--------+--------+
+
+A ring record carries its own sequence: 2n+1 while record n is written, 2n+2 once it is whole.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum:
+    LAYOUT_VERSION = 1
+    STATE_OFFSET = 512
+    COUNTERS_OFFSET = 1024
+    COUNTERS = 384
+    HISTOGRAMS_OFFSET = 4096
+    HISTOGRAMS = 8
+    HISTOGRAM_WORDS = 512
+    BODY_OFFSET = 4096 + 8 * 512 * 8
+    CACHE_LINE = 64
+    SYMBOL_BYTES = 24
+    VENUE_BYTES = 8
+    CURRENCY_BYTES = 8
+    VALUE_WORDS = 24
+    RECORD_WORDS = 8
+
+cdef enum SegmentKind:
+    FEED_SEGMENT = 1
+    GATEWAY_SEGMENT = 2
+
+cdef struct SegmentHeader:
+    uint64_t magic
+    uint64_t layout_version
+    uint64_t kind
+    uint64_t total_size
+    uint64_t boot_id
+    uint64_t created_ns
+    uint64_t row_capacity
+    uint64_t row_stride
+    uint64_t table_offset
+    uint64_t ring_count
+    uint64_t ring_capacity
+    uint64_t rings_offset
+    uint64_t record_size
+
+cdef struct FeedState:
+    uint64_t writer_epoch        # grows by one with every writer that takes the segment over
+    uint64_t writer_pid
+    uint64_t heartbeat_ns        # last time the writer was seen alive, wall clock
+    uint64_t state               # FeedLiveness
+    uint64_t row_count           # rows [0, row_count) are whole and will never move
+    uint64_t resume_sequence     # next sequence that the session expected, 0: none
+    uint64_t resume_session[2]   # its session id, NUL padded
+    uint64_t last_message_ns     # receive time of the last packet
+
+cdef struct GatewayState:
+    uint64_t writer_epoch
+    uint64_t writer_pid
+    uint64_t heartbeat_ns
+    uint64_t doorbell_armed      # 1: asleep, ring the eventfd
+
+cdef enum FeedLiveness:
+    FEED_STARTING = 0
+    FEED_RECOVERING = 1
+    FEED_LIVE = 2
+    FEED_STALE = 3
+    FEED_ENDED = 4
+
+cdef enum TradingStatus:
+    STATUS_UNKNOWN = 0
+    STATUS_TRADING = 1
+    STATUS_HALTED = 2
+    STATUS_PAUSED = 3
+    STATUS_QUOTE_ONLY = 4
+    STATUS_CLOSED = 5
+
+cdef enum RowFlag:
+    ROW_STALE = 1                # restored or carried over, no live tick since
+    ROW_TEST = 2                 # a test issue of the venue
+
+# The values of a row: what one copy holds. Prices are 1e-9 units, 0 where there is none
+# (has_* bits would cost a word; no venue trades at 0); times are ns since the epoch, UTC.
+cdef struct Values:
+    int64_t price                # last sale
+    uint64_t size                # of the last sale
+    uint64_t volume              # cumulative, of the session
+    uint64_t trades              # cumulative count, of the session, net of breaks
+    uint64_t seq                 # trades accepted on this row, only grows
+    int64_t open
+    int64_t high
+    int64_t low
+    int64_t previous_close
+    int64_t bid
+    uint64_t bid_size
+    int64_t ask
+    uint64_t ask_size
+    int64_t exchange_time        # of the last sale
+    int64_t receive_time         # of the last sale
+    int64_t publish_time         # of these values
+    int64_t quote_time           # exchange time of the quote
+    uint64_t quotes              # quote changes published
+    uint64_t status              # TradingStatus
+    uint64_t flags               # RowFlag bits
+    uint64_t corrections         # trades taken back
+    uint64_t reserved[3]
+
+cdef struct Row:
+    uint64_t generation
+    char symbol[SYMBOL_BYTES]    # canonical form, NUL padded
+    char venue[VENUE_BYTES]      # ISO 10383 MIC, NUL padded
+    char currency[CURRENCY_BYTES]
+    uint64_t size_exponent       # sizes and volumes are in 10^-size_exponent units
+    uint64_t instrument_key      # the feed's own number of it (ITCH: locate), for a successor
+    uint64_t copies[2][VALUE_WORDS]
+
+cdef struct RingHeader:
+    uint64_t cursor              # records ever published: the next record's number
+    uint64_t reserved[7]
+
+cdef enum RecordKind:
+    RECORD_TRADE = 1             # a trade that set the last price
+    RECORD_PRINT = 2             # a trade that counts for volume but did not set the last price
+    RECORD_QUOTE = 3             # bid or ask changed
+    RECORD_STATUS = 4            # trading status or flags changed
+    RECORD_CORRECTION = 5        # read the row again: a trade was taken back
+
+cdef struct Record:
+    uint64_t sequence            # commit marker, see above
+    uint32_t row
+    uint8_t kind                 # RecordKind
+    uint8_t reserved
+    uint16_t conditions
+    int64_t price
+    uint64_t size
+    int64_t exchange_time
+    int64_t receive_time
+    int64_t publish_time
+    uint64_t seq                 # the row's seq with this trade

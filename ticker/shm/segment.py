@@ -1,0 +1,132 @@
+"""POSIX shared-memory segments: create, attach, remove.
+
+The supervisor creates (mode 0600, every page backed at once, so that a full tmpfs is an
+error here and not a SIGBUS later); workers attach, readers with PROT_READ.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import posix_ipc
+
+from ticker.errors import SegmentError
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping, segment_size
+
+SHM_FOLDER = Path("/dev/shm")
+MODE = 0o600
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How much a feed segment holds: table rows, rings (shards), records per ring."""
+
+    rows: int = 16_384
+    rings: int = 4
+    ring_capacity: int = 65_536
+
+
+def feed_name(instance: str, feed: str) -> str:
+    return f"/ticker.{instance}.{feed}"
+
+
+def gateway_name(instance: str, index: int) -> str:
+    return f"/ticker.{instance}.gateway{index}"
+
+
+def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty feed segment; refuses a name that is taken."""
+    size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
+    mapping = _create(name, size)
+    mapping.format(
+        KIND_FEED, boot_id, now_ns, geometry.rows, geometry.rings, geometry.ring_capacity
+    )
+    return mapping
+
+
+def create_gateway(name: str, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty gateway segment."""
+    mapping = _create(name, segment_size(KIND_GATEWAY))
+    mapping.format(KIND_GATEWAY, boot_id, now_ns)
+    return mapping
+
+
+def private_feed(geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
+    """A feed segment in anonymous memory, for `ticker replay`: the same pipeline, no name."""
+    size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
+    mapping = Mapping(mmap.mmap(-1, size), True)
+    mapping.format(
+        KIND_FEED, boot_id, now_ns, geometry.rows, geometry.rings, geometry.ring_capacity
+    )
+    return mapping
+
+
+def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool = False) -> Mapping:
+    """Map an existing segment after checking all that can be checked.
+
+    Raises:
+        SegmentError: no such segment, or wrong mode, owner, magic, version, size or boot id.
+    """
+    try:
+        shared = posix_ipc.SharedMemory(name, read_only=not writable)
+    except posix_ipc.ExistentialError:
+        raise SegmentError(f"{name}: no such segment; is `ticker serve` running?") from None
+    except posix_ipc.PermissionsError:
+        raise SegmentError(f"{name}: not yours; run as the user that runs the server") from None
+    try:
+        status = os.fstat(shared.fd)
+        if stat.S_IMODE(status.st_mode) != MODE:
+            raise SegmentError(
+                f"{name}: mode is {stat.S_IMODE(status.st_mode):04o}, expected {MODE:04o}: "
+                "somebody changed it; restart the server"
+            )
+        if status.st_size < segment_size(KIND_GATEWAY):
+            raise SegmentError(f"{name}: {status.st_size} bytes is too short; restart the server")
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        mapping = Mapping(mmap.mmap(shared.fd, status.st_size, access=access), writable)
+    finally:
+        shared.close_fd()
+    try:
+        mapping.check(kind, boot_id)
+    except SegmentError as error:
+        raise SegmentError(f"{name}: {error}") from None
+    return mapping
+
+
+def remove(name: str) -> bool:
+    """Unlink a segment; False when it is already gone."""
+    try:
+        posix_ipc.unlink_shared_memory(name)
+    except posix_ipc.ExistentialError:
+        return False
+    return True
+
+
+def leftovers(instance: str) -> list[str]:
+    """Names of the segments that an earlier life of `instance` left behind."""
+    return sorted(f"/{path.name}" for path in SHM_FOLDER.glob(f"ticker.{instance}.*"))
+
+
+def _create(name: str, size: int) -> Mapping:
+    try:
+        shared = posix_ipc.SharedMemory(name, posix_ipc.O_CREX, mode=MODE)
+    except posix_ipc.ExistentialError:
+        raise SegmentError(
+            f"{name}: exists already; another server runs under this instance name"
+        ) from None
+    try:
+        os.fchmod(shared.fd, MODE)
+        os.posix_fallocate(shared.fd, 0, size)
+        return Mapping(mmap.mmap(shared.fd, size), True)
+    except OSError as error:
+        posix_ipc.unlink_shared_memory(name)
+        raise SegmentError(
+            f"{name}: cannot back {size} bytes of shared memory ({error.strerror}); "
+            "lower `rows` or `ring_capacity`, or enlarge /dev/shm"
+        ) from error
+    finally:
+        shared.close_fd()

@@ -1,0 +1,205 @@
+"""The price table: one row per symbol, one writer, any number of readers that never wait.
+
+Law: the writer fills the copy that is not current, then makes it current. A reader is right
+when the generation did not move by two half-steps while it copied (layout.pxd has the
+picture); a writer that died inside a row leaves the current copy whole.
+Source: the latch variant of the seqlock (Linux, include/linux/seqlock.h, seqcount_latch_t),
+with the memory order of H.-J. Boehm, "Can seqlocks get along with programming language
+memory models?", MSPC 2012.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.shm.atomics cimport (
+    copy_words_in,
+    copy_words_out,
+    fence_acquire,
+    fence_release,
+    load_acquire,
+    load_relaxed,
+    store_relaxed,
+    store_release,
+)
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    BODY_OFFSET,
+    CURRENCY_BYTES,
+    SYMBOL_BYTES,
+    VALUE_WORDS,
+    VENUE_BYTES,
+    FeedState,
+    Row,
+    Values,
+)
+
+from ticker.errors import SegmentError
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+cdef enum:
+    READ_ATTEMPTS = 1000
+
+FIELDS = (
+    "price", "size", "volume", "trades", "seq", "open", "high", "low", "previous_close",
+    "bid", "bid_size", "ask", "ask_size", "exchange_time", "receive_time", "publish_time",
+    "quote_time", "quotes", "status", "flags", "corrections",
+)
+
+
+cdef class PriceTable:
+    """Reads rows. `mapping` may be read-only."""
+
+    def __cinit__(self, Mapping mapping not None, *_: object) -> None:
+        self.mapping = mapping
+        self.state = mapping.feed_state()
+        self.rows = <Row*>(mapping.base + BODY_OFFSET)
+        self.capacity = <uint32_t>mapping.header.row_capacity
+
+    cdef uint32_t row_count(self) noexcept nogil:
+        """Rows that are whole: a reader that saw n may read rows 0 to n-1 for ever."""
+        return <uint32_t>load_acquire(&self.state.row_count)
+
+    cdef int read(self, uint32_t row, Values* out) noexcept nogil:
+        """Copy the current values of a row.
+
+        Returns the retries it took, or -1 when the writer outran READ_ATTEMPTS copies; `out`
+        is then not to be used and the caller keeps what it read last.
+        """
+        cdef Row* source = self.rows + row
+        cdef uint64_t before, after
+        cdef int attempt
+        for attempt in range(READ_ATTEMPTS):
+            before = load_acquire(&source.generation)
+            copy_words_out(<uint64_t*>out, source.copies[(before >> 1) & 1], VALUE_WORDS)
+            fence_acquire()
+            after = load_relaxed(&source.generation)
+            # Our copy is being overwritten from generation (before & ~1) + 3 on.
+            if after <= (before & ~<uint64_t>1) + 2:
+                return attempt
+        return -1
+
+    def __len__(self) -> int:
+        return self.row_count()
+
+    def symbol(self, row: int) -> str:
+        """The row's own symbol; it never changes."""
+        cdef Row* found = self._checked(row)
+        return found.symbol[:strnlen(found.symbol, SYMBOL_BYTES)].decode()
+
+    def venue(self, row: int) -> str:
+        """The row's venue, an ISO 10383 MIC."""
+        cdef Row* found = self._checked(row)
+        return found.venue[:strnlen(found.venue, VENUE_BYTES)].decode()
+
+    def currency(self, row: int) -> str:
+        """The currency of the row's prices, ISO 4217."""
+        cdef Row* found = self._checked(row)
+        return found.currency[:strnlen(found.currency, CURRENCY_BYTES)].decode()
+
+    def size_exponent(self, row: int) -> int:
+        """Sizes and volumes of the row are in units of 10^-this."""
+        return self._checked(row).size_exponent
+
+    def instrument_key(self, row: int) -> int:
+        """The feed's own number of the instrument, as the writer stored it."""
+        return self._checked(row).instrument_key
+
+    def generation(self, row: int) -> int:
+        """Twice the publications of the row; odd while one is under way or was cut off."""
+        return load_acquire(&self._checked(row).generation)
+
+    def values(self, row: int) -> dict[str, int] | None:
+        """All values of a row by name (layout.pxd: Values), None when the writer outran us."""
+        cdef Values out
+        cdef int64_t* words = <int64_t*>&out
+        self._checked(row)
+        if self.read(row, &out) < 0:
+            return None
+        return {name: words[index] for index, name in enumerate(FIELDS)}
+
+    cdef Row* _checked(self, object row) except NULL:
+        if not 0 <= row < self.row_count():
+            raise IndexError(f"row {row}: the table has {self.row_count()} rows")
+        return self.rows + <uint32_t>row
+
+
+cdef class TableWriter(PriceTable):
+    """The single writer. Making one takes the table over and repairs what its predecessor,
+    killed inside a row, left odd; `repaired` counts those rows."""
+
+    def __cinit__(self, Mapping mapping not None) -> None:
+        if not mapping.writable:
+            raise SegmentError("the segment is mapped read-only: only its owner may write it")
+        self.used = self.row_count()
+        cdef uint32_t row
+        cdef uint64_t generation
+        for row in range(self.used):
+            generation = load_relaxed(&self.rows[row].generation)
+            if generation & 1:
+                # The current copy is whole; the torn one will be overwritten in full before
+                # it is current again. Going back is safe: no reader may hold the torn copy.
+                store_release(&self.rows[row].generation, generation - 1)
+                self.repaired += 1
+
+    cdef int64_t append(
+        self, const char* symbol, size_t symbol_length, const char* venue,
+        const char* currency, uint64_t size_exponent, uint64_t instrument_key,
+    ) noexcept nogil:
+        """A new row, visible to readers on return. -1: the table is full, or the symbol is
+        longer than SYMBOL_BYTES - 1 or empty."""
+        if self.used >= self.capacity or not 0 < symbol_length < SYMBOL_BYTES:
+            return -1
+        cdef Row* row = self.rows + self.used
+        memset(row, 0, sizeof(Row))
+        memcpy(row.symbol, symbol, symbol_length)
+        memcpy(row.venue, venue, strnlen(venue, VENUE_BYTES - 1))
+        memcpy(row.currency, currency, strnlen(currency, CURRENCY_BYTES - 1))
+        row.size_exponent = size_exponent
+        row.instrument_key = instrument_key
+        self.used += 1
+        store_release(&self.state.row_count, self.used)
+        return self.used - 1
+
+    cdef void publish(self, uint32_t row, const Values* values) noexcept nogil:
+        """Make `values` the current ones. `row` must come from append or be below row_count."""
+        cdef Row* target = self.rows + row
+        cdef uint64_t generation = load_relaxed(&target.generation)
+        store_relaxed(&target.generation, generation + 1)
+        fence_release()
+        copy_words_in(
+            target.copies[((generation >> 1) + 1) & 1], <const uint64_t*>values, VALUE_WORDS
+        )
+        store_release(&target.generation, generation + 2)
+
+    def add(self, symbol: str, venue: str = "", currency: str = "USD", size_exponent: int = 0,
+            instrument_key: int = 0) -> int:
+        """Append a row from Python; the row's index.
+
+        Raises:
+            SegmentError: the table is full, or the symbol does not fit.
+        """
+        cdef bytes raw = symbol.encode("ascii")
+        cdef bytes raw_venue = venue.encode("ascii")
+        cdef bytes raw_currency = currency.encode("ascii")
+        cdef int64_t row = self.append(
+            raw, len(raw), raw_venue, raw_currency, size_exponent, instrument_key
+        )
+        if row < 0:
+            raise SegmentError(
+                f"{symbol!r}: no room in a table of {self.capacity} rows, or not 1 to "
+                f"{SYMBOL_BYTES - 1} characters; raise `rows` of the feed"
+            )
+        return row
+
+    def put(self, row: int, **values: int) -> None:
+        """Publish a row from Python, the fields not named keeping their values."""
+        cdef Values current
+        cdef int64_t* words = <int64_t*>&current
+        self._checked(row)
+        if self.read(row, &current) < 0:
+            raise SegmentError(f"row {row} has more than one writer")
+        for name, value in values.items():
+            words[FIELDS.index(name)] = value
+        self.publish(row, &current)
