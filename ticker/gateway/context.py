@@ -1,0 +1,29 @@
+"""What the supervisor hands to a gateway worker."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GatewayContext:
+    """One gateway slot.
+
+    Attributes:
+        index: number of the slot; a replacement gets the same one.
+        segment: name of the slot's own shared-memory segment, which this worker may write.
+        boot_id: names this life of the server; every segment carries it.
+        feeds: (feed name, segment name) of each feed, which this worker may read.
+        listener: bound, listening SO_REUSEPORT socket; the supervisor keeps it open too.
+        doorbell_fd: non-blocking eventfd that feed workers ring.
+        gateways: names of all gateway segments by slot, for the box's metrics.
+    """
+
+    index: int
+    segment: str
+    boot_id: int
+    feeds: tuple[tuple[str, str], ...]
+    listener: socket.socket
+    doorbell_fd: int
+    gateways: tuple[str, ...] = ()
