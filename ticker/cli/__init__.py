@@ -1,0 +1,45 @@
+"""The command line: one command is one file here, with a click command named `command`.
+
+Law: there is no list of commands to extend. The group looks at its own folder, and imports a
+command's file only when that command runs, so `ticker check` never loads a feed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import click
+
+from ticker import __version__
+from ticker.errors import TickerError
+
+
+class CommandsByFile(click.Group):
+    """A click group whose commands are the modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+        return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"ticker/cli/{cmd_name}.py: `command` is not a click command")
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; our own errors become one line and their exit code."""
+        try:
+            return super().invoke(ctx)
+        except TickerError as error:
+            click.echo(f"ticker: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ticker")
+def main() -> None:
+    """Real-time stock prices: exchange feeds in, WebSocket and REST out."""

@@ -1,0 +1,277 @@
+"""ticker.toml: its types, its defaults, and what is refused.
+
+Law: a message starts with the path of the offending key (`feeds[0].lines`), says what is wrong
+with it and what would do. Nothing here opens a socket or imports a feed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
+
+from ticker.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parent
+SHIPPED = PACKAGE / "ticker.toml"
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of ticker.toml."""
+
+
+class ServerConfig(_Section, frozen=True, kw_only=True):
+    """The server as a whole; `instance` names its shared memory, port 0 takes a free one."""
+
+    instance: Name = "default"
+    host: str = "127.0.0.1"
+    port: Port = 8700
+    gateways: Annotated[int, Meta(ge=1, le=64)] = 1
+    log: Literal["auto", "pretty", "json"] = "auto"
+
+
+class GatewayConfig(_Section, frozen=True, kw_only=True):
+    """What a gateway worker grants to its clients; times in seconds, sizes in bytes."""
+
+    flush_interval: Annotated[float, Meta(ge=0.001, le=60)] = 0.1
+    max_symbols: Count = 1024
+    max_message: Annotated[int, Meta(ge=128)] = 65_536
+    max_outbound: Annotated[int, Meta(ge=4096)] = 262_144
+    slow_timeout: Seconds = 10.0
+    ping_interval: Seconds = 45.0
+    commands_per_second: Count = 10
+    commands_burst: Count = 50
+    max_connections: Count = 18_000
+
+
+class SimulatorConfig(_Section, frozen=True, kw_only=True):
+    """The simulated exchange that the supervisor starts for a feed; `rate` in messages/s."""
+
+    symbols: Annotated[int, Meta(ge=1, le=60_000)] = 200
+    rate: Count = 2000
+    loss: Annotated[float, Meta(ge=0, lt=1)] = 0.001
+    seed: Annotated[int, Meta(ge=0)] = 1
+
+
+class FeedConfig(_Section, frozen=True, kw_only=True):
+    """One exchange feed: where its packets come from, how to read them, how much to keep."""
+
+    name: Name
+    protocol: Name
+    session: Name
+    venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
+    lines: Annotated[tuple[str, ...], Meta(min_length=1, max_length=2)]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
+    interface: str = "127.0.0.1"
+    rerequest: str | None = None
+    required: bool = True
+    rows: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384
+    rings: Annotated[int, Meta(ge=1, le=64)] = 4
+    ring_capacity: Annotated[int, Meta(ge=2, le=1 << 24)] = 65_536
+    date: str = "today"
+    heartbeat: Seconds = 1.0
+    request_timeout: Seconds = 0.1
+    request_attempts: Count = 5
+    rebuild: bool = True
+    timezone: str = "America/New_York"
+    simulator: SimulatorConfig | None = None
+
+
+class Config(_Section, frozen=True, kw_only=True):
+    """All of ticker.toml."""
+
+    server: ServerConfig = ServerConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    feeds: tuple[FeedConfig, ...] = ()
+
+
+def load(path: Path | None = None) -> Config:
+    """The configuration in the file at `path`, or the shipped one.
+
+    Raises:
+        ConfigError: unreadable, not TOML, or refused; the message names file and key.
+    """
+    path = path or SHIPPED
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}); name a file by --config") from None
+    try:
+        return parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(text: str) -> Config:
+    """The configuration that a TOML text says. Raises ConfigError."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML: {error}") from None
+    problems = list(_unknown_keys(tree, Config, ""))
+    if not problems:
+        config = _convert(tree)
+        problems = list(_problems(config))
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return config
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`"239.192.0.1:26477"` as (host, port). Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        colon = ""
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
+        raise ConfigError(f"{text!r}: not an IPv4 address and port, like 239.192.0.1:26477")
+    return host, int(port)
+
+
+def session_date(feed: FeedConfig, now: date) -> date:
+    """The day that times since midnight count from; `now`: today in the feed's time zone."""
+    return now if feed.date == "today" else date.fromisoformat(feed.date)
+
+
+def _convert(tree: dict[str, Any]) -> Config:
+    try:
+        return msgspec.convert(tree, Config, strict=True)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        path = where.rstrip("`").lstrip(".") or "the file"
+        what = what.replace("Object missing required field", "missing the key")
+        raise ConfigError(f"{path}: {what[0].lower()}{what[1:]}") from None
+
+
+def _unknown_keys(tree: object, struct: type[_Section], path: str) -> Iterator[str]:
+    """A message for each key, at any depth, that is no field of its struct."""
+    if not isinstance(tree, dict):
+        return
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in tree.items():
+        here = f"{path}.{key}" if path else key
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(fields))}"
+            yield f"{here}: unknown key, {advice}"
+            continue
+        inner = _TABLES.get((struct, key))
+        if inner and isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from _unknown_keys(item, inner, f"{here}[{index}]")
+        elif inner:
+            yield from _unknown_keys(value, inner, here)
+
+
+_TABLES: dict[tuple[type[_Section], str], type[_Section]] = {
+    (Config, "server"): ServerConfig,
+    (Config, "gateway"): GatewayConfig,
+    (Config, "feeds"): FeedConfig,
+    (FeedConfig, "simulator"): SimulatorConfig,
+}
+
+
+def _problems(config: Config) -> Iterator[str]:
+    """What the types cannot say: each key by itself, then keys against each other."""
+    if not _is_ipv4(config.server.host):
+        yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
+    if config.gateway.max_outbound < config.gateway.max_message:
+        yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
+    for index, feed in enumerate(config.feeds):
+        for problem in _feed_problems(feed):
+            yield f"feeds[{index}].{problem}"
+    yield from _clashes(config)
+
+
+def _feed_problems(feed: FeedConfig) -> Iterator[str]:
+    if re.fullmatch(r"gateway[0-9]+", feed.name):
+        yield f"name: {feed.name!r} is kept for the gateways' own shared memory"
+    for key, folder in (("protocol", "protocols"), ("session", "sessions")):
+        name = getattr(feed, key)
+        known = modules(folder)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            yield f"{key}: no {key} {name!r}, {advice}"
+    for where, address in _addresses(feed):
+        try:
+            parse_address(address)
+        except ConfigError as error:
+            yield f"{where}: {error}"
+    if not _is_ipv4(feed.interface):
+        yield f"interface: {feed.interface!r} is no IPv4 address of this machine, like 127.0.0.1"
+    if feed.ring_capacity & (feed.ring_capacity - 1):
+        above = 1 << feed.ring_capacity.bit_length()
+        yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
+    if feed.date != "today" and not _is_date(feed.date):
+        yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
+    if not _is_timezone(feed.timezone):
+        yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
+
+
+def _clashes(config: Config) -> Iterator[str]:
+    """Names and addresses that two things want at once."""
+    names: dict[str, int] = {}
+    taken: dict[str, str] = {}
+    for index, feed in enumerate(config.feeds):
+        if feed.name in names:
+            yield f"feeds[{index}].name: {feed.name!r} is the name of feeds[{names[feed.name]}] too"
+        names.setdefault(feed.name, index)
+        for key, address in _addresses(feed):
+            where = f"feeds[{index}].{key}"
+            if address in taken:
+                yield f"{where}: {address} is taken by {taken[address]}"
+            taken.setdefault(address, where)
+
+
+def _addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
+    for index, line in enumerate(feed.lines):
+        yield f"lines[{index}]", line
+    if feed.rerequest is not None:
+        yield "rerequest", feed.rerequest
+
+
+def modules(folder: str) -> list[str]:
+    """The names of the modules in ticker/feeds/<folder>, without importing any of them."""
+    paths = (PACKAGE / "feeds" / folder).iterdir()
+    names = {path.name.split(".")[0] for path in paths if path.suffix in (".py", ".pyx", ".so")}
+    return sorted(names - {"__init__"})
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_timezone(text: str) -> bool:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
