@@ -3,6 +3,16 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from ticker.feeds.protocol cimport Protocol
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport FeedState
+
+
+cdef enum:
+    LINE_A = 0
+    LINE_B = 1
+    LINE_RETRANSMISSION = 2
+
+cdef int64_t NEVER             # a deadline that does not come
 
 
 cdef class Session:
@@ -13,10 +23,21 @@ cdef class Session:
     """
 
     cdef Protocol protocol
+    cdef Mapping mapping       # keeps `counters` and `feed` alive
     cdef uint64_t* counters
+    cdef FeedState* feed
     cdef readonly uint64_t next_expected_sequence
+    cdef readonly int64_t last_packet_ns     # receive time of the newest packet, 0: none yet
+    cdef readonly bint ended                 # the sender said so, and everything before it came
+    # When this time has passed, `data_to_send` has something to do; NEVER without a reason.
+    cdef int64_t deadline
+    cdef uint64_t session_words[2]           # the session's id, NUL padded
 
     # One datagram (or one chunk of a stream) of line 0 (A), 1 (B), or 2 (retransmission).
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
     ) noexcept nogil
+    # No more bytes will come: what waits for a gap to be filled goes on without it.
+    cdef void finish(self, int64_t now_ns) noexcept nogil
+    # After every flush: where a successor goes on.
+    cdef void save_resume_point(self) noexcept nogil
