@@ -1,0 +1,79 @@
+"""RFC 9457 problems: every refusal over HTTP says what is wrong and what to do next.
+
+Law: each kind of problem has one constant here; its `code` is a contract with clients.
+"""
+
+from __future__ import annotations
+
+import orjson
+from aiohttp import web
+
+CONTENT_TYPE = "application/problem+json"
+
+BAD_PARAMETER = (400, "bad_parameter", "A parameter is wrong")
+BAD_REQUEST = (400, "bad_request", "This is not a request that can be read")
+UNKNOWN_SYMBOL = (404, "unknown_symbol", "No feed has this symbol")
+NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
+NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
+NOT_FOUND = (404, "not_found", "There is nothing at this address")
+METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
+TOO_LARGE = (413, "content_too_large", "The request has a body, and none is read")
+INTERNAL = (500, "internal", "The server failed to answer")
+NOT_READY = (503, "not_ready", "Not every required feed is live")
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the program
+    """Raised by a handler to answer with a problem; `kind` is one of the constants above."""
+
+    def __init__(
+        self,
+        kind: tuple[int, str, str],
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **members: object,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.members = members
+
+    def response(self, instance: str) -> web.Response:
+        """The problem document (RFC 9457, section 3) about the request path `instance`."""
+        status, code, title = self.kind
+        body = {
+            "type": f"urn:ticker:problem:{code}",
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+            "instance": instance[:200],
+            "code": code,
+            **self.members,
+        }
+        return web.Response(
+            body=orjson.dumps(body),
+            status=status,
+            content_type=CONTENT_TYPE,
+            headers={"Cache-Control": "no-store", **(self.headers or {})},
+        )
+
+
+def from_http_exception(error: web.HTTPException) -> Refusal:
+    """What the router itself refuses, in the same dress."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return Refusal(
+            METHOD_NOT_ALLOWED,
+            f"{error.method[:20]} is not allowed here; use {allowed}.",
+            headers={"Allow": allowed},
+        )
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return Refusal(TOO_LARGE, "Send the request without a body.")
+    if isinstance(error, web.HTTPNotFound):
+        return Refusal(
+            NOT_FOUND,
+            "Try /prices/{symbol}, /prices?symbols=, /symbols, /status, /healthz, /readyz, "
+            "/metrics, / for the watch page, or /stream with a WebSocket.",
+        )
+    return Refusal((error.status, "bad_request", error.reason), error.text or error.reason)

@@ -1,0 +1,138 @@
+"""What the shared segments say about the box: feeds, gateways, readiness.
+
+Every gateway maps every segment read-only, so any worker answers for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ticker.shm.counters import (
+    FEED_HISTOGRAMS,
+    Counters,
+    Heartbeat,
+    histogram,
+    percentile,
+)
+from ticker.shm.header import Mapping
+from ticker.shm.table import PriceTable
+from ticker.units import format_timestamp
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class FeedReport:
+    """One feed at one moment; ages and lags are in seconds, None where nothing happened yet.
+
+    `lag` is the median time from the exchange's stamp to the receiver, since the start.
+    """
+
+    name: str
+    required: bool
+    ready: bool
+    state: str
+    epoch: int
+    pid: int
+    symbols: int
+    heartbeat_age: float | None
+    last_message_age: float | None
+    lag: float | None
+    lag_p99: float | None
+    last_message_timestamp: str | None
+
+
+@dataclass(frozen=True)
+class GatewayReport:
+    """One gateway worker at one moment; its heartbeat's age is in seconds."""
+
+    name: str
+    epoch: int
+    pid: int
+    heartbeat_age: float | None
+    connections: int
+    subscriptions: int
+
+
+class Status:
+    """Reads the segments of all feeds and gateways.
+
+    `feeds` and `gateways` are (name, mapping) pairs; `required` names the feeds that must be
+    live before the box calls itself ready; `epoch` names this life of the server.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[tuple[str, Mapping]],
+        gateways: Sequence[tuple[str, Mapping]] = (),
+        *,
+        required: Sequence[str] = (),
+        version: str,
+        epoch: int,
+    ) -> None:
+        self.feeds = tuple(feeds)
+        self.gateways = tuple(gateways)
+        self.required = frozenset(required)
+        self.version = version
+        self.epoch = epoch
+
+    def feed_reports(self, now_ns: int) -> list[FeedReport]:
+        return [self._feed(name, mapping, now_ns) for name, mapping in self.feeds]
+
+    def gateway_reports(self, now_ns: int) -> list[GatewayReport]:
+        return [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
+
+    def waiting_for(self) -> list[tuple[str, str]]:
+        """(name, state) of each required feed that keeps the box from being ready."""
+        return [
+            (name, Heartbeat(mapping).state)
+            for name, mapping in self.feeds
+            if name in self.required and not feed_ready(mapping)
+        ]
+
+    def _feed(self, name: str, mapping: Mapping, now_ns: int) -> FeedReport:
+        heartbeat = Heartbeat(mapping)
+        last_message = heartbeat.last_message_ns
+        delays = histogram(mapping, FEED_HISTOGRAMS.index("exchange_to_receive"))
+        return FeedReport(
+            name=name,
+            required=name in self.required,
+            ready=feed_ready(mapping),
+            state=heartbeat.state,
+            epoch=heartbeat.epoch,
+            pid=heartbeat.pid,
+            symbols=len(PriceTable(mapping)),
+            heartbeat_age=age(heartbeat.time_ns, now_ns),
+            last_message_age=age(last_message, now_ns),
+            lag=percentile(delays, 0.5) / NS if delays else None,
+            lag_p99=percentile(delays, 0.99) / NS if delays else None,
+            last_message_timestamp=format_timestamp(last_message) if last_message else None,
+        )
+
+
+def feed_ready(mapping: Mapping) -> bool:
+    """Live, or holding prices of before: a stale feed's last prices are served, marked stale."""
+    heartbeat = Heartbeat(mapping)
+    if heartbeat.state == "live":
+        return True
+    carried_over = heartbeat.state in ("stale", "ended") or heartbeat.epoch > 1
+    return carried_over and len(PriceTable(mapping)) > 0
+
+
+def age(then_ns: int, now_ns: int) -> float | None:
+    """Seconds since `then_ns`, never negative; None for the 0 of what never happened."""
+    return max(0, now_ns - then_ns) / NS if then_ns else None
+
+
+def _gateway(name: str, mapping: Mapping, now_ns: int) -> GatewayReport:
+    heartbeat = Heartbeat(mapping)
+    counters = Counters(mapping)
+    return GatewayReport(
+        name=name,
+        epoch=heartbeat.epoch,
+        pid=heartbeat.pid,
+        heartbeat_age=age(heartbeat.time_ns, now_ns),
+        connections=counters["connections_open"],
+        subscriptions=counters["subscriptions"],
+    )
