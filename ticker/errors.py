@@ -43,3 +43,9 @@ class GatewayError(TickerError):
     """A gateway cannot start or cannot bind."""
 
     exit_code = 7
+
+
+class InstanceError(TickerError):
+    """Another server runs under this instance name."""
+
+    exit_code = 8

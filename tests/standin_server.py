@@ -1,0 +1,85 @@
+"""A whole server with small stand-in workers: real processes, sockets and segments.
+
+Run as `python tests/standin_server.py CONFIG.toml`; TEST_MISBEHAVE says what goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ticker import log
+from ticker.config import Config, FeedConfig, load
+from ticker.errors import FeedError, TickerError
+from ticker.feeds.worker import FeedContext
+from ticker.gateway.context import GatewayContext
+from ticker.shm.counters import Heartbeat
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.segment import attach
+from ticker.supervisor.serve import serve
+from ticker.supervisor.slot import Patience
+
+MISBEHAVE = os.environ.get("TEST_MISBEHAVE", "")
+
+
+class Stop(Exception):
+    pass
+
+
+def stop(*_: object) -> None:
+    raise Stop
+
+
+def beating(kind: int, segment: str, boot_id: int) -> Heartbeat:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if MISBEHAVE == "deaf" else stop)
+    heartbeat = Heartbeat(attach(segment, kind, boot_id=boot_id, writable=True))
+    heartbeat.take_over(os.getpid(), time.time_ns())
+    return heartbeat
+
+
+def feed(config: FeedConfig, context: FeedContext) -> None:
+    if MISBEHAVE == "boot":
+        raise FeedError("interface 10.9.9.9: not of this machine")
+    heartbeat = beating(KIND_FEED, context.segment, context.boot_id)
+    first = heartbeat.epoch == 1
+    try:
+        while True:
+            if not (MISBEHAVE == "hang" and first):
+                heartbeat.beat(time.time_ns())
+            time.sleep(0.02)
+    except Stop:
+        return
+
+
+def gateway(config: Config, context: GatewayContext) -> None:
+    """Answers every connection with its slot and pid."""
+    heartbeat = beating(KIND_GATEWAY, context.segment, context.boot_id)
+    try:
+        while True:
+            heartbeat.beat(time.time_ns())
+            if select.select([context.listener], [], [], 0.02)[0]:
+                with context.listener.accept()[0] as client:
+                    client.sendall(f"{context.index} {os.getpid()}\n".encode())
+    except Stop:
+        return
+
+
+if __name__ == "__main__":
+    log.configure("json")
+    try:
+        sys.exit(
+            serve(
+                load(Path(sys.argv[1])),
+                lambda line: print(line, flush=True),
+                feed_main=feed,
+                gateway_main=gateway,
+                patience=Patience(hung=0.8, last_words=0.2, drain=(1.0, 1.0, 1.0), backoff=0.05),
+            )
+        )
+    except TickerError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,45 @@
+"""`ticker serve`: the server, in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from ticker import log
+from ticker.config import load
+
+
+@click.command()
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The configuration; without it, the shipped one with its simulated exchange.",
+)
+@click.option("--port", type=click.IntRange(0, 65_535), help="Instead of the configured one.")
+@click.pass_context
+def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
+    """Serve prices until Ctrl-C or SIGTERM.
+
+    Prints one line that says where to look, and then logs one line per event.
+    """
+    config = load(path)
+    if port is not None:
+        server = msgspec.structs.replace(config.server, port=port)
+        config = msgspec.structs.replace(config, server=server)
+    log.configure(config.server.log)
+    # Loaded here, before the first fork: every worker shares these pages.
+    from ticker.feeds import worker as feed_worker
+    from ticker.gateway import worker as gateway_worker
+    from ticker.supervisor.serve import serve
+
+    ctx.exit(
+        serve(
+            config,
+            click.echo,
+            feed_main=feed_worker.run,
+            gateway_main=gateway_worker.run,
+        )
+    )

@@ -1,0 +1,56 @@
+"""One line per event: pretty on a terminal, JSON otherwise.
+
+Law: a line is one write to standard error, so lines of several processes never mix.
+Whoever logs takes `structlog.get_logger()` and says what happened in few words, with the
+facts as keyword arguments.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+Mode = Literal["auto", "pretty", "json"]
+
+
+def configure(mode: Mode = "auto") -> None:
+    """Set up structlog, and the standard library's logging with it, for this process."""
+    pretty = mode == "pretty" or (mode == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+    ]
+    last = _renderers(pretty)
+    structlog.configure(
+        processors=shared + last,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = structlog.stdlib.ProcessorFormatter
+    handler.setFormatter(
+        formatter(foreign_pre_chain=shared, processors=[formatter.remove_processors_meta, *last])
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def name_process(name: str) -> None:
+    """Every further line of this process says `process=name`."""
+    structlog.contextvars.bind_contextvars(process=name)
+
+
+def _renderers(pretty: bool) -> list[Any]:
+    if pretty:
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                pad_event_to=34,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

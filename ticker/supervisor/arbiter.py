@@ -1,0 +1,204 @@
+"""The supervisor's loop: start what is due, reap, kill the hung, drain.
+
+Law: this process has no thread and no event loop, ever, so that it can fork at any time.
+Signal handlers do nothing; the numbers of signals come through a pipe into the loop.
+Source: the arbiter of gunicorn (gunicorn/arbiter.py), as read.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from ticker.errors import ConfigError, SegmentError
+from ticker.supervisor import child
+from ticker.supervisor.slot import Patience, Slot, Stage
+
+TICK = 0.25
+HOPELESS = frozenset({ConfigError.exit_code, SegmentError.exit_code})
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+
+class Arbiter:
+    """Keeps every slot filled until it is told to stop.
+
+    Args:
+        slots: in the order in which they start.
+        orphaned: called in a child that outlives this process, on the child's way out.
+        drain: called once when draining begins, before the first worker is told.
+        ready: called once when every worker has shown its first sign of life.
+    """
+
+    def __init__(
+        self,
+        slots: list[Slot],
+        *,
+        orphaned: Callable[[], None],
+        drain: Callable[[], None],
+        ready: Callable[[], None],
+        patience: Patience | None = None,
+    ) -> None:
+        self.slots = slots
+        self.patience = patience or Patience()
+        self._orphaned, self._on_drain, self._on_ready = orphaned, drain, ready
+        self._log = structlog.get_logger()
+        self._exit_code: int | None = None  # set: draining, and what to end with
+        self._stage: Stage | None = None
+        self._deadline = 0.0
+        self._ready = False
+        self._looked = 0.0
+
+    def run(self) -> int:
+        """Until a signal or a worker's boot failure ends it; the exit code.
+
+        When this returns or raises, no child is left.
+        """
+        try:
+            with _signals() as pipe:
+                self._looked = time.monotonic()
+                while self._exit_code is None or any(slot.pid for slot in self.slots):
+                    self._start_due()
+                    self._wait(pipe)
+                    self._reap()
+                    self._kill_hung()
+                    self._check_ready()
+                    self._drain()
+        finally:
+            self._kill_all()
+        self._log.info("stopped")
+        return self._exit_code
+
+    def stop(self, exit_code: int, reason: str) -> None:
+        """Begin to drain; asked again while draining: at once, without patience."""
+        now = time.monotonic()
+        if self._exit_code is not None:
+            self._log.warning("told again, killing what is left", reason=reason)
+            self._deadline = now
+            self.patience = Patience(drain=(0.0, 0.0, 0.0))
+            return
+        self._log.info("draining", reason=reason)
+        self._exit_code = exit_code
+        self._on_drain()
+
+    def _start_due(self) -> None:
+        if self._exit_code is not None:
+            return
+        for slot in self.slots:
+            now = time.monotonic()
+            if not slot.pid and slot.due <= now:
+                slot.taken(child.fork(slot.name, slot.run, self._orphaned), now)
+                self._log.info("started", worker=slot.name, pid=slot.pid)
+
+    def _wait(self, pipe: int) -> None:
+        """Until a signal comes or something is due, at most a tick."""
+        now = time.monotonic()
+        due = [slot.due for slot in self.slots if not slot.pid and self._exit_code is None]
+        timeout = max(0.0, min([TICK, *(when - now for when in due)]))
+        if not select.select([pipe], [], [], timeout)[0]:
+            return
+        for number in os.read(pipe, 4096):
+            if number in STOP_SIGNALS:
+                self.stop(0, signal.Signals(number).name)
+
+    def _reap(self) -> None:
+        by_pid = {slot.pid: slot for slot in self.slots if slot.pid}
+        while by_pid:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            slot = by_pid.pop(pid, None)
+            if slot is not None:
+                self._buried(slot, status)
+
+    def _buried(self, slot: Slot, status: int) -> None:
+        slot.up()  # it may have come up and died between two looks
+        code = os.waitstatus_to_exitcode(status)
+        pid, end = slot.pid, child.describe(status)
+        delay = slot.vacated(time.monotonic(), self.patience)
+        if self._exit_code is not None:
+            self._log.info("ended", worker=slot.name, pid=pid, how=end)
+        elif code > 0 and (code in HOPELESS or not slot.been_up):
+            self._log.error("cannot start", worker=slot.name, pid=pid, how=end)
+            self.stop(code, f"{slot.name} cannot start")
+        else:
+            self._log.warning(
+                "died", worker=slot.name, pid=pid, how=end, restart_in=round(delay, 2)
+            )
+
+    def _kill_hung(self) -> None:
+        now = time.monotonic()
+        if now - self._looked > 8 * TICK:  # suspended, or starved of its core
+            for slot in self.slots:
+                slot.excuse(now)
+        self._looked = now
+        for slot in self.slots:
+            sentence = slot.sentence(now, self.patience)
+            if sentence == "abort":
+                self._log.error(
+                    "hung", worker=slot.name, pid=slot.pid, silent=round(slot.silence(now), 1)
+                )
+                _signal(slot.pid, signal.SIGABRT)
+            elif sentence == "kill":
+                _signal(slot.pid, signal.SIGKILL)
+
+    def _check_ready(self) -> None:
+        if not self._ready and self._exit_code is None and all(slot.up() for slot in self.slots):
+            self._ready = True
+            self._on_ready()
+
+    def _drain(self) -> None:
+        """Stage by stage: told by SIGTERM, and killed when its time is over."""
+        left = [slot for slot in self.slots if slot.pid]
+        if self._exit_code is None or not left:
+            return
+        now = time.monotonic()
+        stage = min(slot.stage for slot in left)
+        if stage != self._stage:
+            self._stage, self._deadline = stage, now + self.patience.drain[stage]
+            for slot in left:
+                if slot.stage == stage:
+                    _signal(slot.pid, signal.SIGTERM)
+        elif now >= self._deadline:
+            for slot in left:
+                if slot.stage == stage:
+                    self._log.error("does not end, killed", worker=slot.name, pid=slot.pid)
+                    _signal(slot.pid, signal.SIGKILL)
+            self._deadline = now + 1.0
+
+    def _kill_all(self) -> None:
+        for slot in self.slots:
+            if slot.pid:
+                _signal(slot.pid, signal.SIGKILL)
+                os.waitpid(slot.pid, 0)
+                slot.pid = 0
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """Signals of interest as bytes on a pipe; everything is as before at the end."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = {number: signal.signal(number, _noted) for number in child.HANDLED}
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """The wakeup pipe has it already; without a handler the default would be taken."""
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    # not reaped yet, so the pid is still its own, even as a zombie
+    os.kill(pid, number)

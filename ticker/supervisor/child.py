@@ -1,0 +1,102 @@
+"""One forked child: born with clean signals, bound to its parent's life, ended by a code.
+
+Law: what a child inherits and does not need, it closes; a signal sent to it is never lost
+between fork and its own handlers; when its parent is gone it goes too, and tidies up.
+Source: prctl(2), PR_SET_PDEATHSIG; signal(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from ticker.errors import TickerError
+from ticker.log import name_process
+
+PR_SET_PDEATHSIG = 1
+UNEXPECTED = 1
+HANDLED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fork(name: str, run: Callable[[], None], orphaned: Callable[[], None]) -> int:
+    """Start a child that does `run()` and exits; its pid.
+
+    `orphaned()` is called in the child, on its way out, when its parent has died before it.
+    """
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Blocked over the fork: a signal sent at once waits until the child's handlers stand.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+    pid = os.fork()
+    if pid == 0:
+        _be_child(name, run, orphaned, parent)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGTERM at the parent's death; exit at once when it is dead already."""
+    if _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def describe(status: int) -> str:
+    """How a child ended, in words, from its wait status."""
+    if os.WIFSIGNALED(status):
+        return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exit code {os.waitstatus_to_exitcode(status)}"
+
+
+def _be_child(
+    name: str, run: Callable[[], None], orphaned: Callable[[], None], parent: int
+) -> NoReturn:
+    """Everything that a child ever does. Never returns into the parent's frames."""
+    code = UNEXPECTED
+    try:
+        try:
+            gc.freeze()  # what came along is shared with the parent: leave it untouched
+            _clean_signals()
+            die_with_parent(parent)
+            name_process(name)
+            run()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else UNEXPECTED if end.code else 0
+        except TickerError as error:
+            code = error.exit_code
+            structlog.get_logger().error("cannot go on", reason=str(error), exit_code=code)
+        except BaseException:
+            structlog.get_logger().exception("died of an unexpected error")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.getppid() != parent:
+            orphaned()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _clean_signals() -> None:
+    """SIGTERM ends the child tidily, Ctrl-C and a closed terminal are the supervisor's to hear."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # until the worker installs its own
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    faulthandler.enable()  # SIGABRT, sent to a hung worker, shows where it hangs
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)

@@ -1,0 +1,190 @@
+"""What one running server owns: its name, its segments, its doorbells, its listening sockets.
+
+Law: one live supervisor per instance name. It makes everything here before the first worker
+exists, keeps it while workers come and go, and is the only one that removes it - except a
+worker that outlives it, which does so only when no other supervisor has the name by then.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import structlog
+
+from ticker.config import Config, FeedConfig
+from ticker.errors import GatewayError, InstanceError
+from ticker.shm import segment
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+
+BACKLOG = 4096
+PATIENCE = 5.0  # s for the workers of a killed supervisor to let go of name and port
+
+
+class Instance:
+    """The resources of a server, and what is handed to its workers.
+
+    Attributes:
+        boot_id: names this life of the server; every segment carries it.
+        feeds: segment by feed name, mapped read-only.
+        gateways: segment by slot, mapped read-only.
+        doorbells: eventfd by gateway slot.
+        listeners: listening socket by gateway slot.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.name = config.server.instance
+        self.boot_id = secrets.randbits(62) + 1
+        self.feeds: dict[str, Mapping] = {}
+        self.gateways: list[Mapping] = []
+        self.doorbells: list[int] = []
+        self.listeners: list[socket.socket] = []
+        self._guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where clients connect to: (host, port)."""
+        host, port = self.listeners[0].getsockname()
+        return host, port
+
+    def feed_segment(self, feed: str) -> str:
+        return segment.feed_name(self.name, feed)
+
+    def gateway_segment(self, slot: int) -> str:
+        return segment.gateway_name(self.name, slot)
+
+    def close_listeners(self) -> None:
+        """No new connections: with the workers' own copies closed too, they are refused."""
+        for listener in self.listeners:
+            listener.close()
+
+    def keep_only(self, slot: int | None) -> None:
+        """In a child: let go of what is not for it; `slot` is its own, None for a feed."""
+        self._guard.close()
+        for index, listener in enumerate(self.listeners):
+            if index != slot:
+                listener.close()
+
+    def remove_if_orphaned(self) -> None:
+        """In a child whose supervisor is dead: remove the segments, unless a new one has them."""
+        try:
+            guard = _take_name(self.name, 0.0)
+        except InstanceError:
+            return
+        with guard:
+            remove_leftovers(self.name)
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Instance]:
+    """Take the instance's name, make everything, and remove it all at the end.
+
+    Raises:
+        InstanceError: another server runs under this name.
+        GatewayError: the address cannot be listened on.
+        SegmentError: no room for the segments.
+    """
+    instance = Instance(config)
+    with ExitStack() as stack:
+        found = bool(segment.leftovers(instance.name))
+        instance._guard = stack.enter_context(_take_name(instance.name, PATIENCE if found else 0.0))
+        found = bool(remove_leftovers(instance.name))
+        stack.callback(instance.close_listeners)
+        # after a crash its workers may still be on their way out, and hold the port
+        _listen(instance, config, PATIENCE if found else 0.0)
+        stack.callback(remove_leftovers, instance.name, quiet=True)
+        _make_segments(instance, config)
+        yield instance
+
+
+def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
+    """Unlink every segment of the instance; the names of those that were there."""
+    removed = [each for each in segment.leftovers(name) if segment.remove(each)]
+    if removed and not quiet:
+        structlog.get_logger().warning("removed what an earlier life left over", segments=removed)
+    return removed
+
+
+def _take_name(name: str, patience: float) -> socket.socket:
+    """An abstract socket is the guard: the kernel frees it with its owner, whatever happens."""
+    deadline = time.monotonic() + patience
+    while True:
+        guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            guard.bind(f"\0ticker.{name}")
+        except OSError:
+            guard.close()
+            if time.monotonic() >= deadline:
+                raise InstanceError(
+                    f"instance {name!r} is running already; stop it, or give this server another "
+                    "name by server.instance in its configuration"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return guard
+
+
+def _listen(instance: Instance, config: Config, patience: float) -> None:
+    """One listening socket per gateway slot, all on the same port."""
+    host, port = config.server.host, config.server.port
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            if port:
+                _probe(host, port)
+            for _ in range(config.server.gateways):
+                instance.listeners.append(_listener(host, port))
+                port = instance.address[1]
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                raise GatewayError(
+                    f"server.port: cannot listen on {host}:{port} ({error.strerror}); stop what "
+                    "has it, or choose another by --port"
+                ) from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _probe(host: str, port: int) -> None:
+    """SO_REUSEPORT would share the port with a stranger of the same user; this does not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.setblocking(False)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _make_segments(instance: Instance, config: Config) -> None:
+    """Create all, then keep read-only mappings: only workers may write (law 1)."""
+    now, boot = time.time_ns(), instance.boot_id
+    for feed in config.feeds:
+        name = instance.feed_segment(feed.name)
+        segment.create_feed(name, geometry(feed), boot, now)
+        instance.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=boot)
+    for slot in range(config.server.gateways):
+        name = instance.gateway_segment(slot)
+        segment.create_gateway(name, boot, now)
+        instance.gateways.append(segment.attach(name, KIND_GATEWAY, boot_id=boot))
+        instance.doorbells.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+
+
+def geometry(feed: FeedConfig) -> segment.Geometry:
+    """How large a feed's segment is."""
+    return segment.Geometry(feed.rows, feed.rings, feed.ring_capacity)

@@ -1,0 +1,130 @@
+"""A server from its configuration: which workers there are, and what each is handed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from ticker.config import Config, FeedConfig, SimulatorConfig
+from ticker.feeds.worker import FeedContext
+from ticker.gateway.context import GatewayContext
+from ticker.shm.counters import Heartbeat
+from ticker.supervisor.arbiter import Arbiter
+from ticker.supervisor.instance import Instance, opened
+from ticker.supervisor.slot import Patience, Slot, Stage
+
+FeedMain = Callable[[FeedConfig, FeedContext], None]
+GatewayMain = Callable[[Config, GatewayContext], None]
+
+
+def serve(
+    config: Config,
+    announce: Callable[[str], None],
+    *,
+    feed_main: FeedMain,
+    gateway_main: GatewayMain,
+    patience: Patience | None = None,
+) -> int:
+    """Run a server until a signal ends it; the exit code.
+
+    `announce` gets the one line that says where to look, once everything is up.
+
+    Raises:
+        InstanceError, GatewayError, SegmentError: it cannot start.
+    """
+    _raise_file_limit(config)
+    with opened(config) as instance:
+        host, port = instance.address
+        where = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+        slots = [_feed(instance, feed, feed_main) for feed in config.feeds]
+        slots += [
+            _gateway(instance, config, index, gateway_main)
+            for index in range(config.server.gateways)
+        ]
+        slots += [_simulator(instance, feed) for feed in config.feeds if feed.simulator]
+        arbiter = Arbiter(
+            slots,
+            orphaned=instance.remove_if_orphaned,
+            drain=instance.close_listeners,
+            ready=partial(announce, f"ticker: {where}  (Ctrl-C stops it)"),
+            patience=patience,
+        )
+        return arbiter.run()
+
+
+def _feed(instance: Instance, feed: FeedConfig, main: FeedMain) -> Slot:
+    doors = tuple(
+        (instance.gateway_segment(index), fd) for index, fd in enumerate(instance.doorbells)
+    )
+    context = FeedContext(
+        segment=instance.feed_segment(feed.name),
+        boot_id=instance.boot_id,
+        instance=instance.name,
+        gateways=doors,
+    )
+
+    def run() -> None:
+        instance.keep_only(None)
+        main(feed, context)
+
+    return Slot(f"feed {feed.name}", Stage.FEED, run, Heartbeat(instance.feeds[feed.name]))
+
+
+def _gateway(instance: Instance, config: Config, index: int, main: GatewayMain) -> Slot:
+    context = GatewayContext(
+        index=index,
+        segment=instance.gateway_segment(index),
+        boot_id=instance.boot_id,
+        feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
+        listener=instance.listeners[index],
+        doorbell_fd=instance.doorbells[index],
+        gateways=tuple(instance.gateway_segment(each) for each in range(config.server.gateways)),
+    )
+
+    def run() -> None:
+        instance.keep_only(index)
+        main(config, context)
+
+    return Slot(f"gateway {index}", Stage.GATEWAY, run, Heartbeat(instance.gateways[index]))
+
+
+def _simulator(instance: Instance, feed: FeedConfig) -> Slot:
+    def run() -> None:
+        instance.keep_only(None)
+        command = simulator_command(feed)
+        os.execv(command[0], command)
+
+    return Slot(f"simulator {feed.name}", Stage.SIMULATOR, run)
+
+
+def simulator_command(feed: FeedConfig) -> list[str]:
+    """The command that starts a feed's simulated exchange; it speaks to the feed's lines."""
+    simulator = feed.simulator or SimulatorConfig()
+    command = [sys.executable, "-m", "ticker", "simulate", "itch", "--die-with-parent"]
+    for line in feed.lines:
+        command += ["--to", line]
+    if feed.rerequest:
+        command += ["--rerequest", feed.rerequest]
+    for option in ("symbols", "rate", "loss", "seed"):
+        command += [f"--{option}", str(getattr(simulator, option))]
+    return [*command, "--interface", feed.interface]
+
+
+def _raise_file_limit(config: Config) -> None:
+    """Every connection is an open file: allow as many as the kernel lets us."""
+    wanted = config.gateway.max_connections + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reachable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < reachable:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
+    if reachable < wanted:
+        structlog.get_logger().warning(
+            "fewer open files allowed than gateway.max_connections needs",
+            allowed=reachable,
+            needed=wanted,
+        )

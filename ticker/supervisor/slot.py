@@ -1,0 +1,115 @@
+"""One place for a worker: who is in it, when the next one is due, and whether it is alive.
+
+Law: no clock and no processes in here; times are monotonic seconds and are passed in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ticker.shm.counters import Heartbeat
+
+
+class Stage(IntEnum):
+    """In this order a server drains: who talks to clients first, the exchange last."""
+
+    GATEWAY = 0
+    FEED = 1
+    SIMULATOR = 2
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the supervisor waits for what, in seconds."""
+
+    first_restart: float = 0.0
+    backoff: float = 0.25  # before the second restart in a row; doubles with each
+    backoff_limit: float = 15.0
+    stable: float = 10.0  # having lived so long, a worker's death counts as the first again
+    boot: float = 60.0  # until the first heartbeat
+    hung: float = 10.0  # without a heartbeat
+    last_words: float = 1.0  # between SIGABRT, which shows where it hangs, and SIGKILL
+    drain: tuple[float, float, float] = (15.0, 5.0, 2.0)  # by stage
+
+
+@dataclass
+class Slot:
+    """Where one worker runs, is watched and is replaced.
+
+    Attributes:
+        name: as the log calls it: "gateway 0".
+        run: what the child does.
+        heartbeat: its sign of life in shared memory; None where there is none to watch.
+        pid: 0 while nobody is in it.
+        due: when to start the next one.
+    """
+
+    name: str
+    stage: Stage
+    run: Callable[[], None]
+    heartbeat: Heartbeat | None = None
+    pid: int = 0
+    due: float = 0.0
+    deaths: int = 0
+    started: float = 0.0
+    been_up: bool = False
+    _epoch: int = 0
+    _beat: int = 0
+    _beat_seen: float = 0.0
+    _abort_sent: float = 0.0
+
+    def taken(self, pid: int, now: float) -> None:
+        """A new worker is in it."""
+        self.pid, self.started = pid, now
+        self._epoch = self.heartbeat.epoch if self.heartbeat else 0
+        self._beat_seen, self._abort_sent = now, 0.0
+
+    def vacated(self, now: float, patience: Patience) -> float:
+        """Its worker is dead; how long until the next one starts."""
+        self.pid = 0
+        if now - self.started >= patience.stable:
+            self.deaths = 0
+        self.deaths += 1
+        delay = patience.first_restart
+        if self.deaths > 1:
+            delay = min(patience.backoff * 2 ** min(self.deaths - 2, 16), patience.backoff_limit)
+            delay *= random.uniform(0.75, 1.25)
+        self.due = now + delay
+        return delay
+
+    def up(self) -> bool:
+        """Whether the worker that is in it now has shown its first sign of life."""
+        if self.pid and self.heartbeat and self.heartbeat.epoch > self._epoch:
+            self.been_up = True
+            return True
+        return bool(self.pid and self.heartbeat is None)
+
+    def excuse(self, now: float) -> None:
+        """The watcher itself slept: silence until now proves nothing."""
+        self._beat_seen = now
+
+    def silence(self, now: float) -> float:
+        """Seconds since the heartbeat last moved, as seen from here.
+
+        The beat is a wall-clock time, but only its changes count: a clock that is set must
+        not kill anybody.
+        """
+        if self.heartbeat is None:
+            return 0.0
+        beat = self.heartbeat.time_ns
+        if beat != self._beat:
+            self._beat, self._beat_seen = beat, now
+        return now - self._beat_seen
+
+    def sentence(self, now: float, patience: Patience) -> str:
+        """What to do about its silence: "" (nothing), "abort", or "kill"."""
+        silence = self.silence(now)
+        if not self.pid or silence < (patience.hung if self.up() else patience.boot):
+            return ""
+        if not self._abort_sent:
+            self._abort_sent = now
+            return "abort"
+        return "kill" if now - self._abort_sent >= patience.last_words else ""
