@@ -16,3 +16,5 @@ cdef class Protocol:
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
     # A hint that this message will come soon: prefetch what it will touch. May do nothing.
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil
+    # A new session of the feed begins: orders and trades of the old one mean nothing in it.
+    cdef void restart(self) noexcept nogil

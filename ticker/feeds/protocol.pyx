@@ -12,6 +12,9 @@ cdef class Protocol:
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
         pass
 
+    cdef void restart(self) noexcept nogil:
+        pass
+
 
 cdef class MessageLog(Protocol):
     """Keeps every message as bytes, in order: to look into a capture, and to test sessions."""

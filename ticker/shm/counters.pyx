@@ -21,7 +21,7 @@ FEED_COUNTERS = (
     "packets", "packets_line_a", "packets_line_b", "packets_retransmitted", "bytes",
     "bad_packets", "heartbeats", "messages", "duplicate_messages", "gaps", "gap_messages",
     "gaps_filled_by_line", "requests", "recovered_messages", "lost_messages", "sessions",
-    "unknown_types", "short_messages", "unknown_orders", "unknown_symbols", "table_full",
+    "other_session_packets", "reorder_drops", "socket_drops", "unknown_types", "short_messages", "unknown_orders", "unknown_symbols", "table_full",
     "breaks_unmatched", "rejected_duplicate", "rejected_bad_price", "rejected_bad_size",
     "rejected_older", "trades", "quotes", "breaks", "status_changes", "doorbells",
     "rows_repaired",
