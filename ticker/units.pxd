@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 cdef enum:
     PRICE_TEXT = 24       # bytes that write_price may fill
     SIZE_TEXT = 24        # bytes that write_size may fill
+    MAX_SIZE_EXPONENT = 19
     TIMESTAMP_TEXT = 27   # bytes that write_timestamp fills: 2026-03-29T14:30:01.234000Z
 
 

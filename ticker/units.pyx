@@ -2,6 +2,7 @@
 
 A price is an int64 in units of 1e-9; a size is a uint64 in units of 10^-exponent; a time is an
 int64 of ns since the epoch, UTC. No float ever holds one of them.
+One thread per process writes timestamps: the last second's text is kept (write_timestamp).
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -15,6 +16,7 @@ from ticker.errors import DecodeError
 PRICE_SCALE = 1_000_000_000
 PRICE_DECIMALS = 9
 MAX_PRICE = 2**63 - 1
+MAX_SIZE = 2**64 - 1
 
 cdef char[200] PAIRS
 cdef int _pair
@@ -90,42 +92,46 @@ cdef int write_price(char* out, int64_t price) noexcept nogil:
 
 
 cdef int write_size(char* out, uint64_t size, uint64_t exponent) noexcept nogil:
-    """A size in 10^-exponent units as the shortest exact decimal; its length."""
+    """A size in 10^-exponent units as the shortest exact decimal; its length.
+
+    `exponent` is at most MAX_SIZE_EXPONENT: no row has more (TableWriter.append refuses it).
+    """
     cdef uint64_t scale = 1
     cdef uint64_t i
     cdef int length
     if not exponent:
         return write_uint(out, size)
-    for i in range(exponent if exponent < 19 else 19):
+    assert exponent <= MAX_SIZE_EXPONENT
+    for i in range(exponent):
         scale *= 10
     length = write_uint(out, size // scale)
     return length + write_fraction(out + length, size % scale, <int>exponent)
 
 
-cdef struct Day:
-    int64_t second               # the second that `text` shows, -1 at first
+cdef struct Second:
+    uint64_t start               # its first ns since the epoch, as the int64's bits
     char text[20]                # 2026-03-29T14:30:01.
 
-cdef Day last_day
-last_day.second = -1
+cdef Second last_second
 
 
-cdef void write_day(int64_t second) noexcept nogil:
-    """Fill `last_day`: the civil date of an epoch second (H. Hinnant, days_from_civil)."""
+cdef void write_second(int64_t second) noexcept nogil:
+    """Fill `last_second`: the civil date of an epoch second (H. Hinnant, civil_from_days)."""
     cdef int64_t days = second // 86400
     cdef int64_t rest = second - days * 86400
     if rest < 0:
+        # // truncates in the release build and floors in the debug build: both come out here
         rest += 86400
         days -= 1
-    cdef int64_t z = days + 719468
-    cdef int64_t era = (z if z >= 0 else z - 146096) // 146097
+    cdef int64_t z = days + 719468  # since 0000-03-01; never negative, an int64 reaches 1677
+    cdef int64_t era = z // 146097
     cdef uint32_t doe = <uint32_t>(z - era * 146097)
     cdef uint32_t yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
     cdef uint32_t doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
     cdef uint32_t mp = (5 * doy + 2) // 153
     cdef uint32_t month = mp + 3 if mp < 10 else mp - 9
     cdef int64_t year = <int64_t>yoe + era * 400 + (1 if month <= 2 else 0)
-    cdef char* text = last_day.text
+    cdef char* text = last_second.text
     two_digits(text, <uint32_t>(year // 100) % 100)
     two_digits(text + 2, <uint32_t>(year % 100))
     text[4] = c"-"
@@ -139,23 +145,26 @@ cdef void write_day(int64_t second) noexcept nogil:
     text[16] = c":"
     two_digits(text + 17, <uint32_t>(rest % 60))
     text[19] = c"."
-    last_day.second = second
+    last_second.start = <uint64_t>second * 1000000000
+
+
+write_second(0)
 
 
 cdef int write_timestamp(char* out, int64_t ns) noexcept nogil:
     """RFC 3339 in UTC with microseconds (cut, not rounded); TIMESTAMP_TEXT bytes."""
-    cdef int64_t second = last_day.second
-    cdef int64_t rest = ns - second * 1000000000
+    # In uint64, as an int64 may overflow here; a later and an earlier time both look far off.
+    cdef uint64_t rest = <uint64_t>ns - last_second.start
+    cdef int64_t second
     cdef uint32_t micros
-    if second < 0 or rest < 0 or rest >= 1000000000:
+    if rest >= 1000000000:
         second = ns // 1000000000
-        rest = ns - second * 1000000000
-        if rest < 0:
+        if <int64_t>(<uint64_t>ns - <uint64_t>second * 1000000000) < 0:
             second -= 1
-            rest += 1000000000
-        write_day(second)
+        write_second(second)
+        rest = <uint64_t>ns - last_second.start
     micros = <uint32_t>(rest // 1000)
-    memcpy(out, last_day.text, 20)
+    memcpy(out, last_second.text, 20)
     two_digits(out + 20, micros // 10000)
     two_digits(out + 22, micros // 100 % 100)
     two_digits(out + 24, micros % 100)
@@ -171,7 +180,9 @@ def format_price(price: int) -> str:
 
 def format_size(size: int, exponent: int = 0) -> str:
     """A size in 10^-exponent units as the shortest exact decimal."""
-    cdef char[64] out
+    cdef char[SIZE_TEXT] out
+    if not 0 <= exponent <= MAX_SIZE_EXPONENT:
+        raise ValueError(f"size exponent {exponent}: 0 to {MAX_SIZE_EXPONENT} are possible")
     return out[:write_size(out, size, exponent)].decode()
 
 
@@ -193,31 +204,50 @@ def parse_price(text: str) -> int:
     Raises:
         DecodeError: not a decimal number, finer than 1e-9, or out of range.
     """
+    value = _scaled("price", text, PRICE_DECIMALS)
+    if not -MAX_PRICE - 1 <= value <= MAX_PRICE:
+        raise DecodeError(f"price {text[:40]!r}: out of range")
+    return value
+
+
+def parse_size(text: str, exponent: int = 0) -> int:
+    """Exact decimal text to a size in 10^-exponent units.
+
+    Raises:
+        DecodeError: not a decimal number, finer than 10^-exponent, negative or out of range.
+    """
+    value = _scaled("size", text, exponent)
+    if not 0 <= value <= MAX_SIZE:
+        raise DecodeError(f"size {text[:40]!r}: out of range")
+    return value
+
+
+def _scaled(what: str, text: str, decimals: int) -> int:
+    """Decimal text times 10^decimals, exactly; nothing here costs more than the text is long."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise DecodeError(f"price {text[:40]!r}: not a decimal number")
-    sign, whole, fraction, exponent = match.groups()
-    digits = whole + (fraction or "")
-    shift = PRICE_DECIMALS - len(fraction or "") + int(exponent or 0)
-    if len(digits) + shift > 60:
-        raise DecodeError(f"price {text[:40]!r}: out of range")
-    value = int(digits)
-    if shift >= 0:
-        value *= 10**shift
-    else:
-        value, lost = divmod(value, 10**-shift)
-        if lost:
-            raise DecodeError(f"price {text[:40]!r}: finer than 1e-9")
-    if value > MAX_PRICE:
-        raise DecodeError(f"price {text[:40]!r}: out of range")
+        raise DecodeError(f"{what} {text[:40]!r}: not a decimal number")
+    sign, whole, fraction, power = match.groups(default="")
+    digits = (whole + fraction).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return 0
+    shift = decimals - len(fraction) + int(power or 0) + len(digits) - len(significant)
+    if shift < 0:
+        raise DecodeError(f"{what} {text[:40]!r}: finer than 1e-{decimals}")
+    if len(significant) + shift > 20:
+        raise DecodeError(f"{what} {text[:40]!r}: out of range")
+    value = int(significant) * 10**shift
     return -value if sign else value
 
 
 def parse_timestamp(text: str) -> int:
-    """RFC 3339 text with an offset to ns since the epoch; up to nine decimals are kept.
+    """RFC 3339 text with an offset and at most nine decimals to ns since the epoch.
+
+    A leap second (:60) is the first second of the next minute, as POSIX time has it.
 
     Raises:
-        DecodeError: not a time of RFC 3339, or no such date.
+        DecodeError: not a time of RFC 3339, no such date, or outside 1677 to 2262 (int64).
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
@@ -232,8 +262,13 @@ def parse_timestamp(text: str) -> int:
     seconds = days * 86400 + int(hour) * 3600 + int(minute) * 60 + int(second)
     if offset not in "Zz":
         east = int(offset[1:3]) * 3600 + int(offset[4:6]) * 60
+        if int(offset[1:3]) > 23 or int(offset[4:6]) > 59:
+            raise DecodeError(f"time {text[:40]!r}: no such offset")
         seconds -= east if offset[0] == "+" else -east
-    return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    ns = seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    if not -(2**63) <= ns < 2**63:
+        raise DecodeError(f"time {text[:40]!r}: out of range")
+    return ns
 
 
 def utc_midnight(ns: int) -> int:

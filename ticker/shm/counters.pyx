@@ -13,9 +13,9 @@ from ticker.shm.layout cimport (
     FEED_STARTING,
     HISTOGRAM_WORDS,
     HISTOGRAMS,
-    FeedState,
-    GatewayState,
 )
+
+from ticker.errors import SegmentError
 
 FEED_COUNTERS = (
     "packets", "packets_line_a", "packets_line_b", "packets_retransmitted", "bytes",
@@ -45,45 +45,49 @@ LIVE = FEED_LIVE
 STALE = FEED_STALE
 ENDED = FEED_ENDED
 
+_FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
+_GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
+
 assert len(FEED_COUNTERS) == FEED_COUNTER_END
 assert len(GATEWAY_COUNTERS) == GATEWAY_COUNTER_END
+
+
+cdef int check_writable(Mapping mapping) except -1:
+    if not mapping.writable:
+        raise SegmentError("the segment is mapped read-only: only its owner may write it")
+    return 0
 
 
 cdef class Counters:
     """The counters of a mapped segment, by name."""
 
     cdef Mapping mapping
-    cdef tuple names
+    cdef dict numbers
 
     def __init__(self, Mapping mapping not None) -> None:
         self.mapping = mapping
         kind = mapping.header.kind
-        self.names = FEED_COUNTERS if kind == FEED_SEGMENT else GATEWAY_COUNTERS
+        self.numbers = _FEED_NUMBERS if kind == FEED_SEGMENT else _GATEWAY_NUMBERS
 
     def __getitem__(self, name: str) -> int:
-        return load_relaxed(self.mapping.counters + <unsigned>self.names.index(name))
+        return self._value(self.numbers[name])
 
     def add(self, name: str, by: int = 1) -> None:
         """Only the segment's owner may call this."""
-        self._check_writable()
-        count(self.mapping.counters, <unsigned>self.names.index(name), by)
+        check_writable(self.mapping)
+        count(self.mapping.counters, self.numbers[name], by)
 
     def put(self, name: str, value: int) -> None:
         """Set a counter that is a gauge. Only the segment's owner may call this."""
-        self._check_writable()
-        store_relaxed(self.mapping.counters + <unsigned>self.names.index(name), value)
+        check_writable(self.mapping)
+        store_relaxed(self.mapping.counters + <unsigned>self.numbers[name], value)
 
     def as_dict(self) -> dict[str, int]:
         """All of them; each is read atomically, together they are not one instant."""
-        return {name: self._value(index) for index, name in enumerate(self.names)}
+        return {name: self._value(number) for name, number in self.numbers.items()}
 
     cdef uint64_t _value(self, unsigned index) noexcept:
         return load_relaxed(self.mapping.counters + index)
-
-    cdef int _check_writable(self) except -1:
-        if not self.mapping.writable:
-            raise TypeError("the segment is mapped read-only")
-        return 0
 
 
 cdef class Heartbeat:
@@ -97,7 +101,12 @@ cdef class Heartbeat:
         self.is_feed = mapping.header.kind == FEED_SEGMENT
 
     def take_over(self, pid: int, now_ns: int) -> int:
-        """A new writer announces itself; the new epoch."""
+        """A new writer announces itself; the new epoch.
+
+        A reader that sees the epoch move reads the whole table again: the predecessor may have
+        died between a row and its ring record, and nothing else would tell of that row.
+        """
+        check_writable(self.mapping)
         cdef uint64_t* words = self._words()
         cdef uint64_t epoch = load_relaxed(&words[0]) + 1
         store_relaxed(&words[1], pid)
@@ -106,10 +115,15 @@ cdef class Heartbeat:
         return epoch
 
     def beat(self, now_ns: int) -> None:
+        """The writer lives at `now_ns`, wall clock."""
+        check_writable(self.mapping)
         store_release(&self._words()[2], now_ns)
 
     def set_state(self, state: int) -> None:
         """Feeds only: one of STARTING, RECOVERING, LIVE, STALE, ENDED."""
+        check_writable(self.mapping)
+        if state not in FEED_STATES:
+            raise ValueError(f"no feed state {state}; one of {sorted(FEED_STATES)}")
         store_release(&self.mapping.feed_state().state, state)
 
     @property
@@ -167,8 +181,9 @@ def histogram(Mapping mapping not None, index: int) -> list[int]:
 
 def record(Mapping mapping not None, index: int, ns: int) -> None:
     """One duration into a histogram of the own segment."""
-    if not mapping.writable:
-        raise TypeError("the segment is mapped read-only")
+    check_writable(mapping)
+    if not 0 <= index < HISTOGRAMS:
+        raise IndexError(f"histogram {index}: a segment has {HISTOGRAMS}")
     record_duration(mapping.histograms, index, ns)
 
 

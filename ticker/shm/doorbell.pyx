@@ -2,11 +2,14 @@
 
 Law: the sleeper arms its flag, fences, and looks at the rings once more before it sleeps; the
 publisher writes the rings, fences, and then looks at the flag. One of the two sees the other
-(Dekker), so no tick is slept through. Each arming is answered by one write at most.
-The flag is a count: odd while armed.
+(Dekker; C11 7.17.4 with two sequentially consistent fences), so no tick is slept through.
+The flag is a count, odd while armed, so that a publisher knows an arming that it has answered:
+each is answered by one write at most per publisher. A publisher that is late rings a sleeper
+that is already up; it then wakes once for nothing.
 """
 
 from libc.stdint cimport uint64_t
+from posix.fcntl cimport F_GETFL, O_NONBLOCK, fcntl
 from posix.unistd cimport read, write
 
 from ticker.shm.atomics cimport fence_full, load_relaxed, store_relaxed
@@ -24,9 +27,13 @@ cdef class Doorbell:
     def __cinit__(self, Mapping mapping not None, fd: int) -> None:
         if not mapping.writable:
             raise SegmentError("a doorbell needs the gateway's own, writable segment")
+        cdef int flags = fcntl(fd, F_GETFL)
+        if flags < 0 or not flags & O_NONBLOCK:
+            raise SegmentError(f"doorbell: fd {fd} is not an open, non-blocking eventfd")
         self.mapping = mapping
         self.state = mapping.gateway_state()
         self.fd = fd
+        # A predecessor that died asleep left the flag armed; the count goes on from there.
         self.disarm()
 
     cdef void arm(self) noexcept nogil:
@@ -35,6 +42,7 @@ cdef class Doorbell:
         fence_full()
 
     cdef void disarm(self) noexcept nogil:
+        """Awake: take the bell back and silence it. The caller then reads the rings."""
         cdef uint64_t ticket = load_relaxed(&self.state.doorbell_armed)
         cdef uint64_t drained
         if ticket & 1:
@@ -71,8 +79,8 @@ cdef class DoorbellRinger:
         for i in range(self.used):
             ticket = load_relaxed(&self.states[i].doorbell_armed)
             if ticket & 1 and ticket != self.rung[i]:
-                self.rung[i] = ticket
                 if write(self.fds[i], &one, sizeof(one)) == sizeof(one):
+                    self.rung[i] = ticket
                     rung += 1
         return rung
 

@@ -6,10 +6,11 @@ from ticker.shm.layout cimport FeedState, GatewayState, SegmentHeader
 cdef class Mapping:
     """A mapped segment as its users see it: base address, header, length.
 
-    Holds the buffer, so the addresses live as long as this object does.
+    Holds the buffer, so the addresses live as long as this object does. Whoever keeps an
+    address keeps a reference to the Mapping: the memory is unmapped with the last one.
     """
 
-    cdef object buffer
+    cdef Py_buffer view
     cdef uint8_t* base
     cdef readonly uint64_t size
     cdef readonly bint writable

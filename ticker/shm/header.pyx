@@ -1,7 +1,10 @@
 """The head of a segment: writing it, and refusing a segment that is not the expected one."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport strerror
+from posix.mman cimport PROT_READ, mprotect
 
 from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store_release
 from ticker.shm.layout cimport (
@@ -29,10 +32,6 @@ KIND_GATEWAY = GATEWAY_SEGMENT
 _KIND_NAMES = {FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway"}
 
 
-cdef uint64_t ring_stride(uint64_t ring_capacity) noexcept:
-    return sizeof(RingHeader) + ring_capacity * sizeof(Record)
-
-
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:
     """Bytes of a segment with `rows` table rows and `rings` rings of `ring_capacity` records."""
     if kind == GATEWAY_SEGMENT:
@@ -41,27 +40,42 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
         raise SegmentError(f"a feed segment needs rows and rings, not {rows} and {rings}")
     if ring_capacity < 2 or ring_capacity & (ring_capacity - 1):
         raise SegmentError(f"ring capacity {ring_capacity}: take a power of two, at least 2")
-    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride(ring_capacity)
+    # Python integers: the numbers may come from a header that is not ours, and may not wrap.
+    ring_stride = sizeof(RingHeader) + ring_capacity * sizeof(Record)
+    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride
 
 
 cdef class Mapping:
-    """A mapped segment: `buffer` is an mmap (or any buffer) that starts with a SegmentHeader."""
+    """A mapped segment: `buffer` is an mmap (or any buffer) that starts with a SegmentHeader.
+
+    The buffer stays exported for as long as the Mapping lives, so that nobody can close or
+    resize it under the addresses taken from it. There is no close(): drop the last reference
+    (tables, rings, counters and doorbells each hold one) and the memory is unmapped at once.
+    A fork shares the mapping, writable or not: see make_read_only.
+    """
 
     def __cinit__(self, buffer: object, writable: bool) -> None:
-        cdef Py_buffer view
-        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
-        self.base = <uint8_t*>view.buf
-        self.size = view.len
-        # The mmap stays mapped for as long as `buffer` is referenced; an export held open
-        # would only forbid closing it.
-        PyBuffer_Release(&view)
-        self.buffer = buffer
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
+        self.base = <uint8_t*>self.view.buf
+        self.size = self.view.len
         self.writable = writable
         if self.size < BODY_OFFSET:
             raise SegmentError(f"segment of {self.size} bytes is too short for its header")
         self.header = <SegmentHeader*>self.base
         self.counters = <uint64_t*>(self.base + COUNTERS_OFFSET)
         self.histograms = <uint64_t*>(self.base + HISTOGRAMS_OFFSET)
+
+    def __dealloc__(self) -> None:
+        PyBuffer_Release(&self.view)
+
+    def make_read_only(self) -> None:
+        """Take back the right to write, here and in every process forked from now on.
+
+        For the supervisor, which creates all segments and must own none when it forks.
+        """
+        if mprotect(self.base, self.size, PROT_READ) != 0:
+            raise SegmentError(f"cannot make a segment read-only: {strerror(errno).decode()}")
+        self.writable = False
 
     cdef FeedState* feed_state(self) except NULL:
         if self.header.kind != FEED_SEGMENT:
@@ -108,15 +122,17 @@ cdef class Mapping:
                 f"this is a {_KIND_NAMES.get(head.kind, head.kind)} segment, "
                 f"not a {_KIND_NAMES[kind]} segment"
             )
-        _same("size", self.size, load_relaxed(&head.total_size), "it was truncated; restart")
+        _same("size", self.size, load_relaxed(&head.total_size),
+              "something resized it; restart the server")
         expected = segment_size(
             kind, head.row_capacity, head.ring_count, head.ring_capacity
         )
         _same("geometry", load_relaxed(&head.total_size), expected, "restart the server")
         if kind == FEED_SEGMENT:
             _same("row size", load_relaxed(&head.row_stride), sizeof(Row), "restart the server")
-            _same("record size", load_relaxed(&head.record_size), sizeof(Record), "restart")
-            _same("table offset", load_relaxed(&head.table_offset), BODY_OFFSET, "restart")
+            _same("record size", load_relaxed(&head.record_size), sizeof(Record), "restart the server")
+            _same("table offset", load_relaxed(&head.table_offset), BODY_OFFSET,
+                  "restart the server")
             _same("rings offset", load_relaxed(&head.rings_offset),
                   BODY_OFFSET + head.row_capacity * sizeof(Row), "restart the server")
         if boot_id is not None:

@@ -7,7 +7,7 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
 
     0      SegmentHeader   what it is; written once by the supervisor, before any worker exists
     512    FeedState       epoch, heartbeat, state, row count, resume point
-    1024   counters        COUNTERS words, each with one meaning (counters.py)
+    1024   counters        COUNTERS words, each with one meaning (counters.pxd)
     4096   histograms      HISTOGRAMS x HISTOGRAM_WORDS words
     ...    price table     row_capacity x Row
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
@@ -25,12 +25,18 @@ makes it the current one, so a reader never waits, even for a writer that died h
     generation   2g     copy g & 1 is current, the other one is at rest
                  2g+1   copy g & 1 is current, the other one is being written
 
+The generation only ever grows: a successor that finds a row odd finishes that publication with
+the values that were current. Going back to 2g instead would let a reader that copied from the
+half-written copy (it held 2g-2, slept through 2g, woke in 2g+1) see 2g and believe its copy.
+
     +------------+---------------------------+--------+--------+
     | generation | symbol, venue, scales     | copy 0 | copy 1 |
     |   8 B      |   56 B, written once      | 192 B  | 192 B  |
     +------------+---------------------------+--------+--------+
 
 A ring record carries its own sequence: 2n+1 while record n is written, 2n+2 once it is whole.
+A record that is whole stays so until it is lapped: a successor that finds record `cursor` whole
+(its predecessor died before it moved the cursor) counts it as published.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -77,6 +83,7 @@ cdef struct FeedState:
     uint64_t heartbeat_ns        # last time the writer was seen alive, wall clock
     uint64_t state               # FeedLiveness
     uint64_t row_count           # rows [0, row_count) are whole and will never move
+    uint64_t reserved[3]         # what follows moves with every packet: a cache line of its own
     uint64_t resume_sequence     # next sequence that the session expected, 0: none
     uint64_t resume_session[2]   # its session id, NUL padded
     uint64_t last_message_ns     # receive time of the last packet

@@ -1,5 +1,18 @@
+"""Broadcast rings, and the halves of their protocol; ring.pyx says the law.
+
+Memory order: as in a row (table.pxd). The marker 2n+1 is a store_release so that a receiver
+that is lapped by record n also sees the cursor at n or later, and jumps forward, not back.
+"""
+
 from libc.stdint cimport uint32_t, uint64_t
 
+from ticker.shm.atomics cimport (
+    fence_acquire,
+    fence_release,
+    load_acquire,
+    load_relaxed,
+    store_release,
+)
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Record, RingHeader
 
@@ -19,12 +32,36 @@ cdef inline uint32_t shard_of(const char* symbol, size_t length, uint32_t shards
     return <uint32_t>((value >> 32) % shards)
 
 
+cdef inline Record* slot_of(Ring* ring, uint64_t number) noexcept nogil:
+    return ring.records + (number & ring.mask)
+
+
+cdef inline Record* begin_record(Ring* ring, uint64_t number) noexcept nogil:
+    """Mark the slot of record `number` as being written; the slot to fill."""
+    cdef Record* slot = slot_of(ring, number)
+    store_release(&slot.sequence, 2 * number + 1)
+    fence_release()
+    return slot
+
+
+cdef inline void commit_record(Ring* ring, uint64_t number) noexcept nogil:
+    """Record `number` is whole, then counted. A writer may die between the two."""
+    store_release(&slot_of(ring, number).sequence, 2 * number + 2)
+    store_release(&ring.head.cursor, number + 1)
+
+
+cdef inline bint record_was_whole(Record* slot, uint64_t number) noexcept nogil:
+    """Whether what was copied from the slot is record `number`."""
+    fence_acquire()
+    return load_relaxed(&slot.sequence) == 2 * number + 2
+
+
 cdef class RingWriter:
     """The one transmitter of one ring."""
 
     cdef Mapping mapping
     cdef Ring ring
-    cdef uint64_t cursor
+    cdef readonly uint64_t cursor
 
     cdef void write(self, Record* record) noexcept nogil
 
@@ -34,7 +71,7 @@ cdef class RingReader:
 
     cdef Mapping mapping
     cdef Ring ring
-    cdef uint64_t position
+    cdef readonly uint64_t position
     cdef readonly uint64_t laps
     cdef readonly uint64_t skipped
 

@@ -1,11 +1,13 @@
 """POSIX shared-memory segments: create, attach, remove.
 
 The supervisor creates (mode 0600, every page backed at once, so that a full tmpfs is an
-error here and not a SIGBUS later); workers attach, readers with PROT_READ.
+error here and not a SIGBUS later), then gives up its right to write (Mapping.make_read_only)
+before it forks; workers attach, readers with PROT_READ.
 """
 
 from __future__ import annotations
 
+import glob
 import mmap
 import os
 import stat
@@ -77,8 +79,14 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
         raise SegmentError(f"{name}: no such segment; is `ticker serve` running?") from None
     except posix_ipc.PermissionsError:
         raise SegmentError(f"{name}: not yours; run as the user that runs the server") from None
+    except (OSError, ValueError) as error:
+        raise SegmentError(f"{name}: cannot be opened ({error})") from None
     try:
         status = os.fstat(shared.fd)
+        if status.st_uid != os.geteuid():
+            raise SegmentError(
+                f"{name}: belongs to uid {status.st_uid}; run as the user that runs the server"
+            )
         if stat.S_IMODE(status.st_mode) != MODE:
             raise SegmentError(
                 f"{name}: mode is {stat.S_IMODE(status.st_mode):04o}, expected {MODE:04o}: "
@@ -88,6 +96,8 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
             raise SegmentError(f"{name}: {status.st_size} bytes is too short; restart the server")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         mapping = Mapping(mmap.mmap(shared.fd, status.st_size, access=access), writable)
+    except OSError as error:
+        raise SegmentError(f"{name}: cannot be mapped ({error.strerror})") from error
     finally:
         shared.close_fd()
     try:
@@ -98,17 +108,23 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
 
 
 def remove(name: str) -> bool:
-    """Unlink a segment; False when it is already gone."""
+    """Unlink a segment; False when it is already gone. Who has it mapped keeps it.
+
+    Raises:
+        SegmentError: it belongs to another user.
+    """
     try:
         posix_ipc.unlink_shared_memory(name)
     except posix_ipc.ExistentialError:
         return False
+    except (posix_ipc.PermissionsError, OSError) as error:
+        raise SegmentError(f"{name}: cannot be removed ({error}); it is another user's") from None
     return True
 
 
 def leftovers(instance: str) -> list[str]:
     """Names of the segments that an earlier life of `instance` left behind."""
-    return sorted(f"/{path.name}" for path in SHM_FOLDER.glob(f"ticker.{instance}.*"))
+    return sorted(f"/{path.name}" for path in SHM_FOLDER.glob(f"ticker.{glob.escape(instance)}.*"))
 
 
 def _create(name: str, size: int) -> Mapping:
@@ -118,14 +134,18 @@ def _create(name: str, size: int) -> Mapping:
         raise SegmentError(
             f"{name}: exists already; another server runs under this instance name"
         ) from None
+    except (posix_ipc.PermissionsError, OSError, ValueError) as error:
+        raise SegmentError(f"{name}: cannot be created ({error})") from None
     try:
         os.fchmod(shared.fd, MODE)
         os.posix_fallocate(shared.fd, 0, size)
         return Mapping(mmap.mmap(shared.fd, size), True)
-    except OSError as error:
+    except BaseException as error:
         posix_ipc.unlink_shared_memory(name)
+        if not isinstance(error, OSError | OverflowError):
+            raise
         raise SegmentError(
-            f"{name}: cannot back {size} bytes of shared memory ({error.strerror}); "
+            f"{name}: cannot back {size} bytes of shared memory ({error}); "
             "lower `rows` or `ring_capacity`, or enlarge /dev/shm"
         ) from error
     finally:

@@ -1,7 +1,61 @@
+"""The price table, and the two halves of its protocol; table.pyx says the law.
+
+Memory order, per step (C11 section numbers; x86 needs only that the compiler keeps the order,
+AArch64 gets stlr/ldar and dmb):
+
+    begin_write    store_release, not relaxed: a reader that loads 2g+1 must see copy g, and a
+                   relaxed store behind the release of 2g carries that only through the
+                   same-thread release sequence of C11 5.1.2.4, which C++20 took out.
+                   fence_release keeps the values behind it: who sees one of them and then
+                   fences (was_whole) sees 2g+1 or later (7.17.4, fence to fence).
+    commit_write   store_release: who loads 2g+2 sees all the values.
+    begin_read     load_acquire, pairs with both stores.
+    was_whole      fence_acquire, then a relaxed load: the copy's loads stay above it.
+"""
+
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ticker.shm.atomics cimport (
+    fence_acquire,
+    fence_release,
+    load_acquire,
+    load_relaxed,
+    store_release,
+)
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState, Row, Values
+
+
+cdef inline uint64_t begin_read(Row* row) noexcept nogil:
+    """The generation to read at; `was_whole` wants it back."""
+    return load_acquire(&row.generation)
+
+
+cdef inline const uint64_t* current_copy(Row* row, uint64_t generation) noexcept nogil:
+    return row.copies[(generation >> 1) & 1]
+
+
+cdef inline bint was_whole(Row* row, uint64_t generation) noexcept nogil:
+    """Whether what was copied from current_copy is one publication. That copy is written
+    again from generation 2g+3 on."""
+    fence_acquire()
+    return load_relaxed(&row.generation) <= (generation | 1) + 1
+
+
+cdef inline uint64_t* resting_copy(Row* row, uint64_t generation) noexcept nogil:
+    return row.copies[((generation >> 1) + 1) & 1]
+
+
+cdef inline uint64_t* begin_write(Row* row, uint64_t generation) noexcept nogil:
+    """Mark the row (even `generation`) as being written; the copy to fill."""
+    store_release(&row.generation, generation + 1)
+    fence_release()
+    return resting_copy(row, generation)
+
+
+cdef inline void commit_write(Row* row, uint64_t generation) noexcept nogil:
+    """Make the resting copy of `generation` (even or odd) the current one."""
+    store_release(&row.generation, (generation | 1) + 1)
 
 
 cdef class PriceTable:
@@ -23,6 +77,7 @@ cdef class TableWriter(PriceTable):
     cdef readonly uint32_t repaired
     cdef uint32_t used
 
+    cdef bint repair(self, Row* row) noexcept nogil
     cdef int64_t append(
         self, const char* symbol, size_t symbol_length, const char* venue,
         const char* currency, uint64_t size_exponent, uint64_t instrument_key,

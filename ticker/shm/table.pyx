@@ -1,24 +1,24 @@
 """The price table: one row per symbol, one writer, any number of readers that never wait.
 
 Law: the writer fills the copy that is not current, then makes it current. A reader is right
-when the generation did not move by two half-steps while it copied (layout.pxd has the
-picture); a writer that died inside a row leaves the current copy whole.
+when the writer did not come round to its copy again while it copied (layout.pxd has the
+picture, table.pxd the memory order); a writer that died inside a row leaves the current copy
+whole. A reader so never waits for a writer: it copies again only when a row was published
+twice within one copy of 192 bytes.
 Source: the latch variant of the seqlock (Linux, include/linux/seqlock.h, seqcount_latch_t),
 with the memory order of H.-J. Boehm, "Can seqlocks get along with programming language
 memory models?", MSPC 2012.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.shm.atomics cimport (
     copy_words_in,
     copy_words_out,
-    fence_acquire,
     fence_release,
     load_acquire,
     load_relaxed,
-    store_relaxed,
     store_release,
 )
 from ticker.shm.header cimport Mapping
@@ -33,6 +33,8 @@ from ticker.shm.layout cimport (
     Values,
 )
 
+from ticker.units cimport MAX_SIZE_EXPONENT
+
 from ticker.errors import SegmentError
 
 cdef extern from "<string.h>" nogil:
@@ -46,6 +48,21 @@ FIELDS = (
     "bid", "bid_size", "ask", "ask_size", "exchange_time", "receive_time", "publish_time",
     "quote_time", "quotes", "status", "flags", "corrections",
 )
+_INDEX = {name: index for index, name in enumerate(FIELDS)}
+_SIGNED = frozenset((
+    "price", "open", "high", "low", "previous_close", "bid", "ask", "exchange_time",
+    "receive_time", "publish_time", "quote_time",
+))
+
+
+cdef bint is_symbol(const char* symbol, size_t length) noexcept nogil:
+    cdef size_t i
+    if not 0 < length < SYMBOL_BYTES:
+        return False
+    for i in range(length):
+        if not 32 <= symbol[i] <= 126:
+            return False
+    return True
 
 
 cdef class PriceTable:
@@ -67,16 +84,14 @@ cdef class PriceTable:
         Returns the retries it took, or -1 when the writer outran READ_ATTEMPTS copies; `out`
         is then not to be used and the caller keeps what it read last.
         """
+        assert row < self.capacity
         cdef Row* source = self.rows + row
-        cdef uint64_t before, after
+        cdef uint64_t generation
         cdef int attempt
         for attempt in range(READ_ATTEMPTS):
-            before = load_acquire(&source.generation)
-            copy_words_out(<uint64_t*>out, source.copies[(before >> 1) & 1], VALUE_WORDS)
-            fence_acquire()
-            after = load_relaxed(&source.generation)
-            # Our copy is being overwritten from generation (before & ~1) + 3 on.
-            if after <= (before & ~<uint64_t>1) + 2:
+            generation = begin_read(source)
+            copy_words_out(<uint64_t*>out, current_copy(source, generation), VALUE_WORDS)
+            if was_whole(source, generation):
                 return attempt
         return -1
 
@@ -107,17 +122,23 @@ cdef class PriceTable:
         return self._checked(row).instrument_key
 
     def generation(self, row: int) -> int:
-        """Twice the publications of the row; odd while one is under way or was cut off."""
+        """Twice the publications of the row (repairs count as one); odd while one is under way
+        or was cut off. Never goes back."""
         return load_acquire(&self._checked(row).generation)
 
     def values(self, row: int) -> dict[str, int] | None:
         """All values of a row by name (layout.pxd: Values), None when the writer outran us."""
         cdef Values out
-        cdef int64_t* words = <int64_t*>&out
+        cdef uint64_t* words = <uint64_t*>&out
         self._checked(row)
         if self.read(row, &out) < 0:
             return None
-        return {name: words[index] for index, name in enumerate(FIELDS)}
+        cdef uint64_t word
+        found = {}
+        for index, name in enumerate(FIELDS):
+            word = words[index]
+            found[name] = <int64_t>word if name in _SIGNED else word
+        return found
 
     cdef Row* _checked(self, object row) except NULL:
         if not 0 <= row < self.row_count():
@@ -134,23 +155,38 @@ cdef class TableWriter(PriceTable):
             raise SegmentError("the segment is mapped read-only: only its owner may write it")
         self.used = self.row_count()
         cdef uint32_t row
-        cdef uint64_t generation
         for row in range(self.used):
-            generation = load_relaxed(&self.rows[row].generation)
-            if generation & 1:
-                # The current copy is whole; the torn one will be overwritten in full before
-                # it is current again. Going back is safe: no reader may hold the torn copy.
-                store_release(&self.rows[row].generation, generation - 1)
-                self.repaired += 1
+            self.repaired += self.repair(self.rows + row)
+
+    cdef bint repair(self, Row* row) noexcept nogil:
+        """Finish what a killed predecessor began, with the values that were current.
+
+        Forward only: layout.pxd says whom a generation that went back would deceive.
+        """
+        cdef uint64_t generation = load_acquire(&row.generation)
+        if not generation & 1:
+            return False
+        # Our stores must not pass the odd generation, which another process stored.
+        fence_release()
+        copy_words_in(
+            resting_copy(row, generation), current_copy(row, generation), VALUE_WORDS
+        )
+        commit_write(row, generation)
+        return True
 
     cdef int64_t append(
         self, const char* symbol, size_t symbol_length, const char* venue,
         const char* currency, uint64_t size_exponent, uint64_t instrument_key,
     ) noexcept nogil:
-        """A new row, visible to readers on return. -1: the table is full, or the symbol is
-        longer than SYMBOL_BYTES - 1 or empty."""
-        if self.used >= self.capacity or not 0 < symbol_length < SYMBOL_BYTES:
+        """A new row, visible to readers on return. -1: the table is full, the symbol is not 1
+        to SYMBOL_BYTES - 1 printable ASCII characters, or size_exponent is over
+        MAX_SIZE_EXPONENT."""
+        if self.used >= self.capacity or not is_symbol(symbol, symbol_length):
             return -1
+        if size_exponent > MAX_SIZE_EXPONENT:
+            return -1
+        # Plain stores: nobody reads a row before row_count covers it. One that a predecessor
+        # died in is written over.
         cdef Row* row = self.rows + self.used
         memset(row, 0, sizeof(Row))
         memcpy(row.symbol, symbol, symbol_length)
@@ -164,14 +200,14 @@ cdef class TableWriter(PriceTable):
 
     cdef void publish(self, uint32_t row, const Values* values) noexcept nogil:
         """Make `values` the current ones. `row` must come from append or be below row_count."""
+        assert row < self.used
         cdef Row* target = self.rows + row
         cdef uint64_t generation = load_relaxed(&target.generation)
-        store_relaxed(&target.generation, generation + 1)
-        fence_release()
+        assert not generation & 1
         copy_words_in(
-            target.copies[((generation >> 1) + 1) & 1], <const uint64_t*>values, VALUE_WORDS
+            begin_write(target, generation), <const uint64_t*>values, VALUE_WORDS
         )
-        store_release(&target.generation, generation + 2)
+        commit_write(target, generation)
 
     def add(self, symbol: str, venue: str = "", currency: str = "USD", size_exponent: int = 0,
             instrument_key: int = 0) -> int:
@@ -189,17 +225,25 @@ cdef class TableWriter(PriceTable):
         if row < 0:
             raise SegmentError(
                 f"{symbol!r}: no room in a table of {self.capacity} rows, or not 1 to "
-                f"{SYMBOL_BYTES - 1} characters; raise `rows` of the feed"
+                f"{SYMBOL_BYTES - 1} characters of printable ASCII, or size_exponent "
+                f"{size_exponent} is over {MAX_SIZE_EXPONENT}; raise `rows` of the feed"
             )
         return row
 
     def put(self, row: int, **values: int) -> None:
-        """Publish a row from Python, the fields not named keeping their values."""
+        """Publish a row from Python, the fields not named keeping their values.
+
+        Raises:
+            KeyError: no such field (FIELDS has them).
+        """
         cdef Values current
-        cdef int64_t* words = <int64_t*>&current
+        cdef uint64_t* words = <uint64_t*>&current
         self._checked(row)
         if self.read(row, &current) < 0:
             raise SegmentError(f"row {row} has more than one writer")
         for name, value in values.items():
-            words[FIELDS.index(name)] = value
+            if name in _SIGNED:
+                words[<int>_INDEX[name]] = <uint64_t><int64_t>value
+            else:
+                words[<int>_INDEX[name]] = value
         self.publish(row, &current)
