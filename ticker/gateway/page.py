@@ -10,10 +10,10 @@ from importlib.resources import files
 
 from aiohttp import hdrs, web
 
+SCRIPTS = ("watch.js", "ticker.js", "row.js", "search.js", "format.js")
 FILES = {
     "/": ("index.html", "text/html"),
-    "/watch.js": ("watch.js", "text/javascript"),
-    "/ticker.js": ("ticker.js", "text/javascript"),
+    **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/style.css": ("style.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }

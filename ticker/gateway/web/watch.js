@@ -1,0 +1,353 @@
+// The watch page: which symbols, one row each, and the state of the connection and the box.
+
+import * as format from "./format.js";
+import { Row } from "./row.js";
+import { Search } from "./search.js";
+import { Ticker } from "./ticker.js";
+
+const STORED = "ticker.symbols";
+const WELL_KNOWN = [
+  "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AVGO", "JPM", "LLY",
+];
+const DETAILS_EVERY = 2_000;      // ms: bid, ask, volume, status, by REST
+const BOX_EVERY = 5_000;
+const AGES_EVERY = 200;
+const LINES_EVERY = 500;
+const UNKNOWN_AGAIN = 15_000;     // a feed may still be starting
+const AT_ONCE = 400;              // symbols in one question
+const NOTICE = 8_000;
+
+const find = (id) => document.getElementById(id);
+const body = find("prices").tBodies[0];
+const rows = new Map();           // symbol -> Row, in the order of the page
+const ticker = new Ticker();
+let clockOffset = 0;              // ms to add to this clock to have the server's
+let details = Promise.resolve();
+
+// Which symbols: the link says it, or this browser remembers, or the well-known ones.
+
+function chosen() {
+  const link = new URLSearchParams(location.search).get("symbols");
+  if (link !== null) return parse(link);
+  try {
+    const stored = localStorage.getItem(STORED);
+    return stored === null ? null : parse(stored);
+  } catch {
+    return null;                  // storage is switched off
+  }
+}
+
+function parse(text) {
+  return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
+}
+
+function remember() {
+  const text = [...rows.keys()].join(",");
+  try {
+    localStorage.setItem(STORED, text);
+  } catch { /* storage is switched off: the link still has it */ }
+  history.replaceState(null, "", link());
+}
+
+function link() {
+  const url = new URL(location.href);
+  url.search = `?symbols=${[...rows.keys()].map(encodeURIComponent).join(",")}`;
+  url.hash = "";
+  return url.href;
+}
+
+/** The well-known symbols that this server has, filled up with others. */
+async function defaults() {
+  try {
+    const known = await ask(`prices?symbols=${WELL_KNOWN.join(",")}`);
+    const here = WELL_KNOWN.filter((symbol) => !known.unknown.includes(symbol));
+    if (here.length === WELL_KNOWN.length) return here;
+    const { symbols } = await ask(`symbols?limit=${WELL_KNOWN.length}`);
+    const more = symbols.map(({ symbol }) => symbol).filter((symbol) => !here.includes(symbol));
+    const list = [...here, ...more].slice(0, WELL_KNOWN.length);
+    return list.length ? list : WELL_KNOWN;
+  } catch {
+    return WELL_KNOWN;
+  }
+}
+
+// Rows
+
+function add(symbols, before = null) {
+  const fresh = symbols.filter((symbol) => !rows.has(symbol));
+  for (const symbol of fresh) {
+    const row = new Row(symbol, removeWithUndo);
+    rows.set(symbol, row);
+    body.insertBefore(row.element, before);
+  }
+  if (fresh.length) {
+    ticker.subscribe(fresh);
+    refreshDetails(fresh);
+  }
+  tidy();
+}
+
+function addAndRemember(symbols) {
+  add(symbols);
+  remember();
+  const row = rows.get(symbols.at(-1));
+  row?.element.scrollIntoView({ block: "nearest" });
+  say(`${symbols.join(", ")} added`);
+}
+
+function removeWithUndo(symbol) {
+  const element = rows.get(symbol).element;
+  const after = element.nextElementSibling;
+  const next = after ?? element.previousElementSibling;
+  const hadFocus = element.contains(document.activeElement);
+  rows.delete(symbol);
+  element.remove();
+  ticker.unsubscribe([symbol]);
+  tidy();
+  remember();
+  if (hadFocus) focusRow(next);
+  notice(`${symbol} removed`, "Undo", () => {
+    add([symbol], after?.isConnected ? after : null);
+    inPageOrder();
+    remember();
+  });
+}
+
+/** Keep the map in the order of the table, which is what links and storage carry. */
+function inPageOrder() {
+  const order = [...body.rows].map((element) => rows.get(element.dataset.symbol));
+  rows.clear();
+  for (const row of order) rows.set(row.symbol, row);
+}
+
+function tidy() {
+  find("prices").hidden = rows.size === 0;
+  find("empty").hidden = rows.size !== 0;
+  if (!body.querySelector("[tabindex='0']")) body.rows[0]?.setAttribute("tabindex", "0");
+}
+
+// Keys: one row is in the tab order, arrows move between rows.
+
+function focusRow(element) {
+  if (!element) return find("symbol").focus();
+  for (const row of body.rows) row.tabIndex = row === element ? 0 : -1;
+  element.focus();
+}
+
+function rowKey(event) {
+  const element = event.target.closest("tr");
+  if (!element || event.ctrlKey || event.metaKey) return;
+  const toward = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+  const neighbour = toward && element[toward];
+  if (event.key === "Delete" || event.key === "Backspace") {
+    removeWithUndo(element.dataset.symbol);
+  } else if (neighbour && event.altKey) {
+    if (event.key === "ArrowUp") neighbour.before(element);
+    else neighbour.after(element);
+    inPageOrder();
+    remember();
+    focusRow(element);
+  } else if (neighbour) {
+    focusRow(neighbour);
+  } else if (!toward) {
+    return;
+  }
+  event.preventDefault();
+}
+
+function pageKey(event) {
+  const typing = event.target.closest?.("input, textarea, [contenteditable]");
+  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    search.focus();
+  }
+}
+
+// What the stream does not carry comes by REST.
+
+async function ask(path) {
+  const sent = Date.now();
+  const response = await fetch(path, { signal: AbortSignal.timeout(5_000) });
+  const received = Date.now();
+  const date = Date.parse(response.headers.get("date"));
+  // Date has whole seconds: only a clock that is clearly wrong is corrected
+  const offset = date + 500 - (sent + received) / 2;
+  clockOffset = Math.abs(offset) > 1_500 ? offset : 0;
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
+
+async function refreshDetails(symbols) {
+  for (let at = 0; at < symbols.length; at += AT_ONCE) {
+    const list = symbols.slice(at, at + AT_ONCE).map(encodeURIComponent).join(",");
+    try {
+      const { prices, no_price_yet: untraded } = await ask(`prices?symbols=${list}`);
+      for (const price of prices) rows.get(price.symbol)?.describe(price);
+      for (const symbol of untraded) rows.get(symbol)?.markUntraded();
+    } catch {
+      return;                     // the connection's state tells it already
+    }
+  }
+}
+
+async function refreshBox() {
+  try {
+    drawBox(await ask("status"));
+  } catch { /* as above */ }
+}
+
+function drawBox({ version, feeds, symbols }) {
+  const parts = feeds.map(({ name, state, lag }) =>
+    `${name} ${state}${lag === null ? "" : `, ${milliseconds(lag)} behind the exchange`}`);
+  find("box").textContent =
+    [...parts, `${format.count(symbols)} symbols`, `ticker ${version}`].join("  ·  ");
+  const bad = feeds.filter(({ state }) => state !== "live");
+  const banner = find("banner");
+  banner.hidden = bad.length === 0;
+  const text = bad.map(({ name, state }) => `Feed ${name} is ${state}.`).join(" ")
+    + " Its prices are the last ones known.";
+  if (banner.textContent !== text) banner.textContent = text;
+}
+
+function milliseconds(seconds) {
+  const ms = seconds * 1000;
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${seconds.toFixed(1)} s`;
+}
+
+// What is said to the reader
+
+function say(text) {
+  find("announcer").textContent = text;
+}
+
+function notice(text, action = "Dismiss", act = () => {}, kind = "") {
+  const said = document.createElement("p");
+  said.className = kind;
+  said.setAttribute("role", kind === "refusal" ? "alert" : "status");
+  const words = document.createElement("span");
+  words.textContent = text;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = action;
+  button.addEventListener("click", () => {
+    said.remove();
+    act();
+  });
+  said.append(words, button);
+  find("notices").append(said);
+  while (find("notices").children.length > 4) find("notices").firstElementChild.remove();
+  setTimeout(() => said.remove(), NOTICE);
+}
+
+function refused({ detail }) {
+  const { code, symbol, message, reason } = detail;
+  const row = rows.get(symbol);
+  if (code === 460 && row) {
+    if (!row.element.classList.contains("unknown")) {
+      notice(`${symbol}: no feed here has this symbol.`, "Remove", () => {
+        if (rows.has(symbol)) removeWithUndo(symbol);
+      }, "refusal");
+    }
+    row.markUnknown();
+  } else {
+    notice(`${message || reason} (${code})`, "Dismiss", () => {}, "refusal");
+  }
+}
+
+let retryAt = 0;
+
+function connection({ detail: { state, delay, reason } }) {
+  const before = document.body.dataset.connection;
+  document.body.dataset.connection = state;
+  retryAt = performance.now() + delay;
+  drawConnection();
+  if (state === "open") {
+    say("Live");
+    refreshDetails([...rows.keys()]);
+    refreshBox();
+  } else if (before === "open") {
+    say("Connection lost, reconnecting");
+  } else if (state === "refused") {
+    say(`The server refuses this page: ${reason}`);
+  }
+}
+
+function drawConnection() {
+  const seconds = Math.ceil((retryAt - performance.now()) / 1000);
+  const text = {
+    open: "Live",
+    connecting: rows.size ? "Connecting…" : "Starting",
+    waiting: navigator.onLine
+      ? seconds > 1 ? `Reconnecting in ${seconds} s` : "Reconnecting…"
+      : "Offline",
+    refused: "Not allowed",
+    closed: "Closed",
+  }[ticker.state];
+  const shown = find("connection-text");
+  if (shown.textContent !== text) shown.textContent = text;
+}
+
+async function share() {
+  remember();
+  try {
+    await navigator.clipboard.writeText(link());
+    notice("Link to these symbols copied");
+  } catch {
+    notice("The address above is the link to these symbols");
+  }
+}
+
+// Drawing: prices once per frame, ages and lines on slower beats, nothing in a hidden tab.
+
+function everyVisible(ms, act) {
+  setInterval(() => document.hidden || act(), ms);
+}
+
+function drawFrame() {
+  for (const row of rows.values()) row.draw();
+  requestAnimationFrame(drawFrame);
+}
+
+function reconnectNow() {
+  if (ticker.state === "waiting" && !document.hidden) ticker.connect();
+}
+
+const search = new Search(find("search"), {
+  watched: (symbol) => rows.has(symbol),
+  add: addAndRemember,
+});
+
+ticker.addEventListener("price", ({ detail }) => rows.get(detail.symbol)?.tick(detail));
+ticker.addEventListener("refusal", refused);
+ticker.addEventListener("state", connection);
+addEventListener("online", reconnectNow);
+addEventListener("keydown", pageKey);
+document.addEventListener("visibilitychange", reconnectNow);
+body.addEventListener("keydown", rowKey);
+find("share").addEventListener("click", share);
+find("defaults").addEventListener("click", async () => addAndRemember(await defaults()));
+
+everyVisible(DETAILS_EVERY, () => {
+  if (ticker.state !== "open") return;
+  details = details.then(() => refreshDetails([...rows.keys()]));
+});
+everyVisible(BOX_EVERY, () => ticker.state === "open" && refreshBox());
+everyVisible(UNKNOWN_AGAIN, () => {
+  const unknown = [...rows.values()].filter(({ element }) => element.classList.contains("unknown"));
+  if (unknown.length) ticker.subscribe(unknown.map(({ symbol }) => symbol));
+});
+everyVisible(AGES_EVERY, () => {
+  for (const row of rows.values()) row.drawAge(Date.now() + clockOffset);
+  drawConnection();
+});
+everyVisible(LINES_EVERY, () => {
+  for (const row of rows.values()) row.drawSparkline();
+});
+everyVisible(1_000, () => {
+  const [first] = rows.values();
+  document.title = first ? `${first.title} · ticker` : "ticker";
+});
+
+ticker.connect();
+add(chosen() ?? await defaults());
+drawFrame();

@@ -1,0 +1,218 @@
+// One watched symbol: what is known of it, and its row of the table.
+
+import * as format from "./format.js";
+
+const MINUTE = 60_000;
+const SHORTEST = 10_000;          // ms that a young line spans
+const SAMPLE_EVERY = 100;         // ms: a closer price replaces the last sample
+const FLASH = 650;
+const FLASH_EVERY = 250;          // ms: a busy symbol must not glare
+const WIDTH = 160, HEIGHT = 36;   // of the sparkline's view box
+const BADGES = {
+  halted: "Halted", paused: "Paused", quote_only: "Quotes only", closed: "Closed",
+};
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const template = document.getElementById("row");
+
+/** Change the text only when it differs, so that nothing is laid out in vain. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export class Row {
+  #symbol;
+  #price = null;
+  #time = NaN;                    // ms, of the last trade
+  #direction = 0;                 // of the last tick that moved the price
+  #details = null;                // the price object of REST
+  #first = null;                  // first price seen, for a change when there is no close
+  #samples = [];
+  #parts = new Map();
+  #flash = null;
+  #flashed = 0;
+  #flashedWay = 0;
+  #moved = 0;                     // of the price since the last drawing
+  #dirty = true;
+  #unknown = false;
+  #untraded = false;
+
+  constructor(symbol, remove) {
+    this.#symbol = symbol;
+    this.element = template.content.firstElementChild.cloneNode(true);
+    this.element.dataset.symbol = symbol;
+    this.#part(".name").textContent = symbol;
+    const button = this.#part(".remove");
+    button.setAttribute("aria-label", `Remove ${symbol}`);
+    button.addEventListener("click", () => remove(symbol));
+  }
+
+  get symbol() {
+    return this.#symbol;
+  }
+
+  /** "AAPL 185.43 ▲" for the window's title, or the symbol alone. */
+  get title() {
+    if (this.#price === null) return this.#symbol;
+    return `${this.#symbol} ${format.price(this.#price)}${["▼", "", "▲"][this.#direction + 1]}`;
+  }
+
+  /** A price from the stream. */
+  tick({ price, timestamp }) {
+    const now = performance.now();
+    if (this.#price !== null && price !== this.#price) {
+      this.#direction = Math.sign(price - this.#price);
+      this.#moved = this.#direction;
+    }
+    this.#price = price;
+    this.#untraded = false;
+    this.#time = Date.parse(timestamp);
+    this.#first ??= { price, time: Date.now() };
+    const previous = this.#samples.at(-2);
+    if (previous && now - previous[0] < SAMPLE_EVERY) this.#samples.at(-1)[1] = price;
+    else this.#samples.push([now, price]);
+    this.#unknown = false;
+    this.#dirty = true;
+  }
+
+  /** The price object of REST: what the plain stream does not carry. */
+  describe(details) {
+    this.#details = details;
+    this.#unknown = false;
+    this.#dirty = true;
+  }
+
+  /** Known, but without a trade so far. */
+  markUntraded() {
+    this.#untraded = this.#price === null;
+    this.#unknown = false;
+    this.#dirty = true;
+  }
+
+  /** The server has no such symbol. */
+  markUnknown() {
+    this.#unknown = true;
+    this.#dirty = true;
+  }
+
+  /** Bring the row up to date; cheap when nothing changed. */
+  draw() {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    this.#drawPrice();
+    this.#drawChange();
+    this.#drawState();
+    if (this.#details) this.#drawDetails(this.#details);
+    if (this.#moved) this.#drawFlash();
+  }
+
+  #part(selector) {
+    if (!this.#parts.has(selector)) {
+      this.#parts.set(selector, this.element.querySelector(selector));
+    }
+    return this.#parts.get(selector);
+  }
+
+  #drawPrice() {
+    write(this.#part(".price .figure"), format.price(this.#price));
+    const arrow = this.#part(".direction");
+    write(arrow, ["▼", "", "▲"][this.#direction + 1]);
+    arrow.className = `direction ${["down", "", "up"][this.#direction + 1]}`;
+  }
+
+  #reference() {
+    const { previous_close: close, open } = this.#details ?? {};
+    if (close != null) return [close, `vs close ${format.price(close)}`];
+    if (open != null) return [open, `vs open ${format.price(open)}`];
+    if (this.#first && this.#details) {
+      return [this.#first.price, `since ${format.clock(this.#first.time)}`];
+    }
+    return [null, ""];
+  }
+
+  #drawChange() {
+    const [then, said] = this.#reference();
+    const known = then !== null && this.#price !== null;
+    write(this.#part(".absolute"), known ? format.difference(this.#price, then) : format.NONE);
+    write(this.#part(".relative"), known ? format.percent(this.#price, then) : "");
+    write(this.#part(".reference"), known ? said : "");
+    const way = known ? Math.sign(this.#price - then) : 0;
+    this.#part(".change").className = `number change ${["down", "", "up"][way + 1]}`;
+  }
+
+  #drawState() {
+    const { status, stale } = this.#details ?? {};
+    const text = this.#unknown ? "Unknown here"
+      : this.#untraded ? "No trade yet"
+      : BADGES[status] ?? (stale ? "Stale" : "");
+    const badge = this.#part(".badge");
+    badge.hidden = !text;
+    badge.classList.toggle("mild", this.#untraded);
+    write(badge, text);
+    this.element.classList.toggle("stale", Boolean(stale) && !this.#unknown);
+    this.element.classList.toggle("unknown", this.#unknown);
+  }
+
+  #drawDetails({ venue, currency, bid, ask, bid_size, ask_size, volume, trades, low, high }) {
+    write(this.#part(".venue"), [venue, currency].filter(Boolean).join(" · "));
+    const quoted = bid != null || ask != null;
+    write(this.#part(".bid-ask"), quoted ? `${format.price(bid)} × ${format.price(ask)}` : format.NONE);
+    write(this.#part(".sizes"), quoted ? `${format.count(bid_size)} × ${format.count(ask_size)}` : "");
+    write(this.#part(".shares"), format.volume(volume));
+    write(this.#part(".trades"), trades == null ? "" : `${format.count(trades)} trades`);
+    this.#drawRange(low, high);
+  }
+
+  #drawRange(low, high) {
+    const known = low != null && high != null && this.#price !== null;
+    this.#part(".range svg").toggleAttribute("hidden", !known);
+    if (!known) return;
+    const from = Math.min(low, this.#price), to = Math.max(high, this.#price);
+    const place = to > from ? (this.#price - from) / (to - from) : 0.5;
+    this.#part(".mark").setAttribute("x", (place * 117).toFixed(1));
+    write(this.#part(".low"), format.price(from));
+    write(this.#part(".high"), format.price(to));
+  }
+
+  #drawFlash() {
+    const now = performance.now();
+    const way = this.#moved;
+    const soon = way === this.#flashedWay && now - this.#flashed < FLASH_EVERY;
+    this.#moved = 0;
+    if (still.matches || soon) return;
+    this.#flashed = now;
+    this.#flashedWay = way;
+    this.#flash?.cancel();
+    const wash = way > 0 ? "--up-wash" : "--down-wash";
+    const colour = getComputedStyle(document.documentElement).getPropertyValue(wash).trim();
+    this.#flash = this.#part(".last").animate(
+      [{ backgroundColor: colour }, { backgroundColor: `${colour}00` }],
+      { duration: FLASH, easing: "ease-out" },
+    );
+  }
+
+  /** The age of the price; `serverNow` is the server's clock in ms. */
+  drawAge(serverNow) {
+    const time = this.#part("time");
+    if (Number.isNaN(this.#time)) return write(time, format.NONE);
+    const text = format.age(serverNow - this.#time);
+    if (time.textContent === text) return;
+    write(time, text);
+    time.title = new Date(this.#time).toLocaleString();
+    this.#part(".venue").dataset.age = ` · ${text}`;
+  }
+
+  /** The last minute of prices seen here. */
+  drawSparkline() {
+    const now = performance.now();
+    // one sample older than the window stays: it is the price at the window's left edge
+    while (this.#samples.length > 1 && this.#samples[1][0] < now - MINUTE) this.#samples.shift();
+    if (!this.#samples.length) return;
+    const span = Math.min(MINUTE, Math.max(SHORTEST, now - this.#samples[0][0]));
+    const { line, start } = format.sparkline(this.#samples, now, span, WIDTH, HEIGHT);
+    const way = Math.sign(this.#samples.at(-1)[1] - this.#samples[0][1]);
+    this.#part("td.spark").className = `spark ${["down", "", "up"][way + 1]}`;
+    this.#part(".line").setAttribute("d", line);
+    this.#part(".area").setAttribute("d", `${line}V${HEIGHT}H${start.toFixed(1)}Z`);
+  }
+}
