@@ -6,6 +6,14 @@ UTC. Nothing here raises: what cannot be used is counted by its reason (counters
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.feeds.book cimport Book
+from ticker.feeds.directory cimport Directory
+from ticker.feeds.filter cimport Filter
+from ticker.feeds.publisher cimport Entry, Publisher
+from ticker.feeds.trades cimport Trade, TradeLog
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport Values
+
 
 cdef enum Side:
     BID = 0
@@ -19,9 +27,31 @@ cdef enum TradeFlag:
 
 
 cdef class Market:
-    # Instruments. `key` is the feed's own number of it (ITCH: stock locate).
+    cdef Mapping mapping
+    cdef uint64_t* counters
+    cdef Directory directory
+    cdef Book book
+    cdef Filter filter
+    cdef TradeLog trades
+    cdef Publisher publisher
+    cdef Values* carried         # of a rebuild: what each row showed before it, NULL: none
+    cdef uint32_t carried_rows
+    cdef bytes venue_text
+    cdef bytes currency_text
+    cdef const char* venue_code
+    cdef const char* currency_code
+    cdef readonly uint64_t size_exponent
+    cdef readonly bint raw
+    # Receive time of the message being decoded; a decoder sets it before it calls.
+    cdef int64_t received
+
+    # Instruments. `key` is the feed's own number of it (ITCH: stock locate). -1: unknown,
+    # or no room for it.
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil
     cdef int32_t find(self, uint64_t key) noexcept nogil
+    cdef void set_test(self, int32_t instrument, bint test) noexcept nogil
+    # A session begins; sales before `midnight` are of an earlier day.
+    cdef void start_session(self, int64_t midnight) noexcept nogil
 
     # Orders, by the feed's reference number.
     cdef void add_order(
@@ -41,9 +71,12 @@ cdef class Market:
         self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
         int64_t time,
     ) noexcept nogil
+    # Hints that these will be touched soon.
     cdef void prefetch_order(self, uint64_t reference) noexcept nogil
+    cdef void prefetch_instrument(self, uint64_t key) noexcept nogil
 
-    # Trades that no displayed order made, breaks, states.
+    # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks
+    # (instrument -1: unknown), states.
     cdef void trade(
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
@@ -55,3 +88,9 @@ cdef class Market:
 
     # Make visible what changed since the last flush: rows, then rings, then doorbells.
     cdef void flush(self, int64_t publish_time) noexcept nogil
+
+    cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
+    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
+    cdef void _refresh_quote(self, uint32_t row) noexcept nogil
+    cdef void _take_back(self, Trade* trade) noexcept nogil
+    cdef void _restore_carried(self, uint32_t row) noexcept nogil

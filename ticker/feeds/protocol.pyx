@@ -2,9 +2,20 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
+from ticker.feeds.market cimport Market
+
 
 cdef class Protocol:
-    """Ignores every message; real decoders override `message` (protocol.pxd)."""
+    """Ignores every message; real decoders override `message` (protocol.pxd).
+
+    Args:
+        market: what the messages are about; a decoder that keeps no market takes None.
+        midnight_ns: of the session's date, for protocols that send times of day (day.py).
+    """
+
+    def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
+        self.market = market
+        self.midnight_ns = midnight_ns
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
         pass
@@ -14,6 +25,16 @@ cdef class Protocol:
 
     cdef void restart(self) noexcept nogil:
         pass
+
+    def decode(self, message: bytes, receive_time: int = 0) -> None:
+        """One message from Python; it shows at the market's next flush."""
+        cdef const uint8_t* data = message
+        self.message(data, len(message), receive_time)
+
+    def expect(self, message: bytes) -> None:
+        """`announce` from Python."""
+        cdef const uint8_t* data = message
+        self.announce(data, len(message))
 
 
 cdef class MessageLog(Protocol):

@@ -1,0 +1,96 @@
+"""The directory of a feed's instruments. An instrument is its row in the price table.
+
+Small numbers (ITCH locates) are looked up in an array, others in an open-addressing hash table
+that takes as many keys as the table has rows, twice over, and refuses more.
+"""
+
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcmp, memset
+
+from ticker.shm.layout cimport SYMBOL_BYTES, Row
+from ticker.shm.ring cimport shard_of
+from ticker.shm.table cimport TableWriter
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+
+cdef uint32_t power_of_two(uint64_t least) noexcept:
+    cdef uint32_t size = 1
+    while size < least:
+        size *= 2
+    return size
+
+
+cdef class Directory:
+    """The rows of `table`, those of it that are there already not yet entered."""
+
+    def __cinit__(self, TableWriter table not None) -> None:
+        cdef uint32_t slots = power_of_two(4 * <uint64_t>table.capacity)
+        self.table = table
+        self.key_mask = self.symbol_mask = slots - 1
+        self.direct = <int32_t*>malloc(DIRECT_KEYS * sizeof(int32_t))
+        self.keys = <KeySlot*>calloc(slots, sizeof(KeySlot))
+        self.symbols = <int32_t*>malloc(slots * sizeof(int32_t))
+        if not (self.direct and self.keys and self.symbols):
+            raise MemoryError("no memory for the directory of instruments")
+        memset(self.direct, 0xFF, DIRECT_KEYS * sizeof(int32_t))
+        memset(self.symbols, 0xFF, slots * sizeof(int32_t))
+
+    def __dealloc__(self) -> None:
+        free(self.direct)
+        free(self.keys)
+        free(self.symbols)
+
+    cdef int32_t row_of_large_key(self, uint64_t key) noexcept nogil:
+        cdef uint32_t slot = <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32)
+        cdef KeySlot* found
+        cdef uint32_t probe
+        for probe in range(self.key_mask + 1):
+            found = &self.keys[(slot + probe) & self.key_mask]
+            if not found.used:
+                return ROW_UNKNOWN
+            if found.key == key:
+                return found.row
+        return ROW_REFUSED
+
+    cdef int32_t row_of_symbol(self, const char* symbol, size_t length) noexcept nogil:
+        """The row of a symbol, or ROW_UNKNOWN."""
+        return self.symbols[self._symbol_slot(symbol, length)]
+
+    cdef void bind(self, uint64_t key, int32_t row) noexcept nogil:
+        """From now on the feed's number `key` means this row (or NoRow)."""
+        cdef uint32_t slot = <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32)
+        cdef KeySlot* found
+        cdef uint32_t probe
+        if key < DIRECT_KEYS:
+            self.direct[key] = row
+            return
+        for probe in range(self.key_mask + 1):
+            found = &self.keys[(slot + probe) & self.key_mask]
+            if not found.used or found.key == key:
+                found.used = 1
+                found.key = key
+                found.row = row
+                return
+
+    cdef void enter(self, int32_t row) noexcept nogil:
+        """A row of the table can from now on be found by its symbol."""
+        cdef Row* entered = &self.table.rows[row]
+        self.symbols[self._symbol_slot(
+            entered.symbol, strnlen(entered.symbol, SYMBOL_BYTES)
+        )] = row
+
+    cdef uint32_t _symbol_slot(self, const char* symbol, size_t length) noexcept nogil:
+        """Where this symbol is, or the empty slot where it belongs. At most a quarter full."""
+        cdef uint32_t slot = shard_of(symbol, length, self.symbol_mask + 1)
+        cdef Row* row
+        while self.symbols[slot] >= 0:
+            row = &self.table.rows[self.symbols[slot]]
+            if strnlen(row.symbol, SYMBOL_BYTES) == length and not memcmp(
+                row.symbol, symbol, length
+            ):
+                break
+            slot = (slot + 1) & self.symbol_mask
+        return slot

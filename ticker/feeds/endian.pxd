@@ -1,0 +1,35 @@
+"""Big-endian unsigned integers at any address, as exchanges send them.
+
+The caller has checked that the bytes are there.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    static inline uint16_t ticker_be16(const uint8_t *at) {
+        uint16_t value;
+        memcpy(&value, at, 2);
+        return __builtin_bswap16(value);
+    }
+    static inline uint32_t ticker_be32(const uint8_t *at) {
+        uint32_t value;
+        memcpy(&value, at, 4);
+        return __builtin_bswap32(value);
+    }
+    static inline uint64_t ticker_be48(const uint8_t *at) {
+        return ((uint64_t)ticker_be16(at) << 32) | ticker_be32(at + 2);
+    }
+    static inline uint64_t ticker_be64(const uint8_t *at) {
+        uint64_t value;
+        memcpy(&value, at, 8);
+        return __builtin_bswap64(value);
+    }
+    """
+    uint16_t be16 "ticker_be16"(const uint8_t* at) nogil
+    uint32_t be32 "ticker_be32"(const uint8_t* at) nogil
+    uint64_t be48 "ticker_be48"(const uint8_t* at) nogil
+    uint64_t be64 "ticker_be64"(const uint8_t* at) nogil

@@ -1,0 +1,525 @@
+"""The market: order book, filter, trade log and publisher behind the calls of market.pxd.
+
+Law: this process is the only writer of its segment; every value that it publishes is computed
+here from messages, in private memory, and copied out whole. Nothing is read back, except once
+when a segment is taken over (`adopt_rows`).
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from ticker.feeds.book cimport (
+    BOOK_FAILED,
+    BOOK_TOP,
+    Level,
+    Order,
+    best_of,
+    prefetch_order,
+)
+from ticker.feeds.checks cimport check
+from ticker.feeds.directory cimport ROW_REFUSED, row_of
+from ticker.feeds.pages cimport prefetch, prefetch_to_write
+from ticker.feeds.publisher cimport (
+    DIRTY_BOOK,
+    DIRTY_COMPARE,
+    DIRTY_CORRECTION,
+    DIRTY_QUOTE,
+    DIRTY_ROW,
+    DIRTY_STATUS,
+    PENDING_TRADES,
+    Entry,
+    mark_dirty,
+)
+from ticker.feeds.trades cimport Tally, Trade
+from ticker.shm.atomics cimport store_relaxed
+from ticker.shm.counters cimport (
+    FEED_BAD_ORDERS,
+    FEED_BREAKS,
+    FEED_BREAKS_UNMATCHED,
+    FEED_MEMORY_FAILURES,
+    FEED_STATUS_CHANGES,
+    FEED_TABLE_FULL,
+    FEED_TRADES,
+    FEED_UNKNOWN_ORDERS,
+    count,
+)
+from ticker.shm.doorbell cimport DoorbellRinger
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, ROW_STALE, ROW_TEST, Values
+
+from typing import NamedTuple
+
+from ticker.errors import FeedError
+from ticker.feeds.filter import REASONS
+
+cdef enum:
+    # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
+    SIZE_BITS = 37
+    ORDER_LIMIT_BITS = 26
+
+
+class Reject(NamedTuple):
+    """A trade that the filter refused; price in 1e-9 units, times in ns since the epoch."""
+
+    reason: str
+    symbol: str
+    price: int
+    size: int
+    exchange_time: int
+    receive_time: int
+
+
+cdef class Market:
+    """All that one feed knows; publishes into the segment of `mapping`, which it owns.
+
+    Args:
+        venue: ISO 10383 MIC of the feed's rows.
+        ringer: rings the gateways after each flush that changed something.
+        raw: no filter, no sale-condition rules, no trade breaks: every printable trade counts.
+        max_price: greatest price that can be true, 1e-9 units.
+        trade_log: trades kept for breaks, a power of two.
+        order_limit: displayed orders at most, over all instruments.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, *, venue: str = "", currency: str = "USD",
+        DoorbellRinger ringer = None, bint raw = False, max_price: int = 200_000_000_000_000,
+        trade_log: int = 1 << 20, order_limit: int = 1 << ORDER_LIMIT_BITS,
+        size_exponent: int = 0,
+    ) -> None:
+        if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
+            raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
+        self.mapping = mapping
+        self.counters = mapping.counters
+        self.publisher = Publisher(mapping, ringer)
+        self.directory = Directory(self.publisher.table)
+        instruments = mapping.row_capacity
+        self.book = Book(instruments, order_limit)
+        self.filter = Filter(mapping, instruments, max_price)
+        self.trades = TradeLog(instruments, trade_log)
+        self.venue_text = venue.encode("ascii")
+        self.currency_text = currency.encode("ascii")
+        self.venue_code = self.venue_text
+        self.currency_code = self.currency_text
+        self.size_exponent = size_exponent
+        self.raw = raw
+
+    def __dealloc__(self) -> None:
+        free(self.carried)
+
+    # Instruments
+
+    cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil:
+        """The instrument of a symbol, known from now on by the feed's number `key`."""
+        cdef int64_t row = self.directory.row_of_symbol(symbol, length) if length else -1
+        if row >= 0:
+            store_relaxed(&self.publisher.table.rows[row].instrument_key, key)
+        else:
+            row = self.publisher.append(
+                symbol, length, self.venue_code, self.currency_code, self.size_exponent, key
+            )
+            if row < 0:
+                count(self.counters, FEED_TABLE_FULL, 1)
+                self.directory.bind(key, ROW_REFUSED)
+                return -1
+            self.directory.enter(<int32_t>row)
+            mark_dirty(self.publisher, <uint32_t>row, DIRTY_ROW)
+        self.directory.bind(key, <int32_t>row)
+        return <int32_t>row
+
+    cdef int32_t find(self, uint64_t key) noexcept nogil:
+        """The instrument of the feed's number, or a NoRow (negative)."""
+        return row_of(self.directory, key)
+
+    cdef void set_test(self, int32_t instrument, bint test) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[instrument].values
+        cdef uint64_t flags = (values.flags | ROW_TEST) if test else (values.flags & ~ROW_TEST)
+        if flags != values.flags:
+            values.flags = flags
+            mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_STATUS)
+
+    cdef void start_session(self, int64_t midnight) noexcept nogil:
+        """Order references and match numbers start over; yesterday's last is the close."""
+        cdef uint32_t row
+        cdef Values* values
+        cdef Values* before
+        self.clear_books()
+        self.filter.forget()
+        self.trades.clear()
+        for row in range(self.publisher.table.used):
+            values = &self.publisher.entries[row].values
+            before = &self.carried[row] if row < self.carried_rows else values
+            if before.price and before.exchange_time < midnight:
+                values.previous_close = before.price
+                values.open = values.high = values.low = 0
+                values.volume = values.trades = 0
+                values.flags |= ROW_STALE
+                mark_dirty(self.publisher, row, DIRTY_COMPARE)
+            self.trades.partial[row] = values.trades > 0
+
+    # Orders
+
+    cdef void add_order(
+        self, int32_t instrument, uint64_t reference, Side side, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if not size or size >> SIZE_BITS:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        if order != NULL:
+            # Its end was lost: the newer one is true.
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            self._book_changed(order.instrument, self.book.remove(order), time)
+        self._book_changed(
+            <uint32_t>instrument,
+            self.book.add(<uint32_t>instrument, reference, side, size, price), time,
+        )
+
+    cdef void execute_order(
+        self, uint64_t reference, uint64_t size, uint64_t match, int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded at its own price."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        cdef int64_t price
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        price = order.price
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+        self.trade(<int32_t>instrument, price, size, match, TRADE_REGULAR, time, received)
+
+    cdef void execute_order_at(
+        self, uint64_t reference, uint64_t size, int64_t price, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded at another price than its own."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+
+    cdef void reduce_order(self, uint64_t reference, uint64_t size, int64_t time) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+
+    cdef void delete_order(self, uint64_t reference, int64_t time) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.remove(order), time)
+
+    cdef void replace_order(
+        self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil:
+        """The new order has the old one's instrument and side."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        cdef Side side
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        side = ASK if order.place - 1 else BID
+        self._book_changed(instrument, self.book.remove(order), time)
+        self.add_order(<int32_t>instrument, new_reference, side, size, price, time)
+
+    cdef void prefetch_order(self, uint64_t reference) noexcept nogil:
+        prefetch_order(self.book, reference)
+
+    cdef void prefetch_instrument(self, uint64_t key) noexcept nogil:
+        cdef int32_t row = row_of(self.directory, key)
+        if row >= 0:
+            prefetch(&self.book.ladders[2 * row])
+            prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
+
+    # Trades
+
+    cdef void trade(
+        self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[instrument].values
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if not flags:
+            return
+        if self.raw:
+            flags = TRADE_REGULAR
+        elif not self.filter.accept(
+            <uint32_t>instrument, values, price, size, match, flags, time, received
+        ):
+            return
+        else:
+            self.trades.append(
+                <uint32_t>instrument, price, size, match, flags, time, received
+            )
+        if self.publisher.pending_count == PENDING_TRADES:
+            self.flush(self.publisher.last_publish_time)
+        count(self.counters, FEED_TRADES, 1)
+        values.seq += 1
+        if flags & TRADE_SETS_LAST:
+            values.price = price
+            values.size = size
+            values.exchange_time = time
+            values.receive_time = received
+        if flags & TRADE_SETS_RANGE:
+            values.open = values.open if values.open else price
+            values.high = price if price > values.high else values.high
+            values.low = price if price < values.low or not values.low else values.low
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume += size
+            values.trades += 1
+        values.flags &= ~<uint64_t>ROW_STALE
+        mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
+        if self.publisher.publishing:
+            self.publisher.trade(
+                <uint32_t>instrument, RECORD_TRADE if flags & TRADE_SETS_LAST else RECORD_PRINT,
+                price, size, time, received,
+            )
+
+    cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil:
+        """Take a trade back. Volume and trades shrink; last, open, high and low become what the
+        trades that are left say, if the broken one had made them."""
+        cdef Trade* trade
+        if self.raw:
+            return
+        trade = self.trades.find(instrument, match)
+        if trade == NULL:
+            count(self.counters, FEED_BREAKS_UNMATCHED, 1)
+            return
+        count(self.counters, FEED_BREAKS, 1)
+        self._take_back(trade)
+        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef void _take_back(self, Trade* trade) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[trade.instrument].values
+        cdef uint32_t flags = trade.flags
+        cdef Tally left
+        trade.flags = 0
+        values.corrections += 1
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume -= trade.size if trade.size < values.volume else values.volume
+            values.trades -= 1 if values.trades else 0
+        self.trades.tally(trade.instrument, &left)
+        # Where trades are no longer kept, what they made is still in the values: leave it.
+        if left.last != NULL:
+            if left.last.exchange_time <= values.exchange_time:
+                values.price = left.last.price
+                values.size = left.last.size
+                values.exchange_time = left.last.exchange_time
+                values.receive_time = left.last.receive_time
+        elif left.whole and flags & TRADE_SETS_LAST:
+            values.price = values.exchange_time = values.receive_time = 0
+            values.size = 0
+        if left.whole and flags & TRADE_SETS_RANGE:
+            values.open = left.open
+            values.high = left.high
+            values.low = left.low
+
+    # States
+
+    cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[instrument].values
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if values.status != status:
+            values.status = status
+            count(self.counters, FEED_STATUS_CHANGES, 1)
+            self._touch(<uint32_t>instrument, DIRTY_STATUS, time)
+
+    cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil:
+        cdef uint32_t row
+        for row in range(self.publisher.table.used):
+            self.set_status(<int32_t>row, status, time)
+
+    cdef void clear_books(self) noexcept nogil:
+        """Forget all orders: a new session, or too many messages were lost."""
+        cdef uint32_t row
+        self.book.clear()
+        for row in range(self.publisher.table.used):
+            mark_dirty(self.publisher, row, DIRTY_BOOK)
+
+    # Publishing
+
+    cdef void flush(self, int64_t publish_time) noexcept nogil:
+        cdef uint32_t i
+        if not self.publisher.publishing:
+            return
+        for i in range(self.publisher.dirty_count):
+            if self.publisher.entries[self.publisher.dirty_rows[i]].dirty & DIRTY_BOOK:
+                self._refresh_quote(self.publisher.dirty_rows[i])
+        self.publisher.flush(publish_time)
+
+    cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil:
+        cdef Entry* entry = &self.publisher.entries[row]
+        entry.change_time = time
+        entry.change_received = self.received
+        mark_dirty(self.publisher, row, bits)
+
+    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil:
+        if change == BOOK_TOP:
+            self._touch(row, DIRTY_BOOK, time)
+        elif change == BOOK_FAILED:
+            count(self.counters, FEED_MEMORY_FAILURES, 1)
+
+    cdef void _refresh_quote(self, uint32_t row) noexcept nogil:
+        """The top of the book into the row's values."""
+        cdef Entry* entry = &self.publisher.entries[row]
+        cdef Values* values = &entry.values
+        cdef Level* bid = best_of(self.book, row, BID)
+        cdef Level* ask = best_of(self.book, row, ASK)
+        cdef int64_t bid_price = bid.rank if bid != NULL else 0
+        cdef int64_t ask_price = -ask.rank if ask != NULL else 0
+        cdef uint64_t bid_size = bid.size if bid != NULL else 0
+        cdef uint64_t ask_size = ask.size if ask != NULL else 0
+        if (values.bid == bid_price and values.ask == ask_price
+                and values.bid_size == bid_size and values.ask_size == ask_size):
+            return
+        values.bid = bid_price
+        values.ask = ask_price
+        values.bid_size = bid_size
+        values.ask_size = ask_size
+        values.quote_time = entry.change_time
+        values.quotes += 1
+        values.flags &= ~<uint64_t>ROW_STALE
+        entry.dirty |= DIRTY_QUOTE
+
+    # What Python sees: taking over, and looking in.
+
+    def adopt_rows(self, *, rebuild: bool) -> int:
+        """Go on with the rows that a predecessor left; how many there are.
+
+        With `rebuild` the state is computed again from the session's start, which the caller
+        now replays with publishing off; without, it is what the rows say, except the quotes
+        (their orders are unknown). Either way rows are stale until their first live tick.
+        """
+        cdef uint32_t row
+        cdef uint32_t rows = self.publisher.table.used
+        cdef Values* values
+        if rebuild and rows:
+            free(self.carried)
+            self.carried = <Values*>calloc(rows, sizeof(Values))
+            if self.carried == NULL:
+                raise MemoryError("no memory to rebuild")
+            self.carried_rows = rows
+        for row in range(rows):
+            values = &self.publisher.entries[row].values
+            if self.publisher.table.read(row, values) < 0:
+                raise FeedError(f"row {row} has another writer: stop the other feed worker")
+            values.flags |= ROW_STALE
+            self.publisher.adopt(row)
+            self.directory.enter(<int32_t>row)
+            self.directory.bind(
+                self.publisher.table.rows[row].instrument_key, <int32_t>row
+            )
+            if rebuild:
+                self.carried[row] = values[0]
+                forget_session(values)
+            else:
+                self.trades.partial[row] = values.seq > 0
+                forget_quote(values)
+                mark_dirty(self.publisher, row, DIRTY_COMPARE)
+        return rows
+
+    def set_publishing(self, publishing: bool) -> None:
+        """Off: messages are taken in and nothing is shown. On again: the next flush publishes
+        every row, with records for what differs from what readers saw before."""
+        cdef uint32_t row
+        if publishing and not self.publisher.publishing:
+            for row in range(self.publisher.table.used):
+                if row < self.carried_rows:
+                    self._restore_carried(row)
+                mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
+            free(self.carried)
+            self.carried = NULL
+            self.carried_rows = 0
+        self.publisher.publishing = publishing
+
+    cdef void _restore_carried(self, uint32_t row) noexcept nogil:
+        """What must not go back after a rebuild: seq, counts, and the time of the last sale
+        unless a break explains it."""
+        cdef Values* values = &self.publisher.entries[row].values
+        cdef Values* before = &self.carried[row]
+        values.seq = max(values.seq, before.seq)
+        values.quotes = max(values.quotes, before.quotes)
+        if (values.exchange_time < before.exchange_time
+                and values.corrections <= before.corrections):
+            values.price = before.price
+            values.size = before.size
+            values.exchange_time = before.exchange_time
+            values.receive_time = before.receive_time
+            if values.volume < before.volume:
+                values.volume = before.volume
+                values.trades = before.trades
+                values.open = before.open
+                values.high = before.high
+                values.low = before.low
+                values.previous_close = before.previous_close
+                self.trades.partial[row] = True
+            values.flags |= ROW_STALE
+        values.corrections = max(values.corrections, before.corrections)
+
+    @property
+    def publishing(self) -> bool:
+        return self.publisher.publishing
+
+    def publish(self, now_ns: int) -> None:
+        """Flush, from Python."""
+        self.flush(now_ns)
+
+    def forget_orders(self) -> None:
+        """clear_books, from Python."""
+        self.clear_books()
+
+    @property
+    def orders(self) -> int:
+        """Displayed orders, over all instruments."""
+        return self.book.used
+
+    def depth(self, symbol: str, side: int) -> list[tuple[int, int]]:
+        """(price in 1e-9 units, size) of each level of a side (0 bids, 1 asks), best first."""
+        raw = symbol.encode("ascii")
+        row = self.directory.row_of_symbol(raw, len(raw))
+        if row < 0:
+            raise KeyError(symbol)
+        return self.book.depth(row, side)
+
+    def rejects(self) -> list[Reject]:
+        """The last rejected trades of each reason, oldest first."""
+        return [
+            Reject(reason, self.publisher.table.symbol(row), *rest)
+            for reason in REASONS
+            for row, *rest in self.filter.rejected(reason)
+        ]
+
+
+cdef void forget_quote(Values* values) noexcept nogil:
+    values.bid = values.ask = 0
+    values.bid_size = values.ask_size = 0
+
+
+cdef void forget_session(Values* values) noexcept nogil:
+    """Keep only what does not come from the session's messages."""
+    cdef int64_t previous_close = values.previous_close
+    cdef uint64_t status = values.status
+    cdef uint64_t flags = values.flags
+    memset(values, 0, sizeof(Values))
+    values.previous_close = previous_close
+    values.status = status
+    values.flags = flags
