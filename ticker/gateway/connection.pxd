@@ -1,0 +1,91 @@
+"""One watcher: its socket, what it has half received, what it is still due; and all of them.
+
+A connection's number is its place in the table; a freed place is used again.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from ticker.gateway.frames cimport FrameLimits, FrameReader
+
+
+cdef enum ConnectionState:
+    CONNECTION_FREE = 0
+    CONNECTION_HEAD = 1          # its request head has not come whole
+    CONNECTION_OPEN = 2          # frames both ways
+    CONNECTION_LINGER = 3        # our close frame is out; waits for the peer to go
+    CONNECTION_DOOMED = 4        # to be freed by the next reap()
+
+cdef enum:
+    NO_CONNECTION = 0xFFFFFFFF
+
+cdef struct Subscription:
+    uint32_t symbol
+    uint32_t position            # in the topic's subscribers
+    uint32_t seen                # version of the topic that was sent last; 0: no price yet
+
+cdef struct Connection:
+    int fd
+    uint8_t state                # ConnectionState
+    uint8_t wants_write          # its socket is full: EPOLLOUT is on
+    uint16_t close_code
+    uint32_t generation          # of this place in the table
+    uint32_t subscription_count
+    uint32_t subscription_capacity
+    uint32_t inbound_length
+    uint32_t outbound_length     # bytes that wait, from outbound_start on
+    uint32_t outbound_start
+    uint32_t outbound_capacity
+    float tokens                 # commands it may still give
+    Subscription* subscriptions
+    FrameReader* reader          # NULL while at rest
+    uint8_t* inbound             # of a request head
+    uint8_t* outbound
+    int64_t tokens_at
+    int64_t deadline             # what for depends on the state; 0: none
+    uint8_t pinged
+    uint8_t strikes              # refused messages so far
+
+
+cdef class Connections:
+    cdef Connection* table
+    cdef uint32_t capacity
+    cdef uint32_t high_water     # places [0, high_water) have been used
+    cdef uint32_t open_count
+    cdef uint32_t used
+    cdef uint32_t* free_places
+    cdef uint32_t free_count
+    cdef uint32_t* doomed
+    cdef uint32_t doomed_count
+    cdef uint32_t* drained       # connections whose socket took all that waited
+    cdef uint32_t drained_count
+    cdef readonly int epoll_fd
+    cdef int listener_fd
+    cdef bint accepting
+    cdef bint closing
+    cdef FrameLimits limits
+    cdef uint32_t max_outbound
+    cdef uint8_t* scratch
+    cdef uint64_t* counters
+    cdef object handler
+    cdef int64_t now
+    cdef int64_t head_timeout
+    cdef int64_t slow_timeout
+    cdef int64_t ping_interval
+
+    cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef void doom(self, uint32_t number) noexcept nogil
+    cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
+    cdef int _accept(self) except -1
+    cdef int _readable(self, uint32_t number) except -1
+    cdef int _head_bytes(self, uint32_t number, size_t length) except -1
+    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
+    cdef void _writable(self, uint32_t number) noexcept nogil
+    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
+    cdef void _watch(self, uint32_t number, int operation) noexcept nogil
+    cdef void _release(self, uint32_t number) noexcept
+    cdef Connection* _checked(self, object number) except NULL
+    cdef int _expire(self, uint32_t number) except -1
+    cdef int _full(self) except -1
+    cdef int _event(
+        self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
+    ) except -1

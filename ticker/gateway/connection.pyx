@@ -1,0 +1,573 @@
+"""All connections of a gateway worker: accept, receive, send, close.
+
+In: what an epoll of our own says of sockets. Out: request heads and messages to `handler`
+(front.py), bytes to sockets. Owned by one event loop, which watches `epoll_fd` and calls poll().
+
+Law: whatever a client is due and its socket does not take waits in `outbound`, at most
+`max_outbound` bytes; nobody is freed before reap(), so numbers stay good through a turn.
+"""
+
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+from posix.unistd cimport close
+
+from ticker.gateway.frames cimport (
+    EVENT_CLOSE,
+    EVENT_ERROR,
+    EVENT_MESSAGE,
+    EVENT_NONE,
+    EVENT_PING,
+    EVENT_PONG,
+    MAX_CONTROL,
+    OPCODE_PING,
+    OPCODE_PONG,
+    FrameReader,
+    at_rest,
+    read_frames,
+    release,
+    write_close,
+    write_head,
+)
+from ticker.shm.atomics cimport store_relaxed
+from ticker.shm.counters cimport (
+    GATEWAY_BYTES_SENT,
+    GATEWAY_CONNECTIONS_ACCEPTED,
+    GATEWAY_CONNECTIONS_CLOSED,
+    GATEWAY_CONNECTIONS_OPEN,
+    GATEWAY_PROTOCOL_ERRORS,
+    GATEWAY_SEND_BLOCKED,
+    GATEWAY_SLOW_CLOSED,
+    count,
+)
+from ticker.shm.header cimport Mapping
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        SHUT_WR
+    ssize_t send(int fd, const void* data, size_t length, int flags)
+    ssize_t recv(int fd, void* data, size_t length, int flags)
+    int accept4(int fd, void* address, void* length, int flags)
+    int shutdown(int fd, int how)
+
+cdef extern from "<sys/epoll.h>" nogil:
+    enum:
+        EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
+        EPOLL_CTL_MOD
+        EPOLL_CLOEXEC
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event)
+    int epoll_wait(int epoll_fd, epoll_event* events, int most, int timeout)
+
+cdef enum:
+    SCRATCH = 131072             # bytes received at a time
+    EVENTS = 512                 # handled in one poll
+    ACCEPTS = 128                # taken in one poll
+    MAX_REQUEST_HEAD = 8192
+    GOING_AWAY = 1001
+    SLOW_CLIENT = 4407
+
+cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
+cdef int64_t LINGER_NS = 2000000000
+cdef int64_t HALF_FRAME_NS = 5000000000
+
+
+cdef class Connections:
+    """`handler` has on_head(number, data), on_message(number, is_text, payload) and
+    on_closed(number); it may call anything here from them.
+
+    Sizes in bytes, times in ns. `counters` is the gateway's own, writable segment.
+    """
+
+    def __cinit__(
+        self, handler: object, Mapping counters not None, capacity: int, max_message: int,
+        max_outbound: int, slow_timeout: int, ping_interval: int, head_timeout: int,
+        max_fragments: int = 100,
+    ) -> None:
+        self.handler = handler
+        self.counters = counters.counters
+        self.capacity = capacity
+        self.limits.max_message = max_message
+        self.limits.max_fragments = max_fragments
+        self.max_outbound = max_outbound
+        self.slow_timeout = slow_timeout
+        self.ping_interval = ping_interval
+        self.head_timeout = head_timeout
+        self.listener_fd = -1
+        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll_fd < 0:
+            raise OSError(errno, "epoll_create1")
+        # calloc: a place costs memory only once it has been used
+        self.table = <Connection*>PyMem_RawCalloc(capacity, sizeof(Connection))
+        self.free_places = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.doomed = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.drained = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
+        if not (self.table and self.free_places and self.doomed and self.drained
+                and self.scratch):
+            raise MemoryError
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t number
+        if self.table != NULL:
+            for number in range(self.high_water):
+                if self.table[number].state != CONNECTION_FREE:
+                    self._release(number)
+        PyMem_RawFree(self.table)
+        PyMem_RawFree(self.free_places)
+        PyMem_RawFree(self.doomed)
+        PyMem_RawFree(self.drained)
+        PyMem_RawFree(self.scratch)
+        if self.epoll_fd >= 0:
+            close(self.epoll_fd)
+
+    def listen(self, fd: int) -> None:
+        """Accept from this non-blocking, listening socket from the next poll on."""
+        cdef epoll_event event
+        event.events = EPOLLIN
+        event.data.u64 = LISTENER
+        if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0:
+            raise OSError(errno, "epoll_ctl(listener)")
+        self.listener_fd = fd
+        self.accepting = True
+
+    def stop_listening(self) -> None:
+        """Leave what waits in the accept queue to another worker."""
+        cdef epoll_event event
+        if self.listener_fd >= 0 and self.accepting:
+            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
+        self.accepting = False
+
+    def poll(self, now_ns: int) -> bool:
+        """Handle what epoll reports at once; True when there may be more."""
+        cdef epoll_event[EVENTS] events
+        cdef int i, found
+        cdef uint32_t number
+        cdef Connection* connection
+        self.now = now_ns
+        found = epoll_wait(self.epoll_fd, events, EVENTS, 0)
+        for i in range(found):
+            if events[i].data.u64 == LISTENER:
+                self._accept()
+                continue
+            number = <uint32_t>(events[i].data.u64 & 0xFFFFFFFF)
+            connection = self.table + number
+            if connection.generation != events[i].data.u64 >> 32:
+                continue
+            if events[i].events & EPOLLOUT and connection.wants_write:
+                self._writable(number)
+            if events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+                self._readable(number)
+        return found == EVENTS
+
+    cdef int _accept(self) except -1:
+        cdef int i, fd
+        cdef uint32_t number
+        cdef Connection* connection
+        for i in range(ACCEPTS):
+            if self.used == self.capacity:
+                self._full()
+                return 0
+            fd = accept4(self.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd < 0:
+                if errno in (EMFILE, ENFILE):
+                    self._full()
+                return 0
+            if self.free_count:
+                self.free_count -= 1
+                number = self.free_places[self.free_count]
+            else:
+                number = self.high_water
+                self.high_water += 1
+            self.used += 1
+            connection = self.table + number
+            connection.fd = fd
+            connection.state = CONNECTION_HEAD
+            connection.deadline = self.now + self.head_timeout
+            self._watch(number, EPOLL_CTL_ADD)
+            count(self.counters, GATEWAY_CONNECTIONS_ACCEPTED, 1)
+        return 0
+
+    cdef int _full(self) except -1:
+        """No place left: whoever comes waits in the accept queue until one is free."""
+        self.stop_listening()
+        return 0
+
+    cdef void _watch(self, uint32_t number, int operation) noexcept nogil:
+        cdef epoll_event event
+        cdef Connection* connection = self.table + number
+        event.events = EPOLLIN | EPOLLRDHUP
+        if connection.wants_write:
+            event.events |= EPOLLOUT
+        event.data.u64 = <uint64_t>connection.generation << 32 | number
+        if epoll_ctl(self.epoll_fd, operation, connection.fd, &event) < 0:
+            self.doom(number)
+
+    cdef int _readable(self, uint32_t number) except -1:
+        cdef Connection* connection = self.table + number
+        cdef ssize_t got
+        if connection.state == CONNECTION_DOOMED or connection.state == CONNECTION_FREE:
+            return 0
+        got = recv(connection.fd, self.scratch, SCRATCH, MSG_DONTWAIT)
+        if got < 0 and errno in (EAGAIN, EINTR):
+            return 0
+        if got <= 0:
+            self.doom(number)
+            return 0
+        if connection.state == CONNECTION_HEAD:
+            return self._head_bytes(number, got)
+        if connection.state == CONNECTION_OPEN:
+            return self._frames(number, self.scratch, got)
+        return 0  # lingering: read and forget
+
+    cdef int _head_bytes(self, uint32_t number, size_t length) except -1:
+        """Give all that has come of the head to the handler, which takes it once it is whole."""
+        cdef Connection* connection = self.table + number
+        cdef bytes data = self.scratch[:length]
+        if connection.inbound != NULL:
+            data = connection.inbound[:connection.inbound_length] + data
+        self.handler.on_head(number, data)
+        if connection.state != CONNECTION_HEAD:
+            return 0
+        PyMem_RawFree(connection.inbound)
+        connection.inbound_length = <uint32_t>len(data)
+        connection.inbound = <uint8_t*>PyMem_RawMalloc(len(data))
+        if connection.inbound == NULL or len(data) > MAX_REQUEST_HEAD + SCRATCH:
+            self.doom(number)
+            return 0
+        memcpy(connection.inbound, <const uint8_t*>data, len(data))
+        return 0
+
+    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1:
+        cdef Connection* connection = self.table + number
+        cdef FrameReader fresh
+        cdef FrameReader* reader = connection.reader
+        cdef uint8_t* payload = NULL
+        cdef size_t payload_length = 0
+        cdef int event
+        if reader == NULL:
+            memset(&fresh, 0, sizeof(fresh))
+            reader = &fresh
+        while connection.state == CONNECTION_OPEN:
+            event = read_frames(reader, &self.limits, &data, &length, &payload, &payload_length)
+            if event == EVENT_NONE:
+                break
+            self._event(number, event, reader, payload, payload_length)
+        if at_rest(reader) or connection.state != CONNECTION_OPEN:
+            release(reader)
+            if reader != &fresh:
+                PyMem_RawFree(reader)
+            connection.reader = NULL
+            return 0
+        if reader == &fresh:
+            connection.reader = <FrameReader*>PyMem_RawMalloc(sizeof(FrameReader))
+            if connection.reader == NULL:
+                release(reader)
+                self.doom(number)
+                return 0
+            memcpy(connection.reader, reader, sizeof(FrameReader))
+            connection.deadline = self.now + HALF_FRAME_NS
+        return 0
+
+    cdef int _event(
+        self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
+    ) except -1:
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[MAX_CONTROL + 2] answer
+        cdef int size
+        if not connection.wants_write:
+            connection.deadline = self.now + self.ping_interval
+            connection.pinged = 0
+        if event == EVENT_MESSAGE:
+            self.handler.on_message(number, reader.opcode == 1, payload[:length])
+        elif event == EVENT_PING:
+            size = write_head(answer, OPCODE_PONG, length)
+            memcpy(answer + size, payload, length)
+            self.deliver(number, answer, size + length)
+        elif event == EVENT_CLOSE:
+            self.fail(number, reader.close_code if reader.close_code != 1005 else 1000, b"", 0)
+        elif event == EVENT_ERROR:
+            count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            self.fail(number, reader.close_code, b"", 0)
+        return 0
+
+    cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
+        """Send, or keep what the socket does not take: 1 all sent, 0 some waits, -1 doomed."""
+        cdef Connection* connection = self.table + number
+        cdef ssize_t sent
+        if connection.state == CONNECTION_DOOMED:
+            return -1
+        if connection.outbound_length:
+            self._keep(connection, data, length)
+            return -1 if connection.state == CONNECTION_DOOMED else 0
+        sent = send(connection.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
+        if sent == <ssize_t>length:
+            count(self.counters, GATEWAY_BYTES_SENT, sent)
+            return 1
+        if sent < 0:
+            if errno != EAGAIN:
+                self.doom(number)
+                return -1
+            sent = 0
+        count(self.counters, GATEWAY_BYTES_SENT, sent)
+        count(self.counters, GATEWAY_SEND_BLOCKED, 1)
+        self._keep(connection, data + sent, length - sent)
+        if connection.state == CONNECTION_DOOMED:
+            return -1
+        connection.wants_write = 1
+        connection.deadline = self.now + self.slow_timeout
+        self._watch(number, EPOLL_CTL_MOD)
+        return 0
+
+    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil:
+        """Append to what waits; a client that owes more than max_outbound is too slow."""
+        cdef size_t wanted = connection.outbound_length + length
+        cdef uint8_t* grown
+        if wanted > self.max_outbound:
+            count(self.counters, GATEWAY_SLOW_CLOSED, 1)
+            connection.close_code = SLOW_CLIENT
+            self.doom(<uint32_t>(connection - self.table))
+            return
+        if connection.outbound_start:
+            memmove(
+                connection.outbound, connection.outbound + connection.outbound_start,
+                connection.outbound_length,
+            )
+            connection.outbound_start = 0
+        if wanted > connection.outbound_capacity:
+            grown = <uint8_t*>PyMem_RawRealloc(connection.outbound, wanted)
+            if grown == NULL:
+                self.doom(<uint32_t>(connection - self.table))
+                return
+            connection.outbound = grown
+            connection.outbound_capacity = <uint32_t>wanted
+        memcpy(connection.outbound + connection.outbound_length, data, length)
+        connection.outbound_length = <uint32_t>wanted
+
+    cdef void _writable(self, uint32_t number) noexcept nogil:
+        cdef Connection* connection = self.table + number
+        cdef ssize_t sent
+        if connection.state == CONNECTION_DOOMED:
+            return
+        sent = send(
+            connection.fd, connection.outbound + connection.outbound_start,
+            connection.outbound_length, MSG_NOSIGNAL | MSG_DONTWAIT,
+        )
+        if sent < 0:
+            if errno != EAGAIN:
+                self.doom(number)
+            return
+        count(self.counters, GATEWAY_BYTES_SENT, sent)
+        connection.outbound_start += <uint32_t>sent
+        connection.outbound_length -= <uint32_t>sent
+        if connection.outbound_length:
+            return
+        PyMem_RawFree(connection.outbound)
+        connection.outbound = NULL
+        connection.outbound_capacity = 0
+        connection.outbound_start = 0
+        connection.wants_write = 0
+        self._watch(number, EPOLL_CTL_MOD)
+        if connection.state == CONNECTION_LINGER:
+            shutdown(connection.fd, SHUT_WR)
+            return
+        connection.deadline = self.now + self.ping_interval
+        self.drained[self.drained_count] = number
+        self.drained_count += 1
+
+    cdef void doom(self, uint32_t number) noexcept nogil:
+        """No word more to this one; the next reap() frees it."""
+        cdef Connection* connection = self.table + number
+        if connection.state == CONNECTION_DOOMED or connection.state == CONNECTION_FREE:
+            return
+        if connection.state == CONNECTION_OPEN:
+            self.open_count -= 1
+        connection.state = CONNECTION_DOOMED
+        self.doomed[self.doomed_count] = number
+        self.doomed_count += 1
+
+    cdef void fail(
+        self, uint32_t number, uint16_t code, const char* reason, size_t length
+    ) noexcept nogil:
+        """Send a close frame, then wait a little for the peer to close (RFC 6455, 7.1.1)."""
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[MAX_CONTROL + 2] out
+        cdef int size
+        if connection.state != CONNECTION_OPEN:
+            return
+        size = write_close(out, code, reason, length)
+        connection.close_code = code
+        if self.deliver(number, out, size) < 0:
+            return
+        self.open_count -= 1
+        connection.state = CONNECTION_LINGER
+        connection.deadline = self.now + LINGER_NS
+        if not connection.wants_write:
+            shutdown(connection.fd, SHUT_WR)
+
+    cdef void _release(self, uint32_t number) noexcept:
+        cdef Connection* connection = self.table + number
+        cdef uint32_t generation = connection.generation
+        if connection.reader != NULL:
+            release(connection.reader)
+            PyMem_RawFree(connection.reader)
+        PyMem_RawFree(connection.inbound)
+        PyMem_RawFree(connection.outbound)
+        PyMem_RawFree(connection.subscriptions)
+        if connection.fd >= 0:
+            close(connection.fd)
+        memset(connection, 0, sizeof(Connection))
+        connection.generation = generation + 1
+
+    def reap(self) -> int:
+        """Free the doomed, after on_closed(number) for each; how many."""
+        cdef uint32_t number
+        cdef int freed = 0
+        while self.doomed_count:
+            self.doomed_count -= 1
+            number = self.doomed[self.doomed_count]
+            self.handler.on_closed(number)
+            self._release(number)
+            self.free_places[self.free_count] = number
+            self.free_count += 1
+            self.used -= 1
+            freed += 1
+            count(self.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
+        if freed and not self.accepting and self.listener_fd >= 0 and not self.closing:
+            self.listen(self.listener_fd)
+        return freed
+
+    def expire(self, now_ns: int) -> None:
+        """Act on deadlines that have passed: heads, half frames, slow clients, silent clients."""
+        cdef uint32_t number
+        cdef Connection* connection
+        self.now = now_ns
+        for number in range(self.high_water):
+            connection = self.table + number
+            if connection.deadline and connection.deadline <= self.now:
+                self._expire(number)
+        store_relaxed(self.counters + GATEWAY_CONNECTIONS_OPEN, self.open_count)
+
+    cdef int _expire(self, uint32_t number) except -1:
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[2] ping
+        if connection.state == CONNECTION_HEAD or connection.state == CONNECTION_LINGER:
+            self.doom(number)
+        elif connection.state == CONNECTION_OPEN:
+            if connection.wants_write:
+                count(self.counters, GATEWAY_SLOW_CLOSED, 1)
+                connection.close_code = SLOW_CLIENT
+                self.doom(number)
+            elif connection.reader != NULL and not connection.pinged:
+                self.fail(number, 1008, b"half a frame", 12)
+            elif connection.pinged:
+                self.fail(number, 1008, b"no pong", 7)
+            else:
+                connection.pinged = 1
+                connection.deadline = self.now + self.ping_interval
+                write_head(ping, OPCODE_PING, 0)
+                self.deliver(number, ping, 2)
+        return 0
+
+    cdef Connection* _checked(self, object number) except NULL:
+        if not 0 <= number < self.high_water:
+            raise IndexError(f"connection {number}: there are {self.high_water}")
+        return self.table + <uint32_t>number
+
+    def open(self, number: int, answer: bytes) -> None:
+        """Answer the handshake; from here on frames go both ways."""
+        cdef Connection* connection = self._checked(number)
+        PyMem_RawFree(connection.inbound)
+        connection.inbound = NULL
+        connection.inbound_length = 0
+        connection.state = CONNECTION_OPEN
+        connection.deadline = self.now + self.ping_interval
+        self.open_count += 1
+        self.deliver(number, answer, len(answer))
+
+    def refuse(self, number: int, answer: bytes) -> None:
+        """Answer a request that is no handshake with these bytes, then close."""
+        cdef Connection* connection = self._checked(number)
+        if self.deliver(number, answer, len(answer)) < 0:
+            return
+        connection.state = CONNECTION_LINGER
+        connection.deadline = self.now + LINGER_NS
+        if not connection.wants_write:
+            shutdown(connection.fd, SHUT_WR)
+
+    def hand_over(self, number: int) -> int:
+        """Give the socket away: its descriptor, which the caller now owns."""
+        cdef Connection* connection = self._checked(number)
+        cdef epoll_event event
+        cdef int fd = connection.fd
+        epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, &event)
+        connection.fd = -1
+        self.doom(number)
+        return fd
+
+    def send(self, number: int, data: bytes) -> bool:
+        """Send ready frames; False when the connection is gone."""
+        self._checked(number)
+        return self.deliver(number, data, len(data)) >= 0
+
+    def close(self, number: int, code: int, reason: str = "") -> None:
+        """Close with a code and a reason (cut at 123 bytes)."""
+        cdef bytes text = reason.encode()
+        self._checked(number)
+        self.fail(number, code, text, len(text))
+
+    def close_all(self, code: int, reason: str = "") -> None:
+        """Stop accepting and close everybody; for a drain. Callers go on polling for a while."""
+        cdef uint32_t number
+        self.closing = True
+        self.stop_listening()
+        for number in range(self.high_water):
+            if self.table[number].state == CONNECTION_HEAD:
+                self.doom(number)
+            elif self.table[number].state == CONNECTION_OPEN:
+                self.close(number, code, reason)
+
+    def strike(self, number: int) -> int:
+        """One more refused message; how many there have been."""
+        cdef Connection* connection = self._checked(number)
+        if connection.strikes < 255:
+            connection.strikes += 1
+        return connection.strikes
+
+    def take_token(self, number: int, rate: float, burst: float) -> bool:
+        """One command of a token bucket: `rate` a second, `burst` at once."""
+        cdef Connection* connection = self._checked(number)
+        cdef double tokens
+        if not connection.tokens_at:
+            tokens = burst
+        else:
+            tokens = connection.tokens + (self.now - connection.tokens_at) * 1e-9 * <double>rate
+            tokens = min(tokens, <double>burst)
+        connection.tokens_at = self.now
+        connection.tokens = <float>(tokens - 1 if tokens >= 1 else tokens)
+        return tokens >= 1
+
+    @property
+    def open_connections(self) -> int:
+        return self.open_count
+
+    @property
+    def used_places(self) -> int:
+        """Connections in any state, also those whose head has not come or that linger."""
+        return self.used

@@ -1,0 +1,61 @@
+"""RFC 6455 frames, server side: bytes in, events out; no socket, no clock.
+
+A FrameReader is at rest between messages; a connection at rest needs none of its own.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef enum Opcode:
+    OPCODE_CONTINUATION = 0
+    OPCODE_TEXT = 1
+    OPCODE_BINARY = 2
+    OPCODE_CLOSE = 8
+    OPCODE_PING = 9
+    OPCODE_PONG = 10
+
+cdef enum FrameEvent:
+    EVENT_NONE = 0               # all bytes taken, nothing complete
+    EVENT_MESSAGE = 1            # payload: a whole text or binary message (reader.opcode)
+    EVENT_PING = 2               # payload: to be echoed
+    EVENT_PONG = 3
+    EVENT_CLOSE = 4              # reader.close_code: what to answer; 1005 when none was given
+    EVENT_ERROR = 5              # reader.close_code: 1002, 1007, 1008 or 1009
+
+cdef enum:
+    MAX_CONTROL = 125
+    MAX_HEAD = 14
+    SERVER_HEAD = 10             # bytes that write_head may fill
+
+cdef struct FrameLimits:
+    uint32_t max_message         # bytes of a message, over all its fragments
+    uint32_t max_fragments
+
+cdef struct FrameReader:
+    uint8_t* message             # owned; payload of the message under way
+    uint32_t message_length
+    uint32_t message_capacity
+    uint32_t message_utf8        # state of the validator
+    uint64_t remaining           # of the frame under way
+    uint32_t mask_offset
+    uint16_t fragments
+    uint16_t close_code
+    uint8_t message_opcode       # 0: no message under way
+    uint8_t opcode               # of the frame under way, then of the event
+    uint8_t in_payload
+    uint8_t fin
+    uint8_t head_length
+    uint8_t control_length
+    uint8_t mask[4]
+    uint8_t head[MAX_HEAD]
+    uint8_t control[MAX_CONTROL]
+
+
+cdef int read_frames(
+    FrameReader* reader, const FrameLimits* limits, uint8_t** data, size_t* length,
+    uint8_t** payload, size_t* payload_length,
+) noexcept nogil
+cdef bint at_rest(const FrameReader* reader) noexcept nogil
+cdef void release(FrameReader* reader) noexcept nogil
+cdef int write_head(uint8_t* out, Opcode opcode, uint64_t length) noexcept nogil
+cdef int write_close(uint8_t* out, uint16_t code, const char* reason, size_t length) noexcept nogil
