@@ -14,23 +14,22 @@ from ticker.units import parse_timestamp
 
 MAX_SYMBOL = 23
 Id = str | int | None
+REASONS = {
+    400: "invalid_syntax",
+    405: "symbol_limit_exceeded",
+    410: "unsupported_action",
+    429: "rate_limited",
+    460: "unknown_symbol",
+}
 
 
 class CommandError(Exception):
     """A refused message: nothing was changed. `code` and `reason` are the protocol's."""
 
-    REASONS = {
-        400: "invalid_syntax",
-        405: "symbol_limit_exceeded",
-        410: "unsupported_action",
-        429: "rate_limited",
-        460: "unknown_symbol",
-    }
-
     def __init__(self, code: int, message: str, command_id: Id = None, symbol: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.reason = self.REASONS[code]
+        self.reason = REASONS[code]
         self.message = message
         self.command_id = command_id
         self.symbol = symbol

@@ -76,6 +76,7 @@ cdef class Connections:
     cdef void doom(self, uint32_t number) noexcept nogil
     cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
     cdef int _accept(self) except -1
+    cdef uint32_t _place(self, int fd) noexcept nogil
     cdef int _readable(self, uint32_t number) except -1
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1

@@ -178,8 +178,6 @@ cdef class Connections:
 
     cdef int _accept(self) except -1:
         cdef int i, fd
-        cdef uint32_t number
-        cdef Connection* connection
         for i in range(ACCEPTS):
             if self.used == self.capacity:
                 self._full()
@@ -189,20 +187,28 @@ cdef class Connections:
                 if errno in (EMFILE, ENFILE):
                     self._full()
                 return 0
-            if self.free_count:
-                self.free_count -= 1
-                number = self.free_places[self.free_count]
-            else:
-                number = self.high_water
-                self.high_water += 1
-            self.used += 1
-            connection = self.table + number
-            connection.fd = fd
-            connection.state = CONNECTION_HEAD
-            connection.deadline = self.now + self.head_timeout
-            self._watch(number, EPOLL_CTL_ADD)
-            count(self.counters, GATEWAY_CONNECTIONS_ACCEPTED, 1)
+            self._place(fd)
         return 0
+
+    cdef uint32_t _place(self, int fd) noexcept nogil:
+        """A place in the table for a new socket; there must be room."""
+        cdef uint32_t number
+        cdef Connection* connection
+        assert self.used < self.capacity
+        if self.free_count:
+            self.free_count -= 1
+            number = self.free_places[self.free_count]
+        else:
+            number = self.high_water
+            self.high_water += 1
+        self.used += 1
+        connection = self.table + number
+        connection.fd = fd
+        connection.state = CONNECTION_HEAD
+        connection.deadline = self.now + self.head_timeout
+        self._watch(number, EPOLL_CTL_ADD)
+        count(self.counters, GATEWAY_CONNECTIONS_ACCEPTED, 1)
+        return number
 
     cdef int _full(self) except -1:
         """No place left: whoever comes waits in the accept queue until one is free."""
@@ -489,6 +495,14 @@ cdef class Connections:
         if not 0 <= number < self.high_water:
             raise IndexError(f"connection {number}: there are {self.high_water}")
         return self.table + <uint32_t>number
+
+    def adopt(self, fd: int, now_ns: int) -> int:
+        """Take over a connected, non-blocking socket; its number, or -1 when there is no place
+        (the descriptor then stays the caller's)."""
+        self.now = now_ns
+        if self.used == self.capacity:
+            return -1
+        return self._place(fd)
 
     def open(self, number: int, answer: bytes) -> None:
         """Answer the handshake; from here on frames go both ways."""

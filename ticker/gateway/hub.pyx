@@ -24,7 +24,9 @@ from ticker.gateway.encode cimport FRAME_ROOM, PriceFrame, begin_frame, write_pr
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     GATEWAY_CLIENT_FLUSHES,
+    GATEWAY_CONFLATED,
     GATEWAY_ENCODED,
+    GATEWAY_FLUSHES,
     GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
     GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
     GATEWAY_LAPS,
@@ -33,6 +35,7 @@ from ticker.shm.counters cimport (
     GATEWAY_SNAPSHOTS_SENT,
     GATEWAY_SUBSCRIPTIONS,
     GATEWAY_UPDATES_SENT,
+    GATEWAY_WAKEUPS,
     count,
     record_duration,
 )
@@ -359,6 +362,7 @@ cdef class Hub:
         cdef size_t at = 0
         cdef uint32_t i, version
         cdef int sent = 0
+        cdef uint64_t conflated = 0
         if connection.state != CONNECTION_OPEN:
             self._set_phase(number, PHASE_NONE)
             return 0
@@ -370,6 +374,8 @@ cdef class Hub:
             version = self.versions[subscription.symbol]
             if version != subscription.seen:
                 at = self._put_frame(subscription.symbol, subscription.seen == 0, at)
+                if subscription.seen:
+                    conflated += version - subscription.seen - 1
                 subscription.seen = version
                 sent += 1
             subscription += 1
@@ -377,6 +383,7 @@ cdef class Hub:
             return 0
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, sent)
+        count(self.counters, GATEWAY_CONFLATED, conflated)
         if self.connections.deliver(number, self.out, at) == 0:
             self._set_phase(number, PHASE_BLOCKED)
         elif connection.state != CONNECTION_OPEN:
@@ -423,6 +430,9 @@ cdef class Hub:
             while left > 0 and self.due.count:
                 left -= 1
                 self._serve_due(self._pop(&self.due, QUEUED_DUE))
+        count(self.counters, GATEWAY_WAKEUPS, 1)
+        if left != budget:
+            count(self.counters, GATEWAY_FLUSHES, 1)
         return self._next_turn()
 
     cdef void _serve_ready(self, uint32_t number) noexcept nogil:

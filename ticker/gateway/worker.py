@@ -1,0 +1,262 @@
+"""A gateway worker: one event loop over the listener, the clients, the rings and a timer.
+
+In: connections of the supervisor's listening socket, ring records of all feeds. Out: frames and
+HTTP answers. It owns its own small segment and writes to no other shared byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from ticker import __version__
+from ticker.clock import Clock, now_ns
+from ticker.config import Config, GatewayConfig
+from ticker.gateway.board import Board
+from ticker.gateway.connection import Connections
+from ticker.gateway.context import GatewayContext
+from ticker.gateway.dialect import Limits, PlainDialect
+from ticker.gateway.front import Front
+from ticker.gateway.handshake import STREAM_PATH
+from ticker.gateway.http import make_app
+from ticker.gateway.hub import Hub
+from ticker.gateway.status import Status
+from ticker.shm.counters import GATEWAY_HISTOGRAMS, Counters, Heartbeat, record
+from ticker.shm.doorbell import Doorbell
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.segment import attach
+
+NS = 1_000_000_000
+HEAD_TIMEOUT = 5 * NS
+HOUSEKEEPING = 0.25
+SEND_BUFFER = 65_536
+TURN_NS = 5_000_000
+BELL_QUIET_NS = 2_000_000
+BELL_PAUSE = 0.001
+DRAIN_SECONDS = 2.0
+SHUTDOWN = 1001
+
+
+def run(config: Config, context: GatewayContext) -> None:
+    """Serve until SIGTERM. Called by the supervisor in a forked process."""
+    uvloop.run(_serve(config, context))
+
+
+async def _serve(config: Config, context: GatewayContext) -> None:
+    worker = Worker(config, context, asyncio.get_running_loop())
+    await worker.start()
+    await worker.stopped.wait()
+    await worker.drain()
+
+
+class Worker:
+    """Everything that one gateway worker is made of, wired together."""
+
+    def __init__(
+        self,
+        config: Config,
+        context: GatewayContext,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock = now_ns,
+    ) -> None:
+        self.loop = loop
+        self.clock = clock
+        self.context = context
+        self.stopped = asyncio.Event()
+        self.segment = attach(
+            context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True
+        )
+        feeds = [
+            (name, attach(segment, KIND_FEED, boot_id=context.boot_id))
+            for name, segment in context.feeds
+        ]
+        self.counters = Counters(self.segment)
+        self.heartbeat = Heartbeat(self.segment)
+        self.doorbell = Doorbell(self.segment, context.doorbell_fd)
+        self.board = Board(feeds)
+        self.front = Front(loop, self._http_protocol, self.counters, clock)
+        self.runner = self._http(config, feeds)
+        self.connections = _connections(config.gateway, self.front, self.segment)
+        self.hub = Hub(
+            self.board, self.connections, self.segment, [mapping for _, mapping in feeds],
+            int(config.gateway.flush_interval * NS), config.gateway.max_symbols, clock(),
+        )
+        self._introduce(config.gateway)
+        self.scheduler = Scheduler(loop, clock, self.hub, self.doorbell, self._after_turn)
+        self.flush_histogram = GATEWAY_HISTOGRAMS.index("flush")
+
+    def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> web.AppRunner:
+        boot_id = self.context.boot_id
+        gateways = [
+            (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
+            for index, name in enumerate(self.context.gateways)
+        ]
+        status = Status(
+            feeds, gateways, required=[feed.name for feed in config.feeds if feed.required],
+            version=__version__, epoch=boot_id,
+        )
+        app = make_app(
+            self.board, status, counters=self.counters, now_ns=self.clock,
+            max_symbols=config.gateway.max_symbols,
+        )
+        app.router.add_get(STREAM_PATH, self.front.stream_after_http)
+        return web.AppRunner(app, handle_signals=False, access_log=None)
+
+    def _http_protocol(self) -> asyncio.BaseProtocol:
+        server = self.runner.server
+        assert server is not None, "start() sets the runner up before anything is accepted"
+        return server()
+
+    def _introduce(self, config: GatewayConfig) -> None:
+        limits = Limits(config.max_symbols, config.commands_per_second, config.commands_burst)
+        dialect = PlainDialect(self.board, self.hub, self.connections, self.counters, limits)
+        self.front.connections = self.connections
+        self.front.message = dialect.message
+        self.front.forget = self.hub.forget
+
+    async def start(self) -> None:
+        """Take the slot over and begin to accept."""
+        await self.runner.setup()
+        self.heartbeat.take_over(os.getpid(), self.clock())
+        listener = self.context.listener
+        listener.setblocking(False)
+        # Accepted sockets inherit both: what a stopped client can hold, and no delay.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connections.listen(listener.fileno())
+        self.loop.add_reader(self.connections.epoll_fd, self._on_sockets)
+        self.loop.add_reader(self.doorbell.fd, self.scheduler.on_bell)
+        self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
+        self._keep_house()
+        self.scheduler.turn()
+        structlog.get_logger().info("gateway serves", slot=self.context.index)
+
+    def _on_sockets(self) -> None:
+        self.connections.poll(self.clock())
+        self.connections.reap()
+        self.scheduler.wake()
+
+    def _after_turn(self, duration_ns: int) -> None:
+        self.connections.reap()
+        record(self.segment, self.flush_histogram, duration_ns)
+
+    def _keep_house(self) -> None:
+        now = self.clock()
+        self.heartbeat.beat(now)
+        self.board.look(now)
+        self.connections.expire(now)
+        self.connections.reap()
+        self.scheduler.turn()
+        self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
+
+    async def drain(self) -> None:
+        """Stop accepting, tell everybody, give them a moment to go."""
+        self.connections.close_all(SHUTDOWN, "shutdown")
+        self.connections.reap()
+        end = self.loop.time() + DRAIN_SECONDS
+        while self.connections.used_places and self.loop.time() < end:
+            await asyncio.sleep(0.01)
+        self.housekeeping.cancel()
+        self.scheduler.cancel()
+        self.loop.remove_reader(self.connections.epoll_fd)
+        self.loop.remove_reader(self.doorbell.fd)
+        await self.runner.cleanup()
+        structlog.get_logger().info("gateway stopped", slot=self.context.index)
+
+
+class Scheduler:
+    """Decides when the hub has its next turn, and when it may sleep until the doorbell.
+
+    A turn flushes as many clients as fit into some 5 ms; what is left comes after the loop has
+    looked at its sockets. The bell is armed only while a client is idle, and not again at once
+    when it has just rung: under load nobody rings.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        hub: Hub,
+        doorbell: Doorbell,
+        after: Callable[[int], None],
+    ) -> None:
+        self.loop = loop
+        self.clock = clock
+        self.hub = hub
+        self.doorbell = doorbell
+        self.after = after
+        self.timer: asyncio.Handle | None = None
+        self.timer_at = 0
+        self.budget = 500
+        self.last_bell = 0
+
+    def on_bell(self) -> None:
+        """A publisher rang: there is a tick for somebody idle."""
+        self.doorbell.disarm_from_python()
+        self.last_bell = self.clock()
+        self.turn()
+
+    def turn(self) -> None:
+        """Let the hub work for a while, then arrange for its next turn."""
+        self.cancel()
+        start = self.clock()
+        wait = self.hub.turn(start, self.budget)
+        now = self.clock()
+        self.after(now - start)
+        if wait == 0:
+            # The budget was used up: aim it at TURN_NS, a step at a time.
+            goal = self.budget * TURN_NS // max(now - start, 1)
+            self.budget = min(max((self.budget + goal) // 2, 50), 20_000)
+            self._at(0, now)
+            return
+        if wait > 0:
+            self._at(wait, now)
+        if self.hub.idle:
+            self._arm(now)
+
+    def wake(self) -> None:
+        """Clients came or went: make sure that a turn will come when one is wanted."""
+        if self.timer is None:
+            self.turn()
+
+    def cancel(self) -> None:
+        """Forget the next turn."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _arm(self, now: int) -> None:
+        if now - self.last_bell < BELL_QUIET_NS:
+            self._at(int(BELL_PAUSE * NS), now)
+            return
+        self.doorbell.arm_from_python()
+        if self.hub.records_wait():
+            self.doorbell.disarm_from_python()
+            self.last_bell = now
+            self._at(0, now)
+
+    def _at(self, wait: int, now: int) -> None:
+        if self.timer is not None and self.timer_at <= now + wait:
+            return
+        self.cancel()
+        self.timer_at = now + wait
+        self.timer = (
+            self.loop.call_later(wait / NS, self.turn) if wait else self.loop.call_soon(self.turn)
+        )
+
+
+def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:
+    return Connections(
+        front, segment, capacity=config.max_connections, max_message=config.max_message,
+        max_outbound=config.max_outbound, slow_timeout=int(config.slow_timeout * NS),
+        ping_interval=int(config.ping_interval * NS), head_timeout=HEAD_TIMEOUT,
+    )
+
+
