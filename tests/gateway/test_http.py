@@ -8,16 +8,16 @@ from decimal import Decimal
 
 import pytest
 from aiohttp import ClientSession, web
-from ticker.shm.counters import LIVE, STALE, Counters, Heartbeat
-from ticker.shm.table import TableWriter
-from ticker.units import parse_price, parse_timestamp
 
 from ticker.gateway.board import Board
 from ticker.gateway.http import make_app
 from ticker.gateway.page import FILES
 from ticker.gateway.status import Status
 from ticker.shm import segment
+from ticker.shm.counters import LIVE, STALE, Counters, Heartbeat
 from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import TableWriter
+from ticker.units import parse_price, parse_timestamp
 
 NOW = parse_timestamp("2026-03-30T14:30:02Z")
 TRADED = parse_timestamp("2026-03-30T14:30:01.234567891Z")
@@ -70,7 +70,7 @@ class Box:
     def ask_all(self, requests: list) -> "list[Answer]":
         async def run() -> list[Answer]:
             app = make_app(
-                self.board, self.status, counters=self.counters, now_ns=lambda: NOW,
+                self.board, self.status, counters=self.counters, clock=lambda: NOW,
                 max_symbols=5,
             )
             runner = web.AppRunner(app, access_log=None)

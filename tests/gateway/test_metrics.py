@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families as parse
-from ticker.shm.counters import LIVE, Counters, Heartbeat, histogram, record
-from ticker.shm.table import TableWriter
 
 from ticker.gateway.metrics import BOUNDS_NS, Metrics, merged
 from ticker.gateway.status import Status
 from ticker.shm import segment
+from ticker.shm.counters import LIVE, Counters, Heartbeat, histogram, record
+from ticker.shm.table import TableWriter
 
 NOW = 1_774_881_002_000_000_000
 GEOMETRY = segment.Geometry(rows=16, rings=1, ring_capacity=8)

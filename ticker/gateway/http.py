@@ -6,13 +6,13 @@ this application. Law: no price passes through a float; JSON numbers carry the t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 
 import orjson
 from aiohttp import web
 
+from ticker.clock import Clock, now_ns
 from ticker.gateway.board import Board, PriceView
 from ticker.gateway.metrics import Metrics
 from ticker.gateway.page import SECURITY_HEADERS, add_page
@@ -45,7 +45,7 @@ def make_app(
     status: Status,
     *,
     counters: Counters | None = None,
-    now_ns: Callable[[], int] = time.time_ns,
+    clock: Clock = now_ns,
     max_symbols: int = MAX_SYMBOLS,
 ) -> web.Application:
     """The application over one worker's board.
@@ -53,7 +53,7 @@ def make_app(
     `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
     bounds `?symbols=`. The board's look() is the caller's business.
     """
-    rest = Rest(board, status, now_ns, max_symbols)
+    rest = Rest(board, status, clock, max_symbols)
     app = web.Application(middlewares=[_answering(counters)], client_max_size=1024)
     app.on_response_prepare.append(_add_security_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
@@ -71,13 +71,13 @@ class Rest:
     """The handlers; each reads the board or the segments and answers at once."""
 
     def __init__(
-        self, board: Board, status: Status, now_ns: Callable[[], int], max_symbols: int
+        self, board: Board, status: Status, clock: Clock, max_symbols: int
     ) -> None:
         self.board = board
         self.status = status
-        self.now_ns = now_ns
+        self.clock = clock
         self.max_symbols = max_symbols
-        self.metrics = Metrics(status, now_ns)
+        self.metrics = Metrics(status, clock)
         self.sorted_symbols: list[str] = []
 
     async def price(self, request: web.Request) -> web.Response:
@@ -130,7 +130,7 @@ class Rest:
 
     async def get_status(self, request: web.Request) -> web.Response:
         _parameters(request, ())
-        now = self.now_ns()
+        now = self.clock()
         return _json({
             "version": self.status.version,
             "epoch": self.status.epoch,

@@ -6,9 +6,8 @@ shared memory. No metric has a label per symbol or per client.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -21,6 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from ticker.clock import Clock, now_ns
 from ticker.gateway.status import NS, Status, age
 from ticker.shm.counters import (
     FEED_COUNTERS,
@@ -49,18 +49,15 @@ REJECTED = "rejected_"
 class BoxCollector(Collector):
     """All segments as metric families; reads, never writes."""
 
-    def __init__(self, status: Status, now_ns: Callable[[], int]) -> None:
+    def __init__(self, status: Status, clock: Clock) -> None:
         self.status = status
-        self.now_ns = now_ns
+        self.clock = clock
 
     def collect(self) -> Iterator[Metric]:
         status = self.status
         info = InfoMetricFamily("ticker_build", "Version of the server.")
         info.add_metric([], {"version": status.version})
         yield info
-        yield GaugeMetricFamily(
-            "ticker_epoch", "Names this life of the server.", value=float(status.epoch)
-        )
         yield from self._feeds()
         yield from _counters("gateway", GATEWAY_COUNTERS, status.gateways)
         yield from _histograms("gateway", GATEWAY_HISTOGRAMS, status.gateways)
@@ -76,7 +73,7 @@ class BoxCollector(Collector):
         yield from self._feed_states(feeds)
 
     def _feed_states(self, feeds: Sequence[tuple[str, Mapping]]) -> Iterator[Metric]:
-        now = self.now_ns()
+        now = self.clock()
         states = GaugeMetricFamily(
             "ticker_feed_state", "1 for the state that the feed is in.", labels=("feed", "state")
         )
@@ -102,7 +99,7 @@ class BoxCollector(Collector):
         yield symbols
 
     def _heartbeats(self, kind: str, segments: Sequence[tuple[str, Mapping]]) -> Metric:
-        now = self.now_ns()
+        now = self.clock()
         family = GaugeMetricFamily(
             f"ticker_{kind}_heartbeat_age_seconds",
             "Time since the worker was last seen alive; absent before it started.",
@@ -180,9 +177,9 @@ def merged(counts: Sequence[int]) -> tuple[list[tuple[str, float]], float]:
 class Metrics:
     """A registry of its own, so that nothing process-wide is touched."""
 
-    def __init__(self, status: Status, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, status: Status, clock: Clock = now_ns) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(BoxCollector(status, now_ns))
+        self.registry.register(BoxCollector(status, clock))
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition that the `Accept` header asks for, and its content type."""

@@ -199,7 +199,7 @@ export class Row {
     if (time.textContent === text) return;
     write(time, text);
     time.title = new Date(this.#time).toLocaleString();
-    this.#part(".venue").dataset.age = ` · ${text}`;
+    this.#part(".venue").dataset.age = text;
   }
 
   /** The last minute of prices seen here. */

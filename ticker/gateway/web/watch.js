@@ -78,6 +78,7 @@ function add(symbols, before = null) {
   for (const symbol of fresh) {
     const row = new Row(symbol, removeWithUndo);
     rows.set(symbol, row);
+    row.element.tabIndex = -1;
     body.insertBefore(row.element, before);
   }
   if (fresh.length) {
