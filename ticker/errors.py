@@ -49,3 +49,9 @@ class InstanceError(TickerError):
     """Another server runs under this instance name."""
 
     exit_code = 8
+
+
+class BenchError(TickerError):
+    """A bench cannot run here, or a part of it did not do what it must."""
+
+    exit_code = 9

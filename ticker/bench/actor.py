@@ -1,0 +1,141 @@
+"""The parts of a bench that are written in Python: `python -m ticker.bench.actor ROLE SETTINGS`.
+
+One role is one process. Commands come as JSON lines on stdin (see part.py); while none comes,
+the role does its work in a C loop that watches stdin.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ticker.bench.publisher import SyntheticPublisher
+from ticker.bench.swarm import Swarm
+from ticker.config import Config, FeedConfig, GatewayConfig, ServerConfig
+from ticker.errors import TickerError
+from ticker.shm import segment
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+
+STDIN = 0
+PR_SET_PDEATHSIG = 1
+FOR_EVER = 86_400.0
+
+Answer = dict[str, Any]
+
+
+def main(role: str, settings: dict[str, Any]) -> None:
+    """Take the core and the limits that the settings say, then play the role."""
+    os.sched_setaffinity(0, settings["cores"])
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    ROLES[role](settings)
+
+
+def play_gateway(settings: dict[str, Any]) -> None:
+    """A gateway worker by itself, as the supervisor would start it."""
+    from ticker.gateway.context import GatewayContext
+    from ticker.gateway.worker import run
+
+    feed = settings["feed_segment"]
+    config = Config(
+        server=ServerConfig(instance=settings["instance"], port=0, log="json"),
+        gateway=GatewayConfig(**settings["gateway"]),
+        feeds=(FeedConfig(
+            name="bench", protocol="itch50", session="moldudp64", venue="XNAS",
+            lines=("127.0.0.1:9",),
+        ),),
+    )
+    run(config, GatewayContext(
+        index=0, segment=settings["gateway_segment"], boot_id=settings["boot_id"],
+        feeds=(("bench", feed),), listener=socket.socket(fileno=settings["listener_fd"]),
+        doorbell_fd=settings["doorbell_fd"], gateways=(settings["gateway_segment"],),
+    ))
+
+
+def play_publisher(settings: dict[str, Any]) -> None:
+    """The synthetic feed; idle until it is told to run."""
+    boot_id = settings["boot_id"]
+    feed = segment.attach(
+        settings["feed_segment"], KIND_FEED, boot_id=boot_id, writable=True
+    )
+    gateway = segment.attach(settings["gateway_segment"], KIND_GATEWAY, boot_id=boot_id)
+    publisher = SyntheticPublisher(
+        feed, settings["symbols"], [(gateway, settings["doorbell_fd"])]
+    )
+
+    def run(interval: float, ticks: float) -> Answer:
+        publisher.run(interval, ticks, STDIN)
+        return {}
+
+    running: dict[str, Any] = {}
+    say({"published": publisher.published})
+    while True:
+        if running:
+            run(**running)
+        else:
+            publisher.idle(STDIN)
+        command = hear()
+        if command.pop("do") == "run":
+            running = command
+        else:
+            running = {}
+        say({"published": publisher.published, "times": [] if running else publisher.last_times()})
+
+
+def play_swarm(settings: dict[str, Any]) -> None:
+    """Clients; they read all the time, and do what they are told between."""
+    swarm = Swarm(
+        settings["host"], settings["port"], settings["symbols"], settings["clients"],
+        settings["per_client"], first_client=settings["first_client"], raw=settings["raw"],
+        verify=settings["verify"], control_fd=STDIN,
+    )
+    commands: dict[str, Callable[..., Any]] = {
+        "connect": swarm.connect, "subscribe": swarm.subscribe, "probe": swarm.probe,
+        "drain": swarm.drain, "reset": swarm.reset, "behind": swarm.behind,
+        "results": lambda: {
+            "counts": swarm.as_dict(), "open": swarm.open, "latency": swarm.latency.dump(),
+            "first_answer": swarm.first_answer.dump(),
+        },
+    }
+    while True:
+        swarm.run(FOR_EVER)
+        command = hear()
+        try:
+            say({"value": commands[command.pop("do")](**command)})
+        except TickerError as error:
+            say({"error": str(error)})
+
+
+def hear() -> dict[str, Any]:
+    """The next command; ends the process when there will be none."""
+    line = b""
+    while not line.endswith(b"\n"):
+        # Byte by byte: what follows the line must stay in the pipe, which the C loops watch.
+        byte = os.read(STDIN, 1)
+        if not byte:
+            sys.exit(0)
+        line += byte
+    command: dict[str, Any] = json.loads(line)
+    return command
+
+
+def say(answer: Answer) -> None:
+    """One line on stdout."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+ROLES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "gateway": play_gateway, "publisher": play_publisher, "swarm": play_swarm,
+}
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,0 +1,38 @@
+"""What a client of the plain dialect reads out of one message."""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+
+cdef enum MessageKind:
+    MESSAGE_OTHER = 0
+    MESSAGE_SNAPSHOT
+    MESSAGE_UPDATE
+    MESSAGE_ERROR
+    MESSAGE_MALFORMED
+
+# `symbol` points into the caller's bytes.
+cdef struct Message:
+    MessageKind kind
+    const char* symbol
+    size_t symbol_length
+    int64_t time                # ns since the epoch, -1: none
+    int64_t price               # 1e-9 units, -1: none
+    int64_t seq                 # -1: none
+
+cdef struct SecondCache:
+    int64_t second
+    char[20] text
+
+cdef struct Frame:
+    int opcode
+    const uint8_t* payload
+    size_t length
+
+
+cdef void read_message(
+    const char* data, size_t length, SecondCache* cache, Message* out
+) noexcept nogil
+cdef int64_t read_frame(const uint8_t* data, size_t length, Frame* out) noexcept nogil
+cdef size_t write_frame(
+    uint8_t* out, int opcode, const uint8_t* payload, size_t length
+) noexcept nogil
