@@ -18,6 +18,7 @@ from typing import Any
 
 from ticker.bench.publisher import SyntheticPublisher
 from ticker.bench.swarm import Swarm
+from ticker.bench.symbols import symbol_names
 from ticker.config import Config, FeedConfig, GatewayConfig, ServerConfig
 from ticker.errors import TickerError
 from ticker.shm import segment
@@ -68,34 +69,26 @@ def play_publisher(settings: dict[str, Any]) -> None:
     )
     gateway = segment.attach(settings["gateway_segment"], KIND_GATEWAY, boot_id=boot_id)
     publisher = SyntheticPublisher(
-        feed, settings["symbols"], [(gateway, settings["doorbell_fd"])]
+        feed, symbol_names(settings["symbols"]), [(gateway, settings["doorbell_fd"])]
     )
-
-    def run(interval: float, ticks: float) -> Answer:
-        publisher.run(interval, ticks, STDIN)
-        return {}
-
-    running: dict[str, Any] = {}
+    pace: dict[str, Any] = {}
     say({"published": publisher.published})
     while True:
-        if running:
-            run(**running)
+        if pace:
+            publisher.run(**pace, control_fd=STDIN)
         else:
             publisher.idle(STDIN)
         command = hear()
-        if command.pop("do") == "run":
-            running = command
-        else:
-            running = {}
-        say({"published": publisher.published, "times": [] if running else publisher.last_times()})
+        pace = command if command.pop("do") == "run" else {}
+        say({"published": publisher.published, "times": [] if pace else publisher.last_times()})
 
 
 def play_swarm(settings: dict[str, Any]) -> None:
     """Clients; they read all the time, and do what they are told between."""
     swarm = Swarm(
-        settings["host"], settings["port"], settings["symbols"], settings["clients"],
-        settings["per_client"], first_client=settings["first_client"], raw=settings["raw"],
-        verify=settings["verify"], control_fd=STDIN,
+        settings["host"], settings["port"], symbol_names(settings["symbols"]),
+        settings["clients"], settings["per_client"], first_client=settings["first_client"],
+        raw=settings["raw"], verify=settings["verify"], control_fd=STDIN,
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect, "subscribe": swarm.subscribe, "probe": swarm.probe,

@@ -5,6 +5,7 @@ Parts end with their stdin, so a bench that dies leaves none behind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -79,10 +80,8 @@ class Part:
     def close(self) -> None:
         """End the process: stdin first, then SIGTERM, then SIGKILL."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         for end in (None, self._process.terminate, self._process.kill):
             if end is not None:
                 end()

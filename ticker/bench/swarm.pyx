@@ -90,7 +90,7 @@ cdef struct Client:
     size_t rest_length
 
 cdef struct Slot:
-    int64_t time                # of the newest price seen, 0: none
+    int64_t time                # of the newest price seen, 0: none yet, -1: unsubscribed
     int64_t seq
 
 cdef enum Count:
@@ -367,12 +367,18 @@ cdef class Swarm:
         cdef bytearray frame = bytearray(len(text) + 8)
         cdef uint8_t* raw = <uint8_t*>frame
         cdef size_t length = write_frame(raw, 1, text, len(text))
-        memset(&self.slots[<size_t>number * self.per_client], 0, self.per_client * sizeof(Slot))
+        self._forget(number, 0 if action == "subscribe" else -1)
         if action == "subscribe":
             client.due = self.per_client
             self.waiting += self.per_client
             client.asked = realtime()
         return self._send(client, raw, length)
+
+    cdef void _forget(self, int number, int64_t time) noexcept nogil:
+        cdef uint32_t j
+        for j in range(self.per_client):
+            self.slots[<size_t>number * self.per_client + j].time = time
+            self.slots[<size_t>number * self.per_client + j].seq = -1
 
     def subscribe(self, timeout: float, watchers: int) -> None:
         """Subscribe the first `watchers` clients and wait for every snapshot.
@@ -395,26 +401,27 @@ cdef class Swarm:
 
     def probe(self, watchers: int, rate: float, seconds: float) -> None:
         """Clients from `watchers` on subscribe in turn, `rate` times per second together; each
-        takes its subscription back before its next turn. `first_answer` has the waits."""
+        takes its subscription back half a round later. `first_answer` has the waits."""
         cdef int probes = self.clients - watchers
-        cdef int number
         cdef int64_t start = realtime()
         cdef uint64_t done = 0
         cdef uint64_t total = <uint64_t>(rate * seconds)
-        if probes < 1:
-            raise ValueError("no client is left for probing")
+        if probes < 2:
+            raise ValueError("probing takes two clients or more")
         while done < total:
-            if realtime() - start >= <int64_t>(done / rate * 1e9):
-                number = watchers + <int>(done % probes)
-                if self.members[number].due:
-                    raise BenchError(f"probe {number} still waits for its snapshot at its "
-                                     f"next turn; lower the rate from {rate:g}/s")
-                if self.slots[<size_t>number * self.per_client].time:
-                    self._command(number, "unsubscribe")
-                self._command(number, "subscribe")
-                done += 1
-            else:
+            if realtime() - start < <int64_t>(done / rate * 1e9):
                 self._turn(1)
+                continue
+            self._command(watchers + <int>(done % probes), "subscribe")
+            if done >= <uint64_t>(probes // 2):
+                self._take_back(watchers + <int>((done - probes // 2) % probes), rate)
+            done += 1
+
+    cdef int _take_back(self, int number, double rate) except -1:
+        if self.members[number].due:
+            raise BenchError(f"probe {number} still waits for its snapshots when it is to "
+                             f"unsubscribe; the server is that slow, or {rate:g}/s too much")
+        return self._command(number, "unsubscribe")
 
     # ---- the loop ---------------------------------------------------------------------------
 
@@ -560,6 +567,8 @@ cdef class Swarm:
             self.counts[<int>UNASKED] += 1
             return
         slot = &self.slots[<size_t>number * self.per_client + <size_t>place]
+        if slot.time < 0:
+            return  # sent before the server read the unsubscribe
         if message.time < slot.time or (message.seq >= 0 and message.seq < slot.seq):
             self.counts[<int>BACKWARDS] += 1
         if self.verify and message.price != price_of(message.time):

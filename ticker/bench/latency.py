@@ -1,0 +1,93 @@
+"""Latency as a client sees it: from a trade's own time to its update's receipt, and from a
+subscribe's send to its snapshot's receipt, both with the feed running. One clock, one machine.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ticker.bench.rig import BOTTLENECK, Clients, Load, Meter, Rig, SwarmResults
+
+WARM_UP = 1.0
+
+
+def run(load: Load, duration: float) -> dict[str, Any]:
+    """Updates: exchange timestamp to receipt, over `duration` seconds of open-loop ticks."""
+    with Rig(load) as rig:
+        clients = rig.swarm()
+        rig.start_ticks()
+        time.sleep(WARM_UP)
+        clients.ask("reset")
+        before = rig.counters.as_dict()
+        meter = Meter(rig.cores, [rig.publisher, *clients.parts])
+        cpu = rig.gateway.cpu_ns
+        time.sleep(duration)
+        busy = meter.read()
+        cpu = rig.gateway.cpu_ns - cpu
+        after = rig.counters.as_dict()
+        behind = _stop(rig, clients)
+        seen = clients.results()
+        return {
+            **prefixed("update", seen.latency.summary()),
+            "updates_per_second": round(seen.counts["updates"] / duration),
+            "gateway_cpu": round(cpu / 1e9 / duration, 3),
+            "gateway_counters": {name: after[name] - before[name] for name in after},
+            **checks(load, seen, behind, busy),
+        }
+
+
+def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:
+    """Snapshots: `load.probes` more clients subscribe, `rate` times per second in all, while
+    `load.clients` others are subscribed and sent updates. A probe takes what it subscribed to
+    back before its next turn. The wait counts for each symbol of a subscribe."""
+    with Rig(load) as rig:
+        clients = rig.swarm()
+        rig.start_ticks()
+        time.sleep(WARM_UP)
+        clients.ask("reset")
+        meter = Meter(rig.cores, [rig.publisher, *clients.parts])
+        # Probes have the highest numbers, so the last process has some, whatever the split.
+        clients.parts[-1].ask(
+            "probe", duration + 60, watchers=clients.watchers[-1], rate=rate, seconds=duration
+        )
+        busy = meter.read()
+        behind = _stop(rig, clients)
+        seen = clients.results()
+        return {
+            **prefixed("snapshot", seen.first_answer.summary()),
+            **checks(load, seen, behind, busy),
+        }
+
+
+def _stop(rig: Rig, clients: Clients) -> int:
+    """Silence; how many of the watchers' prices are not the newest after it."""
+    times = rig.stop_ticks()
+    clients.ask("drain", quiet=0.05, timeout=10)
+    return sum(clients.ask("behind", times=times))
+
+
+def prefixed(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
+    """A histogram's summary as figures of their own."""
+    return {f"{prefix}_{name}": value for name, value in summary.items()}
+
+
+def checks(
+    load: Load, seen: SwarmResults, behind: int, busy: dict[str, float]
+) -> dict[str, Any]:
+    """What every report about clients ends with."""
+    lost = load.clients + load.probes - seen.open
+    reason = None
+    if busy["busiest_core"] > BOTTLENECK:
+        own = f"(the generator itself took {busy['generator']:.0%})"
+        reason = f"a core of the generator was {busy['busiest_core']:.0%} busy {own}"
+    elif lost:
+        reason = f"{lost} clients were disconnected"
+    return {
+        "seen": seen.counts,
+        "violations": seen.violations,
+        "prices_not_newest_at_end": behind,
+        "clients_lost": lost,
+        "generator": {name: round(value, 3) for name, value in busy.items()},
+        "void": reason,
+    }

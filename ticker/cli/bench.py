@@ -1,0 +1,117 @@
+"""`ticker bench`: how fast is this build on this machine?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ticker.bench.report import report, table, write
+
+JSON = click.option(
+    "--json", "path", type=click.Path(path_type=Path), help="Write the whole report here."
+)
+DURATION = click.option("--duration", type=float, default=5.0, show_default=True, help="Seconds.")
+
+
+def _load(clients: int) -> Any:
+    """The options of every bench that has clients."""
+    options = (
+        click.option("--clients", type=int, default=clients, show_default=True),
+        click.option("--symbols", type=int, default=1000, show_default=True),
+        click.option("--symbols-per-client", type=int, default=5, show_default=True),
+        click.option("--flush-interval", type=float, default=0.1, show_default=True,
+                     help="Seconds."),
+        click.option("--ticks", type=float, default=1.0, show_default=True,
+                     help="Trades per symbol and flush interval."),
+        JSON,
+    )
+
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+def _finish(bench: str, parameters: dict[str, Any], results: dict[str, Any],
+            path: Path | None) -> None:
+    found = report(bench, parameters, results)
+    click.echo(table(found))
+    if path:
+        write(path, found)
+    if found.get("void"):
+        raise SystemExit(1)
+
+
+@click.group()
+def command() -> None:
+    """Measure this build on this machine; needs two cores and a source tree."""
+
+
+@command.command()
+@_load(2000)
+@DURATION
+@click.option("--sweep", help="Numbers of clients, like 100,500,2000,5000,15000.")
+def fanout(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
+           ticks: float, path: Path | None, duration: float, sweep: str | None) -> None:
+    """CPU per client flush of a gateway worker, next to a C loop of send."""
+    from ticker.bench import fanout as bench
+    from ticker.bench.rig import Load
+
+    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
+    parameters = {**vars(load), "duration": duration}
+    if sweep:
+        counts = [int(each) for each in sweep.split(",")]
+        found = bench.sweep(load, counts, duration)
+        parameters["clients"] = counts
+    else:
+        found = bench.run(load, duration)
+    _finish("fanout", parameters, found, path)
+
+
+@command.command()
+@_load(2000)
+@DURATION
+def latency(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
+            ticks: float, path: Path | None, duration: float) -> None:
+    """From a trade's own time to its update's receipt."""
+    from ticker.bench import latency as bench
+    from ticker.bench.rig import Load
+
+    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
+    parameters = {**vars(load), "duration": duration}
+    _finish("latency", parameters, bench.run(load, duration), path)
+
+
+@command.command()
+@_load(1000)
+@DURATION
+@click.option("--probes", type=int, default=100, show_default=True,
+              help="Clients that subscribe again and again.")
+@click.option("--rate", type=float, default=400.0, show_default=True,
+              help="Their subscribes per second, together.")
+def snapshot(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
+             ticks: float, path: Path | None, duration: float, probes: int,
+             rate: float) -> None:
+    """From sending a subscribe to receiving its snapshots, with the feed running."""
+    from ticker.bench import latency as bench
+    from ticker.bench.rig import Load
+
+    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks, probes)
+    parameters = {**vars(load), "duration": duration, "rate": rate}
+    _finish("snapshot", parameters, bench.snapshots(load, duration, rate), path)
+
+
+@command.command()
+@_load(15_000)
+def connections(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
+                ticks: float, path: Path | None) -> None:
+    """Gateway memory per idle, subscribed client."""
+    from ticker.bench import connections as bench
+    from ticker.bench.rig import Load
+
+    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
+    _finish("connections", vars(load), bench.run(load), path)
