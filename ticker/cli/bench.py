@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from ticker.bench.report import report, table, write
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 JSON = click.option(
     "--json", "path", type=click.Path(path_type=Path), help="Write the whole report here."
@@ -15,7 +18,7 @@ JSON = click.option(
 DURATION = click.option("--duration", type=float, default=5.0, show_default=True, help="Seconds.")
 
 
-def _load(clients: int) -> Any:
+def _load(clients: int) -> Callable[[Command], Command]:
     """The options of every bench that has clients."""
     options = (
         click.option("--clients", type=int, default=clients, show_default=True),
@@ -28,7 +31,7 @@ def _load(clients: int) -> Any:
         JSON,
     )
 
-    def apply(function: Any) -> Any:
+    def apply(function: Command) -> Command:
         for option in reversed(options):
             function = option(function)
         return function
