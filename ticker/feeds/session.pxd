@@ -6,13 +6,13 @@ from ticker.feeds.protocol cimport Protocol
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState
 
+cdef extern from "<stdint.h>":
+    const int64_t NEVER "INT64_MAX"          # a deadline that does not come
 
-cdef enum:
+cdef enum Line:
     LINE_A = 0
     LINE_B = 1
     LINE_RETRANSMISSION = 2
-
-cdef int64_t NEVER             # a deadline that does not come
 
 
 cdef class Session:
@@ -23,21 +23,21 @@ cdef class Session:
     """
 
     cdef Protocol protocol
-    cdef Mapping mapping       # keeps `counters` and `feed` alive
+    cdef Mapping mapping                     # keeps `counters` and `feed` alive
     cdef uint64_t* counters
     cdef FeedState* feed
     cdef readonly uint64_t next_expected_sequence
-    cdef readonly int64_t last_packet_ns     # receive time of the newest packet, 0: none yet
-    cdef readonly bint ended                 # the sender said so, and everything before it came
-    # When this time has passed, `data_to_send` has something to do; NEVER without a reason.
-    cdef int64_t deadline
+    cdef readonly int64_t last_packet_ns     # receive time of the last packet up to date, 0: none
+    cdef readonly bint ended                 # the sender said so, and all before it came
+    cdef readonly bint recovering            # waits for an answer of the re-request server
     cdef uint64_t session_words[2]           # the session's id, NUL padded
+    cdef int64_t deadline                    # then `data_to_send` has something to do, or NEVER
 
-    # One datagram (or one chunk of a stream) of line 0 (A), 1 (B), or 2 (retransmission).
+    # One datagram (or one chunk of a stream) of a Line.
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
     ) noexcept nogil
-    # No more bytes will come: what waits for a gap to be filled goes on without it.
+    # No more bytes will come: what waits behind a gap goes on without what is missing.
     cdef void finish(self, int64_t now_ns) noexcept nogil
     # After every flush: where a successor goes on.
     cdef void save_resume_point(self) noexcept nogil

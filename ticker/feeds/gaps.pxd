@@ -1,0 +1,53 @@
+"""What is missing of a sequenced stream, and what to ask for next."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+
+cdef struct Gap:
+    uint64_t start             # first missing sequence
+    uint64_t end               # one past the last
+    uint64_t asked_to          # [start, asked_to) has been asked for
+    int64_t detected_ns
+    int64_t active_ns          # of the last request, or of the last message that came of it
+    int64_t attempts           # requests since a message came of one
+    uint64_t answers           # packets that came since the last request
+    uint64_t answered          # messages in them
+    uint64_t requests          # that make up [start, asked_to) at the time of asking
+
+cdef enum:
+    MAX_GAPS = 256
+
+
+cdef class Gaps:
+    cdef Gap gaps[MAX_GAPS]
+    cdef readonly int used
+    cdef bint rerequest
+    cdef int64_t line_wait_ns
+    cdef int64_t timeout_ns
+    cdef int64_t quiet_ns
+    cdef int64_t attempts
+    cdef uint64_t window
+    cdef uint64_t span         # messages in one request
+    cdef bint one_packet       # the server answers a request with one packet
+    cdef bint silent           # the server let a gap be lost
+
+    cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil
+    cdef int64_t fill(
+        self, uint64_t start, uint64_t end, bint answer, int64_t now_ns, int* closed
+    ) noexcept nogil
+    cdef void forget_below(self, uint64_t sequence) noexcept nogil
+    cdef bint given_up(self, int64_t now_ns) noexcept nogil
+    cdef int64_t deadline(self) noexcept nogil
+    cdef bint asked(self) noexcept nogil
+    cdef void clear(self) noexcept nogil
+
+    cdef void _note(self, Gap* gap, uint64_t messages, bint answer, int64_t now_ns) noexcept nogil
+    cdef void _split(self, int at, uint64_t low, uint64_t high) noexcept nogil
+    cdef void _remove(self, int at) noexcept nogil
+    cdef bint _exhausted(self, Gap* gap) noexcept nogil
+    cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil
+    cdef uint64_t _allowed(self) noexcept nogil
+    cdef uint64_t _on_their_way(self) noexcept nogil
+    cdef void _take_back(self, Gap* gap, int64_t now_ns) noexcept
+    cdef void _learn(self, Gap* gap) noexcept
+    cdef int _ask(self, Gap* gap, int64_t now_ns, list asked) except -1

@@ -1,0 +1,139 @@
+"""The base of all sessions: what they are given, and where a successor goes on.
+
+Law: bytes and times in, calls on the protocol and requests to send out. No socket, no clock.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+import importlib
+import inspect
+from dataclasses import dataclass
+
+from ticker.errors import FeedError
+from ticker.feeds.protocol cimport Protocol
+from ticker.shm.atomics cimport load_relaxed, store_release
+from ticker.shm.header cimport Mapping
+
+DEADLINE_NEVER = NEVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """How a session joins its stream, and how long it waits for what is missing. Times in ns."""
+
+    join: str = "live"
+    """`live`: from the first packet seen on; `start`: from sequence 1, the rest is a gap."""
+    resume: tuple[bytes, int] | None = None
+    """Session id and next sequence of a predecessor; goes before `join` for that session."""
+    rerequest: bool = False
+    """A re-request server takes what `data_to_send` gives."""
+    line_wait_ns: int = 1_000_000
+    """A gap is first left to the other line for this long."""
+    request_timeout_ns: int = 100_000_000
+    """Without an answer for this long a request is repeated; without a server, the gap is lost."""
+    request_attempts: int = 5
+    """Requests without any answer until the gap is declared lost."""
+    request_window: int = 8192
+    """Messages asked for and not yet there, at most."""
+    buffer_bytes: int = 32 << 20
+    """Packets beyond a gap are kept in so much memory; when it is full the newest is dropped
+    (and requested later)."""
+    quiet_ns: int = 3_000_000_000
+    """After so long without a current packet any other stream replaces this one."""
+
+
+cdef class Session:
+    """A subclass lives in ticker/feeds/sessions/<name>.pyx and is found by that name."""
+
+    def __init__(
+        self, Protocol protocol not None, Mapping mapping not None,
+        options: SessionOptions | None = None,
+    ) -> None:
+        if not mapping.writable:
+            raise FeedError("a session counts into its feed's own, writable segment")
+        self.protocol = protocol
+        self.mapping = mapping
+        self.counters = mapping.counters
+        self.feed = mapping.feed_state()
+        self.deadline = NEVER
+
+    cdef void receive(
+        self, const uint8_t* data, size_t length, int line, int64_t receive_time
+    ) noexcept nogil:
+        pass
+
+    cdef void finish(self, int64_t now_ns) noexcept nogil:
+        pass
+
+    cdef void save_resume_point(self) noexcept nogil:
+        cdef int i
+        if (load_relaxed(&self.feed.resume_session[0]) != self.session_words[0]
+                or load_relaxed(&self.feed.resume_session[1]) != self.session_words[1]):
+            # A writer that dies in between must not leave one session's number with the
+            # other's name: 0 is "none".
+            store_release(&self.feed.resume_sequence, 0)
+            for i in range(2):
+                store_release(&self.feed.resume_session[i], self.session_words[i])
+        store_release(&self.feed.resume_sequence, self.next_expected_sequence)
+        store_release(&self.feed.last_message_ns, <uint64_t>self.last_packet_ns)
+
+    def data_to_send(self, now_ns: int) -> list[bytes]:
+        """Datagrams for the re-request server, each one request; calling this marks them sent."""
+        return []
+
+    def next_deadline(self, now_ns: int) -> int:
+        """When `data_to_send` must be called next, ns; DEADLINE_NEVER while nothing is missing."""
+        return self.deadline
+
+    @property
+    def session_id(self) -> bytes:
+        """The current session as the wire names it; empty before the first packet."""
+        cdef char text[16]
+        memcpy(text, self.session_words, 16)
+        return text[:16].rstrip(b"\0")
+
+    def receive_data(self, data: bytes, line: int = LINE_A, receive_time: int = 0) -> None:
+        """`receive` for callers in Python: one datagram, or one chunk of a stream."""
+        cdef const uint8_t* start = data
+        cdef size_t length = len(data)
+        self.receive(start, length, line, receive_time)
+
+    def end_of_data(self, now_ns: int = 0) -> None:
+        """`finish` for callers in Python."""
+        self.finish(now_ns)
+
+    def save(self) -> None:
+        """`save_resume_point` for callers in Python."""
+        self.save_resume_point()
+
+
+def resume_point(Mapping mapping not None) -> tuple[bytes, int] | None:
+    """Session id and next sequence that the last writer of a feed's segment left, or None."""
+    cdef char text[16]
+    cdef uint64_t words[2]
+    cdef int i
+    sequence = load_relaxed(&mapping.feed_state().resume_sequence)
+    for i in range(2):
+        words[i] = load_relaxed(&mapping.feed_state().resume_session[i])
+    memcpy(text, words, 16)
+    return (text[:16].rstrip(b"\0"), sequence) if sequence else None
+
+
+def session_named(name: str) -> type[Session]:
+    """The session class of ticker/feeds/sessions/<name>.
+
+    Raises:
+        FeedError: there is no such module.
+    """
+    path = f"ticker.feeds.sessions.{name}"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise FeedError(f"session {name!r}: there is no {path}; see ticker/feeds/sessions") from None
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, Session) and found.__module__ == path:
+            return found
+    raise FeedError(f"{path} defines no session")
