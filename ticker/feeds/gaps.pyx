@@ -15,6 +15,7 @@ gone, and until it answers again each gap is tried once only.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memmove
 
+from ticker.feeds.checks cimport check
 from ticker.feeds.session cimport NEVER
 
 from ticker.errors import FeedError
@@ -44,7 +45,7 @@ cdef class Gaps:
     cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil:
         """[start, end) is missing; it lies beyond all that is known to be missing."""
         cdef Gap* gap
-        assert start < end and (self.used == 0 or self.gaps[self.used - 1].end <= start)
+        check(start < end and (self.used == 0 or self.gaps[self.used - 1].end <= start))
         if self.used and (self.used == MAX_GAPS or self.gaps[self.used - 1].end == start):
             self.gaps[self.used - 1].end = end
             return
@@ -120,7 +121,7 @@ cdef class Gaps:
         left.asked_to = min(left.asked_to, low)
 
     cdef void _remove(self, int at) noexcept nogil:
-        assert 0 <= at < self.used
+        check(0 <= at < self.used)
         self.used -= 1
         memmove(&self.gaps[at], &self.gaps[at + 1], (self.used - at) * sizeof(Gap))
 

@@ -18,9 +18,11 @@ replaced do not. A sender that begins again at 1 under the same name is noticed 
 current has come for `quiet_ns`.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
+from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport be16, be64
 from ticker.feeds.gaps cimport Gaps
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.reorder cimport Held, ReorderBuffer, payload_of
@@ -51,10 +53,6 @@ from ticker.shm.header cimport Mapping
 from ticker.errors import FeedError
 from ticker.feeds.session import SessionOptions
 
-cdef extern from "<endian.h>" nogil:
-    uint16_t be16toh(uint16_t value)
-    uint64_t be64toh(uint64_t value)
-
 cdef enum:
     HEADER = 20
     SESSION_BYTES = 10
@@ -65,18 +63,6 @@ cdef enum:
 
 # No session has as many messages; a number above it is garbage, not a gap.
 cdef uint64_t MOST_MESSAGES = <uint64_t>1 << 40
-
-
-cdef inline uint64_t read_sequence(const uint8_t* data) noexcept nogil:
-    cdef uint64_t value
-    memcpy(&value, data + 10, 8)
-    return be64toh(value)
-
-
-cdef inline uint32_t read_length(const uint8_t* data) noexcept nogil:
-    cdef uint16_t value
-    memcpy(&value, data, 2)
-    return be16toh(value)
 
 
 cdef inline void read_session(uint64_t* words, const uint8_t* data) noexcept nogil:
@@ -96,7 +82,7 @@ cdef bint is_whole(const uint8_t* data, size_t length, uint32_t blocks) noexcept
     for i in range(blocks):
         if length - at < 2:
             return False
-        at += 2 + read_length(data + at)
+        at += 2 + be16(data + at)
         if at > length:
             return False
     return True
@@ -143,8 +129,8 @@ cdef class MoldUDP64(Session):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return
         read_session(words, data)
-        sequence = read_sequence(data)
-        blocks = read_length(data + 18)
+        sequence = be64(data + 10)
+        blocks = be16(data + 18)
         messages = 0 if blocks == END_OF_SESSION else blocks
         end = sequence + messages
         if self._is_repeated(words, sequence, end, receive_time):
@@ -334,22 +320,22 @@ cdef class MoldUDP64(Session):
         cdef const uint8_t* at = data + HEADER
         cdef const uint8_t* ahead
         cdef uint32_t i, left, announced
-        assert sequence <= self.next_expected_sequence < sequence + blocks
+        check(sequence <= self.next_expected_sequence < sequence + blocks)
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
-            at += 2 + read_length(at)
+            at += 2 + be16(at)
         ahead = at
         announced = min(left, <uint32_t>LEAD)
         for i in range(announced):
-            self.protocol.announce(ahead + 2, read_length(ahead))
-            ahead += 2 + read_length(ahead)
+            self.protocol.announce(ahead + 2, be16(ahead))
+            ahead += 2 + be16(ahead)
         for i in range(left):
             if announced < left:
-                self.protocol.announce(ahead + 2, read_length(ahead))
-                ahead += 2 + read_length(ahead)
+                self.protocol.announce(ahead + 2, be16(ahead))
+                ahead += 2 + be16(ahead)
                 announced += 1
-            self.protocol.message(at + 2, read_length(at), receive_time)
-            at += 2 + read_length(at)
+            self.protocol.message(at + 2, be16(at), receive_time)
+            at += 2 + be16(at)
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)
 
@@ -364,7 +350,7 @@ cdef class MoldUDP64(Session):
             self.buffer.release(packet)
             packet = self.buffer.take(self.next_expected_sequence)
         self.gaps.forget_below(self.next_expected_sequence)
-        assert self.gaps.used or self.known_end == self.next_expected_sequence
+        check(self.gaps.used or self.known_end == self.next_expected_sequence)
 
     # -- what does not come ------------------------------------------------------------------
 
