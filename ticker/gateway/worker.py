@@ -103,7 +103,7 @@ class Worker:
             version=__version__, epoch=boot_id,
         )
         app = make_app(
-            self.board, status, counters=self.counters, now_ns=self.clock,
+            self.board, status, counters=self.counters, clock=self.clock,
             max_symbols=config.gateway.max_symbols,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
