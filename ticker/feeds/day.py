@@ -16,4 +16,5 @@ def midnight_ns(day: date, timezone: str = EASTERN) -> int:
 
 def session_day(now_ns: int, timezone: str = EASTERN) -> date:
     """The calendar day in `timezone` at this time."""
-    return datetime.fromtimestamp(now_ns // 1_000_000_000, UTC).astimezone(ZoneInfo(timezone)).date()
+    utc = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+    return utc.astimezone(ZoneInfo(timezone)).date()

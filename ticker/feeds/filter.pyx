@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
-from ticker.feeds.market cimport TRADE_SETS_LAST
+from ticker.feeds.trades cimport TRADE_SETS_LAST
 from ticker.shm.counters cimport FEED_REJECTED_DUPLICATE, count
 from ticker.shm.header cimport Mapping
 

@@ -10,7 +10,14 @@ from ticker.feeds.book cimport Book
 from ticker.feeds.directory cimport Directory
 from ticker.feeds.filter cimport Filter
 from ticker.feeds.publisher cimport Entry, Publisher
-from ticker.feeds.trades cimport Trade, TradeLog
+from ticker.feeds.trades cimport (
+    TRADE_COUNTS_VOLUME,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
+    TRADE_SETS_RANGE,
+    Trade,
+    TradeLog,
+)
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Values
 
@@ -18,12 +25,6 @@ from ticker.shm.layout cimport Values
 cdef enum Side:
     BID = 0
     ASK = 1
-
-cdef enum TradeFlag:
-    TRADE_SETS_LAST = 1
-    TRADE_SETS_RANGE = 2       # open, high, low
-    TRADE_COUNTS_VOLUME = 4
-    TRADE_REGULAR = 7
 
 
 cdef class Market:

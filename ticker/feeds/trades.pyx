@@ -9,7 +9,6 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
-from ticker.feeds.market cimport TRADE_SETS_LAST, TRADE_SETS_RANGE
 from ticker.feeds.pages cimport give_pages, take_pages
 
 

@@ -88,6 +88,9 @@ LENGTHS[IMBALANCE] = 50
 LENGTHS[RETAIL_INTEREST] = 20
 LENGTHS[DIRECT_LISTING] = 48
 
+# Market codes of `h` by venue: Nasdaq, BX, PSX.
+cdef dict HALT_CODES = {b"XNAS": c"Q", b"XBOS": c"B", b"XPHL": c"X", b"XPSX": c"X"}
+
 MESSAGE_LENGTHS = {chr(kind): LENGTHS[kind] for kind in range(256) if LENGTHS[kind]}
 
 
@@ -97,18 +100,16 @@ cdef inline int64_t price_at(const uint8_t* at) noexcept nogil:
 
 
 cdef class Itch50(Protocol):
-    """Decodes ITCH 5.0 for a market. `halt_code`: the market code of operational halts that
-    concern this feed (Q Nasdaq, B BX, X PSX)."""
+    """Decodes ITCH 5.0 for a market. The market's venue says which operational halts concern it;
+    an unnamed venue is taken for Nasdaq."""
 
     cdef uint64_t[256] seen
     cdef uint8_t[LOCATES] states # TradingStatus of the last H, and OPERATIONAL_HALT
     cdef uint8_t halt_code
 
-    def __init__(
-        self, Market market not None, *, midnight_ns: int = 0, halt_code: str = "Q"
-    ) -> None:
+    def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
-        self.halt_code = ord(halt_code)
+        self.halt_code = HALT_CODES.get(market.venue_text, c"Q")
 
     @property
     def message_counts(self) -> dict[str, int]:

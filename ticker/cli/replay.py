@@ -1,0 +1,125 @@
+"""`ticker replay`: a capture through the pipeline that `ticker serve` runs, at full speed."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ticker import units
+from ticker.clock import now_ns
+from ticker.errors import FeedError
+from ticker.feeds.filter import REASONS
+from ticker.feeds.pipeline import Pipeline, build, capture_day, feed_file, file_blocks
+from ticker.shm.counters import Counters
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import PriceTable
+
+STATUS = ("unknown", "trading", "halted", "paused", "quote_only", "closed")
+COLUMNS = (
+    "price", "size", "trades", "volume", "open", "high", "low", "bid", "bid_size", "ask",
+    "ask_size", "exchange_timestamp", "status",
+)
+PRICES = ("price", "open", "high", "low", "bid", "ask")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--protocol", required=True, help="What the messages are: itch50, ...")
+@click.option("--session", required=True, help="What carries them: moldudp64, binaryfile, ...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
+@click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
+@click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
+@click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
+def command(
+    file: Path,
+    protocol: str,
+    session: str,
+    as_json: bool,
+    raw: bool,
+    repeat: int,
+    day: str | None,
+    rows: int,
+) -> None:
+    """Run a capture FILE through the pipeline and print each symbol's state at its end.
+
+    Speed is measured over the whole file, reading included, each run into a fresh segment.
+    """
+    blocks = file_blocks(session)
+    session_date = _parse_date(day) if day else capture_day(file, blocks)
+    seconds = cpu = float("inf")
+    for _ in range(repeat):
+        mapping = private_feed(Geometry(rows=rows), 1, now_ns())
+        pipeline = build(mapping, protocol, session, session_date, raw=raw)
+        started, started_cpu = time.perf_counter(), time.process_time()
+        feed_file(pipeline, blocks(file))
+        seconds = min(seconds, time.perf_counter() - started)
+        cpu = min(cpu, time.process_time() - started_cpu)
+    report = _report(pipeline, seconds, cpu)
+    click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+
+
+def _parse_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise FeedError(f"--date {text!r}: not a date, like 2026-03-29") from None
+
+
+def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
+    """Everything `--json` prints; prices are decimal strings, null where there is none."""
+    counts = Counters(pipeline.mapping).as_dict()
+    table = PriceTable(pipeline.mapping)
+    messages = counts["messages"]
+    return {
+        "symbols": {table.symbol(row): _row(table, row) for row in range(len(table))},
+        "messages": messages,
+        "packets": counts["packets"],
+        "gaps": counts["gaps"],
+        "rejected": {reason: counts[f"rejected_{reason}"] for reason in REASONS},
+        "seconds": round(seconds, 6),
+        "cpu_seconds": round(cpu, 6),
+        "messages_per_second": round(messages / seconds) if seconds else 0,
+        "counters": {name: value for name, value in counts.items() if value},
+    }
+
+
+def _row(table: PriceTable, row: int) -> dict[str, Any]:
+    values = table.values(row)
+    assert values is not None, "nobody writes this table any more"
+    exponent = table.size_exponent(row)
+    shown: dict[str, Any] = {name: values.get(name) for name in COLUMNS}
+    for name in PRICES:
+        shown[name] = units.format_price(values[name]) if values[name] else None
+    for name in ("size", "bid_size", "ask_size", "volume"):
+        size = units.format_size(values[name], exponent) if exponent else values[name]
+        shown[name] = size if values[name] or name == "volume" else None
+    time_ns = values["exchange_time"]
+    shown["exchange_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
+    shown["status"] = STATUS[values["status"]]
+    return shown
+
+
+def _table(report: dict[str, Any]) -> str:
+    """The same for people: a line per symbol, then the totals."""
+    lines = [["symbol", *COLUMNS]]
+    for symbol, row in sorted(report["symbols"].items()):
+        lines.append([symbol, *("-" if row[name] is None else str(row[name]) for name in COLUMNS)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+    rejected = ", ".join(f"{count} {reason}" for reason, count in report["rejected"].items())
+    text += [
+        "",
+        f"{report['messages']} messages, {report['packets']} packets, {report['gaps']} gaps",
+        f"rejected: {rejected}",
+        f"{report['seconds']:.3f} s, {report['messages_per_second']} messages/s",
+    ]
+    return "\n".join(text)

@@ -1,0 +1,9 @@
+from ticker.shm.header import Mapping
+
+REASONS: tuple[str, ...]
+
+class Filter:
+    def __init__(self, mapping: Mapping, instruments: int, max_price: int) -> None: ...
+    @property
+    def max_price(self) -> int: ...
+    def rejected(self, reason: str) -> list[tuple[int, int, int, int, int]]: ...

@@ -1,0 +1,130 @@
+"""One feed's way from bytes to shared memory: session, protocol, market, in one piece.
+
+`ticker serve` and `ticker replay` both run what `build` makes; they differ in where the bytes
+come from and whose memory the segment is.
+
+Law: protocols, sessions and transports are found by their file's name. There is no list of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ticker.errors import FeedError
+from ticker.feeds.day import EASTERN, midnight_ns, session_day
+from ticker.feeds.market import Market
+from ticker.feeds.protocol import Protocol
+from ticker.feeds.session import Session
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import Mapping
+
+Blocks = Callable[[Path], Iterator[tuple[bytes, int, int]]]
+"""What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The parts of one feed. Bytes go into `session`; `market.publish` shows what came of it."""
+
+    mapping: Mapping
+    market: Market
+    protocol: Protocol
+    session: Session
+
+
+def build(
+    mapping: Mapping,
+    protocol: str,
+    session: str,
+    day: date,
+    *,
+    venue: str = "",
+    currency: str = "USD",
+    timezone: str = EASTERN,
+    raw: bool = False,
+    ringer: DoorbellRinger | None = None,
+    session_options: Any = None,
+) -> Pipeline:
+    """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
+
+    `day` is the session date that times of day count from. `session_options` goes to the
+    session as it is.
+
+    Raises:
+        FeedError: no such protocol or session; its message names those that there are.
+    """
+    protocol_class = load_protocol(protocol)
+    session_class = load_session(session)
+    market = Market(mapping, venue=venue, currency=currency, ringer=ringer, raw=raw)
+    decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone))
+    options = () if session_options is None else (session_options,)
+    return Pipeline(mapping, market, decoder, session_class(decoder, mapping, *options))
+
+
+def load_protocol(name: str) -> type[Protocol]:
+    """The decoder class of ticker/feeds/protocols/<name>. Raises FeedError."""
+    return _load("protocols", name, Protocol)
+
+
+def load_session(name: str) -> type[Session]:
+    """The session class of ticker/feeds/sessions/<name>. Raises FeedError."""
+    return _load("sessions", name, Session)
+
+
+def file_blocks(session: str) -> Blocks:
+    """How a file is read for this session: by the transport of the session's own name if there
+    is one (`binaryfile`), as a packet capture otherwise."""
+    package = "ticker.feeds.transports"
+    name = session if find_spec(f"{package}.{session}") else "pcap"
+    blocks: Blocks = importlib.import_module(f"{package}.{name}").blocks
+    return blocks
+
+
+def feed_file(pipeline: Pipeline, blocks: Iterator[tuple[bytes, int, int]]) -> None:
+    """All blocks through a pipeline, published after each, and the session's end."""
+    receive = pipeline.session.receive_data
+    publish = pipeline.market.publish
+    receive_time = 0
+    for block, receive_time, line in blocks:
+        receive(block, line, receive_time)
+        publish(receive_time)
+    pipeline.session.end_of_data(receive_time)
+    publish(receive_time)
+
+
+def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date:
+    """The calendar day in `timezone` of the first block of a file."""
+    for _, receive_time, _ in blocks(path):
+        return session_day(receive_time, timezone)
+    raise FeedError(f"{path}: is empty; name a capture")
+
+
+def _load(folder: str, name: str, base: type[Part]) -> type[Part]:
+    package = f"ticker.feeds.{folder}"
+    try:
+        module = importlib.import_module(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.{name}":
+            raise
+        known = ", ".join(_names(package)) or "none"
+        raise FeedError(f"{folder[:-1]} {name!r}: there is no such; known: {known}") from None
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, base) and found.__module__ == module.__name__:
+            return found
+    raise FeedError(f"{package}.{name}: defines no {base.__name__}")
+
+
+def _names(package: str) -> list[str]:
+    """Modules of a package, without importing any of them."""
+    (folder,) = importlib.import_module(package).__path__
+    names = {file.name.split(".")[0] for file in Path(folder).iterdir() if file.is_file()}
+    return sorted(names - {"__init__"})
