@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import ctypes
+import json
+import os
+import signal
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
 from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
+from ticker.feeds.simulate.exchange import Exchange, Settings, midnight
 from ticker.feeds.simulate.itch import ItchMarket
 
-EASTERN = ZoneInfo("America/New_York")
+PR_SET_PDEATHSIG = 1
 SUFFIXES = {"k": 1_000.0, "m": 1_000_000.0}
 
 
-class Share(click.ParamType):
+class Share(click.ParamType[float]):
     """A share of one: 0.001 or 0.1%."""
 
     name = "share"
@@ -33,7 +37,7 @@ class Share(click.ParamType):
         return share
 
 
-class Count(click.ParamType):
+class Count(click.ParamType[float]):
     """A number with an optional k or M: 20000, 20k, 1M."""
 
     name = "number"
@@ -52,7 +56,7 @@ class Count(click.ParamType):
         return number
 
 
-class Address(click.ParamType):
+class Address(click.ParamType[tuple[str, int]]):
     """HOST:PORT with a numeric IPv4 host."""
 
     name = "addr:port"
@@ -71,10 +75,52 @@ class Address(click.ParamType):
         return host, int(port)
 
 
-def midnight(day: date) -> int:
-    """ns since the epoch of a date's midnight in New York."""
-    start = datetime(day.year, day.month, day.day, tzinfo=EASTERN)
-    return int(start.astimezone(UTC).timestamp()) * 1_000_000_000
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent ends (prctl(2))."""
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        raise SystemExit(0)
+
+
+def speak(
+    settings: Settings, duration: float | None, linger: float, as_json: bool
+) -> None:
+    """Run the exchange until SIGTERM, SIGINT or the end of `duration`."""
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopped.append(number))
+    with Exchange(settings) as exchange:
+        lines = ", ".join(f"{host}:{port}" for host, port in settings.lines)
+        server = ":".join(map(str, exchange.rerequest or ("none",)))
+        click.echo(
+            f"session {exchange.session.decode()}: {settings.symbols} symbols at "
+            f"{settings.rate:g} messages/s to {lines}; re-requests {server}",
+            err=True,
+        )
+        exchange.run(lambda: bool(stopped), duration, linger)
+        statistics = exchange.statistics()
+    if as_json:
+        click.echo(json.dumps(statistics))
+    else:
+        click.echo(", ".join(f"{name} {value}" for name, value in statistics.items()), err=True)
+
+
+def write(
+    output: Path, symbols: int, seed: int, messages: int, day: datetime,
+    lines: tuple[tuple[str, int], ...], loss: float,
+) -> None:
+    """Write a day to `output`."""
+    market = ItchMarket(symbols, seed, messages=messages)
+    if output.suffix == ".pcap":
+        session = f"{day:%y%m%d}{seed % 10_000:04}"
+        writer = PcapWriter(list(lines), session, midnight(day.date()), loss, seed)
+        total = write_pcap(market, output, writer)
+    else:
+        total = write_binaryfile(market, output)
+    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
 
 
 @click.group("simulate", help="A simulated exchange.")
@@ -84,42 +130,48 @@ def command() -> None:
 
 @command.command("itch")
 @click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
+@click.option("--rate", type=Count(), default="2000", show_default=True,
+              help="Messages per second.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default.")
-@click.option("--loss", type=Share(), default="0", help="Of each line's packets, like 0.1%.")
+@click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
+@click.option("--reorder", type=click.IntRange(0, 1000), default=0,
+              help="One packet in a hundred is late by up to so many packets.")
 @click.option("--line-a", type=Address(), default="239.192.0.1:26477", show_default=True)
 @click.option("--line-b", type=Address(), default="239.192.0.2:26477", show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.",
-)
-@click.option("--messages", type=Count(), default="1M", help="Of the day to write.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-05")
+@click.option("--rerequest", type=Address(), default="127.0.0.1:26479", show_default=True)
+@click.option("--interface", default="127.0.0.1", show_default=True)
+@click.option("--history", type=click.IntRange(1, 65536), default=256, show_default=True,
+              help="MiB of messages kept for re-requests.")
+@click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
+@click.option("--linger", type=float, default=0.3, show_default=True,
+              help="Seconds for which re-requests are answered after the end.")
+@click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
+@click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.")
+@click.option("--messages", type=Count(), default="1M", show_default=True,
+              help="Of the day to write.")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-05",
+              show_default=True, help="Of the day to write.")
 def itch(
-    symbols: int,
-    seed: int,
-    lines: int | None,
-    loss: float,
-    line_a: tuple[str, int],
-    line_b: tuple[str, int],
-    output: Path | None,
-    messages: float,
-    day: datetime,
+    symbols: int, rate: float, seed: int, lines: int | None, loss: float, reorder: int,
+    line_a: tuple[str, int], line_b: tuple[str, int], rerequest: tuple[str, int],
+    interface: str, history: int, duration: float | None, linger: float,
+    die_with_parent: bool, as_json: bool, output: Path | None, messages: float, day: datetime,
 ) -> None:
     """Speak Nasdaq TotalView-ITCH 5.0 over MoldUDP64, or write a day of it to a file."""
-    if output is None:
-        raise click.UsageError("give --output")
-    try:
-        market = ItchMarket(symbols, seed, messages=int(messages))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    if output.suffix == ".pcap":
-        writer = PcapWriter(
-            [line_a, line_b][: lines or 1], f"{day:%y%m%d}{seed % 10_000:04}", midnight(day.date()),
-            loss, seed,
-        )
-        total = write_pcap(market, output, writer)
-    else:
-        total = write_binaryfile(market, output)
-    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+    addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
+    if output is not None:
+        try:
+            write(output, symbols, seed, int(messages), day, addresses, loss)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        return
+    if die_with_parent:
+        end_with_parent()
+    settings = Settings(
+        symbols=symbols, rate=rate, seed=seed, lines=addresses, rerequest=rerequest,
+        interface=interface, loss=loss, reorder=reorder, history=history << 20,
+    )
+    speak(settings, duration, linger, as_json)

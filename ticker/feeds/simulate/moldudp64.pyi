@@ -1,0 +1,21 @@
+from ticker.feeds.simulate.history import History
+from ticker.feeds.simulate.itch import ItchMarket
+
+class Sender:
+    history: History
+    def __init__(
+        self,
+        market: ItchMarket,
+        history: History,
+        lines: list[int],
+        request_fd: int,
+        session: bytes,
+        midnight: int,
+        rate: float,
+        loss: float,
+        reorder: int,
+        seed: int,
+    ) -> None: ...
+    def run(self, seconds: float) -> None: ...
+    def finish(self, linger: float) -> None: ...
+    def statistics(self) -> dict[str, int | list[int]]: ...
