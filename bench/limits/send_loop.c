@@ -49,6 +49,8 @@ static int listen_somewhere(void) {
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    /* what a gateway worker gives to its sockets; accepted ones inherit it */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){65536}, sizeof(int));
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 4096))
         die("listen");
     if (getsockname(fd, (struct sockaddr *)&address, &length)) die("getsockname");

@@ -4,8 +4,7 @@ Gateway and loop are pinned to the same core and take turns on it, a segment eac
 sleeps while the publisher is silent, the loop while it has no command. The loop sends as many
 bytes, on as many connections, to the same kind of reader; `paced` does one round per flush
 interval, `tight` does rounds without a pause. The ratio is that of the medians, gateway to
-paced loop. CPU of the gateway is that of its whole process, reading rings and all, from before
-the first tick of a segment until its last flush is sent.
+paced loop. CPU of the gateway is that of its whole process, reading rings, encoding and all.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from ticker.units import format_price, format_timestamp
 
 SEGMENT_SECONDS = 1.0
 TIGHT_SECONDS = 0.3
+LEAD_IN = 4                  # flush intervals
 DELTAS = (
     "client_flushes", "bytes_sent", "updates_sent", "flushes", "encoded", "conflated", "laps",
     "send_blocked", "records_read",
@@ -72,21 +72,37 @@ def run(load: Load, duration: float) -> dict[str, Any]:
 
 
 def gateway_segment(rig: Rig, clients: Clients, measured: Measured, seconds: float) -> None:
-    """Ticks for some seconds, then silence until all is sent and read."""
-    meter = Meter(rig.cores, [rig.publisher, *clients.parts])
-    before = {name: rig.counters[name] for name in DELTAS}
-    cpu = rig.gateway.cpu_ns
+    """Ticks until the flushes go in step, then some measured seconds, then silence until all is
+    sent and read."""
     rig.start_ticks()
+    time.sleep(LEAD_IN * rig.load.flush_interval)
+    meter = Meter(rig.cores, [rig.publisher, *clients.parts])
+    begin = time.monotonic()
+    cpu, before = between_turns(rig)
     time.sleep(seconds)
+    cpu_after, after = between_turns(rig)
+    measured.seconds += time.monotonic() - begin
     measured.loads.append(meter.read())
     times = rig.stop_ticks()
-    cpu = rig.gateway.cpu_ns - cpu
     clients.ask("drain", quiet=0.05, timeout=10)
     measured.behind += sum(clients.ask("behind", times=times))
     for name in DELTAS:
-        measured.deltas[name] += rig.counters[name] - before[name]
-    measured.seconds += seconds
-    measured.gateway.append(cpu / max(1, rig.counters["client_flushes"] - before["client_flushes"]))
+        measured.deltas[name] += after[name] - before[name]
+    flushes = max(1, after["client_flushes"] - before["client_flushes"])
+    measured.gateway.append((cpu_after - cpu) / flushes)
+
+
+def between_turns(rig: Rig) -> tuple[int, dict[str, int]]:
+    """CPU and counters of the gateway at one moment, in a pause between two turns if there is
+    one soon: then neither has a part of a turn that the other has not."""
+    for _ in range(50):
+        before = rig.counters.as_dict()
+        time.sleep(0.002)
+        cpu = rig.gateway.cpu_ns
+        after = rig.counters.as_dict()
+        if before["client_flushes"] == after["client_flushes"]:
+            break
+    return cpu, after
 
 
 def loop_segment(rig: Rig, loop: Part, readers: Clients, measured: Measured) -> None:

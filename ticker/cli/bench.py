@@ -118,3 +118,28 @@ def connections(clients: int, symbols: int, symbols_per_client: int, flush_inter
 
     load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
     _finish("connections", vars(load), bench.run(load), path)
+
+
+@command.command()
+@click.option("--symbols", type=int, default=5000, show_default=True)
+@click.option("--messages", type=int, default=20_000_000, show_default=True,
+              help="Of the generated day.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--repeat", type=int, default=3, show_default=True, help="Turns of each side.")
+@click.option("--udp", is_flag=True, help="Live instead: simulate, UDP, serve.")
+@click.option("--rate", type=int, default=1_000_000, show_default=True,
+              help="Messages per second, with --udp.")
+@click.option("--duration", type=float, default=30.0, show_default=True,
+              help="Seconds, with --udp.")
+@JSON
+def ingest(symbols: int, messages: int, seed: int, repeat: int, udp: bool, rate: int,
+           duration: float, path: Path | None) -> None:
+    """Messages per second through a feed worker, from a file or over UDP."""
+    from ticker.bench import ingest as bench
+
+    if udp:
+        live = {"symbols": symbols, "rate": rate, "duration": duration, "seed": seed}
+        _finish("ingest-udp", live, bench.udp(symbols, rate, duration, seed), path)
+    else:
+        parameters = {"symbols": symbols, "messages": messages, "seed": seed, "repeat": repeat}
+        _finish("ingest", parameters, bench.replay(symbols, messages, seed, repeat), path)

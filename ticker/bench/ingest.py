@@ -1,0 +1,231 @@
+"""Ingest: how many messages a feed worker takes in.
+
+`replay` runs a generated day through `ticker replay` on one core, next to bench/limits/itch_walk,
+which walks the same file and does nothing. `udp` lets `ticker simulate` send to `ticker serve`
+over loopback, simulator and server on cores of their own, and then asks the feed's segment what
+arrived, what was lost, and how long it took from receipt to publication.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ticker.bench import machine
+from ticker.bench.part import compile_limit
+from ticker.bench.rig import Cores
+from ticker.errors import BenchError
+from ticker.shm import segment
+from ticker.shm.counters import FEED_HISTOGRAMS, Counters, Heartbeat, histogram, percentile
+from ticker.shm.header import KIND_FEED, Mapping
+
+DAYS = machine.ROOT / "build" / "bench"
+START_TIMEOUT = 60.0
+SETTLE_TIMEOUT = 20.0
+GEOMETRY = {"rows": 16_384, "rings": 4, "ring_capacity": 65_536}
+
+
+def day(symbols: int, messages: int, seed: int) -> Path:
+    """A generated day as BinaryFILE; made once for each set of arguments."""
+    path = DAYS / f"day-{symbols}-{messages}-{seed}.itch"
+    if not path.exists():
+        DAYS.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{os.getpid()}-{path.name}")
+        _ticker(
+            ("simulate", "itch", "--symbols", symbols, "--messages", messages, "--seed", seed,
+             "--output", fresh), None,
+        )
+        fresh.replace(path)
+    return path
+
+
+def replay(symbols: int, messages: int, seed: int, repeat: int) -> dict[str, Any]:
+    """Messages per second of `ticker replay`, and of the bare walk, over the same day; medians
+    of `repeat` turns each."""
+    cores = Cores.choose()
+    path = day(symbols, messages, seed)
+    walks, runs = [], []
+    for _ in range(repeat):
+        walks.append(json.loads(_run([str(compile_limit("itch_walk")), str(path)], cores.tested)))
+        runs.append(json.loads(_ticker(
+            ("replay", path, "--protocol", "itch50", "--session", "binaryfile", "--json"),
+            cores.tested,
+        )))
+    count = runs[0]["messages"]
+    walk = statistics.median(each["messages"] * 1e9 / each["cpu_ns"] for each in walks)
+    per_cpu = statistics.median(each["messages"] / each["cpu_seconds"] for each in runs)
+    void = None
+    if any(each["messages"] != walks[0]["messages"] for each in (*runs, *walks)):
+        void = f"replay saw {count} messages, the walk {walks[0]['messages']}"
+    return {
+        "messages": count,
+        "file_bytes": path.stat().st_size,
+        "messages_per_second": round(
+            statistics.median(each["messages_per_second"] for each in runs)
+        ),
+        "messages_per_cpu_second": round(per_cpu),
+        "walk_messages_per_cpu_second": round(walk),
+        "ns_per_message": round(1e9 / per_cpu, 1),
+        "walk_ns_per_message": round(1e9 / walk, 1),
+        "symbols_seen": len(runs[0]["symbols"]),
+        "rejected": runs[0]["rejected"],
+        "void": void,
+    }
+
+
+def udp(symbols: int, rate: int, duration: float, seed: int) -> dict[str, Any]:
+    """What `ticker serve` made of `rate` messages per second on two lossless lines."""
+    cores = Cores.choose()
+    with tempfile.TemporaryDirectory() as folder:
+        instance = f"bench-{os.getpid()}"
+        lines = _lines()
+        config = Path(folder) / "ticker.toml"
+        config.write_text(_config(instance, lines), encoding="utf-8")
+        with _server(config, cores.tested):
+            feed = segment.attach(segment.feed_name(instance, "sim"), KIND_FEED)
+            cpu = -_feed_cpu(feed)
+            said = json.loads(_ticker(
+                ("simulate", "itch", "--symbols", symbols, "--rate", rate, "--seed", seed,
+                 "--duration", duration, "--line-a", lines[0], "--line-b", lines[1], "--json"),
+                cores.others[0],
+            ))
+            _settle(feed)
+            cpu += _feed_cpu(feed)
+            return _udp_results(feed, said, rate, duration, cpu)
+
+
+def _udp_results(
+    feed: Mapping, said: dict[str, Any], rate: int, duration: float, cpu: int
+) -> dict[str, Any]:
+    counts = Counters(feed).as_dict()
+    waits = {name: histogram(feed, index) for index, name in enumerate(FEED_HISTOGRAMS)}
+    sent = said["messages"]
+    void = None
+    if sent < 0.98 * rate * duration:
+        void = f"the simulator sent {sent / duration:.0f} messages/s, not {rate}"
+    return {
+        "messages_sent": sent,
+        "messages_received": counts["messages"],
+        "messages_lost": sent - counts["messages"],
+        "messages_per_second": round(sent / duration),
+        "feed_cpu": round(cpu / 1e9 / duration, 3),
+        "feed_messages_per_cpu_second": round(counts["messages"] * 1e9 / max(cpu, 1)),
+        **{
+            f"{name}_{label}_us": percentile(counted, share) / 1000
+            for name, counted in waits.items()
+            for label, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
+        },
+        "feed_counters": {name: value for name, value in counts.items() if value},
+        "simulator": said,
+        "void": void,
+    }
+
+
+def _feed_cpu(feed: Mapping) -> int:
+    """CPU of the feed worker, which the segment names."""
+    return machine.cpu_ns(Heartbeat(feed).pid)
+
+
+def _lines() -> tuple[str, str]:
+    """Two multicast groups and a port that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    number = secrets.randbelow(250) + 1
+    return f"239.192.{number}.1:{port}", f"239.192.{number}.2:{port}"
+
+
+def _config(instance: str, lines: tuple[str, str]) -> str:
+    geometry = "\n".join(f"{name} = {value}" for name, value in GEOMETRY.items())
+    return f"""
+[server]
+instance = "{instance}"
+port = 0
+log = "json"
+
+[[feeds]]
+name = "sim"
+protocol = "itch50"
+session = "moldudp64"
+venue = "XNAS"
+lines = ["{lines[0]}", "{lines[1]}"]
+{geometry}
+"""
+
+
+@contextmanager
+def _server(config: Path, core: int) -> Iterator[None]:
+    """`ticker serve`, up, on one core."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ticker", "serve", "--config", str(config)],
+            stdout=subprocess.PIPE, stderr=log, preexec_fn=_pin(core),
+        )
+        assert process.stdout is not None
+        try:
+            _await_line(process)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
+def _await_line(process: subprocess.Popen[bytes]) -> None:
+    """The one line that says that the server is up."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    said = b""
+    end = time.monotonic() + START_TIMEOUT
+    while b"http://" not in said:
+        if process.poll() is not None or time.monotonic() > end:
+            raise BenchError(f"`ticker serve` did not come up: {said.decode()[-2000:]}")
+        said += process.stdout.read() or b""
+        time.sleep(0.02)
+
+
+def _settle(feed: Mapping) -> None:
+    """Wait until the feed worker takes in nothing more."""
+    counters = Counters(feed)
+    end = time.monotonic() + SETTLE_TIMEOUT
+    seen, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.5 and time.monotonic() < end:
+        if counters["messages"] != seen:
+            seen, since = counters["messages"], time.monotonic()
+        time.sleep(0.05)
+
+
+def _ticker(arguments: tuple[object, ...], core: int | None) -> str:
+    return _run([sys.executable, "-m", "ticker", *map(str, arguments)], core)
+
+
+def _run(argv: list[str], core: int | None) -> str:
+    """What a program prints; on one core if one is given."""
+    done = subprocess.run(
+        argv, capture_output=True, text=True,
+        preexec_fn=None if core is None else _pin(core),
+    )
+    if done.returncode:
+        raise BenchError(f"{' '.join(argv[:6])} ended with {done.returncode}: "
+                         f"{done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def _pin(core: int) -> Any:
+    return lambda: os.sched_setaffinity(0, (core,))
