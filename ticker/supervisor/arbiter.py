@@ -117,7 +117,6 @@ class Arbiter:
                 self._buried(slot, status)
 
     def _buried(self, slot: Slot, status: int) -> None:
-        slot.up()  # it may have come up and died between two looks
         code = os.waitstatus_to_exitcode(status)
         pid, end = slot.pid, child.describe(status)
         delay = slot.vacated(time.monotonic(), self.patience)

@@ -30,6 +30,7 @@ class Patience:
     backoff_limit: float = 15.0
     stable: float = 10.0  # having lived so long, a worker's death counts as the first again
     boot: float = 60.0  # until the first heartbeat
+    settled: float = 3.0  # having lived so long, it has started, if it has no heartbeat
     hung: float = 10.0  # without a heartbeat
     last_words: float = 1.0  # between SIGABRT, which shows where it hangs, and SIGKILL
     drain: tuple[float, float, float] = (15.0, 5.0, 2.0)  # by stage
@@ -56,7 +57,6 @@ class Slot:
     deaths: int = 0
     started: float = 0.0
     been_up: bool = False
-    _epoch: int = 0
     _beat: int = 0
     _beat_seen: float = 0.0
     _abort_sent: float = 0.0
@@ -64,13 +64,15 @@ class Slot:
     def taken(self, pid: int, now: float) -> None:
         """A new worker is in it."""
         self.pid, self.started = pid, now
-        self._epoch = self.heartbeat.epoch if self.heartbeat else 0
         self._beat_seen, self._abort_sent = now, 0.0
 
     def vacated(self, now: float, patience: Patience) -> float:
         """Its worker is dead; how long until the next one starts."""
+        self.up()  # it may have come up and died between two looks
+        lived = now - self.started
+        self.been_up = self.been_up or (self.heartbeat is None and lived >= patience.settled)
         self.pid = 0
-        if now - self.started >= patience.stable:
+        if lived >= patience.stable:
             self.deaths = 0
         self.deaths += 1
         delay = patience.first_restart
@@ -82,10 +84,11 @@ class Slot:
 
     def up(self) -> bool:
         """Whether the worker that is in it now has shown its first sign of life."""
-        if self.pid and self.heartbeat and self.heartbeat.epoch > self._epoch:
-            self.been_up = True
-            return True
-        return bool(self.pid and self.heartbeat is None)
+        if self.heartbeat is None:
+            return bool(self.pid)
+        shown = bool(self.pid) and self.heartbeat.pid == self.pid
+        self.been_up = self.been_up or shown
+        return shown
 
     def excuse(self, now: float) -> None:
         """The watcher itself slept: silence until now proves nothing."""
