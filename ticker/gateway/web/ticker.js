@@ -1,6 +1,6 @@
 // A small client of ticker's /stream, plain dialect: only snapshot, update and error arrive.
 //
-//   const ticker = new Ticker();                       // wss://…/stream beside this page
+//   const ticker = new Ticker();                       // /stream beside this page
 //   ticker.addEventListener("price", ({ detail }) => …);   { symbol, price, timestamp, snapshot }
 //   ticker.addEventListener("refusal", ({ detail }) => …); { code, reason, message, symbol? }
 //   ticker.addEventListener("state", ({ detail }) => …);   { state, delay, reason }
