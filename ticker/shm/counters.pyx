@@ -49,8 +49,8 @@ ENDED = FEED_ENDED
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 _GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
 
-assert len(FEED_COUNTERS) == FEED_COUNTER_END
-assert len(GATEWAY_COUNTERS) == GATEWAY_COUNTER_END
+if len(FEED_COUNTERS) != FEED_COUNTER_END or len(GATEWAY_COUNTERS) != GATEWAY_COUNTER_END:
+    raise ImportError("counters.pyx names other counters than counters.pxd numbers")
 
 
 cdef int check_writable(Mapping mapping) except -1:

@@ -9,7 +9,6 @@ class Mapping:
     size: int
     writable: bool
     def __init__(self, buffer: mmap | bytearray | bytes | memoryview, writable: bool) -> None: ...
-    def make_read_only(self) -> None: ...
     def format(
         self,
         kind: int,

@@ -1,10 +1,7 @@
 """The head of a segment: writing it, and refusing a segment that is not the expected one."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport strerror
-from posix.mman cimport PROT_READ, mprotect
 
 from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store_release
 from ticker.shm.layout cimport (
@@ -51,7 +48,8 @@ cdef class Mapping:
     The buffer stays exported for as long as the Mapping lives, so that nobody can close or
     resize it under the addresses taken from it. There is no close(): drop the last reference
     (tables, rings, counters and doorbells each hold one) and the memory is unmapped at once.
-    A fork shares the mapping, writable or not: see make_read_only.
+    A fork shares the mapping, writable or not: who forks workers first lets go of what it may
+    write, and attaches again to read.
     """
 
     def __cinit__(self, buffer: object, writable: bool) -> None:
@@ -67,15 +65,6 @@ cdef class Mapping:
 
     def __dealloc__(self) -> None:
         PyBuffer_Release(&self.view)
-
-    def make_read_only(self) -> None:
-        """Take back the right to write, here and in every process forked from now on.
-
-        For the supervisor, which creates all segments and must own none when it forks.
-        """
-        if mprotect(self.base, self.size, PROT_READ) != 0:
-            raise SegmentError(f"cannot make a segment read-only: {strerror(errno).decode()}")
-        self.writable = False
 
     cdef FeedState* feed_state(self) except NULL:
         if self.header.kind != FEED_SEGMENT:

@@ -1,8 +1,8 @@
 """POSIX shared-memory segments: create, attach, remove.
 
 The supervisor creates (mode 0600, every page backed at once, so that a full tmpfs is an
-error here and not a SIGBUS later), then gives up its right to write (Mapping.make_read_only)
-before it forks; workers attach, readers with PROT_READ.
+error here and not a SIGBUS later), and drops that mapping before it forks, since a child would
+inherit its right to write; workers attach, readers with PROT_READ.
 """
 
 from __future__ import annotations

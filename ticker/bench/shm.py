@@ -1,0 +1,415 @@
+"""Shared memory under stress, with real processes, and what its calls cost.
+
+`python -m ticker.bench.shm [--reads N] [--laps N] [--kills N] [--rounds N]` runs all and
+prints one JSON object; the tests run the same functions, briefly in `make test` and in full in
+`make stress`. Nothing here judges: the figures that must be 0 are named `torn`, `backwards`,
+`waited_1ms` and `lost`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import mmap
+import os
+import random
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ticker.bench import shm_cost
+from ticker.bench.shm_stress import (
+    Control,
+    die_in_record,
+    die_in_row,
+    read_records,
+    read_rows,
+    read_rows_carelessly,
+    read_rows_timed,
+    ring_rounds,
+    sleep_rounds,
+    write_records,
+    write_rows,
+)
+from ticker.errors import TickerError
+from ticker.shm import segment
+from ticker.shm.counters import Counters
+from ticker.shm.doorbell import Doorbell, DoorbellRinger
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.ring import RingReader, RingWriter
+from ticker.shm.table import PriceTable, TableWriter
+
+STOP, READY = 0, 8  # control words, as in shm_stress.pyx
+ROW_WORDS, RECORD_WORDS = 24, 8
+PATIENCE = 600.0
+_numbers = itertools.count()
+
+
+class Child:
+    """A forked process that does `work` and hands back its result as JSON."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._results, write_end = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 1
+            try:
+                os.close(self._results)
+                os.write(write_end, json.dumps(work()).encode())
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.close(write_end)
+        self.status: int | None = None
+
+    def result(self, patience: float = PATIENCE) -> Any:
+        """What `work` returned.
+
+        Raises:
+            TickerError: it failed, or is not done after `patience` seconds (and is killed).
+        """
+        found = b""
+        deadline = time.monotonic() + patience
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._results], [], [], left)[0]:
+                self.end()
+                raise TickerError(f"process {self.pid} was not done after {patience} s")
+            chunk = os.read(self._results, 65536)
+            if not chunk:
+                break
+            found += chunk
+        if self.wait() != 0:
+            raise TickerError(f"process {self.pid} failed, status {self.status}; see stderr")
+        return json.loads(found)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Its wait status: 0, or (killed) the signal's number."""
+        if self.status is None:
+            self.status = os.waitpid(self.pid, 0)[1]
+            os.close(self._results)
+        return self.status
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        if self.status is None:
+            self.kill()
+            self.wait()
+
+
+@dataclass
+class Stage:
+    """One run: a feed segment by name, shared control words, and the processes started."""
+
+    name: str
+    control: Control
+    children: list[Child]
+
+    def start(self, work: Callable[[], object], place: int) -> Child:
+        """Fork; `place` is a core, counted round. Left alone, the scheduler keeps some runs on
+        one core, where nothing meets nothing."""
+
+        def pinned() -> object:
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {cores[place % len(cores)]})
+            return work()
+
+        child = Child(pinned)
+        self.children.append(child)
+        return child
+
+    def end(self) -> None:
+        for child in self.children:
+            child.end()
+
+    def attach(self, *, writable: bool = False) -> Mapping:
+        return segment.attach(self.name, KIND_FEED, writable=writable)
+
+    def wait_ready(self, readers: int) -> None:
+        while not all(self.control[READY + reader] for reader in range(readers)):
+            for child in self.children:
+                if child.status is None and os.waitpid(child.pid, os.WNOHANG)[0]:
+                    child.status = -1
+                    raise TickerError(f"process {child.pid} died at start; see stderr")
+            time.sleep(0.001)
+
+
+@contextmanager
+def stage(rows: int, ring_capacity: int) -> Iterator[Stage]:
+    """A fresh feed segment; at the end its processes are ended and it is removed."""
+    name = segment.feed_name("stress", f"{os.getpid()}-{next(_numbers)}")
+    segment.create_feed(name, segment.Geometry(rows, 1, ring_capacity), 1, time.time_ns())
+    with ExitStack() as stack:
+        stack.callback(segment.remove, name)
+        found = Stage(name, Control(mmap.mmap(-1, mmap.PAGESIZE)), [])
+        stack.callback(found.end)
+        table = TableWriter(found.attach(writable=True))
+        for row in range(rows):
+            table.add(f"S{row}", "XNAS")
+        del table
+        yield found
+
+
+def stress_rows(reads: int, rows: int = 64, readers: int = 2) -> dict[str, Any]:
+    """One writer at full speed, `readers` readers, `reads` row reads in all, each checked."""
+    with stage(rows, 2) as run:
+
+        def write() -> int:
+            return write_rows(TableWriter(run.attach(writable=True)), run.control, 1)
+
+        def read(reader: int) -> object:
+            return read_rows(PriceTable(run.attach()), run.control, reader, reads // readers)
+
+        start = time.monotonic()
+        writer = run.start(write, 0)
+        waiting = [run.start(partial(read, reader), reader + 1) for reader in range(readers)]
+        results = [child.result() for child in waiting]
+        run.control[STOP] = 1
+        return {
+            **_total(results),
+            "published": writer.result(),
+            "rows": rows,
+            "seconds": round(time.monotonic() - start, 3),
+        }
+
+
+def careless_reads(reads: int) -> int:
+    """Torn copies that a reader sees that ignores the generation: the check's own test."""
+    with stage(1, 2) as run:
+        run.start(lambda: write_rows(TableWriter(run.attach(writable=True)), run.control, 1), 0)
+        reader = run.start(lambda: read_rows_carelessly(PriceTable(run.attach()), reads), 1)
+        torn: int = reader.result()
+        run.control[STOP] = 1
+        return torn
+
+
+def stress_ring(laps: int, capacity: int = 1024, readers: int = 2) -> dict[str, Any]:
+    """A ring written round `laps` times at full speed; readers check each record and count."""
+    published = laps * capacity
+    with stage(1, capacity) as run:
+
+        def read(reader: int) -> object:
+            ring = RingReader(run.attach(), 0)
+            return read_records(ring, run.control, reader, published)
+
+        def write() -> int:
+            ring = RingWriter(run.attach(writable=True), 0)
+            return write_records(ring, run.control, published)
+
+        start = time.monotonic()
+        waiting = [run.start(partial(read, reader), reader + 1) for reader in range(readers)]
+        run.wait_ready(readers)
+        written = run.start(write, 0).result()
+        results = [child.result() for child in waiting]
+        return {
+            **_total(results),
+            "uncounted": sum(abs(written - each["received"] - each["skipped"]) for each in results),
+            "published": written,
+            "capacity": capacity,
+            "seconds": round(time.monotonic() - start, 3),
+        }
+
+
+def stress_kills(kills: int, plain: int = 0, seed: int = 1) -> dict[str, Any]:
+    """`kills` writers that die by SIGKILL between two words of a row or record, `plain` more
+    that are killed at a random moment; each is followed by a successor that repairs, while two
+    readers read rows against the clock and one receives records."""
+    dice = random.Random(seed)
+    with stage(64, 1024) as run:
+
+        def read(reader: int) -> object:
+            return read_rows_timed(PriceTable(run.attach()), run.control, reader)
+
+        def receive() -> object:
+            return read_records(RingReader(run.attach(), 0), run.control, 2, 2**62)
+
+        readers = [run.start(partial(read, reader), reader + 1) for reader in range(2)]
+        receiver = run.start(receive, 1)
+        run.wait_ready(3)
+        cut = [_kill_one(run, dice, life, life < kills) for life in range(kills + plain)]
+        last = TableWriter(run.attach(writable=True))
+        ring = RingWriter(run.attach(writable=True), 0)
+        run.control[STOP] = 1
+        received = receiver.result()
+        return {
+            **_total([child.result() for child in readers]),
+            "kills": len(cut),
+            "in_row": sum(each == "row" for each in cut),
+            "in_record": sum(each == "record" for each in cut),
+            "between": sum(each == "between" for each in cut),
+            "repaired": Counters(run.attach())["rows_repaired"] + last.repaired,
+            "records": received,
+            "records_uncounted": ring.cursor - received["received"] - received["skipped"],
+        }
+
+
+def _kill_one(run: Stage, dice: random.Random, life: int, planned: bool) -> str:
+    """One writer's life and death; where it was cut."""
+    run.control[READY + 3] = 0
+    first = (life + 1) << 32
+    some, row, in_row = dice.randrange(3000), dice.randrange(64), dice.random() < 0.5
+    words = dice.randrange((ROW_WORDS if in_row else RECORD_WORDS) + 1)
+
+    def live() -> None:
+        mapping = run.attach(writable=True)
+        table, ring = TableWriter(mapping), RingWriter(mapping, 0)
+        Counters(mapping).add("rows_repaired", table.repaired)
+        run.control[READY + 3] = 1
+        if not planned:
+            write_rows(table, run.control, first)
+        write_rows(table, run.control, first, some)
+        write_records(ring, run.control, some)
+        if in_row:
+            die_in_row(table, first + some, row, words)
+        die_in_record(ring, words)
+
+    child = run.start(live, 0)
+    if not planned:
+        run.wait_ready(4)
+        time.sleep(dice.random() * 0.002)
+        child.kill()
+    if child.wait() != signal.SIGKILL:
+        raise TickerError(f"a writer ended with status {child.status}, not by SIGKILL")
+    run.children.remove(child)
+    table = PriceTable(run.attach())
+    if any(table.generation(row) & 1 for row in range(len(table))):
+        return "row"
+    return "record" if planned else "between"
+
+
+def ping_pong(rounds: int, timeout_ms: int = 10_000) -> dict[str, Any]:
+    """A publisher that writes and rings, a sleeper that arms, looks again and sleeps."""
+    bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    gateway = segment.gateway_name("stress", os.getpid())
+    segment.create_gateway(gateway, 1, time.time_ns())
+    with ExitStack() as stack:
+        stack.callback(os.close, bell)
+        stack.callback(segment.remove, gateway)
+        run = stack.enter_context(stage(1, 1024))
+
+        def sleep() -> object:
+            door = Doorbell(segment.attach(gateway, KIND_GATEWAY, writable=True), bell)
+            ring = RingReader(run.attach(), 0)
+            run.control[READY] = 1
+            return sleep_rounds(ring, door, run.control, rounds, timeout_ms)
+
+        def publish() -> int:
+            doors = [(segment.attach(gateway, KIND_GATEWAY), bell)]
+            ring = RingWriter(run.attach(writable=True), 0)
+            return ring_rounds(ring, DoorbellRinger(doors), run.control, rounds)
+
+        sleeper = run.start(sleep, 1)
+        run.wait_ready(1)
+        publisher = run.start(publish, 0)
+        result: dict[str, Any] = sleeper.result()
+        return {**result, "rung": publisher.result()}
+
+
+def costs(times: int = 2_000_000) -> dict[str, float]:
+    """CPU time in ns per call. Cross-core: what one core has just written, read on another
+    (the process moves itself), or written again after another core has read it."""
+    cores = sorted(os.sched_getaffinity(0))
+    here, there = cores[0], cores[-1]
+    mapping = segment.private_feed(segment.Geometry(16_384, 1, 65_536), 1, 0)
+    table, ring = TableWriter(mapping), RingWriter(mapping, 0)
+    for row in range(16_384):
+        table.add(f"S{row}")
+    found: dict[str, float] = {}
+    try:
+        os.sched_setaffinity(0, {here})
+        for rows in (1, 1024, 16_384):
+            for _ in range(2):  # the first round warms up
+                found[f"publish, {rows} rows"] = _ns(
+                    partial(shm_cost.publish_many, table, rows, times), times
+                )
+                found[f"read, {rows} rows"] = _ns(
+                    partial(shm_cost.read_many, table, rows, times), times
+                )
+        found["ring write"] = _ns(lambda: shm_cost.write_many(ring, times), times)
+        found["ring read"] = _ring_read_cost(mapping, ring, times, here, here)
+        for rows in (1024, 16_384):
+            found.update(_cross_core(table, rows, times, here, there))
+        found["ring read, cross-core"] = _ring_read_cost(mapping, ring, times, here, there)
+    finally:
+        os.sched_setaffinity(0, set(cores))
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+def _cross_core(
+    table: TableWriter, rows: int, times: int, here: int, there: int
+) -> dict[str, float]:
+    reading = writing = 0.0
+    turns = max(2, times // rows // 4)
+    for _ in range(turns):
+        os.sched_setaffinity(0, {here})
+        writing += _ns(lambda: shm_cost.publish_many(table, rows, rows), rows)
+        os.sched_setaffinity(0, {there})
+        reading += _ns(lambda: shm_cost.read_many(table, rows, rows), rows)
+    return {
+        f"publish, {rows} rows, cross-core": writing / turns,
+        f"read, {rows} rows, cross-core": reading / turns,
+    }
+
+
+def _ring_read_cost(
+    mapping: Mapping, ring: RingWriter, times: int, writer: int, reader: int
+) -> float:
+    receiver, batch = RingReader(mapping, 0), 8192
+    spent, turns = 0.0, max(2, times // batch)
+    for _ in range(turns):
+        os.sched_setaffinity(0, {writer})
+        shm_cost.write_many(ring, batch)
+        os.sched_setaffinity(0, {reader})
+        spent += _ns(lambda: shm_cost.receive_many(receiver, batch), batch)
+    return spent / turns
+
+
+def _ns(work: Callable[[], object], calls: int) -> float:
+    start = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - start) / calls
+
+
+def _total(results: list[dict[str, int]]) -> dict[str, int]:
+    """Sums over the readers; of `most_…` and `longest_…` the largest."""
+    return {
+        name: (max if name.startswith(("most", "longest")) else sum)(each[name] for each in results)
+        for name in results[0]
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m ticker.bench.shm", description=__doc__)
+    parser.add_argument("--reads", type=int, default=100_000_000)
+    parser.add_argument("--laps", type=int, default=20_000)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=100_000)
+    options = parser.parse_args()
+    print(
+        json.dumps(
+            {
+                "rows": stress_rows(options.reads),
+                "ring": stress_ring(options.laps),
+                "kills": stress_kills(options.kills, options.kills),
+                "doorbell": ping_pong(options.rounds),
+                "ns_per_call": costs(),
+            },
+            indent=2,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
