@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ticker.errors import FeedError
 from ticker.feeds.protocol import MessageLog
-from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point, session_named
+from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point
 from ticker.feeds.sessions.moldudp64 import MoldUDP64
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
@@ -509,9 +509,3 @@ def test_rebuilds_a_session_from_the_server(one_packet: bool) -> None:
         assert feed.now < START + 20 * SECOND
     assert feed.messages == texts(*range(1, total + 1))
     assert feed["lost_messages"] == 0
-
-
-def test_a_session_is_found_by_its_name() -> None:
-    assert session_named("moldudp64") is MoldUDP64
-    with pytest.raises(FeedError, match="nosuch"):
-        session_named("nosuch")

@@ -10,9 +10,8 @@ cdef struct Gap:
     int64_t detected_ns
     int64_t active_ns          # of the last request, or of the last message that came of it
     int64_t attempts           # requests since a message came of one
-    uint64_t answers           # packets that came since the last request
-    uint64_t answered          # messages in them
-    uint64_t requests          # that make up [start, asked_to) at the time of asking
+    uint64_t answered          # messages that came of the requests since the first of them
+    uint64_t requests          # of full span, since the first of them
 
 cdef enum:
     MAX_GAPS = 256
@@ -28,7 +27,7 @@ cdef class Gaps:
     cdef int64_t attempts
     cdef uint64_t window
     cdef uint64_t span         # messages in one request
-    cdef bint one_packet       # the server answers a request with one packet
+    cdef uint64_t widest       # what it is before the server's answers say otherwise
     cdef bint silent           # the server let a gap be lost
 
     cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil

@@ -4,12 +4,12 @@ Law: gaps are sorted and disjoint. Bounded: past MAX_GAPS the newest gap swallow
 between it and the next, which then comes twice.
 
 How a gap is asked for: not before the other line had `line_wait_ns` to fill it; then in
-requests of `span` messages, at most `window` messages on their way. A server may answer a
-request with one packet only (as many messages as fit) or with many. The first is noticed when
-answers stop short after one packet for each request; requests then shrink to what a packet
-holds, so that several can be on their way. A gap that no message comes for is asked for again
-after `timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for
-gone, and until it answers again each gap is tried once only.
+requests of `span` messages, at most `window` messages on their way. A server answers a request
+with one packet, or some, or as many as it takes (MoldUDP64 leaves it open). An answer that
+stops short says how much it gives; requests then shrink to that, so that several can be on
+their way, until no gap is left. A gap that no message comes for is asked for again after
+`timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for gone,
+and until it answers again each gap is tried once only.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -40,7 +40,8 @@ cdef class Gaps:
         self.quiet_ns = max(1, timeout_ns // QUIET_PART)
         self.attempts = attempts
         self.window = window
-        self.span = min(window, MOST_MESSAGES)
+        self.widest = min(window, MOST_MESSAGES)
+        self.span = self.widest
 
     cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil:
         """[start, end) is missing; it lies beyond all that is known to be missing."""
@@ -56,7 +57,6 @@ cdef class Gaps:
         gap.detected_ns = now_ns
         gap.active_ns = now_ns
         gap.attempts = 0
-        gap.answers = 0
         gap.answered = 0
         gap.requests = 0
         self.used += 1
@@ -105,10 +105,7 @@ cdef class Gaps:
         self.silent = False
         gap.attempts = min(gap.attempts, 1)
         gap.active_ns = now_ns
-        gap.answers += 1
         gap.answered += messages
-        if self.one_packet and messages >= self.span:
-            self.span = min(self.span + self.span // 16 + 1, self.window, <uint64_t>MOST_MESSAGES)
 
     cdef void _split(self, int at, uint64_t low, uint64_t high) noexcept nogil:
         cdef Gap* left = &self.gaps[at]
@@ -119,11 +116,14 @@ cdef class Gaps:
         left[1].asked_to = max(left.asked_to, high)
         left.end = low
         left.asked_to = min(left.asked_to, low)
+        left.requests = 0          # the requests go on in the right part; nothing to learn here
 
     cdef void _remove(self, int at) noexcept nogil:
         check(0 <= at < self.used)
         self.used -= 1
         memmove(&self.gaps[at], &self.gaps[at + 1], (self.used - at) * sizeof(Gap))
+        if not self.used:
+            self.span = self.widest
 
     cdef void forget_below(self, uint64_t sequence) noexcept nogil:
         """What lies below is of no interest any more."""
@@ -162,7 +162,7 @@ cdef class Gaps:
         cdef Gap* gap = &self.gaps[at]
         if not self.rerequest:
             return gap.detected_ns + self.timeout_ns
-        if self._exhausted(gap) and not gap.answers:
+        if self._exhausted(gap) and not gap.answered:
             # only the first gap can be given up; the others then follow it
             return gap.active_ns + self.timeout_ns if at == 0 else NEVER
         if gap.asked_to == gap.start and not gap.attempts:
@@ -171,7 +171,7 @@ cdef class Gaps:
             return 0
         if gap.asked_to == gap.start:
             return NEVER               # its turn comes when the window has room again
-        return gap.active_ns + (self.quiet_ns if gap.answers else self.timeout_ns)
+        return gap.active_ns + (self.quiet_ns if gap.answered else self.timeout_ns)
 
     cdef uint64_t _allowed(self) noexcept nogil:
         return min(self.window, self.span * MOST_REQUESTS)
@@ -189,6 +189,8 @@ cdef class Gaps:
 
     cdef void clear(self) noexcept nogil:
         self.used = 0
+        self.span = self.widest
+        self.silent = False
 
     def requests(self, now_ns: int) -> list[tuple[int, int]]:
         """(first sequence, messages) of each request to send now; they count as sent."""
@@ -207,7 +209,7 @@ cdef class Gaps:
         """What was asked for and did not come can be asked for again."""
         if gap.asked_to == gap.start:
             return
-        if gap.answers:
+        if gap.answered:
             if now_ns - gap.active_ns < self.quiet_ns:
                 return
             self._learn(gap)
@@ -216,30 +218,29 @@ cdef class Gaps:
         gap.asked_to = gap.start
 
     cdef void _learn(self, Gap* gap) noexcept:
-        """The answer stopped short: perhaps a server that sends one packet for a request."""
-        if gap.answers <= gap.requests and gap.answered < gap.requests * self.span:
-            self.one_packet = True
-            self.span = max(<uint64_t>1, gap.answered // gap.answers)
+        """The answers stopped short: ask for a little less than they gave."""
+        if gap.requests and gap.answered < gap.requests * self.span:
+            self.span = max(<uint64_t>1, gap.answered * 7 // 8 // gap.requests)
 
     cdef int _ask(self, Gap* gap, int64_t now_ns, list asked) except -1:
         cdef uint64_t room, number
         cdef bint first = gap.asked_to == gap.start
         if first and not gap.attempts and now_ns - gap.detected_ns < self.line_wait_ns:
             return 0
-        if first and self._exhausted(gap) and not gap.answers:
+        if first and self._exhausted(gap) and not gap.answered:
             return 0
         room = self._on_their_way()
         room = self._allowed() - room if room < self._allowed() else 0
         if not room or gap.asked_to == gap.end:
             return 0
         if first:
-            gap.attempts = 1 if gap.answers else gap.attempts + 1
-            gap.answers = gap.answered = gap.requests = 0
+            gap.attempts = 1 if gap.answered else gap.attempts + 1
+            gap.answered = gap.requests = 0
         while room and gap.asked_to < gap.end:
             number = min(self.span, room, gap.end - gap.asked_to)
             asked.append((gap.asked_to, number))
             gap.asked_to += number
-            gap.requests += 1
+            gap.requests += number == self.span
             room -= number
         gap.active_ns = now_ns
         return 0

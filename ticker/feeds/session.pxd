@@ -27,6 +27,7 @@ cdef class Session:
     cdef uint64_t* counters
     cdef FeedState* feed
     cdef readonly uint64_t next_expected_sequence
+    cdef readonly uint64_t joined_at         # what the stream had reached then, 0: not joined yet
     cdef readonly int64_t last_packet_ns     # receive time of the last packet up to date, 0: none
     cdef readonly bint ended                 # the sender said so, and all before it came
     cdef readonly bint recovering            # waits for an answer of the re-request server

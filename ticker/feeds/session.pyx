@@ -6,8 +6,6 @@ Law: bytes and times in, calls on the protocol and requests to send out. No sock
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-import importlib
-import inspect
 from dataclasses import dataclass
 
 from ticker.errors import FeedError
@@ -118,22 +116,3 @@ def resume_point(Mapping mapping not None) -> tuple[bytes, int] | None:
         words[i] = load_relaxed(&mapping.feed_state().resume_session[i])
     memcpy(text, words, 16)
     return (text[:16].rstrip(b"\0"), sequence) if sequence else None
-
-
-def session_named(name: str) -> type[Session]:
-    """The session class of ticker/feeds/sessions/<name>.
-
-    Raises:
-        FeedError: there is no such module.
-    """
-    path = f"ticker.feeds.sessions.{name}"
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if error.name != path:
-            raise
-        raise FeedError(f"session {name!r}: there is no {path}; see ticker/feeds/sessions") from None
-    for _, found in inspect.getmembers(module, inspect.isclass):
-        if issubclass(found, Session) and found.__module__ == path:
-            return found
-    raise FeedError(f"{path} defines no session")

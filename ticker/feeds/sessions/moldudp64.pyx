@@ -207,11 +207,13 @@ cdef class MoldUDP64(Session):
 
     cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         self.joined = True
+        self.joined_at = sequence
         if self.resume_sequence and same(words, self.resume_words):
             sequence = self.resume_sequence
-        elif self.from_start:
-            sequence = 1
-        self._begin(words, sequence)
+            self._begin(words, sequence)
+            return
+        self.protocol.restart()
+        self._begin(words, 1 if self.from_start else sequence)
 
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
         """Another stream from here on: from 1, or from where it stood when it was left."""
