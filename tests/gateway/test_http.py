@@ -12,6 +12,7 @@ from aiohttp import ClientSession, web
 from ticker.gateway.board import Board
 from ticker.gateway.http import make_app
 from ticker.gateway.page import FILES
+from ticker.gateway.runner import Runner
 from ticker.gateway.status import Status
 from ticker.shm import segment
 from ticker.shm.counters import LIVE, STALE, Counters, Heartbeat
@@ -73,7 +74,7 @@ class Box:
                 self.board, self.status, counters=self.counters, clock=lambda: NOW,
                 max_symbols=5,
             )
-            runner = web.AppRunner(app, access_log=None)
+            runner = Runner(app)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
@@ -256,6 +257,19 @@ def test_other_methods_paths_and_bodies(box: Box) -> None:
     assert answers[2].problem() == (404, "not_found")
     assert answers[3].problem() == (413, "content_too_large")
     assert answers[4].status == 200
+
+
+def test_a_head_that_is_too_long(box: Box) -> None:
+    answers = box.ask_all([
+        ("GET", "/healthz", {}),
+        ("GET", "/prices/" + "A" * 9000, {}),
+        ("GET", "/healthz", {"headers": {"X-Long": "A" * 9000}}),
+        ("GET", "/healthz", {"headers": {f"X-{number}": "" for number in range(200)}}),
+        ("GET", "/healthz", {}),
+    ])
+    assert [answer.status for answer in answers] == [200, 431, 431, 400, 200]
+    assert answers[1].problem() == (431, "head_too_large")
+    assert answers[3].problem() == (400, "bad_request")
 
 
 def test_requests_are_counted(box: Box) -> None:

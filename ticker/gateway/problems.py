@@ -18,6 +18,7 @@ NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
 NOT_FOUND = (404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
 TOO_LARGE = (413, "content_too_large", "The request has a body, and none is read")
+HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 
@@ -40,17 +41,18 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the 
         self.members = members
 
     def response(self, instance: str) -> web.Response:
-        """The problem document (RFC 9457, section 3) about the request path `instance`."""
+        """The problem document (RFC 9457, section 3) about the path `instance`, if it is known."""
         status, code, title = self.kind
-        body = {
+        body: dict[str, object] = {
             "type": f"urn:ticker:problem:{code}",
             "title": title,
             "status": status,
             "detail": self.detail,
-            "instance": instance[:200],
             "code": code,
             **self.members,
         }
+        if instance:
+            body["instance"] = instance[:200]
         return web.Response(
             body=orjson.dumps(body),
             status=status,

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 import structlog
 import uvloop
-from aiohttp import web
 
 from ticker import __version__
 from ticker.clock import Clock, now_ns
@@ -27,6 +26,7 @@ from ticker.gateway.front import Front
 from ticker.gateway.handshake import STREAM_PATH
 from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
+from ticker.gateway.runner import Runner
 from ticker.gateway.status import Status
 from ticker.shm.counters import GATEWAY_HISTOGRAMS, Counters, Heartbeat, record
 from ticker.shm.doorbell import Doorbell
@@ -92,7 +92,7 @@ class Worker:
         self.scheduler = Scheduler(loop, clock, self.hub, self.doorbell, self._after_turn)
         self.flush_histogram = GATEWAY_HISTOGRAMS.index("flush")
 
-    def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> web.AppRunner:
+    def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
         boot_id = self.context.boot_id
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
@@ -107,7 +107,7 @@ class Worker:
             max_symbols=config.gateway.max_symbols,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
-        return web.AppRunner(app, handle_signals=False, access_log=None)
+        return Runner(app)
 
     def _http_protocol(self) -> asyncio.BaseProtocol:
         server = self.runner.server
