@@ -27,6 +27,10 @@ cdef enum Side:
     ASK = 1
 
 
+cdef enum:
+    ANNOUNCED = 4              # announcements between an instrument's ladders and its levels
+
+
 cdef class Market:
     cdef Mapping mapping
     cdef uint64_t* counters
@@ -45,6 +49,8 @@ cdef class Market:
     cdef readonly bint raw
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
+    cdef int32_t[ANNOUNCED] announced
+    cdef uint64_t announcements
 
     # Instruments. `key` is the feed's own number of it (ITCH: stock locate). -1: unknown,
     # or no room for it.
@@ -94,4 +100,6 @@ cdef class Market:
     cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
     cdef void _refresh_quote(self, uint32_t row) noexcept nogil
     cdef void _take_back(self, Trade* trade) noexcept nogil
+    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
+    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil
     cdef void _restore_carried(self, uint32_t row) noexcept nogil

@@ -12,6 +12,7 @@ from libc.string cimport memset
 from ticker.feeds.book cimport (
     BOOK_FAILED,
     BOOK_TOP,
+    Ladder,
     Level,
     Order,
     best_of,
@@ -31,7 +32,7 @@ from ticker.feeds.publisher cimport (
     Entry,
     mark_dirty,
 )
-from ticker.feeds.trades cimport Tally, Trade
+from ticker.feeds.trades cimport Range, Trade
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
@@ -104,6 +105,7 @@ cdef class Market:
         self.currency_code = self.currency_text
         self.size_exponent = size_exponent
         self.raw = raw
+        memset(self.announced, 0xFF, sizeof(self.announced))
 
     def __dealloc__(self) -> None:
         free(self.carried)
@@ -245,7 +247,19 @@ cdef class Market:
         prefetch_order(self.book, reference)
 
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil:
+        """What of the instrument an order touches; its best levels a few announcements later,
+        when the ladders that say where they are have come."""
         cdef int32_t row = row_of(self.directory, key)
+        cdef int32_t earlier = self.announced[self.announcements % ANNOUNCED]
+        cdef Ladder* ladder
+        cdef int side
+        if earlier >= 0:
+            for side in range(2):
+                ladder = &self.book.ladders[2 * earlier + side]
+                prefetch_to_write(&ladder.levels[ladder.count], 1, 3)
+                prefetch_to_write(&ladder.levels[ladder.count] - 4, 1, 3)
+        self.announced[self.announcements % ANNOUNCED] = row
+        self.announcements += 1
         if row >= 0:
             prefetch(&self.book.ladders[2 * row])
             prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
@@ -311,24 +325,35 @@ cdef class Market:
     cdef void _take_back(self, Trade* trade) noexcept nogil:
         cdef Values* values = &self.publisher.entries[trade.instrument].values
         cdef uint32_t flags = trade.flags
-        cdef Tally left
         trade.flags = 0
         values.corrections += 1
         if flags & TRADE_COUNTS_VOLUME:
             values.volume -= trade.size if trade.size < values.volume else values.volume
             values.trades -= 1 if values.trades else 0
-        self.trades.tally(trade.instrument, &left)
         # Where trades are no longer kept, what they made is still in the values: leave it.
-        if left.last != NULL:
-            if left.last.exchange_time <= values.exchange_time:
-                values.price = left.last.price
-                values.size = left.last.size
-                values.exchange_time = left.last.exchange_time
-                values.receive_time = left.last.receive_time
-        elif left.whole and flags & TRADE_SETS_LAST:
+        if flags & TRADE_SETS_LAST and trade.exchange_time >= values.exchange_time:
+            self._restore_last(trade.instrument, values)
+        if flags & TRADE_SETS_RANGE and (
+            trade.price == values.high or trade.price == values.low
+            or trade.price == values.open
+        ):
+            self._restore_range(trade.instrument, values)
+
+    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil:
+        cdef Trade* last = self.trades.last_sale(instrument)
+        if last != NULL:
+            values.price = last.price
+            values.size = last.size
+            values.exchange_time = last.exchange_time
+            values.receive_time = last.receive_time
+        elif self.trades.begins_session(instrument):
             values.price = values.exchange_time = values.receive_time = 0
             values.size = 0
-        if left.whole and flags & TRADE_SETS_RANGE:
+
+    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil:
+        cdef Range left
+        self.trades.range_of(instrument, &left)
+        if left.whole:
             values.open = left.open
             values.high = left.high
             values.low = left.low

@@ -3,8 +3,9 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.pages cimport prefetch_to_write
 from ticker.shm.doorbell cimport DoorbellRinger
-from ticker.shm.layout cimport Record, RecordKind, Values
+from ticker.shm.layout cimport CACHE_LINE, VALUE_WORDS, Record, RecordKind, Row, Values
 from ticker.shm.table cimport TableWriter
 
 
@@ -26,7 +27,8 @@ cdef struct Entry:
     uint32_t shard
     int64_t change_time          # exchange time of the last change that was not a trade
     int64_t change_received
-    uint64_t reserved[5]
+    uint64_t publications        # says which copy of the row is written next
+    uint64_t reserved[4]
 
 
 cdef class Publisher:
@@ -70,4 +72,17 @@ cdef inline void mark_dirty(Publisher publisher, uint32_t row, uint32_t bits) no
         check(publisher.dirty_count < publisher.table.capacity)
         publisher.dirty_rows[publisher.dirty_count] = row
         publisher.dirty_count += 1
+        # All this will be read or written by the flush at the end of the packet.
+        prefetch_row(publisher, row, entry)
     entry.dirty |= bits
+
+
+cdef inline void prefetch_row(Publisher publisher, uint32_t row, Entry* entry) noexcept nogil:
+    cdef Row* target = &publisher.table.rows[row]
+    cdef char* copy = <char*>target.copies[(entry.publications + 1) & 1]
+    cdef char* values = <char*>&entry.values
+    cdef size_t line
+    prefetch_to_write(target, 1, 2)
+    for line in range(<size_t>(VALUE_WORDS * 8 // CACHE_LINE)):
+        prefetch_to_write(values + CACHE_LINE * line, 1, 2)
+        prefetch_to_write(copy + CACHE_LINE * line, 1, 2)

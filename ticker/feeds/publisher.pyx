@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.pages cimport give_pages, prefetch_to_write, take_pages
 from ticker.shm.counters cimport (
     FEED_DOORBELLS,
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE,
@@ -33,8 +34,11 @@ from ticker.shm.layout cimport (
     RecordKind,
     Values,
 )
-from ticker.shm.ring cimport RingWriter, shard_of
+from ticker.shm.ring cimport Ring, RingWriter, shard_of
 from ticker.shm.table cimport TableWriter
+
+cdef enum:
+    RECORDS_AHEAD = 4            # ring slots fetched before they are written
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -56,7 +60,7 @@ cdef class Publisher:
         self.ring_count = mapping.ring_count
         self.ring_writers = [RingWriter(mapping, index) for index in range(self.ring_count)]
         self.rings = <void**>calloc(self.ring_count, sizeof(void*))
-        self.entries = <Entry*>calloc(self.table.capacity, sizeof(Entry))
+        self.entries = <Entry*>take_pages(self.table.capacity * sizeof(Entry))
         self.dirty_rows = <uint32_t*>calloc(self.table.capacity, sizeof(uint32_t))
         self.pending = <Record*>malloc(PENDING_TRADES * sizeof(Record))
         if not (self.rings and self.entries and self.dirty_rows and self.pending):
@@ -68,7 +72,7 @@ cdef class Publisher:
 
     def __dealloc__(self) -> None:
         free(self.rings)
-        free(self.entries)
+        give_pages(self.entries, self.table.capacity * sizeof(Entry))
         free(self.dirty_rows)
         free(self.pending)
 
@@ -88,6 +92,7 @@ cdef class Publisher:
         self.entries[row].shard = shard_of(
             symbol, strnlen(symbol, SYMBOL_BYTES), self.ring_count
         )
+        self.entries[row].publications = self.table.rows[row].generation >> 1
 
     cdef void trade(
         self, uint32_t row, RecordKind kind, int64_t price, uint64_t size,
@@ -150,6 +155,7 @@ cdef class Publisher:
             if entry.dirty & ~<uint32_t>DIRTY_BOOK:
                 entry.values.publish_time = publish_time
                 self.table.publish(row, &entry.values)
+                entry.publications += 1
 
     cdef void _write_pending(self, int64_t publish_time) noexcept nogil:
         cdef uint32_t i
@@ -207,5 +213,10 @@ cdef class Publisher:
 
     cdef void _write(self, Record* record) noexcept nogil:
         cdef uint32_t shard = self.entries[record.row].shard
+        cdef Ring* ring
+        cdef uint64_t cursor
         check(shard < self.ring_count)
         (<RingWriter>self.rings[shard]).write(record)
+        ring = &(<RingWriter>self.rings[shard]).ring
+        cursor = (<RingWriter>self.rings[shard]).cursor
+        prefetch_to_write(&ring.records[(cursor + RECORDS_AHEAD) & ring.mask], 1, 2)

@@ -2,12 +2,6 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef enum TradeFlag:
-    TRADE_SETS_LAST = 1
-    TRADE_SETS_RANGE = 2       # open, high, low
-    TRADE_COUNTS_VOLUME = 4
-    TRADE_REGULAR = 7
-
 
 cdef struct Trade:
     uint64_t match               # the venue's number of it, 0: none
@@ -20,9 +14,8 @@ cdef struct Trade:
     uint32_t flags               # TradeFlag, 0 once broken
 
 # What an instrument's trades that still count add up to, as far back as they are kept.
-cdef struct Tally:
+cdef struct Range:
     bint whole                   # nothing of this session is missing
-    Trade* last                  # newest that set the last price, NULL: none
     int64_t open
     int64_t high
     int64_t low
@@ -41,6 +34,8 @@ cdef class TradeLog:
         int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil
-    cdef void tally(self, uint32_t instrument, Tally* out) noexcept nogil
+    cdef Trade* last_sale(self, uint32_t instrument) noexcept nogil
+    cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil
+    cdef bint begins_session(self, uint32_t instrument) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef Trade* _kept(self, uint64_t link) noexcept nogil

@@ -68,13 +68,28 @@ cdef class TradeLog:
                 return trade
         return NULL
 
-    cdef void tally(self, uint32_t instrument, Tally* out) noexcept nogil:
+    cdef Trade* last_sale(self, uint32_t instrument) noexcept nogil:
+        """The newest trade that set the last price and still counts, NULL: none is kept."""
         cdef Trade* trade = self._kept(self.newest[instrument])
+        while trade != NULL and not trade.flags & TRADE_SETS_LAST:
+            trade = self._kept(trade.earlier)
+        return trade
+
+    cdef bint begins_session(self, uint32_t instrument) noexcept nogil:
+        """Whether every trade of the instrument in this session is kept. Walks them all."""
         cdef uint64_t link = self.newest[instrument]
-        memset(out, 0, sizeof(Tally))
+        cdef Trade* trade = self._kept(link)
         while trade != NULL:
-            if trade.flags & TRADE_SETS_LAST and out.last == NULL:
-                out.last = trade
+            link = trade.earlier
+            trade = self._kept(link)
+        return not link and not self.partial[instrument]
+
+    cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil:
+        """Open, high and low of the trades that still count. Walks them all."""
+        cdef uint64_t link = self.newest[instrument]
+        cdef Trade* trade = self._kept(link)
+        memset(out, 0, sizeof(Range))
+        while trade != NULL:
             if trade.flags & TRADE_SETS_RANGE:
                 if not out.open or trade.price > out.high:
                     out.high = trade.price
