@@ -11,7 +11,6 @@ from aiohttp.http_exceptions import LineTooLong
 
 from ticker.gateway.problems import BAD_REQUEST, HEAD_TOO_LARGE, Refusal
 
-
 KEEP_ALIVE = 75.0  # s that an idle HTTP connection stays open
 
 
