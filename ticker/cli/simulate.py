@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+import structlog
 
+from ticker import log
+from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
-from ticker.feeds.simulate.exchange import Exchange, Settings, midnight
+from ticker.feeds.simulate.exchange import Exchange, Settings
 from ticker.feeds.simulate.itch import ItchMarket
 
 PR_SET_PDEATHSIG = 1
@@ -85,38 +88,45 @@ def end_with_parent() -> None:
         raise SystemExit(0)
 
 
-def speak(
-    settings: Settings, duration: float | None, linger: float, as_json: bool
-) -> None:
+def speak(settings: Settings, duration: float | None, linger: float, as_json: bool) -> None:
     """Run the exchange until SIGTERM, SIGINT or the end of `duration`."""
+    log.configure()
+    logger = structlog.get_logger()
     stopped: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stopped.append(number))
     with Exchange(settings) as exchange:
         lines = ", ".join(f"{host}:{port}" for host, port in settings.lines)
         server = ":".join(map(str, exchange.rerequest or ("none",)))
-        click.echo(
-            f"session {exchange.session.decode()}: {settings.symbols} symbols at "
-            f"{settings.rate:g} messages/s to {lines}; re-requests {server}",
-            err=True,
+        logger.info(
+            "simulated exchange",
+            session=exchange.session.decode(),
+            symbols=settings.symbols,
+            rate=settings.rate,
+            lines=lines,
+            rerequest=server,
         )
         exchange.run(lambda: bool(stopped), duration, linger)
         statistics = exchange.statistics()
+    logger.info("simulated exchange closed", **statistics)
     if as_json:
         click.echo(json.dumps(statistics))
-    else:
-        click.echo(", ".join(f"{name} {value}" for name, value in statistics.items()), err=True)
 
 
 def write(
-    output: Path, symbols: int, seed: int, messages: int, day: datetime,
-    lines: tuple[tuple[str, int], ...], loss: float,
+    output: Path,
+    symbols: int,
+    seed: int,
+    messages: int,
+    day: datetime,
+    lines: tuple[tuple[str, int], ...],
+    loss: float,
 ) -> None:
     """Write a day to `output`."""
     market = ItchMarket(symbols, seed, messages=messages)
     if output.suffix == ".pcap":
         session = f"{day:%y%m%d}{seed % 10_000:04}"
-        writer = PcapWriter(list(lines), session, midnight(day.date()), loss, seed)
+        writer = PcapWriter(list(lines), session, midnight_ns(day.date()), loss, seed)
         total = write_pcap(market, output, writer)
     else:
         total = write_binaryfile(market, output)
@@ -130,35 +140,74 @@ def command() -> None:
 
 @command.command("itch")
 @click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
-@click.option("--rate", type=Count(), default="2000", show_default=True,
-              help="Messages per second.")
+@click.option(
+    "--rate", type=Count(), default="2000", show_default=True, help="Messages per second."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default.")
 @click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
-@click.option("--reorder", type=click.IntRange(0, 1000), default=0,
-              help="One packet in a hundred is late by up to so many packets.")
+@click.option(
+    "--reorder",
+    type=click.IntRange(0, 1000),
+    default=0,
+    help="One packet in a hundred is late by up to so many packets.",
+)
 @click.option("--line-a", type=Address(), default="239.192.0.1:26477", show_default=True)
 @click.option("--line-b", type=Address(), default="239.192.0.2:26477", show_default=True)
 @click.option("--rerequest", type=Address(), default="127.0.0.1:26479", show_default=True)
 @click.option("--interface", default="127.0.0.1", show_default=True)
-@click.option("--history", type=click.IntRange(1, 65536), default=256, show_default=True,
-              help="MiB of messages kept for re-requests.")
+@click.option(
+    "--history",
+    type=click.IntRange(1, 65536),
+    default=256,
+    show_default=True,
+    help="MiB of messages kept for re-requests.",
+)
 @click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
-@click.option("--linger", type=float, default=0.3, show_default=True,
-              help="Seconds for which re-requests are answered after the end.")
+@click.option(
+    "--linger",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Seconds for which re-requests are answered after the end.",
+)
 @click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
 @click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.")
-@click.option("--messages", type=Count(), default="1M", show_default=True,
-              help="Of the day to write.")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-05",
-              show_default=True, help="Of the day to write.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.",
+)
+@click.option(
+    "--messages", type=Count(), default="1M", show_default=True, help="Of the day to write."
+)
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2026-01-05",
+    show_default=True,
+    help="Of the day to write.",
+)
 def itch(
-    symbols: int, rate: float, seed: int, lines: int | None, loss: float, reorder: int,
-    line_a: tuple[str, int], line_b: tuple[str, int], rerequest: tuple[str, int],
-    interface: str, history: int, duration: float | None, linger: float,
-    die_with_parent: bool, as_json: bool, output: Path | None, messages: float, day: datetime,
+    symbols: int,
+    rate: float,
+    seed: int,
+    lines: int | None,
+    loss: float,
+    reorder: int,
+    line_a: tuple[str, int],
+    line_b: tuple[str, int],
+    rerequest: tuple[str, int],
+    interface: str,
+    history: int,
+    duration: float | None,
+    linger: float,
+    die_with_parent: bool,
+    as_json: bool,
+    output: Path | None,
+    messages: float,
+    day: datetime,
 ) -> None:
     """Speak Nasdaq TotalView-ITCH 5.0 over MoldUDP64, or write a day of it to a file."""
     addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
@@ -171,7 +220,14 @@ def itch(
     if die_with_parent:
         end_with_parent()
     settings = Settings(
-        symbols=symbols, rate=rate, seed=seed, lines=addresses, rerequest=rerequest,
-        interface=interface, loss=loss, reorder=reorder, history=history << 20,
+        symbols=symbols,
+        rate=rate,
+        seed=seed,
+        lines=addresses,
+        rerequest=rerequest,
+        interface=interface,
+        loss=loss,
+        reorder=reorder,
+        history=history << 20,
     )
     speak(settings, duration, linger, as_json)

@@ -11,18 +11,16 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from ipaddress import IPv4Address
-from zoneinfo import ZoneInfo
 
 from ticker.errors import FeedError
+from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.simulate.history import History
 from ticker.feeds.simulate.itch import ItchMarket
 from ticker.feeds.simulate.moldudp64 import Sender
 
-EASTERN = ZoneInfo("America/New_York")
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-NS = 1_000_000_000
 MESSAGE_BYTES = 36  # a little above the mean, framed
 VISIT_SECONDS = 120.0
 TURN = 0.25  # seconds after which the stop condition is looked at, if no signal comes first
@@ -45,12 +43,6 @@ class Settings:
     history: int = 256 << 20
 
 
-def midnight(day: date) -> int:
-    """ns since the epoch of a date's midnight in New York."""
-    start = datetime(day.year, day.month, day.day, tzinfo=EASTERN)
-    return int(start.astimezone(UTC).timestamp()) * NS
-
-
 def session_id(now_ns: int) -> bytes:
     """Ten characters, unique per microsecond until the year 2085."""
     value = now_ns // 1000
@@ -65,7 +57,7 @@ def visit_round(settings: Settings) -> int:
     """Messages in which every instrument is said again and its oldest orders leave.
 
     Two minutes' worth; but no order may outlive what the history retains, and orders live up
-    to two rounds (market.pyx), so a round is at most 2/5 of the messages that fit.
+    to two rounds (day.pyx), so a round is at most 2/5 of the messages that fit.
     """
     retained = settings.history / MESSAGE_BYTES
     return int(max(1.0, min(settings.rate * VISIT_SECONDS, retained / 2.5)))
@@ -77,9 +69,7 @@ def open_line(address: Address, interface: str) -> socket.socket:
     try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         if IPv4Address(address[0]).is_multicast:
-            line.setsockopt(
-                socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface)
-            )
+            line.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
             line.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
             line.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
         line.connect(address)
@@ -137,9 +127,9 @@ class Exchange:
     def _open_session(self) -> None:
         settings = self.settings
         now = time.time_ns()
-        today = datetime.fromtimestamp(now / NS, EASTERN).date()
-        self.midnight = midnight(today)
-        self.next_midnight = midnight(today + timedelta(days=1))
+        today = session_day(now)
+        self.midnight = midnight_ns(today)
+        self.next_midnight = midnight_ns(today + timedelta(days=1))
         self.session = session_id(now)
         market = ItchMarket(
             settings.symbols,

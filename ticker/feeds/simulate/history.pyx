@@ -14,7 +14,9 @@ from posix.mman cimport MAP_SHARED, PROT_NONE, PROT_READ, PROT_WRITE, mmap, munm
 
 import os
 
-from ticker.feeds.simulate.packet cimport get16, put64
+from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport be16
+from ticker.feeds.simulate.packet cimport put64
 
 cdef enum:
     MARK = 64                # messages from one mark to the next; a power of two
@@ -68,7 +70,7 @@ cdef class History:
     cdef void wrote(self, size_t size, uint64_t messages) noexcept nogil:
         self.head += size
         self.waiting += messages
-        assert self.head - self.sent + SLACK <= self.capacity
+        check(self.head - self.sent + SLACK <= self.capacity)
 
     cdef uint8_t* take(
         self, size_t room, uint64_t limit, int64_t time, size_t* size, uint32_t* count
@@ -84,7 +86,7 @@ cdef class History:
         cdef uint64_t first = self.next_sequence
         cdef size_t length
         while self.next_sequence < end:
-            length = 2 + get16(at)
+            length = 2 + be16(at)
             if at + length > start + room:
                 break
             if time >= 0:
@@ -99,6 +101,7 @@ cdef class History:
         self.waiting -= self.next_sequence - first
         count[0] = <uint32_t>(self.next_sequence - first)
         size[0] = at - start
+        check(self.sent <= self.head)
         return start
 
     cdef const uint8_t* find(self, uint64_t sequence, size_t* size) noexcept nogil:
@@ -115,7 +118,7 @@ cdef class History:
             return NULL
         at = mark * MARK if mark else 1
         while at < sequence:
-            offset += 2 + get16(self.base + offset % self.capacity)
+            offset += 2 + be16(self.base + offset % self.capacity)
             at += 1
         size[0] = self.sent - offset
         return self.base + offset % self.capacity
@@ -148,7 +151,7 @@ cdef class History:
         cdef const uint8_t* block = self.find(sequence, &size)
         if block == NULL:
             return None
-        return block[2:2 + get16(block)]
+        return block[2:2 + be16(block)]
 
 
 cdef inline void stamp(uint8_t* at, int64_t time) noexcept nogil:

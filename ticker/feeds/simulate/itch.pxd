@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.simulate.market cimport Market
+from ticker.feeds.simulate.day cimport Day
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 
@@ -15,7 +15,7 @@ cdef class ItchSpeaker(Speaker):
 
 
 cdef class ItchMarket:
-    cdef Market market
+    cdef Day market
     cdef ItchSpeaker speaker
 
     cdef size_t write(

@@ -8,7 +8,7 @@ section 4; every message starts type@0, stock locate@1, tracking number@3, times
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.feeds.simulate.market cimport OVER, Market
+from ticker.feeds.simulate.day cimport OVER, Day
 from ticker.feeds.simulate.packet cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport BID
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
@@ -214,7 +214,7 @@ cdef class ItchMarket:
         messages: the whole day's, 03:00 to 20:05 with trading over 09:30 to 16:00; or 0: endless.
         rate: messages per second that an endless market's own clock assumes.
         start: ns since midnight US/Eastern at which an endless one starts.
-        visit_round: messages in which every instrument is said again once (market.pyx).
+        visit_round: messages in which every instrument is said again once (day.pyx).
 
     Raises:
         ValueError: no such number of symbols, or too few messages for them.
@@ -225,7 +225,7 @@ cdef class ItchMarket:
         start: int = 0, visit_round: int = 2_000_000,
     ) -> None:
         self.speaker = ItchSpeaker()
-        self.market = Market(
+        self.market = Day(
             self.speaker, listings(symbols), seed, messages, rate, start, visit_round
         )
 

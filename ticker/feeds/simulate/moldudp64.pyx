@@ -9,6 +9,8 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
+from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport be16, be64
 from ticker.feeds.simulate.chance cimport below, draw
 from ticker.feeds.simulate.history cimport History
 from ticker.feeds.simulate.itch cimport ItchMarket
@@ -16,8 +18,6 @@ from ticker.feeds.simulate.packet cimport (
     END_OF_SESSION,
     HEADER,
     PAYLOAD,
-    get16,
-    get64,
     measure,
     write_header,
 )
@@ -258,7 +258,7 @@ cdef class Sender:
     cdef void place(self, unsigned int at, const Packet* packet) noexcept nogil:
         cdef iovec* parts = &self.parts[2 * at]
         cdef mmsghdr* message = &self.vector[at]
-        assert at <= BATCH
+        check(at <= BATCH)
         parts[0].iov_base = <void*>packet.header
         parts[0].iov_len = HEADER
         parts[1].iov_base = <void*>packet.blocks
@@ -337,8 +337,8 @@ cdef class Sender:
         cdef Packet* packet
         if size < HEADER or memcmp(request, self.session, 10) != 0:
             return False
-        sequence = get64(request + 10)
-        wanted = get16(request + 18)
+        sequence = be64(request + 10)
+        wanted = be16(request + 18)
         blocks = self.history.find(sequence, &left)
         if blocks == NULL or not wanted:
             return False

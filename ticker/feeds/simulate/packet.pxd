@@ -3,12 +3,14 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport be16, be48
+
 
 cdef extern from "endian.h" nogil:
     uint16_t htobe16(uint16_t)
     uint32_t htobe32(uint32_t)
     uint64_t htobe64(uint64_t)
-    uint64_t be64toh(uint64_t)
 
 
 cdef enum:
@@ -32,16 +34,6 @@ cdef inline void put64(uint8_t* at, uint64_t value) noexcept nogil:
     memcpy(at, &word, 8)
 
 
-cdef inline uint32_t get16(const uint8_t* at) noexcept nogil:
-    return (<uint32_t>at[0] << 8) | at[1]
-
-
-cdef inline uint64_t get64(const uint8_t* at) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, at, 8)
-    return be64toh(word)
-
-
 cdef inline void write_header(
     uint8_t* at, const char* session, uint64_t sequence, uint32_t count
 ) noexcept nogil:
@@ -51,8 +43,8 @@ cdef inline void write_header(
 
 
 cdef inline uint64_t first_time(const uint8_t* blocks) noexcept nogil:
-    """ns since midnight of the first message (ITCH 5.0: u48 at 5); 8 more bytes are read."""
-    return get64(blocks + 2 + 5) >> 16
+    """ns since midnight of the first message (ITCH 5.0: u48 at 5)."""
+    return be48(blocks + 2 + 5)
 
 
 cdef inline size_t measure(
@@ -62,8 +54,8 @@ cdef inline size_t measure(
     cdef size_t used = 0, length
     cdef uint32_t messages = 0
     while used < size and messages < limit:
-        length = 2 + get16(blocks + used)
-        assert used + length <= size
+        length = 2 + be16(blocks + used)
+        check(used + length <= size)
         if used + length > room:
             break
         used += length

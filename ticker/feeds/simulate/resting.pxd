@@ -3,6 +3,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memmove
 
+from ticker.feeds.checks cimport check
+
 
 cdef enum:
     BID = 0
@@ -16,11 +18,6 @@ cdef struct Resting:
     uint32_t price
 
 
-cdef inline void within(uint32_t index, uint32_t count) noexcept nogil:
-    """Checked in the debug build only, like every assertion of a kernel."""
-    assert index < count
-
-
 cdef inline bint behind(int side, uint32_t price, uint32_t other) noexcept nogil:
     """Is `price` worse than `other`, seen from `side`?"""
     return price < other if side == BID else price > other
@@ -31,7 +28,7 @@ cdef inline void put_in(
 ) noexcept nogil:
     """Insert behind every order of the same price. `orders` has room for depth + 1."""
     cdef uint32_t at = depth
-    assert depth < DEPTH
+    check(depth < DEPTH)
     while at and not behind(side, orders[at - 1].price, price):
         at -= 1
     memmove(&orders[at + 1], &orders[at], (depth - at) * sizeof(Resting))
@@ -41,5 +38,5 @@ cdef inline void put_in(
 
 
 cdef inline void take_out(Resting* orders, uint32_t depth, uint32_t at) noexcept nogil:
-    assert at < depth
+    check(at < depth)
     memmove(&orders[at], &orders[at + 1], (depth - at - 1) * sizeof(Resting))
