@@ -13,6 +13,7 @@ import click
 import structlog
 
 from ticker import log
+from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
 from ticker.feeds.simulate.exchange import Exchange, Settings
@@ -76,6 +77,13 @@ class Address(click.ParamType[tuple[str, int]]):
         if not port.isdecimal() or int(port) > 65535:
             self.fail(f"{value!r}: the port is 0 to 65535", param, ctx)
         return host, int(port)
+
+
+def optional_address(
+    ctx: click.Context, param: click.Parameter, value: str
+) -> tuple[str, int] | None:
+    """ADDR:PORT, or none."""
+    return None if value == "none" else Address().convert(value, param, ctx)
 
 
 def end_with_parent() -> None:
@@ -154,7 +162,13 @@ def command() -> None:
 )
 @click.option("--line-a", type=Address(), default="239.192.0.1:26477", show_default=True)
 @click.option("--line-b", type=Address(), default="239.192.0.2:26477", show_default=True)
-@click.option("--rerequest", type=Address(), default="127.0.0.1:26479", show_default=True)
+@click.option(
+    "--rerequest",
+    default="127.0.0.1:26479",
+    show_default=True,
+    callback=optional_address,
+    help="Of the re-request server, or none.",
+)
 @click.option("--interface", default="127.0.0.1", show_default=True)
 @click.option(
     "--history",
@@ -198,7 +212,7 @@ def itch(
     reorder: int,
     line_a: tuple[str, int],
     line_b: tuple[str, int],
-    rerequest: tuple[str, int],
+    rerequest: tuple[str, int] | None,
     interface: str,
     history: int,
     duration: float | None,
@@ -216,6 +230,8 @@ def itch(
             write(output, symbols, seed, int(messages), day, addresses, loss)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
+        except OSError as error:
+            raise FeedError(f"{output}: {error.strerror}; give another --output") from None
         return
     if die_with_parent:
         end_with_parent()

@@ -106,10 +106,9 @@ def simulator_command(feed: FeedConfig) -> list[str]:
     """The command that starts a feed's simulated exchange; it speaks to the feed's lines."""
     simulator = feed.simulator or SimulatorConfig()
     command = [sys.executable, "-m", "ticker", "simulate", "itch", "--die-with-parent"]
-    for line in feed.lines:
-        command += ["--to", line]
-    if feed.rerequest:
-        command += ["--rerequest", feed.rerequest]
+    command += ["--lines", str(len(feed.lines)), "--rerequest", feed.rerequest or "none"]
+    for option, line in zip(("--line-a", "--line-b"), feed.lines, strict=False):
+        command += [option, line]
     for option in ("symbols", "rate", "loss", "seed"):
         command += [f"--{option}", str(getattr(simulator, option))]
     return [*command, "--interface", feed.interface]
