@@ -2,6 +2,12 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
+cdef enum TradeFlag:
+    TRADE_SETS_LAST = 1
+    TRADE_SETS_RANGE = 2       # open, high, low
+    TRADE_COUNTS_VOLUME = 4
+    TRADE_REGULAR = 7
+
 
 cdef struct Trade:
     uint64_t match               # the venue's number of it, 0: none
