@@ -6,7 +6,8 @@
  * with one line of JSON on stdout, the port first. Ends with stdin.
  *
  *   accept N                  wait until N connections in all are there
- *   payload HEX               the bytes that every send sends from now on
+ *   payload HEX               the bytes that every send sends from now on (between runs that
+ *                             met no full socket)
  *   paced SECONDS INTERVAL    a round (one send on every socket) at every INTERVAL seconds
  *   tight SECONDS             round after round, no pause
  *
@@ -28,7 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static int *sockets;
+/* `at`: bytes of the current payload that a full socket has taken already */
+static struct { int fd; size_t at; } *sockets;
 static size_t socket_count, socket_room;
 static char *payload;
 static size_t payload_length;
@@ -69,7 +71,8 @@ static void accept_until(int listener, size_t wanted) {
             sockets = realloc(sockets, socket_room * sizeof *sockets);
             if (!sockets) die("realloc");
         }
-        sockets[socket_count++] = fd;
+        sockets[socket_count].at = 0;
+        sockets[socket_count++].fd = fd;
     }
     printf("{\"connections\": %zu}\n", socket_count);
 }
@@ -87,23 +90,31 @@ static void take_payload(const char *hex) {
     printf("{\"payload\": %zu}\n", length);
 }
 
-/* The hot loop is these six lines. */
-static size_t send_round(size_t *blocked) {
-    size_t sent = 0;
+/* The hot loop. A socket that is full gets the rest of its payload at its next turn. */
+static size_t send_round(size_t *blocked, size_t *bytes) {
+    size_t whole = 0;
     for (size_t i = 0; i < socket_count; i++) {
-        if (send(sockets[i], payload, payload_length, MSG_DONTWAIT | MSG_NOSIGNAL)
-            == (ssize_t)payload_length) sent++;
-        else ++*blocked;
+        size_t left = payload_length - sockets[i].at;
+        ssize_t sent = send(sockets[i].fd, payload + sockets[i].at, left,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent > 0) *bytes += (size_t)sent;
+        if (sent == (ssize_t)left) {
+            whole++;
+            sockets[i].at = 0;
+        } else {
+            ++*blocked;
+            if (sent > 0) sockets[i].at += (size_t)sent;
+        }
     }
-    return sent;
+    return whole;
 }
 
 static void run(double seconds, double interval) {
     int64_t start = clock_ns(CLOCK_MONOTONIC), end = start + (int64_t)(seconds * 1e9);
     int64_t cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID), next = start;
-    size_t rounds = 0, sends = 0, blocked = 0;
+    size_t rounds = 0, sends = 0, blocked = 0, bytes = 0;
     while (clock_ns(CLOCK_MONOTONIC) < end) {
-        sends += send_round(&blocked);
+        sends += send_round(&blocked, &bytes);
         rounds++;
         if (interval > 0) {
             next += (int64_t)(interval * 1e9);
@@ -114,7 +125,7 @@ static void run(double seconds, double interval) {
     cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     printf("{\"rounds\": %zu, \"sends\": %zu, \"blocked\": %zu, \"bytes\": %zu, "
            "\"cpu_ns\": %lld, \"wall_ns\": %lld}\n", rounds, sends, blocked,
-           sends * payload_length, (long long)cpu,
+           bytes, (long long)cpu,
            (long long)(clock_ns(CLOCK_MONOTONIC) - start));
 }
 

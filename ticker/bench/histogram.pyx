@@ -102,6 +102,6 @@ cdef class Histogram:
         """Count, percentiles and maximum in microseconds, by their usual names."""
         found = {"count": self.total}
         for fraction in PERCENTILES:
-            found[f"p{fraction * 100:g}_us"] = self.percentile(fraction) / 1000
-        found["max_us"] = self.maximum / 1000
+            found[f"p{fraction * 100:g}_us"] = self.percentile(fraction) / 1000.0
+        found["max_us"] = self.maximum / 1000.0
         return found

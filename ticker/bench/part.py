@@ -23,10 +23,14 @@ ANSWER_TIMEOUT = 120.0
 
 
 class Part:
-    """One started process. `name` is what messages call it."""
+    """One started process. `name` is what messages call it; a `server` takes no commands and
+    is ended by SIGTERM instead of by its stdin."""
 
-    def __init__(self, name: str, argv: list[str], pass_fds: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, name: str, argv: list[str], pass_fds: tuple[int, ...] = (), *, server: bool = False
+    ) -> None:
         self.name = name
+        self._server = server
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the part)
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
@@ -82,7 +86,8 @@ class Part:
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        for end in (None, self._process.terminate, self._process.kill):
+        ends = (self._process.terminate, self._process.kill)
+        for end in ends if self._server else (None, *ends):
             if end is not None:
                 end()
             try:
@@ -112,11 +117,12 @@ class Part:
 
 
 def python_part(
-    name: str, role: str, settings: dict[str, Any], pass_fds: tuple[int, ...] = ()
+    name: str, role: str, settings: dict[str, Any], pass_fds: tuple[int, ...] = (), *,
+    server: bool = False,
 ) -> Part:
     """A part that runs ticker/bench/actor.py in a fresh interpreter."""
     argv = [sys.executable, "-m", "ticker.bench.actor", role, json.dumps(settings)]
-    return Part(name, argv, pass_fds)
+    return Part(name, argv, pass_fds, server=server)
 
 
 def c_part(name: str, *arguments: str) -> Part:

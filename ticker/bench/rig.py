@@ -171,7 +171,7 @@ class Rig:
     def _part(
         self, role: str, settings: dict[str, Any], cores: tuple[int, ...], fds: tuple[int, ...]
     ) -> Part:
-        part = python_part(role, role, {**settings, "cores": cores}, fds)
+        part = python_part(role, role, {**settings, "cores": cores}, fds, server=role == "gateway")
         self._stack.callback(part.close)
         return part
 

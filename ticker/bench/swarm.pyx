@@ -451,7 +451,9 @@ cdef class Swarm:
         cdef epoll_event[EVENTS] events
         cdef int number, i
         cdef int told = 0
-        cdef int found = epoll_wait(self.epoll, events, EVENTS, timeout_ms)
+        cdef int found
+        with nogil:
+            found = epoll_wait(self.epoll, events, EVENTS, timeout_ms)
         if found < 0 and errno != EINTR:
             raise OSError(errno, os.strerror(errno), "epoll_wait")
         for i in range(found):

@@ -1,0 +1,83 @@
+"""What a report says besides its figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from ticker.bench import machine
+from ticker.bench.part import Part
+from ticker.bench.report import report, table, write
+from ticker.errors import BenchError
+
+
+def test_figures_stand_at_the_top_beside_where_and_when(tmp_path: Path) -> None:
+    made = report("fanout", {"clients": 5}, {"cpu_ratio_to_send_loop": 1.2, "void": None})
+    write(tmp_path / "new" / "report.json", made)
+    read = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert read == made
+    assert read["cpu_ratio_to_send_loop"] == 1.2
+    assert read["machine"].keys() == {"cpu", "cores", "memory_gb", "kernel"}
+    assert read["versions"].keys() >= {"ticker", "python", "uvloop", "aiohttp"}
+    assert datetime.fromisoformat(read["date"]).utcoffset() is not None
+    assert read["command"].startswith("ticker")
+    assert read["parameters"] == {"clients": 5}
+
+
+def test_the_table_has_every_figure_and_says_what_is_void() -> None:
+    made = report("fanout", {}, {
+        "cpu_ratio_spread": 0.1, "violations": {}, "void": "the generator was slow",
+        "sweep": [{"clients": 100, "ratio": 1.2, "seen": {}}, {"clients": 2000, "ratio": 1.31}],
+    })
+    shown = table(made)
+    assert "cpu_ratio_spread                 0.1" in shown
+    assert "violations                       none" in shown
+    assert "clients  ratio\n    100    1.2\n   2000   1.31" in shown
+    assert shown.endswith("VOID: the generator was slow")
+    assert "VOID" not in table({**made, "void": None})
+
+
+def test_cpu_and_memory_of_another_process() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(sum(range(10**6)), flush=True); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        used = machine.cpu_ns(process.pid)
+        memory = machine.memory_kb(process.pid)
+        process.communicate(b"\n")
+    assert 1_000_000 < used < 60_000_000_000
+    assert 0 < memory["private"] <= memory["rss"]
+    assert 0 < memory["pss"] <= memory["rss"]
+    own = machine.cpu_ns(os.getpid())
+    assert own <= time.clock_gettime_ns(time.CLOCK_PROCESS_CPUTIME_ID)
+
+
+def test_a_part_that_dies_says_why() -> None:
+    part = Part("the part", [sys.executable, "-c", "raise SystemExit('no room')"])
+    with pytest.raises(BenchError, match="the part ended with 1: no room"):
+        part.answer(timeout=20)
+    part.close()
+
+
+def test_a_part_that_is_late_is_an_error() -> None:
+    part = Part("the part", ["cat"])
+    with pytest.raises(BenchError, match=r"no answer within 0\.01 s"):
+        part.answer(timeout=0.01)
+    assert part.ask("echo", number=1) == {"do": "echo", "number": 1}
+    part.close()
+
+
+def test_an_answer_can_be_an_error() -> None:
+    part = Part("the part", ["cat"])
+    with pytest.raises(BenchError, match="the part: no such symbol"):
+        part.ask("x", error="no such symbol")
+    part.close()

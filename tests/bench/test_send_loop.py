@@ -1,0 +1,98 @@
+"""The C reference programs compile, run, and meet the swarm's raw readers."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ticker.bench.fanout import payload
+from ticker.bench.message import parse_frame, parse_message
+from ticker.bench.part import Part, c_part, compile_limit
+from ticker.bench.rig import Load
+from ticker.bench.swarm import VIOLATIONS, Swarm
+from ticker.bench.symbols import symbol_names
+from ticker.errors import BenchError
+
+Require = Callable[[object, str], None]
+LOAD = Load(clients=4, symbols=20, per_client=5)
+
+
+@pytest.fixture
+def loop(require: Require) -> Iterator[Part]:
+    require("cc", "no C compiler (cc)")
+    part = c_part("send_loop", str(min(os.sched_getaffinity(0))))
+    yield part
+    part.close()
+
+
+def ask(loop: Part, line: str) -> dict[str, int]:
+    loop.tell(line)
+    return loop.answer(timeout=20)
+
+
+def messages(data: bytes) -> list[str]:
+    """The kinds of all messages in frames that must fill `data` exactly."""
+    kinds = []
+    while data:
+        used, _, text = parse_frame(data)
+        assert used > 0
+        kinds.append(parse_message(text)["kind"])
+        data = data[used:]
+    return kinds
+
+
+def test_the_payload_is_whole_frames_of_any_size() -> None:
+    for size in range(100, 600):
+        made = payload(size, LOAD)
+        assert len(made) == size or (size in (128, 129) and len(made) == 130)
+        assert set(messages(made)) == {"update"}
+
+
+def test_every_send_reaches_its_reader(loop: Part) -> None:
+    swarm = Swarm("127.0.0.1", loop.answer()["port"], symbol_names(20), 4, 5, raw=True)
+    swarm.connect(timeout=10)
+    assert ask(loop, "accept 4") == {"connections": 4}
+    data = payload(450, LOAD)
+    assert ask(loop, f"payload {data.hex()}") == {"payload": 450}
+    paced = ask(loop, "paced 0.05 0.01")
+    swarm.drain(quiet=0.05, timeout=10)
+    seen = swarm.as_dict()
+    assert paced["sends"] == 4 * paced["rounds"]
+    assert seen["updates"] == len(messages(data)) * paced["sends"]
+    assert {name: seen[name] for name in VIOLATIONS} == dict.fromkeys(VIOLATIONS, 0)
+    assert paced["cpu_ns"] > 0
+    # Nobody reads meanwhile, so that sockets fill up in the midst of a payload.
+    tight = ask(loop, "tight 0.05")
+    swarm.drain(quiet=0.05, timeout=10)
+    assert swarm.as_dict()["bytes"] == paced["bytes"] + tight["bytes"]
+    assert swarm.as_dict()["malformed"] == 0
+    assert tight["sends"] + tight["blocked"] == 4 * tight["rounds"]
+
+
+def test_an_unknown_command_is_an_error(loop: Part) -> None:
+    loop.answer()
+    with pytest.raises(BenchError, match="unknown command"):
+        ask(loop, "dance")
+
+
+def test_the_walk_counts_by_type(tmp_path: Path, require: Require) -> None:
+    require("cc", "no C compiler (cc)")
+    day = tmp_path / "day.itch"
+    records = [b"S" + bytes(11), b"R" + bytes(38), b"R" + bytes(38)]
+    framed = b"".join(struct.pack(">H", len(each)) + each for each in records)
+    day.write_bytes(framed + b"\x00\x09cut")
+    done = subprocess.run([compile_limit("itch_walk"), day], capture_output=True, check=True)
+    walked = json.loads(done.stdout)
+    assert walked["types"] == {"S": 1, "R": 2}
+    assert (walked["messages"], walked["bytes"], walked["left"]) == (3, len(framed), 5)
+
+
+def test_benches_need_a_source_tree(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="source tree"):
+        compile_limit("send_loop", tmp_path)

@@ -1,0 +1,163 @@
+"""The swarm against a small real server: what it counts, and what it holds against a server."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ticker.bench.publisher import price_at
+from ticker.bench.swarm import VIOLATIONS, Swarm
+from ticker.bench.symbols import symbol_names
+from ticker.errors import BenchError
+from ticker.units import format_timestamp
+
+NOW = 1_774_794_601_234_000_000
+Frame = Callable[..., bytes]
+Server = Callable[..., Any]
+
+
+def price(frame: Frame, kind: str, symbol: str, time: int, **fields: object) -> bytes:
+    """A frame with the price that belongs to the time, unless told otherwise."""
+    shown = {"price": price_at(time) / 1e9, "timestamp": format_timestamp(time)}
+    return frame(type=kind, symbol=symbol, **{**shown, **fields})
+
+
+def snapshots(frame: Frame, command: dict[str, Any]) -> list[bytes]:
+    return [price(frame, "snapshot", symbol, NOW) for symbol in command["symbols"]]
+
+
+def started(server: Any, clients: int = 3, per_client: int = 2, **options: Any) -> Swarm:
+    swarm = Swarm(
+        "127.0.0.1", server.port, symbol_names(7), clients, per_client, verify=True, **options
+    )
+    swarm.connect(timeout=10)
+    return swarm
+
+
+def violations(swarm: Swarm) -> dict[str, int]:
+    return {name: number for name, number in swarm.as_dict().items() if name in VIOLATIONS}
+
+
+def test_every_symbol_has_as_many_subscribers() -> None:
+    swarm = Swarm("127.0.0.1", 1, symbol_names(10), 20, 5)
+    counted = Counter(symbol for client in range(20) for symbol in swarm.symbols_of(client))
+    assert counted == dict.fromkeys(symbol_names(10), 10)
+    assert all(len(set(swarm.symbols_of(client))) == 5 for client in range(20))
+
+
+def test_snapshots_and_updates_are_counted_and_timed(scripted_server: Server, frame: Frame) -> None:
+    server = scripted_server(lambda command: [
+        b"".join(snapshots(frame, command)),
+        b"".join(price(frame, "update", symbol, NOW + 5000) for symbol in command["symbols"]),
+    ])
+    swarm = started(server)
+    swarm.subscribe(timeout=10, watchers=3)
+    assert swarm.drain(quiet=0.05, timeout=10)
+    counts = swarm.as_dict()
+    assert (counts["snapshots"], counts["updates"], swarm.open) == (6, 6, 3)
+    assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0)
+    assert swarm.first_answer.total == swarm.latency.total == 6
+    times = [NOW + 5000] * 7
+    assert swarm.behind(times, watchers=3) == 0
+    assert swarm.behind([NOW + 9000] * 7, watchers=3) == 6
+    subscribed = sorted(tuple(command["symbols"]) for command in server.commands)
+    assert subscribed == sorted(tuple(swarm.symbols_of(client)) for client in range(3))
+
+
+def test_frames_may_come_in_pieces(scripted_server: Server, frame: Frame) -> None:
+    def answer(command: dict[str, Any]) -> list[bytes]:
+        whole = b"".join(snapshots(frame, command))
+        return [whole[at : at + 7] for at in range(0, len(whole), 7)]
+
+    swarm = started(scripted_server(answer), clients=1)
+    swarm.subscribe(timeout=10, watchers=1)
+    assert swarm.as_dict()["snapshots"] == 2
+    assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("backwards", {"kind": "update", "time": NOW - 1000}),
+        ("backwards", {"kind": "update", "time": NOW + 1000, "seq": 3}),
+        ("mismatched", {"kind": "update", "time": NOW + 1000, "price": 1.5}),
+        ("unasked", {"kind": "update", "time": NOW + 1000, "symbol": "NONE"}),
+        ("malformed", {"kind": "update", "time": NOW + 1000, "timestamp": "noon"}),
+    ],
+)
+def test_what_a_server_may_not_do_is_seen(
+    scripted_server: Server, frame: Frame, name: str, fields: dict[str, Any]
+) -> None:
+    def answer(command: dict[str, Any]) -> list[bytes]:
+        first = [price(frame, "snapshot", each, NOW, seq=4) for each in command["symbols"]]
+        wrong = {"symbol": command["symbols"][0], "seq": 5, **fields}
+        return [b"".join([*first, price(frame, wrong.pop("kind"), **wrong)])]
+
+    swarm = started(scripted_server(answer), clients=1)
+    swarm.subscribe(timeout=10, watchers=1)
+    swarm.drain(quiet=0.05, timeout=10)
+    assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0) | {name: 1}
+
+
+def test_an_update_before_the_snapshot_is_seen(scripted_server: Server, frame: Frame) -> None:
+    server = scripted_server(
+        lambda command: [price(frame, "update", each, NOW) for each in command["symbols"]]
+    )
+    swarm = started(server, clients=1)
+    swarm.subscribe(timeout=10, watchers=1)
+    assert swarm.as_dict()["before_snapshot"] == 2
+
+
+def test_probes_subscribe_in_turn_and_take_it_back(scripted_server: Server, frame: Frame) -> None:
+    server = scripted_server(
+        lambda command: snapshots(frame, command) if command["action"] == "subscribe" else []
+    )
+    swarm = started(server, clients=5)
+    swarm.subscribe(timeout=10, watchers=1)
+    swarm.reset()
+    swarm.probe(watchers=1, rate=100, seconds=0.1)
+    swarm.drain(quiet=0.05, timeout=10)
+    actions = Counter(command["action"] for command in server.commands)
+    assert actions == {"subscribe": 1 + 10, "unsubscribe": 8}
+    assert swarm.first_answer.total == 10 * 2
+    assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0)
+
+
+def test_a_refused_upgrade_is_an_error(scripted_server: Server) -> None:
+    server = scripted_server(lambda _: [], head=b"HTTP/1.1 503 Full\r\n\r\n")
+    with pytest.raises(BenchError, match="503 Full"):
+        started(server)
+
+
+def test_missing_snapshots_are_an_error(scripted_server: Server, frame: Frame) -> None:
+    server = scripted_server(lambda command: snapshots(frame, command)[:1])
+    swarm = started(server, clients=2)
+    with pytest.raises(BenchError, match="2 snapshots are missing"):
+        swarm.subscribe(timeout=0.2, watchers=2)
+
+
+def test_nobody_listens(free_port: int) -> None:
+    swarm = Swarm("127.0.0.1", free_port, symbol_names(2), 1, 1)
+    with pytest.raises((BenchError, OSError), match="refused"):
+        swarm.connect(timeout=5)
+
+
+def test_the_control_descriptor_ends_a_run(scripted_server: Server) -> None:
+    reader, writer = os.pipe()
+    try:
+        swarm = started(scripted_server(lambda _: []), control_fd=reader)
+        os.write(writer, b"x")
+        assert swarm.run(seconds=10)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.parametrize("per_client", [0, 8])
+def test_a_client_takes_some_of_the_symbols(per_client: int) -> None:
+    with pytest.raises(ValueError, match="of 7 symbols"):
+        Swarm("127.0.0.1", 1, symbol_names(7), 1, per_client)
