@@ -247,8 +247,11 @@ class Scheduler:
             return
         self.cancel()
         self.timer_at = now + wait
+        # uvloop's timers count in milliseconds: round up, or a turn comes before its time
         self.timer = (
-            self.loop.call_later(wait / NS, self.turn) if wait else self.loop.call_soon(self.turn)
+            self.loop.call_later((wait // 1_000_000 + 1) / 1000, self.turn)
+            if wait
+            else self.loop.call_soon(self.turn)
         )
 
 
