@@ -47,7 +47,14 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, ROW_STALE, ROW_TEST, Values
+from ticker.shm.layout cimport (
+    RECORD_PRINT,
+    RECORD_TRADE,
+    ROW_SHARED_MICROSECOND,
+    ROW_STALE,
+    ROW_TEST,
+    Values,
+)
 
 from typing import NamedTuple
 
@@ -288,7 +295,12 @@ cdef class Market:
             self.flush(self.publisher.last_publish_time)
         count(self.counters, FEED_TRADES, 1)
         values.seq += 1
+        values.flags &= ~<uint64_t>ROW_STALE
         if flags & TRADE_SETS_LAST:
+            if price != values.price and time - values.exchange_time < 1000:
+                values.flags |= ROW_SHARED_MICROSECOND
+            else:
+                values.flags &= ~<uint64_t>ROW_SHARED_MICROSECOND
             values.price = price
             values.size = size
             values.exchange_time = time
@@ -300,7 +312,6 @@ cdef class Market:
         if flags & TRADE_COUNTS_VOLUME:
             values.volume += size
             values.trades += 1
-        values.flags &= ~<uint64_t>ROW_STALE
         mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
         if self.publisher.publishing:
             self.publisher.trade(

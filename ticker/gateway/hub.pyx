@@ -40,7 +40,13 @@ from ticker.shm.counters cimport (
     record_duration,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport RECORD_CORRECTION, RECORD_PRINT, RECORD_TRADE, Record, Values
+from ticker.shm.layout cimport (
+    RECORD_CORRECTION,
+    RECORD_TRADE,
+    ROW_SHARED_MICROSECOND,
+    Record,
+    Values,
+)
 from ticker.shm.ring cimport RingReader
 
 
@@ -165,7 +171,10 @@ cdef class Hub:
         if values.price == topic.price and values.exchange_time == topic.time:
             return 0
         topic.price = values.price
-        topic.ambiguous = 1
+        topic.ambiguous = (
+            topic.time != 0 or self.board.rows[symbol].count > 1
+            or values.flags & ROW_SHARED_MICROSECOND != 0
+        )
         topic.publish_time = values.publish_time
         if values.exchange_time > topic.time:
             topic.time = values.exchange_time  # a taken-back trade never takes time back
@@ -196,6 +205,8 @@ cdef class Hub:
     # -- rings ----------------------------------------------------------------------------
 
     cdef int _drain(self) except -1:
+        if self.board.count > self.topic_count:
+            self._grow()  # the board was refreshed by somebody else
         for feed, reader in self.readers:
             if (<RingReader>reader).pending():
                 self._drain_ring(feed, <RingReader>reader)
@@ -230,6 +241,7 @@ cdef class Hub:
         return 0
 
     cdef void _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil:
+        assert symbol < self.topic_count
         cdef Topic* topic = self.topics + symbol
         cdef uint64_t* seq = self.row_seq[feed] + record.row
         if record.seq <= seq[0]:
@@ -564,8 +576,6 @@ cdef class Hub:
         self._drain()
         for wanted in symbols:
             symbol = wanted
-            if symbol >= self.topic_count:
-                self._grow()
             slot = self._find(connection, symbol)
             if slot < 0:
                 self._attach(connection, place, symbol)

@@ -112,6 +112,7 @@ cdef enum TradingStatus:
 cdef enum RowFlag:
     ROW_STALE = 1                # restored or carried over, no live tick since
     ROW_TEST = 2                 # a test issue of the venue
+    ROW_SHARED_MICROSECOND = 4   # the price before the last had the same time, cut to 1 us
 
 # The values of a row: what one copy holds. Prices are 1e-9 units, 0 where there is none
 # (has_* bits would cost a word; no venue trades at 0); times are ns since the epoch, UTC.

@@ -1,0 +1,267 @@
+"""A real gateway worker in its own process, fed by a real segment that the test writes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from ticker import log
+from ticker.config import Config, GatewayConfig
+from ticker.gateway import worker
+from ticker.gateway.context import GatewayContext
+from ticker.shm import counters, segment
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import KIND_GATEWAY
+from ticker.shm.ring import RingWriter
+from ticker.shm.table import TableWriter
+
+E9 = 1_000_000_000
+TRADE, CORRECTION = 1, 5
+_instances = itertools.count()
+
+
+@dataclass
+class Rig:
+    """One feed that the test publishes to, and one gateway worker that serves it."""
+
+    name: str
+    config: Config
+    geometry: segment.Geometry = field(
+        default_factory=lambda: segment.Geometry(rows=64, rings=2, ring_capacity=1024)
+    )
+
+    def __post_init__(self) -> None:
+        self.boot_id = time.time_ns() & 0x7FFFFFFF
+        now = time.time_ns()
+        self.feed_name = segment.feed_name(self.name, "f")
+        self.gateway_name = segment.gateway_name(self.name, 0)
+        self.feed = segment.create_feed(self.feed_name, self.geometry, self.boot_id, now)
+        self.own = segment.create_gateway(self.gateway_name, self.boot_id, now)
+        self.doorbell = os.eventfd(0, os.EFD_NONBLOCK)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(128)
+        self.port = self.listener.getsockname()[1]
+        self.table = TableWriter(self.feed)
+        self.rings = [RingWriter(self.feed, ring) for ring in range(self.geometry.rings)]
+        self.seq: dict[int, int] = {}
+        self.heartbeat = Heartbeat(self.feed)
+        self.heartbeat.take_over(os.getpid(), now)
+        self.heartbeat.set_state(counters.LIVE)
+        self.ringer = DoorbellRinger(
+            [(segment.attach(self.gateway_name, KIND_GATEWAY), self.doorbell)]
+        )
+        self.counters = Counters(self.own)
+        self.own_heartbeat = Heartbeat(self.own)
+        self.pid = self._fork()
+
+    def _fork(self) -> int:
+        context = GatewayContext(
+            0, self.gateway_name, self.boot_id, (("f", self.feed_name),), self.listener,
+            self.doorbell, (self.gateway_name,),
+        )
+        epoch = self.own_heartbeat.epoch
+        pid = os.fork()
+        if pid:
+            wait_for(lambda: self.own_heartbeat.epoch > epoch)
+            return pid
+        code = 1
+        try:
+            log.configure("json")
+            worker.run(self.config, context)
+            code = 0
+        finally:
+            os._exit(code)
+
+    def restart(self) -> None:
+        """Kill the worker the hard way and fork its replacement."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.pid = self._fork()
+
+    def row(self, symbol: str) -> int:
+        return self.table.add(symbol, "XNAS")
+
+    def trade(self, row: int, price: int, *, time_ns: int = 0, ring: bool = True) -> int:
+        """Publish a trade as a feed worker does: row, ring, doorbell; its exchange time."""
+        now = time_ns or time.time_ns()
+        seq = self.seq[row] = self.seq.get(row, 0) + 1
+        self.table.put(
+            row, price=price, size=100, exchange_time=now, receive_time=now, publish_time=now,
+            seq=seq,
+        )
+        if ring:
+            self.record(row, TRADE, price, now, seq)
+        return now
+
+    def record(self, row: int, kind: int, price: int, now: int, seq: int) -> None:
+        ring = self.rings[row % len(self.rings)]
+        ring.put(row, kind, price, 100, now, now, now, seq)
+        self.heartbeat.beat(time.time_ns())
+        self.ringer.ring_from_python()
+
+    def close(self) -> int:
+        """SIGTERM; the worker's exit status."""
+        os.kill(self.pid, signal.SIGTERM)
+        _, status = os.waitpid(self.pid, 0)
+        self.listener.close()
+        os.close(self.doorbell)
+        for name in (self.feed_name, self.gateway_name):
+            segment.remove(name)
+        return status
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """A rig with the default configuration, or with GatewayConfig(**param)."""
+    options = getattr(request, "param", {})
+    config = Config(gateway=GatewayConfig(**{"max_connections": 512, **options}))
+    made = Rig(f"t{os.getpid()}-{next(_instances)}", config)
+    yield made
+    assert made.close() == 0
+
+
+class Client:
+    """A WebSocket client on a bare socket: every byte is the test's own."""
+
+    def __init__(
+        self, port: int, *, handshake: bool = True, receive_buffer: int = 65536
+    ) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(10)
+        self.buffer = b""
+        self.head = b""
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            if handshake:
+                self.socket.sendall(self.request())
+                self.head = self.read_until(b"\r\n\r\n")
+        except BaseException:
+            self.socket.close()
+            raise
+
+    @staticmethod
+    def request(*extra: str, key: str = "dGhlIHNhbXBsZSBub25jZQ==") -> bytes:
+        lines = [
+            "GET /stream HTTP/1.1", "Host: localhost", "Upgrade: websocket",
+            "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13",
+            *extra,
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def read_until(self, mark: bytes) -> bytes:
+        while mark not in self.buffer:
+            got = self.socket.recv(65536)
+            if not got:
+                raise EOFError(self.buffer)
+            self.buffer += got
+        found, _, self.buffer = self.buffer.partition(mark)
+        return found + mark
+
+    def read(self, length: int) -> bytes:
+        while len(self.buffer) < length:
+            got = self.socket.recv(65536)
+            if not got:
+                raise EOFError(self.buffer)
+            self.buffer += got
+        found, self.buffer = self.buffer[:length], self.buffer[length:]
+        return found
+
+    @staticmethod
+    def frame(payload: bytes, opcode: int = 1, fin: bool = True) -> bytes:
+        size = len(payload)
+        head = bytes([fin << 7 | opcode])
+        if size < 126:
+            head += bytes([0x80 | size])
+        elif size < 65536:
+            head += bytes([0x80 | 126]) + size.to_bytes(2, "big")
+        else:
+            head += bytes([0x80 | 127]) + size.to_bytes(8, "big")
+        mask = b"\x12\x34\x56\x78"
+        return head + mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(payload))
+
+    def send(self, message: object) -> None:
+        self.socket.sendall(self.frame(msgspec.json.encode(message)))
+
+    def receive_frame(self) -> tuple[int, bytes]:
+        first, size = self.read(2)
+        assert not size & 0x80, "a server's frame is not masked"
+        if size == 126:
+            size = int.from_bytes(self.read(2), "big")
+        elif size == 127:
+            size = int.from_bytes(self.read(8), "big")
+        assert first & 0x80
+        return first & 0x0F, self.read(size)
+
+    def receive(self) -> dict[str, object]:
+        """The next text message, as an object."""
+        while True:
+            opcode, payload = self.receive_frame()
+            if opcode == 1:
+                return dict(msgspec.json.decode(payload))
+            assert opcode == 9, (opcode, payload)
+
+    def receive_close(self) -> int:
+        """The close code that the server sends next; text before it is skipped."""
+        while True:
+            opcode, payload = self.receive_frame()
+            if opcode == 8:
+                return int.from_bytes(payload[:2], "big")
+
+    def quiet(self, seconds: float) -> bool:
+        """Nothing comes within `seconds`."""
+        self.socket.settimeout(seconds)
+        try:
+            with contextlib.suppress(TimeoutError):
+                return not self.buffer and self.socket.recv(1, socket.MSG_PEEK) is None
+            return True
+        finally:
+            self.socket.settimeout(10)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def connect(rig: Rig) -> Iterator[Callable[..., Client]]:
+    """connect() -> Client of the rig's gateway; all are closed at the end."""
+    clients: list[Client] = []
+
+    def make(**options: Any) -> Client:
+        clients.append(Client(rig.port, **options))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client_type() -> type[Client]:
+    return Client
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Return as soon as `condition()` holds; fail when it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+
+
+@pytest.fixture(name="wait_for")
+def wait_for_fixture() -> Callable[..., None]:
+    return wait_for
