@@ -230,14 +230,14 @@ def test_over_the_symbol_limit_nothing_is_changed(rig: Any, connect: Connect) ->
 
 
 @pytest.mark.parametrize("rig", [{"commands_per_second": 1, "commands_burst": 3}], indirect=True)
-def test_commands_are_limited(rig: Any, connect: Connect) -> None:
+def test_commands_are_limited(connect: Connect) -> None:
     client = connect()
     for _ in range(4):
         client.send({"action": "subscribe", "symbols": ["NONE"]})
     assert [client.receive()["code"] for _ in range(4)] == [460, 460, 460, 429]
 
 
-def test_five_refused_messages_close_with_1008(rig: Any, connect: Connect) -> None:
+def test_five_refused_messages_close_with_1008(connect: Connect) -> None:
     client = connect()
     for _ in range(5):
         client.send({"action": "fly"})
@@ -337,7 +337,7 @@ def test_ping_is_answered_with_its_payload(connect: Connect) -> None:
 
 @pytest.mark.parametrize("rig", [{"ping_interval": 0.3}], indirect=True)
 @pytest.mark.slow
-def test_client_that_never_pongs_is_closed(rig: Any, connect: Connect) -> None:
+def test_client_that_never_pongs_is_closed(connect: Connect) -> None:
     assert connect().receive_close() == 1008
 
 
