@@ -1,11 +1,43 @@
 """The process entry of a feed worker: one feed, one segment, one core.
 
 `run` is called by the supervisor in a forked child and returns when the feed was told to stop.
+
+A worker that finds rows in its segment is the successor of one that died. With a re-request
+server and `rebuild` it asks for the session from 1, computes everything again and shows nothing
+before it has caught up with its predecessor and with the lines; otherwise it goes on with the
+rows as they are and asks for what it missed. Either way nothing that readers see goes back.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
+
+import structlog
+
+from ticker.clock import Clock, now_ns
+from ticker.config import FeedConfig, parse_address, session_date
+from ticker.feeds.day import midnight_ns, session_day
+from ticker.feeds.pipeline import build
+from ticker.feeds.session import SessionOptions, resume_point
+from ticker.feeds.transports.udp import UdpTransport
+from ticker.shm import counters
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.segment import attach
+
+log = structlog.get_logger()
+
+SECOND = 1_000_000_000
+BEAT = SECOND // 10
+"""ns between two signs of life."""
+SILENCES = 3
+"""A feed that is silent for so many of its heartbeats is stale."""
+WINDOW_SHARE = 256
+"""Bytes of socket buffer for each message on its way from the re-request server."""
+WINDOW_MOST = 16_384
 
 
 @dataclass(frozen=True)
@@ -19,3 +51,150 @@ class FeedContext:
     instance: str = "default"
     gateways: tuple[tuple[str, int], ...] = ()
     """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
+
+
+def run(config: FeedConfig, context: FeedContext) -> None:
+    """Serve a feed until SIGTERM or SIGINT.
+
+    Raises:
+        SegmentError: the segment is not there or not the expected one.
+        FeedError: an address cannot be listened on, or no such protocol or session.
+    """
+    worker = FeedWorker(config, context)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    try:
+        worker.loop()
+    finally:
+        worker.close()
+
+
+class FeedWorker:
+    """A feed's sockets, its pipeline and its signs of life."""
+
+    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
+        self.config = config
+        self.clock = clock
+        self.stopping = False
+        self.state = -1
+        self.mapping = attach(
+            context.segment, KIND_FEED, boot_id=context.boot_id, writable=True
+        )
+        self.resume = resume_point(self.mapping)
+        self.heartbeat = Heartbeat(self.mapping)
+        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
+        self.counters = Counters(self.mapping)
+        self.drops_before = self.counters["socket_drops"]
+        self.transport = UdpTransport(
+            [parse_address(line) for line in config.lines],
+            interface=config.interface,
+            rerequest=parse_address(config.rerequest) if config.rerequest else None,
+        )
+        self.rebuilds = config.rebuild and config.rerequest is not None
+        self.day = session_day(clock(), config.timezone)
+        self.pipeline = build(
+            self.mapping, config.protocol, config.session, session_date(config, self.day),
+            venue=config.venue, currency=config.currency, timezone=config.timezone,
+            ringer=_ringer(context), session_options=self._session_options(),
+        )
+        self.session = self.pipeline.session
+        self.market = self.pipeline.market
+        self.rows_adopted = self.market.adopt_rows(rebuild=self.rebuilds)
+        self.market.set_publishing(not self.rebuilds)
+
+    def _session_options(self) -> SessionOptions:
+        config = self.config
+        return SessionOptions(
+            join="start" if self.rebuilds else "live",
+            resume=None if self.rebuilds else self.resume,
+            rerequest=config.rerequest is not None,
+            request_timeout_ns=int(config.request_timeout * SECOND),
+            request_attempts=config.request_attempts,
+            request_window=min(WINDOW_MOST, self.transport.receive_buffer // WINDOW_SHARE),
+            quiet_ns=int(SILENCES * config.heartbeat * SECOND),
+        )
+
+    def loop(self) -> None:
+        """Receive and publish until `stop`."""
+        log.info(
+            "feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted,
+            rebuild=self.rebuilds, receive_buffer=self.transport.receive_buffer,
+        )
+        beat = 0
+        while not self.stopping:
+            now = self.clock()
+            if now >= self.session.next_deadline(now):
+                self.transport.send(self.session.data_to_send(now))
+                self.market.publish(now)
+            if not self.market.publishing and self._caught_up():
+                self.market.set_publishing(True)
+                self.market.publish(now)
+            if now >= beat or now < beat - BEAT:
+                beat = now + BEAT
+                self._beat(now)
+            self.transport.run(self.session, self._next_look(now, beat))
+        self.market.publish(self.clock())
+
+    def stop(self) -> None:
+        """Leave `loop` soon. May be called by a signal handler."""
+        self.stopping = True
+
+    def close(self) -> None:
+        """Give the sockets back, and let readers know that nobody feeds this feed now."""
+        self.transport.close()
+        self.heartbeat.set_state(counters.STALE)
+        log.info("feed stopped", feed=self.config.name)
+
+    def _next_look(self, now: int, beat: int) -> int:
+        """While a rebuild is under way, look often whether it is done."""
+        return beat if self.market.publishing else min(beat, now + SECOND // 1000)
+
+    def _caught_up(self) -> bool:
+        """A rebuild has reached all that was shown before, and what the lines brought first."""
+        session = self.session
+        target = session.joined_at
+        if self.resume and self.resume[0] == session.session_id:
+            target = max(target, self.resume[1])
+        return 0 < target <= session.next_expected_sequence
+
+    def _beat(self, now: int) -> None:
+        self.heartbeat.beat(now)
+        self.counters.put("socket_drops", self.drops_before + self.transport.drops)
+        state = self._state(now)
+        if state != self.state:
+            self.state = state
+            self.heartbeat.set_state(state)
+            log.info("feed " + self.heartbeat.state, feed=self.config.name)
+        if state != counters.LIVE:
+            self._follow_the_calendar(now)
+
+    def _state(self, now: int) -> int:
+        """A FeedLiveness (layout.pxd)."""
+        session = self.session
+        if session.ended:
+            return counters.ENDED
+        if not session.last_packet_ns:
+            return counters.STARTING
+        if now - session.last_packet_ns > SILENCES * self.config.heartbeat * SECOND:
+            return counters.STALE
+        if session.recovering or not self.market.publishing:
+            return counters.RECOVERING
+        return counters.LIVE
+
+    def _follow_the_calendar(self, now: int) -> None:
+        """A session that begins on another day counts its times from that day's midnight; one
+        that goes on past midnight does not change, hence only while nothing comes."""
+        day = session_day(now, self.config.timezone)
+        if day != self.day and self.config.date == "today":
+            self.day = day
+            self.pipeline.protocol.midnight_ns = midnight_ns(day, self.config.timezone)
+
+
+def _ringer(context: FeedContext) -> DoorbellRinger:
+    """The doors of all gateways; their segments are the supervisor's work and exist by now."""
+    return DoorbellRinger(
+        [
+            (attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd)
+            for name, fd in context.gateways
+        ]
+    )

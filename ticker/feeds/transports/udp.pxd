@@ -1,0 +1,43 @@
+"""UDP: see udp.pyx."""
+
+from libc.stdint cimport int64_t, uint8_t
+from posix.uio cimport iovec
+
+from ticker.feeds.market cimport Market
+from ticker.feeds.session cimport Session
+
+cdef extern from "<sys/socket.h>" nogil:
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+        int msg_flags
+
+    struct mmsghdr:
+        msghdr msg_hdr
+        unsigned int msg_len
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+
+cdef enum:
+    BATCH = 32                     # datagrams of one system call
+    BUFFER = 9216                  # bytes of one: a jumbo frame's payload fits
+    MOST_SOCKETS = 4
+
+
+cdef class UdpTransport:
+    cdef readonly list sockets     # in the order of `lines`
+    cdef object rerequest          # the socket among them, or None
+    cdef int used
+    cdef pollfd polled[MOST_SOCKETS]
+    cdef int lines[MOST_SOCKETS]
+    cdef mmsghdr headers[BATCH]
+    cdef iovec vectors[BATCH]
+    cdef uint8_t* buffers
+
+    cdef int _receive(self, int index, Session session) noexcept nogil
+    cdef int _poll(self, int64_t timeout_ns) noexcept nogil
+    cdef bint _turn(self, Session session, Market market, int64_t until_ns) noexcept nogil
