@@ -61,15 +61,15 @@ def run(load: Load, duration: float) -> dict[str, Any]:
         measured = Measured()
         gateway_segment(rig, clients, Measured(), SEGMENT_SECONDS)
         clients.ask("reset")
-        size = 0
+        size = taken = 0
         for _ in range(max(1, round(duration / SEGMENT_SECONDS))):
             gateway_segment(rig, clients, measured, SEGMENT_SECONDS)
             deltas = measured.deltas
             if round(deltas["bytes_sent"] / deltas["client_flushes"]) != size:
                 size = round(deltas["bytes_sent"] / deltas["client_flushes"])
-                _say(loop, f"payload {payload(size, load).hex()}")
+                taken = _say(loop, f"payload {payload(size, load).hex()}")["payload"]
             loop_segment(rig, loop, readers, measured)
-        return results(load, measured, clients.results(), size)
+        return results(load, measured, clients.results(), taken)
 
 
 def gateway_segment(rig: Rig, clients: Clients, measured: Measured, seconds: float) -> None:
@@ -156,7 +156,7 @@ def _frame(message: bytes) -> bytes:
     return b"\x81\x7e" + len(message).to_bytes(2, "big") + message
 
 
-def results(load: Load, measured: Measured, seen: SwarmResults, size: int) -> dict[str, Any]:
+def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> dict[str, Any]:
     """What goes into the report."""
     gateway, paced, tight = (
         statistics.median(each) for each in (measured.gateway, measured.paced, measured.tight)
@@ -169,7 +169,8 @@ def results(load: Load, measured: Measured, seen: SwarmResults, size: int) -> di
         "cpu_us_per_client_flush": round(gateway / 1e3, 3),
         "send_loop_us_per_send": round(paced / 1e3, 3),
         "tight_send_loop_us_per_send": round(tight / 1e3, 3),
-        "bytes_per_send": size,
+        "bytes_per_client_flush": round(deltas["bytes_sent"] / flushes, 1),
+        "bytes_per_send": taken,
         "updates_per_client_flush": round(deltas["updates_sent"] / flushes, 3),
         "client_flushes_per_second": round(flushes / measured.seconds),
         "encodes_per_client_flush": round(deltas["encoded"] / flushes, 3),

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ticker.bench import machine
 from ticker.bench.part import compile_limit
@@ -175,7 +175,7 @@ def _server(config: Path, core: int) -> Iterator[None]:
         )
         assert process.stdout is not None
         try:
-            _await_line(process)
+            _await_line(process, log)
             yield
         finally:
             process.send_signal(signal.SIGTERM)
@@ -187,7 +187,7 @@ def _server(config: Path, core: int) -> Iterator[None]:
             process.stdout.close()
 
 
-def _await_line(process: subprocess.Popen[bytes]) -> None:
+def _await_line(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     """The one line that says that the server is up."""
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
@@ -195,7 +195,8 @@ def _await_line(process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_TIMEOUT
     while b"http://" not in said:
         if process.poll() is not None or time.monotonic() > end:
-            raise BenchError(f"`ticker serve` did not come up: {said.decode()[-2000:]}")
+            log.seek(0)
+            raise BenchError(f"`ticker serve` did not come up: {log.read()[-2000:].decode()}")
         said += process.stdout.read() or b""
         time.sleep(0.02)
 

@@ -18,13 +18,24 @@ def report(bench: str, parameters: dict[str, Any], results: dict[str, Any]) -> R
     """What a bench found, with where and when; `results` keeps its names at the top level."""
     return {
         "bench": bench,
-        "command": shlex.join(["ticker", *sys.argv[1:]]),
+        "command": shlex.join(["ticker", *_without_json(sys.argv[1:])]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),
         "versions": machine.versions(),
         "parameters": parameters,
         **results,
     }
+
+
+def _without_json(arguments: list[str]) -> list[str]:
+    """The arguments without where the report goes, which is a path of this machine."""
+    kept = []
+    skip = False
+    for argument in arguments:
+        if not skip and argument != "--json" and not argument.startswith("--json="):
+            kept.append(argument)
+        skip = not skip and argument == "--json"
+    return kept
 
 
 def write(path: Path, found: Report) -> None:

@@ -1,0 +1,102 @@
+"""bench/RESULTS.md from the reports of `ticker bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ticker.bench.report import columns, figure
+
+Report = dict[str, Any]
+SKIPPED = {"bench", "command", "date", "machine", "versions", "parameters", "void"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that has a goal: which report has it, its name there, and the bound."""
+
+    what: str
+    run: str
+    figure: str
+    holds: Callable[[float], bool]
+    bound: str
+
+
+def at_most(bound: float) -> Callable[[float], bool]:
+    """Holds for figures up to the bound."""
+    return lambda found: found <= bound
+
+
+def at_least(bound: float) -> Callable[[float], bool]:
+    """Holds for figures from the bound on."""
+    return lambda found: found >= bound
+
+
+GOALS = (
+    Goal("Snapshot after subscribe, p99, 1,000 clients, feed running", "snapshot",
+         "snapshot_p99_us", at_most(5000), "≤ 5,000 µs"),
+    Goal("Ingest of a generated day, one core", "ingest",
+         "messages_per_second", at_least(5_000_000), "≥ 5,000,000 /s"),
+    Goal("Ingest over UDP at 1M messages/s: messages lost", "ingest-udp",
+         "messages_lost", at_most(0), "0"),
+    Goal("Ingest over UDP at 1M messages/s: receive to publish, p99", "ingest-udp",
+         "receive_to_publish_p99_us", at_most(5000), "≤ 5,000 µs"),
+    Goal("CPU per client flush ÷ send loop's CPU per send, 2,000 clients", "fanout",
+         "cpu_ratio_to_send_loop", at_most(1.35), "≤ 1.35"),
+    Goal("The same from 100 to 15,000 clients: spread", "fanout-sweep",
+         "cpu_ratio_spread", at_most(0.15), "≤ 0.15"),
+    Goal("Gateway memory per idle client with 5 subscriptions", "connections",
+         "kb_per_idle_client", at_most(2.0), "≤ 2.0 kB"),
+)
+
+
+def render(reports: dict[str, Report]) -> str:
+    """The whole page; `reports` by the name of their run."""
+    lines = [
+        "# Results",
+        "",
+        "Written by `make bench` from the reports of `ticker bench`; nothing here is typed by "
+        "hand. A run in which the load generator was the bottleneck is void and says so.",
+        "",
+        "| figure | goal | measured | |",
+        "| --- | --- | --- | --- |",
+        *(row(goal, reports[goal.run]) for goal in GOALS if goal.run in reports),
+    ]
+    for name, found in reports.items():
+        lines += section(name, found)
+    return "\n".join(lines) + "\n"
+
+
+def row(goal: Goal, found: Report) -> str:
+    """One line of the table of goals."""
+    measured = found[goal.figure]
+    if found["void"]:
+        verdict = "void"
+    else:
+        verdict = "met" if goal.holds(measured) else "**missed**"
+    return f"| {goal.what} | {goal.bound} | {measured:,} | {verdict} |"
+
+
+def section(name: str, found: Report) -> list[str]:
+    """One report: command, machine, versions, date, and every figure."""
+    machine, versions = found["machine"], found["versions"]
+    lines = [
+        "",
+        f"## {name}",
+        "",
+        f"`{found['command']}`  ",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"Linux {machine['kernel']}; "
+        + ", ".join(f"{key} {value}" for key, value in versions.items())
+        + f"; {found['date']}",
+    ]
+    if found["void"]:
+        lines += ["", f"**Void**: {found['void']}."]
+    lines += ["", "```text"]
+    for key, value in found.items():
+        if key in SKIPPED:
+            continue
+        runs = isinstance(value, list) and value and isinstance(value[0], dict)
+        lines += columns(value) if runs else figure(key, value)
+    return [*lines, "```"]
