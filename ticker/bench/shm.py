@@ -250,7 +250,9 @@ def stress_kills(kills: int, plain: int = 0, seed: int = 1) -> dict[str, Any]:
             "in_record": sum(each == "record" for each in cut),
             "between": sum(each == "between" for each in cut),
             "repaired": Counters(run.attach())["rows_repaired"] + last.repaired,
-            "records": received,
+            "records": received["received"],
+            "records_torn": received["torn"],
+            "records_skipped": received["skipped"],
             "records_uncounted": ring.cursor - received["received"] - received["skipped"],
         }
 

@@ -103,6 +103,7 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
     try:
         mapping.check(kind, boot_id)
     except SegmentError as error:
+        del mapping  # a traceback that somebody keeps would keep it mapped
         raise SegmentError(f"{name}: {error}") from None
     return mapping
 
