@@ -109,8 +109,8 @@ cdef int write_size(char* out, uint64_t size, uint64_t exponent) noexcept nogil:
 
 
 cdef struct Second:
-    uint64_t start               # its first ns since the epoch, as the int64's bits
-    char text[20]                # 2026-03-29T14:30:01.
+    int64_t second               # since the epoch
+    char text[20]                # its text: 2026-03-29T14:30:01.
 
 cdef Second last_second
 
@@ -145,7 +145,7 @@ cdef void write_second(int64_t second) noexcept nogil:
     text[16] = c":"
     two_digits(text + 17, <uint32_t>(rest % 60))
     text[19] = c"."
-    last_second.start = <uint64_t>second * 1000000000
+    last_second.second = second
 
 
 write_second(0)
@@ -153,16 +153,15 @@ write_second(0)
 
 cdef int write_timestamp(char* out, int64_t ns) noexcept nogil:
     """RFC 3339 in UTC with microseconds (cut, not rounded); TIMESTAMP_TEXT bytes."""
-    # In uint64, as an int64 may overflow here; a later and an earlier time both look far off.
-    cdef uint64_t rest = <uint64_t>ns - last_second.start
-    cdef int64_t second
+    cdef int64_t second = ns // 1000000000
+    # in uint64: the first second of the range begins before an int64 does
+    cdef uint64_t rest = <uint64_t>ns - <uint64_t>second * 1000000000
     cdef uint32_t micros
-    if rest >= 1000000000:
-        second = ns // 1000000000
-        if <int64_t>(<uint64_t>ns - <uint64_t>second * 1000000000) < 0:
-            second -= 1
+    if <int64_t>rest < 0:
+        rest += 1000000000
+        second -= 1
+    if second != last_second.second:
         write_second(second)
-        rest = <uint64_t>ns - last_second.start
     micros = <uint32_t>(rest // 1000)
     memcpy(out, last_second.text, 20)
     two_digits(out + 20, micros // 10000)
