@@ -1,0 +1,77 @@
+"""Packet captures: see pcap.pyx."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from ticker.feeds.market cimport Market
+from ticker.feeds.session cimport Session
+
+cdef enum:
+    MOST_INTERFACES = 64
+
+# One datagram (or TCP segment) of a capture. `payload` lives until the next one is asked for.
+cdef struct Datagram:
+    const uint8_t* payload
+    size_t length
+    int64_t time_ns                # of capture
+    int line
+    uint8_t transport              # IP protocol number: UDP or TCP
+    uint8_t[16] destination        # IPv6, or IPv4 as ::ffff:a.b.c.d
+    uint16_t source_port
+    uint16_t destination_port
+    uint32_t tcp_sequence
+
+cdef struct Interface:
+    uint32_t link_type
+    uint64_t ticks                 # of a time stamp in a second
+    int64_t offset_ns
+
+
+cdef class Capture:
+    cdef object path
+    cdef object file               # what refills the window, None: the window is all there is
+    cdef object window
+    cdef const uint8_t* base
+    cdef size_t at
+    cdef size_t end
+    cdef bint ng
+    cdef bint swapped              # written on a machine of the other byte order
+    cdef Interface[MOST_INTERFACES] interfaces
+    cdef uint32_t interface_count
+    cdef int line_count
+    cdef uint8_t[2][16] line_addresses
+    cdef uint16_t[2] line_ports
+    cdef bint with_tcp
+    cdef Datagram datagram
+    cdef readonly uint64_t packets     # in the file
+    cdef readonly uint64_t datagrams   # handed out
+    cdef readonly uint64_t others      # packets of other protocols, lines, or link types
+    cdef readonly bint truncated       # the file ends inside a packet, or is damaged there
+    cdef readonly str error            # why reading stopped early, empty: it did not
+
+    # False: there is no more.
+    cdef bint next(self) noexcept nogil
+
+    cdef uint16_t _u16(self, const uint8_t* at) noexcept nogil
+    cdef uint32_t _u32(self, const uint8_t* at) noexcept nogil
+    cdef bint _have(self, size_t length) noexcept nogil
+    cdef bint _refill(self, size_t length) noexcept with gil
+    cdef bint _packet(
+        self, const uint8_t** data, size_t* length, Interface** interface
+    ) noexcept nogil
+    cdef bint _packet_ng(
+        self, const uint8_t** data, size_t* length, Interface** interface
+    ) noexcept nogil
+    cdef bint _section(self) noexcept nogil
+    cdef void _describe(self, const uint8_t* block, size_t length) noexcept nogil
+    cdef void _set_time(self, Interface* interface, uint64_t stamp) noexcept nogil
+    cdef _look(self)
+    cdef bint _stop(self) noexcept nogil
+    cdef bint _datagram(
+        self, const uint8_t* data, size_t length, uint32_t link_type
+    ) noexcept nogil
+    cdef bint _by_version(self, const uint8_t* data, size_t length) noexcept nogil
+    cdef bint _ip(self, const uint8_t* data, size_t length, uint32_t kind) noexcept nogil
+    cdef bint _ip4(self, const uint8_t* data, size_t length) noexcept nogil
+    cdef bint _ip6(self, const uint8_t* data, size_t length) noexcept nogil
+    cdef bint _transport(self, const uint8_t* data, size_t length) noexcept nogil
+    cdef bint _find_line(self) noexcept nogil
