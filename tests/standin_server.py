@@ -26,46 +26,33 @@ from ticker.supervisor.slot import Patience
 MISBEHAVE = os.environ.get("TEST_MISBEHAVE", "")
 
 
-class Stop(Exception):
-    pass
-
-
-def stop(*_: object) -> None:
-    raise Stop
-
-
 def beating(kind: int, segment: str, boot_id: int) -> Heartbeat:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if MISBEHAVE == "deaf" else stop)
+    if MISBEHAVE == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     heartbeat = Heartbeat(attach(segment, kind, boot_id=boot_id, writable=True))
     heartbeat.take_over(os.getpid(), time.time_ns())
     return heartbeat
 
 
-def feed(config: FeedConfig, context: FeedContext) -> None:
+def feed(_config: FeedConfig, context: FeedContext) -> None:
     if MISBEHAVE == "boot":
         raise FeedError("interface 10.9.9.9: not of this machine")
     heartbeat = beating(KIND_FEED, context.segment, context.boot_id)
     first = heartbeat.epoch == 1
-    try:
-        while True:
-            if not (MISBEHAVE == "hang" and first):
-                heartbeat.beat(time.time_ns())
-            time.sleep(0.02)
-    except Stop:
-        return
+    while True:
+        if not (MISBEHAVE == "hang" and first):
+            heartbeat.beat(time.time_ns())
+        time.sleep(0.02)
 
 
-def gateway(config: Config, context: GatewayContext) -> None:
+def gateway(_config: Config, context: GatewayContext) -> None:
     """Answers every connection with its slot and pid."""
     heartbeat = beating(KIND_GATEWAY, context.segment, context.boot_id)
-    try:
-        while True:
-            heartbeat.beat(time.time_ns())
-            if select.select([context.listener], [], [], 0.02)[0]:
-                with context.listener.accept()[0] as client:
-                    client.sendall(f"{context.index} {os.getpid()}\n".encode())
-    except Stop:
-        return
+    while True:
+        heartbeat.beat(time.time_ns())
+        if select.select([context.listener], [], [], 0.02)[0]:
+            with context.listener.accept()[0] as client:
+                client.sendall(f"{context.index} {os.getpid()}\n".encode())
 
 
 if __name__ == "__main__":

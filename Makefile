@@ -1,0 +1,87 @@
+# make serve     set up what is missing, start everything, say where to look
+# make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
+# make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
+# make bench     the benchmarks, short      make stress    the long races and kills
+#
+# Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
+# .venv and build, both in the tree.
+
+.DELETE_ON_ERROR:
+.PHONY: setup serve test lint format bench stress clean
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
+  $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+JOBS ?= 2
+ARGS ?=
+
+# The tree itself must not come before the build under test: not by -m, not in a subprocess.
+export PYTHONSAFEPATH := 1
+
+SOURCES := setup.py $(shell find ticker -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+DEBUG_LIB := build/debug/lib
+
+setup: .venv/installed
+
+.venv/installed: .venv/packages build/release-built
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/packages: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "ticker needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing packages into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  $$($(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*p["dependencies"], *p["optional-dependencies"]["dev"])')
+	@touch $@
+
+build/release-built: $(SOURCES) .venv/packages
+	@echo "compiling (a minute the first time)"
+	@mkdir -p build
+	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
+	@touch $@
+
+# A complete copy of the package with bounds checks and assertions, beside the tree's own.
+build/debug-built: $(SOURCES) .venv/packages
+	@echo "compiling with bounds checks"
+	@mkdir -p build
+	@TICKER_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
+	  --build-lib $(DEBUG_LIB) --build-temp build/debug/temp
+	@touch $@
+
+.PHONY: debug-copy
+debug-copy: build/debug-built .venv/installed
+	@find $(DEBUG_LIB) -type f ! -name '*.so' -delete
+	@$(BIN)/python setup.py --quiet build_py --build-lib $(DEBUG_LIB)
+
+serve: setup
+	@$(BIN)/ticker serve $(ARGS)
+
+ifeq ($(DEBUG),1)
+test: debug-copy
+	TICKER_DEBUG=1 PYTHONPATH=$(CURDIR)/$(DEBUG_LIB) $(BIN)/python -m pytest -m "not stress" $(ARGS)
+else
+test: setup
+	$(BIN)/python -m pytest -m "not stress" $(ARGS)
+endif
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/ticker bench $(or $(ARGS),--help)
+
+stress: setup
+	$(BIN)/python -m pytest -m stress --timeout 3600 $(ARGS)
+
+clean:
+	rm -rf build .venv
+	find ticker -name '*.so' -delete
