@@ -10,9 +10,9 @@ the messages.
 
 So that whoever joins late, and gets only part of the past, still ends up with a whole book:
 every `visit_interval` messages the next instrument in turn is visited. Its directory and status
-are said again, and orders that were there at its last visit already are deleted. Hence what
-rests was added in the last 2 * count * visit_interval messages, in which every instrument was
-also defined.
+are said again, and orders that were there at its last visit already are deleted, be it under
+another reference that they were replaced from. Hence what rests was added in the last
+2 * count * visit_interval messages, in which every instrument was also defined.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -82,7 +82,7 @@ cdef class Day(Market):
                 f"{opening + 2 * self.count + 10} to open and close; give more, or fewer symbols"
             )
         self.close_at = messages - self.count - 3
-        self.slot = (CLOSE_TIME - OPEN_TIME) // (messages - opening)
+        self.slot = (CLOSE_TIME - OPEN_TIME) // (messages - opening + self.count)
         if messages >= 20 * self.count + 1000:
             self.breach_at = opening + (self.close_at - opening) * 3 // 4
 
@@ -339,9 +339,9 @@ cdef class Day(Market):
             return True
         for side in range(2):
             for index in range(on.depth[side]):
-                if self.side_of(on, side)[index].reference < on.mark:
+                if self.side_of(on, side)[index].born != on.visits:
                     self.delete(on, side, index)
                     return True
-        on.mark = self.next_reference
+        on.visits += 1
         self.visiting = -1
         return False

@@ -6,7 +6,7 @@ more than rests there. One seed gives one sequence of messages.
 """
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
@@ -150,14 +150,14 @@ cdef class Market:
             self.pull(on, BID)
         elif depth < 3:
             self.add(on, side)
-        elif roll < 30:
+        elif roll < 45:
             self.cancel(on, side)
-        elif roll < 125:
+        elif roll < 135:
             self.replace(on, side, below(&self.chance, depth))
-        elif roll < 210 and on.state == c"T":
-            if roll < 190:
-                self.aggress(on, side, self.shares() * (1 + (roll & 3)))
-            elif roll < 198:
+        elif roll < 200 and on.state == c"T":
+            if roll < 178:
+                self.aggress(on, side, self.shares() * (1 + (roll & 1)))
+            elif roll < 186:
                 self.execute_at(on, side)
             else:
                 self.hidden(on)
@@ -172,7 +172,7 @@ cdef class Market:
     cdef void pull(self, Instrument* on, int side) noexcept nogil:
         """The front of `side` has become too good for its owner: taken, replaced or deleted."""
         cdef uint32_t roll = below(&self.chance, 100)
-        if roll < 10 and on.state == c"T":
+        if roll < 8 and on.state == c"T":
             self.aggress(on, side, self.shares())
         elif roll < 30:
             self.replace(on, side, on.depth[side] - 1)
@@ -213,7 +213,10 @@ cdef class Market:
         cdef uint32_t price = self.quote(on, side)
         cdef uint32_t shares = self.shares()
         cdef uint32_t roll = below(&self.chance, 256)
-        put_in(self.side_of(on, side), on.depth[side], side, self.next_reference, shares, price)
+        put_in(
+            self.side_of(on, side), on.depth[side], side, self.next_reference, shares, price,
+            on.visits,
+        )
         on.depth[side] += 1
         self.speaker.add(
             on, self.next_reference, side, shares, price, self.mpid(roll) if roll < 8 else NULL
@@ -229,10 +232,11 @@ cdef class Market:
     cdef void replace(self, Instrument* on, int side, uint32_t index) noexcept nogil:
         cdef Resting* orders = self.side_of(on, side)
         cdef uint64_t old = orders[index].reference
+        cdef uint16_t born = orders[index].born
         cdef uint32_t price, shares = self.shares()
         take_out(orders, on.depth[side], index)
         price = self.quote(on, side)
-        put_in(orders, on.depth[side] - 1, side, self.next_reference, shares, price)
+        put_in(orders, on.depth[side] - 1, side, self.next_reference, shares, price, born)
         self.speaker.replace(on, old, self.next_reference, shares, price)
         self.next_reference += 1
 
@@ -245,18 +249,18 @@ cdef class Market:
             self.delete(on, side, index)
             return
         shares = 1 + below(&self.chance, order.shares - 1)
-        order.shares -= shares
+        order.shares -= <uint16_t>shares
         self.speaker.cancel(on, order.reference, shares)
 
     cdef void aggress(self, Instrument* on, int side, uint32_t shares) noexcept nogil:
         """An order of the other side takes the front of `side`; what is left, in later steps."""
         cdef Resting* orders = self.side_of(on, side)
         cdef Resting* front = &orders[on.depth[side] - 1]
-        cdef uint32_t taken = min(shares, front.shares)
+        cdef uint32_t taken = min(shares, <uint32_t>front.shares)
         cdef int64_t beyond
         check(on.depth[side] > 0)
         self.speaker.execute(on, front.reference, taken, self.matched(on))
-        front.shares -= taken
+        front.shares -= <uint16_t>taken
         self.sweep_shares = shares - taken
         if front.shares:
             return
@@ -281,7 +285,7 @@ cdef class Market:
         self.speaker.execute_at(
             on, front.reference, taken, self.matched(on), printable, price
         )
-        front.shares -= taken
+        front.shares -= <uint16_t>taken
         if not front.shares:
             on.depth[side] -= 1
 

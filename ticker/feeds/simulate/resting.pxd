@@ -1,6 +1,6 @@
 """The resting orders of one side: an array in price-time order, the next to trade at its end."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from ticker.feeds.checks cimport check
@@ -14,8 +14,9 @@ cdef enum:
 
 cdef struct Resting:
     uint64_t reference
-    uint32_t shares
     uint32_t price
+    uint16_t shares
+    uint16_t born            # visits of its instrument when it, or what it replaced, was added
 
 
 cdef inline bint behind(int side, uint32_t price, uint32_t other) noexcept nogil:
@@ -24,7 +25,8 @@ cdef inline bint behind(int side, uint32_t price, uint32_t other) noexcept nogil
 
 
 cdef inline void put_in(
-    Resting* orders, uint32_t depth, int side, uint64_t reference, uint32_t shares, uint32_t price
+    Resting* orders, uint32_t depth, int side, uint64_t reference, uint32_t shares,
+    uint32_t price, uint16_t born,
 ) noexcept nogil:
     """Insert behind every order of the same price. `orders` has room for depth + 1."""
     cdef uint32_t at = depth
@@ -33,8 +35,9 @@ cdef inline void put_in(
         at -= 1
     memmove(&orders[at + 1], &orders[at], (depth - at) * sizeof(Resting))
     orders[at].reference = reference
-    orders[at].shares = shares
     orders[at].price = price
+    orders[at].shares = <uint16_t>shares
+    orders[at].born = born
 
 
 cdef inline void take_out(Resting* orders, uint32_t depth, uint32_t at) noexcept nogil:

@@ -4,7 +4,7 @@ A market calls exactly one of these per message; a speaker encodes it at `out`, 
 protocol's captures are, and moves `out` past it. Prices are in 1e-4 dollars, sizes in shares.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef struct Instrument:
@@ -19,7 +19,7 @@ cdef struct Instrument:
     double base, fair        # 1e-4 dollars
     double volatility        # a multiple of the usual, returns to 1
     int64_t walked           # when `fair` last moved
-    uint64_t mark            # orders below this reference have outlived one round of visits
+    uint16_t visits          # so far, modulo 2^16
 
 
 cdef class Speaker:
