@@ -2,13 +2,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 
 cdef enum:
-    FRAME_ROOM = 288             # bytes of a price frame at most, head included
-    SYMBOL_JSON = 144            # a symbol's JSON text at most
+    FRAME_ROOM = 250             # bytes of a price frame at most, head included
 
+# Four cache lines, of which a symbol of usual length needs two.
 cdef struct PriceFrame:
-    uint16_t prefix              # length of the part that stays, from byte 4 on
+    uint16_t prefix              # length of the part that stays, from byte 4 on; 0: not begun
     uint16_t start               # where the frame starts: 2, or 0 with an extended length
-    uint16_t length              # of the frame, head included; 0: never written
+    uint16_t length              # of the frame, head included
     uint8_t bytes[FRAME_ROOM]
 
 

@@ -51,7 +51,6 @@ cdef int begin_frame(
     memcpy(out + at, b'","price":', 10)
     at += 10
     frame.prefix = <uint16_t>at
-    frame.length = 0
     return at
 
 

@@ -46,10 +46,8 @@ cdef struct Topic:
     Subscriber* subscribers
     uint32_t subscriber_count
     uint32_t subscriber_capacity
-    uint32_t update_version      # that `update` shows
-    uint32_t snapshot_version
-    PriceFrame* update           # NULL until somebody subscribes
-    PriceFrame* snapshot
+    uint32_t snapshot_version    # that `snapshot` shows
+    PriceFrame* snapshot         # NULL until somebody subscribes
     uint8_t touched              # is in `changed`
     uint8_t ambiguous            # another price was shown with the same microsecond
 
@@ -68,6 +66,9 @@ cdef class Hub:
     cdef uint64_t** row_seq      # [feed][row] -> seq that was applied last
     cdef Topic* topics
     cdef uint32_t* versions      # of each topic; 0: no price yet
+    cdef uint32_t* shown         # of each topic: the version that its update frame shows
+    cdef PriceFrame* updates     # of each topic, on cache lines of their own
+    cdef void* updates_memory
     cdef uint32_t topic_count
     cdef uint32_t topic_capacity
     cdef uint32_t* changed
@@ -87,6 +88,7 @@ cdef class Hub:
     cdef int64_t origin
     cdef int64_t turn_width
     cdef uint32_t idle_count
+    cdef uint32_t* due_slots     # scratch of one flush: the subscriptions that are due
     cdef uint8_t* out
     cdef size_t out_capacity
     cdef int64_t now
@@ -101,7 +103,10 @@ cdef class Hub:
     cdef void _touch(self, uint32_t symbol) noexcept nogil
     cdef void _mark(self) noexcept nogil
     cdef void _mark_topic(self, Topic* topic) noexcept nogil
-    cdef size_t _put_frame(self, uint32_t symbol, bint first, size_t at) noexcept nogil
+    cdef int _grow_arrays(self, uint32_t capacity) except -1
+    cdef size_t _put_update(self, uint32_t symbol, size_t at) noexcept nogil
+    cdef size_t _put_snapshot(self, uint32_t symbol, size_t at) noexcept nogil
+    cdef void _look_ahead(self, const Queue* queue) noexcept nogil
     cdef int _flush(self, uint32_t number) noexcept nogil
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil

@@ -12,6 +12,12 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+cdef extern from *:
+    """
+    static inline void ticker_prefetch(const void *address) { __builtin_prefetch(address); }
+    """
+    void prefetch "ticker_prefetch"(const void* address) nogil
+
 from ticker.gateway.board cimport NO_SYMBOL, Board, RowRef
 from ticker.gateway.connection cimport (
     CONNECTION_OPEN,
@@ -41,6 +47,7 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    CACHE_LINE,
     RECORD_CORRECTION,
     RECORD_TRADE,
     ROW_SHARED_MICROSECOND,
@@ -48,6 +55,13 @@ from ticker.shm.layout cimport (
     Values,
 )
 from ticker.shm.ring cimport RingReader
+
+
+cdef uint32_t* regrown(uint32_t* array, uint32_t capacity) except NULL:
+    cdef uint32_t* grown = <uint32_t*>PyMem_RawRealloc(array, capacity * sizeof(uint32_t))
+    if grown == NULL:
+        raise MemoryError
+    return grown
 
 
 cdef class Hub:
@@ -75,9 +89,11 @@ cdef class Hub:
         self.ready.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.due.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.out = <uint8_t*>PyMem_RawMalloc(self.out_capacity)
+        self.due_slots = <uint32_t*>PyMem_RawCalloc(max_symbols, sizeof(uint32_t))
         self.row_seq = <uint64_t**>PyMem_RawCalloc(len(feeds) + 1, sizeof(uint64_t*))
         if not (self.phases and self.pending and self.queued and self.wheel_next
-                and self.ready.items and self.due.items and self.out and self.row_seq):
+                and self.ready.items and self.due.items and self.out and self.due_slots
+                and self.row_seq):
             raise MemoryError
         for bucket in range(BUCKETS):
             self.bucket_head[bucket] = NO_CONNECTION
@@ -103,11 +119,11 @@ cdef class Hub:
                 PyMem_RawFree(self.row_seq[i])
         for i in range(self.topic_count):
             PyMem_RawFree(self.topics[i].subscribers)
-            PyMem_RawFree(self.topics[i].update)
             PyMem_RawFree(self.topics[i].snapshot)
         for pointer in (
             <size_t>self.row_seq, <size_t>self.topics, <size_t>self.versions,
-            <size_t>self.changed, <size_t>self.phases, <size_t>self.pending,
+            <size_t>self.changed, <size_t>self.shown, <size_t>self.updates_memory,
+            <size_t>self.due_slots, <size_t>self.phases, <size_t>self.pending,
             <size_t>self.queued, <size_t>self.wheel_next, <size_t>self.ready.items,
             <size_t>self.due.items, <size_t>self.out,
         ):
@@ -118,29 +134,37 @@ cdef class Hub:
     cdef int _grow(self) except -1:
         """A topic for every symbol that the board has, with the price that its rows have."""
         cdef uint32_t wanted = self.board.count
-        cdef uint32_t capacity
-        cdef Topic* topics
-        cdef uint32_t* versions
-        cdef uint32_t* changed
         if wanted > self.topic_capacity:
-            capacity = max(wanted, 2 * self.topic_capacity)
-            topics = <Topic*>PyMem_RawRealloc(self.topics, capacity * sizeof(Topic))
-            if topics != NULL:
-                self.topics = topics
-            versions = <uint32_t*>PyMem_RawRealloc(self.versions, capacity * sizeof(uint32_t))
-            if versions != NULL:
-                self.versions = versions
-            changed = <uint32_t*>PyMem_RawRealloc(self.changed, capacity * sizeof(uint32_t))
-            if changed != NULL:
-                self.changed = changed
-            if topics == NULL or versions == NULL or changed == NULL:
-                raise MemoryError
-            self.topic_capacity = capacity
+            self._grow_arrays(max(wanted, 2 * self.topic_capacity))
         while self.topic_count < wanted:
             memset(self.topics + self.topic_count, 0, sizeof(Topic))
             self.versions[self.topic_count] = 0
+            self.shown[self.topic_count] = 0
             self.topic_count += 1
             self._reload(self.topic_count - 1)
+        return 0
+
+    cdef int _grow_arrays(self, uint32_t capacity) except -1:
+        cdef void* memory
+        cdef PriceFrame* updates
+        cdef Topic* topics = <Topic*>PyMem_RawRealloc(self.topics, capacity * sizeof(Topic))
+        if topics == NULL:
+            raise MemoryError
+        self.topics = topics
+        self.versions = regrown(self.versions, capacity)
+        self.shown = regrown(self.shown, capacity)
+        self.changed = regrown(self.changed, capacity)
+        # calloc: a frame costs memory once somebody has subscribed
+        memory = PyMem_RawCalloc(capacity + 1, sizeof(PriceFrame))
+        if memory == NULL:
+            raise MemoryError
+        updates = <PriceFrame*>((<size_t>memory + CACHE_LINE - 1) & ~<size_t>(CACHE_LINE - 1))
+        if self.topic_count:
+            memcpy(updates, self.updates, self.topic_count * sizeof(PriceFrame))
+        PyMem_RawFree(self.updates_memory)
+        self.updates_memory = memory
+        self.updates = updates
+        self.topic_capacity = capacity
         return 0
 
     cdef int _learn(self, uint32_t feed, uint32_t row) except -1:
@@ -371,6 +395,7 @@ cdef class Hub:
         """Send all that a connection is due in one send; how many updates that were."""
         cdef Connection* connection = self.connections.table + number
         cdef Subscription* subscription = connection.subscriptions
+        cdef Subscription* due
         cdef size_t at = 0
         cdef uint32_t i, version
         cdef int sent = 0
@@ -383,16 +408,22 @@ cdef class Hub:
             return 0
         self.pending[number] = 0
         for i in range(connection.subscription_count):
-            version = self.versions[subscription.symbol]
-            if version != subscription.seen:
-                at = self._put_frame(subscription.symbol, subscription.seen == 0, at)
-                if subscription.seen:
-                    conflated += version - subscription.seen - 1
-                subscription.seen = version
+            self.due_slots[sent] = i
+            if self.versions[subscription[i].symbol] != subscription[i].seen:
                 sent += 1
-            subscription += 1
+                prefetch(self.updates + subscription[i].symbol)
+                prefetch(<char*>(self.updates + subscription[i].symbol) + CACHE_LINE)
         if not sent:
             return 0
+        for i in range(<uint32_t>sent):
+            due = subscription + self.due_slots[i]
+            version = self.versions[due.symbol]
+            if due.seen:
+                at = self._put_update(due.symbol, at)
+                conflated += version - due.seen - 1
+            else:
+                at = self._put_snapshot(due.symbol, at)
+            due.seen = version
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, sent)
         count(self.counters, GATEWAY_CONFLATED, conflated)
@@ -402,26 +433,50 @@ cdef class Hub:
             self._set_phase(number, PHASE_NONE)
         return sent
 
-    cdef size_t _put_frame(self, uint32_t symbol, bint first, size_t at) noexcept nogil:
-        """Append a topic's frame to `out`, encoding it if its version moved; the new end."""
-        cdef Topic* topic = self.topics + symbol
-        cdef PriceFrame* frame = topic.snapshot if first else topic.update
-        cdef uint32_t* shown = &topic.snapshot_version if first else &topic.update_version
-        if shown[0] != self.versions[symbol]:
+    cdef size_t _put_update(self, uint32_t symbol, size_t at) noexcept nogil:
+        """Append a topic's update to `out`, encoding it if its version moved; the new end."""
+        cdef PriceFrame* frame = self.updates + symbol
+        cdef Topic* topic
+        if self.shown[symbol] != self.versions[symbol]:
+            topic = self.topics + symbol
             write_price_frame(frame, topic.price, topic.time)
-            shown[0] = self.versions[symbol]
+            self.shown[symbol] = self.versions[symbol]
             count(self.counters, GATEWAY_ENCODED, 1)
-            if not first:
-                record_duration(
-                    self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
-                    self.now - topic.publish_time,
-                )
-                record_duration(
-                    self.histograms, GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND, self.now - topic.time
-                )
+            record_duration(
+                self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND, self.now - topic.publish_time
+            )
+            record_duration(
+                self.histograms, GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND, self.now - topic.time
+            )
         assert at + frame.length <= self.out_capacity
         memcpy(self.out + at, frame.bytes + frame.start, frame.length)
         return at + frame.length
+
+    cdef size_t _put_snapshot(self, uint32_t symbol, size_t at) noexcept nogil:
+        """Append a topic's snapshot to `out`; the new end."""
+        cdef Topic* topic = self.topics + symbol
+        cdef PriceFrame* frame = topic.snapshot
+        if topic.snapshot_version != self.versions[symbol]:
+            write_price_frame(frame, topic.price, topic.time)
+            topic.snapshot_version = self.versions[symbol]
+            count(self.counters, GATEWAY_ENCODED, 1)
+        assert at + frame.length <= self.out_capacity
+        memcpy(self.out + at, frame.bytes + frame.start, frame.length)
+        return at + frame.length
+
+    cdef void _look_ahead(self, const Queue* queue) noexcept nogil:
+        """Fetch what the next flushes will touch, while the one before waits for the kernel."""
+        cdef uint32_t capacity = self.connections.capacity
+        cdef uint32_t number
+        cdef const char* place
+        if queue.count > 2:
+            number = queue.items[(queue.head + 2) % capacity]
+            place = <const char*>(self.connections.table + number)
+            prefetch(place)
+            prefetch(place + CACHE_LINE)
+        if queue.count > 1:
+            number = queue.items[(queue.head + 1) % capacity]
+            prefetch(self.connections.table[number].subscriptions)
 
     def turn(self, now_ns: int, budget: int) -> int:
         """Read the rings, then flush at most `budget` connections that may be flushed now.
@@ -438,9 +493,11 @@ cdef class Hub:
             self._take_buckets()
             while left > 0 and self.ready.count:
                 left -= 1
+                self._look_ahead(&self.ready)
                 self._serve_ready(self._pop(&self.ready, QUEUED_READY))
             while left > 0 and self.due.count:
                 left -= 1
+                self._look_ahead(&self.due)
                 self._serve_due(self._pop(&self.due, QUEUED_DUE))
         count(self.counters, GATEWAY_WAKEUPS, 1)
         if left != budget:
@@ -491,14 +548,13 @@ cdef class Hub:
         """Begin a topic's frames when its first subscriber comes."""
         cdef Topic* topic = self.topics + symbol
         cdef bytes name
-        if topic.update != NULL:
+        if topic.snapshot != NULL:
             return 0
         name = self.board.name(symbol).encode("latin-1")
-        topic.update = <PriceFrame*>PyMem_RawMalloc(sizeof(PriceFrame))
         topic.snapshot = <PriceFrame*>PyMem_RawMalloc(sizeof(PriceFrame))
-        if topic.update == NULL or topic.snapshot == NULL:
+        if topic.snapshot == NULL:
             raise MemoryError
-        begin_frame(topic.update, b"update", name, len(name))
+        begin_frame(self.updates + symbol, b"update", name, len(name))
         begin_frame(topic.snapshot, b"snapshot", name, len(name))
         return 0
 
@@ -588,7 +644,7 @@ cdef class Hub:
                 and seen.get(wanted) == self.topics[symbol].time // 1000
             ):
                 continue
-            at = self._put_frame(symbol, True, at)
+            at = self._put_snapshot(symbol, at)
             sent += 1
             if at + FRAME_ROOM > self.out_capacity:
                 self.connections.deliver(place, self.out, at)
