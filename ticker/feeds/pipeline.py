@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
@@ -22,10 +22,11 @@ from ticker.feeds.day import EASTERN, midnight_ns, session_day
 from ticker.feeds.market import Market
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
+from ticker.feeds.transports.pcap import Capture
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 
-Blocks = Callable[[Path], Iterator[tuple[bytes, int, int]]]
+Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 """What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
 
 Part = TypeVar("Part")
@@ -89,8 +90,11 @@ def file_blocks(session: str) -> Blocks:
     return blocks
 
 
-def feed_file(pipeline: Pipeline, blocks: Iterator[tuple[bytes, int, int]]) -> None:
+def feed_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]]) -> None:
     """All blocks through a pipeline, published after each, and the session's end."""
+    if isinstance(blocks, Capture):
+        blocks.replay(pipeline.session)
+        return
     receive = pipeline.session.receive_data
     publish = pipeline.market.publish
     receive_time = 0

@@ -77,9 +77,7 @@ class FeedWorker:
         self.clock = clock
         self.stopping = False
         self.state = -1
-        self.mapping = attach(
-            context.segment, KIND_FEED, boot_id=context.boot_id, writable=True
-        )
+        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
         self.resume = resume_point(self.mapping)
         self.heartbeat = Heartbeat(self.mapping)
         self.epoch = self.heartbeat.take_over(os.getpid(), clock())
@@ -93,9 +91,15 @@ class FeedWorker:
         self.rebuilds = config.rebuild and config.rerequest is not None
         self.day = session_day(clock(), config.timezone)
         self.pipeline = build(
-            self.mapping, config.protocol, config.session, session_date(config, self.day),
-            venue=config.venue, currency=config.currency, timezone=config.timezone,
-            ringer=_ringer(context), session_options=self._session_options(),
+            self.mapping,
+            config.protocol,
+            config.session,
+            session_date(config, self.day),
+            venue=config.venue,
+            currency=config.currency,
+            timezone=config.timezone,
+            ringer=_ringer(context),
+            session_options=self._session_options(),
         )
         self.session = self.pipeline.session
         self.market = self.pipeline.market
@@ -117,8 +121,12 @@ class FeedWorker:
     def loop(self) -> None:
         """Receive and publish until `stop`."""
         log.info(
-            "feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted,
-            rebuild=self.rebuilds, receive_buffer=self.transport.receive_buffer,
+            "feed started",
+            feed=self.config.name,
+            epoch=self.epoch,
+            rows=self.rows_adopted,
+            rebuild=self.rebuilds,
+            receive_buffer=self.transport.receive_buffer,
         )
         beat = 0
         while not self.stopping:
@@ -193,8 +201,5 @@ class FeedWorker:
 def _ringer(context: FeedContext) -> DoorbellRinger:
     """The doors of all gateways; their segments are the supervisor's work and exist by now."""
     return DoorbellRinger(
-        [
-            (attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd)
-            for name, fd in context.gateways
-        ]
+        [(attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd) for name, fd in context.gateways]
     )

@@ -85,9 +85,10 @@ WINDOW = 4 << 20
 """Bytes of a gzip file that are decompressed at once."""
 
 
-def blocks(path: Path, lines: Sequence[str] = ()) -> Iterator[tuple[bytes, int, int]]:
-    """(payload, capture time, line) of each datagram of a capture; see Capture."""
-    return iter(Capture(path, lines))
+def blocks(path: Path) -> Capture:
+    """The datagrams of a capture, all as line A's: (payload, capture time, line) of each, or
+    all at once by `replay`."""
+    return Capture(path)
 
 
 cdef class Capture:
