@@ -76,7 +76,7 @@ export class Search {
   #option(symbol, index, text) {
     const option = document.createElement("li");
     option.id = `suggestion-${index}`;
-    option.role = "option";
+    option.setAttribute("role", "option");
     const at = symbol.toUpperCase().indexOf(text.toUpperCase());
     const hit = document.createElement("b");
     hit.textContent = symbol.slice(at, at + text.length);
