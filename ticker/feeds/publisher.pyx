@@ -29,6 +29,8 @@ from ticker.shm.layout cimport (
     RECORD_CORRECTION,
     RECORD_QUOTE,
     RECORD_STATUS,
+    ROW_STALE,
+    ROW_TEST,
     SYMBOL_BYTES,
     Record,
     RecordKind,
@@ -137,7 +139,7 @@ cdef class Publisher:
         if (old.seq != new.seq or old.price != new.price or old.volume != new.volume
                 or old.exchange_time != new.exchange_time):
             bits |= DIRTY_CORRECTION
-        if old.status != new.status or old.flags != new.flags:
+        if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST):
             bits |= DIRTY_STATUS
         if (old.bid != new.bid or old.bid_size != new.bid_size
                 or old.ask != new.ask or old.ask_size != new.ask_size):
