@@ -71,10 +71,8 @@ def render(reports: dict[str, Report]) -> str:
 def row(goal: Goal, found: Report) -> str:
     """One line of the table of goals."""
     measured = found[goal.figure]
-    if found["void"]:
-        verdict = "void"
-    else:
-        verdict = "met" if goal.holds(measured) else "**missed**"
+    verdict = "met" if goal.holds(measured) else "**missed**"
+    verdict = "void" if found["void"] else verdict
     return f"| {goal.what} | {goal.bound} | {measured:,} | {verdict} |"
 
 
