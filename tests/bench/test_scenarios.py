@@ -63,7 +63,8 @@ def test_snapshots() -> None:
 def test_connections() -> None:
     found = connections.run(LOAD)
     right(found)
-    assert found["idle_kb_per_client"].keys() == {"rss", "pss", "private"}
+    assert found["seen"]["snapshots"] == 20 * 3
+    assert found["kb_per_client_over_all"].keys() == {"rss", "pss", "private"}
 
 
 def test_a_sweep_through_the_command_line(

@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ticker.bench import machine
@@ -97,11 +97,11 @@ class SwarmResults:
 
 
 def swarm(
-    stack: ExitStack, cores: Cores, port: int, load: Load, *, raw: bool = False
+    stack: ExitStack, cores: Cores, port: int, load: Load, *, first: int = 0, raw: bool = False
 ) -> Clients:
-    """Start and connect all clients of a load to a port of 127.0.0.1."""
+    """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1."""
     clients = Clients()
-    number = 0
+    number = first
     while number < load.clients + load.probes:
         size = min(CLIENTS_PER_PROCESS, load.clients + load.probes - number)
         settings = {
@@ -192,9 +192,11 @@ class Rig:
                 raise BenchError(f"the gateway gave no sign of life in {START_TIMEOUT:g} s")
             time.sleep(0.01)
 
-    def swarm(self) -> Clients:
-        """All clients of the load, connected and subscribed."""
-        clients = swarm(self._stack, self.cores, self.port, self.load)
+    def swarm(self, first: int = 0, end: int | None = None) -> Clients:
+        """The clients of the load, or those from `first` to before `end`, connected and
+        subscribed."""
+        load = self.load if end is None else replace(self.load, clients=end, probes=0)
+        clients = swarm(self._stack, self.cores, self.port, load, first=first)
         clients.ask("connect", timeout=START_TIMEOUT)
         clients.ask("subscribe", timeout=START_TIMEOUT)
         return clients
