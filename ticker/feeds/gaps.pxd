@@ -10,8 +10,8 @@ cdef struct Gap:
     int64_t detected_ns
     int64_t active_ns          # of the last request, or of the last message that came of it
     int64_t attempts           # requests since a message came of one
-    uint64_t answered          # messages that came of the requests since the first of them
-    uint64_t requests          # of full span, since the first of them
+    uint64_t answered          # messages that came since [start, ...) was last asked for
+    uint64_t requests          # of full span since then
 
 cdef enum:
     MAX_GAPS = 256
@@ -41,12 +41,13 @@ cdef class Gaps:
     cdef void clear(self) noexcept nogil
 
     cdef void _note(self, Gap* gap, uint64_t messages, bint answer, int64_t now_ns) noexcept nogil
-    cdef void _split(self, int at, uint64_t low, uint64_t high) noexcept nogil
+    cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil
     cdef void _remove(self, int at) noexcept nogil
     cdef bint _exhausted(self, Gap* gap) noexcept nogil
     cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil
     cdef uint64_t _allowed(self) noexcept nogil
     cdef uint64_t _on_their_way(self) noexcept nogil
+    cdef int64_t _patience(self, Gap* gap) noexcept nogil
     cdef void _take_back(self, Gap* gap, int64_t now_ns) noexcept
     cdef void _learn(self, Gap* gap) noexcept
     cdef int _ask(self, Gap* gap, int64_t now_ns, list asked) except -1

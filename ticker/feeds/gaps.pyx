@@ -5,9 +5,10 @@ between it and the next, which then comes twice.
 
 How a gap is asked for: not before the other line had `line_wait_ns` to fill it; then in
 requests of `span` messages, at most `window` messages on their way. A server answers a request
-with one packet, or some, or as many as it takes (MoldUDP64 leaves it open). An answer that
-stops short says how much it gives; requests then shrink to that, so that several can be on
-their way, until no gap is left. A gap that no message comes for is asked for again after
+with one packet, or some, or as many as it takes (MoldUDP64 leaves it open). What an answer
+brings that stops short, silence behind it, is what requests shrink to, so that several can be
+on their way; from there `span` grows while answers are whole and shrinks when one is not, which
+shows when a later one comes. A gap that no message comes for is asked for again after
 `timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for gone,
 and until it answers again each gap is tried once only.
 """
@@ -81,7 +82,7 @@ cdef class Gaps:
                 if self.used == MAX_GAPS:
                     return -1
                 self._note(gap, high - low, answer, now_ns)
-                self._split(at, low, high)
+                self._split(at, low, high, answer)
                 return high - low
             filled += high - low
             self._note(gap, high - low, answer, now_ns)
@@ -107,7 +108,7 @@ cdef class Gaps:
         gap.active_ns = now_ns
         gap.answered += messages
 
-    cdef void _split(self, int at, uint64_t low, uint64_t high) noexcept nogil:
+    cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil:
         cdef Gap* left = &self.gaps[at]
         memmove(left + 2, left + 1, (self.used - at - 1) * sizeof(Gap))
         self.used += 1
@@ -116,7 +117,10 @@ cdef class Gaps:
         left[1].asked_to = max(left.asked_to, high)
         left.end = low
         left.asked_to = min(left.asked_to, low)
-        left.requests = 0          # the requests go on in the right part; nothing to learn here
+        # The requests go on in the right part. If this was an answer, the one before it was short.
+        left.requests = 0
+        if answer:
+            self.span -= self.span // 16
 
     cdef void _remove(self, int at) noexcept nogil:
         check(0 <= at < self.used)
@@ -171,7 +175,7 @@ cdef class Gaps:
             return 0
         if gap.asked_to == gap.start:
             return NEVER               # its turn comes when the window has room again
-        return gap.active_ns + (self.quiet_ns if gap.answered else self.timeout_ns)
+        return gap.active_ns + self._patience(gap)
 
     cdef uint64_t _allowed(self) noexcept nogil:
         return min(self.window, self.span * MOST_REQUESTS)
@@ -209,18 +213,24 @@ cdef class Gaps:
         """What was asked for and did not come can be asked for again."""
         if gap.asked_to == gap.start:
             return
+        if now_ns - gap.active_ns < self._patience(gap):
+            return
         if gap.answered:
-            if now_ns - gap.active_ns < self.quiet_ns:
-                return
             self._learn(gap)
-        elif now_ns - gap.active_ns < self.timeout_ns or self._exhausted(gap):
+        elif self._exhausted(gap):
             return
         gap.asked_to = gap.start
 
+    cdef int64_t _patience(self, Gap* gap) noexcept nogil:
+        """Only the rest of one answer that has begun is known to be late soon."""
+        if gap.answered and gap.asked_to - gap.start <= self.span:
+            return self.quiet_ns
+        return self.timeout_ns
+
     cdef void _learn(self, Gap* gap) noexcept:
         """The answers stopped short: ask for a little less than they gave."""
-        if gap.requests and gap.answered < gap.requests * self.span:
-            self.span = max(<uint64_t>1, gap.answered * 7 // 8 // gap.requests)
+        if gap.requests == 1 and gap.answered < self.span:
+            self.span = gap.answered - gap.answered // 8
 
     cdef int _ask(self, Gap* gap, int64_t now_ns, list asked) except -1:
         cdef uint64_t room, number
@@ -236,6 +246,8 @@ cdef class Gaps:
         if first:
             gap.attempts = 1 if gap.answered else gap.attempts + 1
             gap.answered = gap.requests = 0
+        else:
+            self.span = min(self.span + self.span // 16 + 1, self.widest)
         while room and gap.asked_to < gap.end:
             number = min(self.span, room, gap.end - gap.asked_to)
             asked.append((gap.asked_to, number))

@@ -76,11 +76,12 @@ class FeedWorker:
         self.config = config
         self.clock = clock
         self.stopping = False
-        self.state = -1
+        self.state = counters.STARTING
         self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
         self.resume = resume_point(self.mapping)
         self.heartbeat = Heartbeat(self.mapping)
         self.epoch = self.heartbeat.take_over(os.getpid(), clock())
+        self.heartbeat.set_state(self.state)
         self.counters = Counters(self.mapping)
         self.drops_before = self.counters["socket_drops"]
         self.transport = UdpTransport(
