@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def read(*chunks: bytes) -> tuple[list[bytes], BinaryFile, Counters]:
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:
     edges = [0, *sorted(point % (len(data) + 1) for point in points), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=80), max_size=50), st.lists(st.integers(0, 9999)))

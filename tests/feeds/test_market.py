@@ -97,7 +97,8 @@ class Flow:
         if kind in "AF":
             ref = next(self.refs)
             reference.add(locate, ref, side, size, price)
-            return itch.add(locate, ref, side, size, price, symbol, time, "MPID"[: 4 * (kind == "F")])
+            mpid = "MPID" if kind == "F" else ""
+            return itch.add(locate, ref, side, size, price, symbol, time, mpid)
         if kind in "PQ":
             self.match += 1
             reference.trade(locate, self.match, size, price)
@@ -271,7 +272,9 @@ def test_what_was_broken_while_nobody_looked_stays_broken(
     itch: Any, make_feed: Callable[..., Any]
 ) -> None:
     first = make_feed()
-    messages = [itch.trade(1, 9, 320 * DOLLAR, 1, time=5), itch.trade(1, 1, 330 * DOLLAR, 2, time=6)]
+    messages = [
+        itch.trade(1, 9, 320 * DOLLAR, 1, time=5), itch.trade(1, 1, 330 * DOLLAR, 2, time=6),
+    ]
     first.send(*messages)
     second = make_feed(first.mapping)
     second.now = first.now

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ticker.config import modules
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN, midnight_ns, session_day
 from ticker.feeds.market import Market
@@ -83,7 +84,8 @@ def load_session(name: str) -> type[Session]:
 
 def file_blocks(session: str) -> Blocks:
     """How a file is read for this session: by the transport of the session's own name if there
-    is one (`binaryfile`), as a packet capture otherwise."""
+    is one (`binaryfile`), as a packet capture otherwise. Raises FeedError: no such session."""
+    load_session(session)
     package = "ticker.feeds.transports"
     name = session if find_spec(f"{package}.{session}") else "pcap"
     blocks: Blocks = importlib.import_module(f"{package}.{name}").blocks
@@ -114,21 +116,11 @@ def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date:
 
 def _load(folder: str, name: str, base: type[Part]) -> type[Part]:
     package = f"ticker.feeds.{folder}"
-    try:
-        module = importlib.import_module(f"{package}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"{package}.{name}":
-            raise
-        known = ", ".join(_names(package)) or "none"
-        raise FeedError(f"{folder[:-1]} {name!r}: there is no such; known: {known}") from None
+    if not name.isidentifier() or not find_spec(f"{package}.{name}"):
+        known = ", ".join(modules(folder))
+        raise FeedError(f"no {folder[:-1]} {name!r}; known: {known}")
+    module = importlib.import_module(f"{package}.{name}")
     for _, found in inspect.getmembers(module, inspect.isclass):
         if issubclass(found, base) and found.__module__ == module.__name__:
             return found
     raise FeedError(f"{package}.{name}: defines no {base.__name__}")
-
-
-def _names(package: str) -> list[str]:
-    """Modules of a package, without importing any of them."""
-    (folder,) = importlib.import_module(package).__path__
-    names = {file.name.split(".")[0] for file in Path(folder).iterdir() if file.is_file()}
-    return sorted(names - {"__init__"})

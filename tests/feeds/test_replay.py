@@ -1,0 +1,102 @@
+"""`ticker replay`: what it prints, and how it says that it cannot."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ticker.cli import main
+
+
+@pytest.fixture
+def capture(tmp_path: Path, itch: Any) -> Path:
+    messages = [
+        itch.system("O"), itch.directory(1, "AAPL"), itch.directory(2, "ZERO"),
+        itch.action(1, "AAPL", "T"),
+        itch.add(1, 1, "B", 100, 3_200_500), itch.execute(1, 1, 40, 7, time=34_200 * 10**9 + 999),
+        itch.trade(1, 5, 3_200_500, 7, time=34_200 * 10**9 + 999),
+    ]
+    path = tmp_path / "day.itch"
+    path.write_bytes(b"".join(len(m).to_bytes(2, "big") + m for m in messages))
+    return path
+
+
+def replay(path: Path, *options: str) -> Result:
+    return CliRunner().invoke(
+        main, ["replay", str(path), "--protocol", "itch50", "--session", "binaryfile", *options]
+    )
+
+
+def test_json(capture: Path) -> None:
+    result = replay(capture, "--json", "--date", "2020-01-30")
+    report = json.loads(result.output)
+    assert report["symbols"]["AAPL"] == {
+        "price": "320.05", "size": 40, "trades": 1, "volume": 40, "open": "320.05",
+        "high": "320.05", "low": "320.05", "bid": "320.05", "bid_size": 60, "ask": None,
+        "ask_size": None, "exchange_timestamp": "2020-01-30T14:30:00.000000Z",
+        "status": "trading",
+    }
+    assert report["symbols"]["ZERO"] == {
+        "price": None, "size": None, "trades": 0, "volume": 0, "open": None, "high": None,
+        "low": None, "bid": None, "bid_size": None, "ask": None, "ask_size": None,
+        "exchange_timestamp": None, "status": "unknown",
+    }
+    assert (report["messages"], report["packets"], report["gaps"]) == (7, 0, 0)
+    assert report["rejected"] == {"duplicate": 1, "bad_price": 0, "bad_size": 0, "older": 0}
+    assert report["seconds"] > 0
+    assert report["messages_per_second"] > 0
+
+
+def test_raw_counts_the_duplicate_too(capture: Path) -> None:
+    report = json.loads(replay(capture, "--json", "--raw").output)
+    assert report["symbols"]["AAPL"]["trades"] == 2
+    assert report["rejected"]["duplicate"] == 0
+
+
+def test_table(capture: Path) -> None:
+    lines = replay(capture, "--date", "2020-01-30", "--repeat", "2").output.splitlines()
+    assert lines[0].split()[:3] == ["symbol", "price", "size"]
+    assert lines[1].split() == [
+        "AAPL", "320.05", "40", "1", "40", "320.05", "320.05", "320.05", "320.05", "60", "-", "-",
+        "2020-01-30T14:30:00.000000Z", "trading",
+    ]
+    assert lines[4] == "7 messages, 0 packets, 0 gaps"
+    assert lines[5] == "rejected: 1 duplicate, 0 bad_price, 0 bad_size, 0 older"
+
+
+def test_gzip_is_the_same(capture: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "day.gz"
+    packed.write_bytes(gzip.compress(capture.read_bytes()))
+    plain, unpacked = (json.loads(replay(p, "--json").output) for p in (capture, packed))
+    assert plain["symbols"] == unpacked["symbols"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--date", "30.1.2020"), "not a date, like 2026-03-29"),
+        (("--protocol", "itch51"), "known: itch50"),
+        (("--session", "binaryfil"), "known: binaryfile"),
+        (("--rows", "1"), ""),
+    ],
+)
+def test_what_is_wrong_is_said(capture: Path, options: tuple[str, str], message: str) -> None:
+    result = replay(capture, *options)
+    if not message:
+        assert result.exit_code == 0, "a symbol too many is counted, not an error"
+        return
+    assert result.exit_code == 5
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.itch"
+    empty.touch()
+    assert "is empty" in replay(empty).stderr
+    assert "cannot be read" in replay(tmp_path / "none").stderr
