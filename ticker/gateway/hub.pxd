@@ -10,13 +10,10 @@ A connection that has at least one subscription is in one phase:
     BLOCKED  its socket is full: left out until it drains
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.gateway.board cimport Board
 from ticker.gateway.connection cimport Connection, Connections
-from ticker.gateway.encode cimport PriceFrame
-from ticker.shm.layout cimport Record
-from ticker.shm.ring cimport RingReader
+from ticker.gateway.topics cimport Topic, Topics
 
 
 cdef enum Phase:
@@ -35,22 +32,6 @@ cdef enum Queued:
     QUEUED_READY = 2
     QUEUED_DUE = 4
 
-cdef struct Subscriber:
-    uint32_t connection
-    uint32_t slot                # in the connection's subscriptions
-
-cdef struct Topic:
-    int64_t price
-    int64_t time                 # exchange time of the last sale
-    int64_t publish_time
-    Subscriber* subscribers
-    uint32_t subscriber_count
-    uint32_t subscriber_capacity
-    uint32_t snapshot_version    # that `snapshot` shows
-    PriceFrame* snapshot         # NULL until somebody subscribes
-    uint8_t touched              # is in `changed`
-    uint8_t ambiguous            # another price was shown with the same microsecond
-
 cdef struct Queue:
     uint32_t* items
     uint32_t head
@@ -58,22 +39,9 @@ cdef struct Queue:
 
 
 cdef class Hub:
-    cdef Board board
+    cdef Topics topics
     cdef Connections connections
-    cdef list readers            # [(feed, RingReader)]
     cdef uint64_t* counters
-    cdef uint64_t* histograms
-    cdef uint64_t** row_seq      # [feed][row] -> seq that was applied last
-    cdef Topic* topics
-    cdef uint32_t* versions      # of each topic; 0: no price yet
-    cdef uint32_t* shown         # of each topic: the version that its update frame shows
-    cdef PriceFrame* updates     # of each topic, on cache lines of their own
-    cdef void* updates_memory
-    cdef uint32_t topic_count
-    cdef uint32_t topic_capacity
-    cdef uint32_t* changed
-    cdef uint32_t changed_count
-    cdef uint64_t changed_subscribers
     cdef uint64_t subscription_total
     cdef uint8_t* phases
     cdef uint8_t* pending
@@ -93,19 +61,8 @@ cdef class Hub:
     cdef size_t out_capacity
     cdef int64_t now
 
-    cdef int _drain(self) except -1
-    cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1
-    cdef int _grow(self) except -1
-    cdef int _learn(self, uint32_t feed, uint32_t row) except -1
-    cdef void _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
-    cdef int _reload(self, uint32_t symbol) except -1
-    cdef int _resync(self, uint32_t feed) except -1
-    cdef void _touch(self, uint32_t symbol) noexcept nogil
     cdef void _mark(self) noexcept nogil
     cdef void _mark_topic(self, Topic* topic) noexcept nogil
-    cdef int _grow_arrays(self, uint32_t capacity) except -1
-    cdef size_t _put_update(self, uint32_t symbol, size_t at) noexcept nogil
-    cdef size_t _put_snapshot(self, uint32_t symbol, size_t at) noexcept nogil
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil
     cdef int _flush(self, uint32_t number) noexcept nogil
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil
@@ -119,5 +76,4 @@ cdef class Hub:
     cdef void _serve_drained(self) noexcept nogil
     cdef int _attach(self, Connection* connection, uint32_t number, uint32_t symbol) except -1
     cdef void _detach(self, Connection* connection, uint32_t slot) noexcept nogil
-    cdef int _frames_of(self, uint32_t symbol) except -1
     cdef int64_t _find(self, Connection* connection, uint32_t symbol) noexcept nogil

@@ -1,14 +1,13 @@
-from ticker.gateway.board import Board
 from ticker.gateway.connection import Connections
+from ticker.gateway.topics import Topics
 from ticker.shm.header import Mapping
 
 class Hub:
     def __init__(
         self,
-        board: Board,
+        topics: Topics,
         connections: Connections,
         segment: Mapping,
-        feeds: list[Mapping],
         interval_ns: int,
         max_symbols: int,
         now_ns: int,
@@ -16,7 +15,6 @@ class Hub:
     def turn(self, now_ns: int, budget: int) -> int: ...
     @property
     def idle(self) -> int: ...
-    def records_wait(self) -> bool: ...
     def subscribe(
         self, number: int, symbols: list[int], now_ns: int, seen: dict[int, int] | None = None
     ) -> int: ...

@@ -1,7 +1,7 @@
-"""The hub: from ring records to one send per client and flush.
+"""The hub: from topics that changed to one send per client and flush.
 
-In: ring records of all feeds. Out: frames to connections. Owned by one event loop, which calls
-turn() when a doorbell rings or the time that turn() named has come.
+In: topics.pyx's list of changes. Out: frames to connections. Owned by one event loop, which
+calls turn() when a doorbell rings or the time that turn() named has come.
 
 Law: latest wins. Nothing is queued per client but the bytes of one flush that a full socket
 left over; what a client is due is derived from versions: of the topic, and as it was last seen.
@@ -10,7 +10,6 @@ A symbol's frame is encoded when somebody needs it and its version moved, once f
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
 
 cdef extern from *:
     """
@@ -18,7 +17,6 @@ cdef extern from *:
     """
     void prefetch "ticker_prefetch"(const void* address) nogil
 
-from ticker.gateway.board cimport NO_SYMBOL, Board, RowRef
 from ticker.gateway.connection cimport (
     CONNECTION_OPEN,
     NO_CONNECTION,
@@ -26,42 +24,21 @@ from ticker.gateway.connection cimport (
     Connections,
     Subscription,
 )
-from ticker.gateway.encode cimport FRAME_ROOM, PriceFrame, begin_frame, write_price_frame
+from ticker.gateway.encode cimport FRAME_ROOM
+from ticker.gateway.topics cimport Subscriber, Topic, Topics
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     GATEWAY_CLIENT_FLUSHES,
     GATEWAY_CONFLATED,
-    GATEWAY_ENCODED,
     GATEWAY_FLUSHES,
-    GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
-    GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
-    GATEWAY_LAPS,
-    GATEWAY_RECORDS_READ,
-    GATEWAY_RECORDS_SKIPPED,
     GATEWAY_SNAPSHOTS_SENT,
     GATEWAY_SUBSCRIPTIONS,
     GATEWAY_UPDATES_SENT,
     GATEWAY_WAKEUPS,
     count,
-    record_duration,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport (
-    CACHE_LINE,
-    RECORD_CORRECTION,
-    RECORD_TRADE,
-    ROW_SHARED_MICROSECOND,
-    Record,
-    Values,
-)
-from ticker.shm.ring cimport RingReader
-
-
-cdef uint32_t* regrown(uint32_t* array, uint32_t capacity) except NULL:
-    cdef uint32_t* grown = <uint32_t*>PyMem_RawRealloc(array, capacity * sizeof(uint32_t))
-    if grown == NULL:
-        raise MemoryError
-    return grown
+from ticker.shm.layout cimport CACHE_LINE
 
 
 cdef class Hub:
@@ -69,15 +46,14 @@ cdef class Hub:
     the first tick after a quiet interval goes out at once. `max_symbols`: per connection."""
 
     def __cinit__(
-        self, Board board not None, Connections connections not None, Mapping segment not None,
-        feeds: list[Mapping], interval_ns: int, max_symbols: int, now_ns: int,
+        self, Topics topics not None, Connections connections not None,
+        Mapping segment not None, interval_ns: int, max_symbols: int, now_ns: int,
     ) -> None:
         cdef uint32_t places = connections.capacity
         cdef int bucket
-        self.board = board
+        self.topics = topics
         self.connections = connections
         self.counters = segment.counters
-        self.histograms = segment.histograms
         self.turn_width = interval_ns // TURNS
         self.origin = now_ns
         self.now = now_ns
@@ -90,194 +66,21 @@ cdef class Hub:
         self.due.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.out = <uint8_t*>PyMem_RawMalloc(self.out_capacity)
         self.due_slots = <uint32_t*>PyMem_RawCalloc(max_symbols, sizeof(uint32_t))
-        self.row_seq = <uint64_t**>PyMem_RawCalloc(len(feeds) + 1, sizeof(uint64_t*))
         if not (self.phases and self.pending and self.queued and self.wheel_next
-                and self.ready.items and self.due.items and self.out and self.due_slots
-                and self.row_seq):
+                and self.ready.items and self.due.items and self.out and self.due_slots):
             raise MemoryError
         for bucket in range(BUCKETS):
             self.bucket_head[bucket] = NO_CONNECTION
-        self.readers = []
-        self._read_feeds(feeds)
-        self._grow()
-
-    def _read_feeds(self, feeds: list[Mapping]) -> None:
-        cdef Mapping mapping
-        for feed, mapping in enumerate(feeds):
-            self.row_seq[<uint32_t>feed] = <uint64_t*>PyMem_RawCalloc(
-                mapping.header.row_capacity, sizeof(uint64_t)
-            )
-            if self.row_seq[<uint32_t>feed] == NULL:
-                raise MemoryError
-            for ring in range(mapping.ring_count):
-                self.readers.append((feed, RingReader(mapping, ring)))
 
     def __dealloc__(self) -> None:
-        cdef uint32_t i
-        if self.row_seq != NULL:
-            for i in range(self.board.feed_count):
-                PyMem_RawFree(self.row_seq[i])
-        for i in range(self.topic_count):
-            PyMem_RawFree(self.topics[i].subscribers)
-            PyMem_RawFree(self.topics[i].snapshot)
-        for pointer in (
-            <size_t>self.row_seq, <size_t>self.topics, <size_t>self.versions,
-            <size_t>self.changed, <size_t>self.shown, <size_t>self.updates_memory,
-            <size_t>self.due_slots, <size_t>self.phases, <size_t>self.pending,
-            <size_t>self.queued, <size_t>self.wheel_next, <size_t>self.ready.items,
-            <size_t>self.due.items, <size_t>self.out,
-        ):
-            PyMem_RawFree(<void*><size_t>pointer)
-
-    # -- topics ---------------------------------------------------------------------------
-
-    cdef int _grow(self) except -1:
-        """A topic for every symbol that the board has, with the price that its rows have."""
-        cdef uint32_t wanted = self.board.count
-        if wanted > self.topic_capacity:
-            self._grow_arrays(max(wanted, 2 * self.topic_capacity))
-        while self.topic_count < wanted:
-            memset(self.topics + self.topic_count, 0, sizeof(Topic))
-            self.versions[self.topic_count] = 0
-            self.shown[self.topic_count] = 0
-            self.topic_count += 1
-            self._reload(self.topic_count - 1)
-        return 0
-
-    cdef int _grow_arrays(self, uint32_t capacity) except -1:
-        cdef void* memory
-        cdef PriceFrame* updates
-        cdef Topic* topics = <Topic*>PyMem_RawRealloc(self.topics, capacity * sizeof(Topic))
-        if topics == NULL:
-            raise MemoryError
-        self.topics = topics
-        self.versions = regrown(self.versions, capacity)
-        self.shown = regrown(self.shown, capacity)
-        self.changed = regrown(self.changed, capacity)
-        # calloc: a frame costs memory once somebody has subscribed
-        memory = PyMem_RawCalloc(capacity + 1, sizeof(PriceFrame))
-        if memory == NULL:
-            raise MemoryError
-        updates = <PriceFrame*>((<size_t>memory + CACHE_LINE - 1) & ~<size_t>(CACHE_LINE - 1))
-        if self.topic_count:
-            memcpy(updates, self.updates, self.topic_count * sizeof(PriceFrame))
-        PyMem_RawFree(self.updates_memory)
-        self.updates_memory = memory
-        self.updates = updates
-        self.topic_capacity = capacity
-        return 0
-
-    cdef int _learn(self, uint32_t feed, uint32_t row) except -1:
-        """A record named a row that is new to us."""
-        cdef uint32_t known = self.topic_count
-        cdef uint32_t symbol
-        self.board.learn(feed, row)
-        self._grow()
-        symbol = self.board.symbol_of(feed, row)
-        if symbol < known:
-            self._reload(symbol)  # a further venue of a symbol
-        return 0
-
-    cdef int _reload(self, uint32_t symbol) except -1:
-        """Take a topic's price from the table. What the rings still hold of it is skipped:
-        row_seq says what the rows have counted already."""
-        cdef Topic* topic = self.topics + symbol
-        cdef Values values
-        cdef RowRef* ref
-        cdef uint32_t i
-        for i in range(self.board.rows[symbol].count):
-            ref = self.board.rows[symbol].rows + i
-            # the seq first: a trade that comes between the two reads is applied twice, not never
-            if self.board.table(ref.feed).read(ref.row, &values) >= 0:
-                self.row_seq[ref.feed][ref.row] = values.seq
-        if not self.board.read(symbol, &values) or not values.price:
-            return 0
-        if values.price == topic.price and values.exchange_time == topic.time:
-            return 0
-        topic.price = values.price
-        topic.ambiguous = (
-            topic.time != 0 or self.board.rows[symbol].count > 1
-            or values.flags & ROW_SHARED_MICROSECOND != 0
-        )
-        topic.publish_time = values.publish_time
-        if values.exchange_time > topic.time:
-            topic.time = values.exchange_time  # a taken-back trade never takes time back
-        self._touch(symbol)
-        return 0
-
-    cdef int _resync(self, uint32_t feed) except -1:
-        """A ring lapped us: look at every symbol of the feed again."""
-        cdef uint32_t row
-        self.board.refresh()
-        self._grow()
-        for row in range(self.board.rows_known[feed]):
-            self._reload(self.board.symbol_of(feed, row))
-        return 0
-
-    cdef void _touch(self, uint32_t symbol) noexcept nogil:
-        """The topic has a new price: a new version, and a place in `changed`."""
-        cdef Topic* topic = self.topics + symbol
-        self.versions[symbol] += 1
-        if not self.versions[symbol]:
-            self.versions[symbol] = 1
-        if not topic.touched:
-            topic.touched = 1
-            self.changed[self.changed_count] = symbol
-            self.changed_count += 1
-            self.changed_subscribers += topic.subscriber_count
-
-    # -- rings ----------------------------------------------------------------------------
-
-    cdef int _drain(self) except -1:
-        if self.board.count > self.topic_count:
-            self._grow()  # the board was refreshed by somebody else
-        for feed, reader in self.readers:
-            if (<RingReader>reader).pending():
-                self._drain_ring(feed, <RingReader>reader)
-        return 0
-
-    cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1:
-        cdef Record record
-        cdef uint32_t symbol
-        cdef uint64_t skipped = reader.skipped
-        cdef uint64_t first = reader.position
-        cdef int got
-        while True:
-            got = reader.read(&record)
-            if got == 0:
-                break
-            if got < 0:
-                count(self.counters, GATEWAY_LAPS, 1)
-                self._resync(feed)
-                continue
-            if record.kind != RECORD_TRADE and record.kind < RECORD_CORRECTION:
-                continue
-            symbol = self.board.symbol_of(feed, record.row)
-            if symbol == NO_SYMBOL:
-                self._learn(feed, record.row)
-            elif record.kind == RECORD_CORRECTION:
-                self._reload(symbol)
-            else:
-                self._trade(feed, symbol, &record)
-        skipped = reader.skipped - skipped
-        count(self.counters, GATEWAY_RECORDS_SKIPPED, skipped)
-        count(self.counters, GATEWAY_RECORDS_READ, reader.position - first - skipped)
-        return 0
-
-    cdef void _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil:
-        assert symbol < self.topic_count
-        cdef Topic* topic = self.topics + symbol
-        cdef uint64_t* seq = self.row_seq[feed] + record.row
-        if record.seq <= seq[0]:
-            return  # the table told us already
-        seq[0] = record.seq
-        if record.exchange_time < topic.time:
-            return  # another venue has sold later
-        topic.ambiguous = record.price != topic.price and record.exchange_time - topic.time < 1000
-        topic.price = record.price
-        topic.time = record.exchange_time
-        topic.publish_time = record.publish_time
-        self._touch(symbol)
+        PyMem_RawFree(self.phases)
+        PyMem_RawFree(self.pending)
+        PyMem_RawFree(self.queued)
+        PyMem_RawFree(self.wheel_next)
+        PyMem_RawFree(self.ready.items)
+        PyMem_RawFree(self.due.items)
+        PyMem_RawFree(self.out)
+        PyMem_RawFree(self.due_slots)
 
     # -- who is told ----------------------------------------------------------------------
 
@@ -296,16 +99,16 @@ cdef class Hub:
         """
         cdef uint32_t i
         cdef bint sparse = self.idle_count or (
-            self.changed_subscribers < self.subscription_total >> 3
+            self.topics.changed_subscribers < self.subscription_total >> 3
         )
-        if self.changed_count and not sparse:
+        if self.topics.changed_count and not sparse:
             self.all_pending_until = self.turn_index + TURNS + 1
-        for i in range(self.changed_count):
+        for i in range(self.topics.changed_count):
             if sparse:
-                self._mark_topic(self.topics + self.changed[i])
-            self.topics[self.changed[i]].touched = 0
-        self.changed_count = 0
-        self.changed_subscribers = 0
+                self._mark_topic(self.topics.topics + self.topics.changed[i])
+            self.topics.topics[self.topics.changed[i]].touched = 0
+        self.topics.changed_count = 0
+        self.topics.changed_subscribers = 0
 
     cdef void _mark_topic(self, Topic* topic) noexcept nogil:
         cdef uint32_t i, number
@@ -409,20 +212,20 @@ cdef class Hub:
         self.pending[number] = 0
         for i in range(connection.subscription_count):
             self.due_slots[sent] = i
-            if self.versions[subscription[i].symbol] != subscription[i].seen:
+            if self.topics.versions[subscription[i].symbol] != subscription[i].seen:
                 sent += 1
-                prefetch(self.updates + subscription[i].symbol)
-                prefetch(<char*>(self.updates + subscription[i].symbol) + CACHE_LINE)
+                prefetch(self.topics.updates + subscription[i].symbol)
+                prefetch(<char*>(self.topics.updates + subscription[i].symbol) + CACHE_LINE)
         if not sent:
             return 0
         for i in range(<uint32_t>sent):
             due = subscription + self.due_slots[i]
-            version = self.versions[due.symbol]
+            version = self.topics.versions[due.symbol]
             if due.seen:
-                at = self._put_update(due.symbol, at)
+                at += self.topics.put_update(due.symbol, self.out + at, self.now)
                 conflated += version - due.seen - 1
             else:
-                at = self._put_snapshot(due.symbol, at)
+                at += self.topics.put_snapshot(due.symbol, self.out + at)
             due.seen = version
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, sent)
@@ -432,37 +235,6 @@ cdef class Hub:
         elif connection.state != CONNECTION_OPEN:
             self._set_phase(number, PHASE_NONE)
         return sent
-
-    cdef size_t _put_update(self, uint32_t symbol, size_t at) noexcept nogil:
-        """Append a topic's update to `out`, encoding it if its version moved; the new end."""
-        cdef PriceFrame* frame = self.updates + symbol
-        cdef Topic* topic
-        if self.shown[symbol] != self.versions[symbol]:
-            topic = self.topics + symbol
-            write_price_frame(frame, topic.price, topic.time)
-            self.shown[symbol] = self.versions[symbol]
-            count(self.counters, GATEWAY_ENCODED, 1)
-            record_duration(
-                self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND, self.now - topic.publish_time
-            )
-            record_duration(
-                self.histograms, GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND, self.now - topic.time
-            )
-        assert at + frame.length <= self.out_capacity
-        memcpy(self.out + at, frame.bytes + frame.start, frame.length)
-        return at + frame.length
-
-    cdef size_t _put_snapshot(self, uint32_t symbol, size_t at) noexcept nogil:
-        """Append a topic's snapshot to `out`; the new end."""
-        cdef Topic* topic = self.topics + symbol
-        cdef PriceFrame* frame = topic.snapshot
-        if topic.snapshot_version != self.versions[symbol]:
-            write_price_frame(frame, topic.price, topic.time)
-            topic.snapshot_version = self.versions[symbol]
-            count(self.counters, GATEWAY_ENCODED, 1)
-        assert at + frame.length <= self.out_capacity
-        memcpy(self.out + at, frame.bytes + frame.start, frame.length)
-        return at + frame.length
 
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil:
         """Fetch what the next flushes will touch, while the one before waits for the kernel."""
@@ -486,7 +258,7 @@ cdef class Hub:
         """
         cdef int left = budget
         self.now = now_ns
-        self._drain()
+        self.topics.drain()
         with nogil:
             self._mark()
             self._serve_drained()
@@ -528,13 +300,6 @@ cdef class Hub:
         """Connections that want the next tick at once: with some, the doorbell is to be armed."""
         return self.idle_count
 
-    def records_wait(self) -> bool:
-        """Some ring holds what we have not read."""
-        for _, reader in self.readers:
-            if (<RingReader>reader).pending():
-                return True
-        return False
-
     # -- subscriptions --------------------------------------------------------------------
 
     cdef int64_t _find(self, Connection* connection, uint32_t symbol) noexcept nogil:
@@ -544,27 +309,13 @@ cdef class Hub:
                 return slot
         return -1
 
-    cdef int _frames_of(self, uint32_t symbol) except -1:
-        """Begin a topic's frames when its first subscriber comes."""
-        cdef Topic* topic = self.topics + symbol
-        cdef bytes name
-        if topic.snapshot != NULL:
-            return 0
-        name = self.board.name(symbol).encode("latin-1")
-        topic.snapshot = <PriceFrame*>PyMem_RawMalloc(sizeof(PriceFrame))
-        if topic.snapshot == NULL:
-            raise MemoryError
-        begin_frame(self.updates + symbol, b"update", name, len(name))
-        begin_frame(topic.snapshot, b"snapshot", name, len(name))
-        return 0
-
     cdef int _attach(self, Connection* connection, uint32_t number, uint32_t symbol) except -1:
         """A new subscription at the end of the connection's list, nothing seen yet."""
-        cdef Topic* topic = self.topics + symbol
+        cdef Topic* topic = self.topics.topics + symbol
         cdef Subscription* slots = connection.subscriptions
         cdef Subscriber* subscribers = topic.subscribers
         cdef uint32_t capacity = connection.subscription_capacity
-        self._frames_of(symbol)
+        self.topics.begin_frames(symbol)
         if connection.subscription_count == capacity:
             capacity = capacity + (capacity >> 1) + 5
             slots = <Subscription*>PyMem_RawRealloc(slots, capacity * sizeof(Subscription))
@@ -596,7 +347,7 @@ cdef class Hub:
     cdef void _detach(self, Connection* connection, uint32_t slot) noexcept nogil:
         """Remove a subscription: the last one of each list takes its place."""
         cdef Subscription gone = connection.subscriptions[slot]
-        cdef Topic* topic = self.topics + gone.symbol
+        cdef Topic* topic = self.topics.topics + gone.symbol
         cdef Subscriber moved
         cdef Subscription* last
         topic.subscriber_count -= 1
@@ -607,7 +358,7 @@ cdef class Hub:
         last = connection.subscriptions + connection.subscription_count
         if slot != connection.subscription_count:
             connection.subscriptions[slot] = last[0]
-            self.topics[last.symbol].subscribers[last.position].slot = slot
+            self.topics.topics[last.symbol].subscribers[last.position].slot = slot
         self.subscription_total -= 1
         store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscription_total)
 
@@ -629,22 +380,22 @@ cdef class Hub:
         if connection.state != CONNECTION_OPEN:
             return 0
         self.now = now_ns
-        self._drain()
+        self.topics.drain()
         for wanted in symbols:
             symbol = wanted
             slot = self._find(connection, symbol)
             if slot < 0:
                 self._attach(connection, place, symbol)
                 slot = connection.subscription_count - 1
-            if not self.versions[symbol]:
+            if not self.topics.versions[symbol]:
                 continue
-            connection.subscriptions[slot].seen = self.versions[symbol]
+            connection.subscriptions[slot].seen = self.topics.versions[symbol]
             if (
-                seen is not None and not self.topics[symbol].ambiguous
-                and seen.get(wanted) == self.topics[symbol].time // 1000
+                seen is not None and not self.topics.topics[symbol].ambiguous
+                and seen.get(wanted) == self.topics.topics[symbol].time // 1000
             ):
                 continue
-            at = self._put_snapshot(symbol, at)
+            at += self.topics.put_snapshot(symbol, self.out + at)
             sent += 1
             if at + FRAME_ROOM > self.out_capacity:
                 self.connections.deliver(place, self.out, at)

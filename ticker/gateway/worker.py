@@ -28,6 +28,7 @@ from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
 from ticker.gateway.runner import Runner
 from ticker.gateway.status import Status
+from ticker.gateway.topics import Topics
 from ticker.shm.counters import GATEWAY_HISTOGRAMS, Counters, Heartbeat, record
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
@@ -84,12 +85,15 @@ class Worker:
         self.front = Front(loop, self._http_protocol, self.counters, clock)
         self.runner = self._http(config, feeds)
         self.connections = _connections(config.gateway, self.front, self.segment)
+        self.topics = Topics(self.board, self.segment, [mapping for _, mapping in feeds])
         self.hub = Hub(
-            self.board, self.connections, self.segment, [mapping for _, mapping in feeds],
+            self.topics, self.connections, self.segment,
             int(config.gateway.flush_interval * NS), config.gateway.max_symbols, clock(),
         )
         self._introduce(config.gateway)
-        self.scheduler = Scheduler(loop, clock, self.hub, self.doorbell, self._after_turn)
+        self.scheduler = Scheduler(
+            loop, clock, self.hub, self.topics, self.doorbell, self._after_turn
+        )
         self.flush_histogram = GATEWAY_HISTOGRAMS.index("flush")
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
@@ -184,12 +188,14 @@ class Scheduler:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         hub: Hub,
+        topics: Topics,
         doorbell: Doorbell,
         after: Callable[[int], None],
     ) -> None:
         self.loop = loop
         self.clock = clock
         self.hub = hub
+        self.topics = topics
         self.doorbell = doorbell
         self.after = after
         self.timer: asyncio.Handle | None = None
@@ -237,7 +243,7 @@ class Scheduler:
             self._at(int(BELL_PAUSE * NS), now)
             return
         self.doorbell.arm_from_python()
-        if self.hub.records_wait():
+        if self.topics.records_wait():
             self.doorbell.disarm_from_python()
             self.last_bell = now
             self._at(0, now)

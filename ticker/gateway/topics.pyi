@@ -1,0 +1,6 @@
+from ticker.gateway.board import Board
+from ticker.shm.header import Mapping
+
+class Topics:
+    def __init__(self, board: Board, segment: Mapping, feeds: list[Mapping]) -> None: ...
+    def records_wait(self) -> bool: ...
