@@ -123,21 +123,28 @@ cdef class Capture:
         self._read_head()
 
     def _open(self) -> None:
-        file = self.path.open("rb")
-        start = file.read(2)
-        file.seek(0)
-        if start == GZIP_MAGIC:
-            self.file = gzip.GzipFile(fileobj=file)
-            self.window = bytearray(WINDOW)
-            self._look()
-            self.end = 0
-            return
-        with file:
-            # An empty file cannot be mapped.
-            self.window = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if start else b""
-        if start:
-            self.window.madvise(mmap.MADV_SEQUENTIAL)
+        with self.path.open("rb") as file:
+            start = file.read(2)
+            if start == GZIP_MAGIC:
+                self.window = bytearray(WINDOW)
+            elif start:
+                self.window = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self.window.madvise(mmap.MADV_SEQUENTIAL)
+            else:
+                self.window = b""      # an empty file cannot be mapped
         self._look()
+        if start == GZIP_MAGIC:
+            self.file = gzip.open(self.path)
+            self.end = 0
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back. Not needed after the last datagram."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
 
     cdef _look(self):
         """The window's address; it stays mapped as long as `window` is referenced."""
@@ -231,12 +238,14 @@ cdef class Capture:
             while self.end < length:
                 got = self.file.readinto(view[self.end:])
                 if not got:
+                    self.close()
                     return False
                 self.end += got
             return True
         except (OSError, EOFError, zlib.error, MemoryError) as error:
             self.error = str(error) or type(error).__name__
             self.truncated = True
+            self.close()
             return False
 
     cdef bint _stop(self) noexcept nogil:
