@@ -1,0 +1,146 @@
+"""`ticker serve` whole: simulated exchange, feed, gateway, and what survives what."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ticker.shm.segment import leftovers
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+[server]
+instance = "{instance}"
+port = 0
+
+[[feeds]]
+name = "sim"
+protocol = "itch50"
+session = "moldudp64"
+venue = "XNAS"
+lines = ["239.192.17.1:{ports[0]}", "239.192.17.2:{ports[1]}"]
+rerequest = "127.0.0.1:{ports[2]}"
+rows = 256
+ring_capacity = 1024
+
+[feeds.simulator]
+symbols = 20
+rate = 2000
+loss = 0.01
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """UDP ports that nobody has just now."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        self.instance = f"serve-{os.getpid()}"
+        config = folder / "ticker.toml"
+        config.write_text(CONFIG.format(instance=self.instance, ports=free_ports(3)))
+        self.said = folder / "log"
+        command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
+        with self.said.open("wb") as out:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=out)
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline().decode()
+        self.where = self.line.split()[1] if self.line else ""
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.where + path, timeout=5) as answer:
+            return json.load(answer)
+
+    def price(self) -> dict[str, Any] | None:
+        """AAPL's price object, if there is one yet."""
+        try:
+            price: dict[str, Any] = self.get("prices/AAPL")
+        except (urllib.error.URLError, ConnectionError):
+            return None
+        return price
+
+    def trades(self) -> int:
+        price = self.price()
+        return 0 if price is None or price["stale"] else int(price["seq"])
+
+    def workers(self) -> dict[str, int]:
+        entries = [json.loads(line) for line in self.said.read_text().splitlines()]
+        return {each["worker"]: each["pid"] for each in entries if each["event"] == "started"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.process.terminate()
+    server.process.wait(20)
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 15.0) -> float:
+    """Wait for a condition; how long it took."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, "it did not happen in time"
+        time.sleep(0.01)
+    return time.monotonic() - begin
+
+
+def gone(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+    return text.rpartition(")")[2].split()[0] == "Z"
+
+
+def test_prices_move_and_everything_ends(server: Server) -> None:
+    assert server.line.startswith("ticker: http://127.0.0.1:"), server.said.read_text()
+    until(lambda: server.trades() > 0)
+    seen = server.trades()
+    until(lambda: server.trades() > seen)
+    assert set(server.workers()) == {"feed sim", "gateway 0", "simulator sim"}
+    server.process.terminate()
+    assert server.process.wait(20) == 0
+    assert all(gone(pid) for pid in server.workers().values())
+    assert not leftovers(server.instance)
+
+
+@pytest.mark.parametrize("worker", ["feed sim", "gateway 0", "simulator sim"])
+def test_killed_worker_is_replaced_and_prices_move_on(server: Server, worker: str) -> None:
+    until(lambda: server.trades() > 0)
+    pid = server.workers()[worker]
+    seen = server.trades()
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: server.workers()[worker] != pid) <= 2.0
+    until(lambda: server.trades() > seen)
+
+
+def test_killed_supervisor_leaves_nothing(server: Server) -> None:
+    until(lambda: server.trades() > 0)
+    pids = server.workers().values()
+    server.process.kill()
+    server.process.wait()
+    until(lambda: all(gone(pid) for pid in pids), 5)
+    until(lambda: not leftovers(server.instance), 5)
