@@ -298,6 +298,14 @@ def die_in_record(RingWriter ring not None, words: int) -> None:
     kill(getpid(), SIGKILL)
 
 
+cdef inline void dawdle(Control control, uint64_t number) noexcept nogil:
+    """Some 0 to 500 ns, so that over the rounds a write meets every point of falling asleep:
+    without either of the doorbell's fences, wake-ups are then lost."""
+    cdef uint64_t delay
+    for delay in range(number & 511):
+        load_acquire(control.words + ACKNOWLEDGED)
+
+
 def ring_rounds(RingWriter ring not None, DoorbellRinger bell not None,
                 Control control not None, rounds: int) -> int:
     """Write a record and ring, each time after the last was acknowledged; times rung."""
@@ -305,7 +313,6 @@ def ring_rounds(RingWriter ring not None, DoorbellRinger bell not None,
     cdef uint64_t number
     cdef uint64_t wanted = rounds
     cdef uint64_t rung = 0
-    cdef uint64_t delay
     memset(&record, 0, sizeof(record))
     with nogil:
         for number in range(wanted):
@@ -313,9 +320,7 @@ def ring_rounds(RingWriter ring not None, DoorbellRinger bell not None,
                 if load_relaxed(control.words + STOP):
                     break
                 sched_yield()
-            # so that the writes meet the sleeper at every point of its falling asleep
-            for delay in range(number * 7 % 512):
-                load_acquire(control.words + ACKNOWLEDGED)
+            dawdle(control, number * 7)
             ring.write(&record)
             rung += bell.ring()
     return rung
@@ -340,6 +345,7 @@ def sleep_rounds(RingReader ring not None, Doorbell bell not None, Control contr
             if ring.read(&record) == 1:
                 number += 1
                 store_release(control.words + ACKNOWLEDGED, number)
+                dawdle(control, number * 13)
                 continue
             bell.arm()
             if not ring.pending():
