@@ -25,6 +25,7 @@ RUNS = {
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
     "ingest-udp": "ingest --udp --rate 1000000 --duration 30",
+    "shm": "shm",
 }
 
 

@@ -1,14 +1,12 @@
 """Shared memory under stress, with real processes, and what its calls cost.
 
-`python -m ticker.bench.shm [--reads N] [--laps N] [--kills N] [--rounds N]` runs all and
-prints one JSON object; the tests run the same functions, briefly in `make test` and in full in
-`make stress`. Nothing here judges: the figures that must be 0 are named `torn`, `backwards`,
-`waited_1ms` and `lost`.
+`ticker bench shm` runs all of it; the tests run the same functions, briefly in `make test` and
+in full in `make stress`. Nothing here judges: the figures that must be 0 are named `torn`,
+`backwards`, `uncounted`, `waited_1ms` and `lost`.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import mmap
@@ -162,6 +160,20 @@ def stage(rows: int, ring_capacity: int) -> Iterator[Stage]:
         yield found
 
 
+def run(reads: int, laps: int, kills: int, rounds: int) -> dict[str, Any]:
+    """Everything, its figures side by side under the names of their parts."""
+    parts = {
+        "rows": stress_rows(reads),
+        "ring": stress_ring(laps),
+        "kills": stress_kills(kills, kills),
+        "doorbell": ping_pong(rounds),
+    }
+    found = {f"{part}_{name}": each for part in parts for name, each in parts[part].items()}
+    torn = found["rows_torn"] + found["ring_torn"] + found["kills_torn"]
+    torn += found["kills_records_torn"] + found["rows_backwards"] + found["kills_backwards"]
+    return {"void": None, "torn": torn, **found, **costs()}
+
+
 def stress_rows(reads: int, rows: int = 64, readers: int = 2) -> dict[str, Any]:
     """One writer at full speed, `readers` readers, `reads` row reads in all, each checked."""
     with stage(rows, 2) as run:
@@ -177,10 +189,11 @@ def stress_rows(reads: int, rows: int = 64, readers: int = 2) -> dict[str, Any]:
         waiting = [run.start(partial(read, reader), reader + 1) for reader in range(readers)]
         results = [child.result() for child in waiting]
         run.control[STOP] = 1
+        timed = {"over_1ms", "over_1ms_preempted", "waited_1ms", "longest_ns"}
         return {
-            **_total(results),
+            **{name: each for name, each in _total(results).items() if name not in timed},
             "published": writer.result(),
-            "rows": rows,
+            "in_table": rows,
             "seconds": round(time.monotonic() - start, 3),
         }
 
@@ -245,7 +258,7 @@ def stress_kills(kills: int, plain: int = 0, seed: int = 1) -> dict[str, Any]:
         received = receiver.result()
         return {
             **_total([child.result() for child in readers]),
-            "kills": len(cut),
+            "killed": len(cut),
             "in_row": sum(each == "row" for each in cut),
             "in_record": sum(each == "record" for each in cut),
             "between": sum(each == "between" for each in cut),
@@ -333,17 +346,17 @@ def costs(times: int = 2_000_000) -> dict[str, float]:
         os.sched_setaffinity(0, {here})
         for rows in (1, 1024, 16_384):
             for _ in range(2):  # the first round warms up
-                found[f"publish, {rows} rows"] = _ns(
+                found[f"publish_{rows}_rows_ns"] = _ns(
                     partial(shm_cost.publish_many, table, rows, times), times
                 )
-                found[f"read, {rows} rows"] = _ns(
+                found[f"read_{rows}_rows_ns"] = _ns(
                     partial(shm_cost.read_many, table, rows, times), times
                 )
-        found["ring write"] = _ns(lambda: shm_cost.write_many(ring, times), times)
-        found["ring read"] = _ring_read_cost(mapping, ring, times, here, here)
+        found["ring_write_ns"] = _ns(lambda: shm_cost.write_many(ring, times), times)
+        found["ring_read_ns"] = _ring_read_cost(mapping, ring, times, here, here)
         for rows in (1024, 16_384):
             found.update(_cross_core(table, rows, times, here, there))
-        found["ring read, cross-core"] = _ring_read_cost(mapping, ring, times, here, there)
+        found["ring_read_cross_core_ns"] = _ring_read_cost(mapping, ring, times, here, there)
     finally:
         os.sched_setaffinity(0, set(cores))
     return {name: round(value, 1) for name, value in found.items()}
@@ -360,8 +373,8 @@ def _cross_core(
         os.sched_setaffinity(0, {there})
         reading += _ns(lambda: shm_cost.read_many(table, rows, rows), rows)
     return {
-        f"publish, {rows} rows, cross-core": writing / turns,
-        f"read, {rows} rows, cross-core": reading / turns,
+        f"publish_{rows}_rows_cross_core_ns": writing / turns,
+        f"read_{rows}_rows_cross_core_ns": reading / turns,
     }
 
 
@@ -390,28 +403,3 @@ def _total(results: list[dict[str, int]]) -> dict[str, int]:
         name: (max if name.startswith(("most", "longest")) else sum)(each[name] for each in results)
         for name in results[0]
     }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m ticker.bench.shm", description=__doc__)
-    parser.add_argument("--reads", type=int, default=100_000_000)
-    parser.add_argument("--laps", type=int, default=20_000)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=100_000)
-    options = parser.parse_args()
-    print(
-        json.dumps(
-            {
-                "rows": stress_rows(options.reads),
-                "ring": stress_ring(options.laps),
-                "kills": stress_kills(options.kills, options.kills),
-                "doorbell": ping_pong(options.rounds),
-                "ns_per_call": costs(),
-            },
-            indent=2,
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()

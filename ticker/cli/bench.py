@@ -143,3 +143,19 @@ def ingest(symbols: int, messages: int, seed: int, repeat: int, udp: bool, rate:
     else:
         parameters = {"symbols": symbols, "messages": messages, "seed": seed, "repeat": repeat}
         _finish("ingest", parameters, bench.replay(symbols, messages, seed, repeat), path)
+
+
+@command.command()
+@click.option("--reads", type=int, default=100_000_000, show_default=True, help="Of rows.")
+@click.option("--laps", type=int, default=100_000, show_default=True,
+              help="Of a ring of 1,024 records.")
+@click.option("--kills", type=int, default=200, show_default=True,
+              help="SIGKILLs inside a write, and as many at a random moment.")
+@click.option("--rounds", type=int, default=100_000, show_default=True, help="Of the doorbell.")
+@JSON
+def shm(reads: int, laps: int, kills: int, rounds: int, path: Path | None) -> None:
+    """Shared memory under stress, and what its calls cost (CPU ns)."""
+    from ticker.bench import shm as bench
+
+    parameters = {"reads": reads, "laps": laps, "kills": kills, "rounds": rounds}
+    _finish("shm", parameters, bench.run(reads, laps, kills, rounds), path)
