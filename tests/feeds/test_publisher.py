@@ -116,6 +116,11 @@ def test_latencies_are_counted(itch: Any, make_feed: Callable[..., Any]) -> None
     to_publish = histogram(feed.mapping, FEED_HISTOGRAMS.index("receive_to_publish"))
     assert to_receive == [0, 0, 1]
     assert to_publish == [0, 2]
+    feed.now = 10**9
+    feed.market.forget_orders()
+    feed.send()
+    assert feed.row()["bid"] == 0
+    assert sum(histogram(feed.mapping, 1)) == 2, "no message brought this"
 
 
 def test_the_doorbell_rings_after_the_record_is_there(

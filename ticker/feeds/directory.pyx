@@ -1,7 +1,7 @@
 """The directory of a feed's instruments. An instrument is its row in the price table.
 
 Small numbers (ITCH locates) are looked up in an array, others in an open-addressing hash table
-that takes as many keys as the table has rows, twice over, and refuses more.
+with four slots for each row of the table, which refuses more keys than that.
 """
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -94,3 +94,11 @@ cdef class Directory:
                 break
             slot = (slot + 1) & self.symbol_mask
         return slot
+
+    def bind_key(self, key: int, row: int) -> None:
+        """`bind` from Python."""
+        self.bind(key, row)
+
+    def row(self, key: int) -> int:
+        """The row of the feed's own number; -1: unknown, -2: it was refused."""
+        return row_of(self, key)

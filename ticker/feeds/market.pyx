@@ -292,7 +292,7 @@ cdef class Market:
                 <uint32_t>instrument, price, size, match, flags, time, received
             )
         if self.publisher.pending_count == PENDING_TRADES:
-            self.flush(self.publisher.last_publish_time)
+            self.flush(received)
         count(self.counters, FEED_TRADES, 1)
         values.seq += 1
         values.flags &= ~<uint64_t>ROW_STALE

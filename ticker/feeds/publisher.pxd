@@ -26,7 +26,7 @@ cdef struct Entry:
     uint32_t dirty               # Dirty bits; not 0: listed
     uint32_t shard
     int64_t change_time          # exchange time of the last change that was not a trade
-    int64_t change_received
+    int64_t change_received      # 0: no message since the last flush made it
     uint64_t publications        # says which copy of the row is written next
     uint64_t reserved[4]
 

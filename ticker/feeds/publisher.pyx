@@ -191,10 +191,12 @@ cdef class Publisher:
                 record.exchange_time = entry.change_time
                 record.receive_time = entry.change_received
                 record.seq = entry.values.seq
-                record_duration(
-                    self.histograms, FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
-                    publish_time - entry.change_received,
-                )
+                if entry.change_received:
+                    record_duration(
+                        self.histograms, FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
+                        publish_time - entry.change_received,
+                    )
+                entry.change_received = 0
                 quotes += self._write_kinds(entry.dirty, &record)
             entry.dirty = 0
         count(self.counters, FEED_QUOTES, quotes)
