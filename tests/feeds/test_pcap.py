@@ -33,13 +33,25 @@ def tcp(payload: bytes) -> bytes:
 
 
 def ip4(
-    body: bytes, protocol: int = 17, to: str = "233.54.12.111", fragment: int = 0,
+    body: bytes,
+    protocol: int = 17,
+    to: str = "233.54.12.111",
+    fragment: int = 0,
     options: bytes = b"",
 ) -> bytes:
     words = 5 + len(options) // 4
     head = struct.pack(
-        ">BBHHHBBH4s4s", 0x40 | words, 0, 4 * words + len(body), 0, fragment, 1, protocol, 0,
-        bytes(4), ipaddress.ip_address(to).packed,
+        ">BBHHHBBH4s4s",
+        0x40 | words,
+        0,
+        4 * words + len(body),
+        0,
+        fragment,
+        1,
+        protocol,
+        0,
+        bytes(4),
+        ipaddress.ip_address(to).packed,
     )
     return head + options + body
 
