@@ -1,7 +1,7 @@
 # make serve     set up what is missing, start everything, say where to look
 # make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
-# make bench     the benchmarks, short      make stress    the long races and kills
+# make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
@@ -22,6 +22,7 @@ SOURCES := setup.py $(shell find ticker -name '*.pyx' -o -name '*.pxd' -o -name 
 DEBUG_LIB := build/debug/lib
 
 setup: .venv/installed
+	@:
 
 .venv/installed: .venv/packages build/release-built
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
@@ -76,8 +77,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The measured set into bench/RESULTS.md; ARGS="fanout ingest" runs only those.
 bench: setup
-	$(BIN)/ticker bench $(or $(ARGS),--help)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench $(ARGS)
 
 stress: setup
 	$(BIN)/python -m pytest -m stress --timeout 3600 $(ARGS)

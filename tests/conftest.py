@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import ticker.units
+
 ROOT = Path(__file__).resolve().parent.parent
+# `bench` is of the tree, and behind everything: the build under test is found first.
+sys.path.append(str(ROOT))
 REQUIRE_ALL = os.environ.get("TICKER_REQUIRE_ALL") == "1"
 
 Require = Callable[[object, str], None]
@@ -47,3 +53,15 @@ def samples() -> Path:
 def root() -> Path:
     """The top of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def build_under_test() -> None:
+    """`make test DEBUG=1` must test the debug build, here and in every subprocess."""
+    if os.environ.get("TICKER_DEBUG") != "1":
+        return
+    expected = ROOT / "build" / "debug" / "lib" / "ticker"
+    code = "import ticker.units; print(ticker.units.__file__)"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for found in (ticker.units.__file__, child.stdout.strip()):
+        assert Path(found).parent == expected, f"{found} is not the debug build in {expected}"

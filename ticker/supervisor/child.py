@@ -69,6 +69,7 @@ def _be_child(
     try:
         try:
             gc.freeze()  # what came along is shared with the parent: leave it untouched
+            os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which then drains in order
             _clean_signals()
             die_with_parent(parent)
             name_process(name)
@@ -91,7 +92,7 @@ def _be_child(
 
 
 def _clean_signals() -> None:
-    """SIGTERM ends the child tidily, Ctrl-C and a closed terminal are the supervisor's to hear."""
+    """SIGTERM ends the child tidily; Ctrl-C and a closed terminal are the supervisor's to hear."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
