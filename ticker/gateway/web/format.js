@@ -61,6 +61,13 @@ export function age(ms) {
   return `${Math.floor(h / 24)} d`;
 }
 
+/** A short time in seconds: 49 µs, 3.2 ms, 140 ms, 2.5 s. */
+export function duration(seconds) {
+  if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
+  if (seconds < 1) return `${withDecimals(seconds < 0.01 ? 1 : 0).format(seconds * 1e3)} ms`;
+  return `${withDecimals(1).format(seconds)} s`;
+}
+
 /** A time of day in the reader's own zone. */
 export function clock(ms) {
   return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });

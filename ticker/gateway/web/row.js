@@ -142,7 +142,7 @@ export class Row {
 
   #drawState() {
     const { status, stale } = this.#details ?? {};
-    const text = this.#unknown ? "Unknown here"
+    const text = this.#unknown ? "Unknown"
       : this.#untraded ? "No trade yet"
       : BADGES[status] ?? (stale ? "Stale" : "");
     const badge = this.#part(".badge");

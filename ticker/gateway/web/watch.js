@@ -199,7 +199,7 @@ async function refreshBox() {
 
 function drawBox({ version, feeds, symbols }) {
   const parts = feeds.map(({ name, state, lag }) =>
-    `${name} ${state}${lag === null ? "" : `, ${milliseconds(lag)} behind the exchange`}`);
+    `${name} ${state}${lag === null ? "" : `, ${format.duration(lag)} behind the exchange`}`);
   find("box").textContent =
     [...parts, `${format.count(symbols)} symbols`, `ticker ${version}`].join("  ·  ");
   const bad = feeds.filter(({ state }) => state !== "live");
@@ -208,11 +208,6 @@ function drawBox({ version, feeds, symbols }) {
   const text = bad.map(({ name, state }) => `Feed ${name} is ${state}.`).join(" ")
     + " Its prices are the last ones known.";
   if (banner.textContent !== text) banner.textContent = text;
-}
-
-function milliseconds(seconds) {
-  const ms = seconds * 1000;
-  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${seconds.toFixed(1)} s`;
 }
 
 // What is said to the reader
