@@ -24,6 +24,7 @@ from ticker.feeds.simulate.packet cimport (
 
 cdef enum:
     CHUNK = 512              # messages encoded in one go, between two looks at the clock
+    BATCHFUL = 4096          # messages that always fill a batch
     REORDERED = 100          # one packet in so many is held back, if any is
 
 cdef int64_t SECOND = 1000000000
@@ -191,7 +192,7 @@ cdef class Sender:
         cdef uint32_t in_packet
         cdef int64_t time
         while left:
-            while self.history.waiting < left and self.history.waiting < BATCH * CHUNK // 8:
+            while self.history.waiting < min(left, <uint64_t>BATCHFUL):
                 in_packet = <uint32_t>self.history.waiting
                 self.fill()
                 if self.history.waiting == in_packet:
