@@ -143,7 +143,7 @@ cdef class Market:
         cdef uint32_t depth = on.depth[side]
         cdef double bid = on.fair - on.spread * (TICK // 2)
         cdef double ask = on.fair + on.spread * (TICK // 2)
-        cdef int64_t lean
+        cdef uint32_t lean
         if on.depth[ASK] and self.side_of(on, ASK)[on.depth[ASK] - 1].price <= bid:
             self.pull(on, ASK)
         elif on.depth[BID] and self.side_of(on, BID)[on.depth[BID] - 1].price >= ask:
@@ -163,8 +163,8 @@ cdef class Market:
                 self.hidden(on)
         else:
             # as many come as go at the depth that its activity aims at
-            lean = (<int64_t>on.target - <int64_t>depth) * 400 // <int64_t>on.target
-            if depth < DEPTH and <int64_t>below(&self.chance, 1000) < 545 + lean:
+            lean = 400 * depth // on.target
+            if depth < DEPTH and below(&self.chance, 1000) + lean < 945:
                 self.add(on, side)
             else:
                 self.delete(on, side, below(&self.chance, depth))
