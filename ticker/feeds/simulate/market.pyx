@@ -1,3 +1,5 @@
+# distutils: extra_compile_args = -ffp-contract=off
+# (no fused multiply-add: prices must not depend on the machine)
 """A simulated market: instruments, and resting orders around a wandering fair price.
 
 Prices follow a random walk whose volatility itself wanders and returns to its mean; orders
