@@ -25,12 +25,14 @@ cdef enum Phase:
 
 cdef enum:
     TURNS = 4                    # turns of the wheel per flush interval
-    BUCKETS = 8                  # a power of two over TURNS
+    BUCKETS = 8                  # a power of two over TURNS + 1
+    FEW = 600                    # a bucket with fewer connections joins the next one
 
 cdef enum Queued:
     QUEUED_WHEEL = 1
     QUEUED_READY = 2
     QUEUED_DUE = 4
+    QUEUED_JOINS = 8             # comes back one turn later, to join the next bucket
 
 cdef struct Queue:
     uint32_t* items
@@ -49,6 +51,7 @@ cdef class Hub:
     cdef uint32_t* wheel_next
     cdef uint32_t[BUCKETS] bucket_head
     cdef uint32_t[BUCKETS] bucket_tail
+    cdef uint32_t[BUCKETS] bucket_count
     cdef Queue ready
     cdef Queue due
     cdef uint64_t turn_index     # the next turn of the wheel
@@ -69,6 +72,7 @@ cdef class Hub:
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil
     cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil
     cdef void _take_buckets(self) noexcept nogil
+    cdef void _take_bucket(self, uint64_t turn) noexcept nogil
     cdef void _set_phase(self, uint32_t number, uint8_t phase) noexcept nogil
     cdef void _serve_due(self, uint32_t number) noexcept nogil
     cdef void _serve_ready(self, uint32_t number) noexcept nogil

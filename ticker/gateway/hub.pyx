@@ -71,6 +71,7 @@ cdef class Hub:
             raise MemoryError
         for bucket in range(BUCKETS):
             self.bucket_head[bucket] = NO_CONNECTION
+            self.bucket_count[bucket] = 0
 
     def __dealloc__(self) -> None:
         PyMem_RawFree(self.phases)
@@ -148,10 +149,10 @@ cdef class Hub:
         else:
             self.wheel_next[self.bucket_tail[bucket]] = number
         self.bucket_tail[bucket] = number
+        self.bucket_count[bucket] += 1
 
     cdef void _take_buckets(self) noexcept nogil:
         """Move the buckets whose time has come to the due queue."""
-        cdef uint32_t bucket, number
         cdef uint64_t reached
         cdef int i
         if self.now < self.origin:
@@ -160,26 +161,39 @@ cdef class Hub:
         if reached < self.turn_index:
             return
         for i in range(<int>min(<uint64_t>BUCKETS, reached - self.turn_index + 1)):
-            bucket = <uint32_t>((self.turn_index + i) & (BUCKETS - 1))
-            number = self.bucket_head[bucket]
-            self.bucket_head[bucket] = NO_CONNECTION
-            while number != NO_CONNECTION:
-                self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
-                if self.turn_index <= self.all_pending_until:
-                    self.pending[number] = 1
-                self._push(&self.due, QUEUED_DUE, number)
-                number = self.wheel_next[number]
+            self._take_bucket(self.turn_index + i)
         self.turn_index = reached + 1
+
+    cdef void _take_bucket(self, uint64_t turn) noexcept nogil:
+        """A bucket of few is to join the next one, unless that is empty: fewer wake-ups, and
+        more clients for each frame. It costs its clients one longer interval, once."""
+        cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
+        cdef uint32_t number = self.bucket_head[bucket]
+        cdef uint8_t joins = 0
+        if self.bucket_count[bucket] < FEW and self.bucket_count[(turn + 1) & (BUCKETS - 1)]:
+            joins = QUEUED_JOINS
+        self.bucket_head[bucket] = NO_CONNECTION
+        self.bucket_count[bucket] = 0
+        while number != NO_CONNECTION:
+            self.queued[number] = (self.queued[number] & ~<uint8_t>QUEUED_WHEEL) | joins
+            if self.turn_index <= self.all_pending_until:
+                self.pending[number] = 1
+            self._push(&self.due, QUEUED_DUE, number)
+            number = self.wheel_next[number]
 
     cdef void _serve_due(self, uint32_t number) noexcept nogil:
         """A connection's interval is over: send what it is due, or let it be idle."""
+        cdef uint64_t again = self.turn_index - 1 + TURNS
+        if self.queued[number] & QUEUED_JOINS:
+            self.queued[number] &= ~<uint8_t>QUEUED_JOINS
+            again += 1
         if self.phases[number] != PHASE_WAITING or self.queued[number] & QUEUED_WHEEL:
             return
         if not self.pending[number] or self._flush(number) == 0:
             if self.phases[number] == PHASE_WAITING:
                 self._set_phase(number, PHASE_IDLE)
         elif self.phases[number] == PHASE_WAITING:
-            self._enter_wheel(number, self.turn_index - 1 + TURNS)
+            self._enter_wheel(number, again)
 
     cdef void _serve_drained(self) noexcept nogil:
         """Sockets that took all that waited: their clients get the newest of what changed."""

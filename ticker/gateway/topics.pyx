@@ -11,6 +11,12 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+cdef extern from *:
+    """
+    static inline void ticker_prefetch(const void *address) { __builtin_prefetch(address); }
+    """
+    void prefetch "ticker_prefetch"(const void* address) nogil
+
 from ticker.gateway.board cimport NO_SYMBOL, Board, RowRef
 from ticker.gateway.encode cimport FRAME_ROOM, PriceFrame, begin_frame, write_price_frame
 from ticker.shm.counters cimport (
@@ -33,6 +39,10 @@ from ticker.shm.layout cimport (
     Values,
 )
 from ticker.shm.ring cimport RingReader
+
+
+cdef enum:
+    AHEAD = 12
 
 
 cdef uint32_t* regrown(uint32_t* array, uint32_t capacity) except NULL:
@@ -194,6 +204,8 @@ cdef class Topics:
         cdef uint64_t first = reader.position
         cdef int got
         while True:
+            # records lie in the writer's cache: fetch some ahead
+            prefetch(reader.ring.records + ((reader.position + AHEAD) & reader.ring.mask))
             got = reader.read(&record)
             if got == 0:
                 break
