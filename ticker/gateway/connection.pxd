@@ -17,6 +17,8 @@ cdef enum ConnectionState:
 
 cdef enum:
     NO_CONNECTION = 0xFFFFFFFF
+    SCRATCH = 131072             # bytes received at a time
+    SLOW_CLIENT = 4407
 
 cdef struct Subscription:
     uint32_t symbol
@@ -46,7 +48,7 @@ cdef struct Connection:
     uint8_t strikes              # refused messages so far
 
 
-cdef class Connections:
+cdef class ConnectionTable:
     cdef Connection* table
     cdef uint32_t capacity
     cdef uint32_t high_water     # places [0, high_water) have been used
@@ -75,18 +77,9 @@ cdef class Connections:
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
     cdef void doom(self, uint32_t number) noexcept nogil
     cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
-    cdef int _accept(self) except -1
     cdef uint32_t _place(self, int fd) noexcept nogil
-    cdef int _readable(self, uint32_t number) except -1
-    cdef int _head_bytes(self, uint32_t number, size_t length) except -1
-    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
     cdef void _writable(self, uint32_t number) noexcept nogil
     cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
     cdef void _watch(self, uint32_t number, int operation) noexcept nogil
     cdef void _release(self, uint32_t number) noexcept
     cdef Connection* _checked(self, object number) except NULL
-    cdef int _expire(self, uint32_t number) except -1
-    cdef int _full(self) except -1
-    cdef int _event(
-        self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
-    ) except -1

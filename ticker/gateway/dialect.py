@@ -18,7 +18,7 @@ from ticker.gateway.commands import (
     error_message,
     parse_command,
 )
-from ticker.gateway.connection import Connections
+from ticker.gateway.connection import ConnectionTable
 from ticker.gateway.frames import frame
 from ticker.gateway.hub import Hub
 from ticker.shm.counters import Counters
@@ -41,7 +41,8 @@ class PlainDialect:
     """Answers the messages of all clients of one worker."""
 
     def __init__(
-        self, board: Board, hub: Hub, connections: Connections, counters: Counters, limits: Limits
+        self, board: Board, hub: Hub, connections: ConnectionTable, counters: Counters,
+        limits: Limits,
     ) -> None:
         self.board = board
         self.hub = hub

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from ticker.clock import Clock
-from ticker.gateway.connection import Connections
 from ticker.gateway.handshake import STREAM_PATH, Head, RequestError, parse_head, upgrade
+from ticker.gateway.reception import Connections
 from ticker.shm.counters import Counters
 
 MessageHandler = Callable[[int, bool, bytes, int], None]

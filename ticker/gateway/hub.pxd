@@ -12,7 +12,7 @@ A connection that has at least one subscription is in one phase:
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.gateway.connection cimport Connection, Connections
+from ticker.gateway.connection cimport Connection, ConnectionTable
 from ticker.gateway.topics cimport Topic, Topics
 
 
@@ -42,7 +42,7 @@ cdef struct Queue:
 
 cdef class Hub:
     cdef Topics topics
-    cdef Connections connections
+    cdef ConnectionTable connections
     cdef uint64_t* counters
     cdef uint64_t subscription_total
     cdef uint8_t* phases

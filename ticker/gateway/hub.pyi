@@ -1,4 +1,4 @@
-from ticker.gateway.connection import Connections
+from ticker.gateway.connection import ConnectionTable
 from ticker.gateway.topics import Topics
 from ticker.shm.header import Mapping
 
@@ -6,7 +6,7 @@ class Hub:
     def __init__(
         self,
         topics: Topics,
-        connections: Connections,
+        connections: ConnectionTable,
         segment: Mapping,
         interval_ns: int,
         max_symbols: int,

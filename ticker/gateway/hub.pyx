@@ -12,16 +12,13 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from *:
-    """
-    static inline void ticker_prefetch(const void *address) { __builtin_prefetch(address); }
-    """
-    void prefetch "ticker_prefetch"(const void* address) nogil
+    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 from ticker.gateway.connection cimport (
     CONNECTION_OPEN,
     NO_CONNECTION,
     Connection,
-    Connections,
+    ConnectionTable,
     Subscription,
 )
 from ticker.gateway.encode cimport FRAME_ROOM
@@ -46,7 +43,7 @@ cdef class Hub:
     the first tick after a quiet interval goes out at once. `max_symbols`: per connection."""
 
     def __cinit__(
-        self, Topics topics not None, Connections connections not None,
+        self, Topics topics not None, ConnectionTable connections not None,
         Mapping segment not None, interval_ns: int, max_symbols: int, now_ns: int,
     ) -> None:
         cdef uint32_t places = connections.capacity

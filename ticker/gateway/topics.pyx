@@ -12,10 +12,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 cdef extern from *:
-    """
-    static inline void ticker_prefetch(const void *address) { __builtin_prefetch(address); }
-    """
-    void prefetch "ticker_prefetch"(const void* address) nogil
+    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 from ticker.gateway.board cimport NO_SYMBOL, Board, RowRef
 from ticker.gateway.encode cimport FRAME_ROOM, PriceFrame, begin_frame, write_price_frame

@@ -19,13 +19,13 @@ from ticker import __version__
 from ticker.clock import Clock, now_ns
 from ticker.config import Config, GatewayConfig
 from ticker.gateway.board import Board
-from ticker.gateway.connection import Connections
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialect import Limits, PlainDialect
 from ticker.gateway.front import Front
 from ticker.gateway.handshake import STREAM_PATH
 from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
+from ticker.gateway.reception import Connections
 from ticker.gateway.runner import Runner
 from ticker.gateway.status import Status
 from ticker.gateway.topics import Topics

@@ -1,0 +1,291 @@
+"""Reception: accepting, receiving, and the deadlines of all connections.
+
+In: what an epoll of our own says of sockets. Out: request heads and messages to `handler`
+(front.py). Owned by one event loop, which watches `epoll_fd` and calls poll().
+"""
+
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.gateway.connection cimport (
+    CONNECTION_DOOMED,
+    CONNECTION_FREE,
+    CONNECTION_HEAD,
+    CONNECTION_LINGER,
+    CONNECTION_OPEN,
+    SCRATCH,
+    SLOW_CLIENT,
+    Connection,
+    ConnectionTable,
+)
+from ticker.gateway.frames cimport (
+    EVENT_CLOSE,
+    EVENT_ERROR,
+    EVENT_MESSAGE,
+    EVENT_NONE,
+    EVENT_PING,
+    MAX_CONTROL,
+    OPCODE_PING,
+    OPCODE_PONG,
+    FrameReader,
+    at_rest,
+    read_frames,
+    release,
+    write_head,
+)
+from ticker.gateway.sockets cimport (
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLLERR,
+    EPOLLHUP,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLRDHUP,
+    MSG_DONTWAIT,
+    SOCK_CLOEXEC,
+    SOCK_NONBLOCK,
+    accept4,
+    epoll_ctl,
+    epoll_event,
+    epoll_wait,
+    recv,
+)
+from ticker.shm.atomics cimport store_relaxed
+from ticker.shm.counters cimport (
+    GATEWAY_CONNECTIONS_CLOSED,
+    GATEWAY_CONNECTIONS_OPEN,
+    GATEWAY_PROTOCOL_ERRORS,
+    GATEWAY_SLOW_CLOSED,
+    count,
+)
+
+cdef enum:
+    EVENTS = 512                 # handled in one poll
+    ACCEPTS = 128                # taken in one poll
+    MAX_REQUEST_HEAD = 8192
+
+cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
+cdef int64_t HALF_FRAME_NS = 5000000000
+
+
+cdef class Connections(ConnectionTable):
+    """`handler` has on_head(number, data), on_message(number, is_text, payload) and
+    on_closed(number); it may call anything here from them.
+    """
+
+    def listen(self, fd: int) -> None:
+        """Accept from this non-blocking, listening socket from the next poll on."""
+        cdef epoll_event event
+        event.events = EPOLLIN
+        event.data.u64 = LISTENER
+        if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0:
+            raise OSError(errno, "epoll_ctl(listener)")
+        self.listener_fd = fd
+        self.accepting = True
+
+    def stop_listening(self) -> None:
+        """Leave what waits in the accept queue to another worker."""
+        cdef epoll_event event
+        if self.listener_fd >= 0 and self.accepting:
+            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
+        self.accepting = False
+
+    def poll(self, now_ns: int) -> bool:
+        """Handle what epoll reports at once; True when there may be more."""
+        cdef epoll_event[EVENTS] events
+        cdef int i, found
+        cdef uint32_t number
+        cdef Connection* connection
+        self.now = now_ns
+        found = epoll_wait(self.epoll_fd, events, EVENTS, 0)
+        for i in range(found):
+            if events[i].data.u64 == LISTENER:
+                self._accept()
+                continue
+            number = <uint32_t>(events[i].data.u64 & 0xFFFFFFFF)
+            connection = self.table + number
+            if connection.generation != events[i].data.u64 >> 32:
+                continue
+            if events[i].events & EPOLLOUT and connection.wants_write:
+                self._writable(number)
+            if events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
+                self._readable(number)
+        return found == EVENTS
+
+    cdef int _accept(self) except -1:
+        cdef int i, fd
+        for i in range(ACCEPTS):
+            if self.used == self.capacity:
+                self._full()
+                return 0
+            fd = accept4(self.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd < 0:
+                if errno in (EMFILE, ENFILE):
+                    self._full()
+                return 0
+            self._place(fd)
+        return 0
+
+    cdef int _full(self) except -1:
+        """No place left: whoever comes waits in the accept queue until one is free."""
+        self.stop_listening()
+        return 0
+
+    cdef int _readable(self, uint32_t number) except -1:
+        cdef Connection* connection = self.table + number
+        cdef ssize_t got
+        if connection.state == CONNECTION_DOOMED or connection.state == CONNECTION_FREE:
+            return 0
+        got = recv(connection.fd, self.scratch, SCRATCH, MSG_DONTWAIT)
+        if got < 0 and errno in (EAGAIN, EINTR):
+            return 0
+        if got <= 0:
+            self.doom(number)
+            return 0
+        if connection.state == CONNECTION_HEAD:
+            return self._head_bytes(number, got)
+        if connection.state == CONNECTION_OPEN:
+            return self._frames(number, self.scratch, got)
+        return 0  # lingering: read and forget
+
+    cdef int _head_bytes(self, uint32_t number, size_t length) except -1:
+        """Give all that has come of the head to the handler, which takes it once it is whole."""
+        cdef Connection* connection = self.table + number
+        cdef bytes data = self.scratch[:length]
+        if connection.inbound != NULL:
+            data = connection.inbound[:connection.inbound_length] + data
+        self.handler.on_head(number, data)
+        if connection.state != CONNECTION_HEAD:
+            return 0
+        PyMem_RawFree(connection.inbound)
+        connection.inbound_length = <uint32_t>len(data)
+        connection.inbound = <uint8_t*>PyMem_RawMalloc(len(data))
+        if connection.inbound == NULL or len(data) > MAX_REQUEST_HEAD + SCRATCH:
+            self.doom(number)
+            return 0
+        memcpy(connection.inbound, <const uint8_t*>data, len(data))
+        return 0
+
+    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1:
+        cdef Connection* connection = self.table + number
+        cdef FrameReader fresh
+        cdef FrameReader* reader = connection.reader
+        cdef uint8_t* payload = NULL
+        cdef size_t payload_length = 0
+        cdef int event
+        if reader == NULL:
+            memset(&fresh, 0, sizeof(fresh))
+            reader = &fresh
+        while connection.state == CONNECTION_OPEN:
+            event = read_frames(reader, &self.limits, &data, &length, &payload, &payload_length)
+            if event == EVENT_NONE:
+                break
+            self._event(number, event, reader, payload, payload_length)
+        if at_rest(reader) or connection.state != CONNECTION_OPEN:
+            release(reader)
+            if reader != &fresh:
+                PyMem_RawFree(reader)
+            connection.reader = NULL
+            return 0
+        if reader == &fresh:
+            connection.reader = <FrameReader*>PyMem_RawMalloc(sizeof(FrameReader))
+            if connection.reader == NULL:
+                release(reader)
+                self.doom(number)
+                return 0
+            memcpy(connection.reader, reader, sizeof(FrameReader))
+            connection.deadline = self.now + HALF_FRAME_NS
+        return 0
+
+    cdef int _event(
+        self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
+    ) except -1:
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[MAX_CONTROL + 2] answer
+        cdef int size
+        if not connection.wants_write:
+            connection.deadline = self.now + self.ping_interval
+            connection.pinged = 0
+        if event == EVENT_MESSAGE:
+            self.handler.on_message(number, reader.opcode == 1, payload[:length])
+        elif event == EVENT_PING:
+            size = write_head(answer, OPCODE_PONG, length)
+            memcpy(answer + size, payload, length)
+            self.deliver(number, answer, size + length)
+        elif event == EVENT_CLOSE:
+            self.fail(number, reader.close_code if reader.close_code != 1005 else 1000, b"", 0)
+        elif event == EVENT_ERROR:
+            count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            self.fail(number, reader.close_code, b"", 0)
+        return 0
+
+    def reap(self) -> int:
+        """Free the doomed, after on_closed(number) for each; how many."""
+        cdef uint32_t number
+        cdef int freed = 0
+        while self.doomed_count:
+            self.doomed_count -= 1
+            number = self.doomed[self.doomed_count]
+            self.handler.on_closed(number)
+            self._release(number)
+            self.free_places[self.free_count] = number
+            self.free_count += 1
+            self.used -= 1
+            freed += 1
+            count(self.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
+        if freed and not self.accepting and self.listener_fd >= 0 and not self.closing:
+            self.listen(self.listener_fd)
+        return freed
+
+    def expire(self, now_ns: int) -> None:
+        """Act on deadlines that have passed: heads, half frames, slow clients, silent clients."""
+        cdef uint32_t number
+        cdef Connection* connection
+        self.now = now_ns
+        for number in range(self.high_water):
+            connection = self.table + number
+            if connection.deadline and connection.deadline <= self.now:
+                self._expire(number)
+        store_relaxed(self.counters + GATEWAY_CONNECTIONS_OPEN, self.open_count)
+
+    cdef int _expire(self, uint32_t number) except -1:
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[2] ping
+        if connection.state == CONNECTION_HEAD or connection.state == CONNECTION_LINGER:
+            self.doom(number)
+        elif connection.state == CONNECTION_OPEN:
+            if connection.wants_write:
+                count(self.counters, GATEWAY_SLOW_CLOSED, 1)
+                connection.close_code = SLOW_CLIENT
+                self.doom(number)
+            elif connection.reader != NULL and not connection.pinged:
+                self.fail(number, 1008, b"half a frame", 12)
+            elif connection.pinged:
+                self.fail(number, 1008, b"no pong", 7)
+            else:
+                connection.pinged = 1
+                connection.deadline = self.now + self.ping_interval
+                write_head(ping, OPCODE_PING, 0)
+                self.deliver(number, ping, 2)
+        return 0
+
+    def close_all(self, code: int, reason: str = "") -> None:
+        """Stop accepting and close everybody; for a drain. Callers go on polling for a while."""
+        cdef uint32_t number
+        self.closing = True
+        self.stop_listening()
+        for number in range(self.high_water):
+            if self.table[number].state == CONNECTION_HEAD:
+                self.doom(number)
+            elif self.table[number].state == CONNECTION_OPEN:
+                self.close(number, code, reason)
+
+    def adopt(self, fd: int, now_ns: int) -> int:
+        """Take over a connected, non-blocking socket; its number, or -1 when there is no place
+        (the descriptor then stays the caller's)."""
+        self.now = now_ns
+        if self.used == self.capacity:
+            return -1
+        return self._place(fd)

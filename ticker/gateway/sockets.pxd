@@ -1,0 +1,36 @@
+"""What this package needs of <sys/socket.h> and <sys/epoll.h>."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+
+cdef extern from "<sys/socket.h>" nogil:
+    enum:
+        MSG_NOSIGNAL
+        MSG_DONTWAIT
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        SHUT_WR
+    ssize_t send(int fd, const void* data, size_t length, int flags)
+    ssize_t recv(int fd, void* data, size_t length, int flags)
+    int accept4(int fd, void* address, void* length, int flags)
+    int shutdown(int fd, int how)
+
+cdef extern from "<sys/epoll.h>" nogil:
+    enum:
+        EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
+        EPOLL_CTL_MOD
+        EPOLL_CLOEXEC
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLLRDHUP
+    ctypedef union epoll_data_t:
+        uint64_t u64
+    struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event)
+    int epoll_wait(int epoll_fd, epoll_event* events, int most, int timeout)
