@@ -305,6 +305,37 @@ def test_killed_and_replaced(venue: Venue, serve: Callable[..., Served], rebuild
 
 
 @pytest.mark.slow
+def test_with_the_simulated_exchange(serve: Callable[..., Served]) -> None:
+    """Multicast on two lines that lose and reorder, paced by another process."""
+    group = f"239.192.{128 | os.getpid() >> 8 & 127}.{os.getpid() & 255}"
+    lines = [f"{group}:{free_port()}", f"{group}:{free_port()}"]
+    rerequest = f"{LOOPBACK}:{free_port()}"
+    feed = serve(lines=lines, rerequest=rerequest, heartbeat=1.0, date="today")
+    command = [sys.executable, "-m", "ticker", "simulate", "itch", "--symbols", "20"]
+    command += ["--rate", "20000", "--loss", "5%", "--reorder", "8", "--rerequest", rerequest]
+    command += ["--line-a", lines[0], "--line-b", lines[1]]
+    feed.start()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as exchange:
+        try:
+            wait_for(lambda: feed["messages"] > 10_000)
+            before = feed.rows()
+            feed.end(signal.SIGKILL)
+            feed.start()
+            killed = time.monotonic()
+            wait_for(lambda: feed.heartbeat.state == "live")
+            assert time.monotonic() - killed < 2
+            wait_for(lambda: feed.rows() != before)
+            wait_for(lambda: feed["messages"] > 40_000)
+            assert_not_back(before, feed.rows())
+        finally:
+            exchange.terminate()
+    wait_for(lambda: feed.heartbeat.state == "ended")
+    assert feed["recovered_messages"] > 0
+    assert feed["gaps_filled_by_line"] > 0
+    assert (feed["lost_messages"], feed["bad_packets"], feed["unknown_orders"]) == (0, 0, 0)
+
+
+@pytest.mark.slow
 def test_joins_late_and_the_server_is_gone(venue: Venue, serve: Callable[..., Served]) -> None:
     venue.send(1000)
     feed = serve(rerequest=f"{LOOPBACK}:{free_port()}")

@@ -205,6 +205,21 @@ def test_a_server_that_is_gone_costs_bounded_time() -> None:
     assert feed.messages == texts(1, 4, 5, 7)
 
 
+@pytest.mark.parametrize("rerequest", [True, False])
+def test_a_clock_set_back_holds_no_gap_open(rerequest: bool) -> None:
+    feed = Feed(rerequest=rerequest)
+    feed(numbered(1))
+    feed(numbered(3))
+    feed.now += 50 * MS
+    feed.wanted()
+    feed.now -= 3600 * SECOND
+    feed.wanted()
+    before = feed.now
+    feed.wait_until_nothing_is_missing()
+    assert feed.now - before < SECOND
+    assert feed.messages == texts(1, 3)
+
+
 def test_without_a_server_the_gap_is_left_to_the_lines_and_then_lost() -> None:
     feed = Feed(request_timeout_ns=100 * MS)
     feed(numbered(1))

@@ -43,6 +43,7 @@ cdef class Gaps:
     cdef void _note(self, Gap* gap, uint64_t messages, bint answer, int64_t now_ns) noexcept nogil
     cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil
     cdef void _remove(self, int at) noexcept nogil
+    cdef void _set_back(self, int64_t now_ns) noexcept nogil
     cdef bint _exhausted(self, Gap* gap) noexcept nogil
     cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil
     cdef uint64_t _allowed(self) noexcept nogil

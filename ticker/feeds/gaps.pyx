@@ -141,6 +141,7 @@ cdef class Gaps:
         """The first gap will not be filled. The caller goes on behind it and forgets it."""
         if not self.used:
             return False
+        self._set_back(now_ns)
         if not self.rerequest:
             return now_ns - self.gaps[0].detected_ns >= self.timeout_ns
         if not self._exhausted(&self.gaps[0]):
@@ -149,6 +150,13 @@ cdef class Gaps:
             return False
         self.silent = True
         return True
+
+    cdef void _set_back(self, int64_t now_ns) noexcept nogil:
+        """A clock that was set back must not hold a gap open until it is where it was."""
+        cdef int i
+        for i in range(self.used):
+            self.gaps[i].detected_ns = min(self.gaps[i].detected_ns, now_ns)
+            self.gaps[i].active_ns = min(self.gaps[i].active_ns, now_ns)
 
     cdef bint _exhausted(self, Gap* gap) noexcept nogil:
         return gap.attempts >= (1 if self.silent else self.attempts)

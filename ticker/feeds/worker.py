@@ -20,7 +20,7 @@ from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, parse_address, session_date
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.pipeline import build
-from ticker.feeds.session import SessionOptions, resume_point
+from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point
 from ticker.feeds.transports.udp import UdpTransport
 from ticker.shm import counters
 from ticker.shm.counters import Counters, Heartbeat
@@ -132,15 +132,18 @@ class FeedWorker:
         beat = 0
         while not self.stopping:
             now = self.clock()
-            if now >= self.session.next_deadline(now):
+            # A clock that was set back is noticed too, here and by `run`.
+            beats = not beat - BEAT <= now < beat
+            if beats:
+                beat = now + BEAT
+                self._beat(now)
+            deadline = self.session.next_deadline(now)
+            if deadline <= now or (beats and deadline != DEADLINE_NEVER):
                 self.transport.send(self.session.data_to_send(now))
                 self.market.publish(now)
             if not self.market.publishing and self._caught_up():
                 self.market.set_publishing(True)
                 self.market.publish(now)
-            if now >= beat or now < beat - BEAT:
-                beat = now + BEAT
-                self._beat(now)
             self.transport.run(self.session, self._next_look(now, beat))
         self.market.publish(self.clock())
 
@@ -156,7 +159,9 @@ class FeedWorker:
 
     def _next_look(self, now: int, beat: int) -> int:
         """While a rebuild is under way, look often whether it is done."""
-        return beat if self.market.publishing else min(beat, now + SECOND // 1000)
+        if self.market.publishing or not self.session.joined_at:
+            return beat
+        return min(beat, now + SECOND // 1000)
 
     def _caught_up(self) -> bool:
         """A rebuild has reached all that was shown before, and what the lines brought first."""

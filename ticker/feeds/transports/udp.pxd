@@ -40,4 +40,6 @@ cdef class UdpTransport:
 
     cdef int _receive(self, int index, Session session) noexcept nogil
     cdef int _poll(self, int64_t timeout_ns) noexcept nogil
-    cdef bint _turn(self, Session session, Market market, int64_t until_ns) noexcept nogil
+    cdef bint _turn(
+        self, Session session, Market market, int64_t since_ns, int64_t until_ns
+    ) noexcept nogil

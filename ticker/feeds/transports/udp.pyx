@@ -107,19 +107,22 @@ cdef class UdpTransport:
 
     def run(self, Session session not None, until_ns: int) -> None:
         """Receive, decode and publish until the wall clock says `until_ns`, the session has
-        something to send, or a signal came."""
+        something to send, the clock was set back, or a signal came."""
         cdef Market market = session.protocol.market
         cdef int64_t until = until_ns
+        cdef int64_t since = wall_ns()
         with nogil:
-            while self._turn(session, market, until):
+            while self._turn(session, market, since, until):
                 pass
 
-    cdef bint _turn(self, Session session, Market market, int64_t until_ns) noexcept nogil:
+    cdef bint _turn(
+        self, Session session, Market market, int64_t since_ns, int64_t until_ns
+    ) noexcept nogil:
         """One wait, and one batch of each socket that has something."""
         cdef int64_t now = wall_ns()
         cdef int i
         cdef int received = 0
-        if now >= until_ns or now >= session.deadline:
+        if not since_ns <= now < min(until_ns, session.deadline):
             return False
         if self._poll(min(until_ns, session.deadline) - now) < 0:
             return False
