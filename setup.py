@@ -64,5 +64,6 @@ setup(
         extensions(),
         build_dir="build/cython-debug" if DEBUG else "build/cython",
         compiler_directives=DIRECTIVES,
+        quiet=True,
     )
 )
