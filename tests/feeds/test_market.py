@@ -144,6 +144,7 @@ class Flow:
         return itch.execute_at(locate, ref, part, self.match, price, printable, time)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(steps, max_size=120))
 def test_agrees_with_the_reference(
@@ -165,6 +166,7 @@ def test_agrees_with_the_reference(
     assert feed.counter("unknown_orders") == feed.counter("breaks_unmatched") == 0
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(st.lists(steps, max_size=80), st.integers(0, 80))
 def test_a_rebuilt_market_ends_where_the_first_one_did(
