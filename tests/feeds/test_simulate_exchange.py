@@ -55,6 +55,7 @@ class Line:
         self.heartbeats: list[int] = []
         self.ends: list[int] = []
         self.session: bytes | None = None
+        self.others: list[bytes] = []  # packets of another session
 
     def read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -63,7 +64,9 @@ class Line:
 
     def take(self, packet: bytes) -> None:
         session, sequence, count = struct.unpack_from(">10sQH", packet)
-        assert self.session in (None, session)
+        if self.session not in (None, session):
+            self.others.append(packet)
+            return
         self.session = session
         if count in (0, END_OF_SESSION):
             assert len(packet) == 20
@@ -241,6 +244,24 @@ def test_the_end_is_said_by_the_market_and_by_the_session() -> None:
         (b"S", b"E"),
         (b"S", b"C"),
     ]
+
+
+@pytest.mark.slow
+def test_at_midnight_a_session_ends_and_another_begins() -> None:
+    with Running(lines=1) as running:
+        (line,) = running.lines
+        wait_for(running.lines, lambda: len(line.messages) > 100)
+        running.exchange.next_midnight = 0
+        wait_for(running.lines, lambda: len(line.others) > 10)
+        running.finish()
+        session = running.exchange.session
+    assert line.ends
+    next_day = Line(line.socket)
+    for packet in line.others:
+        next_day.take(packet)
+    assert min(next_day.messages) == 1
+    assert next_day.ends
+    assert next_day.session == session != line.session
 
 
 @pytest.mark.slow

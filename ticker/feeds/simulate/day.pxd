@@ -39,7 +39,7 @@ cdef class Day(Market):
     cdef Halt[RUNNING_HALTS] halts
     cdef int64_t next_halt
     cdef uint32_t halt_turn
-    cdef uint32_t rare_turn
+    cdef uint32_t rares                  # rare messages so far
     cdef uint64_t next_rare
     cdef uint64_t next_visit
     cdef uint64_t visit_interval

@@ -24,6 +24,8 @@ from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 cdef enum:
     RARE_INTERVAL = 500      # messages from one rare message to the next
+    RARES = 14               # kinds in RARE
+    BREAK_TURNS = 4 * RARES  # a trade is broken in one turn of four
 
 cdef int64_t SECOND = 1000000000
 cdef int64_t HALT_INTERVAL = 40 * SECOND
@@ -221,16 +223,16 @@ cdef class Day(Market):
 
     cdef void rare(self) noexcept nogil:
         cdef Instrument* on = self.pick()
-        cdef char kind = RARE[self.rare_turn]
+        cdef char kind = RARE[self.rares % RARES]
         if self.continue_halt():
             return
-        self.rare_turn = (self.rare_turn + 1) % 14
-        if kind == c"B":
+        self.rares += 1
+        if kind == c"B" and self.rares % BREAK_TURNS < RARES:
             self.break_trade()
         elif kind == c"H" and self.time >= self.next_halt and on.state == c"T":
             self.start_halt(on)
         else:
-            self.notice(c"I" if kind == c"H" else kind, on)
+            self.notice(kind, on)
 
     cdef void notice(self, char kind, Instrument* on) noexcept nogil:
         """A message that moves no order and no price."""

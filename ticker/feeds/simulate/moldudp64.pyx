@@ -13,7 +13,7 @@ from ticker.feeds.checks cimport check
 from ticker.feeds.endian cimport be16, be64
 from ticker.feeds.simulate.chance cimport below, draw
 from ticker.feeds.simulate.history cimport History
-from ticker.feeds.simulate.itch cimport ItchMarket
+from ticker.feeds.simulate.itch cimport LONGEST, ItchMarket
 from ticker.feeds.simulate.packet cimport (
     END_OF_SESSION,
     HEADER,
@@ -56,6 +56,11 @@ cdef class Sender:
     ) -> None:
         if not 1 <= len(lines) <= LINES or len(session) != 10:
             raise ValueError("give one or two lines, and a session of ten characters")
+        if 4 * reorder * PAYLOAD > history.capacity:
+            raise ValueError(
+                f"{reorder} packets late: {history.capacity} bytes of history are too few to "
+                "hold them; give more history"
+            )
         self.market = market
         self.history = history
         self.line_count = len(lines)
@@ -68,7 +73,8 @@ cdef class Sender:
         self.loss = min(int(loss * 2.0**64), 2**64 - 1)
         self.reorder = reorder
         self.chance.state = (seed ^ 0x6C6F7373) & 0xFFFFFFFFFFFFFFFF
-        self.ahead = max(CHUNK, min(32768, int(rate / 4)))
+        # a quarter of a second, and never more than a quarter of the history
+        self.ahead = max(CHUNK, min(32768, int(rate / 4), history.capacity // (4 * LONGEST)))
         # a tick is 1 ms at high rates, else 4 ms, or 100 ms at most if messages are rarer
         self.quantum = SECOND // 1000 if rate >= 50_000 else (
             max(SECOND // 250, min(SECOND // 10, int(1e9 / rate)))
