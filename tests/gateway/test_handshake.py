@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.gateway.handshake import MAX_HEAD, RequestError, accept_key, parse_head, upgrade
+from ticker.gateway.handshake import MAX_HEAD, accept_key, parse_head, upgrade
+from ticker.gateway.problems import Refusal
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GOOD = [
@@ -20,12 +21,13 @@ def raw(lines: list[str]) -> bytes:
 
 
 def refused(lines: list[str], rest: bytes = b"") -> int:
-    with pytest.raises(RequestError) as caught:
+    with pytest.raises(Refusal) as caught:
         head = parse_head(raw(lines) + rest)
         assert head is not None
         upgrade(head)
-    assert caught.value.answer.startswith(f"HTTP/1.1 {caught.value.status.value} ".encode())
-    return caught.value.status.value
+    status = caught.value.kind[0]
+    assert caught.value.raw_response().startswith(f"HTTP/1.1 {status} ".encode())
+    return status
 
 
 def without(name: str) -> list[str]:
@@ -77,7 +79,7 @@ def test_second_request_behind_the_handshake_is_refused() -> None:
 
 def test_too_long_a_head_is_431() -> None:
     assert refused([*GOOD, "X: " + "y" * MAX_HEAD]) == 431
-    with pytest.raises(RequestError):
+    with pytest.raises(Refusal):
         parse_head(b"GET /" + b"x" * MAX_HEAD)
 
 
@@ -87,5 +89,5 @@ def test_any_bytes_give_a_head_nothing_or_the_declared_error(data: bytes) -> Non
         head = parse_head(data + b"\r\n\r\n")
         if head is not None:
             upgrade(head)
-    except RequestError:
+    except Refusal:
         pass

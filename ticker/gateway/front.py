@@ -14,7 +14,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from ticker.clock import Clock
-from ticker.gateway.handshake import STREAM_PATH, Head, RequestError, parse_head, upgrade
+from ticker.gateway.handshake import STREAM_PATH, Head, parse_head, upgrade
+from ticker.gateway.problems import Refusal
 from ticker.gateway.reception import Connections
 from ticker.shm.counters import Counters
 
@@ -51,9 +52,9 @@ class Front:
                 self._stream(number, head)
             else:
                 self._hand_over(number, data)
-        except RequestError as error:
+        except Refusal as refusal:
             self.counters.add("handshakes_refused")
-            self.connections.refuse(number, error.answer)
+            self.connections.refuse(number, refusal.raw_response())
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message of an open stream."""
@@ -72,13 +73,7 @@ class Front:
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         version = f"{request.version.major}.{request.version.minor}"
         transport = request.transport
-        try:
-            answer = upgrade(Head(request.method, request.path_qs, version, headers, b""))
-        except RequestError as error:
-            return web.Response(
-                status=error.status, body=error.answer.partition(b"\r\n\r\n")[2],
-                content_type="application/problem+json",
-            )
+        answer = upgrade(Head(request.method, request.path_qs, version, headers, b""))
         if transport is not None:
             fd = os.dup(transport.get_extra_info("socket").fileno())
             transport.abort()  # closes aiohttp's descriptor, not the connection

@@ -1,6 +1,6 @@
 """The head of an HTTP request, and the WebSocket handshake: bytes in, a decision out.
 
-Law: no bytes raise anything but RequestError. Sources: RFC 9112 (HTTP/1.1), RFC 6455 section 4.2.
+Law: no bytes raise anything but Refusal. Sources: RFC 9112 (HTTP/1.1), RFC 6455 section 4.2.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from http import HTTPStatus
+
+from ticker.gateway.problems import BAD_REQUEST, HEAD_TOO_LARGE, UPGRADE_REQUIRED, Refusal
 
 STREAM_PATH = "/stream"
 MAX_HEAD = 8192
@@ -18,23 +19,6 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (\S{1,4096}) HTTP/(1\.[01])")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\x20-\x7e\x80-\xff\t]*)?)")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-
-
-class RequestError(Exception):
-    """A request that is refused; `answer` is the whole HTTP response."""
-
-    def __init__(self, status: HTTPStatus, detail: str, extra: str = "") -> None:
-        super().__init__(detail)
-        body = (
-            f'{{"type":"about:blank","title":"{status.phrase}","status":{status.value},'
-            f'"detail":"{detail}"}}'
-        ).encode()
-        self.status = status
-        self.answer = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            "Content-Type: application/problem+json\r\n"
-            f"Content-Length: {len(body)}\r\n{extra}Connection: close\r\n\r\n"
-        ).encode() + body
 
 
 @dataclass(frozen=True)
@@ -67,20 +51,20 @@ def parse_head(data: bytes) -> Head | None:
     """The head at the start of `data`; None while it is not whole.
 
     Raises:
-        RequestError: 431 when it is too long, 400 when it is not a request.
+        Refusal: 431 when it is too long, 400 when it is not a request.
     """
     end = data.find(b"\r\n\r\n")
     if end < 0 or end > MAX_HEAD:
         if len(data) > MAX_HEAD:
-            raise RequestError(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            raise Refusal(
+                HEAD_TOO_LARGE,
                 f"the request head is longer than {MAX_HEAD} bytes; send fewer headers",
             )
         return None
     first, *lines = data[:end].split(b"\r\n")
     request = _REQUEST_LINE.fullmatch(first)
     if request is None:
-        raise RequestError(HTTPStatus.BAD_REQUEST, "the request line is not one of HTTP/1.1")
+        raise Refusal(BAD_REQUEST, "the request line is not one of HTTP/1.1")
     method, target, version = (part.decode("latin-1") for part in request.groups())
     headers = tuple(_parse_header(line) for line in lines)
     return Head(method, target, version, headers, data[end + 4 :])
@@ -89,7 +73,7 @@ def parse_head(data: bytes) -> Head | None:
 def _parse_header(line: bytes) -> tuple[str, str]:
     match = _HEADER.fullmatch(line)
     if match is None:
-        raise RequestError(HTTPStatus.BAD_REQUEST, "a header line is not name: value")
+        raise Refusal(BAD_REQUEST, "a header line is not name: value")
     name, value = match.groups()
     return name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
 
@@ -105,13 +89,13 @@ def upgrade(head: Head) -> bytes:
     No subprotocol and no extension is ever selected here: the plain dialect.
 
     Raises:
-        RequestError: 426 for a request without an upgrade, 400 for a wrong one.
+        Refusal: 426 for a request without an upgrade, 400 for a wrong one.
     """
     if "upgrade" not in head.tokens("connection") or "websocket" not in head.tokens("upgrade"):
-        raise RequestError(
-            HTTPStatus.UPGRADE_REQUIRED,
+        raise Refusal(
+            UPGRADE_REQUIRED,
             "this is a WebSocket endpoint; connect with a WebSocket client",
-            "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+            headers={"Upgrade": "websocket"},
         )
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -122,15 +106,15 @@ def upgrade(head: Head) -> bytes:
 def _checked_key(head: Head) -> str:
     hosts = head.values("host")
     if head.method != "GET" or head.version != "1.1":
-        raise RequestError(HTTPStatus.BAD_REQUEST, "a WebSocket handshake is a GET of HTTP/1.1")
+        raise Refusal(BAD_REQUEST, "a WebSocket handshake is a GET of HTTP/1.1")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-        raise RequestError(HTTPStatus.BAD_REQUEST, "exactly one valid Host header is needed")
+        raise Refusal(BAD_REQUEST, "exactly one valid Host header is needed")
     if head.values("content-length") or head.values("transfer-encoding") or head.rest:
-        raise RequestError(HTTPStatus.BAD_REQUEST, "a WebSocket handshake has no body")
+        raise Refusal(BAD_REQUEST, "a WebSocket handshake has no body")
     if head.values("sec-websocket-version") != ["13"]:
-        raise RequestError(
-            HTTPStatus.BAD_REQUEST, "only WebSocket version 13 is spoken here",
-            "Sec-WebSocket-Version: 13\r\n",
+        raise Refusal(
+            BAD_REQUEST, "only WebSocket version 13 is spoken here",
+            headers={"Sec-WebSocket-Version": "13"},
         )
     keys = head.values("sec-websocket-key")
     try:
@@ -138,7 +122,7 @@ def _checked_key(head: Head) -> str:
     except (binascii.Error, ValueError):
         valid = False
     if not valid:
-        raise RequestError(
-            HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be the base64 text of 16 bytes"
+        raise Refusal(
+            BAD_REQUEST, "Sec-WebSocket-Key must be the base64 text of 16 bytes"
         )
     return keys[0]

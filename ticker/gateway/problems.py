@@ -5,6 +5,8 @@ Law: each kind of problem has one constant here; its `code` is a contract with c
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import orjson
 from aiohttp import web
 
@@ -17,6 +19,7 @@ NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
 NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
 NOT_FOUND = (404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
+UPGRADE_REQUIRED = (426, "upgrade_required", "This address speaks WebSocket")
 TOO_LARGE = (413, "content_too_large", "The request has a body, and none is read")
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
@@ -40,7 +43,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the 
         self.headers = headers
         self.members = members
 
-    def response(self, instance: str) -> web.Response:
+    def document(self, instance: str = "") -> bytes:
         """The problem document (RFC 9457, section 3) about the path `instance`, if it is known."""
         status, code, title = self.kind
         body: dict[str, object] = {
@@ -53,12 +56,29 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the 
         }
         if instance:
             body["instance"] = instance[:200]
+        return orjson.dumps(body)
+
+    def response(self, instance: str) -> web.Response:
+        """The problem as an answer of the aiohttp application."""
         return web.Response(
-            body=orjson.dumps(body),
-            status=status,
+            body=self.document(instance),
+            status=self.kind[0],
             content_type=CONTENT_TYPE,
             headers={"Cache-Control": "no-store", **(self.headers or {})},
         )
+
+    def raw_response(self) -> bytes:
+        """The problem as a whole HTTP/1.1 response that closes its connection."""
+        body = self.document()
+        lines = [
+            f"HTTP/1.1 {self.kind[0]} {HTTPStatus(self.kind[0]).phrase}",
+            f"Content-Type: {CONTENT_TYPE}",
+            f"Content-Length: {len(body)}",
+            "Cache-Control: no-store",
+            "Connection: close",
+            *(f"{name}: {value}" for name, value in (self.headers or {}).items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def from_http_exception(error: web.HTTPException) -> Refusal:
