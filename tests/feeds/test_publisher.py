@@ -6,11 +6,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from ticker.shm.counters import FEED_HISTOGRAMS, histogram
 from ticker.shm.doorbell import Doorbell, DoorbellRinger
 from ticker.shm.header import KIND_GATEWAY, Mapping, segment_size
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry
+from ticker.shm.table import TableWriter
 
 DOLLAR = 10_000
 E9 = 1_000_000_000
@@ -69,6 +72,32 @@ def test_a_symbol_stays_on_its_ring(itch: Any, make_feed: Callable[..., Any]) ->
         successor.send(itch.trade(locate, 5, DOLLAR, 1000 + locate, symbol=f"S{locate}"))
     again = [{r["row"] for r in reader.take(1000)} for reader in successor.readers]
     assert again == rings
+
+
+@pytest.mark.parametrize("rebuild", [True, False])
+def test_a_successor_tells_of_rows_that_its_predecessor_had_no_time_to_tell_of(
+    itch: Any, make_feed: Callable[..., Any], rebuild: bool
+) -> None:
+    """Killed after the row and before its record: the row is right, and nobody knows."""
+    first = make_feed()
+    messages = [
+        itch.trade(1, 5, 320 * DOLLAR, 1, time=4), itch.trade(1, 5, 330 * DOLLAR, 2, time=5),
+    ]
+    first.send(messages[0])
+    told = make_feed(first.mapping).readers
+    row = {"price": 330 * E9, "seq": 2, "volume": 10, "trades": 2, "exchange_time": 5}
+    TableWriter(first.mapping).put(0, **row)
+    successor = make_feed(first.mapping)
+    successor.now = 1000
+    successor.market.adopt_rows(rebuild=rebuild)
+    successor.market.set_publishing(not rebuild)
+    if rebuild:
+        successor.send(*messages)
+        successor.market.set_publishing(True)
+    successor.send()
+    records = [record for reader in told for record in reader.take(100)]
+    assert (0, CORRECTION) in [(record["row"], record["kind"]) for record in records]
+    assert successor.row()["price"] == 330 * E9
 
 
 def test_more_trades_in_a_packet_than_are_kept_back(

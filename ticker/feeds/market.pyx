@@ -443,7 +443,9 @@ cdef class Market:
 
         With `rebuild` the state is computed again from the session's start, which the caller
         now replays with publishing off; without, it is what the rows say, except the quotes
-        (their orders are unknown). Either way rows are stale until their first live tick.
+        (their orders are unknown). Either way rows are stale until their first live tick, and
+        the first flush has a correction for each: the predecessor may have died between a row
+        and its record, and no comparison of rows would tell.
         """
         cdef uint32_t row
         cdef uint32_t rows = self.publisher.table.used
@@ -470,7 +472,7 @@ cdef class Market:
             else:
                 self.trades.partial[row] = values.seq > 0
                 forget_quote(values)
-                mark_dirty(self.publisher, row, DIRTY_COMPARE)
+                mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
         return rows
 
     def set_publishing(self, publishing: bool) -> None:
@@ -481,6 +483,7 @@ cdef class Market:
             for row in range(self.publisher.table.used):
                 if row < self.carried_rows:
                     self._restore_carried(row)
+                    mark_dirty(self.publisher, row, DIRTY_CORRECTION)
                 mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
             free(self.carried)
             self.carried = NULL
