@@ -102,11 +102,7 @@ cdef class Heartbeat:
         self.is_feed = mapping.header.kind == FEED_SEGMENT
 
     def take_over(self, pid: int, now_ns: int) -> int:
-        """A new writer announces itself; the new epoch.
-
-        A reader that sees the epoch move reads the whole table again: the predecessor may have
-        died between a row and its ring record, and nothing else would tell of that row.
-        """
+        """A new writer announces itself; the new epoch."""
         check_writable(self.mapping)
         cdef uint64_t* words = self._words()
         cdef uint64_t epoch = load_relaxed(&words[0]) + 1
