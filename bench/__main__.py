@@ -19,7 +19,7 @@ PAGE = ROOT / "bench" / "RESULTS.md"
 RUNS = {
     "fanout": "fanout --clients 2000 --symbols 1000 --symbols-per-client 5 --duration 5",
     "fanout-sweep": "fanout --sweep 100,500,2000,5000,15000 --symbols 1000 "
-                    "--symbols-per-client 5 --duration 5",
+    "--symbols-per-client 5 --duration 5",
     "snapshot": "snapshot --clients 1000 --duration 10",
     "latency": "latency --clients 2000 --duration 5",
     "connections": "connections --clients 15000",

@@ -103,7 +103,6 @@ def frame() -> Callable[..., bytes]:
     return make
 
 
-
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of 127.0.0.1 where nobody listens."""

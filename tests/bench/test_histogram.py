@@ -68,8 +68,13 @@ def test_clear_forgets() -> None:
 def test_summary_names_its_percentiles_in_microseconds() -> None:
     summary = filled([2000]).summary()
     assert summary == {
-        "count": 1, "p50_us": 2.0, "p90_us": 2.0, "p99_us": 2.0, "p99.9_us": 2.0,
-        "p99.99_us": 2.0, "max_us": 2.0,
+        "count": 1,
+        "p50_us": 2.0,
+        "p90_us": 2.0,
+        "p99_us": 2.0,
+        "p99.9_us": 2.0,
+        "p99.99_us": 2.0,
+        "max_us": 2.0,
     }
     assert len(PERCENTILES) == len(summary) - 2
 

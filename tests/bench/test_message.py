@@ -18,7 +18,10 @@ UPDATE = (
 
 def test_an_update_is_read() -> None:
     assert parse_message(UPDATE) == {
-        "kind": "update", "symbol": b"AAPL", "time": 1774794601234000000, "price": 185430000000,
+        "kind": "update",
+        "symbol": b"AAPL",
+        "time": 1774794601234000000,
+        "price": 185430000000,
         "seq": -1,
     }
 
@@ -32,7 +35,11 @@ def test_prices_and_times_are_exact(price: int, second: int, seq: int) -> None:
     )
     found = parse_message(text.encode())
     assert found == {
-        "kind": "snapshot", "symbol": b"BRK.B", "time": time, "price": price, "seq": seq,
+        "kind": "snapshot",
+        "symbol": b"BRK.B",
+        "time": time,
+        "price": price,
+        "seq": seq,
     }
 
 

@@ -32,10 +32,16 @@ def test_figures_stand_at_the_top_beside_where_and_when(tmp_path: Path) -> None:
 
 
 def test_the_table_has_every_figure_and_says_what_is_void() -> None:
-    made = report("fanout", {}, {
-        "cpu_ratio_spread": 0.1, "violations": {}, "void": "the generator was slow",
-        "sweep": [{"clients": 100, "ratio": 1.2, "seen": {}}, {"clients": 2000, "ratio": 1.31}],
-    })
+    made = report(
+        "fanout",
+        {},
+        {
+            "cpu_ratio_spread": 0.1,
+            "violations": {},
+            "void": "the generator was slow",
+            "sweep": [{"clients": 100, "ratio": 1.2, "seen": {}}, {"clients": 2000, "ratio": 1.31}],
+        },
+    )
     shown = table(made)
     assert "cpu_ratio_spread                 0.1" in shown
     assert "violations                       none" in shown
@@ -47,7 +53,8 @@ def test_the_table_has_every_figure_and_says_what_is_void() -> None:
 def test_cpu_and_memory_of_another_process() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "print(sum(range(10**6)), flush=True); input()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()

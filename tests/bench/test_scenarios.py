@@ -67,16 +67,26 @@ def test_connections() -> None:
     assert found["kb_per_client_over_all"].keys() == {"rss", "pss", "private"}
 
 
-def test_a_sweep_through_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "SEGMENT_SECONDS", 0.1)
     monkeypatch.setattr(fanout, "TIGHT_SECONDS", 0.01)
     out = tmp_path / "fanout.json"
-    done = CliRunner().invoke(command, [
-        "fanout", "--sweep", "5,10", "--symbols", "10", "--duration", "0.1",
-        "--flush-interval", "0.02", "--json", str(out),
-    ])
+    done = CliRunner().invoke(
+        command,
+        [
+            "fanout",
+            "--sweep",
+            "5,10",
+            "--symbols",
+            "10",
+            "--duration",
+            "0.1",
+            "--flush-interval",
+            "0.02",
+            "--json",
+            str(out),
+        ],
+    )
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
     found = json.loads(out.read_text())
     assert [each["clients"] for each in found["sweep"]] == [5, 10]

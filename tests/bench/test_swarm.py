@@ -50,10 +50,12 @@ def test_every_symbol_has_as_many_subscribers() -> None:
 
 
 def test_snapshots_and_updates_are_counted_and_timed(scripted_server: Server, frame: Frame) -> None:
-    server = scripted_server(lambda command: [
-        b"".join(snapshots(frame, command)),
-        b"".join(price(frame, "update", symbol, NOW + 5000) for symbol in command["symbols"]),
-    ])
+    server = scripted_server(
+        lambda command: [
+            b"".join(snapshots(frame, command)),
+            b"".join(price(frame, "update", symbol, NOW + 5000) for symbol in command["symbols"]),
+        ]
+    )
     swarm = started(server)
     swarm.subscribe(timeout=10, watchers=3)
     assert swarm.drain(quiet=0.05, timeout=10)

@@ -31,8 +31,21 @@ class Itch:
 
     def directory(self, locate: int, symbol: str, test: bool = False, time: int = 0) -> bytes:
         rest = struct.pack(
-            ">8sccIcc2scccccIc", symbol.ljust(8).encode(), b"Q", b"N", 100, b"N", b"C", b"Z ",
-            b"T" if test else b"P", b"N", b"N", b"1", b"N", 0, b"N",
+            ">8sccIcc2scccccIc",
+            symbol.ljust(8).encode(),
+            b"Q",
+            b"N",
+            100,
+            b"N",
+            b"C",
+            b"Z ",
+            b"T" if test else b"P",
+            b"N",
+            b"N",
+            b"1",
+            b"N",
+            0,
+            b"N",
         )
         return self.head("R", locate, time) + rest
 
@@ -43,19 +56,30 @@ class Itch:
         return self.head("h", locate, time) + f"{symbol:8}{market}{action}".encode()
 
     def add(
-        self, locate: int, ref: int, side: str, size: int, price: int, symbol: str = "AAPL",
-        time: int = 0, mpid: str = "",
+        self,
+        locate: int,
+        ref: int,
+        side: str,
+        size: int,
+        price: int,
+        symbol: str = "AAPL",
+        time: int = 0,
+        mpid: str = "",
     ) -> bytes:
-        rest = struct.pack(
-            ">QcI8sI", ref, side.encode(), size, symbol.ljust(8).encode(), price
-        )
+        rest = struct.pack(">QcI8sI", ref, side.encode(), size, symbol.ljust(8).encode(), price)
         return self.head("F" if mpid else "A", locate, time) + rest + mpid.encode()
 
     def execute(self, locate: int, ref: int, size: int, match: int, time: int = 0) -> bytes:
         return self.head("E", locate, time) + struct.pack(">QIQ", ref, size, match)
 
     def execute_at(
-        self, locate: int, ref: int, size: int, match: int, price: int, printable: bool = True,
+        self,
+        locate: int,
+        ref: int,
+        size: int,
+        match: int,
+        price: int,
+        printable: bool = True,
         time: int = 0,
     ) -> bytes:
         rest = struct.pack(">QIQcI", ref, size, match, b"Y" if printable else b"N", price)
@@ -79,8 +103,14 @@ class Itch:
         return self.head("P", locate, time) + rest
 
     def cross(
-        self, locate: int, size: int, price: int, match: int, symbol: str = "AAPL",
-        time: int = 0, kind: str = "O",
+        self,
+        locate: int,
+        size: int,
+        price: int,
+        match: int,
+        symbol: str = "AAPL",
+        time: int = 0,
+        kind: str = "O",
     ) -> bytes:
         rest = struct.pack(">Q8sIQc", size, symbol.ljust(8).encode(), price, match, kind.encode())
         return self.head("Q", locate, time) + rest
@@ -98,9 +128,7 @@ class Feed:
         self.market = Market(self.mapping, **{"venue": "XNAS", **options})
         self.decoder = Itch50(self.market)
         self.table = PriceTable(self.mapping)
-        self.readers = [
-            RingReader(self.mapping, index) for index in range(self.mapping.ring_count)
-        ]
+        self.readers = [RingReader(self.mapping, index) for index in range(self.mapping.ring_count)]
         self.now = 0
 
     def send(self, *messages: bytes, flush: bool = True) -> None:

@@ -27,7 +27,8 @@ def test_a_match_number_counts_once_per_instrument(
 ) -> None:
     feed = make_feed()
     feed.send(
-        itch.trade(1, 5, DOLLAR, 7, symbol="AAPL"), itch.trade(2, 5, DOLLAR, 7, symbol="MSFT"),
+        itch.trade(1, 5, DOLLAR, 7, symbol="AAPL"),
+        itch.trade(2, 5, DOLLAR, 7, symbol="MSFT"),
         itch.trade(1, 5, DOLLAR, 7, symbol="AAPL"),
     )
     assert feed.row("AAPL")["trades"] == feed.row("MSFT")["trades"] == 1
@@ -55,7 +56,8 @@ def test_a_trade_that_does_not_print_is_no_duplicate_of_its_cross(
 ) -> None:
     feed = make_feed()
     feed.send(
-        itch.add(1, 1, "B", 10, DOLLAR), itch.execute_at(1, 1, 10, 7, DOLLAR, printable=False),
+        itch.add(1, 1, "B", 10, DOLLAR),
+        itch.execute_at(1, 1, 10, 7, DOLLAR, printable=False),
         itch.cross(1, 10, DOLLAR, 7),
     )
     assert feed.row()["trades"] == 1

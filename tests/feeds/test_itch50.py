@@ -21,9 +21,29 @@ E9 = 1_000_000_000
 
 def test_knows_every_type_of_the_specification() -> None:
     assert {kind: MESSAGE_LENGTHS[kind] for kind in sorted(MESSAGE_LENGTHS)} == {
-        "A": 36, "B": 19, "C": 36, "D": 19, "E": 31, "F": 40, "H": 25, "I": 50, "J": 35,
-        "K": 28, "L": 26, "N": 20, "O": 48, "P": 44, "Q": 40, "R": 39, "S": 12, "U": 35,
-        "V": 35, "W": 12, "X": 23, "Y": 20, "h": 21,
+        "A": 36,
+        "B": 19,
+        "C": 36,
+        "D": 19,
+        "E": 31,
+        "F": 40,
+        "H": 25,
+        "I": 50,
+        "J": 35,
+        "K": 28,
+        "L": 26,
+        "N": 20,
+        "O": 48,
+        "P": 44,
+        "Q": 40,
+        "R": 39,
+        "S": 12,
+        "U": 35,
+        "V": 35,
+        "W": 12,
+        "X": 23,
+        "Y": 20,
+        "h": 21,
     }
 
 
@@ -85,12 +105,8 @@ def test_times_are_ns_since_the_session_midnight(itch: Any, make_feed: Callable[
     assert feed.row()["exchange_time"] == (1_580_360_400 + 34_200) * E9 + 5
 
 
-@pytest.mark.parametrize(
-    ("state", "status"), [("T", 1), ("H", 2), ("P", 3), ("Q", 4), ("?", 0)]
-)
-def test_trading_states(
-    itch: Any, make_feed: Callable[..., Any], state: str, status: int
-) -> None:
+@pytest.mark.parametrize(("state", "status"), [("T", 1), ("H", 2), ("P", 3), ("Q", 4), ("?", 0)])
+def test_trading_states(itch: Any, make_feed: Callable[..., Any], state: str, status: int) -> None:
     feed = make_feed()
     feed.send(itch.directory(AAPL, "AAPL"), itch.action(AAPL, "AAPL", "T"))
     feed.send(itch.action(AAPL, "AAPL", state))
@@ -178,7 +194,8 @@ def test_a_locate_that_changes_its_symbol(itch: Any, make_feed: Callable[..., An
     assert feed.row("MSFT")["price"] == E9
     assert feed.row("AAPL")["price"] == 0
     assert {feed.table.symbol(row): feed.table.instrument_key(row) for row in range(2)} == {
-        "AAPL": 2, "MSFT": 1,
+        "AAPL": 2,
+        "MSFT": 1,
     }
 
 

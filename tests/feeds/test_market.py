@@ -56,19 +56,30 @@ class Reference:
         prices = [price for _, _, price in trades] or [0]
         bids, asks = self.depth(locate, "B") or [(0, 0)], self.depth(locate, "S") or [(0, 0)]
         return {
-            "price": prices[-1] * UNIT, "size": trades[-1][1] if trades else 0,
-            "volume": sum(size for _, size, _ in trades), "trades": len(trades),
-            "seq": self.accepted[locate], "open": prices[0] * UNIT,
-            "high": max(prices) * UNIT, "low": min(prices) * UNIT,
-            "bid": bids[0][0] * UNIT, "bid_size": bids[0][1],
-            "ask": asks[0][0] * UNIT, "ask_size": asks[0][1],
+            "price": prices[-1] * UNIT,
+            "size": trades[-1][1] if trades else 0,
+            "volume": sum(size for _, size, _ in trades),
+            "trades": len(trades),
+            "seq": self.accepted[locate],
+            "open": prices[0] * UNIT,
+            "high": max(prices) * UNIT,
+            "low": min(prices) * UNIT,
+            "bid": bids[0][0] * UNIT,
+            "bid_size": bids[0][1],
+            "ask": asks[0][0] * UNIT,
+            "ask_size": asks[0][1],
         }
 
 
 kinds = st.sampled_from("AAAAAFECCXDDUPQBB")
 steps = st.tuples(
-    kinds, st.sampled_from(sorted(SYMBOLS)), st.integers(0, 40), st.integers(1, 300),
-    st.integers(1, 60), st.booleans(), st.booleans(),
+    kinds,
+    st.sampled_from(sorted(SYMBOLS)),
+    st.integers(0, 40),
+    st.integers(1, 300),
+    st.integers(1, 60),
+    st.booleans(),
+    st.booleans(),
 )
 
 
@@ -230,8 +241,10 @@ def test_taking_over_without_a_rebuild_keeps_the_sale_and_drops_the_quote(
 ) -> None:
     first = make_feed()
     first.send(
-        itch.directory(1, "AAPL"), itch.add(1, 1, "B", 100, 319 * DOLLAR),
-        itch.trade(1, 100, 320 * DOLLAR, 1, time=5), itch.trade(1, 10, 310 * DOLLAR, 2, time=6),
+        itch.directory(1, "AAPL"),
+        itch.add(1, 1, "B", 100, 319 * DOLLAR),
+        itch.trade(1, 100, 320 * DOLLAR, 1, time=5),
+        itch.trade(1, 10, 310 * DOLLAR, 2, time=6),
     )
     second = make_feed(first.mapping)
     second.now = first.now
@@ -275,7 +288,8 @@ def test_what_was_broken_while_nobody_looked_stays_broken(
 ) -> None:
     first = make_feed()
     messages = [
-        itch.trade(1, 9, 320 * DOLLAR, 1, time=5), itch.trade(1, 1, 330 * DOLLAR, 2, time=6),
+        itch.trade(1, 9, 320 * DOLLAR, 1, time=5),
+        itch.trade(1, 1, 330 * DOLLAR, 2, time=6),
     ]
     first.send(*messages)
     second = make_feed(first.mapping)
@@ -295,7 +309,9 @@ def test_a_new_day_makes_the_last_sale_the_close(itch: Any, make_feed: Callable[
     day = 86_400 * E9
     feed.decoder.midnight_ns = day
     feed.send(
-        itch.system("O"), itch.directory(1, "AAPL"), itch.trade(1, 100, 320 * DOLLAR, 1, time=5),
+        itch.system("O"),
+        itch.directory(1, "AAPL"),
+        itch.trade(1, 100, 320 * DOLLAR, 1, time=5),
         itch.add(1, 1, "B", 100, 320 * DOLLAR, time=6),
     )
     feed.send(itch.system("O", time=7))
@@ -338,8 +354,12 @@ def test_raw_counts_every_printable_trade(itch: Any, make_feed: Callable[..., An
     feed = make_feed(raw=True)
     trade = itch.trade(1, 100, 320 * DOLLAR, 1, time=5)
     feed.send(
-        trade, trade, itch.broken(1, 1), itch.trade(1, 1, 300 * DOLLAR, 2, time=1),
-        itch.add(1, 1, "B", 10, 10 * DOLLAR), itch.execute_at(1, 1, 5, 3, 9 * DOLLAR, False),
+        trade,
+        trade,
+        itch.broken(1, 1),
+        itch.trade(1, 1, 300 * DOLLAR, 2, time=1),
+        itch.add(1, 1, "B", 10, 10 * DOLLAR),
+        itch.execute_at(1, 1, 5, 3, 9 * DOLLAR, False),
     )
     row = feed.row()
     assert (row["trades"], row["volume"], row["price"]) == (3, 201, 300 * E9)

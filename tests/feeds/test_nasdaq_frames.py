@@ -59,9 +59,16 @@ class Effects:
     def check(self) -> None:
         kind = self.message[:1].decode()
         by_type = {
-            "A": self.added, "F": self.added, "D": self.deleted, "X": self.cancelled,
-            "E": self.executed, "C": self.executed_at, "U": self.replaced, "P": self.traded,
-            "Q": self.crossed, "H": self.status,
+            "A": self.added,
+            "F": self.added,
+            "D": self.deleted,
+            "X": self.cancelled,
+            "E": self.executed,
+            "C": self.executed_at,
+            "U": self.replaced,
+            "P": self.traded,
+            "Q": self.crossed,
+            "H": self.status,
         }
         if kind in by_type:
             by_type[kind]()

@@ -30,16 +30,21 @@ def test_one_publication_per_flush_and_one_record_per_trade(
     feed.now = 70
     feed.send(
         itch.add(1, 1, "B", 10, 319 * DOLLAR, time=3),
-        itch.trade(1, 5, 320 * DOLLAR, 1, time=4), itch.trade(1, 6, 321 * DOLLAR, 2, time=5),
+        itch.trade(1, 5, 320 * DOLLAR, 1, time=4),
+        itch.trade(1, 6, 321 * DOLLAR, 2, time=5),
         itch.add(1, 2, "S", 10, 322 * DOLLAR, time=6),
     )
     assert feed.table.generation(0) == generation + 2
     records = feed.records()
     assert [(r["kind"], r["seq"], r["price"], r["size"]) for r in records] == [
-        (TRADE, 1, 320 * E9, 5), (TRADE, 2, 321 * E9, 6), (QUOTE, 2, 0, 0),
+        (TRADE, 1, 320 * E9, 5),
+        (TRADE, 2, 321 * E9, 6),
+        (QUOTE, 2, 0, 0),
     ]
     assert [(r["exchange_time"], r["receive_time"], r["publish_time"]) for r in records] == [
-        (4, 70, 71), (5, 70, 71), (6, 70, 71),
+        (4, 70, 71),
+        (5, 70, 71),
+        (6, 70, 71),
     ]
     row = feed.row()
     assert (row["publish_time"], row["receive_time"], row["quote_time"]) == (71, 70, 6)
@@ -52,7 +57,8 @@ def test_status_and_corrections_have_records(itch: Any, make_feed: Callable[...,
     feed.records()
     feed.send(itch.action(1, "AAPL", "H", time=9), itch.broken(1, 1, time=10))
     assert [(r["kind"], r["exchange_time"]) for r in feed.records()] == [
-        (CORRECTION, 10), (STATUS, 10),
+        (CORRECTION, 10),
+        (STATUS, 10),
     ]
     feed.send(itch.action(1, "AAPL", "H", time=11))
     assert feed.records() == []
@@ -81,7 +87,8 @@ def test_a_successor_tells_of_rows_that_its_predecessor_had_no_time_to_tell_of(
     """Killed after the row and before its record: the row is right, and nobody knows."""
     first = make_feed()
     messages = [
-        itch.trade(1, 5, 320 * DOLLAR, 1, time=4), itch.trade(1, 5, 330 * DOLLAR, 2, time=5),
+        itch.trade(1, 5, 320 * DOLLAR, 1, time=4),
+        itch.trade(1, 5, 330 * DOLLAR, 2, time=5),
     ]
     first.send(messages[0])
     told = make_feed(first.mapping).readers

@@ -16,9 +16,12 @@ from ticker.cli import main
 @pytest.fixture
 def capture(tmp_path: Path, itch: Any) -> Path:
     messages = [
-        itch.system("O"), itch.directory(1, "AAPL"), itch.directory(2, "ZERO"),
+        itch.system("O"),
+        itch.directory(1, "AAPL"),
+        itch.directory(2, "ZERO"),
         itch.action(1, "AAPL", "T"),
-        itch.add(1, 1, "B", 100, 3_200_500), itch.execute(1, 1, 40, 7, time=34_200 * 10**9 + 999),
+        itch.add(1, 1, "B", 100, 3_200_500),
+        itch.execute(1, 1, 40, 7, time=34_200 * 10**9 + 999),
         itch.trade(1, 5, 3_200_500, 7, time=34_200 * 10**9 + 999),
     ]
     path = tmp_path / "day.itch"
@@ -36,15 +39,34 @@ def test_json(capture: Path) -> None:
     result = replay(capture, "--json", "--date", "2020-01-30")
     report = json.loads(result.output)
     assert report["symbols"]["AAPL"] == {
-        "price": "320.05", "size": 40, "trades": 1, "volume": 40, "open": "320.05",
-        "high": "320.05", "low": "320.05", "bid": "320.05", "bid_size": 60, "ask": None,
-        "ask_size": None, "exchange_timestamp": "2020-01-30T14:30:00.000000Z",
+        "price": "320.05",
+        "size": 40,
+        "trades": 1,
+        "volume": 40,
+        "open": "320.05",
+        "high": "320.05",
+        "low": "320.05",
+        "bid": "320.05",
+        "bid_size": 60,
+        "ask": None,
+        "ask_size": None,
+        "exchange_timestamp": "2020-01-30T14:30:00.000000Z",
         "status": "trading",
     }
     assert report["symbols"]["ZERO"] == {
-        "price": None, "size": None, "trades": 0, "volume": 0, "open": None, "high": None,
-        "low": None, "bid": None, "bid_size": None, "ask": None, "ask_size": None,
-        "exchange_timestamp": None, "status": "unknown",
+        "price": None,
+        "size": None,
+        "trades": 0,
+        "volume": 0,
+        "open": None,
+        "high": None,
+        "low": None,
+        "bid": None,
+        "bid_size": None,
+        "ask": None,
+        "ask_size": None,
+        "exchange_timestamp": None,
+        "status": "unknown",
     }
     assert (report["messages"], report["packets"], report["gaps"]) == (7, 0, 0)
     assert report["rejected"] == {"duplicate": 1, "bad_price": 0, "bad_size": 0, "older": 0}
@@ -62,8 +84,20 @@ def test_table(capture: Path) -> None:
     lines = replay(capture, "--date", "2020-01-30", "--repeat", "2").output.splitlines()
     assert lines[0].split()[:3] == ["symbol", "price", "size"]
     assert lines[1].split() == [
-        "AAPL", "320.05", "40", "1", "40", "320.05", "320.05", "320.05", "320.05", "60", "-", "-",
-        "2020-01-30T14:30:00.000000Z", "trading",
+        "AAPL",
+        "320.05",
+        "40",
+        "1",
+        "40",
+        "320.05",
+        "320.05",
+        "320.05",
+        "320.05",
+        "60",
+        "-",
+        "-",
+        "2020-01-30T14:30:00.000000Z",
+        "trading",
     ]
     assert lines[4] == "7 messages, 0 packets, 0 gaps"
     assert lines[5] == "rejected: 1 duplicate, 0 bad_price, 0 bad_size, 0 older"

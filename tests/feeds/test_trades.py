@@ -32,8 +32,10 @@ def test_a_break_without_a_known_instrument_searches_all(
 ) -> None:
     feed = make_feed(trade_log=4)
     feed.send(
-        itch.trade(1, 5, DOLLAR, 1, symbol="AAPL"), itch.trade(2, 6, DOLLAR, 2, symbol="MSFT"),
-        itch.broken(77, 1), itch.broken(77, 3),
+        itch.trade(1, 5, DOLLAR, 1, symbol="AAPL"),
+        itch.trade(2, 6, DOLLAR, 2, symbol="MSFT"),
+        itch.broken(77, 1),
+        itch.broken(77, 3),
     )
     assert (feed.row("AAPL")["volume"], feed.row("MSFT")["volume"]) == (0, 6)
     assert feed.counter("breaks_unmatched") == 1

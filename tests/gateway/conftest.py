@@ -69,8 +69,13 @@ class Rig:
 
     def _fork(self) -> int:
         context = GatewayContext(
-            0, self.gateway_name, self.boot_id, (("f", self.feed_name),), self.listener,
-            self.doorbell, (self.gateway_name,),
+            0,
+            self.gateway_name,
+            self.boot_id,
+            (("f", self.feed_name),),
+            self.listener,
+            self.doorbell,
+            (self.gateway_name,),
         )
         epoch = self.own_heartbeat.epoch
         pid = os.fork()
@@ -99,7 +104,12 @@ class Rig:
         now = time_ns or time.time_ns()
         seq = self.seq[row] = self.seq.get(row, 0) + 1
         self.table.put(
-            row, price=price, size=100, exchange_time=now, receive_time=now, publish_time=now,
+            row,
+            price=price,
+            size=100,
+            exchange_time=now,
+            receive_time=now,
+            publish_time=now,
             seq=seq,
         )
         if ring:
@@ -136,9 +146,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 class Client:
     """A WebSocket client on a bare socket: every byte is the test's own."""
 
-    def __init__(
-        self, port: int, *, handshake: bool = True, receive_buffer: int = 65536
-    ) -> None:
+    def __init__(self, port: int, *, handshake: bool = True, receive_buffer: int = 65536) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
@@ -156,8 +164,12 @@ class Client:
     @staticmethod
     def request(*extra: str, key: str = "dGhlIHNhbXBsZSBub25jZQ==") -> bytes:
         lines = [
-            "GET /stream HTTP/1.1", "Host: localhost", "Upgrade: websocket",
-            "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13",
+            "GET /stream HTTP/1.1",
+            "Host: localhost",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
             *extra,
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -44,31 +44,36 @@ def test_reconnect_reads_times_and_takes_anything_else_for_never() -> None:
     )
     assert isinstance(command, Reconnect)
     assert [command.seen(name) for name in command.names()] == [
-        1_774_794_605_000_001, None, None,
+        1_774_794_605_000_001,
+        None,
+        None,
     ]
 
 
-@pytest.mark.parametrize(("text", "code", "word"), [
-    (b"", 400, ""),
-    (b"\xff", 400, ""),
-    (b"[]", 400, "object"),
-    (b'{"symbols":["A"]}', 400, "action"),
-    (b'{"action":"fly"}', 410, "fly"),
-    (b'{"action":"subscribe"}', 400, "symbols"),
-    (b'{"action":"subscribe","symbols":[]}', 400, "empty"),
-    (b'{"action":"subscribe","symbols":["A"],"symbol":"A"}', 400, "symbols"),
-    (b'{"action":"subscribe","symbols":["A"],"colour":1}', 400, "colour"),
-    (b'{"action":"subscribe","symbols":[1]}', 400, "symbols"),
-    (b'{"action":"subscribe","symbols":["A"],"id":true}', 400, "id"),
-    (b'{"action":"subscribe","symbols":["A"],"channel":"depth"}', 400, "channel"),
-    (b'{"action":"subscribe","symbols":[""]}', 400, "symbols"),
-    (b'{"action":"subscribe","symbols":["A\\u0000"]}', 400, "symbols"),
-    (b'{"action":"subscribe","symbols":["' + b"A" * 300 + b'"]}', 400, "symbols"),
-    ('{"action":"subscribe","symbols":["ААPL"]}'.encode(), 400, "symbols"),
-    (b'{"action":"subscribe","symbols":["A"]} x', 400, ""),
-    (b'{"action":"reconnect","last_seen":[]}', 400, "last_seen"),
-    (b"[" * 10_000, 400, ""),
-])
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        (b"", 400, ""),
+        (b"\xff", 400, ""),
+        (b"[]", 400, "object"),
+        (b'{"symbols":["A"]}', 400, "action"),
+        (b'{"action":"fly"}', 410, "fly"),
+        (b'{"action":"subscribe"}', 400, "symbols"),
+        (b'{"action":"subscribe","symbols":[]}', 400, "empty"),
+        (b'{"action":"subscribe","symbols":["A"],"symbol":"A"}', 400, "symbols"),
+        (b'{"action":"subscribe","symbols":["A"],"colour":1}', 400, "colour"),
+        (b'{"action":"subscribe","symbols":[1]}', 400, "symbols"),
+        (b'{"action":"subscribe","symbols":["A"],"id":true}', 400, "id"),
+        (b'{"action":"subscribe","symbols":["A"],"channel":"depth"}', 400, "channel"),
+        (b'{"action":"subscribe","symbols":[""]}', 400, "symbols"),
+        (b'{"action":"subscribe","symbols":["A\\u0000"]}', 400, "symbols"),
+        (b'{"action":"subscribe","symbols":["' + b"A" * 300 + b'"]}', 400, "symbols"),
+        ('{"action":"subscribe","symbols":["ААPL"]}'.encode(), 400, "symbols"),
+        (b'{"action":"subscribe","symbols":["A"]} x', 400, ""),
+        (b'{"action":"reconnect","last_seen":[]}', 400, "last_seen"),
+        (b"[" * 10_000, 400, ""),
+    ],
+)
 def test_refusals_name_what_is_wrong(text: bytes, code: int, word: str) -> None:
     error = refused(text)
     assert error.code == code
@@ -78,8 +83,12 @@ def test_refusals_name_what_is_wrong(text: bytes, code: int, word: str) -> None:
 def test_error_message_has_the_fields_of_the_protocol() -> None:
     error = CommandError(460, "no feed has it", 3, "XX")
     assert msgspec.json.decode(error_message(error)) == {
-        "type": "error", "code": 460, "reason": "unknown_symbol", "message": "no feed has it",
-        "symbol": "XX", "id": 3,
+        "type": "error",
+        "code": 460,
+        "reason": "unknown_symbol",
+        "message": "no feed has it",
+        "symbol": "XX",
+        "id": 3,
     }
 
 

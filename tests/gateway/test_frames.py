@@ -52,36 +52,54 @@ def failure(data: bytes, **limits: int) -> int:
 def test_message_of_every_length_form(size: int) -> None:
     body = bytes(i % 95 + 32 for i in range(size))
     assert both_ways(masked(TEXT, body) + masked(BINARY, body)) == [
-        ("message", TEXT, body), ("message", BINARY, body),
+        ("message", TEXT, body),
+        ("message", BINARY, body),
     ]
 
 
 def test_fragments_with_control_frames_between() -> None:
     data = (
-        masked(TEXT, "Grü".encode()[:3], fin=False) + masked(PING, b"p")
-        + masked(0, "Grü".encode()[3:], fin=False) + masked(PONG, b"")
-        + masked(0, b"") + masked(TEXT, b"next")
+        masked(TEXT, "Grü".encode()[:3], fin=False)
+        + masked(PING, b"p")
+        + masked(0, "Grü".encode()[3:], fin=False)
+        + masked(PONG, b"")
+        + masked(0, b"")
+        + masked(TEXT, b"next")
     )
     assert both_ways(data) == [
-        ("ping", PING, b"p"), ("pong", PONG, b""), ("message", TEXT, "Grü".encode()),
+        ("ping", PING, b"p"),
+        ("pong", PONG, b""),
+        ("message", TEXT, "Grü".encode()),
         ("message", TEXT, b"next"),
     ]
 
 
-@pytest.mark.parametrize("data", [
-    b"\x81\x01a",                                          # not masked
-    masked(TEXT, b"a", rsv=1), masked(TEXT, b"a", rsv=2), masked(TEXT, b"a", rsv=4),
-    masked(3, b""), masked(7, b""), masked(11, b""), masked(15, b""),
-    masked(PING, b"x" * 126), masked(PING, b"", fin=False), masked(CLOSE, b"", fin=False),
-    masked(0, b"orphan"),
-    masked(TEXT, b"a", fin=False) + masked(TEXT, b"b"),
-    masked(CLOSE, b"\x03"),
-    b"\x81\xfe\x00\x7d" + b"m" * 4,                        # 125 in the 16-bit form
-    b"\x81\xff" + (65535).to_bytes(8, "big") + b"m" * 4,   # 65535 in the 64-bit form
-    b"\x81\xff\x80" + b"\0" * 7 + b"m" * 4,                # top bit of the length
-    *(masked(CLOSE, code.to_bytes(2, "big"))
-      for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535)),
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\x01a",  # not masked
+        masked(TEXT, b"a", rsv=1),
+        masked(TEXT, b"a", rsv=2),
+        masked(TEXT, b"a", rsv=4),
+        masked(3, b""),
+        masked(7, b""),
+        masked(11, b""),
+        masked(15, b""),
+        masked(PING, b"x" * 126),
+        masked(PING, b"", fin=False),
+        masked(CLOSE, b"", fin=False),
+        masked(0, b"orphan"),
+        masked(TEXT, b"a", fin=False) + masked(TEXT, b"b"),
+        masked(CLOSE, b"\x03"),
+        b"\x81\xfe\x00\x7d" + b"m" * 4,  # 125 in the 16-bit form
+        b"\x81\xff" + (65535).to_bytes(8, "big") + b"m" * 4,  # 65535 in the 64-bit form
+        b"\x81\xff\x80" + b"\0" * 7 + b"m" * 4,  # top bit of the length
+        *(
+            masked(CLOSE, code.to_bytes(2, "big"))
+            for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535)
+        ),
+    ],
+)
 def test_protocol_violations(data: bytes) -> None:
     assert failure(data) == 1002
 
@@ -96,10 +114,19 @@ def test_close_without_a_code() -> None:
     assert both_ways(masked(CLOSE, b"")) == [("close", 1005, b"")]
 
 
-@pytest.mark.parametrize("bad", [
-    b"\xff", b"a\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x28\xa1", b"\x80",
-    b"\xf0\x80\x80\x80", b"\xc3",
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"\xff",
+        b"a\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xe2\x28\xa1",
+        b"\x80",
+        b"\xf0\x80\x80\x80",
+        b"\xc3",
+    ],
+)
 def test_bad_utf8(bad: bytes) -> None:
     assert failure(masked(TEXT, b"good " * 5 + bad)) == 1007
     assert failure(masked(CLOSE, b"\x03\xe8" + bad)) == 1007
@@ -120,8 +147,9 @@ def test_binary_is_not_checked_for_utf8() -> None:
 def test_message_over_the_limit_is_refused_by_its_head() -> None:
     assert failure(masked(TEXT, b"x" * 101)[:8], max_message=100) == 1009
     assert failure(b"\x82\xff" + (2**62).to_bytes(8, "big") + b"mask") == 1009
-    assert failure(masked(TEXT, b"x" * 60, fin=False) + masked(0, b"x" * 60), max_message=100) \
-        == 1009
+    assert (
+        failure(masked(TEXT, b"x" * 60, fin=False) + masked(0, b"x" * 60), max_message=100) == 1009
+    )
     assert both_ways(masked(TEXT, b"x" * 100), max_message=100)[0][0] == "message"
 
 

@@ -11,8 +11,12 @@ from ticker.gateway.problems import Refusal
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GOOD = [
-    "GET /stream?x=1 HTTP/1.1", "Host: ticker.example:8700", "Upgrade: WebSocket",
-    "Connection: keep-alive, Upgrade", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Version: 13",
+    "GET /stream?x=1 HTTP/1.1",
+    "Host: ticker.example:8700",
+    "Upgrade: WebSocket",
+    "Connection: keep-alive, Upgrade",
+    f"Sec-WebSocket-Key: {KEY}",
+    "Sec-WebSocket-Version: 13",
 ]
 
 
@@ -48,27 +52,30 @@ def test_good_handshake_in_any_split() -> None:
     assert upgrade(head).startswith(b"HTTP/1.1 101 ")
 
 
-@pytest.mark.parametrize(("lines", "status"), [
-    (without("upgrade"), 426),
-    (without("connection"), 426),
-    (without("sec-websocket-key"), 400),
-    (without("sec-websocket-version"), 400),
-    (without("host"), 400),
-    ([*without("sec-websocket-version"), "Sec-WebSocket-Version: 8"], 400),
-    ([*without("sec-websocket-key"), "Sec-WebSocket-Key: short"], 400),
-    ([*without("sec-websocket-key"), "Sec-WebSocket-Key: ü"], 400),
-    ([*GOOD, f"Sec-WebSocket-Key: {KEY}"], 400),
-    ([*GOOD, "Host: other"], 400),
-    ([*without("host"), "Host: a b"], 400),
-    ([*GOOD, "Content-Length: 5"], 400),
-    ([*GOOD, "Transfer-Encoding: chunked"], 400),
-    ([*GOOD, " folded: header"], 400),
-    ([*GOOD, "no colon"], 400),
-    (["GET /stream HTTP/1.0", *GOOD[1:]], 400),
-    (["POST /stream HTTP/1.1", *GOOD[1:]], 400),
-    (["GET /stream", *GOOD[1:]], 400),
-    (["GET /stream HTTP/2.0", *GOOD[1:]], 400),
-])
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (without("upgrade"), 426),
+        (without("connection"), 426),
+        (without("sec-websocket-key"), 400),
+        (without("sec-websocket-version"), 400),
+        (without("host"), 400),
+        ([*without("sec-websocket-version"), "Sec-WebSocket-Version: 8"], 400),
+        ([*without("sec-websocket-key"), "Sec-WebSocket-Key: short"], 400),
+        ([*without("sec-websocket-key"), "Sec-WebSocket-Key: ü"], 400),
+        ([*GOOD, f"Sec-WebSocket-Key: {KEY}"], 400),
+        ([*GOOD, "Host: other"], 400),
+        ([*without("host"), "Host: a b"], 400),
+        ([*GOOD, "Content-Length: 5"], 400),
+        ([*GOOD, "Transfer-Encoding: chunked"], 400),
+        ([*GOOD, " folded: header"], 400),
+        ([*GOOD, "no colon"], 400),
+        (["GET /stream HTTP/1.0", *GOOD[1:]], 400),
+        (["POST /stream HTTP/1.1", *GOOD[1:]], 400),
+        (["GET /stream", *GOOD[1:]], 400),
+        (["GET /stream HTTP/2.0", *GOOD[1:]], 400),
+    ],
+)
 def test_refused(lines: list[str], status: int) -> None:
     assert refused(lines) == status
 

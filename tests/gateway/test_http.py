@@ -24,9 +24,26 @@ NOW = parse_timestamp("2026-03-30T14:30:02Z")
 TRADED = parse_timestamp("2026-03-30T14:30:01.234567891Z")
 GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=8)
 FIELDS = [
-    "symbol", "price", "currency", "exchange_timestamp", "server_timestamp", "size", "venue",
-    "volume", "trades", "open", "high", "low", "previous_close", "bid", "bid_size", "ask",
-    "ask_size", "seq", "status", "stale",
+    "symbol",
+    "price",
+    "currency",
+    "exchange_timestamp",
+    "server_timestamp",
+    "size",
+    "venue",
+    "volume",
+    "trades",
+    "open",
+    "high",
+    "low",
+    "previous_close",
+    "bid",
+    "bid_size",
+    "ask",
+    "ask_size",
+    "seq",
+    "status",
+    "stale",
 ]
 
 
@@ -43,9 +60,23 @@ class Box:
             heartbeat = Heartbeat(mapping)
             heartbeat.take_over(1, NOW)
             heartbeat.set_state(LIVE)
-        self.add("AAPL", price="185.43", size=100, volume=9_007_199_254_740_993, trades=41,
-                 seq=42, open="185", high="186.1", low="184.123456789", previous_close="184.9",
-                 bid="185.42", bid_size=300, ask="185.44", ask_size=200, status=1)
+        self.add(
+            "AAPL",
+            price="185.43",
+            size=100,
+            volume=9_007_199_254_740_993,
+            trades=41,
+            seq=42,
+            open="185",
+            high="186.1",
+            low="184.123456789",
+            previous_close="184.9",
+            bid="185.42",
+            bid_size=300,
+            ask="185.44",
+            ask_size=200,
+            status=1,
+        )
         self.add("MSFT", price="0.0001")
         self.add("MSFU")
         row = other.add("AAPL", "ARCX")
@@ -71,7 +102,10 @@ class Box:
     def ask_all(self, requests: list) -> "list[Answer]":
         async def run() -> list[Answer]:
             app = make_app(
-                self.board, self.status, counters=self.counters, clock=lambda: NOW,
+                self.board,
+                self.status,
+                counters=self.counters,
+                clock=lambda: NOW,
                 max_symbols=5,
             )
             runner = Runner(app)
@@ -141,12 +175,14 @@ def test_what_is_not_known_is_null(box: Box) -> None:
 
 
 def test_one_venue_by_itself(box: Box) -> None:
-    answers = box.ask_all([
-        ("GET", "/prices/AAPL?venue=ARCX", {}),
-        ("GET", "/prices/MSFT?venue=ARCX", {}),
-        ("GET", "/prices/AAPL?venue=arcx", {}),
-        ("GET", "/prices?symbols=AAPL,MSFT&venue=ARCX", {}),
-    ])
+    answers = box.ask_all(
+        [
+            ("GET", "/prices/AAPL?venue=ARCX", {}),
+            ("GET", "/prices/MSFT?venue=ARCX", {}),
+            ("GET", "/prices/AAPL?venue=arcx", {}),
+            ("GET", "/prices?symbols=AAPL,MSFT&venue=ARCX", {}),
+        ]
+    )
     assert answers[0].json()["price"] == Decimal("185.4")
     assert answers[0].json()["venue"] == "ARCX"
     assert answers[1].problem() == (404, "not_on_venue")
@@ -158,9 +194,13 @@ def test_one_venue_by_itself(box: Box) -> None:
 
 
 def test_an_unknown_symbol_is_not_one_without_a_price(box: Box) -> None:
-    answers = box.ask_all([
-        ("GET", "/prices/NOPE", {}), ("GET", "/prices/MSFU", {}), ("GET", "/prices/aapl", {}),
-    ])
+    answers = box.ask_all(
+        [
+            ("GET", "/prices/NOPE", {}),
+            ("GET", "/prices/MSFU", {}),
+            ("GET", "/prices/aapl", {}),
+        ]
+    )
     assert answers[0].problem() == (404, "unknown_symbol")
     assert answers[1].problem() == (404, "no_price_yet")
     assert answers[2].problem() == (404, "unknown_symbol")
@@ -243,13 +283,15 @@ def test_ready_when_every_required_feed_is(box: Box) -> None:
 
 
 def test_other_methods_paths_and_bodies(box: Box) -> None:
-    answers = box.ask_all([
-        ("HEAD", "/prices/AAPL", {}),
-        ("POST", "/prices/AAPL", {}),
-        ("GET", "/nowhere", {}),
-        ("GET", "/prices/AAPL", {"data": b"x" * 5000}),
-        ("GET", "/healthz", {}),
-    ])
+    answers = box.ask_all(
+        [
+            ("HEAD", "/prices/AAPL", {}),
+            ("POST", "/prices/AAPL", {}),
+            ("GET", "/nowhere", {}),
+            ("GET", "/prices/AAPL", {"data": b"x" * 5000}),
+            ("GET", "/healthz", {}),
+        ]
+    )
     assert (answers[0].status, answers[0].body) == (200, b"")
     assert int(answers[0].headers["Content-Length"]) > 300
     assert answers[1].problem() == (405, "method_not_allowed")
@@ -260,13 +302,15 @@ def test_other_methods_paths_and_bodies(box: Box) -> None:
 
 
 def test_a_head_that_is_too_long(box: Box) -> None:
-    answers = box.ask_all([
-        ("GET", "/healthz", {}),
-        ("GET", "/prices/" + "A" * 9000, {}),
-        ("GET", "/healthz", {"headers": {"X-Long": "A" * 9000}}),
-        ("GET", "/healthz", {"headers": {f"X-{number}": "" for number in range(200)}}),
-        ("GET", "/healthz", {}),
-    ])
+    answers = box.ask_all(
+        [
+            ("GET", "/healthz", {}),
+            ("GET", "/prices/" + "A" * 9000, {}),
+            ("GET", "/healthz", {"headers": {"X-Long": "A" * 9000}}),
+            ("GET", "/healthz", {"headers": {f"X-{number}": "" for number in range(200)}}),
+            ("GET", "/healthz", {}),
+        ]
+    )
     assert [answer.status for answer in answers] == [200, 431, 431, 400, 200]
     assert answers[1].problem() == (431, "head_too_large")
     assert answers[3].problem() == (400, "bad_request")
@@ -297,10 +341,12 @@ def test_the_page_comes_from_the_package_with_strict_headers(box: Box) -> None:
 
 def test_an_unchanged_file_is_not_sent_again(box: Box) -> None:
     first = box.ask("/watch.js")
-    again, other = box.ask_all([
-        ("GET", "/watch.js", {"headers": {"If-None-Match": first.headers["ETag"]}}),
-        ("GET", "/watch.js", {"headers": {"If-None-Match": '"older"'}}),
-    ])
+    again, other = box.ask_all(
+        [
+            ("GET", "/watch.js", {"headers": {"If-None-Match": first.headers["ETag"]}}),
+            ("GET", "/watch.js", {"headers": {"If-None-Match": '"older"'}}),
+        ]
+    )
     assert (again.status, again.body) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert (other.status, other.body) == (200, first.body)

@@ -21,9 +21,17 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
-    "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--remote-debugging-port=0", "--window-size=1200,800",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+    "--window-size=1200,800",
 )
 CONFIG = """
 [server]
@@ -72,14 +80,19 @@ def server(require, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     require("chromium", "chromium is not installed")
     folder = tmp_path_factory.mktemp("page")
     config = folder / "ticker.toml"
-    config.write_text(CONFIG.format(
-        instance=f"page{os.getpid()}", port=free_udp_port(), rerequest=free_udp_port()
-    ))
+    config.write_text(
+        CONFIG.format(
+            instance=f"page{os.getpid()}", port=free_udp_port(), rerequest=free_udp_port()
+        )
+    )
     command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
     log = folder / "log"
-    with log.open("wb") as errors, subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=errors, text=True
-    ) as process:
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command, cwd=root, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         try:
             yield ready(process, log)
         finally:
@@ -171,8 +184,12 @@ class Page:
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             await self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}),
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                **(text if kind == "keyDown" else {}),
             )
 
 
@@ -180,8 +197,13 @@ class Page:
 async def chromium(profile: Path) -> AsyncIterator[Page]:
     """A fresh browser with an empty profile, its whole process group ended afterwards."""
     process = await asyncio.create_subprocess_exec(
-        "chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank",
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        "chromium",
+        *FLAGS,
+        f"--user-data-dir={profile}",
+        "about:blank",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         address = await debugger_address(profile / "DevToolsActivePort")
@@ -244,8 +266,11 @@ def test_prices_change_and_outlive_their_gateway(server: str, tmp_path: Path) ->
         assert took < 3.0, f"a fresh price after {took:.2f} s: {states}"
         assert status(server)["gateways"][0]["pid"] != gateway["pid"]
         # The browser itself logs the sockets and requests that the killed worker cut off.
-        page.complaints = [each for each in page.complaints if "net::ERR_" not in each
-                           and "WebSocket connection to" not in each]
+        page.complaints = [
+            each
+            for each in page.complaints
+            if "net::ERR_" not in each and "WebSocket connection to" not in each
+        ]
 
     browse(tmp_path, server, steps)
 
@@ -253,8 +278,9 @@ def test_prices_change_and_outlive_their_gateway(server: str, tmp_path: Path) ->
 def test_symbols_are_added_removed_and_kept(server: str, tmp_path: Path) -> None:
     async def steps(page: Page) -> None:
         await page.until(f"{OPEN} && {SYMBOLS}.length === 10", 20)
-        await page.run("document.dispatchEvent(new KeyboardEvent('keydown', "
-                       "{ key: '/', bubbles: true }))")
+        await page.run(
+            "document.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }))"
+        )
         await page.until("document.activeElement.id === 'symbol'")
         await page.type("nope")
         await page.until("!!document.querySelector('#suggestions .none')")
@@ -285,8 +311,9 @@ def test_a_link_chooses_the_symbols(server: str, tmp_path: Path) -> None:
         await page.until(f"{OPEN} && {FIGURES}.every((text) => /[0-9]/.test(text))", 20)
         assert await page.run(SYMBOLS) == ["MSFT", "AAPL"]
         await page.until("!!document.querySelector('.line').getAttribute('d')")
-        await page.until("/^(vs (close|open)|since) /.test("
-                         "document.querySelector('.reference').textContent)")
+        await page.until(
+            "/^(vs (close|open)|since) /.test(document.querySelector('.reference').textContent)"
+        )
         await page.until(r"/^[\d.]+ s$/.test(document.querySelector('td.age').textContent)")
 
     browse(tmp_path, f"{server}?symbols=MSFT,AAPL", steps)

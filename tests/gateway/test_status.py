@@ -27,10 +27,10 @@ def feed(state: int, symbols: int, lives: int):
     [
         (counters.STARTING, 0, 0, False),
         (counters.STARTING, 5, 1, False),
-        (counters.RECOVERING, 5, 1, False),   # it is still catching up
-        (counters.RECOVERING, 5, 2, True),    # a successor: its predecessor's prices are served
+        (counters.RECOVERING, 5, 1, False),  # it is still catching up
+        (counters.RECOVERING, 5, 2, True),  # a successor: its predecessor's prices are served
         (counters.LIVE, 0, 1, True),
-        (counters.STALE, 0, 1, False),        # nothing ever came
+        (counters.STALE, 0, 1, False),  # nothing ever came
         (counters.STALE, 5, 1, True),
         (counters.ENDED, 5, 1, True),
     ],

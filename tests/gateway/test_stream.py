@@ -26,12 +26,16 @@ def test_snapshot_comes_at_once_then_updates(rig: Any, connect: Connect) -> None
     client = connect()
     client.send({"action": "subscribe", "symbols": ["AAPL"]})
     assert client.receive() == {
-        "type": "snapshot", "symbol": "AAPL", "price": 185.42,
+        "type": "snapshot",
+        "symbol": "AAPL",
+        "price": 185.42,
         "timestamp": format_timestamp(first),
     }
     second = rig.trade(row, 185_430_000_000)
     assert client.receive() == {
-        "type": "update", "symbol": "AAPL", "price": 185.43,
+        "type": "update",
+        "symbol": "AAPL",
+        "price": 185.43,
         "timestamp": format_timestamp(second),
     }
 
@@ -70,7 +74,8 @@ def test_known_symbols_are_taken_and_each_unknown_is_named(rig: Any, connect: Co
     messages = [client.receive() for _ in range(3)]
     assert messages[0]["type"] == "snapshot"
     assert [(m["code"], m["reason"], m["symbol"], m["id"]) for m in messages[1:]] == [
-        (460, "unknown_symbol", "XX", 7), (460, "unknown_symbol", "YY", 7),
+        (460, "unknown_symbol", "XX", 7),
+        (460, "unknown_symbol", "YY", 7),
     ]
 
 
@@ -139,16 +144,27 @@ def test_reconnect_sends_a_snapshot_only_where_the_price_is_newer(
     for place, row in enumerate(rows):
         rig.trade(row, E9, time_ns=now + place * 10_000)
     client = connect()
-    client.send({"action": "reconnect", "last_seen": {
-        "SAME": format_timestamp(now), "OLD": "2020-01-01T00:00:00.000Z",
-        "FUTURE": "2999-01-01T00:00:00Z", "MAD": "yesterday", "NULL": None,
-    }})
+    client.send(
+        {
+            "action": "reconnect",
+            "last_seen": {
+                "SAME": format_timestamp(now),
+                "OLD": "2020-01-01T00:00:00.000Z",
+                "FUTURE": "2999-01-01T00:00:00Z",
+                "MAD": "yesterday",
+                "NULL": None,
+            },
+        }
+    )
     got = [client.receive() for _ in range(4)]
     assert {message["symbol"] for message in got} == {"OLD", "FUTURE", "MAD", "NULL"}
     assert {message["type"] for message in got} == {"snapshot"}
     rig.trade(rows[0], 2 * E9)
     assert client.receive() | {"timestamp": ""} == {
-        "type": "update", "symbol": "SAME", "price": 2, "timestamp": "",
+        "type": "update",
+        "symbol": "SAME",
+        "price": 2,
+        "timestamp": "",
     }
 
 
@@ -180,7 +196,10 @@ def test_taken_back_trade_gives_the_price_before_it_and_no_older_time(
     rig.table.put(row, price=E9, exchange_time=first)
     rig.record(row, 5, 0, first, rig.seq[row])
     assert client.receive() == {
-        "type": "update", "symbol": "AAPL", "price": 1, "timestamp": format_timestamp(second),
+        "type": "update",
+        "symbol": "AAPL",
+        "price": 1,
+        "timestamp": format_timestamp(second),
     }
 
 

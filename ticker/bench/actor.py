@@ -49,24 +49,34 @@ def play_gateway(settings: dict[str, Any]) -> None:
     config = Config(
         server=ServerConfig(instance=settings["instance"], port=0, log="json"),
         gateway=GatewayConfig(**settings["gateway"]),
-        feeds=(FeedConfig(
-            name="bench", protocol="itch50", session="moldudp64", venue="XNAS",
-            lines=("127.0.0.1:9",),
-        ),),
+        feeds=(
+            FeedConfig(
+                name="bench",
+                protocol="itch50",
+                session="moldudp64",
+                venue="XNAS",
+                lines=("127.0.0.1:9",),
+            ),
+        ),
     )
-    run(config, GatewayContext(
-        index=0, segment=settings["gateway_segment"], boot_id=settings["boot_id"],
-        feeds=(("bench", feed),), listener=socket.socket(fileno=settings["listener_fd"]),
-        doorbell_fd=settings["doorbell_fd"], gateways=(settings["gateway_segment"],),
-    ))
+    run(
+        config,
+        GatewayContext(
+            index=0,
+            segment=settings["gateway_segment"],
+            boot_id=settings["boot_id"],
+            feeds=(("bench", feed),),
+            listener=socket.socket(fileno=settings["listener_fd"]),
+            doorbell_fd=settings["doorbell_fd"],
+            gateways=(settings["gateway_segment"],),
+        ),
+    )
 
 
 def play_publisher(settings: dict[str, Any]) -> None:
     """The synthetic feed; idle until it is told to run."""
     boot_id = settings["boot_id"]
-    feed = segment.attach(
-        settings["feed_segment"], KIND_FEED, boot_id=boot_id, writable=True
-    )
+    feed = segment.attach(settings["feed_segment"], KIND_FEED, boot_id=boot_id, writable=True)
     gateway = segment.attach(settings["gateway_segment"], KIND_GATEWAY, boot_id=boot_id)
     publisher = SyntheticPublisher(
         feed, symbol_names(settings["symbols"]), [(gateway, settings["doorbell_fd"])]
@@ -86,15 +96,27 @@ def play_publisher(settings: dict[str, Any]) -> None:
 def play_swarm(settings: dict[str, Any]) -> None:
     """Clients; they read all the time, and do what they are told between."""
     swarm = Swarm(
-        settings["host"], settings["port"], symbol_names(settings["symbols"]),
-        settings["clients"], settings["per_client"], first_client=settings["first_client"],
-        raw=settings["raw"], verify=settings["verify"], control_fd=STDIN,
+        settings["host"],
+        settings["port"],
+        symbol_names(settings["symbols"]),
+        settings["clients"],
+        settings["per_client"],
+        first_client=settings["first_client"],
+        raw=settings["raw"],
+        verify=settings["verify"],
+        control_fd=STDIN,
     )
     commands: dict[str, Callable[..., Any]] = {
-        "connect": swarm.connect, "subscribe": swarm.subscribe, "probe": swarm.probe,
-        "drain": swarm.drain, "reset": swarm.reset, "behind": swarm.behind,
+        "connect": swarm.connect,
+        "subscribe": swarm.subscribe,
+        "probe": swarm.probe,
+        "drain": swarm.drain,
+        "reset": swarm.reset,
+        "behind": swarm.behind,
         "results": lambda: {
-            "counts": swarm.as_dict(), "open": swarm.open, "latency": swarm.latency.dump(),
+            "counts": swarm.as_dict(),
+            "open": swarm.open,
+            "latency": swarm.latency.dump(),
             "first_answer": swarm.first_answer.dump(),
         },
     }
@@ -127,7 +149,9 @@ def say(answer: Answer) -> None:
 
 
 ROLES: dict[str, Callable[[dict[str, Any]], None]] = {
-    "gateway": play_gateway, "publisher": play_publisher, "swarm": play_swarm,
+    "gateway": play_gateway,
+    "publisher": play_publisher,
+    "swarm": play_swarm,
 }
 
 if __name__ == "__main__":

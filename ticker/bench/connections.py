@@ -55,9 +55,7 @@ def run(load: Load) -> dict[str, Any]:
         }
 
 
-def per_client(
-    before: dict[str, int], after: dict[str, int], clients: int
-) -> dict[str, float]:
+def per_client(before: dict[str, int], after: dict[str, int], clients: int) -> dict[str, float]:
     """Growth of each kind of memory over so many clients, in kB."""
     return {name: round((after[name] - before[name]) / clients, 3) for name in after}
 

@@ -25,10 +25,17 @@ from ticker.units import format_price, format_timestamp
 
 SEGMENT_SECONDS = 1.0
 TIGHT_SECONDS = 0.3
-LEAD_IN = 4                  # flush intervals
+LEAD_IN = 4  # flush intervals
 DELTAS = (
-    "client_flushes", "bytes_sent", "updates_sent", "flushes", "encoded", "conflated", "laps",
-    "send_blocked", "records_read",
+    "client_flushes",
+    "bytes_sent",
+    "updates_sent",
+    "flushes",
+    "encoded",
+    "conflated",
+    "laps",
+    "send_blocked",
+    "records_read",
 )
 
 
@@ -185,10 +192,15 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
         "gateway_counters": deltas,
         "send_loop_blocked": measured.blocked,
         "latency": seen.latency.summary(),
-        **checks(load, seen, measured.behind, {
-            name: max(statistics.median(each[name] for each in side) for side in measured.loads)
-            for name in ("generator", "busiest_core")
-        }),
+        **checks(
+            load,
+            seen,
+            measured.behind,
+            {
+                name: max(statistics.median(each[name] for each in side) for side in measured.loads)
+                for name in ("generator", "busiest_core")
+            },
+        ),
     }
     if measured.blocked and not found["void"]:
         found["void"] = f"the send loop met {measured.blocked} full sockets"

@@ -44,8 +44,19 @@ def day(symbols: int, messages: int, seed: int) -> Path:
         DAYS.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{os.getpid()}-{path.name}")
         _ticker(
-            ("simulate", "itch", "--symbols", symbols, "--messages", messages, "--seed", seed,
-             "--output", fresh), None,
+            (
+                "simulate",
+                "itch",
+                "--symbols",
+                symbols,
+                "--messages",
+                messages,
+                "--seed",
+                seed,
+                "--output",
+                fresh,
+            ),
+            None,
         )
         fresh.replace(path)
     return path
@@ -59,10 +70,14 @@ def replay(symbols: int, messages: int, seed: int, repeat: int) -> dict[str, Any
     walks, runs = [], []
     for _ in range(repeat):
         walks.append(json.loads(_run([str(compile_limit("itch_walk")), str(path)], cores.tested)))
-        runs.append(json.loads(_ticker(
-            ("replay", path, "--protocol", "itch50", "--session", "binaryfile", "--json"),
-            cores.tested,
-        )))
+        runs.append(
+            json.loads(
+                _ticker(
+                    ("replay", path, "--protocol", "itch50", "--session", "binaryfile", "--json"),
+                    cores.tested,
+                )
+            )
+        )
     count = runs[0]["messages"]
     walk = statistics.median(each["messages"] * 1e9 / each["cpu_ns"] for each in walks)
     per_cpu = statistics.median(each["messages"] / each["cpu_seconds"] for each in runs)
@@ -96,11 +111,28 @@ def udp(symbols: int, rate: int, duration: float, seed: int) -> dict[str, Any]:
         with _server(config, cores.tested):
             feed = segment.attach(segment.feed_name(instance, "sim"), KIND_FEED)
             cpu = -_feed_cpu(feed)
-            said = json.loads(_ticker(
-                ("simulate", "itch", "--symbols", symbols, "--rate", rate, "--seed", seed,
-                 "--duration", duration, "--line-a", lines[0], "--line-b", lines[1], "--json"),
-                cores.others[0],
-            ))
+            said = json.loads(
+                _ticker(
+                    (
+                        "simulate",
+                        "itch",
+                        "--symbols",
+                        symbols,
+                        "--rate",
+                        rate,
+                        "--seed",
+                        seed,
+                        "--duration",
+                        duration,
+                        "--line-a",
+                        lines[0],
+                        "--line-b",
+                        lines[1],
+                        "--json",
+                    ),
+                    cores.others[0],
+                )
+            )
             _settle(feed)
             cpu += _feed_cpu(feed)
             return _udp_results(feed, said, rate, duration, cpu)
@@ -171,7 +203,9 @@ def _server(config: Path, core: int) -> Iterator[None]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ticker", "serve", "--config", str(config)],
-            stdout=subprocess.PIPE, stderr=log, preexec_fn=_pin(core),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            preexec_fn=_pin(core),
         )
         assert process.stdout is not None
         try:
@@ -219,12 +253,15 @@ def _ticker(arguments: tuple[object, ...], core: int | None) -> str:
 def _run(argv: list[str], core: int | None) -> str:
     """What a program prints; on one core if one is given."""
     done = subprocess.run(
-        argv, capture_output=True, text=True,
+        argv,
+        capture_output=True,
+        text=True,
         preexec_fn=None if core is None else _pin(core),
     )
     if done.returncode:
-        raise BenchError(f"{' '.join(argv[:6])} ended with {done.returncode}: "
-                         f"{done.stderr.strip()[-2000:]}")
+        raise BenchError(
+            f"{' '.join(argv[:6])} ended with {done.returncode}: {done.stderr.strip()[-2000:]}"
+        )
     return done.stdout
 
 

@@ -72,9 +72,7 @@ def prefixed(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {f"{prefix}_{name}": value for name, value in summary.items()}
 
 
-def checks(
-    load: Load, seen: SwarmResults, behind: int, busy: dict[str, float]
-) -> dict[str, Any]:
+def checks(load: Load, seen: SwarmResults, behind: int, busy: dict[str, float]) -> dict[str, Any]:
     """What every report about clients ends with."""
     lost = load.clients + load.probes - seen.open
     reason = None

@@ -33,7 +33,10 @@ class Part:
         self._server = server
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the part)
         self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
             pass_fds=pass_fds,
         )
         self._buffer = b""
@@ -117,7 +120,11 @@ class Part:
 
 
 def python_part(
-    name: str, role: str, settings: dict[str, Any], pass_fds: tuple[int, ...] = (), *,
+    name: str,
+    role: str,
+    settings: dict[str, Any],
+    pass_fds: tuple[int, ...] = (),
+    *,
     server: bool = False,
 ) -> Part:
     """A part that runs ticker/bench/actor.py in a fresh interpreter."""

@@ -35,8 +35,8 @@ class Load:
     symbols: int
     per_client: int
     flush_interval: float = 0.1
-    ticks: float = 1.0           # per symbol and flush interval
-    probes: int = 0              # clients that do not watch, see Swarm.probe
+    ticks: float = 1.0  # per symbol and flush interval
+    probes: int = 0  # clients that do not watch, see Swarm.probe
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,14 @@ def swarm(
     while number < load.clients + load.probes:
         size = min(CLIENTS_PER_PROCESS, load.clients + load.probes - number)
         settings = {
-            "cores": cores.others, "host": "127.0.0.1", "port": port, "symbols": load.symbols,
-            "clients": size, "per_client": load.per_client, "first_client": number, "raw": raw,
+            "cores": cores.others,
+            "host": "127.0.0.1",
+            "port": port,
+            "symbols": load.symbols,
+            "clients": size,
+            "per_client": load.per_client,
+            "first_client": number,
+            "raw": raw,
             "verify": not raw,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
@@ -152,15 +158,20 @@ class Rig:
         self._stack.callback(listener.close)
         self.port: int = listener.getsockname()[1]
         shared = {
-            "instance": instance, "boot_id": boot_id, "feed_segment": names[0],
-            "gateway_segment": names[1], "doorbell_fd": doorbell, "symbols": self.load.symbols,
+            "instance": instance,
+            "boot_id": boot_id,
+            "feed_segment": names[0],
+            "gateway_segment": names[1],
+            "doorbell_fd": doorbell,
+            "symbols": self.load.symbols,
         }
         self.publisher = self._part("publisher", shared, self.cores.others, (doorbell,))
         self.publisher.answer()
         self.gateway = self._part(
             "gateway",
             {**shared, "listener_fd": listener.fileno(), "gateway": self._grants()},
-            (self.cores.tested,), (doorbell, listener.fileno()),
+            (self.cores.tested,),
+            (doorbell, listener.fileno()),
         )
         self._await_gateway()
 
@@ -250,7 +261,5 @@ class Meter:
         tick = os.sysconf("SC_CLK_TCK")
         return {
             "generator": (cpu_now - cpu) / 1e9 / seconds,
-            "busiest_core": max(
-                (busy_now[core] - busy[core]) / tick / seconds for core in busy
-            ),
+            "busiest_core": max((busy_now[core] - busy[core]) / tick / seconds for core in busy),
         }

@@ -9,8 +9,17 @@ class Swarm:
     latency: Histogram
     first_answer: Histogram
     def __init__(
-        self, host: str, port: int, symbols: list[str], clients: int, per_client: int, *,
-        first_client: int = 0, raw: bool = False, verify: bool = False, control_fd: int = -1,
+        self,
+        host: str,
+        port: int,
+        symbols: list[str],
+        clients: int,
+        per_client: int,
+        *,
+        first_client: int = 0,
+        raw: bool = False,
+        verify: bool = False,
+        control_fd: int = -1,
     ) -> None: ...
     def connect(self, timeout: float) -> None: ...
     def symbols_of(self, client: int) -> list[str]: ...

@@ -24,10 +24,16 @@ def _load(clients: int) -> Callable[[Command], Command]:
         click.option("--clients", type=int, default=clients, show_default=True),
         click.option("--symbols", type=int, default=1000, show_default=True),
         click.option("--symbols-per-client", type=int, default=5, show_default=True),
-        click.option("--flush-interval", type=float, default=0.1, show_default=True,
-                     help="Seconds."),
-        click.option("--ticks", type=float, default=1.0, show_default=True,
-                     help="Trades per symbol and flush interval."),
+        click.option(
+            "--flush-interval", type=float, default=0.1, show_default=True, help="Seconds."
+        ),
+        click.option(
+            "--ticks",
+            type=float,
+            default=1.0,
+            show_default=True,
+            help="Trades per symbol and flush interval.",
+        ),
         JSON,
     )
 
@@ -39,8 +45,9 @@ def _load(clients: int) -> Callable[[Command], Command]:
     return apply
 
 
-def _finish(bench: str, parameters: dict[str, Any], results: dict[str, Any],
-            path: Path | None) -> None:
+def _finish(
+    bench: str, parameters: dict[str, Any], results: dict[str, Any], path: Path | None
+) -> None:
     found = report(bench, parameters, results)
     click.echo(table(found))
     if path:
@@ -58,8 +65,16 @@ def command() -> None:
 @_load(2000)
 @DURATION
 @click.option("--sweep", help="Numbers of clients, like 100,500,2000,5000,15000.")
-def fanout(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
-           ticks: float, path: Path | None, duration: float, sweep: str | None) -> None:
+def fanout(
+    clients: int,
+    symbols: int,
+    symbols_per_client: int,
+    flush_interval: float,
+    ticks: float,
+    path: Path | None,
+    duration: float,
+    sweep: str | None,
+) -> None:
     """CPU per client flush of a gateway worker, next to a C loop of send."""
     from ticker.bench import fanout as bench
     from ticker.bench.rig import Load
@@ -78,8 +93,15 @@ def fanout(clients: int, symbols: int, symbols_per_client: int, flush_interval: 
 @command.command()
 @_load(2000)
 @DURATION
-def latency(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
-            ticks: float, path: Path | None, duration: float) -> None:
+def latency(
+    clients: int,
+    symbols: int,
+    symbols_per_client: int,
+    flush_interval: float,
+    ticks: float,
+    path: Path | None,
+    duration: float,
+) -> None:
     """From a trade's own time to its update's receipt."""
     from ticker.bench import latency as bench
     from ticker.bench.rig import Load
@@ -92,13 +114,31 @@ def latency(clients: int, symbols: int, symbols_per_client: int, flush_interval:
 @command.command()
 @_load(1000)
 @DURATION
-@click.option("--probes", type=int, default=100, show_default=True,
-              help="Clients that subscribe again and again.")
-@click.option("--rate", type=float, default=400.0, show_default=True,
-              help="Their subscribes per second, together.")
-def snapshot(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
-             ticks: float, path: Path | None, duration: float, probes: int,
-             rate: float) -> None:
+@click.option(
+    "--probes",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Clients that subscribe again and again.",
+)
+@click.option(
+    "--rate",
+    type=float,
+    default=400.0,
+    show_default=True,
+    help="Their subscribes per second, together.",
+)
+def snapshot(
+    clients: int,
+    symbols: int,
+    symbols_per_client: int,
+    flush_interval: float,
+    ticks: float,
+    path: Path | None,
+    duration: float,
+    probes: int,
+    rate: float,
+) -> None:
     """From sending a subscribe to receiving its snapshots, with the feed running."""
     from ticker.bench import latency as bench
     from ticker.bench.rig import Load
@@ -110,8 +150,14 @@ def snapshot(clients: int, symbols: int, symbols_per_client: int, flush_interval
 
 @command.command()
 @_load(15_000)
-def connections(clients: int, symbols: int, symbols_per_client: int, flush_interval: float,
-                ticks: float, path: Path | None) -> None:
+def connections(
+    clients: int,
+    symbols: int,
+    symbols_per_client: int,
+    flush_interval: float,
+    ticks: float,
+    path: Path | None,
+) -> None:
     """Gateway memory per idle, subscribed client."""
     from ticker.bench import connections as bench
     from ticker.bench.rig import Load
@@ -122,18 +168,33 @@ def connections(clients: int, symbols: int, symbols_per_client: int, flush_inter
 
 @command.command()
 @click.option("--symbols", type=int, default=5000, show_default=True)
-@click.option("--messages", type=int, default=20_000_000, show_default=True,
-              help="Of the generated day.")
+@click.option(
+    "--messages", type=int, default=20_000_000, show_default=True, help="Of the generated day."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--repeat", type=int, default=3, show_default=True, help="Turns of each side.")
 @click.option("--udp", is_flag=True, help="Live instead: simulate, UDP, serve.")
-@click.option("--rate", type=int, default=1_000_000, show_default=True,
-              help="Messages per second, with --udp.")
-@click.option("--duration", type=float, default=30.0, show_default=True,
-              help="Seconds, with --udp.")
+@click.option(
+    "--rate",
+    type=int,
+    default=1_000_000,
+    show_default=True,
+    help="Messages per second, with --udp.",
+)
+@click.option(
+    "--duration", type=float, default=30.0, show_default=True, help="Seconds, with --udp."
+)
 @JSON
-def ingest(symbols: int, messages: int, seed: int, repeat: int, udp: bool, rate: int,
-           duration: float, path: Path | None) -> None:
+def ingest(
+    symbols: int,
+    messages: int,
+    seed: int,
+    repeat: int,
+    udp: bool,
+    rate: int,
+    duration: float,
+    path: Path | None,
+) -> None:
     """Messages per second through a feed worker, from a file or over UDP."""
     from ticker.bench import ingest as bench
 
@@ -147,10 +208,16 @@ def ingest(symbols: int, messages: int, seed: int, repeat: int, udp: bool, rate:
 
 @command.command()
 @click.option("--reads", type=int, default=100_000_000, show_default=True, help="Of rows.")
-@click.option("--laps", type=int, default=100_000, show_default=True,
-              help="Of a ring of 1,024 records.")
-@click.option("--kills", type=int, default=200, show_default=True,
-              help="SIGKILLs inside a write, and as many at a random moment.")
+@click.option(
+    "--laps", type=int, default=100_000, show_default=True, help="Of a ring of 1,024 records."
+)
+@click.option(
+    "--kills",
+    type=int,
+    default=200,
+    show_default=True,
+    help="SIGKILLs inside a write, and as many at a random moment.",
+)
 @click.option("--rounds", type=int, default=100_000, show_default=True, help="Of the doorbell.")
 @JSON
 def shm(reads: int, laps: int, kills: int, rounds: int, path: Path | None) -> None:

@@ -21,8 +21,19 @@ from ticker.shm.table import PriceTable
 
 STATUS = ("unknown", "trading", "halted", "paused", "quote_only", "closed")
 COLUMNS = (
-    "price", "size", "trades", "volume", "open", "high", "low", "bid", "bid_size", "ask",
-    "ask_size", "exchange_timestamp", "status",
+    "price",
+    "size",
+    "trades",
+    "volume",
+    "open",
+    "high",
+    "low",
+    "bid",
+    "bid_size",
+    "ask",
+    "ask_size",
+    "exchange_timestamp",
+    "status",
 )
 PRICES = ("price", "open", "high", "low", "bid", "ask")
 

@@ -143,7 +143,8 @@ def _checked(names: list[str], command_id: Id) -> list[str]:
     for name in names:
         if not (0 < len(name) <= MAX_SYMBOL and name.isascii() and name.isprintable()):
             raise CommandError(
-                400, f"symbols: {name[:40]!r} is not 1 to {MAX_SYMBOL} printable ASCII characters",
+                400,
+                f"symbols: {name[:40]!r} is not 1 to {MAX_SYMBOL} printable ASCII characters",
                 command_id,
             )
     return list(dict.fromkeys(names))

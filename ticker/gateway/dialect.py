@@ -41,7 +41,11 @@ class PlainDialect:
     """Answers the messages of all clients of one worker."""
 
     def __init__(
-        self, board: Board, hub: Hub, connections: ConnectionTable, counters: Counters,
+        self,
+        board: Board,
+        hub: Hub,
+        connections: ConnectionTable,
+        counters: Counters,
         limits: Limits,
     ) -> None:
         self.board = board

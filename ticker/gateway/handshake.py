@@ -42,9 +42,7 @@ class Head:
 
     def tokens(self, name: str) -> set[str]:
         """The comma-separated tokens of a header, in lower case."""
-        return {
-            token.strip().lower() for value in self.values(name) for token in value.split(",")
-        }
+        return {token.strip().lower() for value in self.values(name) for token in value.split(",")}
 
 
 def parse_head(data: bytes) -> Head | None:
@@ -113,7 +111,8 @@ def _checked_key(head: Head) -> str:
         raise Refusal(BAD_REQUEST, "a WebSocket handshake has no body")
     if head.values("sec-websocket-version") != ["13"]:
         raise Refusal(
-            BAD_REQUEST, "only WebSocket version 13 is spoken here",
+            BAD_REQUEST,
+            "only WebSocket version 13 is spoken here",
             headers={"Sec-WebSocket-Version": "13"},
         )
     keys = head.values("sec-websocket-key")
@@ -122,7 +121,5 @@ def _checked_key(head: Head) -> str:
     except (binascii.Error, ValueError):
         valid = False
     if not valid:
-        raise Refusal(
-            BAD_REQUEST, "Sec-WebSocket-Key must be the base64 text of 16 bytes"
-        )
+        raise Refusal(BAD_REQUEST, "Sec-WebSocket-Key must be the base64 text of 16 bytes")
     return keys[0]

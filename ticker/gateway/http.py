@@ -70,9 +70,7 @@ def make_app(
 class Rest:
     """The handlers; each reads the board or the segments and answers at once."""
 
-    def __init__(
-        self, board: Board, status: Status, clock: Clock, max_symbols: int
-    ) -> None:
+    def __init__(self, board: Board, status: Status, clock: Clock, max_symbols: int) -> None:
         self.board = board
         self.status = status
         self.clock = clock
@@ -92,7 +90,8 @@ class Rest:
                 NOT_ON_VENUE,
                 f"{symbol} is known, but not on {venue}; leave ?venue= out for the price "
                 "over all venues.",
-                symbol=symbol, venue=venue,
+                symbol=symbol,
+                venue=venue,
             )
         if view is None or not view.price:
             raise Refusal(
@@ -125,21 +124,22 @@ class Rest:
             raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
         limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         found = self._search(wanted)
-        return _json({"symbols": [{"symbol": name} for name in found[:limit]],
-                      "total": len(found)})
+        return _json({"symbols": [{"symbol": name} for name in found[:limit]], "total": len(found)})
 
     async def get_status(self, request: web.Request) -> web.Response:
         _parameters(request, ())
         now = self.clock()
-        return _json({
-            "version": self.status.version,
-            "epoch": self.status.epoch,
-            "timestamp": format_timestamp(now),
-            "ready": not self.status.waiting_for(),
-            "symbols": len(self.board),
-            "feeds": [asdict(report) for report in self.status.feed_reports(now)],
-            "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
-        })
+        return _json(
+            {
+                "version": self.status.version,
+                "epoch": self.status.epoch,
+                "timestamp": format_timestamp(now),
+                "ready": not self.status.waiting_for(),
+                "symbols": len(self.board),
+                "feeds": [asdict(report) for report in self.status.feed_reports(now)],
+                "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
+            }
+        )
 
     async def healthz(self, request: web.Request) -> web.Response:
         _parameters(request, ())
@@ -179,14 +179,19 @@ class Rest:
 
     def _symbol_list(self, parameters: dict[str, str]) -> list[str]:
         if "symbols" not in parameters:
-            raise _bad("symbols", "is missing; give a list like symbols=AAPL,MSFT, "
-                       "or one symbol as /prices/AAPL")
+            raise _bad(
+                "symbols",
+                "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
+            )
         symbols = list(dict.fromkeys(parameters["symbols"].split(",")))
         if "" in symbols:
             raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
         if len(symbols) > self.max_symbols:
-            raise _bad("symbols", f"has {len(symbols)} entries, and {self.max_symbols} is "
-                       "the most; ask in several requests")
+            raise _bad(
+                "symbols",
+                f"has {len(symbols)} entries, and {self.max_symbols} is "
+                "the most; ask in several requests",
+            )
         return symbols
 
     def _search(self, wanted: str) -> list[str]:
@@ -275,9 +280,7 @@ def _venue(parameters: dict[str, str]) -> str | None:
     return venue
 
 
-def _integer(
-    parameters: dict[str, str], name: str, default: int, least: int, most: int
-) -> int:
+def _integer(parameters: dict[str, str], name: str, default: int, least: int, most: int) -> int:
     text = parameters.get(name)
     if text is None:
         return default

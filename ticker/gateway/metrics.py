@@ -127,7 +127,8 @@ def _counters(
 
 def _rejections(feeds: Sequence[tuple[str, Mapping]]) -> Metric:
     family = CounterMetricFamily(
-        "ticker_feed_rejected", "Ticks that the filter kept out, by reason.",
+        "ticker_feed_rejected",
+        "Ticks that the filter kept out, by reason.",
         labels=("feed", "reason"),
     )
     for feed, mapping in feeds:

@@ -30,11 +30,15 @@ class ProblemProtocol(web.RequestHandler):
         if status != 400:
             return super().handle_error(request, status, exc, message)
         if isinstance(exc, LineTooLong):
-            refusal = Refusal(HEAD_TOO_LARGE, "A line of the request head is over 8,190 bytes; "
-                              "ask for fewer symbols at once, or send fewer headers.")
+            refusal = Refusal(
+                HEAD_TOO_LARGE,
+                "A line of the request head is over 8,190 bytes; "
+                "ask for fewer symbols at once, or send fewer headers.",
+            )
         else:
-            refusal = Refusal(BAD_REQUEST, "The bytes are not an HTTP/1.1 request; the "
-                              "connection is closed.")
+            refusal = Refusal(
+                BAD_REQUEST, "The bytes are not an HTTP/1.1 request; the connection is closed."
+            )
         response = refusal.response("")
         response.force_close()
         return response
@@ -58,6 +62,8 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return ProblemServer(
-            made.request_handler, request_factory=made.request_factory, access_log=None,
+            made.request_handler,
+            request_factory=made.request_factory,
+            access_log=None,
             keepalive_timeout=KEEP_ALIVE,
         )

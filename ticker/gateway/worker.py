@@ -71,9 +71,7 @@ class Worker:
         self.clock = clock
         self.context = context
         self.stopped = asyncio.Event()
-        self.segment = attach(
-            context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True
-        )
+        self.segment = attach(context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True)
         feeds = [
             (name, attach(segment, KIND_FEED, boot_id=context.boot_id))
             for name, segment in context.feeds
@@ -87,8 +85,12 @@ class Worker:
         self.connections = _connections(config.gateway, self.front, self.segment)
         self.topics = Topics(self.board, self.segment, [mapping for _, mapping in feeds])
         self.hub = Hub(
-            self.topics, self.connections, self.segment,
-            int(config.gateway.flush_interval * NS), config.gateway.max_symbols, clock(),
+            self.topics,
+            self.connections,
+            self.segment,
+            int(config.gateway.flush_interval * NS),
+            config.gateway.max_symbols,
+            clock(),
         )
         self._introduce(config.gateway)
         self.scheduler = Scheduler(
@@ -103,11 +105,17 @@ class Worker:
             for index, name in enumerate(self.context.gateways)
         ]
         status = Status(
-            feeds, gateways, required=[feed.name for feed in config.feeds if feed.required],
-            version=__version__, epoch=boot_id,
+            feeds,
+            gateways,
+            required=[feed.name for feed in config.feeds if feed.required],
+            version=__version__,
+            epoch=boot_id,
         )
         app = make_app(
-            self.board, status, counters=self.counters, clock=self.clock,
+            self.board,
+            status,
+            counters=self.counters,
+            clock=self.clock,
             max_symbols=config.gateway.max_symbols,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
@@ -263,9 +271,12 @@ class Scheduler:
 
 def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:
     return Connections(
-        front, segment, capacity=config.max_connections, max_message=config.max_message,
-        max_outbound=config.max_outbound, slow_timeout=int(config.slow_timeout * NS),
-        ping_interval=int(config.ping_interval * NS), head_timeout=HEAD_TIMEOUT,
+        front,
+        segment,
+        capacity=config.max_connections,
+        max_message=config.max_message,
+        max_outbound=config.max_outbound,
+        slow_timeout=int(config.slow_timeout * NS),
+        ping_interval=int(config.ping_interval * NS),
+        head_timeout=HEAD_TIMEOUT,
     )
-
-
