@@ -113,6 +113,10 @@ def ready(process: subprocess.Popen[str], log: Path) -> str:
     raise AssertionError(f"no price of AAPL in 20 s; {log.read_text()}")
 
 
+class Navigated(Exception):  # noqa: N818  (it is no error)
+    """The page went away while it was asked."""
+
+
 class Page:
     """One tab, driven over the Chrome DevTools Protocol."""
 
@@ -145,6 +149,8 @@ class Page:
             command["sessionId"] = self.session
         await self.connection.send_json(command)
         answer = await self.answers[number]
+        if "navigated" in answer.get("error", {}).get("message", ""):
+            raise Navigated
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -164,10 +170,17 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    async def holds(self, condition: str) -> bool:
+        """Whether it is so now; not while one page makes place for the next."""
+        try:
+            return bool(await self.run(f"document.body !== null && ({condition})"))
+        except Navigated:
+            return False
+
     async def until(self, condition: str, seconds: float = 10.0) -> float:
         """Wait for a condition in the page; the seconds that it took."""
         start = time.monotonic()
-        while not await self.run(f"document.body !== null && ({condition})"):
+        while not await self.holds(condition):
             waited = time.monotonic() - start
             assert waited < seconds, (
                 f"not so after {waited:.1f} s: {condition}\n"

@@ -12,7 +12,9 @@ from typing import Any
 
 from ticker import __version__
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+_HERE = Path(__file__).resolve()
+# The source tree, also for a build inside it (build/debug/lib).
+ROOT = next((up for up in _HERE.parents if (up / "bench" / "limits").is_dir()), _HERE.parents[2])
 
 
 def describe() -> dict[str, Any]:
