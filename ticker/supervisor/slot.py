@@ -28,6 +28,7 @@ class Patience:
     first_restart: float = 0.0
     backoff: float = 0.25  # before the second restart in a row; doubles with each
     backoff_limit: float = 15.0
+    backoff_limit_up: float = 1.5  # of one that had come up: replaced in 2 s, always
     stable: float = 10.0  # having lived so long, a worker's death counts as the first again
     boot: float = 60.0  # until the first heartbeat
     settled: float = 3.0  # having lived so long, it has started, if it has no heartbeat
@@ -68,7 +69,7 @@ class Slot:
 
     def vacated(self, now: float, patience: Patience) -> float:
         """Its worker is dead; how long until the next one starts."""
-        self.up()  # it may have come up and died between two looks
+        came_up = self.up()  # perhaps between two looks
         lived = now - self.started
         self.been_up = self.been_up or (self.heartbeat is None and lived >= patience.settled)
         self.pid = 0
@@ -77,7 +78,8 @@ class Slot:
         self.deaths += 1
         delay = patience.first_restart
         if self.deaths > 1:
-            delay = min(patience.backoff * 2 ** min(self.deaths - 2, 16), patience.backoff_limit)
+            limit = patience.backoff_limit_up if came_up else patience.backoff_limit
+            delay = min(patience.backoff * 2 ** min(self.deaths - 2, 16), limit)
             delay *= random.uniform(0.75, 1.25)
         self.due = now + delay
         return delay

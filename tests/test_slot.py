@@ -1,0 +1,113 @@
+"""When a worker is replaced and when it is given up, with time passed in."""
+
+from __future__ import annotations
+
+import pytest
+
+from ticker.shm.counters import Heartbeat
+from ticker.shm.segment import Geometry, private_feed
+from ticker.supervisor.slot import Patience, Slot, Stage
+
+PATIENCE = Patience()
+
+
+def slot() -> Slot:
+    """With a heartbeat in memory of its own."""
+    mapping = private_feed(Geometry(rows=1, rings=1, ring_capacity=2), 1, 1)
+    return Slot("feed x", Stage.FEED, lambda: None, Heartbeat(mapping))
+
+
+def delays(slot: Slot, deaths: int, *, comes_up: bool) -> list[float]:
+    """The delays before each restart when every worker dies a second after its start."""
+    found, now = [], 100.0
+    for pid in range(1, deaths + 1):
+        slot.taken(pid, now)
+        if comes_up and slot.heartbeat:
+            slot.heartbeat.take_over(pid, 1)
+        now += 1.0
+        found.append(slot.vacated(now, PATIENCE))
+        now += found[-1]
+        assert slot.due == pytest.approx(now)
+    return found
+
+
+def test_first_restart_is_immediate_and_then_it_takes_longer() -> None:
+    found = delays(slot(), 12, comes_up=False)
+    assert found[0] == 0.0
+    assert 0.18 < found[1] < 0.32
+    assert found[2] < found[4] < found[6]
+    assert max(found) <= 1.25 * PATIENCE.backoff_limit
+
+
+def test_one_that_came_up_is_back_within_two_seconds_however_often_it_dies() -> None:
+    assert max(delays(slot(), 30, comes_up=True)) < 1.9
+
+
+def test_a_stable_life_starts_the_count_again() -> None:
+    place = slot()
+    delays(place, 5, comes_up=True)
+    place.taken(99, 200.0)
+    assert place.vacated(200.0 + PATIENCE.stable, PATIENCE) == 0.0
+
+
+def test_up_is_the_worker_that_is_in_it_now() -> None:
+    place = slot()
+    assert place.heartbeat is not None
+    place.heartbeat.take_over(7, 1)
+    place.taken(8, 0.0)
+    assert not place.up()
+    place.heartbeat.take_over(8, 1)
+    assert place.up()
+    assert place.been_up
+
+
+def test_silence_is_a_beat_that_does_not_move() -> None:
+    """Whatever time the beat says: the wall clock may be set."""
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 5_000)
+    assert place.silence(101.0) == 0.0
+    assert place.silence(104.0) == 3.0
+    place.heartbeat.beat(1_000)  # set back
+    assert place.silence(105.0) == 0.0
+
+
+def test_hung_is_told_to_abort_and_then_killed() -> None:
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    late = 100.0 + PATIENCE.hung
+    assert place.sentence(100.0, PATIENCE) == ""
+    assert place.sentence(late - 0.1, PATIENCE) == ""
+    assert place.sentence(late, PATIENCE) == "abort"
+    assert place.sentence(late + 0.1, PATIENCE) == ""
+    assert place.sentence(late + PATIENCE.last_words, PATIENCE) == "kill"
+
+
+def test_a_watcher_that_slept_blames_nobody() -> None:
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    assert place.sentence(100.0, PATIENCE) == ""
+    place.excuse(500.0)
+    assert place.sentence(500.5, PATIENCE) == ""
+
+
+def test_booting_is_given_more_time() -> None:
+    place = slot()
+    place.taken(8, 100.0)
+    assert place.sentence(100.0 + PATIENCE.hung, PATIENCE) == ""
+    assert place.sentence(100.0 + PATIENCE.boot, PATIENCE) == "abort"
+
+
+def test_without_a_heartbeat_it_has_started_when_it_has_lived_a_while() -> None:
+    place = Slot("simulator x", Stage.SIMULATOR, lambda: None)
+    place.taken(8, 100.0)
+    place.vacated(100.5, PATIENCE)
+    assert not place.been_up
+    place.taken(9, 101.0)
+    place.vacated(101.0 + PATIENCE.settled, PATIENCE)
+    assert place.been_up
