@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -18,8 +17,8 @@ from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
 from ticker.feeds.simulate.exchange import Exchange, Settings
 from ticker.feeds.simulate.itch import ItchMarket
+from ticker.supervisor import child
 
-PR_SET_PDEATHSIG = 1
 SUFFIXES = {"k": 1_000.0, "m": 1_000_000.0}
 
 
@@ -84,16 +83,6 @@ def optional_address(
 ) -> tuple[str, int] | None:
     """ADDR:PORT, or none."""
     return None if value == "none" else Address().convert(value, param, ctx)
-
-
-def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent ends (prctl(2))."""
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:
-        raise SystemExit(0)
 
 
 def speak(settings: Settings, duration: float | None, linger: float, as_json: bool) -> None:
@@ -234,7 +223,7 @@ def itch(
             raise FeedError(f"{output}: {error.strerror}; give another --output") from None
         return
     if die_with_parent:
-        end_with_parent()
+        child.die_with_parent(os.getppid())
     settings = Settings(
         symbols=symbols,
         rate=rate,
