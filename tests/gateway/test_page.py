@@ -177,7 +177,7 @@ class Page:
         except Navigated:
             return False
 
-    async def until(self, condition: str, seconds: float = 10.0) -> float:
+    async def until(self, condition: str, seconds: float = 30.0) -> float:
         """Wait for a condition in the page; the seconds that it took."""
         start = time.monotonic()
         while not await self.holds(condition):

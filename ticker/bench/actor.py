@@ -6,6 +6,7 @@ the role does its work in a C loop that watches stdin.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -95,6 +96,9 @@ def play_publisher(settings: dict[str, Any]) -> None:
 
 def play_swarm(settings: dict[str, Any]) -> None:
     """Clients; they read all the time, and do what they are told between."""
+    if settings["urgent"]:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
     swarm = Swarm(
         settings["host"],
         settings["port"],

@@ -47,7 +47,7 @@ def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:
         time.sleep(WARM_UP)
         clients.ask("reset")
         meter = Meter(rig.cores, [rig.publisher, *clients.parts])
-        # Probes have the highest numbers, so the last process has some, whatever the split.
+        # Probes have the highest numbers, so the last process has only probes.
         clients.parts[-1].ask(
             "probe", duration + 60, watchers=clients.watchers[-1], rate=rate, seconds=duration
         )

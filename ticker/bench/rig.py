@@ -99,11 +99,17 @@ class SwarmResults:
 def swarm(
     stack: ExitStack, cores: Cores, port: int, load: Load, *, first: int = 0, raw: bool = False
 ) -> Clients:
-    """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1."""
+    """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1.
+
+    Probes have a process of their own that goes before the others, where the system lets it:
+    what they measure is the server, not the swarm that they share a core with.
+    """
     clients = Clients()
     number = first
     while number < load.clients + load.probes:
-        size = min(CLIENTS_PER_PROCESS, load.clients + load.probes - number)
+        probing = number >= load.clients
+        end = load.clients + load.probes if probing else load.clients
+        size = min(CLIENTS_PER_PROCESS, end - number)
         settings = {
             "cores": cores.others,
             "host": "127.0.0.1",
@@ -114,11 +120,12 @@ def swarm(
             "first_client": number,
             "raw": raw,
             "verify": not raw,
+            "urgent": probing,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)
         clients.parts.append(part)
-        clients.watchers.append(max(0, min(size, load.clients - number)))
+        clients.watchers.append(0 if probing else size)
         number += size
     return clients
 

@@ -32,7 +32,6 @@ cdef enum Queued:
     QUEUED_WHEEL = 1
     QUEUED_READY = 2
     QUEUED_DUE = 4
-    QUEUED_JOINS = 8             # comes back one turn later, to join the next bucket
 
 cdef struct Queue:
     uint32_t* items
@@ -49,6 +48,7 @@ cdef class Hub:
     cdef uint8_t* pending
     cdef uint8_t* queued         # QUEUED_ bits
     cdef uint32_t* wheel_next
+    cdef uint32_t* wheel_turn    # the turn after that of the bucket it stood in
     cdef uint32_t[BUCKETS] bucket_head
     cdef uint32_t[BUCKETS] bucket_tail
     cdef uint32_t[BUCKETS] bucket_count
@@ -73,6 +73,7 @@ cdef class Hub:
     cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil
     cdef void _take_buckets(self) noexcept nogil
     cdef void _take_bucket(self, uint64_t turn) noexcept nogil
+    cdef int64_t take_turn(self, int64_t now, int budget) except? -2
     cdef void _set_phase(self, uint32_t number, uint8_t phase) noexcept nogil
     cdef void _serve_due(self, uint32_t number) noexcept nogil
     cdef void _serve_ready(self, uint32_t number) noexcept nogil

@@ -1,7 +1,7 @@
 """The hub: from topics that changed to one send per client and flush.
 
 In: topics.pyx's list of changes. Out: frames to connections. Owned by one event loop, which
-calls turn() when a doorbell rings or the time that turn() named has come.
+calls take_turn() (scheduler.pyx).
 
 Law: latest wins. Nothing is queued per client but the bytes of one flush that a full socket
 left over; what a client is due is derived from versions: of the topic, and as it was last seen.
@@ -9,7 +9,7 @@ A symbol's frame is encoded when somebody needs it and its version moved, once f
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
@@ -59,11 +59,13 @@ cdef class Hub:
         self.pending = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.queued = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.wheel_next = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
+        self.wheel_turn = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.ready.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.due.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.out = <uint8_t*>PyMem_RawMalloc(self.out_capacity)
         self.due_slots = <uint32_t*>PyMem_RawCalloc(max_symbols, sizeof(uint32_t))
         if not (self.phases and self.pending and self.queued and self.wheel_next
+                and self.wheel_turn
                 and self.ready.items and self.due.items and self.out and self.due_slots):
             raise MemoryError
         for bucket in range(BUCKETS):
@@ -75,6 +77,7 @@ cdef class Hub:
         PyMem_RawFree(self.pending)
         PyMem_RawFree(self.queued)
         PyMem_RawFree(self.wheel_next)
+        PyMem_RawFree(self.wheel_turn)
         PyMem_RawFree(self.ready.items)
         PyMem_RawFree(self.due.items)
         PyMem_RawFree(self.out)
@@ -166,31 +169,34 @@ cdef class Hub:
         more clients for each frame. It costs its clients one longer interval, once."""
         cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
         cdef uint32_t number = self.bucket_head[bucket]
-        cdef uint8_t joins = 0
+        cdef uint64_t again = turn + TURNS
         if self.bucket_count[bucket] < FEW and self.bucket_count[(turn + 1) & (BUCKETS - 1)]:
-            joins = QUEUED_JOINS
+            again += 1
         self.bucket_head[bucket] = NO_CONNECTION
         self.bucket_count[bucket] = 0
         while number != NO_CONNECTION:
-            self.queued[number] = (self.queued[number] & ~<uint8_t>QUEUED_WHEEL) | joins
+            self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
+            self.wheel_turn[number] = <uint32_t>again
             if self.turn_index <= self.all_pending_until:
                 self.pending[number] = 1
             self._push(&self.due, QUEUED_DUE, number)
             number = self.wheel_next[number]
 
     cdef void _serve_due(self, uint32_t number) noexcept nogil:
-        """A connection's interval is over: send what it is due, or let it be idle."""
-        cdef uint64_t again = self.turn_index - 1 + TURNS
-        if self.queued[number] & QUEUED_JOINS:
-            self.queued[number] &= ~<uint8_t>QUEUED_JOINS
-            again += 1
+        """A connection's interval is over: send what it is due, or let it be idle.
+
+        Its next turn counts from the one that it had, not from when it was served: whoever is
+        served late does not fall behind. Only one that has missed its next turn takes the next
+        there is.
+        """
+        cdef int32_t ahead = <int32_t>(self.wheel_turn[number] - <uint32_t>self.turn_index)
         if self.phases[number] != PHASE_WAITING or self.queued[number] & QUEUED_WHEEL:
             return
         if not self.pending[number] or self._flush(number) == 0:
             if self.phases[number] == PHASE_WAITING:
                 self._set_phase(number, PHASE_IDLE)
         elif self.phases[number] == PHASE_WAITING:
-            self._enter_wheel(number, again)
+            self._enter_wheel(number, self.turn_index + (ahead if ahead > 0 else 0))
 
     cdef void _serve_drained(self) noexcept nogil:
         """Sockets that took all that waited: their clients get the newest of what changed."""
@@ -261,14 +267,14 @@ cdef class Hub:
             number = queue.items[(queue.head + 1) % capacity]
             prefetch(self.connections.table[number].subscriptions)
 
-    def turn(self, now_ns: int, budget: int) -> int:
+    cdef int64_t take_turn(self, int64_t now, int budget) except? -2:
         """Read the rings, then flush at most `budget` connections that may be flushed now.
 
         Returns ns until the next turn is wanted: 0 when the budget was used up, -1 when only a
         doorbell can bring work.
         """
         cdef int left = budget
-        self.now = now_ns
+        self.now = now
         self.topics.drain()
         with nogil:
             self._mark()
@@ -305,11 +311,6 @@ cdef class Hub:
                 wait = self.origin + <int64_t>(self.turn_index + i) * self.turn_width - self.now
                 return max(wait, 1)
         return -1
-
-    @property
-    def idle(self) -> int:
-        """Connections that want the next tick at once: with some, the doorbell is to be armed."""
-        return self.idle_count
 
     # -- subscriptions --------------------------------------------------------------------
 

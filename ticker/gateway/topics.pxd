@@ -43,6 +43,7 @@ cdef class Topics:
     cdef uint64_t changed_subscribers
 
     cdef int drain(self) except -1
+    cdef bint records_wait(self) except -1
     cdef int begin_frames(self, uint32_t symbol) except -1
     cdef size_t put_update(self, uint32_t symbol, uint8_t* to, int64_t now) noexcept nogil
     cdef size_t put_snapshot(self, uint32_t symbol, uint8_t* to) noexcept nogil

@@ -39,7 +39,7 @@ from ticker.shm.ring cimport RingReader
 
 
 cdef enum:
-    AHEAD = 12
+    AHEAD = 24
 
 
 cdef uint32_t* regrown(uint32_t* array, uint32_t capacity) except NULL:
@@ -287,7 +287,7 @@ cdef class Topics:
         memcpy(to, frame.bytes + frame.start, frame.length)
         return frame.length
 
-    def records_wait(self) -> bool:
+    cdef bint records_wait(self) except -1:
         """Some ring holds what we have not read."""
         for _, reader in self.readers:
             if (<RingReader>reader).pending():

@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
 
 import structlog
 import uvloop
@@ -27,20 +26,18 @@ from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
 from ticker.gateway.reception import Connections
 from ticker.gateway.runner import Runner
+from ticker.gateway.scheduler import Scheduler
 from ticker.gateway.status import Status
 from ticker.gateway.topics import Topics
-from ticker.shm.counters import GATEWAY_HISTOGRAMS, Counters, Heartbeat, record
+from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import attach
 
 NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
-HOUSEKEEPING = 0.25
+HOUSEKEEPING = 0.5
 SEND_BUFFER = 65_536
-TURN_NS = 5_000_000
-BELL_QUIET_NS = 2_000_000
-BELL_PAUSE = 0.001
 DRAIN_SECONDS = 2.0
 SHUTDOWN = 1001
 
@@ -94,9 +91,14 @@ class Worker:
         )
         self._introduce(config.gateway)
         self.scheduler = Scheduler(
-            loop, clock, self.hub, self.topics, self.doorbell, self._after_turn
+            loop,
+            self.hub,
+            self.topics,
+            self.connections,
+            self.doorbell,
+            self.segment,
+            self.connections.reap,
         )
-        self.flush_histogram = GATEWAY_HISTOGRAMS.index("flush")
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
         boot_id = self.context.boot_id
@@ -155,10 +157,6 @@ class Worker:
         self.connections.reap()
         self.scheduler.wake()
 
-    def _after_turn(self, duration_ns: int) -> None:
-        self.connections.reap()
-        record(self.segment, self.flush_histogram, duration_ns)
-
     def _keep_house(self) -> None:
         now = self.clock()
         self.heartbeat.beat(now)
@@ -181,92 +179,6 @@ class Worker:
         self.loop.remove_reader(self.doorbell.fd)
         await self.runner.cleanup()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
-
-
-class Scheduler:
-    """Decides when the hub has its next turn, and when it may sleep until the doorbell.
-
-    A turn flushes as many clients as fit into some 5 ms; what is left comes after the loop has
-    looked at its sockets. The bell is armed only while a client is idle, and not again at once
-    when it has just rung: under load nobody rings.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        clock: Clock,
-        hub: Hub,
-        topics: Topics,
-        doorbell: Doorbell,
-        after: Callable[[int], None],
-    ) -> None:
-        self.loop = loop
-        self.clock = clock
-        self.hub = hub
-        self.topics = topics
-        self.doorbell = doorbell
-        self.after = after
-        self.timer: asyncio.Handle | None = None
-        self.timer_at = 0
-        self.budget = 500
-        self.last_bell = 0
-
-    def on_bell(self) -> None:
-        """A publisher rang: there is a tick for somebody idle."""
-        self.doorbell.disarm_from_python()
-        self.last_bell = self.clock()
-        self.turn()
-
-    def turn(self) -> None:
-        """Let the hub work for a while, then arrange for its next turn."""
-        self.cancel()
-        start = self.clock()
-        wait = self.hub.turn(start, self.budget)
-        now = self.clock()
-        self.after(now - start)
-        if wait == 0:
-            # The budget was used up: aim it at TURN_NS, a step at a time.
-            goal = self.budget * TURN_NS // max(now - start, 1)
-            self.budget = min(max((self.budget + goal) // 2, 50), 20_000)
-            self._at(0, now)
-            return
-        if wait > 0:
-            self._at(wait, now)
-        if self.hub.idle:
-            self._arm(now)
-
-    def wake(self) -> None:
-        """Clients came or went: make sure that a turn will come when one is wanted."""
-        if self.timer is None:
-            self.turn()
-
-    def cancel(self) -> None:
-        """Forget the next turn."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def _arm(self, now: int) -> None:
-        if now - self.last_bell < BELL_QUIET_NS:
-            self._at(int(BELL_PAUSE * NS), now)
-            return
-        self.doorbell.arm_from_python()
-        if self.topics.records_wait():
-            self.doorbell.disarm_from_python()
-            self.last_bell = now
-            self._at(0, now)
-
-    def _at(self, wait: int, now: int) -> None:
-        if self.timer is not None and self.timer_at <= now + wait:
-            return
-        self.cancel()
-        self.timer_at = now + wait
-        # uvloop's timers count in milliseconds: round up, or a turn comes before its time
-        self.timer = (
-            self.loop.call_later((wait // 1_000_000 + 1) / 1000, self.turn)
-            if wait
-            else self.loop.call_soon(self.turn)
-        )
 
 
 def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:

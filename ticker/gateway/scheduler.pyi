@@ -1,0 +1,24 @@
+import asyncio
+from collections.abc import Callable
+
+from ticker.gateway.connection import ConnectionTable
+from ticker.gateway.hub import Hub
+from ticker.gateway.topics import Topics
+from ticker.shm.doorbell import Doorbell
+from ticker.shm.header import Mapping
+
+class Scheduler:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hub: Hub,
+        topics: Topics,
+        connections: ConnectionTable,
+        doorbell: Doorbell,
+        segment: Mapping,
+        reap: Callable[[], object],
+    ) -> None: ...
+    def on_bell(self) -> None: ...
+    def turn(self) -> None: ...
+    def wake(self) -> None: ...
+    def cancel(self) -> None: ...
