@@ -22,8 +22,7 @@ from ticker.shm.layout cimport (
 )
 from ticker.shm.table cimport PriceTable
 
-from dataclasses import dataclass
-
+from ticker.gateway.view import PriceView
 from ticker.shm.counters import Heartbeat
 
 STATUSES = {
@@ -31,37 +30,6 @@ STATUSES = {
     STATUS_PAUSED: "paused", STATUS_QUOTE_ONLY: "quote_only", STATUS_CLOSED: "closed",
 }
 HEARTBEAT_TIMEOUT_NS = 3_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PriceView:
-    """Everything known of a symbol: prices in 1e-9 units (0: none), sizes in
-    10^-size_exponent units, times in ns since the epoch."""
-
-    symbol: str
-    venue: str
-    currency: str
-    size_exponent: int
-    status: str
-    stale: bool
-    price: int
-    size: int
-    volume: int
-    trades: int
-    seq: int
-    open: int
-    high: int
-    low: int
-    previous_close: int
-    bid: int
-    bid_size: int
-    ask: int
-    ask_size: int
-    exchange_time: int
-    receive_time: int
-    publish_time: int
-    quote_time: int
-    quotes: int
 
 
 cdef class Board:

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from ticker.clock import Clock, now_ns
-from ticker.gateway.board import Board, PriceView
+from ticker.gateway.board import Board
 from ticker.gateway.metrics import Metrics
 from ticker.gateway.page import SECURITY_HEADERS, add_page
 from ticker.gateway.problems import (
@@ -28,6 +28,7 @@ from ticker.gateway.problems import (
     from_http_exception,
 )
 from ticker.gateway.status import Status
+from ticker.gateway.view import PriceView
 from ticker.shm.counters import Counters
 from ticker.units import format_price, format_size, format_timestamp
 
