@@ -1,5 +1,3 @@
-from ticker.feeds.session import Session
+from ticker.feeds.sequenced import Sequenced
 
-class MoldUDP64(Session):
-    @property
-    def known_end(self) -> int: ...
+class MoldUDP64(Sequenced): ...

@@ -1,0 +1,6 @@
+from ticker.feeds.session import Session
+
+class Sequenced(Session):
+    @property
+    def known_end(self) -> int: ...
+    def request(self, sequence: int, messages: int) -> bytes: ...
