@@ -189,3 +189,7 @@ def test_check_command(tmp_path: Path) -> None:
     wrong = check("--config", str(path))
     assert wrong.returncode == ConfigError.exit_code == 3
     assert wrong.stderr == f"ticker: {path}: feeds[0].lnes: unknown key, did you mean lines?\n"
+
+
+def test_a_feed_without_a_session_takes_its_protocols_own() -> None:
+    assert parse(FEED.replace('session = "moldudp64"', "")).feeds[0].session is None

@@ -68,11 +68,14 @@ class SimulatorConfig(_Section, frozen=True, kw_only=True):
 
 
 class FeedConfig(_Section, frozen=True, kw_only=True):
-    """One exchange feed: where its packets come from, how to read them, how much to keep."""
+    """One exchange feed: where its packets come from, how to read them, how much to keep.
+
+    Without a session it is the protocol's own.
+    """
 
     name: Name
     protocol: Name
-    session: Name
+    session: Name | None = None
     venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
     lines: Annotated[tuple[str, ...], Meta(min_length=1, max_length=2)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
@@ -205,7 +208,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
     for key, folder in (("protocol", "protocols"), ("session", "sessions")):
         name = getattr(feed, key)
         known = modules(folder)
-        if name not in known:
+        if name is not None and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
             yield f"{key}: no {key} {name!r}, {advice}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ticker.feeds.pipeline import load_protocol
 from ticker.feeds.protocol import MessageLog, Protocol
 
 
@@ -17,3 +18,8 @@ def test_the_log_keeps_everything_in_order() -> None:
     for message in (b"one", b"", b"two"):
         log.decode(message)
     assert log.messages == [b"one", b"", b"two"]
+
+
+def test_a_protocol_names_its_usual_session() -> None:
+    assert Protocol.session == ""
+    assert load_protocol("itch50").session == "moldudp64"

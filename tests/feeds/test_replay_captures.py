@@ -64,3 +64,9 @@ def test_the_filter_finds_nothing_to_reject_in_real_data(samples: Path) -> None:
     raw = replay(file, "binaryfile", "--raw", "--date", DAY)
     assert filtered["symbols"] == raw["symbols"]
     assert set(filtered["rejected"].values()) == {0}
+
+
+def test_the_session_defaults_to_the_protocols_own(samples: Path) -> None:
+    path = samples / "itch" / "locate-13-10k.mold.pcap"
+    result = CliRunner().invoke(main, ["replay", str(path), "--protocol", "itch50", "--json"])
+    assert json.loads(result.output)["messages"] == 10_000

@@ -14,7 +14,14 @@ from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
 from ticker.feeds.filter import REASONS
-from ticker.feeds.pipeline import Pipeline, build, capture_day, feed_file, file_blocks
+from ticker.feeds.pipeline import (
+    Pipeline,
+    build,
+    capture_day,
+    default_session,
+    feed_file,
+    file_blocks,
+)
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
@@ -41,7 +48,7 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--protocol", required=True, help="What the messages are: itch50, ...")
-@click.option("--session", required=True, help="What carries them: moldudp64, binaryfile, ...")
+@click.option("--session", help="What carries them; default: the protocol's own.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
@@ -50,7 +57,7 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 def command(
     file: Path,
     protocol: str,
-    session: str,
+    session: str | None,
     as_json: bool,
     raw: bool,
     repeat: int,
@@ -61,6 +68,7 @@ def command(
 
     Speed is measured over the whole file, reading included, each run into a fresh segment.
     """
+    session = session or default_session(protocol)
     blocks = file_blocks(session)
     session_date = _parse_date(day) if day else capture_day(file, blocks)
     seconds = cpu = float("inf")

@@ -10,7 +10,7 @@ cdef struct Order:
     int64_t price
     uint64_t size
     uint32_t instrument
-    uint32_t place               # 0: the slot is empty, else 1 + Side
+    uint32_t place               # 0: the slot is empty, else 1 + Side + 4 * clearing
 
 cdef struct Level:
     int64_t rank                 # price of a bid, -price of an ask: the greatest is the best
@@ -34,6 +34,8 @@ cdef class Book:
     cdef readonly uint64_t used
     cdef readonly uint64_t order_limit
     cdef Ladder* ladders
+    cdef uint32_t* clearings     # per instrument: times that it was cleared, mod 2^30
+    cdef bint cleared            # any was, since the last clear()
     cdef uint32_t instruments
 
     cdef Order* find(self, uint64_t reference) noexcept nogil
@@ -42,11 +44,24 @@ cdef class Book:
     ) noexcept nogil
     cdef int reduce(self, Order* order, uint64_t size) noexcept nogil
     cdef int remove(self, Order* order) noexcept nogil
+    cdef int modify(self, Order* order, uint64_t size, int64_t price) noexcept nogil
+    cdef int set_level(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil
+    cdef int set_top(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil
     cdef void clear(self) noexcept nogil
+    cdef void clear_instrument(self, uint32_t instrument) noexcept nogil
+    cdef bint _outdated(self, const Order* order) noexcept nogil
     cdef bint _grow(self) noexcept nogil
     cdef void _erase(self, Order* order) noexcept nogil
     cdef int _level_add(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil
     cdef int _level_reduce(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil
+
+
+cdef inline uint32_t side_of(const Order* order) noexcept nogil:
+    return (order.place & 3) - 1
 
 
 cdef inline uint64_t home_of(Book book, uint64_t reference) noexcept nogil:

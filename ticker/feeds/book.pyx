@@ -5,6 +5,9 @@ probing, backward-shift deletion (no tombstones), at most half full, grown by re
 The levels of an instrument's side are a sorted array with the best at its end, where nearly
 all of the work is: a linear search from the best, then a binary one; memmove to insert.
 
+A feed that sends no orders sets the levels, or the best ones, themselves. Who mixes the two for
+one instrument gets a wrong book and no worse.
+
 No memory is no crash: the order is refused and its later messages are unknown orders.
 """
 
@@ -19,6 +22,7 @@ cdef enum:
     FIRST_BITS = 20              # 32 MiB of address space, backed as it is touched
     FIRST_LEVELS = 16
     LINEAR_LEVELS = 8
+    LEVEL_LIMIT = 1 << 16        # of a side whose levels are set: no more than could be true
 
 
 cdef inline uint32_t level_at(const Ladder* ladder, int64_t rank) noexcept nogil:
@@ -51,7 +55,8 @@ cdef class Book:
         self.shift = 64 - FIRST_BITS
         self.orders = <Order*>take_pages((self.mask + 1) * sizeof(Order))
         self.ladders = <Ladder*>calloc(2 * <size_t>self.instruments, sizeof(Ladder))
-        if self.orders == NULL or self.ladders == NULL:
+        self.clearings = <uint32_t*>calloc(self.instruments, sizeof(uint32_t))
+        if self.orders == NULL or self.ladders == NULL or self.clearings == NULL:
             raise MemoryError("no memory for the order book")
 
     def __dealloc__(self) -> None:
@@ -62,6 +67,7 @@ cdef class Book:
             for i in range(2 * <size_t>self.instruments):
                 free(self.ladders[i].levels)
             free(self.ladders)
+        free(self.clearings)
 
     cdef Order* find(self, uint64_t reference) noexcept nogil:
         """The order of this reference, NULL: unknown. Valid until the book changes."""
@@ -73,6 +79,9 @@ cdef class Book:
             if not order.place:
                 return NULL
             if order.reference == reference:
+                if self.cleared and self._outdated(order):
+                    self._erase(order)
+                    return NULL
                 return order
             slot = (slot + 1) & self.mask
 
@@ -100,6 +109,8 @@ cdef class Book:
         order.size = size
         order.instrument = instrument
         order.place = 1 + side
+        if self.cleared:
+            order.place += 4 * self.clearings[instrument]
         self.used += 1
         return change
 
@@ -109,18 +120,75 @@ cdef class Book:
             return self.remove(order)
         order.size -= size
         return self._level_reduce(
-            &self.ladders[2 * order.instrument + order.place - 1],
-            order.price if order.place == 1 else -order.price, size,
+            &self.ladders[2 * order.instrument + side_of(order)],
+            -order.price if side_of(order) else order.price, size,
         )
 
     cdef int remove(self, Order* order) noexcept nogil:
         """Drop an order; `order` is not to be used any more."""
         cdef int change = self._level_reduce(
-            &self.ladders[2 * order.instrument + order.place - 1],
-            order.price if order.place == 1 else -order.price, order.size,
+            &self.ladders[2 * order.instrument + side_of(order)],
+            -order.price if side_of(order) else order.price, order.size,
         )
         self._erase(order)
         return change
+
+    cdef int modify(self, Order* order, uint64_t size, int64_t price) noexcept nogil:
+        """Give an order another size and price; at size 0 it is gone, and `order` with it."""
+        cdef Ladder* ladder = &self.ladders[2 * order.instrument + side_of(order)]
+        cdef bint asks = side_of(order)
+        cdef int left, entered
+        if not size:
+            return self.remove(order)
+        if price == order.price and size <= order.size:
+            return self.reduce(order, order.size - size) if size < order.size else BOOK_DEEP
+        # In first: if there is no memory for it, nothing has changed.
+        entered = self._level_add(ladder, -price if asks else price, size)
+        if entered == BOOK_FAILED:
+            return BOOK_FAILED
+        left = self._level_reduce(ladder, -order.price if asks else order.price, order.size)
+        order.size = size
+        order.price = price
+        return left | entered
+
+    cdef int set_level(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil:
+        """The size of all orders at a price, for a feed that sends levels; 0: none is left."""
+        cdef Ladder* ladder = &self.ladders[2 * instrument + side]
+        cdef int64_t rank = -price if side else price
+        cdef uint32_t at = level_at(ladder, rank)
+        check(instrument < self.instruments and side < 2)
+        if at == ladder.count or ladder.levels[at].rank != rank:
+            if not size:
+                return BOOK_DEEP
+            if ladder.count >= LEVEL_LIMIT:
+                return BOOK_FAILED
+            return self._level_add(ladder, rank, size)
+        if not size:
+            return self._level_reduce(ladder, rank, ladder.levels[at].size)
+        ladder.levels[at].size = size
+        return at + 1 == ladder.count
+
+    cdef int set_top(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil:
+        """The best level of a side is all that its feed sends; price 0: the side is empty."""
+        cdef Ladder* ladder = &self.ladders[2 * instrument + side]
+        cdef int64_t rank = -price if side else price
+        check(instrument < self.instruments and side < 2)
+        if not price:
+            size = ladder.count
+            ladder.count = 0
+            return size > 0
+        if ladder.count != 1:
+            ladder.count = 0
+            return self._level_add(ladder, rank, size)
+        if ladder.levels[0].rank == rank and ladder.levels[0].size == size:
+            return BOOK_DEEP
+        ladder.levels[0].rank = rank
+        ladder.levels[0].size = size
+        return BOOK_TOP
 
     cdef void clear(self) noexcept nogil:
         """Drop every order of every instrument."""
@@ -129,7 +197,22 @@ cdef class Book:
             memset(self.orders, 0, (self.mask + 1) * sizeof(Order))
         for i in range(2 * <size_t>self.instruments):
             self.ladders[i].count = 0
+        memset(self.clearings, 0, self.instruments * sizeof(uint32_t))
+        self.cleared = False
         self.used = 0
+
+    cdef void clear_instrument(self, uint32_t instrument) noexcept nogil:
+        """Drop the orders and levels of one instrument. Its orders are only outdated: each goes
+        when it is looked for, the rest when the table grows."""
+        check(instrument < self.instruments)
+        self.ladders[2 * instrument].count = 0
+        self.ladders[2 * instrument + 1].count = 0
+        if self.used:
+            self.clearings[instrument] += 1
+            self.cleared = True
+
+    cdef bint _outdated(self, const Order* order) noexcept nogil:
+        return order.place >> 2 != self.clearings[order.instrument] & 0x3FFFFFFF
 
     cdef bint _grow(self) noexcept nogil:
         """Twice the slots; False: no memory, and nothing has changed."""
@@ -144,6 +227,9 @@ cdef class Book:
         self.shift -= 1
         for i in range(old_mask + 1):
             if old[i].place:
+                if self.cleared and self._outdated(&old[i]):
+                    self.used -= 1
+                    continue
                 slot = home_of(self, old[i].reference)
                 while bigger[slot].place:
                     slot = (slot + 1) & self.mask
@@ -192,11 +278,10 @@ cdef class Book:
 
     cdef int _level_reduce(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil:
         cdef uint32_t at = level_at(ladder, rank)
-        cdef bint top
-        check(at < ladder.count and ladder.levels[at].rank == rank)
-        check(ladder.levels[at].size >= size)
-        top = at + 1 == ladder.count
-        ladder.levels[at].size -= size
+        cdef bint top = at + 1 == ladder.count
+        if at >= ladder.count or ladder.levels[at].rank != rank:
+            return BOOK_DEEP     # levels were set over the orders': see above
+        ladder.levels[at].size -= min(size, ladder.levels[at].size)
         if not ladder.levels[at].size:
             ladder.count -= 1
             memmove(

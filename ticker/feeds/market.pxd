@@ -12,6 +12,7 @@ from ticker.feeds.filter cimport Filter
 from ticker.feeds.publisher cimport Entry, Publisher
 from ticker.feeds.trades cimport (
     TRADE_COUNTS_VOLUME,
+    TRADE_PRINTED,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
     TRADE_SETS_RANGE,
@@ -78,17 +79,42 @@ cdef class Market:
         self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
         int64_t time,
     ) noexcept nogil
+    # A new size and price, both absolute; size 0 deletes it.
+    cdef void modify_order(
+        self, uint64_t reference, uint64_t size, int64_t price, int64_t time
+    ) noexcept nogil
+    # `remaining` is what is left of the order, whatever it had before.
+    cdef void execute_order_remaining(
+        self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
+        uint64_t match, uint32_t flags, int64_t time, int64_t received,
+    ) noexcept nogil
+
+    # Levels, of a feed that sends no orders: the size of all at this price, 0 removes it.
+    cdef void set_level(
+        self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil
+    # The top of the book, of a feed that sends no more than that; price 0: no bid, no ask.
+    cdef void set_quote(
+        self, int32_t instrument, int64_t bid, uint64_t bid_size, int64_t ask,
+        uint64_t ask_size, int64_t time,
+    ) noexcept nogil
+    cdef void clear_instrument(self, int32_t instrument, int64_t time) noexcept nogil
+
     # Hints that these will be touched soon.
     cdef void prefetch_order(self, uint64_t reference) noexcept nogil
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil
 
-    # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks
-    # (instrument -1: unknown), states.
+    # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and
+    # corrections (instrument -1: unknown, all are searched), states.
     cdef void trade(
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
     ) noexcept nogil
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil
+    cdef void correct_trade(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil
+    cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
     cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
     cdef void clear_books(self) noexcept nogil

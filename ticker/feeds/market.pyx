@@ -17,6 +17,7 @@ from ticker.feeds.book cimport (
     Order,
     best_of,
     prefetch_order,
+    side_of,
 )
 from ticker.feeds.checks cimport check
 from ticker.feeds.directory cimport ROW_REFUSED, row_of
@@ -38,10 +39,12 @@ from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
     FEED_BREAKS,
     FEED_BREAKS_UNMATCHED,
+    FEED_CORRECTIONS,
     FEED_MEMORY_FAILURES,
     FEED_STATUS_CHANGES,
     FEED_TABLE_FULL,
     FEED_TRADES,
+    FEED_UNCOUNTED_PRINTS,
     FEED_UNKNOWN_ORDERS,
     count,
 )
@@ -246,9 +249,74 @@ cdef class Market:
             count(self.counters, FEED_UNKNOWN_ORDERS, 1)
             return
         instrument = order.instrument
-        side = ASK if order.place - 1 else BID
+        side = <Side>side_of(order)
         self._book_changed(instrument, self.book.remove(order), time)
         self.add_order(<int32_t>instrument, new_reference, side, size, price, time)
+
+    cdef void modify_order(
+        self, uint64_t reference, uint64_t size, int64_t price, int64_t time
+    ) noexcept nogil:
+        """An order gets another size and price, keeping its reference."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        if size >> SIZE_BITS:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.modify(order, size, price), time)
+
+    cdef void execute_order_remaining(
+        self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
+        uint64_t match, uint32_t flags, int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded, and the message says what is left of it."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self.modify_order(reference, remaining, order.price, time)
+        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+
+    # Levels and quotes
+
+    cdef void set_level(
+        self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if price <= 0:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        self._book_changed(
+            <uint32_t>instrument, self.book.set_level(<uint32_t>instrument, side, price, size),
+            time,
+        )
+
+    cdef void set_quote(
+        self, int32_t instrument, int64_t bid, uint64_t bid_size, int64_t ask,
+        uint64_t ask_size, int64_t time,
+    ) noexcept nogil:
+        cdef int bids, asks
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if bid < 0 or ask < 0:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        bids = self.book.set_top(<uint32_t>instrument, BID, bid, bid_size)
+        asks = self.book.set_top(<uint32_t>instrument, ASK, ask, ask_size)
+        if bids == BOOK_TOP or asks == BOOK_TOP:
+            self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
+        if bids == BOOK_FAILED or asks == BOOK_FAILED:
+            count(self.counters, FEED_MEMORY_FAILURES, 1)
+
+    cdef void clear_instrument(self, int32_t instrument, int64_t time) noexcept nogil:
+        """Forget the orders and levels of one instrument; new ones follow."""
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        self.book.clear_instrument(<uint32_t>instrument)
+        self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
 
     cdef void prefetch_order(self, uint64_t reference) noexcept nogil:
         prefetch_order(self.book, reference)
@@ -283,6 +351,9 @@ cdef class Market:
             return
         if self.raw:
             flags = TRADE_REGULAR
+        elif not flags & TRADE_REGULAR:
+            count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
+            return
         elif not self.filter.accept(
             <uint32_t>instrument, values, price, size, match, flags, time, received
         ):
@@ -332,6 +403,45 @@ cdef class Market:
         count(self.counters, FEED_BREAKS, 1)
         self._take_back(trade)
         self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef void correct_trade(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        """A trade had another price or size: it counts as before, with the right ones."""
+        cdef Trade* trade
+        cdef Values* values
+        cdef uint32_t flags
+        if self.raw:
+            return
+        trade = self.trades.find(instrument, match)
+        if trade == NULL or price <= 0 or not size:
+            count(self.counters, FEED_BREAKS_UNMATCHED, 1)
+            return
+        count(self.counters, FEED_CORRECTIONS, 1)
+        values = &self.publisher.entries[trade.instrument].values
+        flags = trade.flags
+        self._take_back(trade)
+        trade.flags = flags
+        trade.price = price
+        trade.size = size
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume += size
+            values.trades += 1
+        if flags & TRADE_SETS_LAST and trade.exchange_time >= values.exchange_time:
+            self._restore_last(trade.instrument, values)
+        if flags & TRADE_SETS_RANGE:
+            values.high = price if price > values.high else values.high
+            values.low = price if price < values.low or not values.low else values.low
+            self._restore_range(trade.instrument, values)
+        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil:
+        """Of the day before, as the feed says it."""
+        cdef Values* values = &self.publisher.entries[instrument].values
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if price > 0 and values.previous_close != price:
+            values.previous_close = price
+            mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
 
     cdef void _take_back(self, Trade* trade) noexcept nogil:
         cdef Values* values = &self.publisher.entries[trade.instrument].values

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
@@ -32,6 +33,8 @@ Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 
 Part = TypeVar("Part")
 
+NO_OPTIONS: Mapping_[str, Any] = {}
+
 
 @dataclass(frozen=True)
 class Pipeline:
@@ -46,7 +49,7 @@ class Pipeline:
 def build(
     mapping: Mapping,
     protocol: str,
-    session: str,
+    session: str | None,
     day: date,
     *,
     venue: str = "",
@@ -55,19 +58,21 @@ def build(
     raw: bool = False,
     ringer: DoorbellRinger | None = None,
     session_options: Any = None,
+    protocol_options: Mapping_[str, Any] = NO_OPTIONS,
 ) -> Pipeline:
     """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
 
-    `day` is the session date that times of day count from. `session_options` goes to the
-    session as it is.
+    Without a session it is the protocol's own. `day` is the session date that times of day
+    count from. `session_options` goes to the session as it is, `protocol_options` to the
+    protocol as keywords.
 
     Raises:
         FeedError: no such protocol or session; its message names those that there are.
     """
     protocol_class = load_protocol(protocol)
-    session_class = load_session(session)
+    session_class = load_session(session or default_session(protocol))
     market = Market(mapping, venue=venue, currency=currency, ringer=ringer, raw=raw)
-    decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone))
+    decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
     options = () if session_options is None else (session_options,)
     return Pipeline(mapping, market, decoder, session_class(decoder, mapping, *options))
 
@@ -75,6 +80,19 @@ def build(
 def load_protocol(name: str) -> type[Protocol]:
     """The decoder class of ticker/feeds/protocols/<name>. Raises FeedError."""
     return _load("protocols", name, Protocol)
+
+
+def default_session(protocol: str) -> str:
+    """The session that a protocol usually comes in.
+
+    Raises:
+        FeedError: no such protocol, or it names no session.
+    """
+    session = load_protocol(protocol).session
+    if not session:
+        known = ", ".join(modules("sessions"))
+        raise FeedError(f"protocol {protocol!r} has no session of its own; name one of: {known}")
+    return session
 
 
 def load_session(name: str) -> type[Session]:

@@ -1,6 +1,9 @@
+from typing import ClassVar
+
 from ticker.feeds.market import Market
 
 class Protocol:
+    session: ClassVar[str]
     midnight_ns: int
     def __init__(self, market: Market | None = None, *, midnight_ns: int = 0) -> None: ...
     def decode(self, message: bytes, receive_time: int = 0) -> None: ...

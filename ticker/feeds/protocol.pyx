@@ -8,10 +8,14 @@ from ticker.feeds.market cimport Market
 cdef class Protocol:
     """Ignores every message; real decoders override `message` (protocol.pxd).
 
+    A subclass names its usual session (`session = "moldudp64"` in the class body).
+
     Args:
         market: what the messages are about; a decoder that keeps no market takes None.
         midnight_ns: of the session's date, for protocols that send times of day (day.py).
     """
+
+    session = ""
 
     def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
         self.market = market

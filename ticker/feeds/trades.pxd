@@ -7,6 +7,7 @@ cdef enum TradeFlag:
     TRADE_SETS_RANGE = 2       # open, high, low
     TRADE_COUNTS_VOLUME = 4
     TRADE_REGULAR = 7
+    TRADE_PRINTED = 8          # it was printed; alone: by its conditions it counts for nothing
 
 
 cdef struct Trade:

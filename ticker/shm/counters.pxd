@@ -49,6 +49,8 @@ cdef enum FeedCounter:
     FEED_STATUS_CHANGES
     FEED_DOORBELLS
     FEED_ROWS_REPAIRED
+    FEED_CORRECTIONS
+    FEED_UNCOUNTED_PRINTS
     FEED_COUNTER_END
 
 cdef enum GatewayCounter:

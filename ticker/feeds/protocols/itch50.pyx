@@ -103,6 +103,8 @@ cdef class Itch50(Protocol):
     """Decodes ITCH 5.0 for a market. The market's venue says which operational halts concern it;
     an unnamed venue is taken for Nasdaq."""
 
+    session = "moldudp64"
+
     cdef uint64_t[256] seen
     cdef uint8_t[LOCATES] states # TradingStatus of the last H, and OPERATIONAL_HALT
     cdef uint8_t halt_code
