@@ -39,7 +39,7 @@ PURE = re.compile(
     r"ticker\.(units|errors"
     r"|shm\.(layout|table|ring|header|counters)"
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
-    r"|directory|reorder|sequenced|publisher|checks|endian|pages|day)"
+    r"|directory|reorder|sequenced|publisher|checks|endian|pages|day|iex)"
     r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect)"
     r"|feeds\.simulate\.(market|itch|speaker|history|chance|packet|resting))(\..*)?"
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,14 +121,121 @@ class Itch:
         return self.head("B", locate, time) + struct.pack(">Q", match)
 
 
+class Iex:
+    """Messages of TOPS 1.6 and DEEP 1.0, and IEX-TP segments of them."""
+
+    def head(self, kind: str, flags: int | str, symbol: str, time: int) -> bytes:
+        flag = ord(flags) if isinstance(flags, str) else flags
+        return struct.pack("<cBq8s", kind.encode(), flag, time, symbol.ljust(8).encode())
+
+    def system(self, event: str, time: int = 0) -> bytes:
+        return struct.pack("<ccq", b"S", event.encode(), time)
+
+    def security(self, symbol: str, close: int = 0, flags: int = 0, time: int = 0) -> bytes:
+        return self.head("D", flags, symbol, time) + struct.pack("<IqB", 100, close, 1)
+
+    def status(self, symbol: str, status: str, time: int = 0, reason: str = "") -> bytes:
+        return self.head("H", status, symbol, time) + reason.ljust(4).encode()
+
+    def halt(self, symbol: str, status: str, time: int = 0) -> bytes:
+        return self.head("O", status, symbol, time)
+
+    def quote(
+        self,
+        symbol: str,
+        bid_size: int,
+        bid: int,
+        ask: int,
+        ask_size: int,
+        time: int = 0,
+        flags: int = 0,
+    ) -> bytes:
+        rest = struct.pack("<IqqI", bid_size, bid, ask, ask_size)
+        return self.head("Q", flags, symbol, time) + rest
+
+    def level(
+        self, side: str, symbol: str, size: int, price: int, time: int = 0, complete: bool = True
+    ) -> bytes:
+        kind = "8" if side == "B" else "5"
+        return self.head(kind, int(complete), symbol, time) + struct.pack("<Iq", size, price)
+
+    def trade(
+        self,
+        symbol: str,
+        size: int,
+        price: int,
+        match: int,
+        time: int = 0,
+        flags: int = 0,
+        kind: str = "T",
+    ) -> bytes:
+        return self.head(kind, flags, symbol, time) + struct.pack("<Iqq", size, price, match)
+
+    def broken(self, symbol: str, size: int, price: int, match: int, time: int = 0) -> bytes:
+        return self.trade(symbol, size, price, match, time, kind="B")
+
+    def official(self, symbol: str, kind: str, price: int, time: int = 0) -> bytes:
+        return self.head("X", kind, symbol, time) + struct.pack("<q", price)
+
+    def segment(
+        self,
+        sequence: int,
+        *messages: bytes,
+        session: int = 0x43CD0001,
+        channel: int = 1,
+        protocol: int = 0x8003,
+        send_time: int = 1,
+        version: int = 1,
+        payload: int = -1,
+        count: int = -1,
+    ) -> bytes:
+        body = b"".join(len(message).to_bytes(2, "little") + message for message in messages)
+        return (
+            struct.pack(
+                "<BBHIIHHqqq",
+                version,
+                0,
+                protocol,
+                channel,
+                session,
+                len(body) if payload < 0 else payload,
+                len(messages) if count < 0 else count,
+                0,
+                sequence,
+                send_time,
+            )
+            + body
+        )
+
+    def check_case(self, feed: Feed, path: Path) -> None:
+        """A sample, messages behind a u16 of their length, does what the JSON beside it says."""
+        expected = json.loads(path.with_suffix(".json").read_text())
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            length = int.from_bytes(data[at : at + 2], "little")
+            feed.send(data[at + 2 : at + 2 + length])
+            at += 2 + length
+        rows = {symbol: feed.row(symbol) for symbol in expected["rows"]}
+        for symbol, wanted in expected["rows"].items():
+            assert {name: rows[symbol][name] for name in wanted} == wanted
+        counters = expected["counters"]
+        assert {name: feed.counter(name) for name in counters} == counters
+        assert len(feed.table) == len(rows)
+        for symbol, (bids, asks) in expected.get("depth", {}).items():
+            assert [list(level) for level in feed.market.depth(symbol, 0)] == bids
+            assert [list(level) for level in feed.market.depth(symbol, 1)] == asks
+
+
 class Feed:
     """A market in private memory with its decoder: messages in, rows and records out."""
 
-    def __init__(self, mapping: Mapping | None = None, **options: Any) -> None:
+    def __init__(
+        self, mapping: Mapping | None = None, protocol: Callable[..., Any] = Itch50, **options: Any
+    ) -> None:
         geometry = options.pop("geometry", Geometry(rows=64, rings=2, ring_capacity=16_384))
         self.mapping = mapping or private_feed(geometry, 1, 1)
         self.market = Market(self.mapping, **{"venue": "XNAS", **options})
-        self.decoder = Itch50(self.market)
+        self.decoder = protocol(self.market)
         self.table = PriceTable(self.mapping)
         self.readers = [RingReader(self.mapping, index) for index in range(self.mapping.ring_count)]
         self.now = 0
@@ -160,6 +269,11 @@ def itch() -> Itch:
 
 
 @pytest.fixture(scope="session")
+def iex() -> Iex:
+    return Iex()
+
+
+@pytest.fixture(scope="session")
 def make_feed() -> Callable[..., Feed]:
-    """`make_feed(**options of Market)`."""
+    """`make_feed(**options of Market)`; `protocol`: the decoder's class."""
     return Feed

@@ -114,7 +114,7 @@ def test_gzip_is_the_same(capture: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--date", "30.1.2020"), "not a date, like 2026-03-29"),
-        (("--protocol", "itch51"), "known: itch50"),
+        (("--protocol", "itch51"), "known: "),
         (("--session", "binaryfil"), "known: binaryfile"),
         (("--rows", "1"), ""),
     ],

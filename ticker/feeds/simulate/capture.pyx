@@ -10,7 +10,7 @@ from libc.string cimport memcpy
 import struct
 from pathlib import Path
 
-from ticker.feeds.simulate.chance cimport Chance, draw
+from ticker.feeds.simulate.chance cimport draw
 from ticker.feeds.simulate.itch cimport ItchMarket
 from ticker.feeds.simulate.packet cimport (
     HEADER,
@@ -28,8 +28,6 @@ ETHERNET = 1
 cdef enum:
     BLOCK = 1 << 20
     RECORD = 16              # pcap record header
-    ENVELOPE = 14 + 20 + 8   # Ethernet, IPv4, UDP
-    LINES = 2
 
 
 def write_binaryfile(market: ItchMarket, path: Path) -> int:
@@ -54,16 +52,9 @@ cdef class PcapWriter:
         session: ten ASCII characters.
         midnight: ns since the epoch of the date's midnight US/Eastern.
         loss: the share of packets that each line loses, by itself.
-    """
 
-    cdef uint8_t[LINES][ENVELOPE] envelopes
-    cdef int lines
-    cdef bytes session
-    cdef uint64_t sequence
-    cdef uint64_t midnight
-    cdef uint64_t threshold
-    cdef Chance chance
-    cdef readonly uint64_t packets
+    A subclass for another session overrides the four methods that know MoldUDP64.
+    """
 
     def __init__(
         self, lines: list[tuple[str, int]], session: str, midnight: int, loss: float, seed: int
@@ -75,7 +66,9 @@ cdef class PcapWriter:
             octets = bytes(int(part) for part in group.split("."))
             self.envelope(index, octets, port)
         self.session = session.encode("ascii").ljust(10)[:10]
+        self.session_text = self.session
         self.sequence = 1
+        self.head_length = HEADER
         self.midnight = midnight
         self.threshold = int(loss * 2**63) * 2
         self.chance.state = seed ^ 0x6C6F7373
@@ -100,26 +93,43 @@ cdef class PcapWriter:
         cdef size_t size = data.shape[0], at = 0, length
         cdef uint32_t count
         cdef int line
-        out = bytearray(self.lines * (size + (size // 1000 + 2) * (RECORD + ENVELOPE + HEADER)))
+        out = bytearray(self.lines * (size + (size // 1000 + 2) * (RECORD + ENVELOPE + self.head_length)))
         cdef uint8_t[::1] into = out
         cdef uint8_t* start = &into[0]
         cdef uint8_t* to = start
         while at < size:
-            length = measure(&data[at], size - at, PAYLOAD, 0xFFFE, &count)
+            length = self.measure(&data[at], size - at, &count)
             for line in range(self.lines):
                 if draw(&self.chance) >= self.threshold:
                     to = self.record(to, line, &data[at], length, count)
                     self.packets += 1
-            self.sequence += count
+            self.passed(length, count)
             at += length
         return bytes(out[:to - start])
 
+    cdef size_t measure(self, const uint8_t* blocks, size_t size, uint32_t* count) noexcept nogil:
+        """Bytes of the next packet's blocks, and how many they are."""
+        return measure(blocks, size, PAYLOAD, 0xFFFE, count)
+
+    cdef uint64_t time_of(self, const uint8_t* blocks) noexcept nogil:
+        """ns since the epoch of the first message."""
+        return self.midnight + first_time(blocks)
+
+    cdef void write_head(
+        self, uint8_t* to, const uint8_t* blocks, size_t length, uint32_t count
+    ) noexcept nogil:
+        write_header(to, self.session_text, self.sequence, count)
+
+    cdef void passed(self, size_t length, uint32_t count) noexcept nogil:
+        """A packet was written, or lost, on all lines."""
+        self.sequence += count
+
     cdef uint8_t* record(
         self, uint8_t* to, int line, const uint8_t* blocks, size_t length, uint32_t count
-    ):
+    ) noexcept nogil:
         """One pcap record; where the next goes."""
-        cdef uint32_t whole = <uint32_t>(ENVELOPE + HEADER + length)
-        cdef uint64_t time = self.midnight + first_time(blocks)
+        cdef uint32_t whole = <uint32_t>(ENVELOPE + self.head_length + length)
+        cdef uint64_t time = self.time_of(blocks)
         cdef uint32_t[4] record = [
             <uint32_t>(time // 1000000000), <uint32_t>(time % 1000000000), whole, whole
         ]
@@ -130,9 +140,9 @@ cdef class PcapWriter:
         put16(ip + 10, checksum(ip))
         put16(ip + 24, whole - 34)
         to += RECORD + ENVELOPE
-        write_header(to, <const char*>self.session, self.sequence, count)
-        memcpy(to + HEADER, blocks, length)
-        return to + HEADER + length
+        self.write_head(to, blocks, length, count)
+        memcpy(to + self.head_length, blocks, length)
+        return to + self.head_length + length
 
 
 cdef uint32_t checksum(const uint8_t* ip) noexcept nogil:
@@ -146,7 +156,7 @@ cdef uint32_t checksum(const uint8_t* ip) noexcept nogil:
     return ~total & 0xFFFF
 
 
-def write_pcap(market: ItchMarket, path: Path, writer: PcapWriter) -> int:
+def write_pcap(market: object, path: Path, writer: PcapWriter) -> int:
     """The rest of the market's day as packets at `path`; how many messages."""
     buffer = bytearray(BLOCK)
     view = memoryview(buffer)

@@ -1,0 +1,3 @@
+from ticker.feeds.iex import IexProtocol
+
+class Tops(IexProtocol): ...

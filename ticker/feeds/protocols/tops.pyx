@@ -1,0 +1,39 @@
+"""IEX TOPS 1.6: the top of IEX's book and its trades. What it shares with DEEP is in iex.pyx.
+
+    Q quote update    type 1 | flags 1 | time 8 | symbol 8 | bid size 4 | bid 8 | ask 8 | ask size 4
+
+A side without a quote has price 0 and size 0. The flags (symbol not available, outside regular
+hours) do not make a quote less true and are not read; halts come as messages of their own.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from ticker.feeds.endian cimport le32
+from ticker.feeds.iex cimport QUOTE_UPDATE, IexProtocol, price_at
+from ticker.feeds.market cimport Market
+from ticker.shm.counters cimport FEED_BAD_ORDERS, count
+
+
+cdef class Tops(IexProtocol):
+    """Decodes TOPS 1.6 for a market."""
+
+    message_protocol = 0x8003
+
+    def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
+        super().__init__(market, midnight_ns=midnight_ns)
+        self.lengths[<int>QUOTE_UPDATE] = 42
+
+    cdef void update(
+        self, uint8_t kind, const uint8_t* data, int64_t time, int64_t receive_time
+    ) noexcept nogil:
+        cdef int64_t bid = price_at(data + 22)
+        cdef int64_t ask = price_at(data + 30)
+        cdef int32_t instrument
+        if bid < 0 or ask < 0:
+            count(self.market.counters, FEED_BAD_ORDERS, 1)
+            return
+        instrument = self.instrument(data + 10)
+        if instrument >= 0:
+            self.market.set_quote(
+                instrument, bid, le32(data + 18), ask, le32(data + 38), time
+            )

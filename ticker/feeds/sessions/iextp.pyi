@@ -1,0 +1,3 @@
+from ticker.feeds.sequenced import Sequenced
+
+class IexTp(Sequenced): ...
