@@ -14,6 +14,8 @@ cdef class Protocol:
     cdef Market market
     # Midnight that the session's times of day count from, ns since the epoch.
     cdef public int64_t midnight_ns
+    # Which of the feed's streams the next messages are of, where it has several (Cboe: unit).
+    cdef public int unit
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
     # A hint that this message will come soon: prefetch what it will touch. May do nothing.

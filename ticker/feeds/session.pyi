@@ -16,6 +16,7 @@ class SessionOptions:
     request_window: int = 8192
     buffer_bytes: int = 33_554_432
     quiet_ns: int = 3_000_000_000
+    image_timeout_ns: int = 0
 
 class Session:
     def __init__(

@@ -39,6 +39,8 @@ class SessionOptions:
     (and requested later)."""
     quiet_ns: int = 3_000_000_000
     """After so long without a current packet any other stream replaces this one."""
+    image_timeout_ns: int = 0
+    """A server of images takes part: joined late, a stream waits for one for this long."""
 
 
 cdef class Session:

@@ -51,6 +51,8 @@ cdef enum FeedCounter:
     FEED_ROWS_REPAIRED
     FEED_CORRECTIONS
     FEED_UNCOUNTED_PRINTS
+    FEED_REQUESTS_REFUSED
+    FEED_IMAGES
     FEED_COUNTER_END
 
 cdef enum GatewayCounter:

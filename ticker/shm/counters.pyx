@@ -25,7 +25,7 @@ FEED_COUNTERS = (
     "unknown_orders", "bad_orders", "memory_failures", "unknown_symbols", "table_full",
     "breaks_unmatched", "rejected_duplicate", "rejected_bad_price", "rejected_bad_size",
     "rejected_older", "trades", "quotes", "breaks", "status_changes", "doorbells",
-    "rows_repaired", "corrections", "uncounted_prints",
+    "rows_repaired", "corrections", "uncounted_prints", "requests_refused", "images",
 )
 GATEWAY_COUNTERS = (
     "connections_open", "connections_accepted", "connections_closed", "handshakes_refused",

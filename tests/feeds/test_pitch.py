@@ -1,0 +1,538 @@
+"""Cboe PITCH: every type, short and long, unknown, any bytes; the real messages one by one."""
+
+from __future__ import annotations
+
+import json
+import struct
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticker import units
+from ticker.cli import main
+from ticker.feeds.day import midnight_ns
+from ticker.feeds.market import Market
+from ticker.feeds.protocols.pitch import MESSAGE_LENGTHS, Pitch
+from ticker.feeds.sessions.cboe_unit import CboeUnit
+from ticker.feeds.transports.pcap import Capture
+from ticker.shm.counters import Counters
+from ticker.shm.ring import RingReader
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import PriceTable
+
+CASES = Path(__file__).parent.parent / "data" / "pitch"
+E9 = 1_000_000_000
+CENT = 10_000_000
+TRADING = 1
+
+
+def message(kind: int, layout: str, *fields: int | bytes) -> bytes:
+    """`layout` is of what follows length and type."""
+    body = struct.pack("<" + layout, *fields)
+    return bytes([2 + len(body), kind]) + body
+
+
+def name(symbol: str, size: int) -> bytes:
+    return symbol.encode().ljust(size)
+
+
+class Speak:
+    """Messages of PITCH 2.41, field by field."""
+
+    def time(self, seconds: int) -> bytes:
+        return message(0x20, "I", seconds)
+
+    def add(self, order: int, side: str, size: int, cents: int, symbol: str = "AAPL") -> bytes:
+        return message(0x22, "IQcH6sHB", 5, order, side.encode(), size, name(symbol, 6), cents, 1)
+
+    def add_long(self, order: int, side: str, size: int, price: int, symbol: str) -> bytes:
+        return message(0x21, "IQcI6sQB", 5, order, side.encode(), size, name(symbol, 6), price, 1)
+
+    def add_expanded(self, order: int, side: str, size: int, price: int, symbol: str) -> bytes:
+        return message(
+            0x2F, "IQcI8sQB4sB", 5, order, side.encode(), size, name(symbol, 8), price, 1,
+            b"MPID", 32,
+        )  # fmt: skip
+
+    def execute(self, order: int, size: int, execution: int, offset: int = 5) -> bytes:
+        return message(0x23, "IQIQ", offset, order, size, execution)
+
+    def execute_at(self, order: int, size: int, left: int, execution: int, price: int) -> bytes:
+        return message(0x24, "IQIIQQ", 5, order, size, left, execution, price)
+
+    def reduce_long(self, order: int, size: int) -> bytes:
+        return message(0x25, "IQI", 5, order, size)
+
+    def reduce(self, order: int, size: int) -> bytes:
+        return message(0x26, "IQH", 5, order, size)
+
+    def modify_long(self, order: int, size: int, price: int) -> bytes:
+        return message(0x27, "IQIQB", 5, order, size, price, 1)
+
+    def modify(self, order: int, size: int, cents: int) -> bytes:
+        return message(0x28, "IQHHB", 5, order, size, cents, 1)
+
+    def delete(self, order: int) -> bytes:
+        return message(0x29, "IQ", 5, order)
+
+    def trade_long(self, size: int, price: int, execution: int, symbol: str = "AAPL") -> bytes:
+        return message(0x2A, "IQcI6sQQ", 5, 0, b"B", size, name(symbol, 6), price, execution)
+
+    def trade(self, size: int, cents: int, execution: int, symbol: str = "AAPL") -> bytes:
+        return message(0x2B, "IQcH6sHQ", 5, 0, b"B", size, name(symbol, 6), cents, execution)
+
+    def trade_expanded(self, size: int, price: int, execution: int, symbol: str) -> bytes:
+        return message(0x30, "IQcI8sQQ", 5, 0, b"B", size, name(symbol, 8), price, execution)
+
+    def broken(self, execution: int) -> bytes:
+        return message(0x2C, "IQ", 5, execution)
+
+    def end(self) -> bytes:
+        return message(0x2D, "I", 5)
+
+    def status(self, symbol: str, state: str) -> bytes:
+        return message(0x31, "I8sc1s2s", 5, name(symbol, 8), state.encode(), b"0", b"  ")
+
+    def auction_update(self, symbol: str) -> bytes:
+        return message(0x95, "I8scQIIQQ", 5, name(symbol, 8), b"O", 1, 2, 3, 4, 5)
+
+    def auction_summary(self, symbol: str, price: int, size: int) -> bytes:
+        return message(0x96, "I8scQI", 5, name(symbol, 8), b"O", price, size)
+
+    def unit_clear(self) -> bytes:
+        return message(0x97, "I", 5)
+
+    def retail(self, symbol: str) -> bytes:
+        return message(0x98, "I8sc", 5, name(symbol, 8), b"B")
+
+
+say = Speak()
+
+
+class Feed:
+    """A market in private memory with its decoder: messages in, rows and records out."""
+
+    def __init__(self, **options: Any) -> None:
+        self.mapping = private_feed(Geometry(64, 1, 4096), 1, 1)
+        self.market = Market(self.mapping, venue="BATS", **options)
+        self.decoder = Pitch(self.market)
+        self.decoder.unit = 1
+        self.table = PriceTable(self.mapping)
+        self.reader = RingReader(self.mapping, 0)
+        self.now = 1_000 * E9
+
+    def send(self, *messages: bytes, unit: int = 1) -> None:
+        self.decoder.unit = unit
+        for each in messages:
+            self.decoder.decode(each, self.now)
+        self.now += 1
+        self.market.publish(self.now)
+
+    def row(self, symbol: str = "AAPL") -> dict[str, int]:
+        for row in range(len(self.table)):
+            if self.table.symbol(row) == symbol:
+                values = self.table.values(row)
+                assert values is not None
+                return values
+        raise KeyError(symbol)
+
+    def __getitem__(self, counter: str) -> int:
+        return Counters(self.mapping)[counter]
+
+    def bids(self, symbol: str = "AAPL") -> list[tuple[int, int]]:
+        return self.market.depth(symbol, 0)
+
+    def asks(self, symbol: str = "AAPL") -> list[tuple[int, int]]:
+        return self.market.depth(symbol, 1)
+
+
+def test_knows_every_type_of_the_specification() -> None:
+    assert MESSAGE_LENGTHS == {
+        0x20: 6, 0x21: 34, 0x22: 26, 0x23: 26, 0x24: 38, 0x25: 18, 0x26: 16, 0x27: 27,
+        0x28: 19, 0x29: 14, 0x2A: 41, 0x2B: 33, 0x2C: 14, 0x2D: 6, 0x2E: 38, 0x2F: 41,
+        0x30: 43, 0x31: 18, 0x95: 47, 0x96: 27, 0x97: 6, 0x98: 15,
+    }  # fmt: skip
+
+
+def test_the_test_speaks_it_too() -> None:
+    spoken = [
+        say.time(1), say.add_long(1, "B", 1, 1, "A"), say.add(1, "B", 1, 1),
+        say.execute(1, 1, 1), say.execute_at(1, 1, 1, 1, 1), say.reduce_long(1, 1),
+        say.reduce(1, 1), say.modify_long(1, 1, 1), say.modify(1, 1, 1), say.delete(1),
+        say.trade_long(1, 1, 1), say.trade(1, 1, 1), say.broken(1), say.end(),
+        say.add_expanded(1, "B", 1, 1, "A"), say.trade_expanded(1, 1, 1, "A"),
+        say.status("A", "T"), say.auction_update("A"), say.auction_summary("A", 1, 1),
+        say.unit_clear(), say.retail("A"),
+    ]  # fmt: skip
+    for each in spoken:
+        assert len(each) == each[0] == MESSAGE_LENGTHS[each[1]]
+
+
+@pytest.mark.parametrize("kind", sorted(MESSAGE_LENGTHS))
+def test_accepts_longer_messages_and_counts_shorter_ones(kind: int) -> None:
+    feed = Feed()
+    length = MESSAGE_LENGTHS[kind]
+    whole = bytes([length, kind]) + b"A" * (length - 2)
+    feed.send(whole, whole + b"tail of a later version", whole[:-1], whole[:1], b"")
+    assert feed.decoder.message_counts == {kind: 2}
+    assert feed["short_messages"] == 3
+    assert feed["unknown_types"] == 0
+
+
+def test_skips_and_counts_unknown_types() -> None:
+    feed = Feed()
+    feed.send(b"\x06\x99abcd", b"\x06\x00abcd", b"\x22\x32" + b"A" * 32)
+    assert feed["unknown_types"] == 3
+    assert len(feed.table) == 0
+
+
+def test_orders_short_long_and_expanded() -> None:
+    feed = Feed()
+    feed.send(
+        say.add(1, "B", 100, 2_000),
+        say.add_long(2, "B", 70_000, 199_950, "AAPL"),
+        say.add_expanded(3, "S", 5, 200_025, "AAPL"),
+        say.add_expanded(4, "S", 5, 200_025, "ABCD.PRA"),
+    )
+    assert feed.bids() == [(20 * E9, 100), (19_995 * E9 // 1000, 70_000)]
+    assert feed.asks() == [(200_025 * 100_000, 5)]
+    assert feed.asks("ABCD.PRA") == [(200_025 * 100_000, 5)]
+    assert feed.row()["bid"] == 20 * E9
+    assert len(feed.table) == 2
+
+
+def test_modify_reduce_and_delete() -> None:
+    feed = Feed()
+    feed.send(say.add(1, "B", 100, 2_000), say.modify(1, 300, 1_999))
+    assert feed.bids() == [(1_999 * CENT, 300)]
+    feed.send(say.modify_long(1, 80_000, 25))
+    assert feed.bids() == [(2_500_000, 80_000)]
+    feed.send(say.reduce_long(1, 79_000), say.reduce(1, 400))
+    assert feed.bids() == [(2_500_000, 600)]
+    feed.send(say.reduce(1, 600))
+    assert feed.bids() == []
+    feed.send(say.add(1, "S", 100, 2_000), say.delete(1), say.delete(1))
+    assert feed.asks() == []
+    assert feed["unknown_orders"] == 1
+
+
+def test_an_execution_has_the_orders_price_of_now() -> None:
+    feed = Feed()
+    feed.send(say.add(1, "B", 100, 2_000), say.modify(1, 100, 2_001), say.execute(1, 40, 7))
+    row = feed.row()
+    assert (row["price"], row["size"], row["volume"]) == (2_001 * CENT, 40, 40)
+    assert feed.bids() == [(2_001 * CENT, 60)]
+
+
+def test_execution_at_another_price_says_what_remains() -> None:
+    feed = Feed()
+    feed.send(say.add(1, "B", 100, 2_000), say.execute_at(1, 50, 20, 7, 200_050))
+    row = feed.row()
+    assert (row["price"], row["size"]) == (200_050 * 100_000, 50)
+    assert feed.bids() == [(20 * E9, 20)]
+    feed.send(say.execute_at(1, 20, 0, 8, 200_050))
+    assert feed.bids() == []
+    assert feed.row()["volume"] == 70
+
+
+def test_trades_and_breaks_by_execution_id() -> None:
+    feed = Feed()
+    feed.send(
+        say.add(1, "B", 100, 2_000),
+        say.trade(10, 2_001, 100),
+        say.trade_long(20, 200_225, 101),
+        say.trade_expanded(30, 200_325, 102, "AAPL"),
+        say.execute(1, 40, 103),
+    )
+    row = feed.row()
+    assert (row["price"], row["volume"], row["trades"]) == (20 * E9, 100, 4)
+    assert row["high"] == 200_325 * 100_000
+    feed.send(say.broken(103), say.broken(102), say.broken(999))
+    row = feed.row()
+    assert (row["price"], row["volume"], row["trades"]) == (200_225 * 100_000, 30, 2)
+    assert row["high"] == 200_225 * 100_000
+    assert (feed["breaks"], feed["breaks_unmatched"]) == (2, 1)
+
+
+def test_a_routed_execution_is_another_venues_print() -> None:
+    feed, raw = Feed(), Feed(raw=True)
+    routed = int("R00000001", 36)
+    for each in (feed, raw):
+        each.send(say.trade(10, 2_001, int("C00000001", 36)), say.trade(10, 2_002, routed))
+    assert feed.row()["volume"] == 10
+    assert feed.row()["price"] == 2_001 * CENT
+    assert raw.row()["volume"] == 20
+
+
+def test_an_auctions_summary_is_not_counted_again() -> None:
+    feed = Feed()
+    feed.send(say.auction_update("AAPL"), say.trade(10, 2_001, 9), say.retail("AAPL"))
+    feed.send(say.auction_summary("AAPL", 200_100, 10))
+    assert feed.row()["volume"] == 10
+    assert feed.decoder.message_counts[0x96] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("T", 1), ("H", 2), ("S", 2), ("Q", 4), ("A", 4), ("?", 0)]
+)
+def test_trading_status(state: str, status: int) -> None:
+    feed = Feed()
+    feed.send(say.status("AAPL", "T" if status != TRADING else "H"), say.status("AAPL", state))
+    assert feed.row()["status"] == status
+
+
+def test_a_unit_clear_is_of_its_own_unit() -> None:
+    feed = Feed()
+    feed.send(say.add(1, "B", 100, 2_000), say.add(2, "S", 100, 2_001))
+    feed.send(say.add(3, "B", 100, 3_000, "MSFT"), unit=2)
+    feed.send(say.unit_clear())
+    assert (feed.bids(), feed.asks(), feed.row()["bid"]) == ([], [], 0)
+    assert feed.bids("MSFT") == [(30 * E9, 100)]
+    feed.send(say.delete(1), say.add(1, "B", 50, 1_000))
+    assert feed["unknown_orders"] == 1
+    assert feed.bids() == [(10 * E9, 50)]
+
+
+def test_the_end_of_session_is_of_its_own_unit() -> None:
+    feed = Feed()
+    feed.send(say.status("AAPL", "T"))
+    feed.send(say.status("MSFT", "T"), say.end(), unit=2)
+    assert (feed.row("AAPL")["status"], feed.row("MSFT")["status"]) == (1, 5)
+
+
+def test_each_unit_has_its_own_seconds() -> None:
+    feed = Feed()
+    feed.decoder.midnight_ns = 1_700_000_000 * E9
+    feed.send(say.time(34_200))
+    feed.send(say.time(40_000), unit=2)
+    feed.send(say.add(1, "B", 100, 2_000), say.execute(1, 1, 1, offset=3))
+    assert feed.row()["exchange_time"] == 1_700_034_200 * E9 + 3
+    feed.send(say.trade(1, 2_000, 2, "MSFT"), unit=2)
+    assert feed.row("MSFT")["exchange_time"] == 1_700_040_000 * E9 + 5
+    feed.send(say.time(2**32 - 1), say.trade(1, 2_000, 3))
+    assert feed.row()["exchange_time"] == 1_700_034_200 * E9 + 5
+
+
+def test_before_the_first_time_message_the_second_is_that_of_receipt() -> None:
+    feed = Feed()
+    feed.now = 1_700_000_007 * E9 + 10
+    feed.send(say.trade(1, 2_000, 2))
+    assert feed.row()["exchange_time"] == 1_700_000_007 * E9 + 5
+
+
+def test_garbage_prices_and_symbols_are_counted() -> None:
+    feed = Feed()
+    feed.send(
+        say.add_long(1, "B", 1, 2**63, "AAPL"),
+        say.trade_long(1, 2**64 - 1, 5),
+        say.trade(1, 2_000, 6, "A\0B"),
+        say.trade(1, 2_000, 7, "      "),
+    )
+    assert (feed["bad_orders"], feed["rejected_bad_price"], feed["unknown_symbols"]) == (1, 1, 2)
+    feed.send(say.add(2, "B", 1, 100), say.modify_long(2, 1, 2**63))
+    assert feed["bad_orders"] == 2
+    assert feed.bids() == [(E9, 1)]
+
+
+def read_case(path: Path) -> list[bytes]:
+    data = path.read_bytes()
+    found = []
+    while data:
+        found.append(data[: data[0]])
+        data = data[data[0] :]
+    return found
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("*.bin")), ids=lambda path: path.stem)
+def test_case(case: Path) -> None:
+    expected = json.loads(case.with_suffix(".json").read_text())
+    feed = Feed()
+    feed.send(*read_case(case))
+    for symbol, wanted in expected["rows"].items():
+        row = feed.row(symbol)
+        assert {key: row[key] for key in wanted} == wanted
+    assert {key: feed[key] for key in expected["counters"]} == expected["counters"]
+    for symbol, (bids, asks) in expected.get("depth", {}).items():
+        assert [list(level) for level in feed.bids(symbol)] == bids
+        assert [list(level) for level in feed.asks(symbol)] == asks
+
+
+def test_there_are_cases() -> None:
+    assert len(list(CASES.glob("*.bin"))) >= 8
+
+
+any_message = st.one_of(
+    st.binary(max_size=60),
+    st.builds(
+        lambda kind, rest: bytes([2 + len(rest), kind]) + rest,
+        st.sampled_from(sorted(MESSAGE_LENGTHS)),
+        st.binary(min_size=4, max_size=60),
+    ),
+    st.builds(
+        lambda kind, order, rest: bytes([60, kind, 0, 0, 0, 0, order]) + bytes(7) + rest,
+        st.sampled_from([0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29]),
+        st.integers(0, 3),
+        st.builds(lambda side, rest: side + rest, st.sampled_from([b"B", b"S"]),
+                  st.binary(min_size=45, max_size=45)),
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(any_message, st.integers(0, 255)), max_size=60), st.booleans())
+def test_any_bytes_give_counts_and_never_a_crash(
+    stream: list[tuple[bytes, int]], raw: bool
+) -> None:
+    feed = Feed(raw=raw)
+    for data, unit in stream:
+        feed.decoder.expect(data)
+        feed.send(data, unit=unit)
+    counted = feed["short_messages"] + feed["unknown_types"]
+    assert counted + sum(feed.decoder.message_counts.values()) == len(stream)
+
+
+# -- the real messages ---------------------------------------------------------------------------
+
+
+def test_each_real_message_does_what_the_other_decoder_says(samples: Path) -> None:
+    """Field by field against expected.json, by what each message does to the book and tape."""
+    packets = json.loads((samples / "pitch/mcastpitch_realtime_useq.expected.json").read_text())
+    feed = Feed(raw=True)
+    seconds = 0
+    orders: dict[str, tuple[str, int]] = {}
+    for packet in packets:
+        header = packet["header"]
+        assert bytes.fromhex(packet["header_hex"]) == struct.pack(
+            "<HBBI", *(int(header[key]) for key in ("Length", "Count", "Unit", "Sequence"))
+        )
+        for wanted in packet["messages"]:
+            data = bytes.fromhex(wanted["hex"])
+            assert len(data) == int(wanted["Message Length"])
+            feed.reader.take(100)
+            feed.send(data)
+            if "Time" in wanted:
+                seconds = int(wanted["Time"])
+                continue
+            time = seconds * E9 + int(wanted["Time Offset"])
+            check_effect(feed, wanted, orders, time)
+    assert sum(feed.decoder.message_counts.values()) == sum(len(p["messages"]) for p in packets)
+
+
+def check_effect(
+    feed: Feed, wanted: dict[str, Any], orders: dict[str, tuple[str, int]], time: int
+) -> None:
+    """What this message, and none before it, has done."""
+    kind = wanted["_kind"]
+    size = int(next((wanted[key] for key in wanted if "Quantity" in key), 0))
+    price = next((units.parse_price(wanted[key]) for key in wanted if "Price" in key), 0)
+    order = wanted["Order Id"]
+    symbol = next((wanted[key].strip() for key in wanted if key.startswith("Symbol")), "A")
+    assert symbol == "A"
+    trades = feed.reader.take(100)
+    if "Trade" in kind or "Executed" in kind:
+        record = next(record for record in trades if record["price"])
+        assert record["size"] == size
+        assert record["exchange_time"] == time
+        assert feed.row("A")["exchange_time"] == time
+    if "Trade" in kind:
+        assert feed.row("A")["price"] == price
+        return
+    if "Add" in kind:
+        side = "asks" if wanted["Side Indicator"].startswith("Sell") else "bids"
+        orders[order] = (side, price)
+        assert (price, size) in getattr(feed, side)("A")
+    elif "Modify" in kind:
+        side = orders[order][0]
+        orders[order] = (side, price)
+        assert (price, size) in getattr(feed, side)("A")
+    elif "Executed" in kind:
+        assert feed.row("A")["price"] == orders[order][1]
+    elif "Delete" in kind:
+        side, price = orders.pop(order)
+        assert all(level != price for level, _ in getattr(feed, side)("A"))
+    else:
+        assert "Reduce" in kind
+    assert feed["unknown_orders"] == 0
+
+
+def replay(file: Path, *options: str) -> dict[str, Any]:
+    result = CliRunner().invoke(main, ["replay", str(file), "--protocol", "pitch", *options])
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.output)
+    return report
+
+
+def test_the_truth_of_the_real_capture(samples: Path) -> None:
+    truth = json.loads((samples / "pitch/mcastpitch_realtime_useq.truth.json").read_text())
+    file = samples / "pitch" / Path(truth["file"]).name
+    report = replay(file, "--raw", "--json")
+    assert report["packets"] == truth["packets"]
+    assert report["messages"] == truth["messages"]
+    assert report["counters"]["heartbeats"] == truth["heartbeat_packets"]
+    assert report["gaps"] == 1
+    assert report["counters"]["lost_messages"] == 2
+    for symbol, wanted in truth["symbols"].items():
+        row = report["symbols"][symbol]
+        assert (row["trades"], row["volume"]) == (wanted["trades"], wanted["volume"])
+        assert Decimal(row["price"]) == Decimal(wanted["last_price"])
+        assert row["size"] == wanted["last_size"]
+        assert (row["bid"], row["ask"]) == (None, None)
+    assert list(report["symbols"]) == list(truth["symbols"])
+
+    time = units.parse_timestamp(report["symbols"]["A"]["exchange_timestamp"])
+    midnight = midnight_ns(date(2014, 8, 31))
+    assert (time - midnight) // 1000 == truth["symbols"]["A"]["last_trade_ts_ns"] // 1000
+
+
+def test_each_trade_of_the_truth(samples: Path) -> None:
+    """Price, size, time and sequence of every print, from the packets themselves."""
+    truth = json.loads((samples / "pitch/mcastpitch_realtime_useq.truth.json").read_text())
+    feed = Feed(raw=True)
+    session = CboeUnit(feed.decoder, feed.mapping)
+    found: list[dict[str, Any]] = []
+    sequences: list[list[int]] = []
+    kinds: dict[str, int] = {}
+    last_heartbeat = 0
+    with_data = 0
+    for data, _, _ in Capture(samples / "pitch" / Path(truth["file"]).name):
+        _, count, unit, sequence = struct.unpack_from("<HBBI", data)
+        if not count:
+            last_heartbeat = max(last_heartbeat, sequence)
+            session.receive_data(data, 0, feed.now)
+            continue
+        with_data += 1
+        sequences.append([sequence, count])
+        at = 8
+        for index in range(count):
+            single = struct.pack("<HBBI", 8 + data[at], 1, unit, sequence + index)
+            session.receive_data(single + data[at : at + data[at]], 0, feed.now)
+            feed.market.publish(feed.now)
+            name = f"0x{data[at + 1]:02x}"
+            kinds[name] = kinds.get(name, 0) + 1
+            for record in feed.reader.take(100):
+                if record["kind"] in (1, 2) and record["price"]:
+                    found.append(
+                        {
+                            "seq": sequence + index,
+                            "symbol": "A",
+                            "kind": "T" if data[at + 1] in (0x2A, 0x2B) else "E",
+                            "price": record["price"],
+                            "size": record["size"],
+                            "ts_ns": record["exchange_time"],
+                            "execution_id": str(
+                                int.from_bytes(data[at + data[at] - 8 :][:8], "little")
+                            ),
+                        }
+                    )
+            at += data[at]
+            feed.now += E9
+    assert (with_data, last_heartbeat) == (truth["data_packets"], truth["last_heartbeat_next_seq"])
+    assert (sequences, kinds) == (truth["seqs"], truth["message_counts"])
+    wanted = [{**trade, "price": units.parse_price(trade["price"])} for trade in truth["trades"]]
+    assert found == wanted
+    assert feed.market.orders == len(truth["open_orders_at_end"])
