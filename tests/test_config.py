@@ -33,6 +33,14 @@ def refusal(text: str) -> str:
     return str(error.value)
 
 
+STREAM = """
+[[feeds]]
+name = "a"
+protocol = "json"
+venue = "XNAS"
+"""
+
+
 def with_feed(line: str) -> str:
     """The feed above with one key set otherwise."""
     key = line.split("=")[0].strip()
@@ -81,7 +89,7 @@ def test_configuration_survives_its_own_json() -> None:
         ("[gateway]\nmax_outbound = 4096", "gateway.max_outbound: smaller than max_message"),
         ("[gateway]\nflush_interval = nan", "gateway.flush_interval: expected `float`"),
         ("[[feeds]]\nname = 'a'", "feeds[0]: missing the key `protocol`"),
-        (with_feed("lines = []"), "feeds[0].lines: expected `array` of length >= 1"),
+        (with_feed("lines = []"), "feeds[0].lines: missing the key; name one line or two"),
         (with_feed("lines = ['x:1']"), "feeds[0].lines[0]: 'x:1': not an IPv4 address and port"),
         (with_feed("lines = ['1.2.3.4:0']"), "feeds[0].lines[0]: '1.2.3.4:0': not an IPv4"),
         (with_feed("rerequest = '1.2.3.4'"), "feeds[0].rerequest: '1.2.3.4': not an IPv4"),
@@ -97,6 +105,15 @@ def test_configuration_survives_its_own_json() -> None:
         (with_feed("venue = 'nasdaq'"), "feeds[0].venue: expected `str` matching"),
         (FEED + FEED, "feeds[1].name: 'a' is the name of feeds[0] too"),
         (FEED + FEED, "feeds[1].lines[0]: 239.192.0.1:26477 is taken by feeds[0].lines[0]"),
+        (FEED + "url = 'ws://x/'", "feeds[0].url: not together with lines"),
+        (FEED + "symbols = ['A']", "feeds[0].symbols: only for a feed with a url"),
+        (STREAM + "url = 'ftp://x/'", "feeds[0].url: 'ftp://x/' is no address; begin with"),
+        (STREAM + "url = 'tcp://x'", "feeds[0].url: 'tcp://x' has no port, like tcp://"),
+        (STREAM + "url = 'http://x/${symbols}'", "feeds[0].symbols: missing the key; the url"),
+        (
+            STREAM + "url = 'ws://x'\nmapping = 'polygn'",
+            "no mapping 'polygn', did you mean polygon?",
+        ),
         ("a = ", "not TOML: "),
     ],
 )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,6 +24,8 @@ from ticker.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
 SHIPPED = PACKAGE / "ticker.toml"
+MAPPINGS = PACKAGE / "feeds" / "mappings"
+SCHEMES = ("ws", "wss", "http", "https", "tcp")
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -77,7 +80,14 @@ class FeedConfig(_Section, frozen=True, kw_only=True):
     protocol: Name
     session: Name | None = None
     venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
-    lines: Annotated[tuple[str, ...], Meta(min_length=1, max_length=2)]
+    lines: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
+    url: str | None = None
+    mapping: str | None = None
+    symbols: tuple[str, ...] = ()
+    credentials: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    poll_interval: Seconds = 1.0
+    batch: Count = 100
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     interface: str = "127.0.0.1"
     rerequest: str | None = None
@@ -212,6 +222,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
             yield f"{key}: no {key} {name!r}, {advice}"
+    yield from _url_problems(feed)
     for where, address in _addresses(feed):
         try:
             parse_address(address)
@@ -226,6 +237,43 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
     if not _is_timezone(feed.timezone):
         yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
+
+
+def _url_problems(feed: FeedConfig) -> Iterator[str]:
+    """A feed has lines or a url, and what goes with it."""
+    if feed.url is None:
+        if not feed.lines:
+            yield "lines: missing the key; name one line or two, or a url"
+        for key in ("mapping", "symbols", "credentials", "headers"):
+            if getattr(feed, key):
+                yield f"{key}: only for a feed with a url"
+        return
+    if feed.lines or feed.rerequest is not None or feed.simulator is not None:
+        yield "url: not together with lines, rerequest or simulator"
+    parts = urlsplit(feed.url)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        yield f"url: {feed.url!r} is no address; begin with one of {schemes}"
+    elif parts.scheme == "tcp" and not _port_of(feed.url):
+        yield f"url: {feed.url!r} has no port, like tcp://127.0.0.1:9000"
+    if "${symbol" in feed.url and not feed.symbols:
+        yield "symbols: missing the key; the url asks for them"
+    if feed.mapping is not None and not _is_mapping(feed.mapping):
+        known = sorted(path.stem for path in MAPPINGS.glob("*.toml"))
+        near = difflib.get_close_matches(feed.mapping, known, n=1, cutoff=0.5)
+        advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        yield f"mapping: no mapping {feed.mapping!r}, {advice}; or name a .toml file"
+
+
+def _is_mapping(name: str) -> bool:
+    return Path(name).is_file() if name.endswith(".toml") else (MAPPINGS / f"{name}.toml").is_file()
+
+
+def _port_of(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
 
 
 def _clashes(config: Config) -> Iterator[str]:

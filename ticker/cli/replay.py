@@ -14,6 +14,7 @@ from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
 from ticker.feeds.filter import REASONS
+from ticker.feeds.mapping import load_mapping
 from ticker.feeds.pipeline import (
     Pipeline,
     build,
@@ -49,6 +50,7 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--protocol", required=True, help="What the messages are: itch50, ...")
 @click.option("--session", help="What carries them; default: the protocol's own.")
+@click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
@@ -58,6 +60,7 @@ def command(
     file: Path,
     protocol: str,
     session: str | None,
+    mapping_name: str | None,
     as_json: bool,
     raw: bool,
     repeat: int,
@@ -68,13 +71,18 @@ def command(
 
     Speed is measured over the whole file, reading included, each run into a fresh segment.
     """
+    options: dict[str, Any] = {}
+    if mapping_name is not None:
+        json_mapping = load_mapping(mapping_name)
+        options["protocol_options"] = {"mapping": json_mapping}
+        options["size_exponent"] = json_mapping.size_decimals
     session = session or default_session(protocol)
     blocks = file_blocks(session)
     session_date = _parse_date(day) if day else capture_day(file, blocks)
     seconds = cpu = float("inf")
     for _ in range(repeat):
         mapping = private_feed(Geometry(rows=rows), 1, now_ns())
-        pipeline = build(mapping, protocol, session, session_date, raw=raw)
+        pipeline = build(mapping, protocol, session, session_date, raw=raw, **options)
         started, started_cpu = time.perf_counter(), time.process_time()
         feed_file(pipeline, blocks(file))
         seconds = min(seconds, time.perf_counter() - started)

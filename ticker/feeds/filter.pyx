@@ -3,7 +3,7 @@ has its counter, and its last KEPT_REJECTS trades are kept.
 
 Rules, in this order; a trade is counted under the first that it breaks:
 
-    bad_size     no shares
+    bad_size     no shares, and yet it counts for volume
     bad_price    0 or less, or above the greatest price that the protocol can mean
     duplicate    its match number is one of the instrument's last RECENT_MATCHES
     older        it would set the last price, and happened before the last sale
@@ -14,7 +14,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
-from ticker.feeds.trades cimport TRADE_SETS_LAST
+from ticker.feeds.trades cimport TRADE_COUNTS_VOLUME, TRADE_SETS_LAST
 from ticker.shm.counters cimport FEED_REJECTED_DUPLICATE, count
 from ticker.shm.header cimport Mapping
 
@@ -44,7 +44,7 @@ cdef class Filter:
         cdef RejectLog* log
         cdef Reject* reject
         check(instrument < self.instruments)
-        if not size:
+        if not size and flags & TRADE_COUNTS_VOLUME:
             reason = REJECT_BAD_SIZE
         elif price <= 0 or price > self.max_price:
             reason = REJECT_BAD_PRICE

@@ -59,19 +59,22 @@ def build(
     ringer: DoorbellRinger | None = None,
     session_options: Any = None,
     protocol_options: Mapping_[str, Any] = NO_OPTIONS,
+    size_exponent: int = 0,
 ) -> Pipeline:
     """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
 
     Without a session it is the protocol's own. `day` is the session date that times of day
     count from. `session_options` goes to the session as it is, `protocol_options` to the
-    protocol as keywords.
+    protocol as keywords; sizes are in 10^-size_exponent units.
 
     Raises:
         FeedError: no such protocol or session; its message names those that there are.
     """
     protocol_class = load_protocol(protocol)
     session_class = load_session(session or default_session(protocol))
-    market = Market(mapping, venue=venue, currency=currency, ringer=ringer, raw=raw)
+    market = Market(
+        mapping, venue=venue, currency=currency, ringer=ringer, raw=raw, size_exponent=size_exponent
+    )
     decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
     options = () if session_options is None else (session_options,)
     return Pipeline(mapping, market, decoder, session_class(decoder, mapping, *options))

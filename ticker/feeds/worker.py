@@ -54,12 +54,17 @@ class FeedContext:
 
 
 def run(config: FeedConfig, context: FeedContext) -> None:
-    """Serve a feed until SIGTERM or SIGINT.
+    """Serve a feed until SIGTERM or SIGINT; one with a `url` is stream_worker.py's.
 
     Raises:
         SegmentError: the segment is not there or not the expected one.
         FeedError: an address cannot be listened on, or no such protocol or session.
     """
+    if config.url is not None:
+        from ticker.feeds import stream_worker
+
+        stream_worker.run(config, context)
+        return
     worker = FeedWorker(config, context)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -99,7 +104,7 @@ class FeedWorker:
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
-            ringer=_ringer(context),
+            ringer=ringer_of(context),
             session_options=self._session_options(),
         )
         self.session = self.pipeline.session
@@ -204,7 +209,7 @@ class FeedWorker:
             self.pipeline.protocol.midnight_ns = midnight_ns(day, self.config.timezone)
 
 
-def _ringer(context: FeedContext) -> DoorbellRinger:
+def ringer_of(context: FeedContext) -> DoorbellRinger:
     """The doors of all gateways; their segments are the supervisor's work and exist by now."""
     return DoorbellRinger(
         [(attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd) for name, fd in context.gateways]

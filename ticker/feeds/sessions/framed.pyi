@@ -1,0 +1,3 @@
+from ticker.feeds.session import Session
+
+class Framed(Session): ...

@@ -1,0 +1,158 @@
+"""Polls snapshots over HTTP: one request per batch of symbols, each at its own pace.
+
+A server is asked only for what is new (If-None-Match, If-Modified-Since; RFC 9110, section 13)
+and not before it says (Retry-After, section 10.2.3). Polls are spread by a random tenth of their
+interval, so that batches and servers of ours don't fall into step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+
+from ticker.feeds.transports.reconnect import Backoff, Sink
+
+log = structlog.get_logger()
+
+LONGEST = 1 << 24
+"""Bytes of a body; a longer one is refused."""
+TIMEOUT = 10.0
+JITTER = 0.1
+LONGEST_RETRY_AFTER = 3600.0
+
+
+@dataclass
+class Poll:
+    """One URL, and what the server said of its last answer."""
+
+    url: str
+    etag: str = ""
+    modified: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """What makes the request conditional."""
+        headers = {}
+        if self.etag:
+            headers["If-None-Match"] = self.etag
+        elif self.modified:
+            headers["If-Modified-Since"] = self.modified
+        return headers
+
+
+class HttpTransport:
+    """Polls a URL for all symbols: `${symbols}` in it is a batch of them, comma-separated."""
+
+    def __init__(
+        self,
+        url: str,
+        symbols: Sequence[str] = (),
+        *,
+        feed: str = "",
+        interval: float,
+        batch: int = 100,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.feed = feed
+        self.interval = interval
+        self.headers = dict(headers or {})
+        self.polls = [Poll(each) for each in batch_urls(url, symbols, batch)]
+
+    async def run_forever(self, sink: Sink) -> None:
+        """Poll until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        sink.connected()
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers=self.headers) as http,
+            asyncio.TaskGroup() as group,
+        ):
+            for index, poll in enumerate(self.polls):
+                first = self.interval * index / len(self.polls)
+                group.create_task(self._keep_polling(http, poll, first, sink))
+
+    async def _keep_polling(
+        self, http: aiohttp.ClientSession, poll: Poll, first: float, sink: Sink
+    ) -> None:
+        backoff = Backoff(first=max(self.interval, 0.25))
+        await asyncio.sleep(first)
+        while True:
+            try:
+                told = await self._ask(http, poll, sink)
+                problem = "" if told is None else "told to wait"
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                told, problem = None, str(error) or type(error).__name__
+            wait = self.interval * random.uniform(1 - JITTER, 1 + JITTER)
+            if problem:
+                wait = max(told or 0.0, backoff.next())
+                log.warning(
+                    "poll failed", feed=self.feed, url=poll.url.partition("?")[0], reason=problem,
+                    retry_in=round(wait, 2),
+                )  # fmt: skip
+            else:
+                backoff.reset()
+            await asyncio.sleep(wait)
+
+    async def _ask(self, http: aiohttp.ClientSession, poll: Poll, sink: Sink) -> float | None:
+        """One request; how long the server wants to be left alone (s), None: as ever.
+
+        Raises:
+            aiohttp.ClientError, OSError, TimeoutError: no usable answer.
+        """
+        async with http.get(poll.url, headers=poll.headers()) as answer:
+            if answer.status == 304:
+                sink.alive()
+                return None
+            if answer.status in (429, 503):
+                return retry_after(answer.headers.get("Retry-After", ""), datetime.now(UTC))
+            answer.raise_for_status()
+            body = await read_body(answer)
+            poll.etag = answer.headers.get("ETag", "")
+            poll.modified = answer.headers.get("Last-Modified", "")
+        sink.received(body)
+        return None
+
+
+async def read_body(answer: aiohttp.ClientResponse) -> bytes:
+    """The whole body. Raises aiohttp.ClientPayloadError: it is longer than LONGEST."""
+    body = bytearray()
+    async for chunk in answer.content.iter_chunked(1 << 16):
+        body += chunk
+        if len(body) > LONGEST:
+            raise aiohttp.ClientPayloadError(f"the body is longer than {LONGEST} bytes")
+    return bytes(body)
+
+
+def batch_urls(url: str, symbols: Sequence[str], batch: int) -> list[str]:
+    """The URLs to poll: one, or one per batch of symbols, or with `${symbol}` one per symbol."""
+    if "${symbol}" in url:
+        return [url.replace("${symbol}", quote(each, safe="")) for each in symbols]
+    if "${symbols}" not in url:
+        return [url]
+    return [
+        url.replace(
+            "${symbols}", ",".join(quote(each, safe="") for each in symbols[first : first + batch])
+        )
+        for first in range(0, len(symbols), batch)
+    ]
+
+
+def retry_after(text: str, now: datetime) -> float:
+    """Seconds that a Retry-After field asks for, 0: none; at most an hour."""
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:9])
+    else:
+        try:
+            when = parsedate_to_datetime(text)
+        except ValueError:
+            return 0.0
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - now).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

@@ -1,0 +1,80 @@
+"""Staying connected: one connection after another, with a growing, random wait between them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from ticker.errors import FeedError
+
+log = structlog.get_logger()
+
+FIRST_WAIT = 0.25
+"""s before the first new attempt; twice that before each further one."""
+LONGEST_WAIT = 30.0
+REFUSED_WAIT = 60.0
+"""s after a server refused our credentials: asking again at once will not help."""
+
+
+class RefusedError(FeedError):
+    """The server does not accept our credentials."""
+
+
+class Sink(Protocol):
+    """Who takes what a transport brings."""
+
+    def connected(self) -> None:
+        """A connection is up; nothing of an earlier one will come any more."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes: one message, or of a stream any piece of it."""
+
+    def alive(self) -> None:
+        """The other end is there, though it has nothing to say."""
+
+
+class Backoff:
+    """How long to wait before the next attempt: doubling, with a random half taken off."""
+
+    def __init__(self, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT) -> None:
+        self.first = first
+        self.longest = longest
+        self.failures = 0
+
+    def next(self) -> float:
+        """s to wait now, after one more failure."""
+        wait = min(self.longest, self.first * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return wait * random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """It worked."""
+        self.failures = 0
+
+
+async def stay_connected(
+    feed: str, run: Callable[[], Awaitable[bool]], backoff: Backoff | None = None
+) -> None:
+    """Run one connection after another, for ever.
+
+    `run` returns when its connection is lost: True, if anything came over it.
+    """
+    backoff = backoff or Backoff()
+    while True:
+        wait = 0.0
+        try:
+            if await run():
+                backoff.reset()
+            reason = "closed by the server"
+        except RefusedError as error:
+            wait = REFUSED_WAIT * random.uniform(0.5, 1.0)
+            reason = str(error)
+        except (TimeoutError, OSError, FeedError) as error:
+            reason = str(error) or type(error).__name__
+        wait = wait or backoff.next()
+        log.warning("feed disconnected", feed=feed, reason=reason, retry_in=round(wait, 2))
+        await asyncio.sleep(wait)
