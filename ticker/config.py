@@ -28,6 +28,8 @@ MAPPINGS = PACKAGE / "feeds" / "mappings"
 SCHEMES = ("ws", "wss", "http", "https", "tcp")
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+Text = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,100}\Z")]
+EntryKind = Annotated[str, Meta(pattern=r"^[0-9A-Z]\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -70,6 +72,31 @@ class SimulatorConfig(_Section, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0)] = 1
 
 
+class FixConfig(_Section, frozen=True, kw_only=True):
+    """A FIX session as its initiator, and what it subscribes to; `lines` of the feed are the
+    venue's address and its backup's. The password is in the environment variable `password_env`."""
+
+    sender: Text
+    target: Text
+    begin_string: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"
+    heartbeat: Annotated[int, Meta(ge=1, le=3600)] = 30
+    username: str = ""
+    password_env: str | None = None
+    logon_fields: dict[str, Text] = {}
+    reset_on_logon: bool = False
+    sequence_file: str | None = None
+    tls: bool = False
+    tls_name: str | None = None
+    tls_ca: str | None = None
+    symbols: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    symbols_per_request: Count = 100
+    depth: Annotated[int, Meta(ge=0)] = 0
+    entries: tuple[EntryKind, ...] = ("0", "1", "2")
+    incremental: bool = True
+    aggregated: bool | None = None
+    size_decimals: Annotated[int, Meta(ge=0, le=18)] = 0
+
+
 class FeedConfig(_Section, frozen=True, kw_only=True):
     """One exchange feed: where its packets come from, how to read them, how much to keep.
 
@@ -102,6 +129,7 @@ class FeedConfig(_Section, frozen=True, kw_only=True):
     rebuild: bool = True
     timezone: str = "America/New_York"
     simulator: SimulatorConfig | None = None
+    fix: FixConfig | None = None
 
 
 class Config(_Section, frozen=True, kw_only=True):
@@ -197,6 +225,7 @@ _TABLES: dict[tuple[type[_Section], str], type[_Section]] = {
     (Config, "gateway"): GatewayConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
+    (FeedConfig, "fix"): FixConfig,
 }
 
 
@@ -233,6 +262,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
     if feed.ring_capacity & (feed.ring_capacity - 1):
         above = 1 << feed.ring_capacity.bit_length()
         yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
+    yield from _fix_problems(feed)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
     if not _is_timezone(feed.timezone):
@@ -274,6 +304,21 @@ def _port_of(url: str) -> int | None:
         return urlsplit(url).port
     except ValueError:
         return None
+
+
+def _fix_problems(feed: FeedConfig) -> Iterator[str]:
+    """A FIX session has its table, and nothing else has."""
+    if (feed.session == "fix" or feed.protocol == "fix") and feed.fix is None:
+        yield "fix: missing the table; it says sender, target and symbols"
+    if feed.fix is None:
+        return
+    if feed.protocol != "fix":
+        yield f"fix: only for protocol fix, not {feed.protocol}"
+    for tag in feed.fix.logon_fields:
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", tag):
+            yield f'fix.logon_fields: {tag!r} is no tag, like 1137 = "9"'
+    if feed.fix.tls_ca is not None and not feed.fix.tls:
+        yield "fix.tls_ca: only with tls = true"
 
 
 def _clashes(config: Config) -> Iterator[str]:

@@ -54,7 +54,8 @@ class FeedContext:
 
 
 def run(config: FeedConfig, context: FeedContext) -> None:
-    """Serve a feed until SIGTERM or SIGINT; one with a `url` is stream_worker.py's.
+    """Serve a feed until SIGTERM or SIGINT; one with a `url` is stream_worker.py's, one with a
+    FIX session fix_worker.py's.
 
     Raises:
         SegmentError: the segment is not there or not the expected one.
@@ -64,6 +65,11 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         from ticker.feeds import stream_worker
 
         stream_worker.run(config, context)
+        return
+    if config.fix is not None:
+        from ticker.feeds import fix_worker
+
+        fix_worker.run(config, context)
         return
     worker = FeedWorker(config, context)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,312 @@
+"""The FIX session over TCP with QuickFIX as the venue: an engine that others wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ticker.feeds.fix_requests import Subscription
+from ticker.feeds.fix_store import SequenceStore
+from ticker.feeds.fix_worker import FixConnection
+from ticker.feeds.pipeline import build
+from ticker.feeds.sessions.fix import Fix, FixOptions
+from ticker.shm.counters import Counters
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import PriceTable
+
+SECOND = 1_000_000_000
+PATIENCE = 10.0
+
+pytestmark = pytest.mark.slow
+
+
+class Venue:
+    """The program quickfix_venue.py, and what it has said so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.port = port
+        self.said: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            self.said.append(line.decode().rstrip())
+
+    async def do(self, command: str) -> None:
+        assert self.process.stdin is not None
+        done = f"done {command.split()[0]}"
+        before = self.said.count(done)
+        self.process.stdin.write(command.encode() + b"\n")
+        await until(lambda: self.said.count(done) > before)
+
+    def heard(self, *fields: str) -> int:
+        """Messages that it received or sent with all of these fields."""
+        return sum(all(f"|{field}|" in line for field in fields) for line in self.said)
+
+    async def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), PATIENCE)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+        await self._reading
+
+
+class Line(FixConnection):
+    """A connection that loses the frames whose numbers are in `lost`, once each."""
+
+    lost: set[int]
+
+    def data_received(self, data: bytes) -> None:
+        for frame in data.split(b"8=FIX")[1:]:
+            sequence = int(frame.split(b"\x0134=")[1].split(b"\x01")[0])
+            if sequence in self.lost:
+                self.lost.remove(sequence)
+                data = data.replace(b"8=FIX" + frame, b"")
+        super().data_received(data)
+
+
+class Client:
+    """The initiator: a pipeline of its own, and a connection to a venue."""
+
+    def __init__(self, options: FixOptions, store: SequenceStore | None = None) -> None:
+        if store is not None:
+            options = replace(
+                options, next_sequence_out=store.next_out, next_sequence_in=store.next_in
+            )
+        self.store = store
+        self.mapping = private_feed(Geometry(rows=16, rings=1, ring_capacity=1024), 1, 1)
+        self.pipeline = build(self.mapping, "fix", "fix", date(2026, 1, 2), session_options=options)
+        assert isinstance(self.pipeline.session, Fix)
+        self.session = self.pipeline.session
+        self.table = PriceTable(self.mapping)
+        self.lost: set[int] = set()
+
+    async def connect(self, venue: Venue) -> Line:
+        _, line = await asyncio.get_running_loop().create_connection(
+            lambda: Line(self.session, self.store), "127.0.0.1", venue.port
+        )
+        line.lost = self.lost
+        return line
+
+    def row(self, symbol: str = "AAPL") -> dict[str, int]:
+        for row in range(len(self.table)):
+            if self.table.symbol(row) == symbol:
+                values = self.table.values(row)
+                assert values is not None
+                return values
+        return {}
+
+    def counter(self, name: str) -> int:
+        return Counters(self.mapping)[name]
+
+    async def price(self, price: int) -> None:
+        await until(lambda: self.row().get("price") == price * SECOND)
+
+
+async def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, "it never came"
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def venue_at(folder: Path, begin: str) -> AsyncIterator[Venue]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).with_name("quickfix_venue.py")),
+        str(port),
+        str(folder),
+        begin,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    venue = Venue(process, port)
+    try:
+        await until(lambda: "ready" in venue.said)
+        yield venue
+    finally:
+        await venue.close()
+
+
+@pytest.fixture(autouse=True)
+def quickfix(require: Callable[[object, str], None]) -> None:
+    require(find_spec("quickfix"), "the package quickfix is not installed")
+
+
+@pytest.fixture(params=["FIX.4.4", "FIX.4.2"])
+def options(request: pytest.FixtureRequest) -> FixOptions:
+    return FixOptions(
+        sender="TICKER",
+        target="VENUE",
+        begin_string=request.param,
+        heartbeat_ns=1 * SECOND,
+        request_timeout_ns=2 * SECOND,
+        subscription=Subscription(symbols=("AAPL", "MSFT")),
+    )
+
+
+def trade(price: int, identity: int) -> str:
+    return f"incremental 279=0|269=2|278=T{identity}|55=AAPL|270={price}|271=100"
+
+
+def test_logon_snapshot_stream_heartbeats_and_logout(tmp_path: Path, options: FixOptions) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: client.session.logged_on)
+            await until(lambda: venue.heard("35=V", "263=1", "146=2", "55=AAPL", "55=MSFT") == 1)
+            await venue.do("snapshot 55=AAPL|269=0|270=10.5|271=300|269=1|270=10.75|271=200")
+            await until(lambda: client.row().get("ask") == 10_750_000_000)
+            await venue.do("incremental 279=0|269=0|55=AAPL|270=10.625|271=5|279=2|269=1|270=10.75")
+            await until(lambda: client.row()["bid"] == 10_625_000_000)
+            assert client.row()["ask"] == 0
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            await venue.do("test")
+            await until(lambda: venue.heard("35=0", "112=ARE YOU THERE") == 1)
+            await until(lambda: client.counter("heartbeats") > 0 and venue.heard("35=0") > 2)
+            line.logout()
+            await line.closed
+            await until(lambda: "logout" in venue.said)
+            assert client.counter("gaps") == client.counter("bad_packets") == 0
+
+    asyncio.run(run())
+
+
+def test_a_lost_message_comes_again(tmp_path: Path, options: FixOptions) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: client.session.logged_on)
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            sequence = client.session.next_expected_sequence
+            client.lost |= {sequence, sequence + 1}
+            for number in range(2, 6):
+                await venue.do(trade(10 + number, number))
+            await client.price(15)
+            await until(lambda: not client.session.recovering)
+            assert client.row()["volume"] == 500
+            assert client.row()["high"] == 15 * SECOND
+            assert client.counter("gaps") == 1
+            assert client.counter("recovered_messages") >= 2
+            assert client.counter("lost_messages") == 0
+            line.logout()
+            await line.closed
+
+    asyncio.run(run())
+
+
+def test_numbers_that_were_never_sent_are_filled(tmp_path: Path, options: FixOptions) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: venue.heard("35=V") == 1)
+            await venue.do("skip 5")
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            await until(lambda: not client.session.recovering)
+            # What was filled may have been market data: all is asked for again.
+            await until(lambda: venue.heard("35=V") == 2)
+            await venue.do(f"reset {client.session.next_expected_sequence + 100}")
+            await venue.do(trade(12, 2))
+            await client.price(12)
+            line.logout()
+            await line.closed
+
+    asyncio.run(run())
+
+
+def test_a_new_connection_goes_on_where_the_last_one_broke(
+    tmp_path: Path, options: FixOptions
+) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            store = SequenceStore(tmp_path / "numbers", "test")
+            client = Client(options, store)
+            line = await client.connect(venue)
+            await until(lambda: client.session.logged_on)
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            # What is sent while nobody listens is kept by the venue.
+            client.lost.add(client.session.next_expected_sequence)
+            await venue.do(trade(12, 2))
+            await venue.do("drop")
+            await line.closed
+            assert not client.session.logged_on
+            store.close()
+            store = SequenceStore(tmp_path / "numbers", "test")
+            successor = Client(options, store)
+            assert successor.session.next_sequence_out > 2
+            line = await successor.connect(venue)
+            await successor.price(12)
+            await until(lambda: not successor.session.recovering)
+            await venue.do(trade(13, 3))
+            await successor.price(13)
+            assert venue.heard("141=Y") == 0
+            line.logout()
+            await line.closed
+            store.close()
+
+    asyncio.run(run())
+
+
+def test_both_start_over_with_a_logon_that_says_so(tmp_path: Path, options: FixOptions) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            client = Client(replace(options, reset_on_logon=True))
+            for turn in (1, 2):
+                line = await client.connect(venue)
+                await until(lambda: client.session.logged_on)
+                await venue.do(trade(10 + turn, turn))
+                await client.price(10 + turn)
+                assert client.session.next_expected_sequence < 6
+                await venue.do("drop")
+                await line.closed
+            assert venue.heard("35=A", "141=Y") == 4
+            assert client.counter("gaps") == 0
+
+    asyncio.run(run())
+
+
+def test_a_number_that_is_too_low_is_put_right(tmp_path: Path, options: FixOptions) -> None:
+    async def run() -> None:
+        async with venue_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: client.session.logged_on)
+            line.logout()
+            await line.closed
+            # A successor that has lost its numbers.
+            client = Client(replace(options, next_sequence_in=1, next_sequence_out=1))
+            line = await client.connect(venue)
+            await line.closed
+            assert client.session.next_sequence_out > 1
+            line = await client.connect(venue)
+            await until(lambda: client.session.logged_on)
+            line.logout()
+            await line.closed
+
+    asyncio.run(run())

@@ -1,0 +1,489 @@
+"""FIX 4.2 and 4.4 market data: 35=W (full refresh) and 35=X (incremental refresh).
+
+A message is the body of a frame, from `35=` up to and including the SOH before `10=`. Of a
+NoMDEntries (268) group each entry begins with 269 (W) or 279 (X); fields of it that say nothing
+about price, size, identity or time are passed over, private ones too.
+
+    W   the book of its symbol is replaced; a trade in it is the last one, not a new one
+    X   each entry is new (279=0), changed (1) or deleted (2)
+
+An entry with an id (278) is an order of that id, so that a change or delete needs no more than
+the id; without one it is the aggregate of a price level. An instrument whose last W had no ids
+has levels, whatever its X say. `top_of_book` is for venues that were asked for depth 1 (264=1):
+there a bid or offer replaces the one before it.
+
+What venues do, and the standard does not say: the symbol is only in the first entry of a run, or
+before the group (Kraken); 272 without 273 is a value date (FX), not a time; 273 alone is of the
+day of SendingTime, or of the day before if that makes it lie in the future.
+Source: FIX 4.4 volume 3 ("Market Data"), volume 6; spec notes of venues named above.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from ticker.feeds.book cimport Order, side_of
+from ticker.feeds.fix_fields cimport (
+    Cursor,
+    Field,
+    next_field,
+    read_date,
+    read_decimal,
+    read_time_of_day,
+    read_timestamp,
+    walk,
+)
+from ticker.feeds.market cimport (
+    ASK,
+    BID,
+    TRADE_COUNTS_VOLUME,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
+    TRADE_SETS_RANGE,
+    Market,
+    Side,
+)
+from ticker.feeds.protocol cimport Protocol
+from ticker.shm.counters cimport (
+    FEED_BAD_RECORDS,
+    FEED_BAD_ORDERS,
+    FEED_UNKNOWN_ORDERS,
+    FEED_UNKNOWN_SYMBOLS,
+    FEED_UNKNOWN_TYPES,
+    count,
+)
+from ticker.shm.layout cimport Values
+
+from ticker.errors import FeedError
+
+cdef enum:
+    PRICE_DECIMALS = 9
+    MOST_DECIMALS = 18
+    LONGEST_SYMBOL = 24
+
+cdef int64_t DAY = 86400 * 1_000_000_000
+# A time of day further ahead of SendingTime than this is of the day before.
+cdef int64_t TOLERANCE = 3600 * 1_000_000_000
+
+cdef enum:
+    SNAPSHOT = 0x57                  # W
+    INCREMENTAL = 0x58               # X
+
+cdef enum Action:
+    NEW = 0x30                       # 279
+    CHANGE = 0x31
+    DELETE = 0x32
+
+cdef enum Kind:
+    NO_KIND = 0                      # 269
+    OFFER_BID = 0x30
+    OFFER_ASK = 0x31
+    TRADE = 0x32
+    CLOSING = 0x35
+    EMPTY_BOOK = 0x4A
+
+cdef enum Part:
+    HAS_PRICE = 1
+    HAS_SIZE = 2
+    BAD = 4                          # a field of the entry is not what its tag must be
+
+# How an instrument's book comes.
+cdef enum Style:
+    BY_ORDER = 0
+    BY_LEVEL = 1
+
+cdef struct Quote:
+    int64_t bid
+    uint64_t bid_size
+    int64_t ask
+    uint64_t ask_size
+
+# One entry of a group, as far as it has been read.
+cdef struct Entry:
+    bint open
+    uint8_t kind
+    uint8_t action
+    uint8_t parts                    # Part
+    uint32_t flags                   # of a trade, as its conditions (277) have it
+    int64_t price
+    uint64_t size
+    int64_t midnight                 # of 272, 0: none
+    int64_t time_of_day              # 273, negative: none
+    Field id
+    Field reference                  # 280: the id that this one replaces
+
+# A message, as far as it has been read.
+cdef struct Reading:
+    uint8_t kind
+    int64_t sent                     # 52, or 122 of a message that was sent again
+    bint again
+    int32_t instrument               # of this entry; what the one before it had, if it says none
+    uint64_t entries
+    uint64_t announced               # 268
+    int64_t received
+
+
+cdef class FixMarketData(Protocol):
+    """Decodes W and X for a market, whose `size_exponent` says how fine sizes may be.
+
+    Args:
+        top_of_book: the venue was asked for depth 1.
+    """
+
+    session = "fix"
+
+    cdef readonly bint top_of_book
+    cdef uint64_t[256] seen
+    cdef uint8_t* styles             # Style of each instrument
+    cdef Quote* quotes               # with top_of_book
+    cdef uint32_t rows
+    cdef int size_decimals
+    cdef uint8_t[8] day_text         # the last date that was read, and its midnight
+    cdef int64_t day
+
+    def __init__(
+        self, Market market not None, *, midnight_ns: int = 0, bint top_of_book = False
+    ) -> None:
+        super().__init__(market, midnight_ns=midnight_ns)
+        self.top_of_book = top_of_book
+        if market.size_exponent > MOST_DECIMALS:
+            raise FeedError(f"size exponent {market.size_exponent}: FIX has at most 18 decimals")
+        self.size_decimals = <int>market.size_exponent
+        self.rows = market.mapping.row_capacity
+        self.styles = <uint8_t*>calloc(self.rows, 1)
+        self.quotes = <Quote*>calloc(self.rows, sizeof(Quote))
+        if self.styles == NULL or self.quotes == NULL:
+            raise MemoryError("no memory for the FIX decoder")
+
+    def __dealloc__(self) -> None:
+        free(self.styles)
+        free(self.quotes)
+
+    @property
+    def message_counts(self) -> dict[str, int]:
+        """Messages decoded, by MsgType."""
+        return {chr(kind): self.seen[kind] for kind in range(256) if self.seen[kind]}
+
+    cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
+        cdef Cursor cursor
+        cdef Field field
+        cdef Reading reading
+        walk(&cursor, data, length)
+        if not next_field(&cursor, &field) or field.tag != 35 or field.length != 1 or (
+            field.value[0] != SNAPSHOT and field.value[0] != INCREMENTAL
+        ):
+            count(self.market.counters, FEED_UNKNOWN_TYPES, 1)
+            return
+        memset(&reading, 0, sizeof(reading))
+        reading.kind = field.value[0]
+        reading.instrument = -1
+        reading.received = receive_time
+        self.seen[reading.kind] += 1
+        self.market.received = receive_time
+        self._read(&cursor, &reading)
+        if cursor.malformed or reading.entries != reading.announced:
+            count(self.market.counters, FEED_BAD_RECORDS, 1)
+
+    cdef void restart(self) noexcept nogil:
+        memset(self.quotes, 0, self.rows * sizeof(Quote))
+        memset(self.styles, 0, self.rows)
+        self.market.start_session(self.midnight_ns)
+
+    cdef void _read(self, Cursor* cursor, Reading* reading) noexcept nogil:
+        """The fields before the group, then the entries."""
+        cdef Field field
+        cdef Entry entry
+        cdef uint32_t first = 269 if reading.kind == SNAPSHOT else 279
+        cdef int64_t number
+        entry.open = False
+        while next_field(cursor, &field):
+            if field.tag == first:
+                self._close(&entry, reading)
+                open_entry(&entry)
+                reading.entries += 1
+            if field.tag == 55:
+                reading.instrument = self._instrument(&field)
+            elif entry.open:
+                self._take(&entry, &field)
+            elif field.tag == 122 or (field.tag == 52 and not reading.again):
+                # What is sent again has happened when it was sent first.
+                reading.again = field.tag == 122
+                self._read_sent(&field, reading)
+            elif field.tag == 268:
+                if read_decimal(field.value, field.length, 0, &number) and number >= 0:
+                    reading.announced = <uint64_t>number
+                if reading.kind == SNAPSHOT and reading.instrument >= 0:
+                    self._clear(reading.instrument, reading.sent)
+        self._close(&entry, reading)
+
+    cdef void _take(self, Entry* entry, const Field* field) noexcept nogil:
+        """A field of an entry."""
+        cdef bint good = True
+        cdef int64_t size
+        if field.tag == 270:
+            good = read_decimal(field.value, field.length, PRICE_DECIMALS, &entry.price)
+            entry.parts |= HAS_PRICE
+        elif field.tag == 271:
+            good = read_decimal(field.value, field.length, self.size_decimals, &size) and size >= 0
+            entry.size = <uint64_t>size if good else 0
+            entry.parts |= HAS_SIZE
+        elif field.tag == 269:
+            good = field.length == 1
+            entry.kind = field.value[0]
+        elif field.tag == 279:
+            good = field.length == 1 and NEW <= field.value[0] <= DELETE
+            entry.action = field.value[0]
+        elif field.tag == 278:
+            entry.id = field[0]
+        elif field.tag == 280:
+            entry.reference = field[0]
+        elif field.tag == 273:
+            good = read_time_of_day(field.value, clock_length(field), &entry.time_of_day)
+        elif field.tag == 272:
+            good = field.length == 8 and self._read_day(field.value, &entry.midnight)
+        elif field.tag == 277:
+            entry.flags = trade_flags(field.value, field.length)
+        if not good:
+            entry.parts |= BAD
+
+    cdef void _read_sent(self, const Field* field, Reading* reading) noexcept nogil:
+        cdef int64_t time
+        if field.length >= 17 and field.value[8] == c"-" and self._read_day(
+            field.value, &reading.sent
+        ) and read_time_of_day(field.value + 9, field.length - 9, &time):
+            reading.sent += time
+        else:
+            reading.sent = reading.received
+
+    cdef bint _read_day(self, const uint8_t* text, int64_t* midnight) noexcept nogil:
+        """A date; most often it is the one that was read last."""
+        if not same_day(text, self.day_text):
+            if not read_date(text, midnight):
+                return False
+            memcpy(self.day_text, text, 8)
+            self.day = midnight[0]
+        midnight[0] = self.day
+        return True
+
+    cdef int32_t _instrument(self, const Field* symbol) noexcept nogil:
+        """The row of a symbol: printable, without blanks. -1: it cannot be one, or no room."""
+        cdef int64_t row
+        cdef size_t i
+        if 0 < symbol.length <= LONGEST_SYMBOL:
+            row = self.market.directory.row_of_symbol(<const char*>symbol.value, symbol.length)
+            if row >= 0:
+                return <int32_t>row
+            for i in range(symbol.length):
+                if not 0x21 <= symbol.value[i] <= 0x7E:
+                    break
+            else:
+                return self.market.define(
+                    name_of(symbol, 0) | (<uint64_t>1 << 63), <const char*>symbol.value,
+                    symbol.length,
+                )
+        count(self.market.counters, FEED_BAD_RECORDS, 1)
+        return -1
+
+    cdef void _clear(self, int32_t instrument, int64_t time) noexcept nogil:
+        self.market.clear_instrument(instrument, time)
+        memset(&self.quotes[instrument], 0, sizeof(Quote))
+        self.styles[instrument] = BY_LEVEL
+
+    cdef void _close(self, Entry* entry, Reading* reading) noexcept nogil:
+        """An entry is complete: into the market with it."""
+        if not entry.open:
+            return
+        entry.open = False
+        if entry.parts & BAD:
+            count(self.market.counters, FEED_BAD_RECORDS, 1)
+        elif reading.instrument < 0:
+            count(self.market.counters, FEED_UNKNOWN_SYMBOLS, 1)
+        elif entry.kind == TRADE:
+            self._trade(entry, reading)
+        elif entry.kind == OFFER_BID or entry.kind == OFFER_ASK or entry.kind == NO_KIND:
+            self._quote(entry, reading)
+        elif entry.kind == CLOSING and entry.parts & HAS_PRICE and entry.action != DELETE:
+            self.market.set_previous_close(reading.instrument, entry.price)
+        elif entry.kind == EMPTY_BOOK:
+            self._clear(reading.instrument, reading.sent)
+            self.styles[reading.instrument] = BY_ORDER
+
+    # Trades
+
+    cdef void _trade(self, Entry* entry, Reading* reading) noexcept nogil:
+        cdef Values* values = &self.market.publisher.entries[reading.instrument].values
+        cdef int64_t time = entry_time(entry, reading.sent)
+        cdef uint64_t match = name_of(&entry.id, reading.instrument) if entry.id.length else 0
+        if reading.kind == SNAPSHOT:
+            # The last trade, told again with each refresh: a change of it counts, and no more.
+            if entry.price != values.price or entry.size != values.size or (
+                entry.time_of_day >= 0 and time != values.exchange_time
+            ):
+                self.market.trade(
+                    reading.instrument, entry.price, entry.size, 0,
+                    entry.flags & TRADE_SETS_LAST, time, reading.received,
+                )
+        elif entry.action == NEW:
+            self.market.trade(
+                reading.instrument, entry.price, entry.size, match, entry.flags, time,
+                reading.received,
+            )
+        elif entry.action == DELETE:
+            self.market.break_trade(reading.instrument, self._old_match(entry, match, reading),
+                                    time)
+        else:
+            self.market.correct_trade(
+                reading.instrument, self._old_match(entry, match, reading), entry.price,
+                entry.size, time,
+            )
+
+    cdef uint64_t _old_match(self, Entry* entry, uint64_t match, Reading* reading) noexcept nogil:
+        if entry.reference.length:
+            return name_of(&entry.reference, reading.instrument)
+        return match
+
+    # Bids and offers
+
+    cdef void _quote(self, Entry* entry, Reading* reading) noexcept nogil:
+        cdef int32_t instrument = reading.instrument
+        if self.top_of_book:
+            self._best(entry, instrument, reading.sent)
+        elif reading.kind == SNAPSHOT:
+            if entry.id.length and self.styles[instrument] == BY_LEVEL:
+                # Ids in a snapshot: the book is one of orders from here on.
+                self.styles[instrument] = BY_ORDER
+            if self.styles[instrument] == BY_ORDER and entry.id.length:
+                self._order(entry, instrument, reading.sent)
+            else:
+                self._level(entry, instrument, reading.sent)
+        elif entry.id.length and self.styles[instrument] == BY_ORDER:
+            self._order(entry, instrument, reading.sent)
+        elif entry.reference.length and self.styles[instrument] == BY_ORDER:
+            self._order(entry, instrument, reading.sent)
+        else:
+            self._level(entry, instrument, reading.sent)
+
+    cdef void _best(self, Entry* entry, int32_t instrument, int64_t time) noexcept nogil:
+        cdef Quote* quote = &self.quotes[instrument]
+        cdef bint gone = entry.action == DELETE or not entry.size
+        if entry.kind == NO_KIND or (not gone and not entry.parts & HAS_PRICE):
+            count(self.market.counters, FEED_BAD_ORDERS, 1)
+            return
+        if entry.kind == OFFER_BID:
+            # A late delete of a bid that was replaced since must not take the new one.
+            if gone and entry.parts & HAS_PRICE and entry.price != quote.bid:
+                return
+            quote.bid = 0 if gone else entry.price
+            quote.bid_size = 0 if gone else entry.size
+        else:
+            if gone and entry.parts & HAS_PRICE and entry.price != quote.ask:
+                return
+            quote.ask = 0 if gone else entry.price
+            quote.ask_size = 0 if gone else entry.size
+        self.market.set_quote(
+            instrument, quote.bid, quote.bid_size, quote.ask, quote.ask_size, time
+        )
+
+    cdef void _level(self, Entry* entry, int32_t instrument, int64_t time) noexcept nogil:
+        if not entry.parts & HAS_PRICE or entry.kind == NO_KIND:
+            count(self.market.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        self.market.set_level(
+            instrument, ASK if entry.kind == OFFER_ASK else BID, entry.price,
+            0 if entry.action == DELETE else entry.size, time,
+        )
+
+    cdef void _order(self, Entry* entry, int32_t instrument, int64_t time) noexcept nogil:
+        """By id. A new entry of a known id replaces it; a change needs to say only what changed."""
+        cdef uint64_t name = name_of(&entry.id, instrument) if entry.id.length else 0
+        cdef uint64_t old = name
+        cdef Order* order
+        cdef Side side = ASK if entry.kind == OFFER_ASK else BID
+        if entry.reference.length:
+            old = name_of(&entry.reference, instrument)
+            name = name if name else old
+        if entry.action == DELETE:
+            self.market.delete_order(name if self.market.book.find(name) != NULL else old, time)
+            return
+        order = self.market.book.find(old)
+        if order != NULL:
+            side = <Side>side_of(order) if entry.kind == NO_KIND else side
+            if not entry.parts & HAS_PRICE:
+                entry.price = order.price
+            if not entry.parts & HAS_SIZE:
+                entry.size = order.size
+            if old == name and side == <Side>side_of(order):
+                self.market.modify_order(name, entry.size, entry.price, time)
+                return
+            self.market.delete_order(old, time)
+        elif entry.kind == NO_KIND or not entry.parts & HAS_PRICE:
+            count(self.market.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        self.market.add_order(instrument, name, side, entry.size, entry.price, time)
+
+
+cdef inline void open_entry(Entry* entry) noexcept nogil:
+    memset(entry, 0, sizeof(Entry))
+    entry.open = True
+    entry.action = NEW
+    entry.flags = TRADE_REGULAR
+    entry.time_of_day = -1
+
+
+cdef inline bint same_day(const uint8_t* text, const uint8_t* known) noexcept nogil:
+    cdef uint64_t one, other
+    memcpy(&one, text, 8)
+    memcpy(&other, known, 8)
+    return one == other
+
+
+cdef inline size_t clock_length(const Field* field) noexcept nogil:
+    """Of an MDEntryTime without a time zone mark, which is UTC anyway."""
+    return field.length - 1 if field.length and field.value[field.length - 1] == c"Z" else (
+        field.length
+    )
+
+
+cdef int64_t entry_time(const Entry* entry, int64_t sent) noexcept nogil:
+    """When an entry happened, ns; SendingTime if it does not say."""
+    cdef int64_t time
+    if entry.time_of_day < 0:
+        return sent
+    if entry.midnight:
+        return entry.midnight + entry.time_of_day
+    time = sent - sent % DAY + entry.time_of_day
+    return time - DAY if time > sent + TOLERANCE else time
+
+
+cdef uint32_t trade_flags(const uint8_t* text, size_t length) noexcept nogil:
+    """What a trade with these conditions (277, one letter each with blanks between) updates, as
+    the consolidated tape has it."""
+    cdef uint32_t flags = TRADE_REGULAR
+    cdef size_t i
+    for i in range(0, length, 2):
+        if i + 1 < length and text[i + 1] != c" ":
+            break
+        if (text[i] == c"A" or text[i] == c"B" or text[i] == c"C" or text[i] == c"D"
+                or text[i] == c"J" or text[i] == c"L"):
+            # cash, average price, next day, seller
+            flags &= TRADE_COUNTS_VOLUME
+        elif text[i] == c"K" or text[i] == c"M":
+            # opened late, sold out of sequence
+            flags &= TRADE_COUNTS_VOLUME | TRADE_SETS_RANGE
+    return flags
+
+
+cdef uint64_t name_of(const Field* text, int32_t instrument) noexcept nogil:
+    """A number for an id of an instrument: 64 bits of a multiplicative hash, never 0."""
+    cdef uint64_t name = (<uint64_t>instrument + 1) * <uint64_t>0x9E3779B97F4A7C15ULL
+    cdef uint64_t word
+    cdef size_t left = text.length
+    cdef const uint8_t* at = text.value
+    while left:
+        word = 0
+        memcpy(&word, at, min(left, <size_t>8))
+        name = (name ^ word ^ left) * <uint64_t>0xFF51AFD7ED558CCDULL
+        name ^= name >> 32
+        at += min(left, <size_t>8)
+        left -= min(left, <size_t>8)
+    return name if name else 1
