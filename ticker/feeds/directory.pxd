@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
+from ticker.feeds.pages cimport prefetch
 from ticker.shm.table cimport TableWriter
 
 
@@ -33,8 +34,19 @@ cdef class Directory:
     cdef uint32_t _symbol_slot(self, const char* symbol, size_t length) noexcept nogil
 
 
+cdef inline uint32_t slot_of(Directory directory, uint64_t key) noexcept nogil:
+    """The slot where a large key is looked for first (Knuth's multiplicative hash)."""
+    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32) & directory.key_mask
+
+
 cdef inline int32_t row_of(Directory directory, uint64_t key) noexcept nogil:
     """The row of the feed's own number, or a NoRow."""
     if key < DIRECT_KEYS:
         return directory.direct[key]
     return directory.row_of_large_key(key)
+
+
+cdef inline void prefetch_key(Directory directory, uint64_t key) noexcept nogil:
+    """Where the row of this number will be looked up soon."""
+    if key >= DIRECT_KEYS:
+        prefetch(&directory.keys[slot_of(directory, key)])

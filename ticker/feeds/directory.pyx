@@ -44,7 +44,7 @@ cdef class Directory:
         free(self.symbols)
 
     cdef int32_t row_of_large_key(self, uint64_t key) noexcept nogil:
-        cdef uint32_t slot = <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32)
+        cdef uint32_t slot = slot_of(self, key)
         cdef KeySlot* found
         cdef uint32_t probe
         for probe in range(self.key_mask + 1):
@@ -61,7 +61,7 @@ cdef class Directory:
 
     cdef void bind(self, uint64_t key, int32_t row) noexcept nogil:
         """From now on the feed's number `key` means this row (or NoRow)."""
-        cdef uint32_t slot = <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15ULL) >> 32)
+        cdef uint32_t slot = slot_of(self, key)
         cdef KeySlot* found
         cdef uint32_t probe
         if key < DIRECT_KEYS:

@@ -6,6 +6,7 @@ from ticker.feeds.endian cimport le64
 from ticker.feeds.protocol cimport Protocol
 
 cdef enum:
+    COMING = 4
     PRICE_UNITS = 100000               # 1e-9 units in one of IEX's 1e-4
     QUOTE_UPDATE = 0x51                # Q, TOPS only
     LEVEL_BUY = 0x38                   # 8, DEEP only
@@ -31,6 +32,9 @@ cdef class IexProtocol(Protocol):
     cdef uint8_t[256] lengths          # of each type in bytes, its shortest; 0: no such type
     cdef uint64_t[256] seen
     cdef uint32_t rows
+    cdef uint64_t[COMING] coming       # symbols announced and not yet looked up
+    cdef uint64_t announced
+    cdef bint fresh                    # nothing has come since the session began
     cdef uint8_t* states               # per row: TradingStatus of the last H, OPERATIONAL_HALT
 
     # What only one of the two protocols has; `data` is as long as its type asks.

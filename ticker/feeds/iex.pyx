@@ -20,6 +20,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.directory cimport prefetch_key
 from ticker.feeds.endian cimport le32, le64
 from ticker.feeds.market cimport TRADE_COUNTS_VOLUME, TRADE_REGULAR, Market
 from ticker.feeds.protocol cimport Protocol
@@ -111,12 +112,14 @@ cdef class IexProtocol(Protocol):
         self.seen[kind] += 1
         self.market.received = receive_time
         time = <int64_t>le64(data + 2)
+        if kind == SYSTEM_EVENT:
+            self._system_event(data[1], time)
+            return
+        self.fresh = False
         if kind == QUOTE_UPDATE or kind == LEVEL_BUY or kind == LEVEL_SELL:
             self.update(kind, data, time, receive_time)
         elif kind == TRADE_REPORT:
             self._trade(data, time, receive_time)
-        elif kind == SYSTEM_EVENT:
-            self._system_event(data[1], time)
         else:
             self._rare(kind, data, time)
 
@@ -126,13 +129,19 @@ cdef class IexProtocol(Protocol):
         pass
 
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
-        if length >= SYMBOL + SYMBOL_LENGTH and (
-            data[0] == QUOTE_UPDATE or data[0] == LEVEL_BUY or data[0] == LEVEL_SELL
-            or data[0] == TRADE_REPORT
-        ):
-            self.market.prefetch_instrument(le64(data + SYMBOL))
+        """Its symbol is looked up when COMING more were announced: by then the place is near."""
+        cdef uint64_t key
+        cdef uint64_t* place = &self.coming[self.announced % COMING]
+        if length < SYMBOL + SYMBOL_LENGTH or data[0] == SYSTEM_EVENT:
+            return
+        key = le64(data + SYMBOL)
+        prefetch_key(self.market.directory, key)
+        self.market.prefetch_instrument(place[0])
+        place[0] = key
+        self.announced += 1
 
     cdef void restart(self) noexcept nogil:
+        self.fresh = True
         memset(self.states, 0, self.rows)
         self.market.start_session(self.midnight_ns)
 
@@ -190,7 +199,7 @@ cdef class IexProtocol(Protocol):
             self.market.break_trade(instrument, le64(data + 30), time)
 
     cdef void _system_event(self, uint8_t event, int64_t time) noexcept nogil:
-        if event == c"O":
+        if event == c"O" and not self.fresh:
             # Start of messages: trade ids are the day's own.
             self.restart()
         elif event == c"E" or event == c"C":

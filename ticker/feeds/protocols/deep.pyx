@@ -93,7 +93,7 @@ cdef class Deep(IexProtocol):
         for i in range(self.waiting):
             update = &self.updates[i]
             if (instrument < 0 or update.instrument == instrument
-                    or time - update.time >= WAITING_NS):
+                    or <int64_t>(<uint64_t>time - <uint64_t>update.time) >= WAITING_NS):
                 self.market.set_level(
                     update.instrument, update.side, update.price, update.size, update.time
                 )
