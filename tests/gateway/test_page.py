@@ -305,7 +305,10 @@ def test_symbols_are_added_removed_and_kept(server: str, tmp_path: Path) -> None
         await page.until(f"{SYMBOLS}.length === 10")
         await page.run("document.querySelector('tr[data-symbol=MSFT] .remove').click()")
         await page.until(f"!{SYMBOLS}.includes('MSFT')")
-        await page.run("[...document.querySelectorAll('#notices button')].at(-1).click()")
+        notice = "[...document.querySelectorAll('#notices button')].find((each) => "
+        notice += "each.parentElement.innerText.startsWith('MSFT removed'))"
+        await page.until(f"!!{notice}")
+        await page.run(f"{notice}.click()")
         await page.until(f"{SYMBOLS}[1] === 'MSFT'")
         await page.run("document.querySelector('tr[data-symbol=AAPL] .remove').click()")
         kept = await page.run(SYMBOLS)
