@@ -6,6 +6,7 @@ A connection's number is its place in the table; a freed place is used again.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.gateway.frames cimport FrameLimits, FrameReader
+from ticker.shm.header cimport Mapping
 
 
 cdef enum ConnectionState:
@@ -67,6 +68,7 @@ cdef class ConnectionTable:
     cdef FrameLimits limits
     cdef uint32_t max_outbound
     cdef uint8_t* scratch
+    cdef Mapping mapping         # keeps `counters` mapped
     cdef uint64_t* counters
     cdef object handler
     cdef int64_t now

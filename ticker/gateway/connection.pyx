@@ -51,6 +51,7 @@ cdef class ConnectionTable:
         max_fragments: int = 100,
     ) -> None:
         self.handler = handler
+        self.mapping = counters
         self.counters = counters.counters
         self.capacity = capacity
         self.limits.max_message = max_message

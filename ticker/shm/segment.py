@@ -67,6 +67,13 @@ def private_feed(geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     return mapping
 
 
+def private_gateway(now_ns: int) -> Mapping:
+    """A gateway segment in anonymous memory, for the echo program: the same code, no name."""
+    mapping = Mapping(mmap.mmap(-1, segment_size(KIND_GATEWAY)), True)
+    mapping.format(KIND_GATEWAY, 0, now_ns)
+    return mapping
+
+
 def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool = False) -> Mapping:
     """Map an existing segment after checking all that can be checked.
 

@@ -1,0 +1,1 @@
+"""Public compliance suites, run against the gateway's frame code."""

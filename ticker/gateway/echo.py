@@ -1,0 +1,97 @@
+"""An echo server over the gateway's own connections and frames, for compliance suites.
+
+Law: nothing here touches a frame or a handshake; it answers a message with the same message.
+`python -m ticker.gateway.echo --port 9001`, then point the suite to ws://127.0.0.1:9001/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+
+import click
+import uvloop
+
+from ticker.clock import now_ns
+from ticker.gateway.frames import frame
+from ticker.gateway.handshake import parse_head, upgrade
+from ticker.gateway.problems import Refusal
+from ticker.gateway.reception import Connections
+from ticker.shm.segment import private_gateway
+
+NS = 1_000_000_000
+TEXT, BINARY = 1, 2
+EXPIRE = 0.5  # s between two looks at the deadlines
+MAX_MESSAGE = 16 << 20  # suites send some MiB at a time
+CAPACITY = 1000
+
+
+class Echo:
+    """Handler of its Connections (reception.pyx): every path is a stream, no subprotocol."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
+        self.loop = loop
+        self.connections = Connections(
+            self,
+            private_gateway(now_ns()),
+            capacity=CAPACITY,
+            max_message=MAX_MESSAGE,
+            max_outbound=4 * MAX_MESSAGE,
+            slow_timeout=10 * NS,
+            ping_interval=45 * NS,
+            head_timeout=5 * NS,
+        )
+        self.connections.listen(listener.fileno())
+        loop.add_reader(self.connections.epoll_fd, self._on_sockets)
+        self._look_at_deadlines()
+
+    def on_head(self, number: int, data: bytes) -> None:
+        """Bytes of a request head: answer the handshake once it is whole."""
+        try:
+            head = parse_head(data)
+            if head is not None:
+                self.connections.open(number, upgrade(head))
+        except Refusal as refusal:
+            self.connections.refuse(number, refusal.raw_response())
+
+    def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
+        """A whole message: the same back."""
+        self.connections.send(number, frame(TEXT if is_text else BINARY, payload))
+
+    def on_closed(self, number: int) -> None:
+        """Nothing is kept by connection."""
+
+    def _on_sockets(self) -> None:
+        self.connections.poll(now_ns())
+        self.connections.reap()
+
+    def _look_at_deadlines(self) -> None:
+        self.connections.expire(now_ns())
+        self.connections.reap()
+        self.loop.call_later(EXPIRE, self._look_at_deadlines)
+
+
+async def _serve(host: str, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    with socket.create_server((host, port), backlog=128) as listener:
+        listener.setblocking(False)
+        echo = Echo(loop, listener)
+        click.echo(f"echo serves on ws://{host}:{listener.getsockname()[1]}/")
+        await stopped.wait()
+        loop.remove_reader(echo.connections.epoll_fd)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9001, show_default=True, help="Port; 0 takes a free one.")
+def main(host: str, port: int) -> None:
+    """Echo every WebSocket message, with the gateway's own frame code; for compliance suites."""
+    uvloop.run(_serve(host, port))
+
+
+if __name__ == "__main__":
+    main()
