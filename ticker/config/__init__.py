@@ -20,26 +20,26 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta
 
+from ticker.config.access import (
+    AccessConfig,
+    AuthConfig,
+    JwtConfig,
+    TlsConfig,
+    TokenConfig,
+    access_problems,
+)
+from ticker.config.section import Count, Name, Port, Seconds, Section, Text
 from ticker.errors import ConfigError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = PACKAGE / "ticker.toml"
 MAPPINGS = PACKAGE / "feeds" / "mappings"
 SCHEMES = ("ws", "wss", "http", "https", "tcp")
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
-Text = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,100}\Z")]
 EntryKind = Annotated[str, Meta(pattern=r"^[0-9A-Z]\Z")]
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of ticker.toml."""
-
-
-class ServerConfig(_Section, frozen=True, kw_only=True):
+class ServerConfig(Section, frozen=True, kw_only=True):
     """The server as a whole; `instance` names its shared memory, port 0 takes a free one."""
 
     instance: Name = "default"
@@ -49,7 +49,7 @@ class ServerConfig(_Section, frozen=True, kw_only=True):
     log: Literal["auto", "pretty", "json"] = "auto"
 
 
-class GatewayConfig(_Section, frozen=True, kw_only=True):
+class GatewayConfig(Section, frozen=True, kw_only=True):
     """What a gateway worker grants to its clients; times in seconds, sizes in bytes."""
 
     flush_interval: Annotated[float, Meta(ge=0.001, le=60)] = 0.1
@@ -63,7 +63,7 @@ class GatewayConfig(_Section, frozen=True, kw_only=True):
     max_connections: Count = 18_000
 
 
-class SimulatorConfig(_Section, frozen=True, kw_only=True):
+class SimulatorConfig(Section, frozen=True, kw_only=True):
     """The simulated exchange that the supervisor starts for a feed; `rate` in messages/s."""
 
     symbols: Annotated[int, Meta(ge=1, le=60_000)] = 200
@@ -72,7 +72,7 @@ class SimulatorConfig(_Section, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0)] = 1
 
 
-class FixConfig(_Section, frozen=True, kw_only=True):
+class FixConfig(Section, frozen=True, kw_only=True):
     """A FIX session as its initiator, and what it subscribes to; `lines` of the feed are the
     venue's address and its backup's. The password is in the environment variable `password_env`."""
 
@@ -82,7 +82,7 @@ class FixConfig(_Section, frozen=True, kw_only=True):
     heartbeat: Annotated[int, Meta(ge=1, le=3600)] = 30
     username: str = ""
     password_env: str | None = None
-    logon_fields: dict[str, Text] = {}
+    logon_fields: dict[str, Text] = msgspec.field(default_factory=dict)
     reset_on_logon: bool = False
     sequence_file: str | None = None
     tls: bool = False
@@ -97,7 +97,7 @@ class FixConfig(_Section, frozen=True, kw_only=True):
     size_decimals: Annotated[int, Meta(ge=0, le=18)] = 0
 
 
-class FeedConfig(_Section, frozen=True, kw_only=True):
+class FeedConfig(Section, frozen=True, kw_only=True):
     """One exchange feed: where its packets come from, how to read them, how much to keep.
 
     Without a session it is the protocol's own.
@@ -111,8 +111,8 @@ class FeedConfig(_Section, frozen=True, kw_only=True):
     url: str | None = None
     mapping: str | None = None
     symbols: tuple[str, ...] = ()
-    credentials: dict[str, str] = {}
-    headers: dict[str, str] = {}
+    credentials: dict[str, str] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     poll_interval: Seconds = 1.0
     batch: Count = 100
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
@@ -132,11 +132,14 @@ class FeedConfig(_Section, frozen=True, kw_only=True):
     fix: FixConfig | None = None
 
 
-class Config(_Section, frozen=True, kw_only=True):
+class Config(Section, frozen=True, kw_only=True):
     """All of ticker.toml."""
 
     server: ServerConfig = ServerConfig()
     gateway: GatewayConfig = GatewayConfig()
+    tls: TlsConfig | None = None
+    access: AccessConfig = AccessConfig()
+    auth: AuthConfig | None = None
     feeds: tuple[FeedConfig, ...] = ()
 
 
@@ -200,7 +203,7 @@ def _convert(tree: dict[str, Any]) -> Config:
         raise ConfigError(f"{path}: {what[0].lower()}{what[1:]}") from None
 
 
-def _unknown_keys(tree: object, struct: type[_Section], path: str) -> Iterator[str]:
+def _unknown_keys(tree: object, struct: type[Section], path: str) -> Iterator[str]:
     """A message for each key, at any depth, that is no field of its struct."""
     if not isinstance(tree, dict):
         return
@@ -220,9 +223,14 @@ def _unknown_keys(tree: object, struct: type[_Section], path: str) -> Iterator[s
             yield from _unknown_keys(value, inner, here)
 
 
-_TABLES: dict[tuple[type[_Section], str], type[_Section]] = {
+_TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "server"): ServerConfig,
     (Config, "gateway"): GatewayConfig,
+    (Config, "tls"): TlsConfig,
+    (Config, "access"): AccessConfig,
+    (Config, "auth"): AuthConfig,
+    (AuthConfig, "tokens"): TokenConfig,
+    (AuthConfig, "jwt"): JwtConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
@@ -235,6 +243,7 @@ def _problems(config: Config) -> Iterator[str]:
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
+    yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     for index, feed in enumerate(config.feeds):
         for problem in _feed_problems(feed):
             yield f"feeds[{index}].{problem}"
