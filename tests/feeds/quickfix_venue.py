@@ -8,11 +8,19 @@ Says what happens on its output, a line each; does what its input says:
     snapshot FIELDS...      35=W
     skip N                  the next sequence number is N greater: N numbers are never sent
     reset N                 SequenceReset without gap fill, the next number is N
+    fill N                  SequenceReset with gap fill, unasked, the next number is N
+    forget N                expects a number that is N lower: asks for what it had already
     test                    a TestRequest
     drop                    closes the connection without a word
+    logout                  says good-bye
     quit
+
+One thread does it all: QuickFIX in a thread of its own holds its session's lock when it calls
+back into Python, which a command may be waiting for with the interpreter's.
 """
 
+import os
+import select
 import sys
 import warnings
 from pathlib import Path
@@ -101,8 +109,15 @@ class Venue(quickfix.Application):
         elif what == "reset":
             self.message("4", f"36={rest}")
             session.setNextSenderMsgSeqNum(int(rest))
+        elif what == "fill":
+            self.message("4", f"36={rest}|123=Y")
+            session.setNextSenderMsgSeqNum(int(rest))
+        elif what == "forget":
+            session.setNextTargetMsgSeqNum(session.getExpectedTargetNum() - int(rest))
         elif what == "drop":
             session.disconnect()
+        elif what == "logout":
+            session.logout()
         say(f"done {what}")
 
 
@@ -115,12 +130,18 @@ def main() -> None:
     settings = quickfix.SessionSettings(str(path))
     venue = Venue()
     acceptor = quickfix.SocketAcceptor(venue, quickfix.FileStoreFactory(settings), settings)
-    acceptor.start()
+    acceptor.poll()
     say("ready")
-    for line in sys.stdin:
-        if line.strip() == "quit":
+    commands = b""
+    while acceptor.poll():
+        if not select.select([sys.stdin], [], [], 0.002)[0]:
+            continue
+        read = os.read(sys.stdin.fileno(), 1 << 16)
+        *lines, commands = (commands + read).split(b"\n")
+        for line in lines:
+            venue.do(line.decode())
+        if not read or b"quit" in lines:
             break
-        venue.do(line.rstrip("\n"))
     acceptor.stop(True)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,43 +25,10 @@ from ticker.shm.table import PriceTable
 SECOND = 1_000_000_000
 PATIENCE = 10.0
 
+At = Callable[..., AbstractAsyncContextManager[Any]]
+Until = Callable[[Callable[[], Any]], Awaitable[None]]
+
 pytestmark = pytest.mark.slow
-
-
-class Venue:
-    """The program quickfix_venue.py, and what it has said so far."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.port = port
-        self.said: list[str] = []
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
-            self.said.append(line.decode().rstrip())
-
-    async def do(self, command: str) -> None:
-        assert self.process.stdin is not None
-        done = f"done {command.split()[0]}"
-        before = self.said.count(done)
-        self.process.stdin.write(command.encode() + b"\n")
-        await until(lambda: self.said.count(done) > before)
-
-    def heard(self, *fields: str) -> int:
-        """Messages that it received or sent with all of these fields."""
-        return sum(all(f"|{field}|" in line for field in fields) for line in self.said)
-
-    async def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        try:
-            await asyncio.wait_for(self.process.wait(), PATIENCE)
-        except TimeoutError:
-            self.process.kill()
-            await self.process.wait()
-        await self._reading
 
 
 class Line(FixConnection):
@@ -96,7 +61,7 @@ class Client:
         self.table = PriceTable(self.mapping)
         self.lost: set[int] = set()
 
-    async def connect(self, venue: Venue) -> Line:
+    async def connect(self, venue: Any) -> Line:
         _, line = await asyncio.get_running_loop().create_connection(
             lambda: Line(self.session, self.store), "127.0.0.1", venue.port
         )
@@ -115,41 +80,9 @@ class Client:
         return Counters(self.mapping)[name]
 
     async def price(self, price: int) -> None:
-        await until(lambda: self.row().get("price") == price * SECOND)
-
-
-async def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def venue_at(folder: Path, begin: str) -> AsyncIterator[Venue]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("quickfix_venue.py")),
-        str(port),
-        str(folder),
-        begin,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    venue = Venue(process, port)
-    try:
-        await until(lambda: "ready" in venue.said)
-        yield venue
-    finally:
-        await venue.close()
-
-
-@pytest.fixture(autouse=True)
-def quickfix(require: Callable[[object, str], None]) -> None:
-    require(find_spec("quickfix"), "the package quickfix is not installed")
+        async with asyncio.timeout(PATIENCE):
+            while self.row().get("price") != price * SECOND:
+                await asyncio.sleep(0.005)
 
 
 @pytest.fixture(params=["FIX.4.4", "FIX.4.2"])
@@ -168,9 +101,11 @@ def trade(price: int, identity: int) -> str:
     return f"incremental 279=0|269=2|278=T{identity}|55=AAPL|270={price}|271=100"
 
 
-def test_logon_snapshot_stream_heartbeats_and_logout(tmp_path: Path, options: FixOptions) -> None:
+def test_logon_snapshot_stream_heartbeats_and_logout(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             client = Client(options)
             line = await client.connect(venue)
             await until(lambda: client.session.logged_on)
@@ -193,9 +128,11 @@ def test_logon_snapshot_stream_heartbeats_and_logout(tmp_path: Path, options: Fi
     asyncio.run(run())
 
 
-def test_a_lost_message_comes_again(tmp_path: Path, options: FixOptions) -> None:
+def test_a_lost_message_comes_again(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             client = Client(options)
             line = await client.connect(venue)
             await until(lambda: client.session.logged_on)
@@ -218,9 +155,11 @@ def test_a_lost_message_comes_again(tmp_path: Path, options: FixOptions) -> None
     asyncio.run(run())
 
 
-def test_numbers_that_were_never_sent_are_filled(tmp_path: Path, options: FixOptions) -> None:
+def test_numbers_that_were_never_sent_are_filled(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             client = Client(options)
             line = await client.connect(venue)
             await until(lambda: venue.heard("35=V") == 1)
@@ -240,10 +179,10 @@ def test_numbers_that_were_never_sent_are_filled(tmp_path: Path, options: FixOpt
 
 
 def test_a_new_connection_goes_on_where_the_last_one_broke(
-    tmp_path: Path, options: FixOptions
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
 ) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             store = SequenceStore(tmp_path / "numbers", "test")
             client = Client(options, store)
             line = await client.connect(venue)
@@ -273,9 +212,11 @@ def test_a_new_connection_goes_on_where_the_last_one_broke(
     asyncio.run(run())
 
 
-def test_both_start_over_with_a_logon_that_says_so(tmp_path: Path, options: FixOptions) -> None:
+def test_both_start_over_with_a_logon_that_says_so(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             client = Client(replace(options, reset_on_logon=True))
             for turn in (1, 2):
                 line = await client.connect(venue)
@@ -291,9 +232,11 @@ def test_both_start_over_with_a_logon_that_says_so(tmp_path: Path, options: FixO
     asyncio.run(run())
 
 
-def test_a_number_that_is_too_low_is_put_right(tmp_path: Path, options: FixOptions) -> None:
+def test_a_number_that_is_too_low_is_put_right(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
     async def run() -> None:
-        async with venue_at(tmp_path, options.begin_string) as venue:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
             client = Client(options)
             line = await client.connect(venue)
             await until(lambda: client.session.logged_on)
@@ -308,5 +251,101 @@ def test_a_number_that_is_too_low_is_put_right(tmp_path: Path, options: FixOptio
             await until(lambda: client.session.logged_on)
             line.logout()
             await line.closed
+
+    asyncio.run(run())
+
+
+def test_what_the_venue_has_forgotten_is_sent_again(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
+    """Its resend request: session messages as one gap fill, the subscription as it was."""
+
+    async def run() -> None:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: venue.heard("35=V") == 1)
+            sent = client.session.next_sequence_out - 1
+            assert sent == 2
+            await venue.do("forget 2")
+            await until(lambda: venue.heard("35=2", "7=1") == 1)
+            await until(lambda: venue.heard("35=4", "34=1", "43=Y", "123=Y", "36=2") == 1)
+            await until(lambda: venue.heard("35=V", "34=2", "43=Y") == 1)
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            assert client.session.logged_on
+            line.logout()
+            await line.closed
+
+    asyncio.run(run())
+
+
+def test_a_gap_fill_that_nobody_asked_for(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
+    async def run() -> None:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: venue.heard("35=V") == 1)
+            following = client.session.next_expected_sequence + 50
+            await venue.do(f"fill {following}")
+            await venue.do(trade(11, 1))
+            await client.price(11)
+            assert client.session.next_expected_sequence > following
+            assert client.counter("gaps") == client.counter("lost_messages") == 0
+            line.logout()
+            await line.closed
+
+    asyncio.run(run())
+
+
+def test_a_venue_that_falls_silent_is_asked_then_left(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
+    """The process is stopped: its connection stands, and nothing comes."""
+
+    async def run() -> None:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: venue.heard("35=V") == 1)
+            for lasts in (False, True):
+                before = client.session.next_sequence_out
+                venue.process.send_signal(signal.SIGSTOP)
+                try:
+                    if lasts:
+                        await line.closed
+                    else:
+                        await until(
+                            lambda last=before: (
+                                client.session._tested_at
+                                and (client.session.next_sequence_out > last)
+                            )
+                        )
+                finally:
+                    venue.process.send_signal(signal.SIGCONT)
+                if not lasts:
+                    await until(lambda: venue.heard("35=0", "112=TEST") == 1)
+                    await venue.do(trade(11, 1))
+                    await client.price(11)
+                    assert client.session.logged_on
+            assert not client.session.logged_on
+
+    asyncio.run(run())
+
+
+def test_a_venue_says_good_bye(
+    tmp_path: Path, options: FixOptions, quickfix_at: At, until: Until
+) -> None:
+    async def run() -> None:
+        async with quickfix_at(tmp_path, options.begin_string) as venue:
+            client = Client(options)
+            line = await client.connect(venue)
+            await until(lambda: venue.heard("35=V") == 1)
+            await venue.do("logout")
+            await line.closed
+            await until(lambda: "logout" in venue.said and venue.heard("35=5") == 2)
+            assert not client.session.logged_on
 
     asyncio.run(run())

@@ -14,6 +14,7 @@ from ticker.clock import now_ns
 from ticker.config import FeedConfig, load, parse_address, session_date
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
+from ticker.feeds.fix_worker import FixFeed
 from ticker.feeds.pipeline import Pipeline, build
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.stream_worker import StreamFeed
@@ -26,6 +27,8 @@ from ticker.shm.table import PriceTable
 
 LOOK = 0.05
 """s between two looks at what came."""
+GOOD_BYE = 5.0
+"""s at most for the logout of a session."""
 SECOND = 1_000_000_000
 STATES = ("unknown", "trading", "halted", "paused", "quote only", "closed")
 TRADE, PRINT, QUOTE, STATUS, CORRECTION = 1, 2, 3, 4, 5
@@ -44,7 +47,8 @@ def command() -> None:
 @click.option("--lines", "most", default=200, type=click.IntRange(0), help="Events to print.")
 def test(name: str, path: Path | None, seconds: float, most: int) -> None:
     """Connect to the feed NAME as `ticker serve` would, print what it decodes, and say at the
-    end what was skipped and why. Nothing is served, and no running server is touched."""
+    end what was skipped and why. Nothing is served, and no running server is touched: a FIX
+    session that one is logged on to is refused, as its venue takes an identity only once."""
     config = load(path)
     feeds = {feed.name: feed for feed in config.feeds}
     if name not in feeds:
@@ -52,7 +56,9 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
     feed = feeds[name]
     segment = private_feed(Geometry(feed.rows, feed.rings, feed.ring_capacity), 1, now_ns())
     events = Events(segment, most)
-    if feed.url is not None:
+    if feed.fix is not None:
+        pipeline = _listen_to_fix(feed, segment, seconds, events.show)
+    elif feed.url is not None:
         pipeline = _listen_to_stream(feed, segment, seconds, events.show)
     else:
         pipeline = _listen_to_datagrams(feed, segment, seconds, events.show)
@@ -80,6 +86,32 @@ def _listen_to_stream(
 
     asyncio.run(listen())
     return feed.pipeline
+
+
+def _listen_to_fix(
+    config: FeedConfig, segment: Mapping, seconds: float, show: Callable[[], None]
+) -> Pipeline:
+    """Log on, with the numbers of the feed's own file, listen, and log out."""
+
+    async def listen() -> Pipeline:
+        feed = FixFeed(config, segment)
+        try:
+            work = asyncio.ensure_future(feed.run())
+            end = time.monotonic() + seconds
+            while not work.done() and time.monotonic() < end:
+                await asyncio.sleep(min(LOOK, seconds))
+                feed.pipeline.market.publish(now_ns())
+                show()
+            feed.stop()
+            await asyncio.wait((work,), timeout=GOOD_BYE)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            feed.pipeline.market.publish(now_ns())
+            return feed.pipeline
+        finally:
+            feed.close()
+
+    return asyncio.run(listen())
 
 
 def _listen_to_datagrams(

@@ -2,17 +2,23 @@
 
 The session knows the rules (sessions/fix.py); this connects, reconnects with growing patience,
 keeps the sequence numbers in their file before anything is sent, and gives signs of life.
+
+Law: one process of a machine logs on under one identity, `ticker feed test` or a worker: a venue
+drops the one or the other, and the numbers of both would be wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import hashlib
 import os
 import signal
+import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvloop
@@ -29,7 +35,8 @@ from ticker.feeds.sessions.fix import Fix, FixOptions, Phase
 from ticker.feeds.worker import FeedContext, ringer_of
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import KIND_FEED, Mapping
 from ticker.shm.segment import attach
 
 log = structlog.get_logger()
@@ -70,8 +77,8 @@ class FixConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are asyncio's in all but their bases.
+        self._transport = cast(asyncio.Transport, transport)
         self.session.connected(self.clock())
         self.run()
 
@@ -114,30 +121,45 @@ class FixConnection(asyncio.Protocol):
             self._timer = self.loop.call_later(max(deadline - now, 0) / SECOND, self.run)
 
 
-class FixWorker:
-    """A feed's connection, its pipeline and its signs of life."""
+class FixFeed:
+    """A feed's pipeline, and the connection that fills it.
 
-    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
+    Args:
+        segment: where it publishes; the caller's own.
+
+    Raises:
+        FeedError: the identity or its sequence file is in use, or the file is unusable.
+    """
+
+    def __init__(
+        self,
+        config: FeedConfig,
+        segment: Mapping,
+        *,
+        ringer: DoorbellRinger | None = None,
+        clock: Clock = now_ns,
+    ) -> None:
         if config.fix is None:
             raise FeedError(f"feed {config.name!r}: needs its [feeds.fix] table")
         self.config = config
         self.fix: FixConfig = config.fix
         self.clock = clock
-        self.state = counters.STARTING
-        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
-        self.heartbeat = Heartbeat(self.mapping)
-        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
-        self.heartbeat.set_state(self.state)
-        self.store = open_store(self.fix)
+        self.tls = tls_context(self.fix)
+        self._claim = claim_identity(config, self.fix)
+        try:
+            self.store = open_store(self.fix)
+        except BaseException:
+            self._claim.close()
+            raise
         self.pipeline = build(
-            self.mapping,
+            segment,
             config.protocol,
             "fix",
             session_date(config, session_day(clock(), config.timezone)),
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
-            ringer=ringer_of(context),
+            ringer=ringer,
             size_exponent=self.fix.size_decimals,
             session_options=session_options(self.fix, self.store),
             protocol_options={"top_of_book": self.fix.depth == 1},
@@ -145,32 +167,26 @@ class FixWorker:
         session = self.pipeline.session
         assert isinstance(session, Fix)
         self.session = session
-        self.rows_adopted = self.pipeline.market.adopt_rows(rebuild=False)
         self._stop = asyncio.Event()
 
-    async def serve(self) -> None:
-        """Receive, publish and beat until SIGTERM or SIGINT."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        log.info("feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted)
-        beating = asyncio.create_task(self._beat())
+    async def run(self) -> None:
+        """Stay connected until `stop`; then log out."""
         attempt = 0
-        try:
-            while not self._stop.is_set():
-                if await self._connect(attempt):
-                    attempt = 0
-                await self._pause(min(BACKOFF_FIRST * 2.0**attempt, BACKOFF_MOST))
-                attempt += 1
-        finally:
-            beating.cancel()
+        while not self._stop.is_set():
+            if await self._connect(attempt):
+                attempt = 0
+            await self._pause(min(BACKOFF_FIRST * 2.0**attempt, BACKOFF_MOST))
+            attempt += 1
+
+    def stop(self) -> None:
+        """Let `run` say good-bye and return. May be called by a signal handler of the loop."""
+        self._stop.set()
 
     def close(self) -> None:
-        """Let readers know that nobody feeds this feed now."""
+        """Give the numbers' file and the identity back."""
         if self.store is not None:
             self.store.close()
-        self.heartbeat.set_state(counters.STALE)
-        log.info("feed stopped", feed=self.config.name)
+        self._claim.close()
 
     async def _connect(self, attempt: int) -> bool:
         """One connection until it ends; whether it got as far as a logon."""
@@ -183,11 +199,11 @@ class FixWorker:
                     lambda: FixConnection(self.session, self.store, self.clock),
                     host,
                     port,
-                    ssl=tls_context(self.fix),
+                    ssl=self.tls,
                     server_hostname=(self.fix.tls_name or host) if self.fix.tls else None,
                 )
         except (OSError, TimeoutError) as error:
-            log.warning("fix cannot connect", address=f"{host}:{port}", reason=str(error))
+            log.warning("fix cannot connect", address=f"{host}:{port}", reason=reason_of(error))
             return False
         before = self.session.last_packet_ns
         await self._until_closed(connection)
@@ -207,6 +223,39 @@ class FixWorker:
             async with asyncio.timeout(seconds):
                 await self._stop.wait()
 
+
+class FixWorker:
+    """A feed in its segment, with its signs of life."""
+
+    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
+        self.config = config
+        self.clock = clock
+        self.state = counters.STARTING
+        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
+        self.heartbeat = Heartbeat(self.mapping)
+        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
+        self.heartbeat.set_state(self.state)
+        self.feed = FixFeed(config, self.mapping, ringer=ringer_of(context), clock=clock)
+        self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
+
+    async def serve(self) -> None:
+        """Receive, publish and beat until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.feed.stop)
+        log.info("feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted)
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self.feed.run()
+        finally:
+            beating.cancel()
+
+    def close(self) -> None:
+        """Let readers know that nobody feeds this feed now."""
+        self.feed.close()
+        self.heartbeat.set_state(counters.STALE)
+        log.info("feed stopped", feed=self.config.name)
+
     async def _beat(self) -> None:
         while True:
             self.heartbeat.beat(self.clock())
@@ -219,9 +268,43 @@ class FixWorker:
 
     def _state(self) -> int:
         """A FeedLiveness (layout.pxd): a session that is logged on is tested when it is silent."""
-        if self.session.phase is Phase.LOGGED_ON:
-            return counters.RECOVERING if self.session.recovering else counters.LIVE
-        return counters.STALE if self.session.last_packet_ns else counters.STARTING
+        session = self.feed.session
+        if session.phase is Phase.LOGGED_ON:
+            return counters.RECOVERING if session.recovering else counters.LIVE
+        return counters.STALE if session.last_packet_ns else counters.STARTING
+
+
+def claim_identity(config: FeedConfig, fix: FixConfig) -> socket.socket:
+    """The right to log on under an identity: an abstract socket, which the kernel frees with its
+    owner, whatever happens.
+
+    Raises:
+        FeedError: another process of this machine has it.
+    """
+    identity = f"{fix.begin_string} {fix.sender} {fix.target} {sorted(config.lines)}"
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind("\0ticker.fix." + hashlib.sha256(identity.encode()).hexdigest()[:32])
+    except OSError as error:
+        claim.close()
+        if error.errno != errno.EADDRINUSE:
+            raise FeedError(f"feed {config.name!r}: no name for its session ({error})") from None
+        raise FeedError(
+            f"feed {config.name!r}: another process is logged on to {', '.join(config.lines)} as "
+            f"{fix.sender!r}, and a venue takes an identity once; stop `ticker serve` (or `ticker "
+            "feed test`) first, or name another fix.sender that the venue knows"
+        ) from None
+    return claim
+
+
+def reason_of(error: OSError) -> str:
+    """Why there is no connection; a certificate that is refused, with what would do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is refused ({error.verify_message}); "
+            "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
+        )
+    return str(error) or type(error).__name__
 
 
 def open_store(fix: FixConfig) -> SequenceStore | None:
