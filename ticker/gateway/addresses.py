@@ -1,0 +1,77 @@
+"""How many connections and handshakes one address may have.
+
+Law: no clock and no socket; addresses and times are passed in. An address costs memory only while
+it has connections or has just made handshakes. IPv6 clients are counted by their /64, which is what
+one subscriber gets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class _Seen:
+    connections: int
+    tokens: float
+    at: int
+
+
+class AddressLimits:
+    """Counts by address. 0 means no limit; `burst` handshakes may come at once."""
+
+    def __init__(self, connections: int, handshakes_per_second: float, burst: int) -> None:
+        self.connections = connections
+        self.rate = handshakes_per_second
+        self.burst = float(burst)
+        self.seen: dict[str, _Seen] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to count."""
+        return bool(self.connections or self.rate)
+
+    def admit(self, address: str, now_ns: int) -> str | None:
+        """Count one more connection; or the reason why it is refused, and nothing is counted."""
+        key = _key(address)
+        seen = self.seen.get(key)
+        if seen is None:
+            seen = self.seen[key] = _Seen(0, self.burst, now_ns)
+        if self.connections and seen.connections >= self.connections:
+            return f"{self.connections} connections from one address are the most; close some"
+        if self.rate:
+            gained = max(now_ns - seen.at, 0) * self.rate / NS
+            seen.tokens = min(seen.tokens + gained, self.burst)
+            seen.at = now_ns
+            if seen.tokens < 1:
+                return f"more than {self.rate:g} handshakes a second from one address; slow down"
+            seen.tokens -= 1
+        seen.connections += 1
+        return None
+
+    def release(self, address: str) -> None:
+        """One connection that was admitted is gone."""
+        seen = self.seen[_key(address)]
+        seen.connections -= 1
+        if not seen.connections and not self.rate:
+            del self.seen[_key(address)]
+
+    def forget(self, now_ns: int) -> None:
+        """Drop the addresses that have nothing open and their whole burst again."""
+        if not self.rate:
+            return
+        full = self.burst * NS / self.rate
+        self.seen = {
+            key: seen
+            for key, seen in self.seen.items()
+            if seen.connections or now_ns - seen.at < full
+        }
+
+
+def _key(address: str) -> str:
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))

@@ -1,0 +1,83 @@
+"""Who is behind a proxy: the PROXY protocol's header, version 2, and X-Forwarded-For.
+
+Law: only what a configured proxy says is believed; the caller has checked the peer's address.
+Source: "The PROXY protocol, versions 1 & 2" (HAProxy), section 2.2; RFC 7239, section 7.4.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterable, Sequence
+
+SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
+HEAD = struct.Struct("!12sBBH")
+MAX_LENGTH = 1024  # of addresses and extensions; HAProxy sends some 300 bytes at most
+LOCAL, PROXIED = 0x20, 0x21
+TCP_IPV4, TCP_IPV6 = 0x11, 0x21
+ADDRESSES = {TCP_IPV4: 12, TCP_IPV6: 36}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ProxyError(Exception):
+    """The bytes are no PROXY header of version 2."""
+
+
+def parse_header(data: bytes) -> tuple[int, str | None] | None:
+    """The header at the start of `data`: its length and the client's address.
+
+    None while it is not whole. The address is None for a connection of the proxy's own (a health
+    check), and for families that carry none.
+
+    Raises:
+        ProxyError: it is none; nothing after it can be trusted.
+    """
+    if data[:12] != SIGNATURE[: len(data)]:
+        raise ProxyError("the connection does not begin with a PROXY header of version 2")
+    if len(data) < HEAD.size:
+        return None
+    _, command, family, length = HEAD.unpack_from(data)
+    if command not in (LOCAL, PROXIED):
+        raise ProxyError(f"PROXY header: version and command 0x{command:02x} are not 2.0 or 2.1")
+    if length > MAX_LENGTH:
+        raise ProxyError(f"PROXY header: {length} bytes, more than {MAX_LENGTH}")
+    if command == PROXIED and length < ADDRESSES.get(family, 0):
+        raise ProxyError(f"PROXY header: {length} bytes are too few for family 0x{family:02x}")
+    end = HEAD.size + length
+    if len(data) < end:
+        return None
+    if command == LOCAL or family not in ADDRESSES:
+        return end, None
+    size = 4 if family == TCP_IPV4 else 16
+    return end, str(ipaddress.ip_address(data[HEAD.size : HEAD.size + size]))
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of `access.proxies`."""
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+def is_among(address: str, networks: Sequence[Network]) -> bool:
+    """Whether the address is in one of the networks; a text that is no address is in none."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
+def forwarded_for(values: Sequence[str], peer: str, proxies: Sequence[Network]) -> str:
+    """The client's address from X-Forwarded-For: the last one that no trusted proxy has.
+
+    What stands left of it was written by the client and proves nothing.
+    """
+    address = peer
+    for text in reversed([part.strip() for value in values for part in value.split(",")]):
+        if not is_among(address, proxies):
+            break
+        try:
+            address = str(ipaddress.ip_address(text))
+        except ValueError:
+            break
+    return address
