@@ -14,7 +14,7 @@ from ticker.feeds.market import Reject
 
 SYMBOLS = {1: "AAPL", 2: "MSFT", 3: "BRK.B"}
 UNIT = 100_000
-STALE = 1
+STALE, LISTED = 1, 8
 E9 = 1_000_000_000
 DOLLAR = 10_000
 
@@ -380,3 +380,22 @@ def test_rejects_are_kept_by_reason(itch: Any, make_feed: Callable[..., Any]) ->
 def test_looking_into_a_book_that_is_not_there(make_feed: Callable[..., Any]) -> None:
     with pytest.raises(KeyError):
         make_feed().market.depth("AAPL", 0)
+
+
+def test_the_open_knows_its_time_and_the_row_its_session(
+    make_feed: Callable[..., Any], itch: Any
+) -> None:
+    """What consolidation needs to tell which venue opened first, and on which day."""
+    feed = make_feed()
+    feed.decoder.midnight_ns = 1000
+    feed.send(itch.system("O"), itch.directory(1, "AAPL"))
+    feed.send(itch.trade(1, 100, 5, 1, time=7), itch.trade(1, 100, 6, 2, time=9))
+    assert (feed.row()["open"], feed.row()["open_time"]) == (5 * UNIT, 1007)
+    assert feed.row()["session_start"] == 1000
+    assert feed.row()["flags"] & LISTED
+    feed.send(itch.broken(1, 1, time=10))
+    assert (feed.row()["open"], feed.row()["open_time"]) == (6 * UNIT, 1009)
+    feed.decoder.midnight_ns = 5000
+    feed.send(itch.system("O"))
+    assert (feed.row()["open"], feed.row()["open_time"]) == (0, 0)
+    assert feed.row()["session_start"] == 5000

@@ -39,8 +39,10 @@ FIELDS = [
     "previous_close",
     "bid",
     "bid_size",
+    "bid_venue",
     "ask",
     "ask_size",
+    "ask_venue",
     "seq",
     "status",
     "stale",
@@ -170,7 +172,8 @@ def test_a_price_has_every_field_and_the_digits_of_the_tick(box: Box) -> None:
 def test_what_is_not_known_is_null(box: Box) -> None:
     price = box.ask("/prices/MSFT").json()
     assert price["price"] == Decimal("0.0001")
-    absent = ("open", "high", "low", "previous_close", "bid", "bid_size", "ask", "ask_size")
+    absent = {"open", "high", "low", "previous_close"}
+    absent |= {"bid", "bid_size", "bid_venue", "ask", "ask_size", "ask_venue"}
     assert {name: price[name] for name in absent} == dict.fromkeys(absent)
 
 

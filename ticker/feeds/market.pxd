@@ -48,6 +48,7 @@ cdef class Market:
     cdef const char* currency_code
     cdef readonly uint64_t size_exponent
     cdef readonly bint raw
+    cdef public int64_t midnight # that the session's day counts from, ns since the epoch
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
     cdef int32_t[ANNOUNCED] announced
@@ -58,6 +59,8 @@ cdef class Market:
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil
     cdef int32_t find(self, uint64_t key) noexcept nogil
     cdef void set_test(self, int32_t instrument, bint test) noexcept nogil
+    # The venue that lists the symbol, by its MIC; NULL: not known.
+    cdef void set_listing(self, int32_t instrument, const char* venue) noexcept nogil
     # A session begins; sales before `midnight` are of an earlier day.
     cdef void start_session(self, int64_t midnight) noexcept nogil
 

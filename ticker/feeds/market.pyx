@@ -7,7 +7,7 @@ when a segment is taken over (`adopt_rows`).
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memset, strcmp
 
 from ticker.feeds.book cimport (
     BOOK_FAILED,
@@ -53,6 +53,7 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_PRINT,
     RECORD_TRADE,
+    ROW_LISTED,
     ROW_SHARED_MICROSECOND,
     ROW_STALE,
     ROW_TEST,
@@ -136,6 +137,7 @@ cdef class Market:
                 self.directory.bind(key, ROW_REFUSED)
                 return -1
             self.directory.enter(<int32_t>row)
+            self.publisher.entries[row].values.session_start = self.midnight
             mark_dirty(self.publisher, <uint32_t>row, DIRTY_ROW)
         self.directory.bind(key, <int32_t>row)
         return <int32_t>row
@@ -151,6 +153,16 @@ cdef class Market:
             values.flags = flags
             mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_STATUS)
 
+    cdef void set_listing(self, int32_t instrument, const char* venue) noexcept nogil:
+        """Where it is this feed's own venue, the row's close and state are the official ones."""
+        cdef bint listed = venue != NULL and strcmp(venue, self.venue_code) == 0
+        cdef Values* values = &self.publisher.entries[instrument].values
+        cdef uint64_t flags = values.flags & ~<uint64_t>ROW_LISTED
+        flags |= ROW_LISTED if listed else 0
+        if flags != values.flags:
+            values.flags = flags
+            mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
+
     cdef void start_session(self, int64_t midnight) noexcept nogil:
         """Order references and match numbers start over; yesterday's last is the close."""
         cdef uint32_t row
@@ -159,12 +171,14 @@ cdef class Market:
         self.clear_books()
         self.filter.forget()
         self.trades.clear()
+        self.midnight = midnight
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
+            values.session_start = midnight
             before = &self.carried[row] if row < self.carried_rows else values
             if before.price and before.exchange_time < midnight:
                 values.previous_close = before.price
-                values.open = values.high = values.low = 0
+                values.open = values.high = values.low = values.open_time = 0
                 values.volume = values.trades = 0
                 values.flags |= ROW_STALE
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
@@ -377,7 +391,9 @@ cdef class Market:
             values.exchange_time = time
             values.receive_time = received
         if flags & TRADE_SETS_RANGE:
-            values.open = values.open if values.open else price
+            if not values.open:
+                values.open = price
+                values.open_time = time
             values.high = price if price > values.high else values.high
             values.low = price if price < values.low or not values.low else values.low
         if flags & TRADE_COUNTS_VOLUME:
@@ -476,6 +492,7 @@ cdef class Market:
         self.trades.range_of(instrument, &left)
         if left.whole:
             values.open = left.open
+            values.open_time = left.open_time
             values.high = left.high
             values.low = left.low
 
@@ -579,6 +596,7 @@ cdef class Market:
             if rebuild:
                 self.carried[row] = values[0]
                 forget_session(values)
+                values.session_start = self.midnight
             else:
                 self.trades.partial[row] = values.seq > 0
                 forget_quote(values)
@@ -617,6 +635,7 @@ cdef class Market:
                 values.volume = before.volume
                 values.trades = before.trades
                 values.open = before.open
+                values.open_time = before.open_time
                 values.high = before.high
                 values.low = before.low
                 values.previous_close = before.previous_close

@@ -20,6 +20,8 @@ cdef class Protocol:
     def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
         self.market = market
         self.midnight_ns = midnight_ns
+        if market is not None:
+            market.midnight = midnight_ns
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
         pass

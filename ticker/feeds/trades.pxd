@@ -24,6 +24,7 @@ cdef struct Trade:
 cdef struct Range:
     bint whole                   # nothing of this session is missing
     int64_t open
+    int64_t open_time
     int64_t high
     int64_t low
 

@@ -96,6 +96,7 @@ cdef class TradeLog:
                 if not out.open or trade.price < out.low:
                     out.low = trade.price
                 out.open = trade.price
+                out.open_time = trade.exchange_time
             link = trade.earlier
             trade = self._kept(link)
         out.whole = not link and not self.partial[instrument]

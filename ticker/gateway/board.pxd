@@ -1,20 +1,24 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ticker.gateway.consolidate cimport Consolidated
 from ticker.shm.layout cimport Values
 from ticker.shm.table cimport PriceTable
 
 
 cdef enum:
-    NO_SYMBOL = 0xFFFFFFFF
+    NO_SYMBOL = 0xFFFFFFFF       # a row not learnt yet
+    NO_PART = 0xFFFFFFFE         # a row that is no part of its symbol's consolidated price
 
 
 cdef struct RowRef:
     uint32_t feed
     uint32_t row
+    uint64_t size_exponent
+    bint part                    # of the consolidated price: the currency is the symbol's
 
 
 cdef struct SymbolRows:
-    RowRef* rows
+    RowRef* rows                 # in the order of the feeds, so the first says the currency
     uint32_t count
 
 
@@ -30,16 +34,19 @@ cdef class Board:
     cdef SymbolRows* rows
     cdef uint32_t count
     cdef uint32_t capacity
-    cdef uint32_t** row_symbols  # [feed][row] -> symbol number
+    cdef uint32_t** row_symbols  # [feed][row] -> symbol number, or NO_PART
     cdef uint32_t* rows_known    # [feed] rows learnt so far
     cdef uint32_t feed_count
 
     cdef PriceTable table(self, uint32_t feed)
     cdef uint32_t symbol_of(self, uint32_t feed, uint32_t row) noexcept nogil
     cdef bint read(self, uint32_t symbol, Values* out)
+    cdef bint read_all(self, uint32_t symbol, Consolidated* out)
     cdef bint _read_row(self, RowRef* ref, Values* out)
     cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1
     cdef int64_t _new_symbol(self, str symbol) except -1
-    cdef object _view(self, str symbol, RowRef* ref, Values* values)
-    cdef str _last_venue(self, str symbol, RowRef* ref, Values* values)
+    cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL
+    cdef int _agree_on_currency(self, uint32_t symbol) except -1
+    cdef object _view(self, uint32_t symbol, Consolidated* found)
+    cdef str _venue_of(self, uint32_t symbol, uint32_t number)
     cdef int learn(self, uint32_t feed, uint32_t row) except -1

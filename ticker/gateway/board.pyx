@@ -6,11 +6,12 @@ hub as C, to REST as PriceView. Owned by one gateway worker; shares nothing.
 
 from cpython.mem cimport PyMem_Free, PyMem_RawFree, PyMem_RawRealloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memset, strncmp
 
-from ticker.gateway.consolidate cimport merge
+from ticker.gateway.consolidate cimport NO_ROW, Consolidated, add, begin, finish
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    CURRENCY_BYTES,
     ROW_STALE,
     STATUS_CLOSED,
     STATUS_HALTED,
@@ -81,29 +82,54 @@ cdef class Board:
         cdef PriceTable table = self.table(feed)
         cdef uint32_t at = self.rows_known[feed]
         while at <= row:
-            self.row_symbols[feed][at] = <uint32_t>self._add_row(table.symbol(at), feed, at)
+            self._add_row(table.symbol(at), feed, at)
             at += 1
             self.rows_known[feed] = at
         return 0
 
     cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1:
         cdef uint32_t number
-        cdef SymbolRows* entry
-        cdef RowRef* grown
         found = self.numbers.get(symbol)
         if found is None:
             number = <uint32_t>self._new_symbol(symbol)
         else:
             number = found
-        entry = self.rows + number
-        grown = <RowRef*>PyMem_Realloc(entry.rows, (entry.count + 1) * sizeof(RowRef))
+        self._insert(self.rows + number, feed, row)
+        self._agree_on_currency(number)
+        return number
+
+    cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL:
+        """A place for a row among the symbol's others, behind those of earlier feeds."""
+        cdef uint32_t at = entry.count
+        cdef RowRef* grown = <RowRef*>PyMem_Realloc(
+            entry.rows, (entry.count + 1) * sizeof(RowRef)
+        )
         if grown == NULL:
             raise MemoryError
         entry.rows = grown
-        entry.rows[entry.count].feed = feed
-        entry.rows[entry.count].row = row
+        while at and grown[at - 1].feed > feed:
+            grown[at] = grown[at - 1]
+            at -= 1
+        grown[at].feed = feed
+        grown[at].row = row
+        grown[at].size_exponent = self.table(feed).rows[row].size_exponent
         entry.count += 1
-        return number
+        return grown + at
+
+    cdef int _agree_on_currency(self, uint32_t symbol) except -1:
+        """Prices in different currencies are no one price: the currency is that of the feed
+        named first, and rows in others are seen by themselves only."""
+        cdef SymbolRows* entry = self.rows + symbol
+        cdef RowRef* ref
+        cdef uint32_t i
+        cdef const char* wanted = self.table(entry.rows[0].feed).rows[entry.rows[0].row].currency
+        for i in range(entry.count):
+            ref = entry.rows + i
+            ref.part = strncmp(
+                self.table(ref.feed).rows[ref.row].currency, wanted, CURRENCY_BYTES
+            ) == 0
+            self.row_symbols[ref.feed][ref.row] = symbol if ref.part else NO_PART
+        return 0
 
     cdef int64_t _new_symbol(self, str symbol) except -1:
         cdef SymbolRows* grown
@@ -124,19 +150,26 @@ cdef class Board:
 
     cdef bint read(self, uint32_t symbol, Values* out):
         """Consolidated values of a symbol; False when no row could be read whole."""
+        cdef Consolidated found
+        if not self.read_all(symbol, &found):
+            return False
+        out[0] = found.values
+        return True
+
+    cdef bint read_all(self, uint32_t symbol, Consolidated* out):
+        """The same with whose each value is: numbers into the symbol's rows, for _venue_of."""
         cdef Values row
-        cdef bint any = False
         cdef uint32_t i
+        cdef bint any = False
         cdef RowRef* ref
+        begin(out)
         for i in range(self.rows[symbol].count):
             ref = self.rows[symbol].rows + i
-            if not self._read_row(ref, &row):
-                continue
-            if any:
-                merge(out, &row)
-            else:
-                out[0] = row
+            if ref.part and self._read_row(ref, &row):
+                add(out, &row, ref.size_exponent, i)
                 any = True
+        if any:
+            finish(out)
         return any
 
     cdef bint _read_row(self, RowRef* ref, Values* out):
@@ -188,45 +221,42 @@ cdef class Board:
 
         A view whose price is 0 has not traded yet.
         """
+        cdef Consolidated found
         cdef Values values
-        cdef uint32_t number
-        cdef RowRef* ref
-        found = self.numbers.get(symbol)
-        if found is None:
-            return None
-        number = found
         cdef uint32_t i
+        cdef RowRef* ref
+        known = self.numbers.get(symbol)
+        if known is None:
+            return None
+        cdef uint32_t number = known
         if venue is None:
-            if not self.read(number, &values):
-                return None
-            return self._view(symbol, self.rows[number].rows, &values)
+            return self._view(number, &found) if self.read_all(number, &found) else None
         for i in range(self.rows[number].count):
             ref = self.rows[number].rows + i
             if self.table(ref.feed).venue(ref.row) == venue and self._read_row(ref, &values):
-                return self._view(symbol, ref, &values)
+                begin(&found)
+                add(&found, &values, ref.size_exponent, i)
+                finish(&found)
+                return self._view(number, &found)
         return None
 
-    cdef object _view(self, str symbol, RowRef* ref, Values* values):
-        cdef PriceTable table = self.table(ref.feed)
+    cdef object _view(self, uint32_t symbol, Consolidated* found):
+        cdef Values* values = &found.values
+        cdef RowRef* ref = self.rows[symbol].rows + found.first
         return PriceView(
-            symbol, self._last_venue(symbol, ref, values), table.currency(ref.row),
-            table.size_exponent(ref.row), STATUSES.get(values.status, "unknown"),
-            bool(values.flags & ROW_STALE),
+            self.names[symbol], self._venue_of(symbol, found.last if values.price else found.first),
+            self.table(ref.feed).currency(ref.row), found.size_exponent,
+            STATUSES.get(values.status, "unknown"), bool(values.flags & ROW_STALE),
             values.price, values.size, values.volume, values.trades, values.seq, values.open,
             values.high, values.low, values.previous_close, values.bid, values.bid_size,
             values.ask, values.ask_size, values.exchange_time, values.receive_time,
             values.publish_time, values.quote_time, values.quotes,
+            self._venue_of(symbol, found.bid), self._venue_of(symbol, found.ask),
         )
 
-    cdef str _last_venue(self, str symbol, RowRef* ref, Values* values):
-        """Venue of the last sale: of the row whose last sale is the consolidated one."""
-        cdef Values row
-        cdef uint32_t i
-        cdef SymbolRows* entry = self.rows + <uint32_t>self.numbers[symbol]
-        for i in range(entry.count):
-            if (
-                self.table(entry.rows[i].feed).read(entry.rows[i].row, &row) >= 0
-                and row.exchange_time == values.exchange_time and row.price == values.price
-            ):
-                return self.table(entry.rows[i].feed).venue(entry.rows[i].row)
+    cdef str _venue_of(self, uint32_t symbol, uint32_t number):
+        """The venue of one of the symbol's rows; NO_ROW: of none."""
+        if number == NO_ROW:
+            return ""
+        cdef RowRef* ref = self.rows[symbol].rows + number
         return self.table(ref.feed).venue(ref.row)

@@ -1,4 +1,32 @@
+"""One price out of the rows that several venues have for a symbol: what is kept while adding."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
 from ticker.shm.layout cimport Values
 
 
-cdef void merge(Values* into, const Values* row) noexcept nogil
+cdef enum:
+    NO_ROW = 0xFFFFFFFF
+
+
+cdef struct Consolidated:
+    Values values                # sizes in 10^-size_exponent units
+    uint64_t size_exponent       # the finest of the rows
+    uint32_t number              # of the row that is being added
+    uint32_t first               # number of the row that each is of, NO_ROW: there is none
+    uint32_t last
+    uint32_t bid
+    uint32_t ask
+    uint32_t close
+    uint64_t bid_largest         # size of that row alone
+    uint64_t ask_largest
+    bint fresh                   # a row that is not stale was added
+    bint fresh_sale              # ... and it has sold
+    bint listed_status
+
+
+cdef void begin(Consolidated* into) noexcept nogil
+cdef void add(
+    Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number
+) noexcept nogil
+cdef void finish(Consolidated* into) noexcept nogil

@@ -23,6 +23,7 @@ cdef struct Topic:
     PriceFrame* snapshot         # NULL until somebody subscribes
     uint8_t touched              # is in `changed`
     uint8_t ambiguous            # another price was shown with the same microsecond
+    uint8_t taken_back           # a trade of `time`; the last sale is older now
 
 
 cdef class Topics:
@@ -53,5 +54,5 @@ cdef class Topics:
     cdef int _learn(self, uint32_t feed, uint32_t row) except -1
     cdef int _reload(self, uint32_t symbol) except -1
     cdef int _resync(self, uint32_t feed) except -1
-    cdef void _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
+    cdef bint _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
     cdef void _touch(self, uint32_t symbol) noexcept nogil

@@ -14,7 +14,7 @@ from libc.string cimport memcpy, memset
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
-from ticker.gateway.board cimport NO_SYMBOL, Board, RowRef
+from ticker.gateway.board cimport NO_PART, NO_SYMBOL, Board, RowRef
 from ticker.gateway.encode cimport FRAME_ROOM, PriceFrame, begin_frame, write_price_frame
 from ticker.shm.counters cimport (
     GATEWAY_ENCODED,
@@ -134,7 +134,7 @@ cdef class Topics:
         self.board.learn(feed, row)
         self._grow()
         symbol = self.board.symbol_of(feed, row)
-        if symbol < known:
+        if symbol != NO_PART and symbol < known:
             self._reload(symbol)  # a further venue of a symbol
         return 0
 
@@ -152,6 +152,7 @@ cdef class Topics:
                 self.row_seq[ref.feed][ref.row] = values.seq
         if not self.board.read(symbol, &values) or not values.price:
             return 0
+        topic.taken_back = values.exchange_time < topic.time
         if values.price == topic.price and values.exchange_time == topic.time:
             return 0
         topic.price = values.price
@@ -171,7 +172,8 @@ cdef class Topics:
         self.board.refresh()
         self._grow()
         for row in range(self.board.rows_known[feed]):
-            self._reload(self.board.symbol_of(feed, row))
+            if self.board.symbol_of(feed, row) != NO_PART:
+                self._reload(self.board.symbol_of(feed, row))
         return 0
 
     cdef void _touch(self, uint32_t symbol) noexcept nogil:
@@ -213,31 +215,42 @@ cdef class Topics:
             if record.kind != RECORD_TRADE and record.kind < RECORD_CORRECTION:
                 continue
             symbol = self.board.symbol_of(feed, record.row)
+            if symbol == NO_PART:
+                continue
             if symbol == NO_SYMBOL:
                 self._learn(feed, record.row)
             elif record.kind == RECORD_CORRECTION:
                 self._reload(symbol)
-            else:
-                self._trade(feed, symbol, &record)
+            elif self._trade(feed, symbol, &record):
+                self._reload(symbol)
         skipped = reader.skipped - skipped
         count(self.counters, GATEWAY_RECORDS_SKIPPED, skipped)
         count(self.counters, GATEWAY_RECORDS_READ, reader.position - first - skipped)
         return 0
 
-    cdef void _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil:
+    cdef bint _trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil:
+        """Take the price from a record. True: only the rows can tell whether it is the last
+        sale, because of its time, or because a trade that was newer has been taken back."""
         assert symbol < self.topic_count
         cdef Topic* topic = self.topics + symbol
         cdef uint64_t* seq = self.row_seq[feed] + record.row
         if record.seq <= seq[0]:
-            return  # the table told us already
+            return False  # the table told us already
         seq[0] = record.seq
-        if record.exchange_time < topic.time:
-            return  # another venue has sold later
+        if record.exchange_time <= topic.time:
+            if topic.taken_back:
+                return True
+            if record.exchange_time < topic.time:
+                return False  # another venue has sold later
+            if self.board.rows[symbol].count > 1:
+                return True
         topic.ambiguous = record.price != topic.price and record.exchange_time - topic.time < 1000
         topic.price = record.price
         topic.time = record.exchange_time
         topic.publish_time = record.publish_time
+        topic.taken_back = 0
         self._touch(symbol)
+        return False
 
     # -- frames ---------------------------------------------------------------------------
 

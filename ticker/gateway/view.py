@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
-    """Everything known of a symbol: prices in 1e-9 units (0: none), sizes in
-    10^-size_exponent units, times in ns since the epoch."""
+    """Everything known of a symbol: prices in 1e-9 units (0: none), sizes in 10^-size_exponent
+    units, times in ns since the epoch; `venue` is that of the last sale."""
 
     symbol: str
     venue: str
@@ -34,3 +34,5 @@ class PriceView:
     publish_time: int
     quote_time: int
     quotes: int
+    bid_venue: str
+    ask_venue: str

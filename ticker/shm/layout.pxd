@@ -43,7 +43,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
-    LAYOUT_VERSION = 1
+    LAYOUT_VERSION = 2
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -113,6 +113,7 @@ cdef enum RowFlag:
     ROW_STALE = 1                # restored or carried over, no live tick since
     ROW_TEST = 2                 # a test issue of the venue
     ROW_SHARED_MICROSECOND = 4   # the price before the last had the same time, cut to 1 us
+    ROW_LISTED = 8               # the venue lists the symbol: its close is the official one
 
 # The values of a row: what one copy holds. Prices are 1e-9 units, 0 where there is none
 # (has_* bits would cost a word; no venue trades at 0); times are ns since the epoch, UTC.
@@ -138,7 +139,9 @@ cdef struct Values:
     uint64_t status              # TradingStatus
     uint64_t flags               # RowFlag bits
     uint64_t corrections         # trades taken back
-    uint64_t reserved[3]
+    int64_t open_time            # exchange time of the trade that made `open`
+    int64_t session_start        # midnight that the row's day counts from, 0: not known
+    uint64_t reserved[1]
 
 cdef struct Row:
     uint64_t generation

@@ -46,12 +46,12 @@ cdef enum:
 FIELDS = (
     "price", "size", "volume", "trades", "seq", "open", "high", "low", "previous_close",
     "bid", "bid_size", "ask", "ask_size", "exchange_time", "receive_time", "publish_time",
-    "quote_time", "quotes", "status", "flags", "corrections",
+    "quote_time", "quotes", "status", "flags", "corrections", "open_time", "session_start",
 )
 _INDEX = {name: index for index, name in enumerate(FIELDS)}
 _SIGNED = frozenset((
     "price", "open", "high", "low", "previous_close", "bid", "ask", "exchange_time",
-    "receive_time", "publish_time", "quote_time",
+    "receive_time", "publish_time", "quote_time", "open_time", "session_start",
 ))
 
 

@@ -99,6 +99,23 @@ cdef inline int64_t price_at(const uint8_t* at) noexcept nogil:
     return <int64_t>be32(at) * PRICE_UNITS
 
 
+cdef const char* listing_venue(uint8_t category) noexcept nogil:
+    """The MIC that a Market Category of the Stock Directory means, NULL: none that is known."""
+    if category == c"Q" or category == c"G" or category == c"S":
+        return b"XNAS"
+    if category == c"N":
+        return b"XNYS"
+    if category == c"A":
+        return b"XASE"
+    if category == c"P":
+        return b"ARCX"
+    if category == c"Z":
+        return b"BATS"
+    if category == c"V":
+        return b"IEXG"
+    return NULL
+
+
 cdef class Itch50(Protocol):
     """Decodes ITCH 5.0 for a market. The market's venue says which operational halts concern it;
     an unnamed venue is taken for Nasdaq."""
@@ -177,6 +194,7 @@ cdef class Itch50(Protocol):
             instrument = self._define(data, data + 11)
             if instrument >= 0:
                 self.market.set_test(instrument, data[29] == c"T")
+                self.market.set_listing(instrument, listing_venue(data[19]))
         elif kind == TRADING_ACTION:
             self._trading_action(data, time)
         elif kind == OPERATIONAL_HALT_ACTION:
