@@ -18,6 +18,7 @@ import pytest
 
 from ticker.feeds.market import Market
 from ticker.feeds.protocols.itch50 import Itch50
+from ticker.feeds.transports import reconnect
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
 from ticker.shm.ring import RingReader
@@ -333,6 +334,14 @@ async def venue_at(folder: Path, begin: str) -> AsyncIterator[Venue]:
         yield venue
     finally:
         await venue.close()
+
+
+@pytest.fixture
+def quick_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that are lost, or refused, are made again at once."""
+    monkeypatch.setattr(reconnect, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(reconnect.Backoff.__init__, "__defaults__", (0.01, 0.05))
+    monkeypatch.setattr(reconnect, "REFUSED_WAIT", 0.01)
 
 
 @pytest.fixture(scope="session")

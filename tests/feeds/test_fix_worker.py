@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
+from tests.feeds.streams import certify, server_context
 from ticker.config import parse
 from ticker.errors import FeedError
 from ticker.feeds.fix_store import SequenceStore
@@ -165,31 +165,9 @@ def test_a_worker_comes_back_after_every_disconnect(
 # TLS
 
 
-EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-def certify(folder: Path, name: str) -> Path:
-    """A certificate authority of this name, and a certificate of it for venue.example."""
-
-    def openssl(*arguments: object) -> None:
-        subprocess.run(
-            ["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder
-        )
-
-    own = folder / f"{name}.pem"
-    openssl("req", "-x509", *EC, "-days", 2, "-subj", f"/CN={name}", "-keyout", "key", "-out", own)
-    openssl("req", *EC, "-subj", "/CN=site", "-keyout", "site.key", "-out", "site.csr")
-    (folder / "names").write_text("subjectAltName = DNS:venue.example")
-    signed = ("-CA", own, "-CAkey", "key", "-CAcreateserial", "-extfile", "names", "-days", 2)
-    openssl("x509", "-req", *signed, "-in", "site.csr", "-out", "site.pem")
-    return own
-
-
 @asynccontextmanager
 async def tls_before(port: int, folder: Path) -> AsyncIterator[int]:
     """A TLS server on a free port that hands on to `port` in the clear."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "site.pem", folder / "site.key")
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -202,7 +180,7 @@ async def tls_before(port: int, folder: Path) -> AsyncIterator[int]:
         onward = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, onward[1]), copy(onward[0], writer))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=server_context(folder))
     async with server:
         yield server.sockets[0].getsockname()[1]
 

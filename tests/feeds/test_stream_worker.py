@@ -10,10 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +18,25 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.feeds.streams import (
+    GEOMETRY,
+    Prices,
+    config,
+    listening,
+    serving,
+    tick,
+    until,
+    websocket_app,
+)
 from ticker import units
-from ticker.config import FeedConfig
 from ticker.errors import ConfigError
 from ticker.feeds.stream_worker import StreamFeed
 from ticker.feeds.transports import reconnect
-from ticker.feeds.transports.http import batch_urls, retry_after
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
-from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove
+from ticker.shm.segment import attach, create_feed, private_feed, remove
 from ticker.shm.table import PriceTable
 
-GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=1024)
 numbers = itertools.count(1)
 
 CHILD = """
@@ -42,58 +46,7 @@ from ticker.feeds.worker import FeedContext, run
 run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
 """
 
-pytestmark = pytest.mark.slow
-
-
-def config(url: str, **keys: Any) -> FeedConfig:
-    keys = {"mapping": "plain", "symbols": ("AAPL", "MSFT"), "heartbeat": 0.1, **keys}
-    return FeedConfig(name="test", protocol="json", venue="XNAS", url=url, **keys)
-
-
-def tick(price: str, symbol: str = "AAPL", ms: int = 1) -> str:
-    return f'{{"sym":"{symbol}","px":{price},"ts":{1_700_000_000_000 + ms}}}'
-
-
-class Prices:
-    """What a feed has published."""
-
-    def __init__(self, segment: Any) -> None:
-        self.table = PriceTable(segment)
-
-    def __call__(self) -> dict[str, str]:
-        found = {}
-        for row in range(len(self.table)):
-            values = self.table.values(row)
-            assert values is not None
-            found[self.table.symbol(row)] = units.format_price(values["price"])
-        return found
-
-
-@contextlib.asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    """An aiohttp server on a free port; its address without a scheme."""
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    try:
-        yield f"{host}:{port}"
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def listening(configured: FeedConfig) -> AsyncIterator[tuple[StreamFeed, Prices]]:
-    """A feed at work in private memory."""
-    feed = StreamFeed(configured, private_feed(GEOMETRY, 1, 1))
-    work = asyncio.ensure_future(feed.run())
-    try:
-        yield feed, Prices(feed.pipeline.mapping)
-    finally:
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_attempts")]
 
 
 @contextlib.asynccontextmanager
@@ -119,34 +72,6 @@ async def tcp_server(
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
         await asyncio.sleep(0)
-
-
-async def until(what: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not what():
-            await asyncio.sleep(0.005)
-
-
-Handler = Callable[[web.WebSocketResponse], Awaitable[None]]
-
-
-def websocket_app(handler: Handler, **options: Any) -> web.Application:
-    async def accept(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(**options)
-        await socket.prepare(request)
-        await handler(socket)
-        return socket
-
-    app = web.Application()
-    app.router.add_get("/", accept)
-    return app
-
-
-@pytest.fixture(autouse=True)
-def quick_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconnect, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(reconnect.Backoff.__init__, "__defaults__", (0.01, 0.05))
-    monkeypatch.setattr(reconnect, "REFUSED_WAIT", 0.01)
 
 
 def test_polygon_by_configuration() -> None:
@@ -305,85 +230,6 @@ def test_a_silent_tcp_server_is_left() -> None:
             await until(lambda: prices() == {"AAPL": "2"})
 
     asyncio.run(test())
-
-
-def test_polled_snapshots() -> None:
-    """Batches of symbols, conditional requests, and a server that wants to be left alone."""
-    asked: list[tuple[str, str, float]] = []
-
-    async def last(request: web.Request) -> web.Response:
-        symbols = request.query["symbols"]
-        condition = request.headers.get("If-None-Match", "")
-        asked.append((symbols, condition, time.monotonic()))
-        assert request.headers["X-Key"] == "s3"
-        if symbols == "BRK/B" and len([each for each in asked if each[0] == symbols]) == 1:
-            return web.Response(status=429, headers={"Retry-After": "1"})
-        if condition == '"1"':
-            return web.Response(status=304)
-        texts = [
-            {"symbol": each, "lastPrice": "178.52", "timestamp": "2025-12-01T10:00:00Z"}
-            for each in symbols.split(",")
-        ]
-        return web.json_response(texts, headers={"ETag": '"1"'})
-
-    async def test() -> None:
-        app = web.Application()
-        app.router.add_get("/last", last)
-        async with serving(app) as address:
-            feed = config(
-                f"http://{address}/last?symbols=${{symbols}}", mapping="lastprice", batch=2,
-                symbols=("AAPL", "MSFT", "BRK/B"), poll_interval=0.05,
-                credentials={"key": "s3"}, headers={"X-Key": "${key}"},
-            )  # fmt: skip
-            async with listening(feed) as (stream, prices):
-                await until(lambda: len(prices()) == 3)
-                assert set(prices().values()) == {"178.52"}
-                counts = Counters(stream.pipeline.mapping)
-                await until(lambda: counts["heartbeats"] >= 3)
-                assert counts["messages"] == 2
-
-    asyncio.run(test())
-    first, second = [each for each in asked if each[0] == "BRK/B"][:2]
-    assert second[2] - first[2] >= 0.99
-    assert [each[1] for each in asked if each[0] == "AAPL,MSFT"][:2] == ["", '"1"']
-
-
-def test_a_poll_that_fails_is_repeated() -> None:
-    answers = iter([500, 404, 0, 200])
-
-    async def moody(_: web.Request) -> web.Response:
-        status = next(answers, 200)
-        return web.Response(status=status or 200, text="<html>" if not status else tick("7"))
-
-    async def test() -> None:
-        app = web.Application()
-        app.router.add_get("/", moody)
-        async with serving(app) as address:
-            feed = config(f"http://{address}/", poll_interval=0.01)
-            async with listening(feed) as (stream, prices):
-                await until(lambda: prices() == {"AAPL": "7"})
-                assert Counters(stream.pipeline.mapping)["bad_texts"] == 1
-
-    asyncio.run(test())
-
-
-def test_batches_of_urls() -> None:
-    url = "http://x/?s=${symbols}"
-    assert batch_urls(url, ["A", "B/C", "D"], 2) == ["http://x/?s=A,B%2FC", "http://x/?s=D"]
-    assert batch_urls("http://x/${symbol}/last", ["A", "B"], 9) == [
-        "http://x/A/last", "http://x/B/last",
-    ]  # fmt: skip
-    assert batch_urls("http://x/", ["A"], 9) == ["http://x/"]
-
-
-def test_retry_after() -> None:
-    now = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
-    assert retry_after("120", now) == 120
-    assert retry_after(format_datetime(now + timedelta(seconds=90), usegmt=True), now) == 90
-    assert retry_after(format_datetime(now - timedelta(seconds=90), usegmt=True), now) == 0
-    assert retry_after("99999999999999", now) == 3600
-    assert retry_after("soon", now) == 0
-    assert retry_after("", now) == 0
 
 
 def test_backoff_grows_and_is_bounded() -> None:

@@ -113,6 +113,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     symbols: tuple[str, ...] = ()
     credentials: dict[str, str] = msgspec.field(default_factory=dict)
     headers: dict[str, str] = msgspec.field(default_factory=dict)
+    tls_ca: str | None = None
     poll_interval: Seconds = 1.0
     batch: Count = 100
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
@@ -283,7 +284,7 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
     if feed.url is None:
         if not feed.lines:
             yield "lines: missing the key; name one line or two, or a url"
-        for key in ("mapping", "symbols", "credentials", "headers"):
+        for key in ("mapping", "symbols", "credentials", "headers", "tls_ca"):
             if getattr(feed, key):
                 yield f"{key}: only for a feed with a url"
         return
@@ -295,6 +296,8 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
         yield f"url: {feed.url!r} is no address; begin with one of {schemes}"
     elif parts.scheme == "tcp" and not _port_of(feed.url):
         yield f"url: {feed.url!r} has no port, like tcp://127.0.0.1:9000"
+    if feed.tls_ca is not None and parts.scheme not in ("https", "wss"):
+        yield f"tls_ca: only for https:// and wss://, not {parts.scheme}://"
     if "${symbol" in feed.url and not feed.symbols:
         yield "symbols: missing the key; the url asks for them"
     if feed.mapping is not None and not _is_mapping(feed.mapping):

@@ -16,7 +16,6 @@ import hashlib
 import os
 import signal
 import socket
-import ssl
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +31,7 @@ from ticker.feeds.fix_store import SequenceStore
 from ticker.feeds.pipeline import build
 from ticker.feeds.session import DEADLINE_NEVER
 from ticker.feeds.sessions.fix import Fix, FixOptions, Phase
+from ticker.feeds.transports.tls import client_context, refusal
 from ticker.feeds.worker import FeedContext, ringer_of
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
@@ -48,6 +48,7 @@ CONNECT_TIMEOUT = 10.0
 BACKOFF_FIRST = 0.5
 """s between two attempts to connect, doubled with each that failed."""
 BACKOFF_MOST = 30.0
+ADVICE = "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
 
 
 def run(config: FeedConfig, context: FeedContext) -> None:
@@ -144,7 +145,7 @@ class FixFeed:
         self.config = config
         self.fix: FixConfig = config.fix
         self.clock = clock
-        self.tls = tls_context(self.fix)
+        self.tls = client_context(self.fix.tls_ca) if self.fix.tls else None
         self._claim = claim_identity(config, self.fix)
         try:
             self.store = open_store(self.fix)
@@ -203,7 +204,9 @@ class FixFeed:
                     server_hostname=(self.fix.tls_name or host) if self.fix.tls else None,
                 )
         except (OSError, TimeoutError) as error:
-            log.warning("fix cannot connect", address=f"{host}:{port}", reason=reason_of(error))
+            log.warning(
+                "fix cannot connect", address=f"{host}:{port}", reason=refusal(error, ADVICE)
+            )
             return False
         before = self.session.last_packet_ns
         await self._until_closed(connection)
@@ -297,16 +300,6 @@ def claim_identity(config: FeedConfig, fix: FixConfig) -> socket.socket:
     return claim
 
 
-def reason_of(error: OSError) -> str:
-    """Why there is no connection; a certificate that is refused, with what would do."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is refused ({error.verify_message}); "
-            "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
-        )
-    return str(error) or type(error).__name__
-
-
 def open_store(fix: FixConfig) -> SequenceStore | None:
     """The file of the session's numbers, if it keeps them. Raises FeedError."""
     if fix.sequence_file is None:
@@ -337,13 +330,3 @@ def session_options(fix: FixConfig, store: SequenceStore | None) -> FixOptions:
             symbols_per_request=fix.symbols_per_request,
         ),
     )
-
-
-def tls_context(fix: FixConfig) -> ssl.SSLContext | None:
-    """TLS as the configuration wants it, None without. Raises FeedError."""
-    if not fix.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=fix.tls_ca)
-    except (OSError, ssl.SSLError) as error:
-        raise FeedError(f"{fix.tls_ca}: no certificates there ({error})") from None

@@ -28,6 +28,7 @@ from ticker.feeds.transports.dialogue import Dialogue, read_credentials
 from ticker.feeds.transports.http import HttpTransport
 from ticker.feeds.transports.reconnect import stay_connected
 from ticker.feeds.transports.tcp import TcpTransport
+from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
 from ticker.feeds.worker import BEAT, SECOND, SILENCES, FeedContext, ringer_of
 from ticker.shm import counters
@@ -78,12 +79,15 @@ class StreamFeed:
         self.url = config.url or ""
         self.scheme = urlsplit(self.url).scheme
         self.credentials = read_credentials(config.credentials)
+        secure = self.scheme in ("https", "wss")
+        self.tls = client_context(config.tls_ca) if secure else None
         self.json_mapping = load_mapping(config.mapping) if config.mapping else None
         self.day = session_day(clock(), config.timezone)
         self.pipeline = self._build(segment, self.json_mapping, ringer)
         self.connections = 0
         self._new_day = asyncio.Event()
         self._unpublished = 0
+        self._polls: HttpTransport | None = None
 
     def _build(
         self, segment: Mapping, mapping: JsonMapping | None, ringer: DoorbellRinger | None
@@ -109,6 +113,13 @@ class StreamFeed:
         if self.scheme in ("http", "https"):
             beat = max(beat, self.config.poll_interval)
         return SILENCES * beat
+
+    @property
+    def heard(self) -> int:
+        """The last sign of life, ns, 0: none yet. Where several requests make the whole, that of
+        the one that has waited longest: a part that is old makes the feed old."""
+        last = self.pipeline.session.last_packet_ns
+        return last if self._polls is None else min(last, self._polls.heard)
 
     async def run(self) -> None:
         """Bring what the feed sends into the pipeline, until cancelled.
@@ -138,14 +149,18 @@ class StreamFeed:
             url = url.replace(f"${{{name}}}", quote(value, safe=""))
         if self.scheme in ("http", "https"):
             dialogue = Dialogue(Stream(), (), self.credentials)
-            return HttpTransport(
+            self._polls = HttpTransport(
                 url,
                 config.symbols,
                 feed=config.name,
                 interval=config.poll_interval,
                 batch=config.batch,
                 headers=dialogue.fill(config.headers, ()),
-            ).run_forever(self)
+                tls=self.tls,
+                shown=self.url.partition("?")[0],
+                clock=self.clock,
+            )
+            return self._polls.run_forever(self)
         dialogue = Dialogue(stream, config.symbols, self.credentials)
         transport: TcpTransport | WebSocketTransport
         if self.scheme == "tcp":
@@ -159,6 +174,8 @@ class StreamFeed:
                 dialogue,
                 heartbeat=config.heartbeat,
                 headers=dialogue.fill(config.headers, ()),
+                tls=self.tls,
+                shown=self.url.partition("?")[0],
             )
         return stay_connected(config.name, lambda: transport.run(self))
 
@@ -254,7 +271,8 @@ class StreamWorker:
 
     def _state(self, now: int) -> int:
         """A FeedLiveness (layout.pxd)."""
-        last = self.feed.pipeline.session.last_packet_ns
+        last = self.feed.heard
         if not last:
-            return counters.STARTING
+            never = self.state == counters.STARTING
+            return counters.STARTING if never else counters.STALE
         return counters.STALE if now - last > self.feed.silence * SECOND else counters.LIVE

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,9 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 
-from ticker.feeds.transports.reconnect import Backoff, Sink
+from ticker.clock import Clock, now_ns
+from ticker.feeds.transports.reconnect import LONGEST_WAIT, Backoff, Sink
+from ticker.feeds.transports.tls import ADVICE, refusal
 
 log = structlog.get_logger()
 
@@ -36,6 +39,8 @@ class Poll:
     url: str
     etag: str = ""
     modified: str = ""
+    heard: int = 0
+    """When it was last answered, ns."""
 
     def headers(self) -> dict[str, str]:
         """What makes the request conditional."""
@@ -48,7 +53,12 @@ class Poll:
 
 
 class HttpTransport:
-    """Polls a URL for all symbols: `${symbols}` in it is a batch of them, comma-separated."""
+    """Polls a URL for all symbols: `${symbols}` in it is a batch of them, comma-separated.
+
+    Args:
+        interval: s from the end of a poll to the next one of the same batch.
+        shown: the URL as messages may have it, without credentials.
+    """
 
     def __init__(
         self,
@@ -59,8 +69,14 @@ class HttpTransport:
         interval: float,
         batch: int = 100,
         headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        shown: str = "",
+        clock: Clock = now_ns,
     ) -> None:
         self.feed = feed
+        self.tls = tls
+        self.shown = shown or url.partition("?")[0]
+        self.clock = clock
         self.interval = interval
         self.headers = dict(headers or {})
         self.polls = [Poll(each) for each in batch_urls(url, symbols, batch)]
@@ -70,29 +86,38 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         sink.connected()
         async with (
-            aiohttp.ClientSession(timeout=timeout, headers=self.headers) as http,
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self.tls or True),
+                timeout=timeout,
+                headers=self.headers,
+            ) as http,
             asyncio.TaskGroup() as group,
         ):
             for index, poll in enumerate(self.polls):
                 first = self.interval * index / len(self.polls)
                 group.create_task(self._keep_polling(http, poll, first, sink))
 
+    @property
+    def heard(self) -> int:
+        """When the batch that has waited longest was last answered, ns; 0: one never was."""
+        return min((poll.heard for poll in self.polls), default=0)
+
     async def _keep_polling(
         self, http: aiohttp.ClientSession, poll: Poll, first: float, sink: Sink
     ) -> None:
-        backoff = Backoff(first=max(self.interval, 0.25))
+        backoff = Backoff(max(self.interval, 0.25), max(self.interval, LONGEST_WAIT))
         await asyncio.sleep(first)
         while True:
             try:
                 told = await self._ask(http, poll, sink)
                 problem = "" if told is None else "told to wait"
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                told, problem = None, str(error) or type(error).__name__
+                told, problem = None, self._reason(error, poll)
             wait = self.interval * random.uniform(1 - JITTER, 1 + JITTER)
             if problem:
-                wait = max(told or 0.0, backoff.next())
+                wait = max(told or 0.0, backoff.next(), self.interval)
                 log.warning(
-                    "poll failed", feed=self.feed, url=poll.url.partition("?")[0], reason=problem,
+                    "poll failed", feed=self.feed, url=self.shown, reason=problem,
                     retry_in=round(wait, 2),
                 )  # fmt: skip
             else:
@@ -107,6 +132,7 @@ class HttpTransport:
         """
         async with http.get(poll.url, headers=poll.headers()) as answer:
             if answer.status == 304:
+                poll.heard = self.clock()
                 sink.alive()
                 return None
             if answer.status in (429, 503):
@@ -115,8 +141,15 @@ class HttpTransport:
             body = await read_body(answer)
             poll.etag = answer.headers.get("ETag", "")
             poll.modified = answer.headers.get("Last-Modified", "")
+        poll.heard = self.clock()
         sink.received(body)
         return None
+
+    def _reason(self, error: BaseException, poll: Poll) -> str:
+        """What happened; aiohttp's own words may have the URL."""
+        if isinstance(error, aiohttp.ClientResponseError):
+            return f"status {error.status} {error.message}"
+        return refusal(error, ADVICE).replace(poll.url, self.shown)
 
 
 async def read_body(answer: aiohttp.ClientResponse) -> bytes:

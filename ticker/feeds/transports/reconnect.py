@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -61,11 +62,13 @@ async def stay_connected(
 ) -> None:
     """Run one connection after another, for ever.
 
-    `run` returns when its connection is lost: True, if anything came over it.
+    `run` returns when its connection is lost: True, if anything came over it. One that lasted
+    longer than the longest wait was a good one, however it ended.
     """
     backoff = backoff or Backoff()
     while True:
         wait = 0.0
+        started = time.monotonic()
         try:
             if await run():
                 backoff.reset()
@@ -75,6 +78,8 @@ async def stay_connected(
             reason = str(error)
         except (TimeoutError, OSError, FeedError) as error:
             reason = str(error) or type(error).__name__
+        if time.monotonic() - started > backoff.longest:
+            backoff.reset()
         wait = wait or backoff.next()
         log.warning("feed disconnected", feed=feed, reason=reason, retry_in=round(wait, 2))
         await asyncio.sleep(wait)

@@ -7,6 +7,7 @@ connection on which nothing at all came for three of them is dead, however quiet
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 
 import aiohttp
@@ -14,6 +15,7 @@ import aiohttp
 from ticker.errors import FeedError
 from ticker.feeds.transports.dialogue import Dialogue, Verdict
 from ticker.feeds.transports.reconnect import RefusedError, Sink
+from ticker.feeds.transports.tls import ADVICE, refusal
 
 SILENCES = 3
 LONGEST = 1 << 24
@@ -22,7 +24,11 @@ CLOSE_TIMEOUT = 1.0
 
 
 class WebSocketTransport:
-    """Connects to one URL, ws:// or wss://."""
+    """Connects to one URL, ws:// or wss://.
+
+    Args:
+        shown: the URL as messages may have it, if there are credentials in it.
+    """
 
     def __init__(
         self,
@@ -31,8 +37,12 @@ class WebSocketTransport:
         *,
         heartbeat: float,
         headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        shown: str = "",
     ) -> None:
         self.url = url
+        self.shown = shown or url
+        self.tls = tls
         self.dialogue = dialogue
         self.heartbeat = heartbeat
         self.headers = dict(headers or {})
@@ -55,15 +65,22 @@ class WebSocketTransport:
                     autoping=False,
                     max_msg_size=LONGEST,
                     decode_text=False,
+                    ssl=self.tls or True,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                 ) as socket,
             ):
                 heard = await self._converse(socket, sink)
         except aiohttp.ClientError as error:
-            raise FeedError(f"{self.url}: {error}") from None
+            raise FeedError(f"{self.shown}: {self._reason(error)}") from None
         if self._silent:
-            raise FeedError(f"{self.url}: silent for {SILENCES * self.heartbeat:g} s")
+            raise FeedError(f"{self.shown}: silent for {SILENCES * self.heartbeat:g} s")
         return heard
+
+    def _reason(self, error: aiohttp.ClientError) -> str:
+        """What happened; aiohttp's own words have the URL."""
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            return f"no WebSocket, but status {error.status}"
+        return refusal(error, ADVICE).replace(self.url, self.shown)
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse[bool], sink: Sink) -> bool:
         sink.connected()
@@ -98,7 +115,7 @@ class WebSocketTransport:
         verdict = self.dialogue.judge(data)
         if verdict is Verdict.REFUSED:
             raise RefusedError(
-                f"{self.url}: refuses our credentials: {data[:200].decode(errors='replace')}"
+                f"{self.shown}: refuses our credentials: {data[:200].decode(errors='replace')}"
             )
         return verdict is Verdict.ACCEPTED
 

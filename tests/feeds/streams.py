@@ -1,0 +1,121 @@
+"""What the tests of feeds with a url share: real servers, and a feed at work in private memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from ticker import units
+from ticker.config import FeedConfig
+from ticker.feeds.stream_worker import StreamFeed
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import PriceTable
+
+GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=1024)
+
+
+def config(url: str, **keys: Any) -> FeedConfig:
+    keys = {"mapping": "plain", "symbols": ("AAPL", "MSFT"), "heartbeat": 0.1, **keys}
+    return FeedConfig(name="test", protocol="json", venue="XNAS", url=url, **keys)
+
+
+def tick(price: str, symbol: str = "AAPL", ms: int = 1) -> str:
+    return f'{{"sym":"{symbol}","px":{price},"ts":{1_700_000_000_000 + ms}}}'
+
+
+class Prices:
+    """What a feed has published."""
+
+    def __init__(self, segment: Any) -> None:
+        self.table = PriceTable(segment)
+
+    def __call__(self) -> dict[str, str]:
+        found = {}
+        for row in range(len(self.table)):
+            values = self.table.values(row)
+            assert values is not None
+            found[self.table.symbol(row)] = units.format_price(values["price"])
+        return found
+
+
+@contextlib.asynccontextmanager
+async def serving(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """An aiohttp server on a free port; its address without a scheme."""
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def listening(configured: FeedConfig) -> AsyncIterator[tuple[StreamFeed, Prices]]:
+    """A feed at work in private memory."""
+    feed = StreamFeed(configured, private_feed(GEOMETRY, 1, 1))
+    work = asyncio.ensure_future(feed.run())
+    try:
+        yield feed, Prices(feed.pipeline.mapping)
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+
+async def until(what: Callable[[], Any]) -> None:
+    async with asyncio.timeout(20):
+        while not what():
+            await asyncio.sleep(0.005)
+
+
+Handler = Callable[[web.WebSocketResponse], Awaitable[None]]
+
+
+def websocket_app(handler: Handler, **options: Any) -> web.Application:
+    async def accept(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(**options)
+        await socket.prepare(request)
+        await handler(socket)
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", accept)
+    return app
+
+
+EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+def certify(folder: Path, name: str) -> Path:
+    """A certificate authority of this name; and in site.pem, site.key a certificate of it for
+    venue.example and 127.0.0.1."""
+
+    def openssl(*arguments: object) -> None:
+        subprocess.run(
+            ["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder
+        )
+
+    own = folder / f"{name}.pem"
+    openssl("req", "-x509", *EC, "-days", 2, "-subj", f"/CN={name}", "-keyout", "key", "-out", own)
+    openssl("req", *EC, "-subj", "/CN=site", "-keyout", "site.key", "-out", "site.csr")
+    (folder / "names").write_text("subjectAltName = DNS:venue.example, IP:127.0.0.1")
+    signed = ("-CA", own, "-CAkey", "key", "-CAcreateserial", "-extfile", "names", "-days", 2)
+    openssl("x509", "-req", *signed, "-in", "site.csr", "-out", "site.pem")
+    return own
+
+
+def server_context(folder: Path) -> ssl.SSLContext:
+    """What a server with the last certificate of `certify` has."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "site.pem", folder / "site.key")
+    return context
