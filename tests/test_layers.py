@@ -40,7 +40,7 @@ PURE = re.compile(
     r"|shm\.(layout|table|ring|header|counters)"
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
     r"|directory|reorder|sequenced|publisher|checks|endian|pages|day|iex)"
-    r"|feeds\.(jsontape|scalars|mapping|transports\.dialogue)"
+    r"|feeds\.(conditions|jsontape|scalars|mapping|transports\.dialogue)"
     r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect|auth|proxy|addresses)"
     r"|feeds\.simulate\.(market|itch|speaker|history|chance|packet|resting))(\..*)?"
 )

@@ -7,6 +7,10 @@ TRADE_SETS_RANGE: int
 TRADE_COUNTS_VOLUME: int
 TRADE_REGULAR: int
 TRADE_PRINTED: int
+TRADE_LAST_IF_ONLY: int
+TRADE_ODD_LOT: int
+TRADE_EXTENDED: int
+TRADE_TOLD: int
 
 class Calls:
     def __init__(self, market: Market) -> None: ...

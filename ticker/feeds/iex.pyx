@@ -20,9 +20,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.conditions cimport flags_without, taken_by_iex
 from ticker.feeds.directory cimport prefetch_key
 from ticker.feeds.endian cimport le32, le64
-from ticker.feeds.market cimport TRADE_COUNTS_VOLUME, TRADE_REGULAR, Market
+from ticker.feeds.market cimport Market
 from ticker.feeds.protocol cimport Protocol
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
@@ -43,8 +44,6 @@ cdef enum:
     SYMBOL = 10                        # where it is in every message that has one
     SYMBOL_LENGTH = 8
     OPERATIONAL_HALT = 0x80            # beside the TradingStatus in `states`
-    EXTENDED_HOURS = 0x40
-    ODD_LOT = 0x20
     TEST_SECURITY = 0x80
 
 cdef enum:
@@ -172,13 +171,10 @@ cdef class IexProtocol(Protocol):
 
     cdef void _trade(self, const uint8_t* data, int64_t time, int64_t receive_time) noexcept nogil:
         cdef int32_t instrument = self.instrument(data + SYMBOL)
-        cdef uint32_t flags = TRADE_REGULAR
-        if data[1] & (EXTENDED_HOURS | ODD_LOT):
-            flags = TRADE_COUNTS_VOLUME
         if instrument >= 0:
             self.market.trade(
-                instrument, price_at(data + 22), le32(data + 18), le64(data + 30), flags, time,
-                receive_time,
+                instrument, price_at(data + 22), le32(data + 18), le64(data + 30),
+                flags_without(taken_by_iex(data[1])), time, receive_time,
             )
 
     cdef void _rare(self, uint8_t kind, const uint8_t* data, int64_t time) noexcept nogil:

@@ -75,9 +75,11 @@ class Status(_Table, frozen=True, kw_only=True):
 
 
 class Conditions(_Table, frozen=True, kw_only=True):
-    """Where a trade's sale conditions are (one, or an array), and what each keeps it from."""
+    """Where a trade's sale conditions are (one, or an array), and what each keeps it from: as
+    the consolidated tapes' table has it in that coding (conditions.pyx), and as said here."""
 
     path: str
+    table: Literal["cta", "utp", "polygon", "fix", "iex"] | None = None
     not_last: tuple[str, ...] = ()
     not_range: tuple[str, ...] = ()
     not_volume: tuple[str, ...] = ()

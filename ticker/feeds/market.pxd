@@ -12,10 +12,14 @@ from ticker.feeds.filter cimport Filter
 from ticker.feeds.publisher cimport Entry, Publisher
 from ticker.feeds.trades cimport (
     TRADE_COUNTS_VOLUME,
+    TRADE_EXTENDED,
+    TRADE_LAST_IF_ONLY,
+    TRADE_ODD_LOT,
     TRADE_PRINTED,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
     TRADE_SETS_RANGE,
+    TRADE_TOLD,
     Trade,
     TradeLog,
 )
@@ -51,6 +55,7 @@ cdef class Market:
     cdef public int64_t midnight # that the session's day counts from, ns since the epoch
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
+    cdef uint32_t price_marks    # marks of conditions (trades.pxd) that keep no price from counting
     cdef int32_t[ANNOUNCED] announced
     cdef uint64_t announcements
 
@@ -128,6 +133,11 @@ cdef class Market:
     cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
     cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
     cdef void _refresh_quote(self, uint32_t row) noexcept nogil
+    cdef uint32_t _eligible(self, uint32_t flags) noexcept nogil
+    cdef void _count_trade(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
     cdef void _take_back(self, Trade* trade) noexcept nogil
     cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
     cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil

@@ -364,24 +364,46 @@ cdef class Market:
         if not flags:
             return
         if self.raw:
-            flags = TRADE_REGULAR
-        elif not flags & TRADE_REGULAR:
-            count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
+            self._count_trade(
+                <uint32_t>instrument, price, size, match, TRADE_REGULAR, time, received
+            )
             return
-        elif not self.filter.accept(
+        if flags != TRADE_REGULAR:
+            flags = self._eligible(flags)
+            if not flags & TRADE_REGULAR:
+                count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
+                return
+        if self.filter.accept(
             <uint32_t>instrument, values, price, size, match, flags, time, received
         ):
-            return
-        else:
-            self.trades.append(
+            self._count_trade(
                 <uint32_t>instrument, price, size, match, flags, time, received
             )
+
+    cdef uint32_t _eligible(self, uint32_t flags) noexcept nogil:
+        """What is left of a trade's flags by the feed's configuration. Odd lots and trades of
+        extended hours count for volume only, unless it says otherwise."""
+        if flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks:
+            flags &= ~<uint32_t>(TRADE_SETS_LAST | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY)
+        return flags
+
+    cdef void _count_trade(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A trade that counts, for what its flags say."""
+        cdef Values* values = &self.publisher.entries[row].values
+        cdef bint last = flags & TRADE_SETS_LAST != 0
+        if not self.raw:
+            self.trades.append(row, price, size, match, flags, time, received)
+        if flags & TRADE_LAST_IF_ONLY and not last:
+            last = not values.price or values.exchange_time < self.midnight
         if self.publisher.pending_count == PENDING_TRADES:
             self.flush(received)
         count(self.counters, FEED_TRADES, 1)
         values.seq += 1
         values.flags &= ~<uint64_t>ROW_STALE
-        if flags & TRADE_SETS_LAST:
+        if last:
             if price != values.price and time - values.exchange_time < 1000:
                 values.flags |= ROW_SHARED_MICROSECOND
             else:
@@ -399,11 +421,10 @@ cdef class Market:
         if flags & TRADE_COUNTS_VOLUME:
             values.volume += size
             values.trades += 1
-        mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
+        mark_dirty(self.publisher, row, DIRTY_ROW)
         if self.publisher.publishing:
             self.publisher.trade(
-                <uint32_t>instrument, RECORD_TRADE if flags & TRADE_SETS_LAST else RECORD_PRINT,
-                price, size, time, received,
+                row, RECORD_TRADE if last else RECORD_PRINT, price, size, time, received,
             )
 
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil:
@@ -443,7 +464,7 @@ cdef class Market:
         if flags & TRADE_COUNTS_VOLUME:
             values.volume += size
             values.trades += 1
-        if flags & TRADE_SETS_LAST and trade.exchange_time >= values.exchange_time:
+        if flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY):
             self._restore_last(trade.instrument, values)
         if flags & TRADE_SETS_RANGE:
             values.high = price if price > values.high else values.high
@@ -468,7 +489,8 @@ cdef class Market:
             values.volume -= trade.size if trade.size < values.volume else values.volume
             values.trades -= 1 if values.trades else 0
         # Where trades are no longer kept, what they made is still in the values: leave it.
-        if flags & TRADE_SETS_LAST and trade.exchange_time >= values.exchange_time:
+        if (flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY)
+                and trade.exchange_time >= values.exchange_time):
             self._restore_last(trade.instrument, values)
         if flags & TRADE_SETS_RANGE and (
             trade.price == values.high or trade.price == values.low
@@ -478,12 +500,15 @@ cdef class Market:
 
     cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil:
         cdef Trade* last = self.trades.last_sale(instrument)
+        cdef bint whole = last == NULL and self.trades.begins_session(instrument)
+        if whole:
+            last = self.trades.only_sale(instrument)
         if last != NULL:
             values.price = last.price
             values.size = last.size
             values.exchange_time = last.exchange_time
             values.receive_time = last.receive_time
-        elif self.trades.begins_session(instrument):
+        elif whole:
             values.price = values.exchange_time = values.receive_time = 0
             values.size = 0
 

@@ -8,6 +8,11 @@ cdef enum TradeFlag:
     TRADE_COUNTS_VOLUME = 4
     TRADE_REGULAR = 7
     TRADE_PRINTED = 8          # it was printed; alone: by its conditions it counts for nothing
+    TRADE_LAST_IF_ONLY = 16    # sets the last price of a session in which nothing else has
+    # What a trade is; whether it then sets prices is the feed's configuration (Market).
+    TRADE_ODD_LOT = 32
+    TRADE_EXTENDED = 64        # outside regular hours
+    TRADE_TOLD = 128           # a snapshot tells of it: it may be of long ago
 
 
 cdef struct Trade:
@@ -43,6 +48,7 @@ cdef class TradeLog:
     ) noexcept nogil
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil
     cdef Trade* last_sale(self, uint32_t instrument) noexcept nogil
+    cdef Trade* only_sale(self, uint32_t instrument) noexcept nogil
     cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil
     cdef bint begins_session(self, uint32_t instrument) noexcept nogil
     cdef void clear(self) noexcept nogil

@@ -75,6 +75,17 @@ cdef class TradeLog:
             trade = self._kept(trade.earlier)
         return trade
 
+    cdef Trade* only_sale(self, uint32_t instrument) noexcept nogil:
+        """The oldest trade that sets the last price where none else does, NULL: none is kept.
+        Walks them all."""
+        cdef Trade* trade = self._kept(self.newest[instrument])
+        cdef Trade* found = NULL
+        while trade != NULL:
+            if trade.flags & TRADE_LAST_IF_ONLY:
+                found = trade
+            trade = self._kept(trade.earlier)
+        return found
+
     cdef bint begins_session(self, uint32_t instrument) noexcept nogil:
         """Whether every trade of the instrument in this session is kept. Walks them all."""
         cdef uint64_t link = self.newest[instrument]

@@ -23,6 +23,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ticker.feeds.book cimport Order, side_of
+from ticker.feeds.conditions cimport flags_without, taken_by_fix
 from ticker.feeds.fix_fields cimport (
     Cursor,
     Field,
@@ -36,10 +37,10 @@ from ticker.feeds.fix_fields cimport (
 from ticker.feeds.market cimport (
     ASK,
     BID,
-    TRADE_COUNTS_VOLUME,
+    TRADE_EXTENDED,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
-    TRADE_SETS_RANGE,
+    TRADE_TOLD,
     Market,
     Side,
 )
@@ -242,7 +243,7 @@ cdef class FixMarketData(Protocol):
         elif field.tag == 272:
             good = field.length == 8 and self._read_day(field.value, &entry.midnight)
         elif field.tag == 277:
-            entry.flags = trade_flags(field.value, field.length)
+            entry.flags = flags_without(taken_by_fix(field.value, field.length))
         if not good:
             entry.parts |= BAD
 
@@ -321,7 +322,8 @@ cdef class FixMarketData(Protocol):
             ):
                 self.market.trade(
                     reading.instrument, entry.price, entry.size, 0,
-                    entry.flags & TRADE_SETS_LAST, time, reading.received,
+                    (entry.flags & (TRADE_SETS_LAST | TRADE_EXTENDED)) | TRADE_TOLD, time,
+                    reading.received,
                 )
         elif entry.action == NEW:
             self.market.trade(
@@ -453,24 +455,6 @@ cdef int64_t entry_time(const Entry* entry, int64_t sent) noexcept nogil:
         return entry.midnight + entry.time_of_day
     time = sent - sent % DAY + entry.time_of_day
     return time - DAY if time > sent + TOLERANCE else time
-
-
-cdef uint32_t trade_flags(const uint8_t* text, size_t length) noexcept nogil:
-    """What a trade with these conditions (277, one letter each with blanks between) updates, as
-    the consolidated tape has it."""
-    cdef uint32_t flags = TRADE_REGULAR
-    cdef size_t i
-    for i in range(0, length, 2):
-        if i + 1 < length and text[i + 1] != c" ":
-            break
-        if (text[i] == c"A" or text[i] == c"B" or text[i] == c"C" or text[i] == c"D"
-                or text[i] == c"J" or text[i] == c"L"):
-            # cash, average price, next day, seller
-            flags &= TRADE_COUNTS_VOLUME
-        elif text[i] == c"K" or text[i] == c"M":
-            # opened late, sold out of sequence
-            flags &= TRADE_COUNTS_VOLUME | TRADE_SETS_RANGE
-    return flags
 
 
 cdef uint64_t name_of(const Field* text, int32_t instrument) noexcept nogil:

@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.conditions cimport flags_without
 from ticker.feeds.jsontape cimport (
     JSON_ARRAY,
     JSON_NULL,
@@ -25,9 +26,10 @@ from ticker.feeds.market cimport (
     ASK,
     BID,
     TRADE_COUNTS_VOLUME,
-    TRADE_PRINTED,
+    TRADE_LAST_IF_ONLY,
     TRADE_SETS_LAST,
     TRADE_SETS_RANGE,
+    TRADE_TOLD,
     Market,
     Side,
 )
@@ -57,6 +59,7 @@ from typing import NamedTuple
 
 from ticker.errors import FeedError
 from ticker.feeds import mapping as mappings
+from ticker.feeds.conditions import taken_by_text
 
 cdef enum StepKind:
     STEP_KEY = 0                 # in the order of mapping.py
@@ -293,9 +296,10 @@ cdef class Json(Protocol):
 
     cdef Span _add_conditions(self, object conditions) except *:
         """Each condition once, with all the TradeFlags that it takes away."""
-        taken = {}
+        taken = taken_by_text(conditions.table) if conditions.table else {}
         for texts, flag in (
-            (conditions.not_last, TRADE_SETS_LAST), (conditions.not_range, TRADE_SETS_RANGE),
+            (conditions.not_last, TRADE_SETS_LAST | TRADE_LAST_IF_ONLY),
+            (conditions.not_range, TRADE_SETS_RANGE),
             (conditions.not_volume, TRADE_COUNTS_VOLUME),
         ):
             for text in texts:
@@ -516,7 +520,7 @@ cdef class Json(Protocol):
         cdef int64_t price = 0
         cdef uint64_t size = 0
         cdef uint64_t match = 0
-        cdef uint32_t flags = TRADE_SETS_LAST | TRADE_SETS_RANGE
+        cdef uint32_t taken = 0
         cdef int32_t instrument
         cdef const Values* values
         if not self._price(rule, PRICE, &price):
@@ -526,7 +530,8 @@ cdef class Json(Protocol):
             if not self._size(rule, SIZE, &size):
                 self._skip(rule, SIZE)
                 return
-            flags |= TRADE_COUNTS_VOLUME
+        else:
+            taken = TRADE_COUNTS_VOLUME
         if rule.fields[<int>ID].count and not self._id(rule, ID, &match):
             self._skip(rule, ID)
             return
@@ -538,15 +543,21 @@ cdef class Json(Protocol):
             return
         if rule.fields[<int>SEQUENCE].count and not self._in_sequence(rule, instrument, &match):
             return
-        flags = TRADE_PRINTED | flags & ~self._taken_away(rule)
+        taken |= self._taken_away(rule)
         if rule.kind == KIND_LAST:
             # A snapshot tells of the same sale again and again.
             values = &self.market.publisher.entries[instrument].values
             if values.price == price and values.exchange_time == time:
                 self._skip(rule, REASON_REPEATED)
                 return
-            flags &= ~<uint32_t>TRADE_COUNTS_VOLUME
-        self.market.trade(instrument, price, size, match, flags, time, receive_time)
+            self.market.trade(
+                instrument, price, size, match,
+                flags_without(taken | TRADE_COUNTS_VOLUME) | TRADE_TOLD, time, receive_time,
+            )
+            return
+        self.market.trade(
+            instrument, price, size, match, flags_without(taken), time, receive_time
+        )
 
     cdef uint32_t _taken_away(self, const Rule* rule) noexcept nogil:
         """The TradeFlags that the record's sale conditions take away."""
