@@ -8,7 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ticker.cli.simulate import Address, Count, Share, command
+from ticker.cli.simulate import command
+from ticker.cli.simulate.parameters import Address, Count, Share
 
 
 def run(*arguments: str) -> tuple[int, str]:

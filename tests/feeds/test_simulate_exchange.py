@@ -312,8 +312,8 @@ def test_every_start_is_another_session() -> None:
 def test_no_order_outlives_what_is_retained() -> None:
     slow = Settings(rate=2_000.0)
     fast = Settings(rate=1e6)
-    assert visit_round(slow) == 240_000
-    assert 2 * visit_round(fast) * 36 <= fast.history
+    assert visit_round(slow.history, slow.rate) == 240_000
+    assert 2 * visit_round(fast.history, fast.rate) * 36 <= fast.history
 
 
 def test_a_port_in_use_and_no_interface_are_said() -> None:

@@ -105,8 +105,13 @@ def _simulator(instance: Instance, feed: FeedConfig) -> Slot:
 def simulator_command(feed: FeedConfig) -> list[str]:
     """The command that starts a feed's simulated exchange; it speaks to the feed's lines."""
     simulator = feed.simulator or SimulatorConfig()
-    command = [sys.executable, "-m", "ticker", "simulate", "itch", "--die-with-parent"]
-    command += ["--lines", str(len(feed.lines)), "--rerequest", feed.rerequest or "none"]
+    name = "pitch" if feed.protocol == "pitch" else "itch"
+    command = [sys.executable, "-m", "ticker", "simulate", name, "--die-with-parent"]
+    command += ["--lines", str(len(feed.lines))]
+    if name == "pitch":
+        command += ["--gap-proxy", "none", "--gap-line", "none"]
+    else:
+        command += ["--rerequest", feed.rerequest or "none"]
     for option, line in zip(("--line-a", "--line-b"), feed.lines, strict=False):
         command += [option, line]
     for option in ("symbols", "rate", "loss", "seed"):

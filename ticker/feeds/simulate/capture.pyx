@@ -107,6 +107,10 @@ cdef class PcapWriter:
             at += length
         return bytes(out[:to - start])
 
+    def rest(self) -> bytes:
+        """The records of what no packet was full of yet; here every packet is written at once."""
+        return b""
+
     cdef size_t measure(self, const uint8_t* blocks, size_t size, uint32_t* count) noexcept nogil:
         """Bytes of the next packet's blocks, and how many they are."""
         return measure(blocks, size, PAYLOAD, 0xFFFE, count)
@@ -166,6 +170,7 @@ def write_pcap(market: object, path: Path, writer: PcapWriter) -> int:
         while True:
             messages, used = market.generate(BLOCK, view)
             if not messages:
+                file.write(writer.rest())
                 return total
             file.write(writer.cut(view[:used]))
             total += messages

@@ -53,14 +53,14 @@ def session_id(now_ns: int) -> bytes:
     return bytes(reversed(found))
 
 
-def visit_round(settings: Settings) -> int:
+def visit_round(history: int, rate: float) -> int:
     """Messages in which every instrument is said again and its oldest orders leave.
 
     Two minutes' worth; but no order may outlive what the history retains, and orders live up
     to two rounds (day.pyx), so a round is at most 2/5 of the messages that fit.
     """
-    retained = settings.history / MESSAGE_BYTES
-    return int(max(1.0, min(settings.rate * VISIT_SECONDS, retained / 2.5)))
+    retained = history / MESSAGE_BYTES
+    return int(max(1.0, min(rate * VISIT_SECONDS, retained / 2.5)))
 
 
 def open_line(address: Address, interface: str) -> socket.socket:
@@ -136,7 +136,7 @@ class Exchange:
             settings.seed,
             rate=settings.rate,
             start=now - self.midnight,
-            visit_round=visit_round(settings),
+            visit_round=visit_round(settings.history, settings.rate),
         )
         self._sender = Sender(
             market,

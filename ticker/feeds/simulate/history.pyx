@@ -25,15 +25,20 @@ cdef enum:
 
 
 cdef class History:
-    """Keeps the last `capacity` bytes (rounded up to whole pages, at least 1 MiB)."""
+    """Keeps the last `capacity` bytes (rounded up to whole pages, at least 1 MiB).
 
-    def __cinit__(self, capacity: int) -> None:
+    A message follows a big-endian u16 of its length, or, with `byte_lengths`, begins with one
+    byte of it that counts itself.
+    """
+
+    def __cinit__(self, capacity: int, byte_lengths: bool = False) -> None:
         cdef size_t page = os.sysconf("SC_PAGESIZE")
         cdef uint64_t marks = 1
         cdef size_t size = max(capacity, 1 << 20)
         self.capacity = (size + page - 1) // page * page
         while marks < self.capacity // (MARK * SHORTEST) + 2:
             marks *= 2
+        self.byte_lengths = byte_lengths
         self.marks = <uint64_t*>calloc(marks, sizeof(uint64_t))
         if self.marks == NULL:
             raise MemoryError("the marks of a message history")
@@ -63,6 +68,9 @@ cdef class History:
         if self.base != NULL:
             munmap(self.base, 2 * self.capacity)
 
+    cdef size_t block_length(self, const uint8_t* at) noexcept nogil:
+        return at[0] if self.byte_lengths else 2 + be16(at)
+
     cdef uint8_t* space(self) noexcept nogil:
         """Where the next messages are written; ends `capacity` bytes on."""
         return self.base + self.head % self.capacity
@@ -86,7 +94,7 @@ cdef class History:
         cdef uint64_t first = self.next_sequence
         cdef size_t length
         while self.next_sequence < end:
-            length = 2 + be16(at)
+            length = self.block_length(at)
             if at + length > start + room:
                 break
             if time >= 0:
@@ -118,7 +126,7 @@ cdef class History:
             return NULL
         at = mark * MARK if mark else 1
         while at < sequence:
-            offset += 2 + be16(self.base + offset % self.capacity)
+            offset += self.block_length(self.base + offset % self.capacity)
             at += 1
         size[0] = self.sent - offset
         return self.base + offset % self.capacity
@@ -151,7 +159,7 @@ cdef class History:
         cdef const uint8_t* block = self.find(sequence, &size)
         if block == NULL:
             return None
-        return block[2:2 + be16(block)]
+        return block[0 if self.byte_lengths else 2:self.block_length(block)]
 
 
 cdef inline void stamp(uint8_t* at, int64_t time) noexcept nogil:

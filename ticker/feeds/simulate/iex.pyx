@@ -6,13 +6,14 @@ What IEX has no words for is not said. A frame is a little-endian u16 length and
 Offsets: see ticker/feeds/iex.pyx and ticker/feeds/sessions/iextp.pyx.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.feeds.book cimport BOOK_TOP, Book, Ladder, Level, Order, best_of
 from ticker.feeds.endian cimport le16, le64
 from ticker.feeds.simulate.capture cimport PcapWriter
 from ticker.feeds.simulate.day cimport OVER, Day
+from ticker.feeds.simulate.little cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport ASK, BID, DEPTH
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
@@ -30,27 +31,6 @@ cdef int64_t OPEN_TIME = 34200 * <int64_t>1000000000
 cdef int64_t CLOSE_TIME = 57600 * <int64_t>1000000000
 
 PROTOCOLS = {"tops": 0x8003, "deep": 0x8004}
-
-
-cdef extern from "endian.h" nogil:
-    uint16_t htole16(uint16_t)
-    uint32_t htole32(uint32_t)
-    uint64_t htole64(uint64_t)
-
-
-cdef inline void put16(uint8_t* at, uint32_t value) noexcept nogil:
-    cdef uint16_t word = htole16(<uint16_t>value)
-    memcpy(at, &word, 2)
-
-
-cdef inline void put32(uint8_t* at, uint64_t value) noexcept nogil:
-    cdef uint32_t word = htole32(<uint32_t>value)
-    memcpy(at, &word, 4)
-
-
-cdef inline void put64(uint8_t* at, uint64_t value) noexcept nogil:
-    cdef uint64_t word = htole64(value)
-    memcpy(at, &word, 8)
 
 
 cdef class IexSpeaker(Speaker):
@@ -121,8 +101,8 @@ cdef class IexSpeaker(Speaker):
         self.cancel(on, reference, shares)
 
     cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match,
-        bint printable, uint32_t price,
+        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
+        uint64_t match, bint printable, uint32_t price,
     ) noexcept nogil:
         if printable:
             self.sale(c"T", self.sale_flags(shares), on, shares, price, match)

@@ -84,8 +84,8 @@ cdef class ItchSpeaker(Speaker):
         put64(message + 23, match)
 
     cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match,
-        bint printable, uint32_t price,
+        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
+        uint64_t match, bint printable, uint32_t price,
     ) noexcept nogil:
         cdef uint8_t* message = self.begin(c"C", 36, on.locate)
         put64(message + 11, reference)

@@ -234,13 +234,16 @@ cdef class Market:
     cdef void replace(self, Instrument* on, int side, uint32_t index) noexcept nogil:
         cdef Resting* orders = self.side_of(on, side)
         cdef uint64_t old = orders[index].reference
+        cdef uint64_t new = old
         cdef uint16_t born = orders[index].born
         cdef uint32_t price, shares = self.shares()
         take_out(orders, on.depth[side], index)
         price = self.quote(on, side)
-        put_in(orders, on.depth[side] - 1, side, self.next_reference, shares, price, born)
-        self.speaker.replace(on, old, self.next_reference, shares, price)
-        self.next_reference += 1
+        if not self.speaker.keeps_references:
+            new = self.next_reference
+            self.next_reference += 1
+        put_in(orders, on.depth[side] - 1, side, new, shares, price, born)
+        self.speaker.replace(on, old, new, shares, price)
 
     cdef void cancel(self, Instrument* on, int side) noexcept nogil:
         """Take off part of an order; all of it where it is a single share."""
@@ -285,7 +288,7 @@ cdef class Market:
         if printable:
             price = self.middle(on)
         self.speaker.execute_at(
-            on, front.reference, taken, self.matched(on), printable, price
+            on, front.reference, taken, front.shares - taken, self.matched(on), printable, price,
         )
         front.shares -= <uint16_t>taken
         if not front.shares:

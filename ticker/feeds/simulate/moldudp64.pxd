@@ -2,31 +2,17 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.simulate.chance cimport Chance
 from ticker.feeds.simulate.history cimport History
 from ticker.feeds.simulate.itch cimport ItchMarket
-from ticker.feeds.simulate.packet cimport HEADER
+from ticker.feeds.simulate.sender cimport LineSender
 
 
 cdef extern from "sys/socket.h" nogil:
-    cdef struct iovec:
-        void* iov_base
-        size_t iov_len
-    cdef struct msghdr:
-        void* msg_name
-        unsigned int msg_namelen
-        iovec* msg_iov
-        size_t msg_iovlen
-    cdef struct mmsghdr:
-        msghdr msg_hdr
-        unsigned int msg_len
     cdef struct sockaddr:
         pass
-    int sendmmsg(int fd, mmsghdr* messages, unsigned int count, int flags)
     ssize_t recvfrom(
         int fd, void* buffer, size_t size, int flags, sockaddr* source, unsigned int* length
     )
-    int MSG_DONTWAIT
 
 
 cdef extern from "netinet/in.h" nogil:
@@ -34,83 +20,22 @@ cdef extern from "netinet/in.h" nogil:
         pass
 
 
-cdef extern from "poll.h" nogil:
-    cdef struct pollfd:
-        int fd
-        short events
-    int ppoll(pollfd* fds, unsigned long count, const timespec* timeout, const void* mask)
-    int POLLIN
-
-
-cdef extern from "time.h" nogil:
-    cdef struct timespec:
-        long tv_sec
-        long tv_nsec
-    int clock_gettime(int clock, timespec* now)
-    int CLOCK_REALTIME
-    int CLOCK_MONOTONIC
-
-
 cdef enum:
-    BATCH = 64               # packets per sendmmsg
-    LINES = 2
     REPLY_PACKETS = 64       # packets that one request is answered with, at most
     REQUESTS = 4             # requests answered before the pacing goes on
 
 
-cdef struct Packet:
-    uint8_t[HEADER] header
-    const uint8_t* blocks
-    size_t size
-
-
-cdef struct Line:
-    int fd
-    uint64_t sent            # packets
-    uint64_t lost            # left out on purpose
-    uint64_t errors
-    Packet held              # a packet that goes out late
-    uint32_t held_for        # packets before it does; 0: none is held
-
-
-cdef class Sender:
+cdef class Sender(LineSender):
     cdef ItchMarket market
     cdef readonly History history
     cdef char[10] session
-    cdef Chance chance
-    cdef Line[LINES] lines
-    cdef int line_count
-    cdef int request_fd
     cdef int64_t midnight
-    cdef double rate             # messages/s once the market has opened
-    cdef uint64_t loss           # of 2^64
-    cdef uint32_t reorder
     cdef uint64_t ahead          # messages to have encoded before they are due
-    cdef int64_t quantum         # ns from one tick of the pace to the next
-    cdef double pace             # messages/s now
-    cdef int64_t pace_from       # monotonic ns
-    cdef uint64_t pace_sent      # messages since
-    cdef int64_t last_tick
-    cdef int64_t last_packet
-    cdef bint ending
     cdef uint64_t requests
     cdef uint64_t unanswered
     cdef uint64_t resent         # messages
-    cdef uint64_t postponed      # messages that the schedule gave up when far behind
-    cdef Packet[BATCH] packets
-    cdef mmsghdr[BATCH + 1] vector
-    cdef iovec[2 * BATCH + 2] parts
 
-    cdef int loop(self, int64_t until) noexcept nogil
     cdef void fill(self) noexcept nogil
-    cdef uint64_t due(self, int64_t now) noexcept nogil
-    cdef void send(self, uint64_t messages) noexcept nogil
-    cdef void send_line(self, Line* line, int count) noexcept nogil
-    cdef void release(self) noexcept nogil
-    cdef void place(self, unsigned int at, const Packet* packet) noexcept nogil
-    cdef void flush(self, Line* line, unsigned int count) noexcept nogil
-    cdef void announce(self, uint32_t count) noexcept nogil
-    cdef bint serve(self) noexcept nogil
     cdef bint answer(
         self, const uint8_t* request, ssize_t size, sockaddr_in* source, unsigned int length
     ) noexcept nogil

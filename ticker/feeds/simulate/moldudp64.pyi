@@ -1,7 +1,8 @@
 from ticker.feeds.simulate.history import History
 from ticker.feeds.simulate.itch import ItchMarket
+from ticker.feeds.simulate.sender import LineSender
 
-class Sender:
+class Sender(LineSender):
     history: History
     def __init__(
         self,
@@ -16,6 +17,5 @@ class Sender:
         reorder: int,
         seed: int,
     ) -> None: ...
-    def run(self, seconds: float) -> None: ...
     def finish(self, linger: float) -> None: ...
     def statistics(self) -> dict[str, int | list[int]]: ...

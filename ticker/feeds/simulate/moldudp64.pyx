@@ -1,17 +1,12 @@
-"""The sending side of MoldUDP64: paced downstream packets on two lines, and re-requests.
+"""The sending side of MoldUDP64: downstream packets on two lines, and re-requests.
 
-One thread does all of it in turn: send what is due, answer a few requests, encode ahead, wait.
-Packets point into the history (history.pyx), so a message is written once and never copied.
-Source: MoldUDP64 1.00.
+Source: MoldUDP64 1.00. Pace, losses and lines: sender.pyx.
 """
 
-from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy
 
-from ticker.feeds.checks cimport check
 from ticker.feeds.endian cimport be16, be64
-from ticker.feeds.simulate.chance cimport below, draw
 from ticker.feeds.simulate.history cimport History
 from ticker.feeds.simulate.itch cimport LONGEST, ItchMarket
 from ticker.feeds.simulate.packet cimport (
@@ -21,24 +16,25 @@ from ticker.feeds.simulate.packet cimport (
     measure,
     write_header,
 )
+from ticker.feeds.simulate.sender cimport (
+    BATCH,
+    CLOCK_MONOTONIC,
+    CLOCK_REALTIME,
+    LineSender,
+    Packet,
+    clock,
+    MSG_DONTWAIT,
+    sendmmsg,
+)
 
 cdef enum:
     CHUNK = 512              # messages encoded in one go, between two looks at the clock
     BATCHFUL = 4096          # messages that always fill a batch
-    REORDERED = 100          # one packet in so many is held back, if any is
 
 cdef int64_t SECOND = 1000000000
-cdef double OPENING_RATE = 20000.0           # messages/s at least, until the market is open
-cdef double MOST_BEHIND = 1.0                # s; further behind, the schedule starts anew
 
 
-cdef int64_t clock(int which) noexcept nogil:
-    cdef timespec now
-    clock_gettime(which, &now)
-    return <int64_t>now.tv_sec * SECOND + now.tv_nsec
-
-
-cdef class Sender:
+cdef class Sender(LineSender):
     """Sends an endless market at `rate` messages/s, stamped with the time of sending.
 
     Args:
@@ -54,8 +50,9 @@ cdef class Sender:
         self, market: ItchMarket, history: History, lines: list[int], request_fd: int,
         session: bytes, midnight: int, rate: float, loss: float, reorder: int, seed: int,
     ) -> None:
-        if not 1 <= len(lines) <= LINES or len(session) != 10:
-            raise ValueError("give one or two lines, and a session of ten characters")
+        super().__init__(lines, rate, loss, reorder, seed)
+        if len(session) != 10:
+            raise ValueError("give a session of ten characters")
         if 4 * reorder * PAYLOAD > history.capacity:
             raise ValueError(
                 f"{reorder} packets late: {history.capacity} bytes of history are too few to "
@@ -63,29 +60,12 @@ cdef class Sender:
             )
         self.market = market
         self.history = history
-        self.line_count = len(lines)
-        for index in range(self.line_count):
-            self.lines[index].fd = lines[index]
         self.request_fd = request_fd
+        self.header_length = HEADER
         memcpy(self.session, <const char*>session, 10)
         self.midnight = midnight
-        self.rate = rate
-        self.loss = min(int(loss * 2.0**64), 2**64 - 1)
-        self.reorder = reorder
-        self.chance.state = (seed ^ 0x6C6F7373) & 0xFFFFFFFFFFFFFFFF
         # a quarter of a second, and never more than a quarter of the history
         self.ahead = max(CHUNK, min(32768, int(rate / 4), history.capacity // (4 * LONGEST)))
-        # a tick is 1 ms at high rates, else 4 ms, or 100 ms at most if messages are rarer
-        self.quantum = SECOND // 1000 if rate >= 50_000 else (
-            max(SECOND // 250, min(SECOND // 10, int(1e9 / rate)))
-        )
-        self.pace = max(rate, OPENING_RATE)
-
-    def run(self, seconds: float) -> None:
-        """Send for that long, or until a signal comes."""
-        cdef int64_t until = clock(CLOCK_MONOTONIC) + <int64_t>(seconds * SECOND)
-        with nogil:
-            self.loop(until)
 
     def finish(self, linger: float) -> None:
         """Close the market and end the session; answer re-requests for `linger` more seconds."""
@@ -109,48 +89,23 @@ cdef class Sender:
 
     def statistics(self) -> dict[str, object]:
         """Counts since the start; packets, lost and errors are per line."""
-        cdef int count = self.line_count
         return {
             "messages": self.history.next_sequence - 1,
-            "packets": [self.lines[index].sent for index in range(count)],
-            "lost": [self.lines[index].lost for index in range(count)],
-            "errors": [self.lines[index].errors for index in range(count)],
+            **self.line_statistics(),
             "requests": self.requests,
             "unanswered": self.unanswered,
             "resent": self.resent,
             "postponed": self.postponed,
         }
 
-    cdef int loop(self, int64_t until) noexcept nogil:
-        """Work until that monotonic time; 1 if a signal came."""
-        cdef int64_t now, wake
-        cdef uint64_t due
-        cdef timespec wait
-        cdef pollfd watched
-        watched.fd = self.request_fd
-        watched.events = POLLIN
-        while True:
-            now = clock(CLOCK_MONOTONIC)
-            if now >= until:
-                return 0
-            due = 0 if self.ending else self.due(now)
-            if due:
-                self.send(due)
-            elif not self.ending and now - self.last_packet >= SECOND:
-                self.announce(0)
-            if self.serve():
-                continue
-            if not self.ending and self.history.waiting < self.ahead:
-                self.fill()
-                continue
-            wake = until if self.ending else min(until, self.last_tick + self.quantum)
-            wake -= clock(CLOCK_MONOTONIC)
-            if wake <= 0:
-                continue
-            wait.tv_sec = wake // SECOND
-            wait.tv_nsec = wake % SECOND
-            if ppoll(&watched, 1, &wait, NULL) < 0 and errno == EINTR:
-                return 1
+    cdef bint opened(self) noexcept nogil:
+        return self.history.next_sequence > self.market.market.opening
+
+    cdef bint encode_ahead(self) noexcept nogil:
+        if self.history.waiting >= self.ahead:
+            return False
+        self.fill()
+        return True
 
     cdef void fill(self) noexcept nogil:
         """Encode the next messages."""
@@ -159,36 +114,6 @@ cdef class Sender:
             self.history.space(), self.history.capacity // 2, CHUNK, &messages
         )
         self.history.wrote(size, messages)
-
-    cdef uint64_t due(self, int64_t now) noexcept nogil:
-        """Messages to send now: what the rate asks for, evened out after a stall.
-
-        Behind, it catches up at twice the rate, at most 20 ms' worth at once, so that a
-        stall of this process is no flood for receivers.
-        """
-        cdef double behind, most
-        cdef int64_t elapsed = now - self.last_tick
-        if elapsed < self.quantum:
-            return 0
-        if not self.pace_from:
-            self.pace_from = self.last_packet = now
-            elapsed = self.quantum
-        if self.pace != self.rate and self.history.next_sequence > self.market.market.opening:
-            self.pace = self.rate
-            self.pace_from = now
-            self.pace_sent = 0
-        self.last_tick += self.quantum
-        if now - self.last_tick > self.quantum:
-            self.last_tick = now
-        behind = <double>(now - self.pace_from) * 1e-9 * self.pace - <double>self.pace_sent
-        if behind > MOST_BEHIND * self.pace + 1.0:
-            self.postponed += <uint64_t>behind
-            self.pace_from = now
-            self.pace_sent = 0
-            return 0
-        most = <double>min(2 * elapsed, SECOND // 50) * 1e-9 * self.pace
-        behind = min(behind, max(most, 1.0))
-        return <uint64_t>behind if behind >= 1.0 else 0
 
     cdef void send(self, uint64_t messages) noexcept nogil:
         """Send that many messages on all lines, in full packets as far as they go."""
@@ -221,76 +146,6 @@ cdef class Sender:
                 self.send_line(&self.lines[index], count)
             self.last_packet = clock(CLOCK_MONOTONIC)
             self.serve()
-
-    cdef void send_line(self, Line* line, int count) noexcept nogil:
-        """Send the first `count` packets on a line, except what it loses or holds back."""
-        cdef unsigned int placed = 0
-        cdef bint released = False
-        cdef int index
-        cdef Packet* packet
-        for index in range(count):
-            packet = &self.packets[index]
-            if self.loss and draw(&self.chance) < self.loss:
-                line.lost += 1
-                continue
-            if (
-                self.reorder and not line.held_for and not released
-                and below(&self.chance, REORDERED) == 0
-            ):
-                line.held = packet[0]
-                line.held_for = 1 + below(&self.chance, self.reorder)
-                continue
-            self.place(placed, packet)
-            placed += 1
-            if line.held_for:
-                line.held_for -= 1
-                if not line.held_for:
-                    # its bytes are being sent: not to be overwritten in this batch
-                    released = True
-                    self.place(placed, &line.held)
-                    placed += 1
-        self.flush(line, placed)
-
-    cdef void release(self) noexcept nogil:
-        """Send what is still held back."""
-        cdef int index
-        cdef Line* line
-        for index in range(self.line_count):
-            line = &self.lines[index]
-            if line.held_for:
-                line.held_for = 0
-                self.place(0, &line.held)
-                self.flush(line, 1)
-
-    cdef void place(self, unsigned int at, const Packet* packet) noexcept nogil:
-        cdef iovec* parts = &self.parts[2 * at]
-        cdef mmsghdr* message = &self.vector[at]
-        check(at <= BATCH)
-        parts[0].iov_base = <void*>packet.header
-        parts[0].iov_len = HEADER
-        parts[1].iov_base = <void*>packet.blocks
-        parts[1].iov_len = packet.size
-        memset(message, 0, sizeof(mmsghdr))
-        message.msg_hdr.msg_iov = parts
-        message.msg_hdr.msg_iovlen = 2
-
-    cdef void flush(self, Line* line, unsigned int count) noexcept nogil:
-        """Send what is placed; a packet that is refused is counted and left out."""
-        cdef unsigned int at = 0
-        cdef int sent, refused = 0
-        while at < count:
-            sent = sendmmsg(line.fd, &self.vector[at], count - at, 0)
-            if sent > 0:
-                at += sent
-                line.sent += sent
-                refused = 0
-            elif errno != EINTR:
-                # the first error may be the report of an earlier packet (unicast, no receiver)
-                line.errors += 1
-                refused += 1
-                if refused > 1:
-                    at += 1
-                    refused = 0
 
     cdef void announce(self, uint32_t count) noexcept nogil:
         """A packet without messages on all lines: heartbeat (0) or end of session."""

@@ -25,6 +25,7 @@ cdef struct Instrument:
 cdef class Speaker:
     cdef uint8_t* out        # where the next message goes; the caller keeps LONGEST bytes free
     cdef int64_t time        # ns since midnight US/Eastern, said with every message
+    cdef bint keeps_references   # an order that is replaced keeps its own
 
     cdef void system(self, char code) noexcept nogil
     cdef void directory(self, const Instrument* on) noexcept nogil
@@ -38,8 +39,8 @@ cdef class Speaker:
         self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match
     ) noexcept nogil
     cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match,
-        bint printable, uint32_t price,
+        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
+        uint64_t match, bint printable, uint32_t price,
     ) noexcept nogil
     cdef void cancel(self, const Instrument* on, uint64_t reference, uint32_t shares) noexcept nogil
     cdef void delete(self, const Instrument* on, uint64_t reference) noexcept nogil

@@ -30,8 +30,8 @@ cdef class Speaker:
         pass
 
     cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match,
-        bint printable, uint32_t price,
+        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
+        uint64_t match, bint printable, uint32_t price,
     ) noexcept nogil:
         pass
 

@@ -1,0 +1,19 @@
+"""`ticker simulate`: a simulated exchange, live on the network or written as a capture."""
+
+from __future__ import annotations
+
+import click
+
+from ticker.cli.simulate import itch, pitch
+from ticker.cli.simulate.iex import iex_command
+
+
+@click.group("simulate", help="A simulated exchange.")
+def command() -> None:
+    """One subcommand per protocol."""
+
+
+command.add_command(itch.command)
+command.add_command(pitch.command)
+for name in ("tops", "deep"):
+    command.add_command(iex_command(name))

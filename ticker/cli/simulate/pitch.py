@@ -1,0 +1,181 @@
+"""`ticker simulate pitch`: Cboe, live on the network or written as a capture."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from ticker.cli.simulate.live import shown, speak
+from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
+from ticker.errors import FeedError
+from ticker.feeds.day import midnight_ns
+from ticker.feeds.simulate.capture import write_pcap
+from ticker.feeds.simulate.cboe_exchange import CboeExchange, CboeSettings
+from ticker.feeds.simulate.pitch import UNIT_LIMIT, PitchMarket
+from ticker.feeds.simulate.unit_capture import UnitWriter
+from ticker.supervisor import child
+
+
+def write(
+    output: Path,
+    symbols: int,
+    seed: int,
+    units: int,
+    messages: int,
+    day: datetime,
+    lines: tuple[tuple[str, int], ...],
+    loss: float,
+) -> None:
+    """Write a day to `output`, a pcap with one line or two."""
+    midnight = midnight_ns(day.date())
+    market = PitchMarket(symbols, seed, units=units, messages=messages)
+    total = write_pcap(market, output, UnitWriter(list(lines), midnight, loss, seed))
+    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+
+
+@click.command("pitch")
+@click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
+@click.option(
+    "--rate", type=Count(), default="2000", show_default=True, help="Messages per second."
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--units",
+    type=click.IntRange(1, UNIT_LIMIT),
+    default=4,
+    show_default=True,
+    help="Streams that the symbols are spread over.",
+)
+@click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default.")
+@click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
+@click.option(
+    "--reorder",
+    type=click.IntRange(0, 1000),
+    default=0,
+    help="One packet in a hundred is late by up to so many packets.",
+)
+@click.option("--line-a", type=Address(), default="239.192.1.1:26487", show_default=True)
+@click.option("--line-b", type=Address(), default="239.192.1.2:26487", show_default=True)
+@click.option(
+    "--gap-proxy",
+    default="127.0.0.1:26488",
+    show_default=True,
+    callback=optional_address,
+    help="Of the gap request proxy (TCP), or none.",
+)
+@click.option(
+    "--gap-line",
+    default="239.192.1.3:26489",
+    show_default=True,
+    callback=optional_address,
+    help="Where it sends what was asked for, or none.",
+)
+@click.option(
+    "--spin",
+    type=Address(),
+    multiple=True,
+    help="Of the spin server (TCP) of unit 1; once more for each further unit.",
+)
+@click.option("--interface", default="127.0.0.1", show_default=True)
+@click.option(
+    "--history",
+    type=click.IntRange(1, 65536),
+    default=256,
+    show_default=True,
+    help="MiB of messages kept for gap requests.",
+)
+@click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
+@click.option(
+    "--linger",
+    type=float,
+    default=0.3,
+    show_default=True,
+    help="Seconds for which requests are answered after the end.",
+)
+@click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
+@click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a day instead: the capture to write, a pcap.",
+)
+@click.option(
+    "--messages",
+    type=Count(),
+    default="1M",
+    show_default=True,
+    help="Of the market's day in ITCH; PITCH takes about as many.",
+)
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2026-01-05",
+    show_default=True,
+    help="Of the day to write.",
+)
+def command(
+    symbols: int,
+    rate: float,
+    seed: int,
+    units: int,
+    lines: int | None,
+    loss: float,
+    reorder: int,
+    line_a: tuple[str, int],
+    line_b: tuple[str, int],
+    gap_proxy: tuple[str, int] | None,
+    gap_line: tuple[str, int] | None,
+    spin: tuple[tuple[str, int], ...],
+    interface: str,
+    history: int,
+    duration: float | None,
+    linger: float,
+    die_with_parent: bool,
+    as_json: bool,
+    output: Path | None,
+    messages: float,
+    day: datetime,
+) -> None:
+    """Speak Cboe PITCH 2.x in sequenced units, or write a day of it to a file."""
+    addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
+    if output is not None:
+        try:
+            write(output, symbols, seed, units, int(messages), day, addresses, loss)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        except OSError as error:
+            raise FeedError(f"{output}: {error.strerror}; give another --output") from None
+        return
+    if die_with_parent:
+        child.die_with_parent(os.getppid())
+    settings = CboeSettings(
+        symbols=symbols,
+        rate=rate,
+        seed=seed,
+        units=units,
+        lines=addresses,
+        gap_proxy=gap_proxy,
+        gap_line=gap_line,
+        spin=spin,
+        interface=interface,
+        loss=loss,
+        reorder=reorder,
+        history=history << 20,
+    )
+    with CboeExchange(settings) as exchange:
+        speak(
+            exchange,
+            duration,
+            linger,
+            as_json,
+            symbols=symbols,
+            rate=rate,
+            units=units,
+            lines=shown(*addresses),
+            gap_proxy=shown(exchange.gap_proxy),
+            gap_line=shown(gap_line),
+        )
