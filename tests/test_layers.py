@@ -41,7 +41,8 @@ PURE = re.compile(
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
     r"|directory|reorder|sequenced|publisher|checks|endian|pages|day|iex)"
     r"|feeds\.(conditions|jsontape|scalars|mapping|transports\.dialogue)"
-    r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect|auth|proxy|addresses)"
+    r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect)"
+    r"|gateway\.(auth|access|proxy|addresses)"
     r"|feeds\.simulate\.(market|itch|speaker|history|chance|packet|resting))(\..*)?"
 )
 EDGES = frozenset(

@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -135,9 +136,12 @@ class Rig:
 
 @pytest.fixture
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    """A rig with the default configuration, or with GatewayConfig(**param)."""
+    """A rig with the default configuration, with GatewayConfig(**param), or with a Config."""
     options = getattr(request, "param", {})
-    config = Config(gateway=GatewayConfig(**{"max_connections": 512, **options}))
+    if isinstance(options, Config):
+        config = options
+    else:
+        config = Config(gateway=GatewayConfig(**{"max_connections": 512, **options}))
     made = Rig(f"t{os.getpid()}-{next(_instances)}", config)
     yield made
     assert made.close() == 0
@@ -146,16 +150,30 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
 class Client:
     """A WebSocket client on a bare socket: every byte is the test's own."""
 
-    def __init__(self, port: int, *, handshake: bool = True, receive_buffer: int = 65536) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        handshake: bool = True,
+        receive_buffer: int = 65536,
+        headers: tuple[str, ...] = (),
+        first: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+        source: str = "127.0.0.1",
+    ) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
         self.buffer = b""
         self.head = b""
         try:
+            self.socket.bind((source, 0))
             self.socket.connect(("127.0.0.1", port))
+            self.socket.sendall(first)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
             if handshake:
-                self.socket.sendall(self.request())
+                self.socket.sendall(self.request(*headers))
                 self.head = self.read_until(b"\r\n\r\n")
         except BaseException:
             self.socket.close()

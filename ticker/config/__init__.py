@@ -60,6 +60,8 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     ping_interval: Seconds = 45.0
     commands_per_second: Count = 10
     commands_burst: Count = 50
+    requests_per_second: Count = 200
+    requests_burst: Count = 500
     max_connections: Count = 18_000
 
 

@@ -3,6 +3,7 @@
 A connection's number is its place in the table; a freed place is used again.
 """
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.gateway.frames cimport FrameLimits, FrameReader
@@ -45,6 +46,7 @@ cdef struct Connection:
     uint8_t* outbound
     int64_t tokens_at
     int64_t deadline             # what for depends on the state; 0: none
+    PyObject* tls                # owned TlsSession (tls.py), NULL: none
     uint8_t pinged
     uint8_t strikes              # refused messages so far
 
@@ -77,6 +79,9 @@ cdef class ConnectionTable:
     cdef int64_t ping_interval
 
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept
+    cdef void _end_sending(self, uint32_t number) noexcept nogil
     cdef void doom(self, uint32_t number) noexcept nogil
     cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
     cdef uint32_t _place(self, int fd) noexcept nogil

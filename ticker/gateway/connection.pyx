@@ -6,6 +6,8 @@ numbers stay good through a turn.
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -26,8 +28,11 @@ from ticker.gateway.sockets cimport (
     epoll_create1,
     epoll_ctl,
     epoll_event,
+    getpeername,
     send,
     shutdown,
+    sockaddr_in,
+    socklen_t,
 )
 from ticker.shm.counters cimport (
     GATEWAY_BYTES_SENT,
@@ -37,6 +42,8 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.header cimport Mapping
+
+from ticker.gateway.tls import TlsError
 
 cdef int64_t LINGER_NS = 2000000000
 
@@ -121,9 +128,27 @@ cdef class ConnectionTable:
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
         """Send, or keep what the socket does not take: 1 all sent, 0 some waits, -1 doomed."""
         cdef Connection* connection = self.table + number
-        cdef ssize_t sent
         if connection.state == CONNECTION_DOOMED:
             return -1
+        if connection.tls == NULL:
+            return self._put(number, data, length)
+        with gil:
+            return self._encrypt(number, data, length)
+
+    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept:
+        """As deliver(), through the connection's TLS session."""
+        cdef bytes records
+        try:
+            records = (<object>self.table[number].tls).encrypt(data[:length])
+        except TlsError:
+            self.doom(number)
+            return -1
+        return self._put(number, records, len(records)) if records else 1
+
+    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
+        """As deliver(), the very bytes."""
+        cdef Connection* connection = self.table + number
+        cdef ssize_t sent
         if connection.outbound_length:
             self._keep(connection, data, length)
             return -1 if connection.state == CONNECTION_DOOMED else 0
@@ -142,7 +167,8 @@ cdef class ConnectionTable:
         if connection.state == CONNECTION_DOOMED:
             return -1
         connection.wants_write = 1
-        connection.deadline = self.now + self.slow_timeout
+        if connection.state == CONNECTION_OPEN:
+            connection.deadline = self.now + self.slow_timeout
         self._watch(number, EPOLL_CTL_MOD)
         return 0
 
@@ -196,11 +222,23 @@ cdef class ConnectionTable:
         connection.wants_write = 0
         self._watch(number, EPOLL_CTL_MOD)
         if connection.state == CONNECTION_LINGER:
-            shutdown(connection.fd, SHUT_WR)
+            self._end_sending(number)
             return
+        if connection.state != CONNECTION_OPEN:
+            return  # a TLS handshake, which has the head's deadline
         connection.deadline = self.now + self.ping_interval
         self.drained[self.drained_count] = number
         self.drained_count += 1
+
+    cdef void _end_sending(self, uint32_t number) noexcept nogil:
+        """Nothing more will come from us."""
+        cdef Connection* connection = self.table + number
+        if connection.tls != NULL:
+            with gil:
+                last = (<object>connection.tls).finish()
+                if last and self._put(number, last, len(last)) != 1:
+                    return  # once it has drained, this is called again
+        shutdown(connection.fd, SHUT_WR)
 
     cdef void doom(self, uint32_t number) noexcept nogil:
         """No word more to this one; the next reap() frees it."""
@@ -230,7 +268,7 @@ cdef class ConnectionTable:
         connection.state = CONNECTION_LINGER
         connection.deadline = self.now + LINGER_NS
         if not connection.wants_write:
-            shutdown(connection.fd, SHUT_WR)
+            self._end_sending(number)
 
     cdef void _release(self, uint32_t number) noexcept:
         cdef Connection* connection = self.table + number
@@ -241,6 +279,7 @@ cdef class ConnectionTable:
         PyMem_RawFree(connection.inbound)
         PyMem_RawFree(connection.outbound)
         PyMem_RawFree(connection.subscriptions)
+        Py_XDECREF(connection.tls)
         if connection.fd >= 0:
             close(connection.fd)
         memset(connection, 0, sizeof(Connection))
@@ -270,7 +309,7 @@ cdef class ConnectionTable:
         connection.state = CONNECTION_LINGER
         connection.deadline = self.now + LINGER_NS
         if not connection.wants_write:
-            shutdown(connection.fd, SHUT_WR)
+            self._end_sending(number)
 
     def hand_over(self, number: int) -> int:
         """Give the socket away: its descriptor, which the caller now owns."""
@@ -281,6 +320,28 @@ cdef class ConnectionTable:
         connection.fd = -1
         self.doom(number)
         return fd
+
+    def set_tls(self, number: int, tls: object) -> None:
+        """From here on all bytes of this connection go through a TlsSession."""
+        cdef Connection* connection = self._checked(number)
+        Py_INCREF(tls)
+        Py_XDECREF(connection.tls)
+        connection.tls = <PyObject*>tls
+
+    def tls_of(self, number: int) -> object:
+        """The connection's TlsSession, or None."""
+        cdef Connection* connection = self._checked(number)
+        return None if connection.tls == NULL else <object>connection.tls
+
+    def peer(self, number: int) -> str:
+        """The IPv4 address at the other end of the socket; empty when it is gone."""
+        cdef Connection* connection = self._checked(number)
+        cdef sockaddr_in address
+        cdef socklen_t size = sizeof(address)
+        cdef const uint8_t* parts = <const uint8_t*>&address.sin_addr
+        if getpeername(connection.fd, &address, &size) < 0:
+            return ""
+        return f"{parts[0]}.{parts[1]}.{parts[2]}.{parts[3]}"
 
     def send(self, number: int, data: bytes) -> bool:
         """Send ready frames; False when the connection is gone."""

@@ -46,6 +46,10 @@ class Echo:
         loop.add_reader(self.connections.epoll_fd, self._on_sockets)
         self._look_at_deadlines()
 
+    def on_accept(self, number: int) -> bool:  # noqa: ARG002
+        """Everybody is welcome."""
+        return True
+
     def on_head(self, number: int, data: bytes) -> None:
         """Bytes of a request head: answer the handshake once it is whole."""
         try:

@@ -1,7 +1,8 @@
 """The front: every new connection's request head, and where it goes.
 
 `/stream` is answered here and stays with us as a bare socket; everything else is handed to the
-aiohttp application with the bytes that have come already.
+aiohttp application with the bytes that have come already. A proxy's PROXY header and TLS are
+taken off before.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
 from ticker.clock import Clock
+from ticker.gateway.access import Access
 from ticker.gateway.handshake import STREAM_PATH, Head, parse_head, upgrade
-from ticker.gateway.problems import Refusal
+from ticker.gateway.problems import BAD_REQUEST, Refusal
+from ticker.gateway.proxy import ProxyError, parse_header
 from ticker.gateway.reception import Connections
+from ticker.gateway.runner import ProblemProtocol
+from ticker.gateway.tls import TlsSession
+from ticker.gateway.tls_http import TlsHttp
 from ticker.shm.counters import Counters
 
 MessageHandler = Callable[[int, bool, bytes, int], None]
@@ -32,29 +40,45 @@ class Front:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        http: Callable[[], asyncio.BaseProtocol],
+        http: Callable[[], ProblemProtocol],
         counters: Counters,
         clock: Clock,
+        access: Access,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.loop = loop
         self.http = http
         self.counters = counters
         self.clock = clock
+        self.access = access
+        self.tls = tls
         self.handing_over: set[asyncio.Task[None]] = set()
 
-    def on_head(self, number: int, data: bytes) -> None:
-        """Bytes of a request head: decide once it is whole."""
+    def on_accept(self, number: int) -> bool:
+        """A connection before its first byte; False: TLS, if any, is not for now."""
         try:
+            self.access.accepted(number, self.connections.peer(number), self.clock())
+        except Refusal as refusal:
+            self._refuse(number, refusal)
+            return False
+        return number not in self.access.unheaded
+
+    def on_head(self, number: int, data: bytes) -> bytes | None:
+        """Bytes of a request head: decide once it is whole. What is returned goes on as if it
+        had just come, after a PROXY header."""
+        try:
+            if number in self.access.unheaded:
+                return self._introduced(number, data)
             head = parse_head(data)
             if head is None:
-                return
+                return None
             if head.path == STREAM_PATH:
                 self._stream(number, head)
             else:
                 self._hand_over(number, data)
         except Refusal as refusal:
-            self.counters.add("handshakes_refused")
-            self.connections.refuse(number, refusal.raw_response())
+            self._refuse(number, refusal)
+        return None
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message of an open stream."""
@@ -62,10 +86,31 @@ class Front:
 
     def on_closed(self, number: int) -> None:
         """The connection is about to be freed."""
+        self.access.closed(number)
         self.forget(number)
 
+    def _refuse(self, number: int, refusal: Refusal) -> None:
+        self.counters.add("handshakes_refused")
+        self.connections.refuse(number, refusal.raw_response())
+
+    def _introduced(self, number: int, data: bytes) -> bytes | None:
+        """The PROXY header that a proxy begins with; what comes after it."""
+        try:
+            header = parse_header(data)
+        except ProxyError as error:
+            raise Refusal(BAD_REQUEST, f"{error}; set it up to send one.") from None
+        if header is None:
+            return None
+        end, client = header
+        self.access.introduced(number, client, self.clock())
+        if self.tls is not None:
+            self.connections.set_tls(number, TlsSession(self.tls))
+        return data[end:]
+
     def _stream(self, number: int, head: Head) -> None:
-        self.connections.open(number, upgrade(head))
+        answer = upgrade(head)
+        self.access.opening(number, head, self.connections.peer(number), self.clock())
+        self.connections.open(number, answer)
 
     async def stream_after_http(self, request: web.Request) -> web.Response:
         """A handshake on a connection that has carried HTTP requests before: take its socket
@@ -73,28 +118,51 @@ class Front:
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         version = f"{request.version.major}.{request.version.minor}"
         transport = request.transport
-        answer = upgrade(Head(request.method, request.path_qs, version, headers, b""))
+        head = Head(request.method, request.path_qs, version, headers, b"")
+        answer = upgrade(head)
         if transport is not None:
+            tls = transport.get_extra_info("tls")
             fd = os.dup(transport.get_extra_info("socket").fileno())
             transport.abort()  # closes aiohttp's descriptor, not the connection
-            number = self.connections.adopt(fd, self.clock())
+            number = self.connections.adopt(fd, self.clock(), tls)
             if number < 0:
                 os.close(fd)
             else:
-                self.connections.open(number, answer)
+                self._adopted(number, head, answer)
         return web.Response()  # to nobody: the transport is gone
 
+    def _adopted(self, number: int, head: Head, answer: bytes) -> None:
+        now = self.clock()
+        peer = self.connections.peer(number)
+        try:
+            self.access.accepted(number, peer, now)
+            self.access.unheaded.pop(number, None)  # it came before the first request
+            self.access.opening(number, head, peer, now)
+        except Refusal as refusal:
+            self._refuse(number, refusal)
+        else:
+            self.connections.open(number, answer)
+
     def _hand_over(self, number: int, data: bytes) -> None:
+        tls = self.connections.tls_of(number)
+        address = self.access.moved(number)
         sock = socket.socket(fileno=self.connections.hand_over(number))
-        task = self.loop.create_task(self._serve_http(sock, data))
+        task = self.loop.create_task(self._serve_http(sock, data, tls, address))
         self.handing_over.add(task)
         task.add_done_callback(self.handing_over.discard)
 
-    async def _serve_http(self, sock: socket.socket, data: bytes) -> None:
+    async def _serve_http(
+        self, sock: socket.socket, data: bytes, tls: TlsSession | None, address: str | None
+    ) -> None:
+        http = self.http()
+        if address is not None:
+            http.lost = partial(self.access.limits.release, address)
+        receive: asyncio.Protocol = http if tls is None else TlsHttp(http, tls)
         try:
-            _, protocol = await self.loop.connect_accepted_socket(self.http, sock)
+            await self.loop.connect_accepted_socket(lambda: receive, sock)
         except OSError:
             sock.close()  # gone already
+            if http.lost is not None:
+                http.lost()
             return
-        assert isinstance(protocol, asyncio.Protocol)
-        protocol.data_received(data)
+        http.data_received(data)

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ticker.clock import Clock, now_ns
 from ticker.gateway.board import Board
+from ticker.gateway.guard import Guard, visible
 from ticker.gateway.metrics import Metrics
 from ticker.gateway.page import SECURITY_HEADERS, add_page
 from ticker.gateway.problems import (
@@ -36,6 +37,8 @@ MAX_SYMBOLS = 1024
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
 MAX_QUERY = 64
+REQUESTS_PER_SECOND = 200
+REQUESTS_BURST = 500
 NO_STORE = {"Cache-Control": "no-store"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,14 +51,16 @@ def make_app(
     counters: Counters | None = None,
     clock: Clock = now_ns,
     max_symbols: int = MAX_SYMBOLS,
+    guard: Guard | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
-    bounds `?symbols=`. The board's look() is the caller's business.
+    bounds `?symbols=`; `guard` lets requests pass. The board's look() is the caller's business.
     """
+    guard = guard or Guard(None, clock, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols)
-    app = web.Application(middlewares=[_answering(counters)], client_max_size=1024)
+    app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_security_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
     app.router.add_get("/prices", rest.prices)
@@ -83,7 +88,7 @@ class Rest:
         parameters = _parameters(request, ("venue",))
         symbol = request.match_info["symbol"]
         venue = _venue(parameters)
-        if not self._known(symbol):
+        if not self._known(request, symbol):
             raise self._unknown(symbol)
         view = self.board.price(symbol, venue)
         if view is None and venue is not None:
@@ -109,10 +114,10 @@ class Rest:
         venue = _venue(parameters)
         prices, unknown, unpriced = [], [], []
         for symbol in symbols:
-            view = self.board.price(symbol, venue) if self._known(symbol) else None
+            view = self.board.price(symbol, venue) if self._known(request, symbol) else None
             if view is not None and view.price:
                 prices.append(price_object(view))
-            elif view is not None or (venue is None and self._known(symbol)):
+            elif view is not None or (venue is None and self._known(request, symbol)):
                 unpriced.append(symbol)
             else:
                 unknown.append(symbol)
@@ -124,7 +129,7 @@ class Rest:
         if len(wanted) > MAX_QUERY:
             raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
         limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-        found = self._search(wanted)
+        found = [name for name in self._search(wanted) if visible(request, name)]
         return _json({"symbols": [{"symbol": name} for name in found[:limit]], "total": len(found)})
 
     async def get_status(self, request: web.Request) -> web.Response:
@@ -164,7 +169,9 @@ class Rest:
         body, content_type = self.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
 
-    def _known(self, symbol: str) -> bool:
+    def _known(self, request: web.Request, symbol: str) -> bool:
+        if not visible(request, symbol):
+            return False
         if self.board.index(symbol) >= 0:
             return True
         return self.board.refresh() > 0 and self.board.index(symbol) >= 0
@@ -292,7 +299,9 @@ def _integer(parameters: dict[str, str], name: str, default: int, least: int, mo
     return int(text)
 
 
-def _answering(counters: Counters | None) -> Callable[..., Awaitable[web.StreamResponse]]:
+def _answering(
+    counters: Counters | None, guard: Guard
+) -> Callable[..., Awaitable[web.StreamResponse]]:
     """Counts requests, refuses bodies, and turns every refusal into a problem."""
 
     @web.middleware
@@ -302,7 +311,10 @@ def _answering(counters: Counters | None) -> Callable[..., Awaitable[web.StreamR
         try:
             if request.body_exists:
                 raise Refusal(TOO_LARGE, "Send the request without a body.")
-            return await handler(request)
+            guard.check(request)
+            response = await handler(request)
+            guard.allow_reading(request, response)
+            return response
         except Refusal as refusal:
             return refusal.response(request.path)
         except web.HTTPException as error:

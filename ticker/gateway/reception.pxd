@@ -5,9 +5,15 @@ from ticker.gateway.frames cimport FrameReader
 
 
 cdef class Connections(ConnectionTable):
+    cdef public object tls_context       # ssl.SSLContext for what is accepted, None: plain
+    cdef public bint counts_addresses
+    cdef int _placed(self, uint32_t number) except -1
+    cdef int _bytes(self, uint32_t number, size_t length) except -1
+    cdef int _records(self, uint32_t number, bytes data) except -1
     cdef int _accept(self) except -1
     cdef int _readable(self, uint32_t number) except -1
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1
+    cdef int _keep_head(self, uint32_t number, bytes data) except -1
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
     cdef int _expire(self, uint32_t number) except -1
     cdef int _full(self) except -1

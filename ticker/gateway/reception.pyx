@@ -61,6 +61,8 @@ from ticker.shm.counters cimport (
     count,
 )
 
+from ticker.gateway.tls import TlsError, TlsSession
+
 cdef enum:
     EVENTS = 512                 # handled in one poll
     ACCEPTS = 128                # taken in one poll
@@ -72,7 +74,9 @@ cdef int64_t HALF_FRAME_NS = 5000000000
 
 cdef class Connections(ConnectionTable):
     """`handler` has on_head(number, data), on_message(number, is_text, payload) and
-    on_closed(number); it may call anything here from them.
+    on_closed(number); it may call anything here from them. With `counts_addresses` it is asked
+    on_accept(number) first. A `tls_context` is for all that is accepted, but for those that
+    on_accept has answered with False: these it has refused, or it calls set_tls itself.
     """
 
     def listen(self, fd: int) -> None:
@@ -125,7 +129,15 @@ cdef class Connections(ConnectionTable):
                 if errno in (EMFILE, ENFILE):
                     self._full()
                 return 0
-            self._place(fd)
+            self._placed(self._place(fd))
+        return 0
+
+    cdef int _placed(self, uint32_t number) except -1:
+        """A new connection, before its first byte."""
+        if self.counts_addresses and not self.handler.on_accept(number):
+            return 0
+        if self.tls_context is not None:
+            self.set_tls(number, TlsSession(self.tls_context))
         return 0
 
     cdef int _full(self) except -1:
@@ -144,27 +156,69 @@ cdef class Connections(ConnectionTable):
         if got <= 0:
             self.doom(number)
             return 0
+        if connection.tls != NULL:
+            return self._records(number, self.scratch[:got])
+        return self._bytes(number, got)
+
+    cdef int _bytes(self, uint32_t number, size_t length) except -1:
+        """What the peer says stands in `scratch`."""
+        cdef Connection* connection = self.table + number
         if connection.state == CONNECTION_HEAD:
-            return self._head_bytes(number, got)
+            return self._head_bytes(number, length)
         if connection.state == CONNECTION_OPEN:
-            return self._frames(number, self.scratch, got)
+            return self._frames(number, self.scratch, length)
         return 0  # lingering: read and forget
 
+    cdef int _records(self, uint32_t number, bytes data) except -1:
+        """TLS records: answer what the protocol wants, go on with what they say."""
+        cdef object tls = <object>self.table[number].tls
+        cdef bytes plain = b""
+        cdef bytes answer
+        cdef size_t start, length
+        cdef bint broken = False
+        try:
+            plain = tls.receive(data)
+        except TlsError:
+            count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            broken = True
+        answer = tls.pending()
+        if answer:
+            self._put(number, answer, len(answer))
+        if broken:
+            self.doom(number)
+        for start in range(0, <size_t>len(plain), <size_t>SCRATCH):
+            length = min(<size_t>SCRATCH, <size_t>len(plain) - start)
+            memcpy(self.scratch, <const uint8_t*>plain + start, length)
+            self._bytes(number, length)
+        return 0
+
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1:
-        """Give all that has come of the head to the handler, which takes it once it is whole."""
+        """Give all that has come of the head to the handler, which takes it once it is whole; or
+        takes a part off its front, and gives back the rest."""
         cdef Connection* connection = self.table + number
         cdef bytes data = self.scratch[:length]
         if connection.inbound != NULL:
             data = connection.inbound[:connection.inbound_length] + data
-        self.handler.on_head(number, data)
-        if connection.state != CONNECTION_HEAD:
-            return 0
-        PyMem_RawFree(connection.inbound)
-        connection.inbound_length = <uint32_t>len(data)
+            PyMem_RawFree(connection.inbound)
+            connection.inbound = NULL
+            connection.inbound_length = 0
+        while True:
+            rest = self.handler.on_head(number, data)
+            if connection.state != CONNECTION_HEAD:
+                return 0
+            if rest is None:
+                return self._keep_head(number, data)
+            if connection.tls != NULL:
+                return self._records(number, rest)
+            data = rest
+
+    cdef int _keep_head(self, uint32_t number, bytes data) except -1:
+        cdef Connection* connection = self.table + number
         connection.inbound = <uint8_t*>PyMem_RawMalloc(len(data))
         if connection.inbound == NULL or len(data) > MAX_REQUEST_HEAD + SCRATCH:
             self.doom(number)
             return 0
+        connection.inbound_length = <uint32_t>len(data)
         memcpy(connection.inbound, <const uint8_t*>data, len(data))
         return 0
 
@@ -282,10 +336,14 @@ cdef class Connections(ConnectionTable):
             elif self.table[number].state == CONNECTION_OPEN:
                 self.close(number, code, reason)
 
-    def adopt(self, fd: int, now_ns: int) -> int:
-        """Take over a connected, non-blocking socket; its number, or -1 when there is no place
-        (the descriptor then stays the caller's)."""
+    def adopt(self, fd: int, now_ns: int, tls: object = None) -> int:
+        """Take over a connected, non-blocking socket and its TLS session; its number, or -1
+        when there is no place (the descriptor then stays the caller's)."""
+        cdef uint32_t number
         self.now = now_ns
         if self.used == self.capacity:
             return -1
-        return self._place(fd)
+        number = self._place(fd)
+        if tls is not None:
+            self.set_tls(number, tls)
+        return number

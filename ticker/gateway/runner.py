@@ -6,6 +6,9 @@ which by itself would answer in plain text and log a traceback for each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
@@ -15,9 +18,25 @@ KEEP_ALIVE = 75.0  # s that an idle HTTP connection stays open
 
 
 class ProblemProtocol(web.RequestHandler):
-    """One HTTP connection; differs from aiohttp's own in how it refuses what it cannot read."""
+    """One HTTP connection; differs from aiohttp's own in how it refuses what it cannot read.
 
-    __slots__ = ()
+    Attributes:
+        lost: called once when the connection is gone.
+        bucket: requests that it may still make, and when that was so (ns).
+    """
+
+    __slots__ = ("bucket", "lost")
+
+    def __init__(self, manager: web.Server, **settings: Any) -> None:
+        super().__init__(manager, **settings)
+        self.lost: Callable[[], None] | None = None
+        self.bucket: tuple[float, int] | None = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self.lost is not None:
+            self.lost()
+            self.lost = None
 
     def handle_error(
         self,
@@ -47,7 +66,7 @@ class ProblemProtocol(web.RequestHandler):
 class ProblemServer(web.Server):
     """Makes a ProblemProtocol for each connection."""
 
-    def __call__(self) -> web.RequestHandler:
+    def __call__(self) -> ProblemProtocol:
         return ProblemProtocol(self, loop=self._loop, **self._kwargs)
 
 

@@ -14,6 +14,14 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int fd, void* data, size_t length, int flags)
     int accept4(int fd, void* address, void* length, int flags)
     int shutdown(int fd, int how)
+    ctypedef unsigned int socklen_t
+    int getpeername(int fd, void* address, socklen_t* length)
+
+cdef extern from "<netinet/in.h>" nogil:
+    struct in_addr:
+        uint32_t s_addr
+    struct sockaddr_in:
+        in_addr sin_addr
 
 cdef extern from "<sys/epoll.h>" nogil:
     enum:

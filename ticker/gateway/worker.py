@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -17,17 +18,21 @@ import uvloop
 from ticker import __version__
 from ticker.clock import Clock, now_ns
 from ticker.config import Config, GatewayConfig
+from ticker.gateway.access import Access
+from ticker.gateway.auth import Authenticator, Key, parse_keys
 from ticker.gateway.board import Board
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialect import Limits, PlainDialect
 from ticker.gateway.front import Front
+from ticker.gateway.guard import Guard
 from ticker.gateway.handshake import STREAM_PATH
 from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
 from ticker.gateway.reception import Connections
-from ticker.gateway.runner import Runner
+from ticker.gateway.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.scheduler import Scheduler
 from ticker.gateway.status import Status
+from ticker.gateway.tls import server_context
 from ticker.gateway.topics import Topics
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
@@ -77,9 +82,13 @@ class Worker:
         self.heartbeat = Heartbeat(self.segment)
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
-        self.front = Front(loop, self._http_protocol, self.counters, clock)
+        self.access = Access(config, _authenticator(config))
+        tls = server_context(config.tls) if config.tls is not None else None
+        self.front = Front(loop, self._http_protocol, self.counters, clock, self.access, tls)
         self.runner = self._http(config, feeds)
         self.connections = _connections(config.gateway, self.front, self.segment)
+        self.connections.tls_context = tls
+        self.connections.counts_addresses = self.access.counts
         self.topics = Topics(self.board, self.segment, [mapping for _, mapping in feeds])
         self.hub = Hub(
             self.topics,
@@ -119,13 +128,19 @@ class Worker:
             counters=self.counters,
             clock=self.clock,
             max_symbols=config.gateway.max_symbols,
+            guard=Guard(
+                self.access,
+                self.clock,
+                config.gateway.requests_per_second,
+                config.gateway.requests_burst,
+            ),
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
         return Runner(app)
 
-    def _http_protocol(self) -> asyncio.BaseProtocol:
+    def _http_protocol(self) -> ProblemProtocol:
         server = self.runner.server
-        assert server is not None, "start() sets the runner up before anything is accepted"
+        assert isinstance(server, ProblemServer), "start() sets it up before anything is accepted"
         return server()
 
     def _introduce(self, config: GatewayConfig) -> None:
@@ -179,6 +194,16 @@ class Worker:
         self.loop.remove_reader(self.doorbell.fd)
         await self.runner.cleanup()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
+
+
+def _authenticator(config: Config) -> Authenticator | None:
+    if config.auth is None:
+        return None
+    keys: tuple[Key, ...] = ()
+    if config.auth.jwt is not None:
+        data = Path(config.auth.jwt.key_file).read_bytes()
+        keys = parse_keys(data, config.auth.jwt.algorithms)
+    return Authenticator(config.auth, keys)
 
 
 def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:
