@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ticker.feeds.market import Market
+from ticker.feeds.pipeline import load_protocol
 from ticker.feeds.protocols.itch50 import Itch50
 from ticker.feeds.transports import reconnect
 from ticker.shm.counters import Counters
@@ -215,23 +216,52 @@ class Iex:
             + body
         )
 
-    def check_case(self, feed: Feed, path: Path) -> None:
-        """A sample, messages behind a u16 of their length, does what the JSON beside it says."""
-        expected = json.loads(path.with_suffix(".json").read_text())
-        data, at = path.read_bytes(), 0
-        while at < len(data):
-            length = int.from_bytes(data[at : at + 2], "little")
-            feed.send(data[at + 2 : at + 2 + length])
-            at += 2 + length
-        rows = {symbol: feed.row(symbol) for symbol in expected["rows"]}
-        for symbol, wanted in expected["rows"].items():
-            assert {name: rows[symbol][name] for name in wanted} == wanted
-        counters = expected["counters"]
-        assert {name: feed.counter(name) for name in counters} == counters
-        assert len(feed.table) == len(rows)
-        for symbol, (bids, asks) in expected.get("depth", {}).items():
-            assert [list(level) for level in feed.market.depth(symbol, 0)] == bids
-            assert [list(level) for level in feed.market.depth(symbol, 1)] == asks
+
+FRAMINGS = {
+    "u16 big": (2, "big", 0),
+    "u16 little": (2, "little", 0),
+    "u8 whole": (1, "big", 1),  # the length is the message's first byte, and counts itself
+}
+"""Of each: bytes of the length, their order, and how many of them belong to the message."""
+
+
+def read_sample(path: Path, framing: str) -> list[bytes]:
+    """The messages of a sample."""
+    width, order, within = FRAMINGS[framing]
+    data, found = path.read_bytes(), []
+    while data:
+        length = int.from_bytes(data[:width], order)  # type: ignore[arg-type]
+        start = 0 if within else width
+        found.append(data[start : start + length])
+        data = data[start + length :]
+    return found
+
+
+def run_sample(path: Path, protocol: str) -> None:
+    """A sample, NNN.bin, does what the NNN.json beside it says: all rows that there are then, of
+    each the fields that matter; counters; and the depth of books."""
+    expected = json.loads(path.with_suffix(".json").read_text())
+    feed = Feed(protocol=load_protocol(protocol))
+    for message in read_sample(path, expected.get("framing", "u16 big")):
+        feed.send(message)
+    rows = {symbol: feed.row(symbol) for symbol in expected["rows"]}
+    shown = {
+        symbol: {name: rows[symbol][name] for name in wanted}
+        for symbol, wanted in expected["rows"].items()
+    }
+    assert shown == expected["rows"]
+    counters = expected["counters"]
+    assert {name: feed.counter(name) for name in counters} == counters
+    assert len(feed.table) == len(rows)
+    for symbol, (bids, asks) in expected.get("depth", {}).items():
+        assert [list(level) for level in feed.market.depth(symbol, 0)] == bids
+        assert [list(level) for level in feed.market.depth(symbol, 1)] == asks
+
+
+@pytest.fixture(scope="session")
+def check_sample() -> Callable[[Path, str], None]:
+    """`check_sample(case, protocol)`: the protocol by its name or its file."""
+    return run_sample
 
 
 class Feed:

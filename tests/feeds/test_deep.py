@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from ticker.feeds.protocols.deep import Deep
 
-CASES = Path(__file__).parent.parent / "data" / "deep"
 DOLLAR = 10_000
 E9 = 1_000_000_000
 
@@ -20,15 +18,6 @@ E9 = 1_000_000_000
 @pytest.fixture
 def feed(make_feed: Callable[..., Any]) -> Any:
     return make_feed(protocol=Deep)
-
-
-@pytest.mark.parametrize("case", sorted(CASES.glob("*.bin")), ids=lambda path: path.stem)
-def test_case(case: Path, iex: Any, make_feed: Callable[..., Any]) -> None:
-    iex.check_case(make_feed(protocol=Deep), case)
-
-
-def test_there_are_cases() -> None:
-    assert len(list(CASES.glob("*.bin"))) >= 3
 
 
 def test_levels_are_set_and_removed(iex: Any, feed: Any) -> None:

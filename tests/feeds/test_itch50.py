@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,6 @@ from hypothesis import strategies as st
 
 from ticker.feeds.protocols.itch50 import MESSAGE_LENGTHS, Itch50
 
-CASES = Path(__file__).parent.parent / "data" / "itch50"
 AAPL = 13
 DOLLAR = 10_000
 E9 = 1_000_000_000
@@ -65,37 +62,6 @@ def test_skips_and_counts_unknown_types_and_empty_messages(make_feed: Callable[.
     assert feed.counter("unknown_types") == 3
     assert feed.counter("short_messages") == 1
     assert len(feed.table) == 0
-
-
-def read_case(path: Path) -> list[bytes]:
-    data = path.read_bytes()
-    messages = []
-    while data:
-        length = int.from_bytes(data[:2], "big")
-        messages.append(data[2 : 2 + length])
-        data = data[2 + length :]
-    return messages
-
-
-@pytest.mark.parametrize("case", sorted(CASES.glob("*.bin")), ids=lambda path: path.stem)
-def test_case(case: Path, make_feed: Callable[..., Any]) -> None:
-    expected = json.loads(case.with_suffix(".json").read_text())
-    feed = make_feed()
-    feed.send(*read_case(case))
-    rows = {symbol: feed.row(symbol) for symbol in expected["rows"]}
-    assert {
-        symbol: {name: rows[symbol][name] for name in wanted}
-        for symbol, wanted in expected["rows"].items()
-    } == expected["rows"]
-    assert {name: feed.counter(name) for name in expected["counters"]} == expected["counters"]
-    assert len(feed.table) == len(expected["rows"])
-    for symbol, (bids, asks) in expected.get("depth", {}).items():
-        assert [list(level) for level in feed.market.depth(symbol, 0)] == bids
-        assert [list(level) for level in feed.market.depth(symbol, 1)] == asks
-
-
-def test_there_are_cases() -> None:
-    assert len(list(CASES.glob("*.bin"))) >= 10
 
 
 def test_times_are_ns_since_the_session_midnight(itch: Any, make_feed: Callable[..., Any]) -> None:

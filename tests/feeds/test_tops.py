@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from ticker.feeds.protocols.deep import Deep
 from ticker.feeds.protocols.tops import Tops
 from ticker.feeds.sessions.iextp import IexTp
 
-CASES = Path(__file__).parent.parent / "data" / "tops"
 DOLLAR = 10_000
 E9 = 1_000_000_000
 COMMON = {
@@ -61,15 +59,6 @@ def test_skips_and_counts_unknown_types(
     assert feed.counter("unknown_types") == 2
     assert feed.counter("short_messages") == 1
     assert len(feed.table) == 0
-
-
-@pytest.mark.parametrize("case", sorted(CASES.glob("*.bin")), ids=lambda path: path.stem)
-def test_case(case: Path, iex: Any, make_feed: Callable[..., Any]) -> None:
-    iex.check_case(make_feed(protocol=Tops), case)
-
-
-def test_there_are_cases() -> None:
-    assert len(list(CASES.glob("*.bin"))) >= 5
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""`ticker check`: is this configuration right? Nothing is started and no feed is loaded."""
+"""`ticker check`: is this configuration right? Nothing is started; protocols of one's own
+are loaded, and must be right."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ticker.config import SHIPPED, load
+from ticker.config import SHIPPED, is_file_name, load
+from ticker.feeds.pipeline import load_protocol
 
 
 @click.command()
@@ -19,5 +21,8 @@ from ticker.config import SHIPPED, load
 def command(path: Path | None) -> None:
     """Check a configuration file; exit code 3 says that it is wrong."""
     config = load(path)
+    for feed in config.feeds:
+        if is_file_name(feed.protocol):
+            load_protocol(feed.protocol)
     feeds = ", ".join(feed.name for feed in config.feeds) or "none"
     click.echo(f"{path or SHIPPED}: right (feeds: {feeds}; gateways: {config.server.gateways})")

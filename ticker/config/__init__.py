@@ -28,7 +28,7 @@ from ticker.config.access import (
     TokenConfig,
     access_problems,
 )
-from ticker.config.section import Count, Name, Port, Seconds, Section, Text
+from ticker.config.section import Count, Name, Port, ProtocolName, Seconds, Section, Text
 from ticker.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -102,11 +102,12 @@ class FixConfig(Section, frozen=True, kw_only=True):
 class FeedConfig(Section, frozen=True, kw_only=True):
     """One exchange feed: where its packets come from, how to read them, how much to keep.
 
-    Without a session it is the protocol's own.
+    A protocol is one of ticker's own by its name, or a file: "./mine.py". Without a session it is
+    the protocol's own.
     """
 
     name: Name
-    protocol: Name
+    protocol: ProtocolName
     session: Name | None = None
     venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
     lines: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
@@ -159,20 +160,24 @@ def load(path: Path | None = None) -> Config:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}); name a file by --config") from None
     try:
-        return parse(text)
+        return parse(text, path.parent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def parse(text: str) -> Config:
-    """The configuration that a TOML text says. Raises ConfigError."""
+def parse(text: str, folder: Path | None = None) -> Config:
+    """The configuration that a TOML text says; files of protocols are looked for from `folder`.
+
+    Raises:
+        ConfigError: as `load`.
+    """
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not TOML: {error}") from None
     problems = list(_unknown_keys(tree, Config, ""))
     if not problems:
-        config = _convert(tree)
+        config = _in_folder(_convert(tree), folder or Path())
         problems = list(_problems(config))
     if problems:
         raise ConfigError("; ".join(problems))
@@ -204,6 +209,16 @@ def _convert(tree: dict[str, Any]) -> Config:
         path = where.rstrip("`").lstrip(".") or "the file"
         what = what.replace("Object missing required field", "missing the key")
         raise ConfigError(f"{path}: {what[0].lower()}{what[1:]}") from None
+
+
+def _in_folder(config: Config, folder: Path) -> Config:
+    feeds = tuple(
+        msgspec.structs.replace(feed, protocol=str(folder / feed.protocol))
+        if is_file_name(feed.protocol)
+        else feed
+        for feed in config.feeds
+    )
+    return msgspec.structs.replace(config, feeds=feeds)
 
 
 def _unknown_keys(tree: object, struct: type[Section], path: str) -> Iterator[str]:
@@ -259,6 +274,10 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
     for key, folder in (("protocol", "protocols"), ("session", "sessions")):
         name = getattr(feed, key)
         known = modules(folder)
+        if key == "protocol" and is_file_name(name):
+            if not Path(name).is_file():
+                yield f"protocol: no file {name}; it is looked for beside the configuration"
+            continue
         if name is not None and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
@@ -355,6 +374,11 @@ def _addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
         yield f"lines[{index}]", line
     if feed.rerequest is not None:
         yield "rerequest", feed.rerequest
+
+
+def is_file_name(protocol: str) -> bool:
+    """Whether a protocol is named by a file of the user's own, Python or compiled."""
+    return protocol.endswith((".py", ".so"))
 
 
 def modules(folder: str) -> list[str]:

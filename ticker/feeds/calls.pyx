@@ -41,12 +41,10 @@ cdef class Calls:
         OverflowError: a number does not fit.
     """
 
-    cdef Market market
-
     def __init__(self, Market market not None) -> None:
         self.market = market
 
-    cdef int32_t _row(self, instrument: int) except -1:
+    cdef int32_t _row(self, object instrument) except -1:
         if not 0 <= instrument < self.market.publisher.table.used:
             raise IndexError(f"instrument {instrument}: not of this market")
         return instrument

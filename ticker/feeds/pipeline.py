@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass
 from datetime import date
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
-from ticker.config import modules
+from ticker.config import is_file_name, modules
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN, midnight_ns, session_day
 from ticker.feeds.market import Market
@@ -81,7 +83,10 @@ def build(
 
 
 def load_protocol(name: str) -> type[Protocol]:
-    """The decoder class of ticker/feeds/protocols/<name>. Raises FeedError."""
+    """The decoder class of ticker/feeds/protocols/<name>, or of the file that `name` ends in .py
+    or .so for. Raises FeedError."""
+    if is_file_name(name):
+        return _class_in(_file_module(Path(name)), Protocol)
     return _load("protocols", name, Protocol)
 
 
@@ -140,8 +145,32 @@ def _load(folder: str, name: str, base: type[Part]) -> type[Part]:
     if not name.isidentifier() or not find_spec(f"{package}.{name}"):
         known = ", ".join(modules(folder))
         raise FeedError(f"no {folder[:-1]} {name!r}; known: {known}")
-    module = importlib.import_module(f"{package}.{name}")
+    return _class_in(importlib.import_module(f"{package}.{name}"), base)
+
+
+def _file_module(path: Path) -> ModuleType:
+    """A file of the user's own as a module; once per process. Raises FeedError."""
+    name = f"ticker_protocols.{path.name.split('.')[0]}"
+    module = sys.modules.get(name)
+    if module is not None and module.__file__ == str(path.absolute()):
+        return module
+    spec = spec_from_file_location(name, path.absolute())
+    if spec is None or spec.loader is None:
+        raise FeedError(f"{path}: no module of this Python; name a .py or compiled .so file")
+    try:
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except Exception as error:
+        sys.modules.pop(name, None)
+        raise FeedError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _class_in(module: ModuleType, base: type[Part]) -> type[Part]:
+    """The subclass of `base` that a module defines itself. (A compiled one, loaded from a file,
+    has its classes under its bare name.)"""
     for _, found in inspect.getmembers(module, inspect.isclass):
-        if issubclass(found, base) and found.__module__ == module.__name__:
+        home = found.__module__.rpartition(".")[2]
+        if issubclass(found, base) and home == module.__name__.rpartition(".")[2]:
             return found
-    raise FeedError(f"{package}.{name}: defines no {base.__name__}")
+    raise FeedError(f"{module.__file__}: defines no {base.__name__}")

@@ -55,6 +55,7 @@ cdef enum FeedCounter:
     FEED_UNCOUNTED_PRINTS
     FEED_REQUESTS_REFUSED
     FEED_IMAGES
+    FEED_BAD_MESSAGES
     FEED_COUNTER_END
 
 cdef enum GatewayCounter:

@@ -26,6 +26,7 @@ FEED_COUNTERS = (
     "breaks_unmatched", "bad_texts", "bad_records", "rejected_duplicate", "rejected_bad_price", "rejected_bad_size",
     "rejected_older", "trades", "quotes", "breaks", "status_changes", "doorbells",
     "rows_repaired", "corrections", "uncounted_prints", "requests_refused", "images",
+    "bad_messages",
 )
 GATEWAY_COUNTERS = (
     "connections_open", "connections_accepted", "connections_closed", "handshakes_refused",

@@ -1,0 +1,9 @@
+from ticker.feeds.calls import Calls
+from ticker.feeds.market import Market
+from ticker.feeds.protocol import Protocol
+
+class PythonProtocol(Protocol):
+    calls: Calls
+    def __init__(self, market: Market, *, midnight_ns: int = 0) -> None: ...
+    def decode_message(self, message: bytes, receive_time: int) -> None: ...
+    def begin_session(self) -> None: ...
