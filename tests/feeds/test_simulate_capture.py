@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
+from ticker.feeds.simulate.capture import PcapWriter, write_pcap, write_stream
 from ticker.feeds.simulate.itch import ItchMarket
 
 LINES = [("239.192.0.1", 26477), ("239.192.0.2", 26478)]
@@ -70,7 +70,7 @@ def written(path: Path, loss: float, lines: int = 2) -> list[Packet]:
 
 
 def binary_messages(path: Path) -> list[bytes]:
-    assert write_binaryfile(ItchMarket(20, 5, messages=6_000), path) == 6_000
+    assert write_stream(ItchMarket(20, 5, messages=6_000), path) == 6_000
     data, found, at = path.read_bytes(), [], 0
     while at < len(data):
         size = data[at] << 8 | data[at + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ticker.cli.simulate import itch, pitch
+from ticker.cli.simulate import itch, pitch, text
 from ticker.cli.simulate.iex import iex_command
 
 
@@ -17,3 +17,5 @@ command.add_command(itch.command)
 command.add_command(pitch.command)
 for name in ("tops", "deep"):
     command.add_command(iex_command(name))
+command.add_command(text.fix)
+command.add_command(text.json)

@@ -12,7 +12,7 @@ from ticker.cli.simulate.live import shown, speak
 from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns
-from ticker.feeds.simulate.capture import PcapWriter, write_binaryfile, write_pcap
+from ticker.feeds.simulate.capture import PcapWriter, write_stream, write_pcap
 from ticker.feeds.simulate.exchange import Exchange, Settings
 from ticker.feeds.simulate.itch import ItchMarket
 from ticker.supervisor import child
@@ -34,7 +34,7 @@ def write(
         writer = PcapWriter(list(lines), session, midnight_ns(day.date()), loss, seed)
         total = write_pcap(market, output, writer)
     else:
-        total = write_binaryfile(market, output)
+        total = write_stream(market, output)
     click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
 
 

@@ -1,15 +1,13 @@
 from pathlib import Path
 from typing import Protocol
 
-from ticker.feeds.simulate.itch import ItchMarket
-
 PCAP_NANOSECONDS: int
 ETHERNET: int
 
 class Generator(Protocol):
     def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]: ...
 
-def write_binaryfile(market: ItchMarket, path: Path) -> int: ...
+def write_stream(market: Generator, path: Path) -> int: ...
 def write_pcap(market: Generator, path: Path, writer: PcapWriter) -> int: ...
 
 class PcapWriter:

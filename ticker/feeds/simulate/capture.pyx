@@ -1,4 +1,4 @@
-"""Writes a simulated day as a capture: BinaryFILE, or MoldUDP64 packets in a pcap.
+"""Writes a simulated day as a capture: a stream of messages, or MoldUDP64 packets in a pcap.
 
 Both are a function of their arguments alone: the same seed gives the same file.
 Sources: MoldUDP64 1.00 (downstream packet); pcap file format (tcpdump.org, nanosecond magic).
@@ -11,7 +11,6 @@ import struct
 from pathlib import Path
 
 from ticker.feeds.simulate.chance cimport draw
-from ticker.feeds.simulate.itch cimport ItchMarket
 from ticker.feeds.simulate.packet cimport (
     HEADER,
     PAYLOAD,
@@ -28,20 +27,6 @@ ETHERNET = 1
 cdef enum:
     BLOCK = 1 << 20
     RECORD = 16              # pcap record header
-
-
-def write_binaryfile(market: ItchMarket, path: Path) -> int:
-    """The rest of the market's day as BinaryFILE at `path`; how many messages."""
-    buffer = bytearray(BLOCK)
-    view = memoryview(buffer)
-    total = 0
-    with path.open("wb") as file:
-        while True:
-            messages, used = market.generate(BLOCK, view)
-            if not messages:
-                return total
-            file.write(view[:used])
-            total += messages
 
 
 cdef class PcapWriter:
@@ -158,6 +143,20 @@ cdef uint32_t checksum(const uint8_t* ip) noexcept nogil:
     total = (total >> 16) + (total & 0xFFFF)
     total += total >> 16
     return ~total & 0xFFFF
+
+
+def write_stream(market: object, path: Path) -> int:
+    """The rest of the market's day as it is, message after message, at `path`; how many."""
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    total = 0
+    with path.open("wb") as file:
+        while True:
+            messages, used = market.generate(BLOCK, view)
+            if not messages:
+                return total
+            file.write(view[:used])
+            total += messages
 
 
 def write_pcap(market: object, path: Path, writer: PcapWriter) -> int:

@@ -1,10 +1,10 @@
 from ticker.feeds.simulate.capture import PcapWriter
+from ticker.feeds.simulate.levels import LevelMarket
 
-class IexMarket:
+class IexMarket(LevelMarket):
     def __init__(
         self, symbols: int, seed: int = 1, *, messages: int, midnight: int, protocol: str
     ) -> None: ...
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]: ...
 
 class IexTpWriter(PcapWriter):
     def __init__(

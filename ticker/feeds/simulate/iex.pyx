@@ -9,15 +9,21 @@ Offsets: see ticker/feeds/iex.pyx and ticker/feeds/sessions/iextp.pyx.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ticker.feeds.book cimport BOOK_TOP, Book, Ladder, Level, Order, best_of
+from ticker.feeds.book cimport BOOK_TOP, Level, best_of
 from ticker.feeds.endian cimport le16, le64
 from ticker.feeds.simulate.capture cimport PcapWriter
+<<<<<<< HEAD
 from ticker.feeds.simulate.day cimport OVER, Day
 from ticker.feeds.simulate.little cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport ASK, BID, DEPTH
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 from ticker.feeds.simulate.listings import listings
+=======
+from ticker.feeds.simulate.levels cimport LevelMarket, LevelSpeaker, Sale
+from ticker.feeds.simulate.resting cimport ASK, BID
+from ticker.feeds.simulate.speaker cimport Instrument
+>>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
 
 cdef enum:
     HEADER = 40              # of a segment
@@ -33,7 +39,32 @@ cdef int64_t CLOSE_TIME = 57600 * <int64_t>1000000000
 PROTOCOLS = {"tops": 0x8003, "deep": 0x8004}
 
 
+<<<<<<< HEAD
 cdef class IexSpeaker(Speaker):
+=======
+cdef extern from "endian.h" nogil:
+    uint16_t htole16(uint16_t)
+    uint32_t htole32(uint32_t)
+    uint64_t htole64(uint64_t)
+
+
+cdef inline void put16(uint8_t* at, uint32_t value) noexcept nogil:
+    cdef uint16_t word = htole16(<uint16_t>value)
+    memcpy(at, &word, 2)
+
+
+cdef inline void put32(uint8_t* at, uint64_t value) noexcept nogil:
+    cdef uint32_t word = htole32(<uint32_t>value)
+    memcpy(at, &word, 4)
+
+
+cdef inline void put64(uint8_t* at, uint64_t value) noexcept nogil:
+    cdef uint64_t word = htole64(value)
+    memcpy(at, &word, 8)
+
+
+cdef class IexSpeaker(LevelSpeaker):
+>>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
     """Encodes each call as the framed messages, if any, that IEX would send."""
 
     cdef uint8_t* begin(
@@ -82,6 +113,7 @@ cdef class IexSpeaker(Speaker):
         put32(message + 38, shares)
         message[42] = direction
 
+<<<<<<< HEAD
     # Orders
 
     cdef void add(
@@ -134,24 +166,21 @@ cdef class IexSpeaker(Speaker):
             self.changed(on, side, old, removed, False)
         added = self.book.add(on.locate - 1, new_reference, side, shares, price)
         self.changed(on, side, price, max(removed, added), True)
+=======
+    # Levels
+>>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
 
     cdef void changed(
         self, const Instrument* on, int side, int64_t price, int change, bint complete
     ) noexcept nogil:
-        """Say what became of a level."""
-        cdef Ladder* ladder = &self.book.ladders[2 * (on.locate - 1) + side]
-        cdef int64_t rank = price if side == BID else -price
-        cdef uint32_t at = ladder.count
+        """TOPS tells of the top once an event is complete."""
         cdef uint8_t* message
         if not self.depth:
-            if change == BOOK_TOP:
+            if complete and change == BOOK_TOP:
                 self.quote(on)
             return
         message = self.begin(c"8" if side == BID else c"5", COMPLETE if complete else 0, 30, on)
-        while at and ladder.levels[at - 1].rank > rank:
-            at -= 1
-        if at and ladder.levels[at - 1].rank == rank:
-            put32(message + 18, ladder.levels[at - 1].size)
+        put32(message + 18, self.size_at(on, side, price))
         put64(message + 22, <uint64_t>price)
 
     cdef void quote(self, const Instrument* on) noexcept nogil:
@@ -178,86 +207,43 @@ cdef class IexSpeaker(Speaker):
         uint64_t match,
     ) noexcept nogil:
         cdef uint8_t* message = self.begin(kind, flags, 38, on)
-        cdef Sale* sale = &self.sales[match % REMEMBERED]
         put32(message + 18, shares)
         put64(message + 22, price)
         put64(message + 30, match)
-        sale.match = match
-        sale.shares = <uint32_t>shares
-        sale.price = price
 
-    cdef void trade(
-        self, const Instrument* on, uint32_t shares, uint32_t price, uint64_t match
+    cdef void sold(
+        self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match, bint crossed
     ) noexcept nogil:
-        self.sale(c"T", self.sale_flags(shares), on, shares, price, match)
+        self.sale(
+            c"T", SINGLE_PRICE_CROSS if crossed else self.sale_flags(shares), on, shares, price,
+            match,
+        )
 
     cdef void cross(
         self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match, char kind
     ) noexcept nogil:
-        if shares:
-            self.sale(c"T", SINGLE_PRICE_CROSS, on, shares, price, match)
+        LevelSpeaker.cross(self, on, shares, price, match, kind)
         if kind == c"O" or kind == c"C":
             put64(self.begin(c"X", c"Q" if kind == c"O" else c"M", 26, on) + 18, price)
 
-    cdef void broken(self, const Instrument* on, uint64_t match) noexcept nogil:
-        cdef Sale* sale = &self.sales[match % REMEMBERED]
-        if sale.match == match:
-            self.sale(c"B", 0, on, sale.shares, sale.price, match)
-            sale.match = 0
+    cdef void broke(self, const Instrument* on, const Sale* sale) noexcept nogil:
+        self.sale(c"B", 0, on, sale.shares, sale.price, sale.match)
 
 
-cdef class IexMarket:
-    """A day of a simulated market of `symbols` instruments, in framed TOPS or DEEP.
+cdef class IexMarket(LevelMarket):
+    """A day in framed TOPS or DEEP; DEEP takes about as many messages as ITCH, TOPS fewer, as it is
+    silent about what happens behind the best prices.
 
     Args:
-        messages: of the market, as ITCH would need them; DEEP takes about as many, TOPS fewer,
-            as it is silent about what happens behind the best prices.
-        midnight: ns since the epoch of the date's midnight US/Eastern.
-        protocol: tops or deep.
-
-    Raises:
-        ValueError: no such number of symbols, or too few messages for them.
+        protocol: tops or deep; the others are LevelMarket's.
     """
 
     def __init__(
         self, symbols: int, seed: int = 1, *, messages: int, midnight: int, protocol: str
     ) -> None:
-        listed = listings(symbols)
-        self.speaker = IexSpeaker()
-        self.speaker.book = Book(len(listed), 2 * DEPTH * len(listed))
-        self.speaker.depth = protocol == "deep"
-        self.speaker.midnight = midnight
-        self.market = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil:
-        """`limit` messages or little more into `out`; bytes used, and in `messages` how many."""
-        cdef uint64_t first = self.speaker.messages
-        self.speaker.out = out
-        while (
-            self.speaker.messages - first < limit and self.market.stage != OVER
-            and self.speaker.out + LONGEST <= out + room
-        ):
-            self.market.step()
-        messages[0] = self.speaker.messages - first
-        return self.speaker.out - out
-
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
-        """Fill a writable buffer with some `limit` framed messages: (messages, bytes) written.
-
-        Stops short where fewer than 512 bytes are left; (0, 0) when the day is over.
-        """
-        cdef uint8_t[::1] into = buffer
-        cdef uint64_t messages = 0, most = limit
-        cdef size_t used
-        cdef uint8_t* out
-        if into.shape[0] < LONGEST:
-            raise ValueError(f"a buffer of {into.shape[0]} bytes: give at least {LONGEST}")
-        out = &into[0]
-        with nogil:
-            used = self.write(out, into.shape[0], most, &messages)
-        return messages, used
+        cdef IexSpeaker speaker = IexSpeaker()
+        speaker.depth = protocol == "deep"
+        super().__init__(speaker, symbols, seed, messages, midnight)
 
 
 cdef class IexTpWriter(PcapWriter):

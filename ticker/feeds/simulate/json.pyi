@@ -1,0 +1,4 @@
+from ticker.feeds.simulate.levels import LevelMarket
+
+class JsonMarket(LevelMarket):
+    def __init__(self, symbols: int, seed: int = 1, *, messages: int, midnight: int) -> None: ...
