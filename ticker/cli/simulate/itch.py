@@ -12,7 +12,7 @@ from ticker.cli.simulate.live import shown, speak
 from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns
-from ticker.feeds.simulate.capture import PcapWriter, write_stream, write_pcap
+from ticker.feeds.simulate.capture import PcapWriter, write_pcap, write_stream
 from ticker.feeds.simulate.exchange import Exchange, Settings
 from ticker.feeds.simulate.itch import ItchMarket
 from ticker.supervisor import child

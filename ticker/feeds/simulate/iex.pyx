@@ -12,18 +12,10 @@ from libc.string cimport memcpy, memset
 from ticker.feeds.book cimport BOOK_TOP, Level, best_of
 from ticker.feeds.endian cimport le16, le64
 from ticker.feeds.simulate.capture cimport PcapWriter
-<<<<<<< HEAD
-from ticker.feeds.simulate.day cimport OVER, Day
-from ticker.feeds.simulate.little cimport put16, put32, put64
-from ticker.feeds.simulate.resting cimport ASK, BID, DEPTH
-from ticker.feeds.simulate.speaker cimport Instrument, Speaker
-
-from ticker.feeds.simulate.listings import listings
-=======
 from ticker.feeds.simulate.levels cimport LevelMarket, LevelSpeaker, Sale
+from ticker.feeds.simulate.little cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport ASK, BID
 from ticker.feeds.simulate.speaker cimport Instrument
->>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
 
 cdef enum:
     HEADER = 40              # of a segment
@@ -39,32 +31,7 @@ cdef int64_t CLOSE_TIME = 57600 * <int64_t>1000000000
 PROTOCOLS = {"tops": 0x8003, "deep": 0x8004}
 
 
-<<<<<<< HEAD
-cdef class IexSpeaker(Speaker):
-=======
-cdef extern from "endian.h" nogil:
-    uint16_t htole16(uint16_t)
-    uint32_t htole32(uint32_t)
-    uint64_t htole64(uint64_t)
-
-
-cdef inline void put16(uint8_t* at, uint32_t value) noexcept nogil:
-    cdef uint16_t word = htole16(<uint16_t>value)
-    memcpy(at, &word, 2)
-
-
-cdef inline void put32(uint8_t* at, uint64_t value) noexcept nogil:
-    cdef uint32_t word = htole32(<uint32_t>value)
-    memcpy(at, &word, 4)
-
-
-cdef inline void put64(uint8_t* at, uint64_t value) noexcept nogil:
-    cdef uint64_t word = htole64(value)
-    memcpy(at, &word, 8)
-
-
 cdef class IexSpeaker(LevelSpeaker):
->>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
     """Encodes each call as the framed messages, if any, that IEX would send."""
 
     cdef uint8_t* begin(
@@ -113,62 +80,7 @@ cdef class IexSpeaker(LevelSpeaker):
         put32(message + 38, shares)
         message[42] = direction
 
-<<<<<<< HEAD
-    # Orders
-
-    cdef void add(
-        self, const Instrument* on, uint64_t reference, int side, uint32_t shares,
-        uint32_t price, const char* mpid,
-    ) noexcept nogil:
-        cdef int change = self.book.add(on.locate - 1, reference, side, shares, price)
-        self.changed(on, side, price, change, True)
-
-    cdef void execute(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match
-    ) noexcept nogil:
-        cdef Order* order = self.book.find(reference)
-        self.sale(
-            c"T", self.sale_flags(shares), on, shares, <uint32_t>order.price, match
-        )
-        self.cancel(on, reference, shares)
-
-    cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
-        uint64_t match, bint printable, uint32_t price,
-    ) noexcept nogil:
-        if printable:
-            self.sale(c"T", self.sale_flags(shares), on, shares, price, match)
-        self.cancel(on, reference, shares)
-
-    cdef void cancel(self, const Instrument* on, uint64_t reference, uint32_t shares) noexcept nogil:
-        cdef Order* order = self.book.find(reference)
-        cdef int side = order.place - 1
-        cdef int64_t price = order.price
-        self.changed(on, side, price, self.book.reduce(order, shares), True)
-
-    cdef void delete(self, const Instrument* on, uint64_t reference) noexcept nogil:
-        cdef Order* order = self.book.find(reference)
-        cdef int side = order.place - 1
-        cdef int64_t price = order.price
-        self.changed(on, side, price, self.book.remove(order), True)
-
-    cdef void replace(
-        self, const Instrument* on, uint64_t reference, uint64_t new_reference, uint32_t shares,
-        uint32_t price,
-    ) noexcept nogil:
-        """One event: with both changes made the top is what it is."""
-        cdef Order* order = self.book.find(reference)
-        cdef int side = order.place - 1
-        cdef int64_t old = order.price
-        cdef int removed = self.book.remove(order)
-        cdef int added
-        if self.depth and old != price:
-            self.changed(on, side, old, removed, False)
-        added = self.book.add(on.locate - 1, new_reference, side, shares, price)
-        self.changed(on, side, price, max(removed, added), True)
-=======
     # Levels
->>>>>>> e5aa8ba (ticker simulate fix and json: the simulated day in FIX 4.4 and in Polygon's JSON; what speaks of price levels shares its book)
 
     cdef void changed(
         self, const Instrument* on, int side, int64_t price, int change, bint complete

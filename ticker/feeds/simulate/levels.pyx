@@ -43,8 +43,8 @@ cdef class LevelSpeaker(Speaker):
         self.cancel(on, reference, shares)
 
     cdef void execute_at(
-        self, const Instrument* on, uint64_t reference, uint32_t shares, uint64_t match,
-        bint printable, uint32_t price,
+        self, const Instrument* on, uint64_t reference, uint32_t shares, uint32_t remaining,
+        uint64_t match, bint printable, uint32_t price,
     ) noexcept nogil:
         if printable:
             self.remember(on, shares, price, match, False)
