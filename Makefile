@@ -1,13 +1,14 @@
 # make serve     set up what is missing, start everything, say where to look
 # make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
+# make fuzz      mutated inputs for every parser, decoder and session (CONTRIBUTING.md)
 # make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
 
 .DELETE_ON_ERROR:
-.PHONY: setup serve test lint format bench stress clean
+.PHONY: setup serve test fuzz lint format bench stress clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -65,6 +66,15 @@ test: debug-copy
 else
 test: setup
 	$(BIN)/python -m pytest -m "not stress" $(ARGS)
+endif
+
+# Runs of mutated inputs: ARGS="--count 1000000 --target itch50", or --list, or --atheris all.
+ifeq ($(DEBUG),1)
+fuzz: debug-copy
+	TICKER_DEBUG=1 PYTHONPATH=$(CURDIR)/$(DEBUG_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
+else
+fuzz: setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
 endif
 
 lint: setup

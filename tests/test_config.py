@@ -135,6 +135,11 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         load(tmp_path / "latin.toml")
 
 
+def test_a_file_nested_too_deeply() -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        parse("x = " + "[" * 10_000)
+
+
 @given(st.text(max_size=30))
 def test_any_address_is_an_address_or_the_declared_error(text: str) -> None:
     try:

@@ -103,6 +103,8 @@ def test_reads_files_in_chunks_plain_or_gzip(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     torn = tmp_path / "torn.gz"
     torn.write_bytes(gzip.compress(b"x" * 1000)[:20])
-    for path in (torn, tmp_path / "none", tmp_path):
+    damaged = tmp_path / "damaged.gz"
+    damaged.write_bytes(gzip.compress(b"x" * 1000)[:12] + b"\xff" * 20)
+    for path in (torn, damaged, tmp_path / "none", tmp_path):
         with pytest.raises(FeedError, match="cannot be read"):
             list(blocks(path))

@@ -25,6 +25,7 @@ def test_polygon() -> None:
     assert dialogue.judge(connected.replace(b"connected", b"auth_success")) is Verdict.ACCEPTED
     assert dialogue.judge(connected.replace(b"connected", b"auth_failed")) is Verdict.REFUSED
     assert dialogue.judge(b"\xff{") is Verdict.NOTHING
+    assert dialogue.judge(b"[" * 100_000) is Verdict.NOTHING
 
 
 def test_lists_and_batches() -> None:

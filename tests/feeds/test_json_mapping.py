@@ -68,6 +68,7 @@ def test_what_is_no_path_of_a_field(text: str) -> None:
         ("size_decimals = 10\n" + TRADE, "size_decimals"),
         ("sequence = 'a..b'\n" + TRADE, "sequence: 'a..b'"),
         ("[", "not TOML"),
+        ("x = " + "[" * 10_000, "nested too deeply"),
     ],
 )
 def test_what_is_refused(text: str, words: str) -> None:

@@ -100,6 +100,7 @@ def test_retry_after() -> None:
     assert retry_after(format_datetime(now - timedelta(seconds=90), usegmt=True), now) == 0
     assert retry_after("99999999999999", now) == 3600
     assert retry_after("soon", now) == 0
+    assert retry_after(f"Fri, 02 Jan {10**30} 14:31:00 GMT", now) == 0
     assert retry_after("", now) == 0
 
 

@@ -175,6 +175,8 @@ def parse(text: str, folder: Path | None = None) -> Config:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError("not TOML that can be read: nested too deeply") from None
     problems = list(_unknown_keys(tree, Config, ""))
     if not problems:
         config = _in_folder(_convert(tree), folder or Path())

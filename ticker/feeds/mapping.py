@@ -217,6 +217,8 @@ def parse_mapping(text: str) -> Mapping:
         mapping = msgspec.convert(tomllib.loads(text), Mapping, strict=True)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError("not TOML that can be read: nested too deeply") from None
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
         path = where.rstrip("`").lstrip(".") or "the mapping"

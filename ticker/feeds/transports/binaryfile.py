@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,6 @@ def blocks(path: Path, clock: Clock = now_ns) -> Iterator[tuple[bytes, int, int]
             file = gzip.GzipFile(fileobj=raw) if compressed else raw
             while chunk := file.read(CHUNK):
                 yield chunk, clock(), 0
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise FeedError(f"{path}: cannot be read ({reason}); is it whole?") from None

@@ -62,7 +62,7 @@ class Dialogue:
         """Whether a text accepts or refuses the authentication: it, or one in its array, does."""
         try:
             text = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Verdict.NOTHING
         for each in text if isinstance(text, list) else [text]:
             if _fits(each, self._stream.auth_ok):

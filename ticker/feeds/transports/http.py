@@ -183,7 +183,7 @@ def retry_after(text: str, now: datetime) -> float:
     else:
         try:
             when = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)

@@ -1,0 +1,151 @@
+"""What clients send: WebSocket frames, the head of a request, commands."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from tests.fuzz.jsonshape import varied
+from tests.fuzz.subject import chunks
+from tests.fuzz.target import Target
+from ticker.gateway.commands import CommandError, error_message, parse_command
+from ticker.gateway.frames import FrameParser
+from ticker.gateway.handshake import MAX_HEAD, parse_head, upgrade
+from ticker.gateway.problems import Refusal
+
+DECLARED = {1002, 1007, 1008, 1009}
+MASK = b"\xa1\xb2\xc3\xd4"
+LIMITS = {"max_message": 300, "max_fragments": 6}
+
+
+def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, form: int = 0) -> bytes:
+    """A client's frame (RFC 6455, section 5.2); `form`: the length form, 0 the shortest."""
+    size = len(payload)
+    form = form or (1 if size < 126 else 2 if size < 65536 else 8)
+    head = bytes([fin << 7 | rsv << 4 | opcode])
+    head += bytes([0x80 | size]) if form == 1 else bytes([0x80 | (126 if form == 2 else 127)])
+    head += size.to_bytes(form, "big") if form > 1 else b""
+    return head + MASK + bytes(byte ^ MASK[at & 3] for at, byte in enumerate(payload))
+
+
+def vary(chance: random.Random) -> bytes:
+    """A row of frames that are right, but for their order, sizes and reserved bits."""
+    found = []
+    for _ in range(chance.randint(1, 8)):
+        opcode = chance.choice((0, 1, 1, 2, 8, 9, 10, chance.randrange(16)))
+        size = chance.choice((0, 1, 2, 5, 125, 126, chance.randrange(400)))
+        payload = chance.choice((b"a", "é€😀".encode(), b"\x03\xe8", b"\xff", b"{}"))
+        payload = (payload * size)[:size] if chance.random() < 0.9 else chance.randbytes(size)
+        rsv = chance.choice((0,) * 20 + (1, 4))
+        form = chance.choice((0,) * 9 + (8,))
+        found.append(masked(opcode, payload, fin=chance.random() < 0.6, rsv=rsv, form=form))
+    return b"".join(found)
+
+
+def read_frames(data: bytes) -> None:
+    """Events, the last one maybe an error, and the same ones however the bytes are cut."""
+    whole = FrameParser(**LIMITS).receive_data(data)
+    parser = FrameParser(**LIMITS)
+    assert [event for chunk in chunks(data) for event in parser.receive_data(chunk)] == whole
+    for name, code, payload in whole:
+        assert name != "error" or (code in DECLARED and (name, code, payload) == whole[-1])
+        assert name != "message" or len(payload) <= LIMITS["max_message"]
+        if name == "message" and code == 1:
+            payload.decode()
+
+
+def frames() -> list[bytes]:
+    """Messages of every length form, fragments with control frames between, closes."""
+    texts = [masked(1, b"x" * size) for size in (0, 1, 125, 126, 300, 301)]
+    parts = masked(1, "é".encode()[:1], fin=False) + masked(9, b"p") + masked(0, "é".encode()[1:])
+    closes = [masked(8, code.to_bytes(2, "big") + b"why") for code in (1000, 1005, 3000, 4999)]
+    long = bytes([0x81, 0xFF]) + (1 << 62).to_bytes(8, "big") + MASK
+    many = masked(2, b"", fin=False) + masked(0, b"", fin=False) * 6
+    return [*texts, parts, *closes, long, many, masked(8, b""), b"".join(texts[:3]) + parts]
+
+
+HEAD = (
+    b"GET /stream HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\n"
+    b"Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def read_head(data: bytes) -> None:
+    """A head, whole or not yet, and the answer to it; a refusal is a document."""
+    try:
+        head = parse_head(data)
+        assert head is not None or len(data) <= MAX_HEAD
+        if head is not None:
+            answer = upgrade(head)
+            assert answer.startswith(b"HTTP/1.1 101 ")
+            assert answer.count(b"\r\n\r\n") == 1
+    except Refusal as refusal:
+        msgspec.json.decode(refusal.document("/stream"))
+        raise
+
+
+def read_command(data: bytes) -> None:
+    """A command with names that can be looked up, or an error that can be sent."""
+    try:
+        command = parse_command(data)
+        names = getattr(command, "names", list)()
+        assert all(0 < len(name) < 24 and name.isascii() for name in names)
+        for name in names:
+            getattr(command, "seen", str)(name)
+    except CommandError as error:
+        msgspec.json.decode(error_message(error))
+        raise
+
+
+COMMANDS = (
+    b'{"action":"subscribe","symbols":["AAPL","MSFT"],"id":1}',
+    b'{"action":"subscribe","symbol":"AAPL","channel":"price","id":"x"}',
+    b'{"action":"unsubscribe","symbols":["AAPL"]}',
+    b'{"action":"reconnect","last_seen":{"AAPL":"2026-03-29T14:30:01.234Z","MSFT":null}}',
+    b'{"action":"ping"}',
+    b'{"action":"configure","max_rate":5,"batch":true}',
+    b'{"action":"auth","token":"x"}',
+    b'{"action":"subscribe","symbols":' + b"[" * 1000 + b"]" * 1000 + b"}",
+)
+WORDS = (
+    b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\u0000", b"\\ud800", b"\xff", b"\xef\xbb\xbf",
+    b"NaN", b"1e400", b"true", b"null", b'"action":', b'"id":', b'"__proto__":{}', b"[" * 200,
+    b'"symbols":[]', b'"AAPL"', b'"' + b"A" * 300 + b'"', b" ", b'"channel":"quote"',
+)  # fmt: skip
+
+TARGETS = [
+    Target(
+        name="frames",
+        covers=("ticker.gateway.frames",),
+        start=lambda: read_frames,
+        seeds=frames,
+        per_subject=1000,
+        vary=vary,
+    ),
+    Target(
+        name="handshake",
+        covers=("ticker.gateway.handshake",),
+        start=lambda: read_head,
+        seeds=lambda: [HEAD, HEAD.replace(b"Upgrade", b"upgrade"), HEAD + HEAD, HEAD[:-2],
+                       HEAD[:-2] + b"X: " + b"x" * 8192 + b"\r\n\r\n",
+                       HEAD[:-2] + b"Content-Length: 3\r\n\r\nabc", b"GET / HTTP/1.0\r\n\r\n"],
+        errors=(Refusal,),
+        per_subject=1000,
+        longest=9000,
+        tokens=(b"\r\n", b"\r", b"\n", b":", b" ", b"\t", b"HTTP/1.1", b"Host: ", b"\r\n ",
+                b"Upgrade: websocket\r\n", b"Connection: Upgrade\r\n", b"\0", b"GET ", b"/",
+                b"Transfer-Encoding: chunked\r\n", b"Sec-WebSocket-Key: ", b"="),
+    ),
+    Target(
+        name="commands",
+        covers=("ticker.gateway.commands",),
+        start=lambda: read_command,
+        seeds=lambda: list(COMMANDS),
+        errors=(CommandError,),
+        per_subject=1000,
+        tokens=WORDS,
+        vary=varied(lambda: COMMANDS),
+    ),
+]  # fmt: skip
