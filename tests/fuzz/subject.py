@@ -7,6 +7,7 @@ piece; and so on. What is left over is a piece too.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -76,33 +77,6 @@ def script(parts: Iterable[tuple[int, bytes]]) -> bytes:
     return b"".join(bytes([op]) + len(data).to_bytes(2, "little") + data for op, data in parts)
 
 
-def framed_messages(data: bytes) -> list[bytes]:
-    """The messages of a sample file: each behind its length, big- or little-endian, or with its
-    length as its own first byte; whichever fits the file."""
-    for order in ("big", "little"):
-        if (found := _cut(data, order)) is not None:
-            return found
-    found, at = [], 0
-    while at < len(data):
-        length = data[at]
-        if length < 2 or at + length > len(data):
-            return []
-        found.append(data[at : at + length])
-        at += length
-    return found
-
-
-def _cut(data: bytes, order: Any) -> list[bytes] | None:
-    found, at = [], 0
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 2], order)
-        if at + 2 + length > len(data):
-            return None
-        found.append(data[at + 2 : at + 2 + length])
-        at += 2 + length
-    return found
-
-
 def sample_files(protocol: str) -> list[bytes]:
     """The .bin files of tests/data/<protocol>."""
     folder = ROOT / "tests" / "data" / protocol
@@ -111,7 +85,21 @@ def sample_files(protocol: str) -> list[bytes]:
 
 def sample_messages(protocol: str) -> list[list[bytes]]:
     """The messages of each sample of a protocol."""
-    return [framed_messages(data) for data in sample_files(protocol)]
+    folder = ROOT / "tests" / "data" / protocol
+    return [_messages(path) for path in sorted(folder.glob("*.bin"))]
+
+
+def _messages(path: Path) -> list[bytes]:
+    """The messages of a sample, framed as the .json beside it says (docs/new-protocol.md)."""
+    framing = json.loads(path.with_suffix(".json").read_text()).get("framing", "u16 big")
+    width, order = int(framing.split()[0][1:]) // 8, framing.split()[1]
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + width], "big" if order == "whole" else order)
+        start = at if order == "whole" else at + width
+        found.append(data[start : start + length])
+        at = start + length
+    return found
 
 
 def captures() -> Path | None:
