@@ -24,6 +24,11 @@ RUNS = {
     "latency": "latency --clients 2000 --duration 5",
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
+    "ingest-pitch": "ingest --protocol pitch --symbols 5000",
+    "ingest-deep": "ingest --protocol deep --symbols 5000",
+    "ingest-tops": "ingest --protocol tops --symbols 8000",
+    "ingest-fix": "ingest --protocol fix --symbols 2000",
+    "ingest-json": "ingest --protocol json --symbols 2000",
     "ingest-udp": "ingest --udp --rate 1000000 --duration 30",
     "shm": "shm",
 }

@@ -87,7 +87,9 @@ def test_the_walk_counts_by_type(tmp_path: Path, require: Require) -> None:
     records = [b"S" + bytes(11), b"R" + bytes(38), b"R" + bytes(38)]
     framed = b"".join(struct.pack(">H", len(each)) + each for each in records)
     day.write_bytes(framed + b"\x00\x09cut")
-    done = subprocess.run([compile_limit("itch_walk"), day], capture_output=True, check=True)
+    done = subprocess.run(
+        [compile_limit("walk"), "binaryfile", day], capture_output=True, check=True
+    )
     walked = json.loads(done.stdout)
     assert walked["types"] == {"S": 1, "R": 2}
     assert (walked["messages"], walked["bytes"], walked["left"]) == (3, len(framed), 5)

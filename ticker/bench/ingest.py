@@ -1,9 +1,10 @@
 """Ingest: how many messages a feed worker takes in.
 
-`replay` runs a generated day through `ticker replay` on one core, next to bench/limits/itch_walk,
-which walks the same file and does nothing. `udp` lets `ticker simulate` send to `ticker serve`
-over loopback, simulator and server on cores of their own, and then asks the feed's segment what
-arrived, what was lost, and how long it took from receipt to publication.
+`replay` runs a generated day through `ticker replay` on one core, in any format that `ticker
+simulate` writes, next to bench/limits/walk, which walks the same file and does nothing. `udp` lets
+`ticker simulate` send to `ticker serve` over loopback, simulator and server on cores of their own,
+and then asks the feed's segment what arrived, what was lost, and how long it took from receipt to
+publication.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,47 +39,63 @@ SETTLE_TIMEOUT = 20.0
 GEOMETRY = {"rows": 16_384, "rings": 4, "ring_capacity": 65_536}
 
 
-def day(symbols: int, messages: int, seed: int) -> Path:
-    """A generated day as BinaryFILE; made once for each set of arguments."""
-    path = DAYS / f"day-{symbols}-{messages}-{seed}.itch"
+@dataclass(frozen=True)
+class Format:
+    """How a protocol's day is made, and how it is walked and replayed."""
+
+    simulate: str
+    suffix: str
+    framing: str
+    """Of bench/limits/walk.c."""
+    options: tuple[str, ...] = ()
+    """Of `ticker replay`, beside the protocol."""
+    messages: int = 10_000_000
+    """Of the market's day, in ITCH."""
+
+
+FORMATS = {
+    "itch50": Format("itch", "itch", "binaryfile", ("--session", "binaryfile"), 20_000_000),
+    "pitch": Format("pitch", "pcap", "unit"),
+    "tops": Format("tops", "pcap", "iextp", (), 20_000_000),
+    "deep": Format("deep", "pcap", "iextp"),
+    "fix": Format("fix", "fix", "fix", (), 4_000_000),
+    "json": Format("json", "json", "lines", ("--mapping", "polygon"), 4_000_000),
+}
+
+
+def day(protocol: str, symbols: int, messages: int, seed: int) -> Path:
+    """A generated day; made once for each set of arguments."""
+    made = FORMATS[protocol]
+    path = DAYS / f"{protocol}-{symbols}-{messages}-{seed}.{made.suffix}"
     if not path.exists():
         DAYS.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{os.getpid()}-{path.name}")
-        _ticker(
-            (
-                "simulate",
-                "itch",
-                "--symbols",
-                symbols,
-                "--messages",
-                messages,
-                "--seed",
-                seed,
-                "--output",
-                fresh,
-            ),
-            None,
-        )
+        arguments = ("--symbols", symbols, "--messages", messages, "--seed", seed)
+        _ticker(("simulate", made.simulate, *arguments, "--output", fresh), None)
         fresh.replace(path)
     return path
 
 
-def replay(symbols: int, messages: int, seed: int, repeat: int) -> dict[str, Any]:
+def replay(
+    protocol: str, symbols: int, messages: int | None, seed: int, repeat: int
+) -> dict[str, Any]:
     """Messages per second of `ticker replay`, and of the bare walk, over the same day; medians
     of `repeat` turns each."""
+    made = FORMATS[protocol]
     cores = Cores.choose()
-    path = day(symbols, messages, seed)
+    path = day(protocol, symbols, messages or made.messages, seed)
+    walk = [str(compile_limit("walk")), made.framing, str(path)]
+    command = ("replay", path, "--protocol", protocol, *made.options, "--json")
     walks, runs = [], []
     for _ in range(repeat):
-        walks.append(json.loads(_run([str(compile_limit("itch_walk")), str(path)], cores.tested)))
-        runs.append(
-            json.loads(
-                _ticker(
-                    ("replay", path, "--protocol", "itch50", "--session", "binaryfile", "--json"),
-                    cores.tested,
-                )
-            )
-        )
+        walks.append(json.loads(_run(walk, cores.tested)))
+        runs.append(json.loads(_ticker(command, cores.tested)))
+    return _replay_results(path, walks, runs)
+
+
+def _replay_results(
+    path: Path, walks: list[dict[str, Any]], runs: list[dict[str, Any]]
+) -> dict[str, Any]:
     count = runs[0]["messages"]
     walk = statistics.median(each["messages"] * 1e9 / each["cpu_ns"] for each in walks)
     per_cpu = statistics.median(each["messages"] / each["cpu_seconds"] for each in runs)
@@ -94,6 +112,7 @@ def replay(symbols: int, messages: int, seed: int, repeat: int) -> dict[str, Any
         "walk_messages_per_cpu_second": round(walk),
         "ns_per_message": round(1e9 / per_cpu, 1),
         "walk_ns_per_message": round(1e9 / walk, 1),
+        "cpu_ratio_to_walk": round(walk / per_cpu, 2),
         "symbols_seen": len(runs[0]["symbols"]),
         "rejected": runs[0]["rejected"],
         "void": void,

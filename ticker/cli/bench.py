@@ -167,10 +167,9 @@ def connections(
 
 
 @command.command()
+@click.option("--protocol", default="itch50", show_default=True, help="Format of the day.")
 @click.option("--symbols", type=int, default=5000, show_default=True)
-@click.option(
-    "--messages", type=int, default=20_000_000, show_default=True, help="Of the generated day."
-)
+@click.option("--messages", type=int, help="Of the generated day; as many as its format is worth.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--repeat", type=int, default=3, show_default=True, help="Turns of each side.")
 @click.option("--udp", is_flag=True, help="Live instead: simulate, UDP, serve.")
@@ -186,8 +185,9 @@ def connections(
 )
 @JSON
 def ingest(
+    protocol: str,
     symbols: int,
-    messages: int,
+    messages: int | None,
     seed: int,
     repeat: int,
     udp: bool,
@@ -202,8 +202,17 @@ def ingest(
         live = {"symbols": symbols, "rate": rate, "duration": duration, "seed": seed}
         _finish("ingest-udp", live, bench.udp(symbols, rate, duration, seed), path)
     else:
-        parameters = {"symbols": symbols, "messages": messages, "seed": seed, "repeat": repeat}
-        _finish("ingest", parameters, bench.replay(symbols, messages, seed, repeat), path)
+        if protocol not in bench.FORMATS:
+            raise click.UsageError(f"--protocol {protocol}: one of {', '.join(bench.FORMATS)}")
+        found = bench.replay(protocol, symbols, messages, seed, repeat)
+        parameters = {
+            "protocol": protocol,
+            "symbols": symbols,
+            "messages": messages,
+            "seed": seed,
+            "repeat": repeat,
+        }
+        _finish("ingest", parameters, found, path)
 
 
 @command.command()
