@@ -32,6 +32,10 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.layout cimport (
+    PHASE_CLOSED,
+    PHASE_OPEN,
+    PHASE_POST,
+    PHASE_PRE,
     STATUS_CLOSED,
     STATUS_HALTED,
     STATUS_PAUSED,
@@ -189,6 +193,10 @@ cdef class IexProtocol(Protocol):
             self._security(instrument, data)
         elif kind == TRADING_STATUS:
             self._trading_status(instrument, data[1], time)
+            if (data[1] == c"H" and data[18] == c"M" and data[19] == c"C" and data[20] == c"B"
+                    and c"1" <= data[21] <= c"3"):
+                # Reason MCB1 to MCB3: not this security alone (TOPS 1.6, trading status).
+                self.market.venue.set_breaker(data[21] - c"0", time)
         elif kind == OPERATIONAL_HALT_STATUS:
             self._operational_halt(instrument, data[1], time)
         else:
@@ -198,7 +206,14 @@ cdef class IexProtocol(Protocol):
         if event == c"O" and not self.fresh:
             # Start of messages: trade ids are the day's own.
             self.restart()
+        elif event == c"S":
+            self.market.venue.set_phase(PHASE_PRE, time)
+        elif event == c"R":
+            self.market.venue.set_phase(PHASE_OPEN, time)
+        elif event == c"M":
+            self.market.venue.set_phase(PHASE_POST, time)
         elif event == c"E" or event == c"C":
+            self.market.venue.set_phase(PHASE_CLOSED, time)
             self.market.set_status_all(STATUS_CLOSED, time)
 
     cdef void _security(self, int32_t instrument, const uint8_t* data) noexcept nogil:

@@ -23,6 +23,7 @@ from ticker.feeds.trades cimport (
     Trade,
     TradeLog,
 )
+from ticker.feeds.venue_state cimport VenueState
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Values
 
@@ -43,6 +44,7 @@ cdef class Market:
     cdef Book book
     cdef Filter filter
     cdef TradeLog trades
+    cdef VenueState venue        # phase of the day and circuit breaker, of all instruments
     cdef Publisher publisher
     cdef Values* carried         # of a rebuild: what each row showed before it, NULL: none
     cdef uint32_t carried_rows

@@ -34,6 +34,7 @@ from ticker.feeds.publisher cimport (
     mark_dirty,
 )
 from ticker.feeds.trades cimport Range, Trade
+from ticker.feeds.venue_state cimport VenueState
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
@@ -57,6 +58,7 @@ from ticker.shm.layout cimport (
     ROW_SHARED_MICROSECOND,
     ROW_STALE,
     ROW_TEST,
+    STATUS_TRADING,
     Values,
 )
 
@@ -110,6 +112,7 @@ cdef class Market:
         self.book = Book(instruments, order_limit)
         self.filter = Filter(mapping, instruments, max_price)
         self.trades = TradeLog(instruments, trade_log)
+        self.venue = VenueState(mapping)
         self.venue_text = venue.encode("ascii")
         self.currency_text = currency.encode("ascii")
         self.venue_code = self.venue_text
@@ -172,6 +175,7 @@ cdef class Market:
         self.filter.forget()
         self.trades.clear()
         self.midnight = midnight
+        self.venue.forget()
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
             values.session_start = midnight
@@ -526,6 +530,9 @@ cdef class Market:
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil:
         cdef Values* values = &self.publisher.entries[instrument].values
         check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if status == STATUS_TRADING and self.venue.breaker:
+            # While a breaker is in force nothing trades; the first to resume says that it is over.
+            self.venue.set_breaker(0, time)
         if values.status != status:
             values.status = status
             count(self.counters, FEED_STATUS_CHANGES, 1)
@@ -549,6 +556,8 @@ cdef class Market:
         cdef uint32_t i
         if not self.publisher.publishing:
             return
+        if self.venue.changed:
+            self.venue.publish()
         for i in range(self.publisher.dirty_count):
             if self.publisher.entries[self.publisher.dirty_rows[i]].dirty & DIRTY_BOOK:
                 self._refresh_quote(self.publisher.dirty_rows[i])

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.consolidate cimport Consolidated
 from ticker.shm.layout cimport Values
+from ticker.shm.liveness cimport Conditions, Liveness
 from ticker.shm.table cimport PriceTable
 
 
@@ -22,6 +23,11 @@ cdef struct SymbolRows:
     uint32_t count
 
 
+cdef struct Verdict:
+    Liveness state
+    bint stale                   # a newer price may exist that we don't know
+
+
 cdef class Board:
     """All symbols of all feeds, by one number each, and the rows behind them."""
 
@@ -29,8 +35,7 @@ cdef class Board:
     cdef list tables
     cdef list names              # symbol by its number
     cdef dict numbers            # number by symbol
-    cdef list states             # Heartbeat of each feed
-    cdef list live               # bool of each feed, as of the last look()
+    cdef Conditions conditions   # of each feed, as of the last look()
     cdef SymbolRows* rows
     cdef uint32_t count
     cdef uint32_t capacity
@@ -42,11 +47,13 @@ cdef class Board:
     cdef uint32_t symbol_of(self, uint32_t feed, uint32_t row) noexcept nogil
     cdef bint read(self, uint32_t symbol, Values* out)
     cdef bint read_all(self, uint32_t symbol, Consolidated* out)
+    cdef Verdict verdict(self, uint32_t symbol)
+    cdef Verdict _judge(self, RowRef* ref)
     cdef bint _read_row(self, RowRef* ref, Values* out)
     cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1
     cdef int64_t _new_symbol(self, str symbol) except -1
     cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL
     cdef int _agree_on_currency(self, uint32_t symbol) except -1
-    cdef object _view(self, uint32_t symbol, Consolidated* found)
+    cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict)
     cdef str _venue_of(self, uint32_t symbol, uint32_t number)
     cdef int learn(self, uint32_t feed, uint32_t row) except -1

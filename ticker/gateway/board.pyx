@@ -21,16 +21,22 @@ from ticker.shm.layout cimport (
     STATUS_UNKNOWN,
     Values,
 )
+from ticker.shm.liveness cimport (
+    LIVENESS_CLOSED,
+    LIVENESS_STALE,
+    Conditions,
+    is_stale,
+    liveness_of,
+)
 from ticker.shm.table cimport PriceTable
 
 from ticker.gateway.view import PriceView
-from ticker.shm.counters import Heartbeat
+from ticker.shm.liveness import STATES
 
 STATUSES = {
     STATUS_UNKNOWN: "unknown", STATUS_TRADING: "trading", STATUS_HALTED: "halted",
     STATUS_PAUSED: "paused", STATUS_QUOTE_ONLY: "quote_only", STATUS_CLOSED: "closed",
 }
-HEARTBEAT_TIMEOUT_NS = 3_000_000_000
 
 
 cdef class Board:
@@ -39,8 +45,7 @@ cdef class Board:
     def __cinit__(self, feeds: list[tuple[str, Mapping]]) -> None:
         self.feed_names = [name for name, _ in feeds]
         self.tables = [PriceTable(mapping) for _, mapping in feeds]
-        self.states = [Heartbeat(mapping) for _, mapping in feeds]
-        self.live = [False] * len(feeds)
+        self.conditions = Conditions([mapping for _, mapping in feeds])
         self.names = []
         self.numbers = {}
         self.feed_count = len(feeds)
@@ -175,9 +180,39 @@ cdef class Board:
     cdef bint _read_row(self, RowRef* ref, Values* out):
         if self.table(ref.feed).read(ref.row, out) < 0:
             return False
-        if not self.live[ref.feed]:
+        if self.conditions.feeds[ref.feed].silent:
             out.flags |= ROW_STALE
         return True
+
+    cdef Verdict verdict(self, uint32_t symbol):
+        """On a symbol, as of the last look(): the best on its rows."""
+        cdef Verdict best
+        cdef Verdict found
+        cdef uint32_t i
+        best.state = LIVENESS_CLOSED
+        best.stale = True
+        cdef bint any = False
+        for i in range(self.rows[symbol].count):
+            if self.rows[symbol].rows[i].part:
+                found = self._judge(self.rows[symbol].rows + i)
+                best.state = found.state if found.state > best.state else best.state
+                best.stale = best.stale and found.stale
+                any = True
+        if not any:
+            best.state = LIVENESS_STALE
+        return best
+
+    cdef Verdict _judge(self, RowRef* ref):
+        cdef Verdict found
+        cdef Values row
+        found.state = LIVENESS_STALE
+        found.stale = True
+        if self.table(ref.feed).read(ref.row, &row) >= 0:
+            found.state = liveness_of(
+                &self.conditions.feeds[ref.feed], &row, self.conditions.looked_ns
+            )
+            found.stale = is_stale(&self.conditions.feeds[ref.feed], &row)
+        return found
 
     def refresh(self) -> int:
         """Learn the rows that have come since; how many symbols are new."""
@@ -189,17 +224,26 @@ cdef class Board:
                 self.learn(feed, known - 1)
         return self.count - before
 
-    def look(self, now_ns: int) -> None:
-        """Learn new rows, and which feeds are live: in state live, with a fresh heartbeat."""
+    def look(
+        self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None
+    ) -> None:
+        """Learn new rows, and what the feeds are in. `sessions` says of each feed what the
+        calendar says (Timetable.sessions)."""
         self.refresh()
-        for feed, state in enumerate(self.states):
-            self.live[feed] = (
-                state.state == "live" and now_ns - state.time_ns < HEARTBEAT_TIMEOUT_NS
-            )
+        self.conditions.look(now_ns, sessions)
 
-    def feeds(self) -> list[tuple[str, bool]]:
-        """(name, live) of each feed, as of the last look()."""
-        return list(zip(self.feed_names, self.live, strict=True))
+    def feeds(self) -> list[tuple[str, str]]:
+        """(name, state) of each feed, as of the last look(): live, halted, stale or closed."""
+        return [
+            (name, self.conditions.state(feed)) for feed, name in enumerate(self.feed_names)
+        ]
+
+    def state(self, number: int) -> str:
+        """The state of a symbol, as of the last look(): live, quiet, paused, halted, stale or
+        closed (shm/liveness.pyx says which goes before which)."""
+        if not 0 <= number < self.count:
+            raise IndexError(f"symbol {number}: there are {self.count}")
+        return STATES[self.verdict(number).state]
 
     def symbols(self) -> list[str]:
         """All symbols known, in the order in which they were learnt."""
@@ -230,23 +274,25 @@ cdef class Board:
             return None
         cdef uint32_t number = known
         if venue is None:
-            return self._view(number, &found) if self.read_all(number, &found) else None
+            if not self.read_all(number, &found):
+                return None
+            return self._view(number, &found, self.verdict(number))
         for i in range(self.rows[number].count):
             ref = self.rows[number].rows + i
             if self.table(ref.feed).venue(ref.row) == venue and self._read_row(ref, &values):
                 begin(&found)
                 add(&found, &values, ref.size_exponent, i)
                 finish(&found)
-                return self._view(number, &found)
+                return self._view(number, &found, self._judge(ref))
         return None
 
-    cdef object _view(self, uint32_t symbol, Consolidated* found):
+    cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict):
         cdef Values* values = &found.values
         cdef RowRef* ref = self.rows[symbol].rows + found.first
         return PriceView(
             self.names[symbol], self._venue_of(symbol, found.last if values.price else found.first),
             self.table(ref.feed).currency(ref.row), found.size_exponent,
-            STATUSES.get(values.status, "unknown"), bool(values.flags & ROW_STALE),
+            STATES[verdict.state], STATUSES.get(values.status, "unknown"), bool(verdict.stale),
             values.price, values.size, values.volume, values.trades, values.seq, values.open,
             values.high, values.low, values.previous_close, values.bid, values.bid_size,
             values.ask, values.ask_size, values.exchange_time, values.receive_time,

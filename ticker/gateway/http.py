@@ -242,6 +242,7 @@ def price_object(view: PriceView) -> dict[str, object]:
         "seq": view.seq,
         "status": view.status,
         "stale": view.stale,
+        "trading_status": view.trading_status,
     }
 
 

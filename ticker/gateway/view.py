@@ -8,13 +8,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class PriceView:
     """Everything known of a symbol: prices in 1e-9 units (0: none), sizes in 10^-size_exponent
-    units, times in ns since the epoch; `venue` is that of the last sale."""
+    units, times in ns since the epoch; `venue` is that of the last sale, `status` the liveness
+    (shm/liveness.pyx), `trading_status` what the venue says."""
 
     symbol: str
     venue: str
     currency: str
     size_exponent: int
     status: str
+    trading_status: str
     stale: bool
     price: int
     size: int

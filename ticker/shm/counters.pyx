@@ -124,6 +124,18 @@ cdef class Heartbeat:
             raise ValueError(f"no feed state {state}; one of {sorted(FEED_STATES)}")
         store_release(&self.mapping.feed_state().state, state)
 
+    def heard(self, now_ns: int) -> None:
+        """Feeds only: the last sign of life from the venue came at `now_ns`."""
+        check_writable(self.mapping)
+        store_release(&self.mapping.feed_state().last_message_ns, now_ns)
+
+    def set_patience(self, silence_ns: int, quiet_ns: int) -> None:
+        """Feeds only: after which silence of the venue the feed is stale, and after which
+        silence of one symbol that symbol is quiet."""
+        check_writable(self.mapping)
+        store_release(&self.mapping.feed_state().silence_ns, silence_ns)
+        store_release(&self.mapping.feed_state().quiet_ns, quiet_ns)
+
     @property
     def epoch(self) -> int:
         return load_acquire(&self._words()[0])

@@ -43,7 +43,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
-    LAYOUT_VERSION = 2
+    LAYOUT_VERSION = 3
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -87,6 +87,14 @@ cdef struct FeedState:
     uint64_t resume_sequence     # next sequence that the session expected, 0: none
     uint64_t resume_session[2]   # its session id, NUL padded
     uint64_t last_message_ns     # receive time of the last packet
+    uint64_t silence_ns          # having heard nothing for longer, the feed is stale; 0: not said
+    uint64_t quiet_ns            # a symbol that did not change for longer is quiet; 0: not said
+    uint64_t padding[2]          # what follows hardly ever moves: a cache line of its own
+    uint64_t phase               # MarketPhase that the venue itself said last
+    uint64_t phase_time          # exchange time of that
+    uint64_t breaker             # market-wide circuit breaker in force: its level 1 to 3, 0: none
+    uint64_t breaker_time        # exchange time of its trigger, or of its end
+    uint64_t decline_levels[3]   # index values of the day at which it triggers, 1e-9, 0: not said
 
 cdef struct GatewayState:
     uint64_t writer_epoch
@@ -100,6 +108,14 @@ cdef enum FeedLiveness:
     FEED_LIVE = 2
     FEED_STALE = 3
     FEED_ENDED = 4
+
+cdef enum MarketPhase:
+    PHASE_UNKNOWN = 0
+    PHASE_CLOSED = 1
+    PHASE_PRE = 2                # extended hours before the open
+    PHASE_OPEN = 3               # regular hours
+    PHASE_BREAK = 4              # between two parts of the regular hours
+    PHASE_POST = 5               # extended hours after the close
 
 cdef enum TradingStatus:
     STATUS_UNKNOWN = 0

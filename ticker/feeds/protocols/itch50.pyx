@@ -7,7 +7,7 @@ u48 ns since midnight US/Eastern of the session date.
 
 Unknown types are counted and skipped; a message longer than its type is accepted, its tail
 ignored; a shorter one is counted and skipped. Types that say nothing about price, book or
-status (Y L V W K J I N O) are checked for length and counted by type.
+status (Y L K J I N O) are checked for length and counted by type.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -23,6 +23,10 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.layout cimport (
+    PHASE_CLOSED,
+    PHASE_OPEN,
+    PHASE_POST,
+    PHASE_PRE,
     STATUS_CLOSED,
     STATUS_HALTED,
     STATUS_PAUSED,
@@ -202,6 +206,18 @@ cdef class Itch50(Protocol):
         elif kind == BROKEN_TRADE:
             instrument = self.market.find(be16(data + 1))
             self.market.break_trade(instrument if instrument >= 0 else -1, be64(data + 11), time)
+        elif kind == MWCB_STATUS:
+            self._breaker(data[11], time)
+        elif kind == MWCB_DECLINE_LEVEL:
+            # Price(8)
+            self.market.venue.set_decline_levels(
+                <int64_t>(be64(data + 11) * 10), <int64_t>(be64(data + 19) * 10),
+                <int64_t>(be64(data + 27) * 10),
+            )
+
+    cdef void _breaker(self, uint8_t level, int64_t time) noexcept nogil:
+        if c"1" <= level <= c"3":
+            self.market.venue.set_breaker(level - c"0", time)
 
     cdef void _add(self, const uint8_t* data, int64_t time) noexcept nogil:
         cdef int32_t instrument = self._instrument(data, data + 24)
@@ -252,7 +268,14 @@ cdef class Itch50(Protocol):
         if event == c"O":
             # Start of messages: locates, order references and match numbers are the day's own.
             self.restart()
+        elif event == c"S":
+            self.market.venue.set_phase(PHASE_PRE, time)
+        elif event == c"Q":
+            self.market.venue.set_phase(PHASE_OPEN, time)
+        elif event == c"M":
+            self.market.venue.set_phase(PHASE_POST, time)
         elif event == c"E" or event == c"C":
+            self.market.venue.set_phase(PHASE_CLOSED, time)
             self.market.set_status_all(STATUS_CLOSED, time)
 
     cdef void _trading_action(self, const uint8_t* data, int64_t time) noexcept nogil:
@@ -262,6 +285,9 @@ cdef class Itch50(Protocol):
             status = STATUS_TRADING
         elif state == c"H":
             status = STATUS_HALTED
+            if data[21] == c"M" and data[22] == c"W" and data[23] == c"C":
+                # The W before it may have been lost. MWC0 is one of the day before (1.2.2).
+                self._breaker(data[24], time)
         elif state == c"P":
             status = STATUS_PAUSED
         elif state == c"Q":

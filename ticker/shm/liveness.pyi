@@ -1,0 +1,30 @@
+from ticker.shm.header import Mapping
+
+STATES: dict[int, str]
+PHASES: dict[int, str]
+UNKNOWN: int
+CLOSED: int
+PRE: int
+OPEN: int
+BREAK: int
+POST: int
+DEFAULT_QUIET_NS: int
+WORKER_TIMEOUT_NS: int
+
+class Conditions:
+    count: int
+    looked_ns: int
+    def __init__(self, mappings: list[Mapping]) -> None: ...
+    def look(self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None) -> None: ...
+    def state(self, feed: int) -> str: ...
+    def silent(self, feed: int) -> bool: ...
+
+def verdict(
+    conditions: Conditions,
+    feed: int,
+    *,
+    status: int = 0,
+    flags: int = 0,
+    publish_time: int = 0,
+) -> str: ...
+def market_words(mapping: Mapping) -> dict[str, object]: ...
