@@ -46,6 +46,7 @@ FIELDS = [
     "seq",
     "status",
     "stale",
+    "trading_status",
 ]
 
 
@@ -95,7 +96,7 @@ class Box:
             for name, value in values.items()
         }
         if "price" in numbers:
-            numbers.update(exchange_time=TRADED, receive_time=TRADED + 1000)
+            numbers.update(exchange_time=TRADED, receive_time=TRADED + 1000, publish_time=NOW)
         self.writer.put(row, **numbers)
 
     def ask(self, path: str, method: str = "GET", **options: object) -> "Answer":
@@ -164,7 +165,8 @@ def test_a_price_has_every_field_and_the_digits_of_the_tick(box: Box) -> None:
     assert b'"open":185,' in answer.body
     assert price["exchange_timestamp"] == "2026-03-30T14:30:01.234567Z"
     assert price["server_timestamp"] == "2026-03-30T14:30:01.234568Z"
-    assert (price["venue"], price["currency"], price["status"]) == ("XNAS", "USD", "trading")
+    assert (price["venue"], price["currency"], price["status"]) == ("XNAS", "USD", "live")
+    assert price["trading_status"] == "trading"
     assert (price["seq"], price["stale"]) == (50, False)
     assert price["volume"] == 9_007_199_254_740_993  # beyond what a float can hold
 

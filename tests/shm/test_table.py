@@ -19,7 +19,7 @@ from ticker.shm.table import FIELDS, PriceTable, TableWriter
 
 SIGNED = {
     "price", "open", "high", "low", "previous_close", "bid", "ask", "exchange_time",
-    "receive_time", "publish_time", "quote_time",
+    "receive_time", "publish_time", "quote_time", "open_time", "session_start",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from ticker.config.access import (
     TokenConfig,
     access_problems,
 )
+from ticker.config.calendar import calendar_problems
 from ticker.config.section import Count, Name, Port, ProtocolName, Seconds, Section, Text
 from ticker.errors import ConfigError
 
@@ -132,6 +133,10 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     request_attempts: Count = 5
     rebuild: bool = True
     timezone: str = "America/New_York"
+    quiet_after: Seconds = 60.0
+    calendar: str | None = None
+    pre_open: str | None = None
+    post_close: str | None = None
     simulator: SimulatorConfig | None = None
     fix: FixConfig | None = None
 
@@ -300,6 +305,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
     if not _is_timezone(feed.timezone):
         yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
+    yield from calendar_problems(feed)
 
 
 def _url_problems(feed: FeedConfig) -> Iterator[str]:

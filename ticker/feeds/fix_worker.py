@@ -32,7 +32,7 @@ from ticker.feeds.pipeline import build
 from ticker.feeds.session import DEADLINE_NEVER
 from ticker.feeds.sessions.fix import Fix, FixOptions, Phase
 from ticker.feeds.transports.tls import client_context, refusal
-from ticker.feeds.worker import FeedContext, ringer_of
+from ticker.feeds.worker import FeedContext, ringer_of, set_patience, silence_ns
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
@@ -240,6 +240,7 @@ class FixWorker:
         self.heartbeat.set_state(self.state)
         self.feed = FixFeed(config, self.mapping, ringer=ringer_of(context), clock=clock)
         self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
+        set_patience(self.heartbeat, config, silence_ns(self.feed.fix.heartbeat))
 
     async def serve(self) -> None:
         """Receive, publish and beat until SIGTERM or SIGINT."""
@@ -262,6 +263,7 @@ class FixWorker:
     async def _beat(self) -> None:
         while True:
             self.heartbeat.beat(self.clock())
+            self.heartbeat.heard(self.feed.session.last_packet_ns)
             state = self._state()
             if state != self.state:
                 self.state = state

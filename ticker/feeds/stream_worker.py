@@ -30,7 +30,7 @@ from ticker.feeds.transports.reconnect import stay_connected
 from ticker.feeds.transports.tcp import TcpTransport
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
-from ticker.feeds.worker import BEAT, SECOND, SILENCES, FeedContext, ringer_of
+from ticker.feeds.worker import BEAT, SECOND, FeedContext, ringer_of, set_patience, silence_ns
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
@@ -107,12 +107,12 @@ class StreamFeed:
         )
 
     @property
-    def silence(self) -> float:
-        """s without a sign of life after which the feed is stale."""
+    def silence_ns(self) -> int:
+        """ns without a sign of life after which the feed is stale."""
         beat = self.config.heartbeat
         if self.scheme in ("http", "https"):
             beat = max(beat, self.config.poll_interval)
-        return SILENCES * beat
+        return silence_ns(beat)
 
     @property
     def heard(self) -> int:
@@ -234,6 +234,7 @@ class StreamWorker:
         self.heartbeat.set_state(self.state)
         self.feed = StreamFeed(config, self.segment, ringer=ringer_of(context), clock=clock)
         self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
+        set_patience(self.heartbeat, config, self.feed.silence_ns)
 
     async def serve(self) -> None:
         """Receive, publish and beat until a signal."""
@@ -261,6 +262,7 @@ class StreamWorker:
         while True:
             now = self.clock()
             self.heartbeat.beat(now)
+            self.heartbeat.heard(self.feed.heard)
             state = self._state(now)
             if state != self.state:
                 self.state = state
@@ -275,4 +277,4 @@ class StreamWorker:
         if not last:
             never = self.state == counters.STARTING
             return counters.STARTING if never else counters.STALE
-        return counters.STALE if now - last > self.feed.silence * SECOND else counters.LIVE
+        return counters.STALE if now - last > self.feed.silence_ns else counters.LIVE

@@ -33,8 +33,9 @@ log = structlog.get_logger()
 SECOND = 1_000_000_000
 BEAT = SECOND // 10
 """ns between two signs of life."""
-SILENCES = 3
-"""A feed that is silent for so many of its heartbeats is stale."""
+SILENCES = 2.5
+"""A feed that is silent for so many of its heartbeats is stale. Whoever looks twice a second
+notices within three, from heartbeats of a second on."""
 WINDOW_SHARE = 256
 """Bytes of socket buffer for each message on its way from the re-request server."""
 WINDOW_MOST = 16_384
@@ -93,6 +94,9 @@ class FeedWorker:
         self.heartbeat = Heartbeat(self.mapping)
         self.epoch = self.heartbeat.take_over(os.getpid(), clock())
         self.heartbeat.set_state(self.state)
+        self.silence_ns = silence_ns(config.heartbeat)
+        self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
+        set_patience(self.heartbeat, config, self.silence_ns)
         self.counters = Counters(self.mapping)
         self.drops_before = self.counters["socket_drops"]
         self.transport = UdpTransport(
@@ -127,7 +131,7 @@ class FeedWorker:
             request_timeout_ns=int(config.request_timeout * SECOND),
             request_attempts=config.request_attempts,
             request_window=min(WINDOW_MOST, self.transport.receive_buffer // WINDOW_SHARE),
-            quiet_ns=int(SILENCES * config.heartbeat * SECOND),
+            quiet_ns=self.silence_ns,
         )
 
     def loop(self) -> None:
@@ -144,9 +148,9 @@ class FeedWorker:
         while not self.stopping:
             now = self.clock()
             # A clock that was set back is noticed too, here and by `run`.
-            beats = not beat - BEAT <= now < beat
+            beats = not beat - self.beat_ns <= now < beat
             if beats:
-                beat = now + BEAT
+                beat = now + self.beat_ns
                 self._beat(now)
             deadline = self.session.next_deadline(now)
             if deadline <= now or (beats and deadline != DEADLINE_NEVER):
@@ -184,6 +188,7 @@ class FeedWorker:
 
     def _beat(self, now: int) -> None:
         self.heartbeat.beat(now)
+        self.heartbeat.heard(self.session.last_packet_ns)
         self.counters.put("socket_drops", self.drops_before + self.transport.drops)
         state = self._state(now)
         if state != self.state:
@@ -200,7 +205,7 @@ class FeedWorker:
             return counters.ENDED
         if not session.last_packet_ns:
             return counters.STARTING
-        if now - session.last_packet_ns > SILENCES * self.config.heartbeat * SECOND:
+        if now - session.last_packet_ns > self.silence_ns:
             return counters.STALE
         if session.recovering or not self.market.publishing:
             return counters.RECOVERING
@@ -213,6 +218,17 @@ class FeedWorker:
         if day != self.day and self.config.date == "today":
             self.day = day
             self.pipeline.protocol.midnight_ns = midnight_ns(day, self.config.timezone)
+
+
+def silence_ns(heartbeat: float) -> int:
+    """Of a venue that sends something every `heartbeat` s: silence that makes its feed stale."""
+    return int(SILENCES * heartbeat * SECOND)
+
+
+def set_patience(heartbeat: Heartbeat, config: FeedConfig, silence: int) -> None:
+    """Let readers know from when on a feed is stale (0: its worker alone says so), and one of
+    its symbols quiet."""
+    heartbeat.set_patience(silence, int(config.quiet_after * SECOND))
 
 
 def ringer_of(context: FeedContext) -> DoorbellRinger:

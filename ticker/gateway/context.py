@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class GatewayContext:
         listener: bound, listening SO_REUSEPORT socket; the supervisor keeps it open too.
         doorbell_fd: non-blocking eventfd that feed workers ring.
         gateways: names of all gateway segments by slot, for the box's metrics.
+        timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
     """
 
     index: int
@@ -27,3 +29,4 @@ class GatewayContext:
     listener: socket.socket
     doorbell_fd: int
     gateways: tuple[str, ...] = ()
+    timetable: Path | None = None

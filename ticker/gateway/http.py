@@ -142,6 +142,7 @@ class Rest:
                 "timestamp": format_timestamp(now),
                 "ready": not self.status.waiting_for(),
                 "symbols": len(self.board),
+                "markets": [asdict(market) for market in self.status.market_sessions(now)],
                 "feeds": [asdict(report) for report in self.status.feed_reports(now)],
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
             }

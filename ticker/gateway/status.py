@@ -16,8 +16,10 @@ from ticker.shm.counters import (
     percentile,
 )
 from ticker.shm.header import Mapping
+from ticker.shm.liveness import Conditions, market_words
 from ticker.shm.table import PriceTable
-from ticker.units import format_timestamp
+from ticker.shm.timetable import Timetable
+from ticker.units import format_price, format_timestamp
 
 NS = 1_000_000_000
 
@@ -26,13 +28,16 @@ NS = 1_000_000_000
 class FeedReport:
     """One feed at one moment; ages and lags are in seconds, None where nothing happened yet.
 
-    `lag` is the median time from the exchange's stamp to the receiver, since the start.
+    `lag` is the median time from the exchange's stamp to the receiver, since the start. `state`
+    is the worker's own, `status` the verdict: live, halted, stale or closed. `market` is what the
+    venue said of itself last.
     """
 
     name: str
     required: bool
     ready: bool
     state: str
+    status: str
     epoch: int
     pid: int
     symbols: int
@@ -41,6 +46,19 @@ class FeedReport:
     lag: float | None
     lag_p99: float | None
     last_message_timestamp: str | None
+    market: dict[str, object]
+
+
+@dataclass(frozen=True)
+class MarketSession:
+    """A market of the timetable at one moment: closed, pre, open, break or post; unknown beyond
+    what is computed. `next_open` and `next_close` are those of regular hours."""
+
+    market: str
+    feeds: tuple[str, ...]
+    phase: str
+    next_open: str | None
+    next_close: str | None
 
 
 @dataclass(frozen=True)
@@ -70,15 +88,31 @@ class Status:
         required: Sequence[str] = (),
         version: str,
         epoch: int,
+        timetable: Timetable | None = None,
     ) -> None:
         self.feeds = tuple(feeds)
         self.gateways = tuple(gateways)
         self.required = frozenset(required)
         self.version = version
         self.epoch = epoch
+        self.timetable = timetable or Timetable([name for name, _ in self.feeds])
+        self.conditions = Conditions([mapping for _, mapping in self.feeds])
 
     def feed_reports(self, now_ns: int) -> list[FeedReport]:
-        return [self._feed(name, mapping, now_ns) for name, mapping in self.feeds]
+        self.conditions.look(now_ns, self.timetable.sessions(now_ns))
+        return [self._feed(index, now_ns) for index in range(len(self.feeds))]
+
+    def market_sessions(self, now_ns: int) -> list[MarketSession]:
+        return [
+            MarketSession(
+                report.market,
+                report.feeds,
+                report.phase,
+                _timestamp(report.next_open),
+                _timestamp(report.next_close),
+            )
+            for report in self.timetable.markets(now_ns)
+        ]
 
     def gateway_reports(self, now_ns: int) -> list[GatewayReport]:
         return [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
@@ -91,7 +125,8 @@ class Status:
             if name in self.required and not feed_ready(mapping)
         ]
 
-    def _feed(self, name: str, mapping: Mapping, now_ns: int) -> FeedReport:
+    def _feed(self, index: int, now_ns: int) -> FeedReport:
+        name, mapping = self.feeds[index]
         heartbeat = Heartbeat(mapping)
         last_message = heartbeat.last_message_ns
         delays = histogram(mapping, FEED_HISTOGRAMS.index("exchange_to_receive"))
@@ -100,6 +135,7 @@ class Status:
             required=name in self.required,
             ready=feed_ready(mapping),
             state=heartbeat.state,
+            status=self.conditions.state(index),
             epoch=heartbeat.epoch,
             pid=heartbeat.pid,
             symbols=len(PriceTable(mapping)),
@@ -107,7 +143,8 @@ class Status:
             last_message_age=age(last_message, now_ns),
             lag=percentile(delays, 0.5) / NS if delays else None,
             lag_p99=percentile(delays, 0.99) / NS if delays else None,
-            last_message_timestamp=format_timestamp(last_message) if last_message else None,
+            last_message_timestamp=_timestamp(last_message),
+            market=_market(mapping),
         )
 
 
@@ -123,6 +160,21 @@ def feed_ready(mapping: Mapping) -> bool:
 def age(then_ns: int, now_ns: int) -> float | None:
     """Seconds since `then_ns`, never negative; None for the 0 of what never happened."""
     return max(0, now_ns - then_ns) / NS if then_ns else None
+
+
+def _market(mapping: Mapping) -> dict[str, object]:
+    words = market_words(mapping)
+    return {
+        "phase": words.phase,
+        "since": _timestamp(words.phase_time),
+        "breaker": words.breaker or None,
+        "breaker_since": _timestamp(words.breaker_time),
+        "decline_levels": [format_price(level) for level in words.decline_levels if level],
+    }
+
+
+def _timestamp(ns: int) -> str | None:
+    return format_timestamp(ns) if ns else None
 
 
 def _gateway(name: str, mapping: Mapping, now_ns: int) -> GatewayReport:

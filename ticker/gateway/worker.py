@@ -38,6 +38,7 @@ from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import attach
+from ticker.shm.timetable import Timetable
 
 NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
@@ -82,6 +83,7 @@ class Worker:
         self.heartbeat = Heartbeat(self.segment)
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
+        self.timetable = Timetable([name for name, _ in feeds], context.timetable)
         self.access = Access(config, _authenticator(config))
         tls = server_context(config.tls) if config.tls is not None else None
         self.front = Front(loop, self._http_protocol, self.counters, clock, self.access, tls)
@@ -121,6 +123,7 @@ class Worker:
             required=[feed.name for feed in config.feeds if feed.required],
             version=__version__,
             epoch=boot_id,
+            timetable=self.timetable,
         )
         app = make_app(
             self.board,
@@ -175,7 +178,8 @@ class Worker:
     def _keep_house(self) -> None:
         now = self.clock()
         self.heartbeat.beat(now)
-        self.board.look(now)
+        self.timetable.look()
+        self.board.look(now, self.timetable.sessions(now))
         self.connections.expire(now)
         self.connections.reap()
         self.scheduler.turn()

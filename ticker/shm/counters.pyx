@@ -125,9 +125,11 @@ cdef class Heartbeat:
         store_release(&self.mapping.feed_state().state, state)
 
     def heard(self, now_ns: int) -> None:
-        """Feeds only: the last sign of life from the venue came at `now_ns`."""
+        """Feeds only: the venue's last sign of life came at `now_ns`; 0: none yet, what a
+        predecessor heard stands."""
         check_writable(self.mapping)
-        store_release(&self.mapping.feed_state().last_message_ns, now_ns)
+        if now_ns:
+            store_release(&self.mapping.feed_state().last_message_ns, now_ns)
 
     def set_patience(self, silence_ns: int, quiet_ns: int) -> None:
         """Feeds only: after which silence of the venue the feed is stale, and after which

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 from ticker.shm.header import Mapping
 
 STATES: dict[int, str]
@@ -27,4 +29,12 @@ def verdict(
     flags: int = 0,
     publish_time: int = 0,
 ) -> str: ...
-def market_words(mapping: Mapping) -> dict[str, object]: ...
+
+class MarketWords(NamedTuple):
+    phase: str
+    phase_time: int
+    breaker: int
+    breaker_time: int
+    decline_levels: tuple[int, ...]
+
+def market_words(mapping: Mapping) -> MarketWords: ...

@@ -47,6 +47,20 @@ from ticker.shm.layout cimport (
     Values,
 )
 
+from typing import NamedTuple
+
+
+class MarketWords(NamedTuple):
+    """Phase of the day by its name, breaker level in force (0: none), the index values at which
+    the day's breakers trigger (1e-9 units, 0: not said); times in ns since the epoch, 0: never."""
+
+    phase: str
+    phase_time: int
+    breaker: int
+    breaker_time: int
+    decline_levels: tuple[int, ...]
+
+
 STATES = {
     LIVENESS_CLOSED: "closed", LIVENESS_STALE: "stale", LIVENESS_QUIET_UNSAID: "quiet",
     LIVENESS_HALTED: "halted", LIVENESS_PAUSED: "paused", LIVENESS_QUIET: "quiet",
@@ -188,14 +202,14 @@ def verdict(
     return STATES[liveness_of(conditions._checked(feed), &row, conditions.looked_ns)]
 
 
-def market_words(Mapping mapping not None) -> dict[str, object]:
-    """What a feed's venue said of its market as a whole: phase, breaker level (0: none in
-    force), decline levels in 1e-9 units; times in ns since the epoch, 0: never."""
+def market_words(Mapping mapping not None) -> MarketWords:
+    """What a feed's venue said of its market as a whole."""
     cdef FeedState* words = mapping.feed_state()
-    return {
-        "phase": PHASES[load_acquire(&words.phase)],
-        "phase_time": load_relaxed(&words.phase_time),
-        "breaker": load_acquire(&words.breaker),
-        "breaker_time": load_relaxed(&words.breaker_time),
-        "decline_levels": [load_relaxed(&words.decline_levels[i]) for i in range(3)],
-    }
+    cdef int i
+    return MarketWords(
+        PHASES[load_acquire(&words.phase)],
+        load_relaxed(&words.phase_time),
+        load_acquire(&words.breaker),
+        load_relaxed(&words.breaker_time),
+        tuple([load_relaxed(&words.decline_levels[i]) for i in range(3)]),
+    )

@@ -14,6 +14,8 @@ from ticker.config import Config, FeedConfig, SimulatorConfig
 from ticker.feeds.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
+from ticker.shm.timetable import timetable_path
+from ticker.supervisor import calendar
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.instance import Instance, opened
 from ticker.supervisor.slot import Patience, Slot, Stage
@@ -47,6 +49,7 @@ def serve(
             for index in range(config.server.gateways)
         ]
         slots += [_simulator(instance, feed) for feed in config.feeds if feed.simulator]
+        slots += _calendar(instance, config)
         arbiter = Arbiter(
             slots,
             orphaned=instance.remove_if_orphaned,
@@ -84,6 +87,7 @@ def _gateway(instance: Instance, config: Config, index: int, main: GatewayMain) 
         listener=instance.listeners[index],
         doorbell_fd=instance.doorbells[index],
         gateways=tuple(instance.gateway_segment(each) for each in range(config.server.gateways)),
+        timetable=timetable_path(instance.name),
     )
 
     def run() -> None:
@@ -91,6 +95,17 @@ def _gateway(instance: Instance, config: Config, index: int, main: GatewayMain) 
         main(config, context)
 
     return Slot(f"gateway {index}", Stage.GATEWAY, run, Heartbeat(instance.gateways[index]))
+
+
+def _calendar(instance: Instance, config: Config) -> list[Slot]:
+    """Nobody, where no feed follows a calendar."""
+    markets = calendar.markets_of(config.feeds)
+
+    def run() -> None:
+        instance.keep_only(None)
+        calendar.run(markets, timetable_path(instance.name))
+
+    return [Slot("calendar", Stage.FEED, run)] if markets else []
 
 
 def _simulator(instance: Instance, feed: FeedConfig) -> Slot:

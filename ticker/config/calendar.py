@@ -1,0 +1,74 @@
+"""Which exchange calendar a feed follows: names, defaults by venue, extended hours.
+
+Law: exchange_calendars is not imported here, nor anywhere but in the process that computes a
+timetable (supervisor/calendar.py): it brings pandas. What calendars there are is seen by files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ticker.config import FeedConfig
+
+NONE = "none"
+NEW_YORK = "XNYS"
+US_EQUITIES = frozenset(
+    {
+        "XNYS", "XNAS", "ARCX", "XASE", "XCIS", "XCHI", "XBOS", "XPHL", "XPSX", "BATS", "BATY",
+        "EDGA", "EDGX", "IEXG", "MEMX", "EPRL", "LTSE", "XADF", "FINN", "FINC", "OOTC", "OTCM",
+    }
+)  # fmt: skip
+"""MICs that keep the hours of the New York Stock Exchange."""
+US_HOURS = ("04:00", "20:00")
+"""Extended hours of the US equity venues, US/Eastern."""
+CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def calendar_names() -> frozenset[str]:
+    """The calendars that exchange_calendars has, by its files; without aliases."""
+    found = find_spec("exchange_calendars")
+    folders = found.submodule_search_locations or [] if found else []
+    names = (
+        path.stem.removeprefix("exchange_calendar_").upper()
+        for folder in folders
+        for path in Path(folder).glob("exchange_calendar_*.py")
+    )
+    return frozenset(names)
+
+
+def calendar_of(feed: FeedConfig) -> str | None:
+    """The feed's calendar: as configured, else its venue's; None: it trades around the clock,
+    or nobody knows. A simulated exchange is always open."""
+    if feed.calendar is not None:
+        return None if feed.calendar == NONE else feed.calendar
+    if feed.simulator is not None:
+        return None
+    if feed.venue in US_EQUITIES:
+        return NEW_YORK
+    return feed.venue if feed.venue in calendar_names() else None
+
+
+def extended_hours(feed: FeedConfig) -> tuple[str | None, str | None]:
+    """Local times ("04:00") at which trading begins before the regular open and ends after the
+    regular close; None: with it."""
+    pre, post = US_HOURS if calendar_of(feed) == NEW_YORK else (None, None)
+    return feed.pre_open or pre, feed.post_close or post
+
+
+def calendar_problems(feed: FeedConfig) -> Iterator[str]:
+    """What is wrong with a feed's calendar keys."""
+    name = feed.calendar
+    if name is not None and name != NONE and name not in (known := calendar_names()):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        advice = f"did you mean {near[0]}?" if near else "take a MIC like XNYS, XLON or XTKS"
+        yield f'calendar: no calendar {name!r}, {advice} ("{NONE}": open around the clock)'
+    for key in ("pre_open", "post_close"):
+        text = getattr(feed, key)
+        if text is not None and not CLOCK.fullmatch(text):
+            yield f"{key}: {text!r} is no time of day, like 04:00"

@@ -1,0 +1,151 @@
+"""When the markets are open: a file in shared memory, written by one process, read by all.
+
+Law: the file is replaced as a whole, by a rename, so a reader sees an old one or a new one and
+never a part; its one writer is the calendar worker (supervisor/calendar.py). Times are ns since
+the epoch, UTC, and are passed in. Readers need no calendar library.
+
+    /dev/shm/ticker.<instance>.timetable    JSON: {"feeds": {feed: market}, "markets": {market:
+        [[pre, open, close, post, break_start, break_end], ...]}}, oldest first, 0: no break
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
+from ticker.shm.segment import SHM_FOLDER
+
+
+class TradingSession(NamedTuple):
+    """One day of a market: extended hours from `pre` and until `post`, which are `open` and
+    `close` where there are none."""
+
+    pre: int
+    open: int
+    close: int
+    post: int
+    break_start: int = 0
+    break_end: int = 0
+
+
+class MarketReport(NamedTuple):
+    """A market at one moment; the next open and close are of regular hours, 0: not known."""
+
+    market: str
+    feeds: tuple[str, ...]
+    phase: str
+    next_open: int
+    next_close: int
+
+
+class Market:
+    """The days of one market that are known, in order."""
+
+    def __init__(self, sessions: Sequence[TradingSession]) -> None:
+        self.sessions = tuple(sessions)
+        self._starts = [session.pre for session in self.sessions]
+
+    def at(self, now_ns: int) -> tuple[int, int, int]:
+        """(phase, since, closed_at): the MarketPhase, when this session or the pause after the
+        one before began, and the last regular close before now. UNKNOWN outside what is known."""
+        index = bisect_right(self._starts, now_ns) - 1
+        if index < 0 or now_ns >= self.sessions[-1].post:
+            return UNKNOWN, 0, 0
+        day = self.sessions[index]
+        before = self.sessions[index - 1].close if index else 0
+        closed_at = day.close if now_ns >= day.close else before
+        if now_ns >= day.post:
+            return CLOSED, day.post, closed_at
+        if now_ns >= day.close:
+            return POST, day.pre, closed_at
+        if now_ns < day.open:
+            return PRE, day.pre, closed_at
+        if day.break_start <= now_ns < day.break_end:
+            return BREAK, day.pre, closed_at
+        return OPEN, day.pre, closed_at
+
+    def next_open(self, now_ns: int) -> int:
+        return min((day.open for day in self.sessions if day.open > now_ns), default=0)
+
+    def next_close(self, now_ns: int) -> int:
+        return min((day.close for day in self.sessions if day.close > now_ns), default=0)
+
+
+class _File(msgspec.Struct):
+    feeds: dict[str, str]
+    markets: dict[str, list[TradingSession]]
+
+
+class Timetable:
+    """The timetable of an instance, as its file was at the last look().
+
+    Args:
+        feeds: names of the feeds, in the order in which `sessions` answers.
+        path: of the file; it need not exist (yet).
+    """
+
+    def __init__(self, feeds: Sequence[str], path: Path | None = None) -> None:
+        self.feeds = tuple(feeds)
+        self.path = path
+        self.market_of: dict[str, str] = {}
+        self.known: dict[str, Market] = {}
+        self._version: tuple[int, int] | None = None
+
+    def look(self) -> None:
+        """Read the file if it is another one than before."""
+        if self.path is None:
+            return
+        try:
+            found = self.path.stat()
+            version = (found.st_ino, found.st_mtime_ns)
+            if version == self._version:
+                return
+            content = msgspec.json.decode(self.path.read_bytes(), type=_File)
+        except FileNotFoundError:
+            return
+        self._version = version
+        self.market_of = content.feeds
+        self.known = {name: Market(days) for name, days in content.markets.items()}
+
+    def sessions(self, now_ns: int) -> list[tuple[int, int, int]]:
+        """Market.at of each feed, in order; UNKNOWN for a feed without a calendar."""
+        at = {name: market.at(now_ns) for name, market in self.known.items()}
+        nothing = (UNKNOWN, 0, 0)
+        return [at.get(self.market_of.get(feed, ""), nothing) for feed in self.feeds]
+
+    def markets(self, now_ns: int) -> list[MarketReport]:
+        """All markets that some feed follows, by name."""
+        return [
+            MarketReport(
+                name,
+                tuple(feed for feed in self.feeds if self.market_of.get(feed) == name),
+                PHASES[market.at(now_ns)[0]],
+                market.next_open(now_ns),
+                market.next_close(now_ns),
+            )
+            for name, market in sorted(self.known.items())
+        ]
+
+
+def timetable_path(instance: str) -> Path:
+    """Where an instance's timetable is; it goes with its segments (segment.leftovers)."""
+    return SHM_FOLDER / f"ticker.{instance}.timetable"
+
+
+def write_timetable(
+    path: Path, feeds: Mapping[str, str], markets: Mapping[str, Sequence[TradingSession]]
+) -> None:
+    """Put a new timetable in the place of the old one."""
+    text = orjson.dumps({"feeds": dict(feeds), "markets": {k: list(v) for k, v in markets.items()}})
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text)
+    fresh.rename(path)
