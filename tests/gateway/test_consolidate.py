@@ -238,8 +238,8 @@ def test_the_day_is_the_newest_session() -> None:
 def test_the_listing_venue_says_the_close_and_the_state() -> None:
     venues = Venues(("BATS", "USD", 0), ("XNAS", "USD", 0))
     venues.put(0, price=E9, previous_close=3 * E9, status=TRADING)
-    assert (venues.price().previous_close, venues.price().status) == (3 * E9, "trading")
+    assert (venues.price().previous_close, venues.price().trading_status) == (3 * E9, "trading")
     venues.put(1, price=E9, previous_close=4 * E9, status=2, flags=LISTED)
-    assert (venues.price().previous_close, venues.price().status) == (4 * E9, "halted")
+    assert (venues.price().previous_close, venues.price().trading_status) == (4 * E9, "halted")
     venues.beats[1].set_state(counters.STALE)
-    assert (venues.price().previous_close, venues.price().status) == (4 * E9, "trading")
+    assert (venues.price().previous_close, venues.price().trading_status) == (4 * E9, "trading")

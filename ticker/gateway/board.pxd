@@ -26,6 +26,7 @@ cdef struct SymbolRows:
 cdef struct Verdict:
     Liveness state
     bint stale                   # a newer price may exist that we don't know
+    bint listed                  # said by the venue that lists the symbol
 
 
 cdef class Board:

@@ -12,6 +12,7 @@ from ticker.gateway.consolidate cimport NO_ROW, Consolidated, add, begin, finish
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     CURRENCY_BYTES,
+    ROW_LISTED,
     ROW_STALE,
     STATUS_CLOSED,
     STATUS_HALTED,
@@ -23,8 +24,11 @@ from ticker.shm.layout cimport (
 )
 from ticker.shm.liveness cimport (
     LIVENESS_CLOSED,
+    LIVENESS_HALTED,
+    LIVENESS_PAUSED,
     LIVENESS_STALE,
     Conditions,
+    Liveness,
     is_stale,
     liveness_of,
 )
@@ -185,12 +189,15 @@ cdef class Board:
         return True
 
     cdef Verdict verdict(self, uint32_t symbol):
-        """On a symbol, as of the last look(): the best on its rows."""
+        """On a symbol, as of the last look(): the best on its rows. Only the venue that lists a
+        symbol halts it everywhere, whatever others still print (as consolidate.pyx has it)."""
         cdef Verdict best
         cdef Verdict found
+        cdef Liveness halted = LIVENESS_CLOSED
         cdef uint32_t i
         best.state = LIVENESS_CLOSED
         best.stale = True
+        best.listed = False
         cdef bint any = False
         for i in range(self.rows[symbol].count):
             if self.rows[symbol].rows[i].part:
@@ -198,8 +205,14 @@ cdef class Board:
                 best.state = found.state if found.state > best.state else best.state
                 best.stale = best.stale and found.stale
                 any = True
+                if found.listed and (
+                    found.state == LIVENESS_HALTED or found.state == LIVENESS_PAUSED
+                ):
+                    halted = found.state
         if not any:
             best.state = LIVENESS_STALE
+        elif halted != LIVENESS_CLOSED:
+            best.state = halted
         return best
 
     cdef Verdict _judge(self, RowRef* ref):
@@ -207,10 +220,12 @@ cdef class Board:
         cdef Values row
         found.state = LIVENESS_STALE
         found.stale = True
+        found.listed = False
         if self.table(ref.feed).read(ref.row, &row) >= 0:
             found.state = liveness_of(
                 &self.conditions.feeds[ref.feed], &row, self.conditions.looked_ns
             )
+            found.listed = row.flags & ROW_LISTED != 0
             found.stale = is_stale(&self.conditions.feeds[ref.feed], &row)
         return found
 
