@@ -39,11 +39,11 @@ PURE = re.compile(
     r"ticker\.(units|errors"
     r"|shm\.(layout|table|ring|header|counters)"
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
-    r"|directory|reorder|sequenced|publisher|checks|endian|pages|day|iex)"
+    r"|directory|reorder|sequenced|unit_stream|cboe_frames|cboe_dialogue|publisher|checks|endian|pages|day|iex)"
     r"|feeds\.(conditions|jsontape|scalars|mapping|transports\.dialogue)"
     r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect)"
     r"|gateway\.(auth|access|proxy|addresses)"
-    r"|feeds\.simulate\.(market|itch|speaker|history|chance|packet|resting))(\..*)?"
+    r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting))(\..*)?"
 )
 EDGES = frozenset(
     {

@@ -29,6 +29,7 @@ from ticker.config.access import (
     access_problems,
 )
 from ticker.config.calendar import calendar_problems
+from ticker.config.pitch import PitchConfig, pitch_problems
 from ticker.config.section import Count, Name, Port, ProtocolName, Seconds, Section, Text
 from ticker.errors import ConfigError
 
@@ -139,6 +140,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     post_close: str | None = None
     simulator: SimulatorConfig | None = None
     fix: FixConfig | None = None
+    pitch: PitchConfig | None = None
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -259,6 +261,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
+    (FeedConfig, "pitch"): PitchConfig,
 }
 
 
@@ -301,6 +304,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
         above = 1 << feed.ring_capacity.bit_length()
         yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
     yield from _fix_problems(feed)
+    yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
     if not _is_timezone(feed.timezone):
@@ -382,6 +386,8 @@ def _addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
         yield f"lines[{index}]", line
     if feed.rerequest is not None:
         yield "rerequest", feed.rerequest
+    if feed.pitch is not None:
+        yield from feed.pitch.addresses()
 
 
 def is_file_name(protocol: str) -> bool:

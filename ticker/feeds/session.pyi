@@ -17,6 +17,7 @@ class SessionOptions:
     buffer_bytes: int = 33_554_432
     quiet_ns: int = 3_000_000_000
     image_timeout_ns: int = 0
+    units: tuple[int, ...] = ()
 
 class Session:
     def __init__(

@@ -41,6 +41,8 @@ class SessionOptions:
     """After so long without a current packet any other stream replaces this one."""
     image_timeout_ns: int = 0
     """A server of images takes part: joined late, a stream waits for one for this long."""
+    units: tuple[int, ...] = ()
+    """The streams that count, where the lines carry several; none: all of them."""
 
 
 cdef class Session:

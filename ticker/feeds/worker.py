@@ -18,6 +18,8 @@ import structlog
 
 from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, parse_address, session_date
+from ticker.config.pitch import PitchConfig
+from ticker.feeds.cboe_channels import open_channels
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.pipeline import build
 from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point
@@ -31,6 +33,8 @@ from ticker.shm.segment import attach
 log = structlog.get_logger()
 
 SECOND = 1_000_000_000
+RETRANSMISSION = 2
+"""A Line (session.pxd)."""
 BEAT = SECOND // 10
 """ns between two signs of life."""
 SILENCES = 2.5
@@ -103,6 +107,7 @@ class FeedWorker:
             [parse_address(line) for line in config.lines],
             interface=config.interface,
             rerequest=parse_address(config.rerequest) if config.rerequest else None,
+            more=further_lines(config),
         )
         self.rebuilds = config.rebuild and config.rerequest is not None
         self.day = session_day(clock(), config.timezone)
@@ -119,11 +124,15 @@ class FeedWorker:
         )
         self.session = self.pipeline.session
         self.market = self.pipeline.market
+        self.channels = open_channels(config, self.session)
+        if self.channels is not None:
+            self.transport.watch(self.channels.fileno())
         self.rows_adopted = self.market.adopt_rows(rebuild=self.rebuilds)
         self.market.set_publishing(not self.rebuilds)
 
     def _session_options(self) -> SessionOptions:
         config = self.config
+        pitch = config.pitch or PitchConfig()
         return SessionOptions(
             join="start" if self.rebuilds else "live",
             resume=None if self.rebuilds else self.resume,
@@ -132,6 +141,8 @@ class FeedWorker:
             request_attempts=config.request_attempts,
             request_window=min(WINDOW_MOST, self.transport.receive_buffer // WINDOW_SHARE),
             quiet_ns=self.silence_ns,
+            image_timeout_ns=int(pitch.spin_timeout * SECOND) if pitch.spin else 0,
+            units=pitch.units,
         )
 
     def loop(self) -> None:
@@ -154,7 +165,9 @@ class FeedWorker:
                 self._beat(now)
             deadline = self.session.next_deadline(now)
             if deadline <= now or (beats and deadline != DEADLINE_NEVER):
-                self.transport.send(self.session.data_to_send(now))
+                (self.channels or self.transport).send(self.session.data_to_send(now))
+                self.market.publish(now)
+            if self.channels is not None and self.channels.turn(now):
                 self.market.publish(now)
             if not self.market.publishing and self._caught_up():
                 self.market.set_publishing(True)
@@ -168,12 +181,16 @@ class FeedWorker:
 
     def close(self) -> None:
         """Give the sockets back, and let readers know that nobody feeds this feed now."""
+        if self.channels is not None:
+            self.channels.close()
         self.transport.close()
         self.heartbeat.set_state(counters.STALE)
         log.info("feed stopped", feed=self.config.name)
 
     def _next_look(self, now: int, beat: int) -> int:
         """While a rebuild is under way, look often whether it is done."""
+        if self.channels is not None:
+            beat = min(beat, self.channels.next_deadline(now))
         if self.market.publishing or not self.session.joined_at:
             return beat
         return min(beat, now + SECOND // 1000)
@@ -229,6 +246,14 @@ def set_patience(heartbeat: Heartbeat, config: FeedConfig, silence: int) -> None
     """Let readers know from when on a feed is stale (0: its worker alone says so), and one of
     its symbols quiet."""
     heartbeat.set_patience(silence, int(config.quiet_after * SECOND))
+
+
+def further_lines(config: FeedConfig) -> list[tuple[str, int, int]]:
+    """(address, port, line) of what a feed hears beside `lines`: other units, and gap lines."""
+    pitch = config.pitch or PitchConfig()
+    found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
+    found += [(parse_address(address), RETRANSMISSION) for address in pitch.gap_lines]
+    return [(*address, line) for address, line in found]
 
 
 def ringer_of(context: FeedContext) -> DoorbellRinger:

@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from ticker.config import Config, FeedConfig, SimulatorConfig
+from ticker.config.pitch import PitchConfig
 from ticker.feeds.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
@@ -124,7 +125,7 @@ def simulator_command(feed: FeedConfig) -> list[str]:
     command = [sys.executable, "-m", "ticker", "simulate", name, "--die-with-parent"]
     command += ["--lines", str(len(feed.lines))]
     if name == "pitch":
-        command += ["--gap-proxy", "none", "--gap-line", "none"]
+        command += _cboe_servers(feed)
     else:
         command += ["--rerequest", feed.rerequest or "none"]
     for option, line in zip(("--line-a", "--line-b"), feed.lines, strict=False):
@@ -132,6 +133,18 @@ def simulator_command(feed: FeedConfig) -> list[str]:
     for option in ("symbols", "rate", "loss", "seed"):
         command += [f"--{option}", str(getattr(simulator, option))]
     return [*command, "--interface", feed.interface]
+
+
+def _cboe_servers(feed: FeedConfig) -> list[str]:
+    """Where the simulated exchange answers what a PITCH feed asks. It has one gap line."""
+    pitch = feed.pitch or PitchConfig()
+    options = ["--gap-proxy", pitch.gap_proxy or "none"]
+    options += ["--gap-line", pitch.gap_lines[0] if pitch.gap_lines else "none"]
+    if pitch.units:
+        options += ["--units", str(len(pitch.units))]
+    for server in pitch.spin:
+        options += ["--spin", server]
+    return options
 
 
 def _raise_file_limit(config: Config) -> None:

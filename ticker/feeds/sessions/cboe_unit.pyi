@@ -1,13 +1,6 @@
-from ticker.feeds.sequenced import Sequenced
-from ticker.feeds.session import Session
+from ticker.feeds.unit_stream import Units
 
-class UnitStream(Sequenced):
-    @property
-    def unit(self) -> int: ...
-    @property
-    def waiting(self) -> bool: ...
-
-class CboeUnit(Session):
+class CboeUnit(Units):
     def set_reachable(self, reachable: bool) -> None: ...
     def gap_response(
         self, unit: int, sequence: int, messages: int, status: str, now_ns: int

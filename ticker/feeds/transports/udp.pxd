@@ -25,14 +25,15 @@ cdef extern from "<poll.h>" nogil:
 cdef enum:
     BATCH = 32                     # datagrams of one system call
     BUFFER = 9216                  # bytes of one: a jumbo frame's payload fits
-    MOST_SOCKETS = 4
+    MOST_SOCKETS = 64
 
 
 cdef class UdpTransport:
     cdef readonly list sockets     # in the order of `lines`
     cdef object rerequest          # the socket among them, or None
     cdef int used
-    cdef pollfd polled[MOST_SOCKETS]
+    cdef pollfd polled[MOST_SOCKETS + 1]   # the last one in use: `watched`
+    cdef int watched               # 1: somebody else's file descriptor is polled, too
     cdef int lines[MOST_SOCKETS]
     cdef mmsghdr headers[BATCH]
     cdef iovec vectors[BATCH]

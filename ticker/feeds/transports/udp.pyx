@@ -23,6 +23,7 @@ from ticker.shm.counters cimport FEED_BAD_PACKETS, count
 import ipaddress
 import socket
 import struct
+from collections.abc import Sequence
 
 from ticker.errors import FeedError
 
@@ -56,6 +57,7 @@ cdef class UdpTransport:
             joined on `interface`; a unicast address is one of this machine's own.
         interface: IPv4 address of the interface that multicast comes in by.
         rerequest: (address, port) of the re-request server.
+        more: (address, port, Line) of further sockets: other units' lines, gap lines.
 
     Raises:
         FeedError: an address that cannot be bound or joined.
@@ -76,13 +78,17 @@ cdef class UdpTransport:
 
     def __init__(
         self, lines: list[tuple[str, int]], *, interface: str = "127.0.0.1",
-        rerequest: tuple[str, int] | None = None,
+        rerequest: tuple[str, int] | None = None, more: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         if not 1 <= len(lines) <= 2:
             raise FeedError(f"{len(lines)} lines: a feed has one or two")
+        if len(lines) + len(more) >= MOST_SOCKETS:
+            raise FeedError(f"{len(more)} further lines: a feed has at most {MOST_SOCKETS - 3}")
         try:
             for number, address in enumerate(lines):
                 self._add(_line_socket(address, interface), number)
+            for host, port, line in more:
+                self._add(_line_socket((host, port), interface), line)
             if rerequest is not None:
                 self.rerequest = _request_socket(rerequest)
                 self._add(self.rerequest, LINE_RETRANSMISSION)
@@ -100,14 +106,20 @@ cdef class UdpTransport:
         self.lines[self.used] = line
         self.used += 1
 
+    def watch(self, fd: int) -> None:
+        """From now on `run` returns when `fd` can be read; call it after all lines are there."""
+        self.polled[self.used].fd = fd
+        self.polled[self.used].events = POLLIN
+        self.watched = 1
+
     def close(self) -> None:
         for opened in self.sockets:
             opened.close()
-        self.used = 0
+        self.used = self.watched = 0
 
     def run(self, Session session not None, until_ns: int) -> None:
         """Receive, decode and publish until the wall clock says `until_ns`, the session has
-        something to send, the clock was set back, or a signal came."""
+        something to send, the clock was set back, `watch` has something, or a signal came."""
         cdef Market market = session.protocol.market
         cdef int64_t until = until_ns
         cdef int64_t since = wall_ns()
@@ -133,14 +145,14 @@ cdef class UdpTransport:
             market.flush(wall_ns())
             if market.publisher.publishing:
                 session.save_resume_point()
-        return True
+        return not (self.watched and self.polled[self.used].revents)
 
     cdef int _poll(self, int64_t timeout_ns) noexcept nogil:
         """-1: a signal came."""
         cdef timespec timeout
         timeout.tv_sec = timeout_ns // 1000000000
         timeout.tv_nsec = timeout_ns % 1000000000
-        return ppoll(self.polled, self.used, &timeout, NULL)
+        return ppoll(self.polled, self.used + self.watched, &timeout, NULL)
 
     cdef int _receive(self, int index, Session session) noexcept nogil:
         """One batch of one socket; how many datagrams."""
