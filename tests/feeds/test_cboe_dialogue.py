@@ -141,9 +141,7 @@ def test_every_frame_of_the_real_dialogues_whole_byte_by_byte_and_with_a_tail() 
             whole = list(FrameReader().receive_data(stream))
             reader = FrameReader()
             single = [
-                messages
-                for byte in stream
-                for messages in reader.receive_data(bytes([byte]))
+                messages for byte in stream for messages in reader.receive_data(bytes([byte]))
             ]
             assert single == whole
             assert list(FrameReader().receive_data(stream + b"\x08\x00\x00")) == whole

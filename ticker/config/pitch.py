@@ -47,7 +47,9 @@ MOST_LINES = 60
 """Sockets of one feed."""
 
 
-def pitch_problems(protocol: str, rerequest: str | None, pitch: PitchConfig | None) -> Iterator[str]:
+def pitch_problems(
+    protocol: str, rerequest: str | None, pitch: PitchConfig | None
+) -> Iterator[str]:
     """What of the table does not go together, or not with its feed."""
     if protocol == "pitch" and rerequest is not None:
         yield "rerequest: PITCH has a gap request proxy; name it by pitch.gap_proxy"

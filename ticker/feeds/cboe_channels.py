@@ -61,6 +61,4 @@ def account_of(pitch: PitchConfig) -> Account:
                 f"pitch.password_env: {pitch.password_env} is no password of Cboe's, which have "
                 "at most 10 ASCII characters"
             )
-    return Account(
-        session_sub_id=pitch.session_sub_id, username=pitch.username, password=password
-    )
+    return Account(session_sub_id=pitch.session_sub_id, username=pitch.username, password=password)
