@@ -321,9 +321,11 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
             if getattr(feed, key):
                 yield f"{key}: only for a feed with a url"
         return
-    if feed.lines or feed.rerequest is not None or feed.simulator is not None:
-        yield "url: not together with lines, rerequest or simulator"
+    if feed.lines or feed.rerequest is not None:
+        yield "url: not together with lines or rerequest"
     parts = urlsplit(feed.url)
+    if feed.simulator is not None and not _can_be_simulated(feed):
+        yield 'simulator: of a url only ws://127.0.0.1:PORT/ with mapping = "alpaca"'
     if parts.scheme not in SCHEMES or not parts.hostname:
         schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         yield f"url: {feed.url!r} is no address; begin with one of {schemes}"
@@ -338,6 +340,13 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
         near = difflib.get_close_matches(feed.mapping, known, n=1, cutoff=0.5)
         advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         yield f"mapping: no mapping {feed.mapping!r}, {advice}; or name a .toml file"
+
+
+def _can_be_simulated(feed: FeedConfig) -> bool:
+    """`ticker simulate vendor` is a plain WebSocket server on this machine, of one dialect."""
+    parts = urlsplit(feed.url or "")
+    address = parts.scheme == "ws" and _is_ipv4(parts.hostname or "") and _port_of(feed.url or "")
+    return bool(address) and feed.mapping == "alpaca"
 
 
 def _is_mapping(name: str) -> bool:

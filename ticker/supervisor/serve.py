@@ -7,6 +7,7 @@ import resource
 import sys
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -121,6 +122,8 @@ def _simulator(instance: Instance, feed: FeedConfig) -> Slot:
 def simulator_command(feed: FeedConfig) -> list[str]:
     """The command that starts a feed's simulated exchange; it speaks to the feed's lines."""
     simulator = feed.simulator or SimulatorConfig()
+    if feed.url is not None:
+        return _vendor_command(feed.url, simulator)
     name = "pitch" if feed.protocol == "pitch" else "itch"
     command = [sys.executable, "-m", "ticker", "simulate", name, "--die-with-parent"]
     command += ["--lines", str(len(feed.lines))]
@@ -145,6 +148,15 @@ def _cboe_servers(feed: FeedConfig) -> list[str]:
     for server in pitch.spin:
         options += ["--spin", server]
     return options
+
+
+def _vendor_command(url: str, simulator: SimulatorConfig) -> list[str]:
+    parts = urlsplit(url)
+    command = [sys.executable, "-m", "ticker", "simulate", "vendor", "--die-with-parent"]
+    command += ["--listen", f"{parts.hostname}:{parts.port}"]
+    for option in ("symbols", "rate", "seed"):
+        command += [f"--{option}", str(getattr(simulator, option))]
+    return command
 
 
 def _raise_file_limit(config: Config) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ticker.cli.simulate import itch, pitch, text
+from ticker.cli.simulate import itch, pitch, text, vendor
 from ticker.cli.simulate.iex import iex_command
 
 
@@ -15,6 +15,7 @@ def command() -> None:
 
 command.add_command(itch.command)
 command.add_command(pitch.command)
+command.add_command(vendor.command)
 for name in ("tops", "deep"):
     command.add_command(iex_command(name))
 command.add_command(text.fix)

@@ -1,0 +1,1 @@
+"""The consolidated price recomputed: shares no code with ticker/feeds or ticker/gateway."""
