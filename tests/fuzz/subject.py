@@ -46,8 +46,7 @@ class Subject:
             assert 0 < len(self.table.symbol(row)) <= 24
             assert values["bid"] >= 0 <= values["ask"], values
             assert values["low"] <= values["high"], values
-            if values["trades"] and not values["flags"]:
-                assert values["low"] <= values["price"] <= values["high"], values
+            assert values["price"] >= 0 <= values["previous_close"], values
 
     def counted(self) -> int:
         """All that was counted so far."""

@@ -27,14 +27,15 @@ Packets = Callable[[str], Iterable[list[bytes]]]
 
 
 class Receiver(Subject):
-    """A session with lines, a re-request server and images."""
+    """A session with lines and a re-request server: a new one for each input, one market."""
 
     def __init__(self, protocol: str, session: type[Session], **options: Any) -> None:
         super().__init__(load_protocol(protocol))
         joined = SessionOptions(rerequest=True, buffer_bytes=1 << 18, **options)
-        self.session = session(self.protocol, self.mapping, joined)
+        self.begin = partial(session, self.protocol, self.mapping, joined)
 
     def __call__(self, data: bytes) -> None:
+        self.session = self.begin()
         for operation, piece in pieces(data):
             self.now = max(self.now + WAITS[operation >> 2 & 7] * MS, 1)
             line = operation & 3
@@ -144,7 +145,9 @@ def _cboe() -> list[bytes]:
 
 
 def _target(name: str, covers: str, start: Callable[[], Receiver], seeds: Any) -> Target:
-    return Target(name=name, covers=(f"ticker.feeds.{covers}",), start=start, seeds=seeds)
+    return Target(
+        name=name, covers=(f"ticker.feeds.{covers}",), start=start, seeds=seeds, per_subject=64
+    )
 
 
 TARGETS = [
