@@ -118,9 +118,12 @@ def test_a_packet_that_is_new_in_part_gives_its_new_part() -> None:
     assert feed["duplicate_messages"] == 2
 
 
-def test_empty_messages_and_trailing_bytes() -> None:
+def test_empty_messages_are_messages_and_bytes_behind_the_last_one_are_bad() -> None:
     feed = Feed()
     feed(packet(1, b"", b"x") + b"padding")
+    feed(packet(1) + b"p")
+    assert (feed.messages, feed["bad_packets"], feed["heartbeats"]) == ([], 2, 0)
+    feed(packet(1, b"", b"x"))
     assert feed.messages == [b"", b"x"]
 
 

@@ -6,7 +6,8 @@ that is not whole changes nothing. No I/O, no clock.
 
 A session that is framed so (MoldUDP64, IEX-TP) reads its header and hands the packet to
 `_take`; behind the header are message blocks, each a length of two bytes and a message. Bytes
-behind the last block are ignored, as are the blocks of a packet that brings nothing new.
+behind the last block make it a bad packet; the blocks of one that brings nothing new are not
+looked at.
 
 A packet of another session replaces the current one when it begins at 1, when the current one
 has ended or is quiet, or when it is the third in a row; late packets of a session that was
@@ -127,7 +128,8 @@ cdef class Sequenced(Session):
         return True
 
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
-        """All message blocks lie inside the packet."""
+        """The message blocks fill the packet exactly: what does not add up is no packet of this
+        stream, and none of it is believed."""
         cdef size_t at = self.header
         cdef uint32_t i
         check(length >= at)
@@ -137,7 +139,7 @@ cdef class Sequenced(Session):
             at += 2 + block_length(data + at, self.little_endian)
             if at > length:
                 return False
-        return True
+        return at == length
 
     cdef bint _is_repeated(
         self, const uint64_t* words, uint64_t sequence, uint64_t end, int64_t now_ns

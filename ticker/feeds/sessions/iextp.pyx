@@ -65,13 +65,12 @@ cdef class IexTp(Sequenced):
         cdef uint32_t messages
         cdef int64_t send_time
         self._count_packet(length, line)
-        if length < HEADER or data[0] != VERSION or length - HEADER < le16(data + 12):
+        if length < HEADER or data[0] != VERSION or length - HEADER != le16(data + 12):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return
         if self.message_protocol and le16(data + 2) != self.message_protocol:
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return
-        length = HEADER + le16(data + 12)
         words[0] = le64(data + 4)
         words[1] = 0
         messages = le16(data + 14)
