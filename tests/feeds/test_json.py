@@ -155,6 +155,47 @@ def test_polygon_snapshots(samples: Path, name: str) -> None:
         assert row["previous_close"] == int(each["prevDay"]["c"] * 10**9)
 
 
+def test_polygon_pages(samples: Path) -> None:
+    """Texts that don't say their symbol: it was asked for."""
+    folder = samples / "json/polygon"
+    text = (folder / "v3_trades_AAPL_limit_2.json").read_bytes()
+    feed = JsonFeed("polygon")
+    feed.send(text)
+    assert feed.reasons() == {("trade of a page", "no usable symbol"): 2}
+    feed.protocol.asked_for("AAPL")
+    feed.send(text)
+    # Form T and odd lots: for volume only. One id at two venues is two trades.
+    row = feed.row("AAPL")
+    assert (row["price"], row["volume"], row["trades"]) == (0, 20, 2)
+
+    page = json.loads((folder / "v3_quotes_AAPL.json").read_bytes(), parse_float=Decimal)
+    feed = JsonFeed("polygon")
+    feed.protocol.asked_for("AAPL")
+    feed.send((folder / "v3_quotes_AAPL.json").read_bytes())
+    row, last = feed.row("AAPL"), page["results"][-1]
+    assert feed.protocol.taken["quote of a page"] == len(page["results"])
+    assert (row["bid"], row["ask"]) == (
+        price(str(last["bid_price"])),
+        price(str(last["ask_price"])),
+    )
+    assert (row["bid_size"], row["ask_size"]) == (last["bid_size"] * 100, last["ask_size"] * 100)
+
+    feed = JsonFeed("polygon")
+    feed.send((folder / "v2_aggs_ticker_AAPL_prev.json").read_bytes())
+    assert feed.row("AAPL")["previous_close"] == price("156.8")
+    assert feed.reasons() == {}
+
+
+def test_every_polygon_sample_is_used(samples: Path) -> None:
+    """All but the market's status, which is of no symbol, has a rule."""
+    for path in (samples / "json/polygon").glob("*.json"):
+        feed = JsonFeed("polygon")
+        feed.protocol.asked_for("AAPL")
+        feed.send(path.read_bytes())
+        unused = feed.reasons() == {("", "no rule for it"): 1}
+        assert unused == (path.name == "v1_marketstatus_now.json"), path.name
+
+
 def test_alpaca_stream(samples: Path) -> None:
     feed = JsonFeed("alpaca", raw=True)
     feed.send(*(samples / "json/alpaca/ws_messages.jsonl").read_bytes().splitlines())
@@ -314,6 +355,19 @@ def test_units_of_time(unit: str, time: object, expected: int) -> None:
     feed = JsonFeed(mapping(FULL % unit))
     feed.send({"d": {"k": "t", "s": "A", "p": "1", "q": 1, "t": time, "i": 1}})
     assert feed.row("A")["exchange_time"] == expected
+
+
+def test_rules_of_one_path_keep_the_order_of_the_text() -> None:
+    """Trades of two rules in turn: none comes too late because the other rule was first."""
+    feed = JsonFeed("alpaca")
+    trade = {"T": "t", "S": "A", "x": "V", "s": 100, "c": ["@"]}
+    feed.send(
+        [
+            {**trade, "i": n, "p": n, "z": tape, "t": f"2022-05-04T17:00:0{n}Z"}
+            for n, tape in enumerate("CABCA", 1)
+        ]
+    )
+    assert (feed.row("A")["trades"], feed.counter("rejected_older")) == (5, 0)
 
 
 def test_where_and_fallbacks() -> None:

@@ -14,6 +14,7 @@ from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
 from ticker.feeds.filter import REASONS
+from ticker.feeds.jsontexts import JsonTexts
 from ticker.feeds.mapping import load_mapping
 from ticker.feeds.pipeline import (
     Pipeline,
@@ -51,6 +52,7 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 @click.option("--protocol", required=True, help="What the messages are: itch50, ...")
 @click.option("--session", help="What carries them; default: the protocol's own.")
 @click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
+@click.option("--symbol", help="For JSON that does not say it: what its texts are of.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
@@ -61,6 +63,7 @@ def command(
     protocol: str,
     session: str | None,
     mapping_name: str | None,
+    symbol: str | None,
     as_json: bool,
     raw: bool,
     repeat: int,
@@ -83,12 +86,20 @@ def command(
     for _ in range(repeat):
         mapping = private_feed(Geometry(rows=rows), 1, now_ns())
         pipeline = build(mapping, protocol, session, session_date, raw=raw, **options)
+        if symbol is not None:
+            _asked_for(pipeline, symbol)
         started, started_cpu = time.perf_counter(), time.process_time()
         feed_file(pipeline, blocks(file))
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
     report = _report(pipeline, seconds, cpu)
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+
+
+def _asked_for(pipeline: Pipeline, symbol: str) -> None:
+    if not isinstance(pipeline.protocol, JsonTexts):
+        raise FeedError("--symbol: only for JSON by a mapping")
+    pipeline.protocol.asked_for(symbol)
 
 
 def _parse_date(text: str) -> date:

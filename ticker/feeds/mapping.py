@@ -8,6 +8,7 @@ Paths are names with dots between them, from a record on:
     a.b        member b of member a            a.0        element 0 of the array a
     $.a        from the text's own top         ^.a        from one level further up (^^: two)
     @key       the name that this record (or with ^, an outer one) has in its object
+    @request   only of a symbol: the one that the text was asked for (`${symbol}` in the url)
     'a.b'      a name with a dot in it
 
 and in a record's own `path` also what makes many records out of one text:
@@ -159,6 +160,7 @@ class Route:
     up: int
     key: bool
     steps: tuple[Step, ...]
+    request: bool = False
 
     @property
     def depth(self) -> int:
@@ -240,6 +242,8 @@ def read_path(text: str, *, many: bool = False) -> Route:
     Raises:
         ConfigError: it is none.
     """
+    if text == "@request":
+        return Route(0, False, (), request=True)
     up, key, rest = 0, False, text
     if start := _START.match(rest):
         up = ROOT if start[1] else len(start[2])
@@ -301,6 +305,8 @@ def _record_problems(record: Record) -> Iterator[str]:
     for field, text in _field_paths(record):
         problems = list(_path_problem(field, text))
         yield from problems
+        if text == "@request" and field != "symbol":
+            yield f"{field}: '@request' is the symbol that was asked for, and nothing else"
         if not problems and read_path(text).up > depth:
             yield f"{field}: {text!r} goes up further than {record.path!r} goes down"
 

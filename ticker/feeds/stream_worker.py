@@ -19,6 +19,7 @@ import uvloop
 
 from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, session_date
+from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.mapping import Mapping as JsonMapping
 from ticker.feeds.mapping import Stream, load_mapping
@@ -189,14 +190,24 @@ class StreamFeed:
             self.pipeline.protocol.connected()
         log.info("feed connected", feed=self.config.name, connection=self.connections)
 
-    def received(self, data: bytes) -> None:
-        """One message into the pipeline; readers see it when the row of messages ends."""
+    def received(self, data: bytes, symbol: str = "") -> None:
+        """One message into the pipeline; readers see it when the row of messages ends. `symbol`
+        is what was asked for.
+
+        Raises:
+            FeedError: what makes the books is lost; they begin anew with a new connection.
+        """
+        protocol = self.pipeline.protocol
+        if symbol and isinstance(protocol, Json):
+            protocol.asked_for(symbol)
         self.pipeline.session.receive_data(data, 0, self.clock())
         self._unpublished += 1
         if self._unpublished == 1:
             asyncio.get_running_loop().call_soon(self.publish)
         elif self._unpublished >= PUBLISH_EVERY:
             self.pipeline.market.publish(self.clock())
+        if self._polls is None and isinstance(protocol, Json) and protocol.broken:
+            raise FeedError("a text is missing in its sequence: books begin anew")
 
     def alive(self) -> None:
         """An empty message: a sign of life."""

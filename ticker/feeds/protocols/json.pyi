@@ -1,21 +1,4 @@
-from typing import NamedTuple
+from ticker.feeds.jsontexts import JsonTexts
 
-from ticker.feeds.mapping import Mapping
-from ticker.feeds.market import Market
-from ticker.feeds.protocol import Protocol
-
-class Skipped(NamedTuple):
-    rule: str
-    reason: str
-    times: int
-    example: str
-
-class Json(Protocol):
-    def __init__(
-        self, market: Market, *, midnight_ns: int = 0, mapping: Mapping | None = None
-    ) -> None: ...
+class Json(JsonTexts):
     def begin_session(self) -> None: ...
-    def connected(self) -> None: ...
-    @property
-    def taken(self) -> dict[str, int]: ...
-    def skipped(self) -> list[Skipped]: ...

@@ -37,6 +37,8 @@ class Poll:
     """One URL, and what the server said of its last answer."""
 
     url: str
+    symbol: str = ""
+    """What it asks for, if it is one symbol."""
     etag: str = ""
     modified: str = ""
     heard: int = 0
@@ -79,7 +81,11 @@ class HttpTransport:
         self.clock = clock
         self.interval = interval
         self.headers = dict(headers or {})
-        self.polls = [Poll(each) for each in batch_urls(url, symbols, batch)]
+        each_by_itself = "${symbol}" in url
+        self.polls = [
+            Poll(each, symbols[index] if each_by_itself else "")
+            for index, each in enumerate(batch_urls(url, symbols, batch))
+        ]
 
     async def run_forever(self, sink: Sink) -> None:
         """Poll until cancelled."""
@@ -142,7 +148,7 @@ class HttpTransport:
             poll.etag = answer.headers.get("ETag", "")
             poll.modified = answer.headers.get("Last-Modified", "")
         poll.heard = self.clock()
-        sink.received(body)
+        sink.received(body, poll.symbol)
         return None
 
     def _reason(self, error: BaseException, poll: Poll) -> str:

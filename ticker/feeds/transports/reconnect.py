@@ -31,8 +31,12 @@ class Sink(Protocol):
     def connected(self) -> None:
         """A connection is up; nothing of an earlier one will come any more."""
 
-    def received(self, data: bytes) -> None:
-        """Bytes: one message, or of a stream any piece of it."""
+    def received(self, data: bytes, symbol: str = "") -> None:
+        """Bytes: one message, or of a stream any piece of it; `symbol`: what they were asked for.
+
+        Raises:
+            FeedError: the connection is of no more use.
+        """
 
     def alive(self) -> None:
         """The other end is there, though it has nothing to say."""
