@@ -3,7 +3,7 @@
 `python lossy_network.py JSON` hears multicast lines and sends what it does not lose to unicast
 ports, some of it late; it also carries requests, UDP or TCP, to their server and answers back. It
 prints "ready" when it hears, and what it did when its input ends; "die" on its input ends the
-requests, not the lines.
+requests, not the lines. Nothing is lost before a TCP server has said its first word.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import select
 import socket
 import sys
+import time
 
 LOOPBACK = "127.0.0.1"
 REORDERED = 0.02
@@ -50,7 +51,7 @@ class Line:
                 self.release(self.heard)
 
     def take(self, packet: bytes) -> None:
-        if self.heard > self.how["whole"]:
+        if self.heard > self.how["whole"] and self.how["answered"]:
             if self.chance.random() < self.how["loss"]:
                 self.lost += 1
                 return
@@ -74,7 +75,8 @@ class Line:
 class Datagrams:
     """Requests of one client to a UDP server."""
 
-    def __init__(self, port: int, server: tuple[str, int]) -> None:
+    def __init__(self, port: int, server: tuple[str, int], how: dict) -> None:
+        how["answered"] = True
         self.near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.near.bind((LOOPBACK, port))
         self.far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -106,9 +108,9 @@ class Datagrams:
 class Stream:
     """One TCP connection after the other to a server."""
 
-    def __init__(self, port: int, server: tuple[str, int]) -> None:
+    def __init__(self, port: int, server: tuple[str, int], how: dict) -> None:
+        self.how = how
         self.listener = socket.create_server((LOOPBACK, port))
-        self.listener.setblocking(False)
         self.server = server
         self.pair: list[socket.socket] = []
 
@@ -116,16 +118,7 @@ class Stream:
         return [self.listener, *self.pair]
 
     def turn(self) -> None:
-        try:
-            near, _ = self.listener.accept()
-        except BlockingIOError:
-            pass
-        else:
-            self.hang_up()
-            try:
-                self.pair = [near, socket.create_connection(self.server)]
-            except ConnectionRefusedError:
-                near.close()
+        self.accept()
         for here, there in (self.pair, self.pair[::-1]) if self.pair else ():
             here.setblocking(False)
             try:
@@ -137,8 +130,23 @@ class Stream:
             if not data:
                 self.hang_up()
                 return
+            if here is self.pair[1]:
+                self.how["answered"] = True
             there.setblocking(True)
             there.sendall(data)
+
+    def accept(self) -> None:
+        """A client waits, connected, until there is a server to talk to."""
+        if not select.select([self.listener], [], [], 0)[0]:
+            return
+        try:
+            far = socket.create_connection(self.server)
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+            return
+        self.hang_up()
+        near, _ = self.listener.accept()
+        self.pair = [near, far]
 
     def hang_up(self) -> None:
         for each in self.pair:
@@ -152,9 +160,10 @@ def main(how: dict) -> None:
         for number, (source, target) in enumerate(how["lines"])
     ]
     requests: list[Datagrams | Stream] = []
+    how["answered"] = not how["requests"]
     if how["requests"]:
         kind, port, server = how["requests"]
-        requests.append((Stream if kind == "tcp" else Datagrams)(port, tuple(server)))
+        requests.append((Stream if kind == "tcp" else Datagrams)(port, tuple(server), how))
     print("ready", flush=True)
     while True:
         watched = [sys.stdin, *(line.socket for line in lines)]

@@ -257,7 +257,7 @@ def test_a_million_messages(make_market: Make, protocol: str, loss: float) -> No
 @pytest.mark.parametrize("dies", [False, True])
 @pytest.mark.parametrize("protocol", ["itch50", "pitch"])
 def test_without_the_server_gaps_are_counted(make_market: Make, protocol: str, dies: bool) -> None:
-    goes_on(make_market(protocol, 0.05, 60_000, dies), dies)
+    goes_on(make_market(protocol, 0.05, 80_000, dies), dies)
 
 
 @pytest.mark.stress
