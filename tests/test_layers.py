@@ -37,12 +37,12 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
 # they are edges: transports, workers, front, a connection, which sends, and what speaks HTTP.)
 PURE = re.compile(
     r"ticker\.(units|errors"
-    r"|shm\.(layout|table|ring|header|counters)"
+    r"|shm\.(layout|table|ring|header|counters|liveness)"
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
     r"|directory|reorder|sequenced|unit_stream|cboe_frames|cboe_dialogue|publisher|checks|endian"
-    r"|pages|day|iex|conditions|scalars|mapping|transports\.dialogue)"
+    r"|pages|day|iex|conditions|symbology|venue_state|scalars|mapping|transports\.dialogue)"
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
-    r"|gateway\.(board|consolidate|frames|handshake|hub|encode|commands|dialect)"
+    r"|gateway\.(board|liveness|consolidate|frames|handshake|hub|encode|commands|dialect)"
     r"|gateway\.(auth|access|proxy|addresses)"
     r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting))(\..*)?"
 )

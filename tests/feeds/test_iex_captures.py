@@ -19,6 +19,7 @@ from ticker.feeds.day import session_day
 from ticker.feeds.pipeline import Pipeline, build
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.sessions.iextp import IexTp
+from ticker.feeds.symbology import canonical
 from ticker.feeds.transports.pcap import blocks
 from ticker.shm.counters import Counters
 from ticker.shm.ring import RingReader
@@ -242,7 +243,9 @@ def test_broken_trades_are_taken_back(samples: Path) -> None:
     assert report["counters"]["breaks"] == sum(truth["trade_breaks"].values())
     assert "breaks_unmatched" not in report["counters"]
     for symbol, wanted in truth["symbols"].items():
-        rejected_or_broken = wanted["trades"] - report["symbols"][symbol]["trades"]
+        rejected_or_broken = (
+            wanted["trades"] - report["symbols"][canonical(symbol, "nasdaq")]["trades"]
+        )
         assert rejected_or_broken >= truth["trade_breaks"].get(symbol, 0)
     lost = truth["totals"]["trades"] - sum(row["trades"] for row in report["symbols"].values())
     assert lost == sum(truth["trade_breaks"].values()) + sum(report["rejected"].values())

@@ -38,6 +38,7 @@ SHIPPED = PACKAGE / "ticker.toml"
 MAPPINGS = PACKAGE / "feeds" / "mappings"
 SCHEMES = ("ws", "wss", "http", "https", "tcp")
 
+Symbology = Literal["none", "nasdaq", "cqs", "cms", "act", "dash"]
 EntryKind = Annotated[str, Meta(pattern=r"^[0-9A-Z]\Z")]
 
 
@@ -134,6 +135,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     request_attempts: Count = 5
     rebuild: bool = True
     timezone: str = "America/New_York"
+    symbology: Symbology | None = None
     quiet_after: Seconds = 60.0
     calendar: str | None = None
     pre_open: str | None = None

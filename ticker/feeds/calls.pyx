@@ -49,12 +49,18 @@ cdef class Calls:
             raise IndexError(f"instrument {instrument}: not of this market")
         return instrument
 
-    def define(self, key: int, symbol: str) -> int:
-        """The instrument of a symbol, -1: no room for it. ValueError: cannot be one."""
+    def define(self, key: int, symbol: str, venue: str | None = None) -> int:
+        """The instrument of a symbol, on the feed's venue or another one (a MIC), -1: no room
+        for it. ValueError: cannot be one."""
         cdef bytes text = symbol.encode("ascii")
         if not 0 < len(text) < 24 or b"\0" in text:
             raise ValueError(f"symbol {symbol!r}: 1 to 23 ASCII characters")
-        return self.market.define(key, text, len(text))
+        if venue is None:
+            return self.market.define(key, text, len(text))
+        cdef bytes mic = venue.encode("ascii")
+        if len(mic) != 4:
+            raise ValueError(f"venue {venue!r}: a market identifier code, like XNAS")
+        return self.market.define_on(key, text, len(text), mic)
 
     def find(self, key: int) -> int:
         return self.market.find(key)

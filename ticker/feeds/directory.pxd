@@ -29,9 +29,14 @@ cdef class Directory:
 
     cdef int32_t row_of_large_key(self, uint64_t key) noexcept nogil
     cdef int32_t row_of_symbol(self, const char* symbol, size_t length) noexcept nogil
+    cdef int32_t row_on_venue(
+        self, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
     cdef void bind(self, uint64_t key, int32_t row) noexcept nogil
     cdef void enter(self, int32_t row) noexcept nogil
-    cdef uint32_t _symbol_slot(self, const char* symbol, size_t length) noexcept nogil
+    cdef uint32_t _symbol_slot(
+        self, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
 
 
 cdef inline uint32_t slot_of(Directory directory, uint64_t key) noexcept nogil:

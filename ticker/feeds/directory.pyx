@@ -6,9 +6,9 @@ with four slots for each row of the table, which refuses more keys than that.
 
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memset
+from libc.string cimport memcmp, memset, strncmp
 
-from ticker.shm.layout cimport SYMBOL_BYTES, Row
+from ticker.shm.layout cimport SYMBOL_BYTES, VENUE_BYTES, Row
 from ticker.shm.ring cimport shard_of
 from ticker.shm.table cimport TableWriter
 
@@ -56,8 +56,14 @@ cdef class Directory:
         return ROW_REFUSED
 
     cdef int32_t row_of_symbol(self, const char* symbol, size_t length) noexcept nogil:
-        """The row of a symbol, or ROW_UNKNOWN."""
-        return self.symbols[self._symbol_slot(symbol, length)]
+        """The row of a symbol, that of the venue heard of first, or ROW_UNKNOWN."""
+        return self.symbols[self._symbol_slot(symbol, length, NULL)]
+
+    cdef int32_t row_on_venue(
+        self, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil:
+        """The row of a symbol on a venue (NUL-terminated), or ROW_UNKNOWN."""
+        return self.symbols[self._symbol_slot(symbol, length, venue)]
 
     cdef void bind(self, uint64_t key, int32_t row) noexcept nogil:
         """From now on the feed's number `key` means this row (or NoRow)."""
@@ -79,18 +85,21 @@ cdef class Directory:
         """A row of the table can from now on be found by its symbol."""
         cdef Row* entered = &self.table.rows[row]
         self.symbols[self._symbol_slot(
-            entered.symbol, strnlen(entered.symbol, SYMBOL_BYTES)
+            entered.symbol, strnlen(entered.symbol, SYMBOL_BYTES), entered.venue
         )] = row
 
-    cdef uint32_t _symbol_slot(self, const char* symbol, size_t length) noexcept nogil:
-        """Where this symbol is, or the empty slot where it belongs. At most a quarter full."""
+    cdef uint32_t _symbol_slot(
+        self, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil:
+        """Where this symbol is on a venue (NULL: on any), or the empty slot where it belongs. At
+        most a quarter full."""
         cdef uint32_t slot = shard_of(symbol, length, self.symbol_mask + 1)
         cdef Row* row
         while self.symbols[slot] >= 0:
             row = &self.table.rows[self.symbols[slot]]
             if strnlen(row.symbol, SYMBOL_BYTES) == length and not memcmp(
                 row.symbol, symbol, length
-            ):
+            ) and (venue == NULL or not strncmp(row.venue, venue, VENUE_BYTES - 1)):
                 break
             slot = (slot + 1) & self.symbol_mask
         return slot

@@ -160,6 +160,7 @@ class FixFeed:
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
+            symbology=config.symbology,
             ringer=ringer,
             size_exponent=self.fix.size_decimals,
             session_options=session_options(self.fix, self.store),

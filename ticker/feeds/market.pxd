@@ -54,6 +54,8 @@ cdef class Market:
     cdef const char* currency_code
     cdef readonly uint64_t size_exponent
     cdef readonly bint raw
+    cdef readonly str symbology
+    cdef bint renames            # symbols of the feed may not be the canonical ones
     cdef public int64_t midnight # that the session's day counts from, ns since the epoch
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
@@ -64,6 +66,10 @@ cdef class Market:
     # Instruments. `key` is the feed's own number of it (ITCH: stock locate). -1: unknown,
     # or no room for it.
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil
+    # The same where messages name the venue (MIC, NUL-terminated): a row for each of them.
+    cdef int32_t define_on(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
     cdef int32_t find(self, uint64_t key) noexcept nogil
     cdef void set_test(self, int32_t instrument, bint test) noexcept nogil
     # The venue that lists the symbol, by its MIC; NULL: not known.
@@ -132,6 +138,12 @@ cdef class Market:
     # Make visible what changed since the last flush: rows, then rings, then doorbells.
     cdef void flush(self, int64_t publish_time) noexcept nogil
 
+    cdef size_t _canonical(
+        self, const char* symbol, size_t length, char* out
+    ) noexcept nogil
+    cdef int64_t _new_row(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
     cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
     cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
     cdef void _refresh_quote(self, uint32_t row) noexcept nogil

@@ -7,7 +7,7 @@ when a segment is taken over (`adopt_rows`).
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset, strcmp
+from libc.string cimport memcpy, memset, strcmp
 
 from ticker.feeds.book cimport (
     BOOK_FAILED,
@@ -59,6 +59,7 @@ from ticker.shm.layout cimport (
     ROW_STALE,
     ROW_TEST,
     STATUS_TRADING,
+    SYMBOL_BYTES,
     Values,
 )
 
@@ -66,6 +67,7 @@ from typing import NamedTuple
 
 from ticker.errors import FeedError
 from ticker.feeds.filter import REASONS
+from ticker.feeds.symbology import SYMBOLOGIES, canonical, is_test_issue
 
 cdef enum:
     # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
@@ -94,13 +96,14 @@ cdef class Market:
         max_price: greatest price that can be true, 1e-9 units.
         trade_log: trades kept for breaks, a power of two.
         order_limit: displayed orders at most, over all instruments.
+        symbology: how the feed writes symbols (symbology.py).
     """
 
     def __cinit__(
         self, Mapping mapping not None, *, venue: str = "", currency: str = "USD",
         DoorbellRinger ringer = None, bint raw = False, max_price: int = 200_000_000_000_000,
         trade_log: int = 1 << 20, order_limit: int = 1 << ORDER_LIMIT_BITS,
-        size_exponent: int = 0,
+        size_exponent: int = 0, symbology: str = "none",
     ) -> None:
         if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
             raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
@@ -119,6 +122,10 @@ cdef class Market:
         self.currency_code = self.currency_text
         self.size_exponent = size_exponent
         self.raw = raw
+        if symbology not in SYMBOLOGIES:
+            raise FeedError(f"symbology {symbology!r}: one of {', '.join(SYMBOLOGIES)}")
+        self.symbology = symbology
+        self.renames = symbology != "none"
         memset(self.announced, 0xFF, sizeof(self.announced))
 
     def __dealloc__(self) -> None:
@@ -127,23 +134,60 @@ cdef class Market:
     # Instruments
 
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil:
-        """The instrument of a symbol, known from now on by the feed's number `key`."""
-        cdef int64_t row = self.directory.row_of_symbol(symbol, length) if length else -1
+        """The instrument of a symbol, known from now on by the feed's number `key`. Its row has
+        the symbol's canonical form."""
+        return self.define_on(key, symbol, length, self.venue_code)
+
+    cdef int32_t define_on(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil:
+        cdef char[SYMBOL_BYTES] text
+        cdef int64_t row = -1
+        if self.renames:
+            length = self._canonical(symbol, length, text)
+            symbol = text
+        if length:
+            row = self.directory.row_on_venue(symbol, length, venue)
         if row >= 0:
             store_relaxed(&self.publisher.table.rows[row].instrument_key, key)
         else:
-            row = self.publisher.append(
-                symbol, length, self.venue_code, self.currency_code, self.size_exponent, key
-            )
+            row = self._new_row(key, symbol, length, venue)
             if row < 0:
                 count(self.counters, FEED_TABLE_FULL, 1)
                 self.directory.bind(key, ROW_REFUSED)
                 return -1
-            self.directory.enter(<int32_t>row)
-            self.publisher.entries[row].values.session_start = self.midnight
-            mark_dirty(self.publisher, <uint32_t>row, DIRTY_ROW)
         self.directory.bind(key, <int32_t>row)
         return <int32_t>row
+
+    cdef int64_t _new_row(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil:
+        cdef int64_t row = self.publisher.append(
+            symbol, length, venue, self.currency_code, self.size_exponent, key
+        )
+        if row < 0:
+            return -1
+        self.directory.enter(<int32_t>row)
+        self.publisher.entries[row].values.session_start = self.midnight
+        mark_dirty(self.publisher, <uint32_t>row, DIRTY_ROW)
+        if names_test(symbol, length):
+            self.set_test(<int32_t>row, True)
+        return row
+
+    cdef size_t _canonical(
+        self, const char* symbol, size_t length, char* out
+    ) noexcept nogil:
+        """The canonical form of a symbol into `out`; its length, 0: it has no room there."""
+        cdef size_t i
+        for i in range(length):
+            if not (c"A" <= symbol[i] <= c"Z" or c"0" <= symbol[i] <= c"9"):
+                break
+        else:
+            if length >= SYMBOL_BYTES:
+                return 0
+            memcpy(out, symbol, length)
+            return length
+        return respell(self.symbology, symbol, length, out)
 
     cdef int32_t find(self, uint64_t key) noexcept nogil:
         """The instrument of the feed's number, or a NoRow (negative)."""
@@ -709,6 +753,22 @@ cdef class Market:
             for reason in REASONS
             for row, *rest in self.filter.rejected(reason)
         ]
+
+
+cdef size_t respell(
+    str symbology, const char* symbol, size_t length, char* out
+) noexcept with gil:
+    """Market._canonical of a symbol that has more than letters and digits: once for each."""
+    cdef bytes found = canonical(symbol[:length].decode("latin-1"), symbology).encode("latin-1")
+    length = len(found)
+    if length >= SYMBOL_BYTES:
+        return 0
+    memcpy(out, <const char*>found, length)
+    return length
+
+
+cdef bint names_test(const char* symbol, size_t length) noexcept with gil:
+    return is_test_issue(symbol[:length].decode("latin-1"))
 
 
 cdef void forget_quote(Values* values) noexcept nogil:

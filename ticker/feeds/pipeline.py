@@ -26,6 +26,7 @@ from ticker.feeds.day import EASTERN, midnight_ns, session_day
 from ticker.feeds.market import Market
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
+from ticker.feeds.symbology import default_symbology
 from ticker.feeds.transports.pcap import Capture
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
@@ -62,12 +63,14 @@ def build(
     session_options: Any = None,
     protocol_options: Mapping_[str, Any] = NO_OPTIONS,
     size_exponent: int = 0,
+    symbology: str | None = None,
 ) -> Pipeline:
     """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
 
     Without a session it is the protocol's own. `day` is the session date that times of day
     count from. `session_options` goes to the session as it is, `protocol_options` to the
-    protocol as keywords; sizes are in 10^-size_exponent units.
+    protocol as keywords; sizes are in 10^-size_exponent units. Without a symbology it is the
+    protocol's usual one; `raw` leaves symbols as the venue writes them.
 
     Raises:
         FeedError: no such protocol or session; its message names those that there are.
@@ -75,7 +78,13 @@ def build(
     protocol_class = load_protocol(protocol)
     session_class = load_session(session or default_session(protocol))
     market = Market(
-        mapping, venue=venue, currency=currency, ringer=ringer, raw=raw, size_exponent=size_exponent
+        mapping,
+        venue=venue,
+        currency=currency,
+        ringer=ringer,
+        raw=raw,
+        size_exponent=size_exponent,
+        symbology="none" if raw else symbology or default_symbology(protocol),
     )
     decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
     options = () if session_options is None else (session_options,)

@@ -102,6 +102,7 @@ class StreamFeed:
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
+            symbology=config.symbology,
             ringer=ringer,
             protocol_options={"mapping": mapping} if mapping else {},
             size_exponent=mapping.size_decimals if mapping else 0,

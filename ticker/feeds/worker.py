@@ -119,6 +119,7 @@ class FeedWorker:
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
+            symbology=config.symbology,
             ringer=ringer_of(context),
             session_options=self._session_options(),
         )

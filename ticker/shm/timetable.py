@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import orjson
 
 from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
 from ticker.shm.segment import SHM_FOLDER
@@ -143,9 +142,9 @@ def write_timetable(
     path: Path, feeds: Mapping[str, str], markets: Mapping[str, Sequence[TradingSession]]
 ) -> None:
     """Put a new timetable in the place of the old one."""
-    text = orjson.dumps({"feeds": dict(feeds), "markets": {k: list(v) for k, v in markets.items()}})
+    content = _File(dict(feeds), {name: list(days) for name, days in markets.items()})
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(text)
+        file.write(msgspec.json.encode(content))
     fresh.rename(path)

@@ -272,6 +272,8 @@ cdef class FixMarketData(Protocol):
         cdef size_t i
         if 0 < symbol.length <= LONGEST_SYMBOL:
             row = self.market.directory.row_of_symbol(<const char*>symbol.value, symbol.length)
+            if row < 0 and self.market.renames:
+                row = self.market.find(name_of(symbol, 0) | (<uint64_t>1 << 63))
             if row >= 0:
                 return <int32_t>row
             for i in range(symbol.length):

@@ -242,6 +242,10 @@ cdef class Json(JsonTexts):
         cdef int32_t row = self.market.directory.row_of_symbol(
             self.record.symbol, self.record.symbol_length
         )
+        if row < 0 and self.market.renames:
+            row = self.market.find(
+                hash_of(self.record.symbol, self.record.symbol_length) | <uint64_t>1 << 63
+            )
         return row if row >= 0 else -1
 
     cdef int32_t _instrument(self, Rule* rule) noexcept nogil:
