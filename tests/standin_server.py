@@ -10,11 +10,13 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ticker import log
 from ticker.config import Config, FeedConfig, load
-from ticker.errors import FeedError, TickerError
+from ticker.errors import FeedError, GatewayError, TickerError
 from ticker.feeds.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
@@ -29,6 +31,7 @@ MISBEHAVE = os.environ.get("TEST_MISBEHAVE", "")
 def beating(kind: int, segment: str, boot_id: int) -> Heartbeat:
     if MISBEHAVE == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     heartbeat = Heartbeat(attach(segment, kind, boot_id=boot_id, writable=True))
     heartbeat.take_over(os.getpid(), time.time_ns())
     return heartbeat
@@ -47,11 +50,14 @@ def feed(_config: FeedConfig, context: FeedContext) -> None:
 
 def gateway(_config: Config, context: GatewayContext) -> None:
     """Answers every connection with its slot and pid."""
+    if MISBEHAVE == "successor" and context.index == 2:
+        raise GatewayError("the successor cannot start")
     heartbeat = beating(KIND_GATEWAY, context.segment, context.boot_id)
     while True:
         heartbeat.beat(time.time_ns())
         if select.select([context.listener], [], [], 0.02)[0]:
-            with context.listener.accept()[0] as client:
+            # in a rolling restart a successor accepts from the same socket
+            with suppress(BlockingIOError), context.listener.accept()[0] as client:
                 client.sendall(f"{context.index} {os.getpid()}\n".encode())
 
 
@@ -64,6 +70,7 @@ if __name__ == "__main__":
                 lambda line: print(line, flush=True),
                 feed_main=feed,
                 gateway_main=gateway,
+                reload=partial(load, Path(sys.argv[1])),
                 patience=Patience(hung=0.8, last_words=0.2, drain=(1.0, 1.0, 1.0), backoff=0.05),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,9 +24,12 @@ from ticker.config import load
 def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     """Serve prices until Ctrl-C or SIGTERM.
 
-    Prints one line that says where to look, and then logs one line per event.
+    Prints one line that says where to look, and then logs one line per event. SIGHUP, or `ticker
+    reload`, reads the configuration again; SIGUSR2, or `ticker restart`, replaces the gateway
+    workers one by one while clients stay connected to the others.
     """
     config = load(path)
+    here = path.absolute() if path is not None else None
     if port is not None:
         server = msgspec.structs.replace(config.server, port=port)
         config = msgspec.structs.replace(config, server=server)
@@ -41,5 +45,6 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
             click.echo,
             feed_main=feed_worker.run,
             gateway_main=gateway_worker.run,
+            reload=partial(load, here),
         )
     )

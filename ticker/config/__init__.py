@@ -66,6 +66,7 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     requests_per_second: Count = 200
     requests_burst: Count = 500
     max_connections: Count = 18_000
+    restart_spread: Annotated[float, Meta(ge=0, le=3600)] = 10.0
 
 
 class SimulatorConfig(Section, frozen=True, kw_only=True):

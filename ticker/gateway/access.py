@@ -29,12 +29,8 @@ class Access:
 
     def __init__(self, config: Config, authenticator: Authenticator | None = None) -> None:
         self.authenticator = authenticator
+        self.limits = AddressLimits(0, 0, 0)
         self.configure(config)
-        self.limits = AddressLimits(
-            config.access.connections_per_address,
-            config.access.handshakes_per_second,
-            config.access.handshakes_burst,
-        )
         self.addresses: dict[int, str] = {}  # counted, by connection
         self.unheaded: dict[int, str] = {}  # proxies whose PROXY header has not come
         self.grants: dict[int, Grant] = {}
@@ -46,6 +42,9 @@ class Access:
         self.proxies = parse_networks(config.access.proxies)
         self.proxy_protocol = config.access.proxy_protocol
         self.required = config.auth is not None and config.auth.required
+        self.limits.connections = config.access.connections_per_address
+        self.limits.rate = config.access.handshakes_per_second
+        self.limits.burst = float(config.access.handshakes_burst)
 
     @property
     def counts(self) -> bool:

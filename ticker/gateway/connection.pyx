@@ -354,6 +354,17 @@ cdef class ConnectionTable:
         self._checked(number)
         self.fail(number, code, text, len(text))
 
+    def some_open(self, most: int) -> list[int]:
+        """Numbers of up to `most` open streams."""
+        cdef uint32_t number
+        cdef list found = []
+        for number in range(self.high_water):
+            if len(found) >= most:
+                break
+            if self.table[number].state == CONNECTION_OPEN:
+                found.append(number)
+        return found
+
     def strike(self, number: int) -> int:
         """One more refused message; how many there have been."""
         cdef Connection* connection = self._checked(number)

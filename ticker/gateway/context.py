@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ticker.config import Config
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class GatewayContext:
         doorbell_fd: non-blocking eventfd that feed workers ring.
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
+        reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
     index: int
@@ -30,3 +34,4 @@ class GatewayContext:
     doorbell_fd: int
     gateways: tuple[str, ...] = ()
     timetable: Path | None = None
+    reload: Callable[[], Config] | None = None

@@ -115,7 +115,9 @@ class Status:
         ]
 
     def gateway_reports(self, now_ns: int) -> list[GatewayReport]:
-        return [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
+        """The gateways with a worker; one slot is vacant but in a rolling restart."""
+        reports = [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
+        return [report for report in reports if report.pid]
 
     def waiting_for(self) -> list[tuple[str, str]]:
         """(name, state) of each required feed that keeps the box from being ready."""

@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 import socket
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -18,8 +17,8 @@ import uvloop
 from ticker import __version__
 from ticker.clock import Clock, now_ns
 from ticker.config import Config, GatewayConfig
+from ticker.errors import ConfigError
 from ticker.gateway.access import Access
-from ticker.gateway.auth import Authenticator, Key, parse_keys
 from ticker.gateway.board import Board
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialect import Limits, PlainDialect
@@ -28,11 +27,12 @@ from ticker.gateway.guard import Guard
 from ticker.gateway.handshake import STREAM_PATH
 from ticker.gateway.http import make_app
 from ticker.gateway.hub import Hub
+from ticker.gateway.keys import WatchedKeys
 from ticker.gateway.reception import Connections
 from ticker.gateway.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.scheduler import Scheduler
 from ticker.gateway.status import Status
-from ticker.gateway.tls import server_context
+from ticker.gateway.tls import load_certificate, server_context
 from ticker.gateway.topics import Topics
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
@@ -45,7 +45,8 @@ HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
 SEND_BUFFER = 65_536
 DRAIN_SECONDS = 2.0
-SHUTDOWN = 1001
+RETIRE_STEP = 0.1  # s between two shares of clients that are let go
+SHUTDOWN, RESTART = 1001, 1012
 
 
 def run(config: Config, context: GatewayContext) -> None:
@@ -73,7 +74,9 @@ class Worker:
         self.loop = loop
         self.clock = clock
         self.context = context
+        self.config = config
         self.stopped = asyncio.Event()
+        self.retiring: asyncio.Task[None] | None = None
         self.segment = attach(context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True)
         feeds = [
             (name, attach(segment, KIND_FEED, boot_id=context.boot_id))
@@ -84,13 +87,19 @@ class Worker:
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
         self.timetable = Timetable([name for name, _ in feeds], context.timetable)
-        self.access = Access(config, _authenticator(config))
+        self.keys = WatchedKeys(config.auth) if config.auth is not None else None
+        self.access = Access(config, self.keys.authenticator() if self.keys else None)
         tls = server_context(config.tls) if config.tls is not None else None
         self.front = Front(loop, self._http_protocol, self.counters, clock, self.access, tls)
+        self.guard = Guard(
+            self.access,
+            clock,
+            config.gateway.requests_per_second,
+            config.gateway.requests_burst,
+        )
         self.runner = self._http(config, feeds)
         self.connections = _connections(config.gateway, self.front, self.segment)
         self.connections.tls_context = tls
-        self.connections.counts_addresses = self.access.counts
         self.topics = Topics(self.board, self.segment, [mapping for _, mapping in feeds])
         self.hub = Hub(
             self.topics,
@@ -100,7 +109,7 @@ class Worker:
             config.gateway.max_symbols,
             clock(),
         )
-        self._introduce(config.gateway)
+        self._introduce(config)
         self.scheduler = Scheduler(
             loop,
             self.hub,
@@ -131,12 +140,7 @@ class Worker:
             counters=self.counters,
             clock=self.clock,
             max_symbols=config.gateway.max_symbols,
-            guard=Guard(
-                self.access,
-                self.clock,
-                config.gateway.requests_per_second,
-                config.gateway.requests_burst,
-            ),
+            guard=self.guard,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
         return Runner(app)
@@ -146,12 +150,14 @@ class Worker:
         assert isinstance(server, ProblemServer), "start() sets it up before anything is accepted"
         return server()
 
-    def _introduce(self, config: GatewayConfig) -> None:
-        limits = Limits(config.max_symbols, config.commands_per_second, config.commands_burst)
-        dialect = PlainDialect(self.board, self.hub, self.connections, self.counters, limits)
+    def _introduce(self, config: Config) -> None:
+        gateway = config.gateway
+        limits = Limits(gateway.max_symbols, gateway.commands_per_second, gateway.commands_burst)
+        self.dialect = PlainDialect(self.board, self.hub, self.connections, self.counters, limits)
         self.front.connections = self.connections
-        self.front.message = dialect.message
+        self.front.message = self.dialect.message
         self.front.forget = self.hub.forget
+        self._configure(config)
 
     async def start(self) -> None:
         """Take the slot over and begin to accept."""
@@ -166,9 +172,54 @@ class Worker:
         self.loop.add_reader(self.connections.epoll_fd, self._on_sockets)
         self.loop.add_reader(self.doorbell.fd, self.scheduler.on_bell)
         self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
+        self.loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self.loop.add_signal_handler(signal.SIGUSR2, self.retire)
         self._keep_house()
         self.scheduler.turn()
         structlog.get_logger().info("gateway serves", slot=self.context.index)
+
+    def reload(self) -> None:
+        """Take over what may change while clients are connected; the supervisor has checked it."""
+        log = structlog.get_logger()
+        try:
+            config = self.context.reload() if self.context.reload is not None else self.config
+            if config.auth is not None and self.keys is not None:
+                keys = WatchedKeys(config.auth)
+                self.access.authenticator = keys.authenticator()
+                self.keys = keys
+            if config.tls is not None and self.front.tls is not None:
+                load_certificate(self.front.tls, config.tls)
+        except (ConfigError, OSError) as error:
+            log.error("not reloaded", reason=str(error))
+            return
+        self._configure(config)
+        log.info("reloaded", slot=self.context.index)
+
+    def _configure(self, config: Config) -> None:
+        """What holds from the next command, request or connection on."""
+        gateway = config.gateway
+        self.access.configure(config)
+        self.connections.counts_addresses = self.access.counts
+        self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
+        self.dialect.limits = Limits(
+            gateway.max_symbols, gateway.commands_per_second, gateway.commands_burst
+        )
+        self.restart_spread = gateway.restart_spread
+
+    def retire(self) -> None:
+        """A successor accepts from our socket now: let the clients go, spread over time."""
+        if self.retiring is None and not self.stopped.is_set():
+            self.retiring = self.loop.create_task(self._retire())
+
+    async def _retire(self) -> None:
+        self.connections.stop_listening()
+        steps = max(1, round(self.restart_spread / RETIRE_STEP))
+        for left in range(steps, 0, -1):
+            for number in self.connections.some_open(-(-self.connections.open_connections // left)):
+                self.connections.close(number, RESTART, "restart")
+            self.connections.reap()
+            await asyncio.sleep(self.restart_spread / steps)
+        self.stopped.set()
 
     def _on_sockets(self) -> None:
         self.connections.poll(self.clock())
@@ -181,6 +232,8 @@ class Worker:
         self.timetable.look()
         self.board.look(now, self.timetable.sessions(now))
         self.connections.expire(now)
+        if self.keys is not None and (found := self.keys.changed()):
+            self.access.authenticator = found
         self.connections.reap()
         self.scheduler.turn()
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
@@ -197,17 +250,8 @@ class Worker:
         self.loop.remove_reader(self.connections.epoll_fd)
         self.loop.remove_reader(self.doorbell.fd)
         await self.runner.cleanup()
+        self.heartbeat.leave()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
-
-
-def _authenticator(config: Config) -> Authenticator | None:
-    if config.auth is None:
-        return None
-    keys: tuple[Key, ...] = ()
-    if config.auth.jwt is not None:
-        data = Path(config.auth.jwt.key_file).read_bytes()
-        keys = parse_keys(data, config.auth.jwt.algorithms)
-    return Authenticator(config.auth, keys)
 
 
 def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:

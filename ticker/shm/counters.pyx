@@ -112,6 +112,11 @@ cdef class Heartbeat:
         store_release(&words[0], epoch)
         return epoch
 
+    def leave(self) -> None:
+        """The writer is done: until the next one, there is none."""
+        check_writable(self.mapping)
+        store_release(&self._words()[1], 0)
+
     def beat(self, now_ns: int) -> None:
         """The writer lives at `now_ns`, wall clock."""
         check_writable(self.mapping)

@@ -18,11 +18,12 @@ import structlog
 
 from ticker.errors import ConfigError, SegmentError
 from ticker.supervisor import child
+from ticker.supervisor.rolling import Rolling, Step
 from ticker.supervisor.slot import Patience, Slot, Stage
 
 TICK = 0.25
 HOPELESS = frozenset({ConfigError.exit_code, SegmentError.exit_code})
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 class Arbiter:
@@ -33,6 +34,8 @@ class Arbiter:
         orphaned: called in a child that outlives this process, on the child's way out.
         drain: called once when draining begins, before the first worker is told.
         ready: called once when every worker has shown its first sign of life.
+        reload: called at SIGHUP; what it does to workers is to send them SIGHUP in turn.
+        rolling: what SIGUSR2 replaces.
     """
 
     def __init__(
@@ -42,9 +45,13 @@ class Arbiter:
         orphaned: Callable[[], None],
         drain: Callable[[], None],
         ready: Callable[[], None],
+        reload: Callable[[], bool] = lambda: True,
+        rolling: Rolling | None = None,
         patience: Patience | None = None,
     ) -> None:
         self.slots = slots
+        self.rolling = rolling or Rolling([], boot=0.0, drain=float)
+        self._on_reload = reload
         self.patience = patience or Patience()
         self._orphaned, self._on_drain, self._on_ready = orphaned, drain, ready
         self._log = structlog.get_logger()
@@ -53,6 +60,7 @@ class Arbiter:
         self._deadline = 0.0
         self._ready = False
         self._looked = 0.0
+        self._terminal = _has_terminal()
 
     def run(self) -> int:
         """Until a signal or a worker's boot failure ends it; the exit code.
@@ -67,6 +75,7 @@ class Arbiter:
                     self._wait(pipe)
                     self._reap()
                     self._kill_hung()
+                    self._roll()
                     self._check_ready()
                     self._drain()
         finally:
@@ -91,20 +100,27 @@ class Arbiter:
             return
         for slot in self.slots:
             now = time.monotonic()
-            if not slot.pid and slot.due <= now:
+            if not slot.pid and not slot.vacant and slot.due <= now:
                 slot.taken(child.fork(slot.name, slot.run, self._orphaned), now)
                 self._log.info("started", worker=slot.name, pid=slot.pid)
 
     def _wait(self, pipe: int) -> None:
         """Until a signal comes or something is due, at most a tick."""
         now = time.monotonic()
-        due = [slot.due for slot in self.slots if not slot.pid and self._exit_code is None]
+        due = [slot.due for slot in self.slots if not slot.pid and not slot.vacant]
+        due = due if self._exit_code is None else []
         timeout = max(0.0, min([TICK, *(when - now for when in due)]))
         if not select.select([pipe], [], [], timeout)[0]:
             return
         for number in os.read(pipe, 4096):
             if number in STOP_SIGNALS:
                 self.stop(0, signal.Signals(number).name)
+            elif number == signal.SIGHUP and self._terminal and not _has_terminal():
+                self.stop(0, "the terminal is gone")
+            elif number == signal.SIGHUP:
+                self._reload()
+            elif number == signal.SIGUSR2:
+                self._restart()
 
     def _reap(self) -> None:
         by_pid = {slot.pid: slot for slot in self.slots if slot.pid}
@@ -116,9 +132,44 @@ class Arbiter:
             if slot is not None:
                 self._buried(slot, status)
 
+    def _reload(self) -> None:
+        """Tell the gateways to take the configuration that has just been found right."""
+        if self._exit_code is None and self._on_reload():
+            for slot in self.slots:
+                if slot.stage == Stage.GATEWAY and slot.pid:
+                    _signal(slot.pid, signal.SIGHUP)
+
+    def _restart(self) -> None:
+        """Replace the gateway workers, if the configuration that the new ones get is right."""
+        if self._on_reload() and not self.rolling.begin():
+            self._log.warning("a rolling restart is under way already")
+
+    def _roll(self) -> None:
+        """One step of a rolling restart, if one is under way."""
+        if self._exit_code is not None or not (due := self.rolling.step(time.monotonic())):
+            return
+        step, slot = due
+        if step is Step.RETIRE:
+            self._log.info("retires", worker=slot.name, pid=slot.pid)
+            _signal(slot.pid, signal.SIGUSR2)
+        elif step is Step.KILL:
+            self._log.error("does not end, killed", worker=slot.name, pid=slot.pid)
+            _signal(slot.pid, signal.SIGKILL)
+        elif step is Step.ABANDON:
+            self._log.error("rolling restart given up: the new worker did not come up")
+            slot.vacant = True
+            if slot.pid:
+                _signal(slot.pid, signal.SIGKILL)
+        elif step is Step.DONE:
+            self._log.info("rolling restart done")
+
     def _buried(self, slot: Slot, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         pid, end = slot.pid, child.describe(status)
+        if slot.vacant or self.rolling.is_retiring(slot) or self.rolling.is_trial(slot):
+            self._log.info("ended", worker=slot.name, pid=pid, how=end)
+            slot.leave()
+            return
         delay = slot.vacated(time.monotonic(), self.patience)
         if self._exit_code is not None:
             self._log.info("ended", worker=slot.name, pid=pid, how=end)
@@ -147,7 +198,11 @@ class Arbiter:
                 _signal(slot.pid, signal.SIGKILL)
 
     def _check_ready(self) -> None:
-        if not self._ready and self._exit_code is None and all(slot.up() for slot in self.slots):
+        if (
+            not self._ready
+            and self._exit_code is None
+            and all(slot.up() for slot in self.slots if not slot.vacant)
+        ):
             self._ready = True
             self._on_ready()
 
@@ -192,6 +247,15 @@ def _signals() -> Iterator[int]:
             signal.signal(number, handler)
         os.close(reader)
         os.close(writer)
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal, and that still has its other end."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -23,7 +23,7 @@ from ticker.log import name_process
 
 PR_SET_PDEATHSIG = 1
 UNEXPECTED = 1
-HANDLED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
+HANDLED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD})
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -92,12 +92,13 @@ def _be_child(
 
 
 def _clean_signals() -> None:
-    """SIGTERM ends the child tidily; Ctrl-C and a closed terminal are the supervisor's to hear."""
+    """SIGTERM ends the child tidily; Ctrl-C is the supervisor's to hear."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # until the worker installs its own
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, lambda *_: sys.exit(0))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     faulthandler.enable()  # SIGABRT, sent to a hung worker, shows where it hangs
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)

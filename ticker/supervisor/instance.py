@@ -31,9 +31,10 @@ class Instance:
     Attributes:
         boot_id: names this life of the server; every segment carries it.
         feeds: segment by feed name, mapped read-only.
-        gateways: segment by slot, mapped read-only.
+        gateways: segment by slot, mapped read-only; one slot more than workers, for a rolling
+            restart's successor.
         doorbells: eventfd by gateway slot.
-        listeners: listening socket by gateway slot.
+        listeners: listening socket by position, one for each worker.
     """
 
     def __init__(self, config: Config) -> None:
@@ -62,11 +63,11 @@ class Instance:
         for listener in self.listeners:
             listener.close()
 
-    def keep_only(self, slot: int | None) -> None:
-        """In a child: let go of what is not for it; `slot` is its own, None for a feed."""
+    def keep_only(self, position: int | None) -> None:
+        """In a child: let go of all listening sockets but its own; None for a feed."""
         self._guard.close()
         for index, listener in enumerate(self.listeners):
-            if index != slot:
+            if index != position:
                 listener.close()
 
     def remove_if_orphaned(self) -> None:
@@ -178,7 +179,7 @@ def _make_segments(instance: Instance, config: Config) -> None:
         name = instance.feed_segment(feed.name)
         segment.create_feed(name, geometry(feed), boot, now)
         instance.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=boot)
-    for slot in range(config.server.gateways):
+    for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)
         instance.gateways.append(segment.attach(name, KIND_GATEWAY, boot_id=boot))

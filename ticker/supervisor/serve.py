@@ -20,6 +20,8 @@ from ticker.shm.timetable import timetable_path
 from ticker.supervisor import calendar
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.instance import Instance, opened
+from ticker.supervisor.reload import Current
+from ticker.supervisor.rolling import Rolling
 from ticker.supervisor.slot import Patience, Slot, Stage
 
 FeedMain = Callable[[FeedConfig, FeedContext], None]
@@ -32,11 +34,13 @@ def serve(
     *,
     feed_main: FeedMain,
     gateway_main: GatewayMain,
+    reload: Callable[[], Config] | None = None,
     patience: Patience | None = None,
 ) -> int:
     """Run a server until a signal ends it; the exit code.
 
-    `announce` gets the one line that says where to look, once everything is up.
+    `announce` gets the one line that says where to look, once everything is up; `reload` reads
+    the configuration again, at SIGHUP and before a rolling restart.
 
     Raises:
         InstanceError, GatewayError, SegmentError: it cannot start.
@@ -45,11 +49,11 @@ def serve(
     with opened(config) as instance:
         host, port = instance.address
         where = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
-        slots = [_feed(instance, feed, feed_main) for feed in config.feeds]
-        slots += [
-            _gateway(instance, config, index, gateway_main)
-            for index in range(config.server.gateways)
-        ]
+        current = Current(config, reload)
+        gateways = _gateways(instance, current, gateway_main)
+        patience = patience or Patience()
+        drain = patience.drain[Stage.GATEWAY]
+        slots = [_feed(instance, feed, feed_main) for feed in config.feeds] + gateways
         slots += [_simulator(instance, feed) for feed in config.feeds if feed.simulator]
         slots += _calendar(instance, config)
         arbiter = Arbiter(
@@ -57,6 +61,12 @@ def serve(
             orphaned=instance.remove_if_orphaned,
             drain=instance.close_listeners,
             ready=partial(announce, f"ticker: {where}  (Ctrl-C stops it)"),
+            reload=current.reload,
+            rolling=Rolling(
+                gateways,
+                boot=patience.boot,
+                drain=lambda: current.config.gateway.restart_spread + drain,
+            ),
             patience=patience,
         )
         return arbiter.run()
@@ -80,23 +90,35 @@ def _feed(instance: Instance, feed: FeedConfig, main: FeedMain) -> Slot:
     return Slot(f"feed {feed.name}", Stage.FEED, run, Heartbeat(instance.feeds[feed.name]))
 
 
-def _gateway(instance: Instance, config: Config, index: int, main: GatewayMain) -> Slot:
-    context = GatewayContext(
-        index=index,
-        segment=instance.gateway_segment(index),
-        boot_id=instance.boot_id,
-        feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
-        listener=instance.listeners[index],
-        doorbell_fd=instance.doorbells[index],
-        gateways=tuple(instance.gateway_segment(each) for each in range(config.server.gateways)),
-        timetable=timetable_path(instance.name),
-    )
+def _gateways(instance: Instance, current: Current, main: GatewayMain) -> list[Slot]:
+    """A slot for each worker, and a vacant one."""
+    workers = current.config.server.gateways
+    slots = [_gateway(instance, current, index, main) for index in range(workers + 1)]
+    for slot in slots:
+        slot.position = slots.index(slot)
+    slots[-1].vacant = True
+    return slots
 
+
+def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain) -> Slot:
     def run() -> None:
-        instance.keep_only(index)
-        main(config, context)
+        instance.keep_only(slot.position)
+        feeds = current.config.feeds
+        context = GatewayContext(
+            index=index,
+            segment=instance.gateway_segment(index),
+            boot_id=instance.boot_id,
+            feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in feeds),
+            listener=instance.listeners[slot.position],
+            doorbell_fd=instance.doorbells[index],
+            gateways=tuple(instance.gateway_segment(at) for at in range(len(instance.gateways))),
+            timetable=timetable_path(instance.name),
+            reload=current.read,
+        )
+        main(current.config, context)
 
-    return Slot(f"gateway {index}", Stage.GATEWAY, run, Heartbeat(instance.gateways[index]))
+    slot = Slot(f"gateway {index}", Stage.GATEWAY, run, Heartbeat(instance.gateways[index]))
+    return slot
 
 
 def _calendar(instance: Instance, config: Config) -> list[Slot]:

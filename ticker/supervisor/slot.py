@@ -45,6 +45,8 @@ class Slot:
         name: as the log calls it: "gateway 0".
         run: what the child does.
         heartbeat: its sign of life in shared memory; None where there is none to watch.
+        position: which of the listening sockets its worker serves.
+        vacant: nobody is in it, and nobody is to be started.
         pid: 0 while nobody is in it.
         due: when to start the next one.
     """
@@ -53,6 +55,8 @@ class Slot:
     stage: Stage
     run: Callable[[], None]
     heartbeat: Heartbeat | None = None
+    position: int = 0
+    vacant: bool = False
     pid: int = 0
     due: float = 0.0
     deaths: int = 0
@@ -61,6 +65,15 @@ class Slot:
     _beat: int = 0
     _beat_seen: float = 0.0
     _abort_sent: float = 0.0
+
+    def occupy(self, position: int) -> None:
+        """A worker is to be started here, in the place of another one."""
+        self.vacant, self.position = False, position
+        self.due, self.deaths, self.been_up = 0.0, 0, False
+
+    def leave(self) -> None:
+        """Nobody is to be started here again."""
+        self.vacant, self.pid = True, 0
 
     def taken(self, pid: int, now: float) -> None:
         """A new worker is in it."""

@@ -1,0 +1,95 @@
+"""The configuration that holds now: read again at SIGHUP, refused if it is wrong.
+
+Law: workers get nothing that was not found right here. Each key takes effect at once, with new
+gateway workers (`ticker restart`), or with the next start of the server; what was changed too
+early is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+import msgspec
+import structlog
+
+from ticker.config import Config
+from ticker.errors import ConfigError
+
+LIVE = (
+    "access",
+    "auth",
+    "tls.certificate",
+    "tls.key",
+    "gateway.commands_burst",
+    "gateway.commands_per_second",
+    "gateway.max_symbols",
+    "gateway.requests_burst",
+    "gateway.requests_per_second",
+    "gateway.restart_spread",
+)
+FIXED = ("server", "feeds")
+
+
+class Effect(Enum):
+    """When a changed key takes effect."""
+
+    NOW = "reloaded"
+    WORKERS = "ticker restart"
+    SERVER = "a restart of the server"
+
+
+class Current:
+    """The configuration of a running server; `read` reads it from its file."""
+
+    def __init__(self, config: Config, read: Callable[[], Config] | None) -> None:
+        self.config = config
+        self.read = read
+
+    def reload(self) -> bool:
+        """Take what the file says now; False, with the reason logged, when it is wrong."""
+        log = structlog.get_logger()
+        if self.read is None:
+            return True
+        try:
+            new = self.read()
+        except ConfigError as error:
+            log.error("configuration not reloaded, the old one holds", reason=str(error))
+            return False
+        found: dict[Effect, list[str]] = {effect: [] for effect in Effect}
+        for key, effect in changes(self.config, new):
+            found[effect].append(key)
+        log.info("configuration reloaded", changed=found[Effect.NOW])
+        for effect in (Effect.WORKERS, Effect.SERVER):
+            if found[effect]:
+                log.warning("changed keys wait", keys=found[effect], until=effect.value)
+        self.config = msgspec.structs.replace(
+            new, server=self.config.server, feeds=self.config.feeds
+        )
+        return True
+
+
+def changes(
+    old: msgspec.Struct, new: msgspec.Struct, path: str = ""
+) -> Iterator[tuple[str, Effect]]:
+    """Keys whose values differ, and when each takes effect. A table that comes or goes, and an
+    array, count as one key."""
+    for field in msgspec.structs.fields(old):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        key = f"{path}{field.encode_name}"
+        if before == after:
+            continue
+        if isinstance(before, msgspec.Struct) and isinstance(after, msgspec.Struct):
+            yield from changes(before, after, f"{key}.")
+        else:
+            yield key, _effect(key, whole=(before is None) != (after is None))
+
+
+def _effect(key: str, *, whole: bool) -> Effect:
+    if _is_of(key, FIXED):
+        return Effect.SERVER
+    return Effect.NOW if _is_of(key, LIVE) and not whole else Effect.WORKERS
+
+
+def _is_of(key: str, tables: tuple[str, ...]) -> bool:
+    return any(key == each or key.startswith(f"{each}.") for each in tables)
