@@ -56,6 +56,7 @@ class Instrument:
     """Every state that it passed through, in order."""
     sales: list[tuple[int, int, int, int, bool]] = field(default_factory=list)
     """Every trade that counted: seq, price, size, time, eligible."""
+    taken_back: list[Trade] = field(default_factory=list)
 
 
 class Venue:
@@ -118,6 +119,7 @@ class Venue:
             for trade in of.tape:
                 if trade.match == match:
                     of.tape.remove(trade)
+                    of.taken_back.append(trade)
                     self._show(name, **self._day(of))
                     return
 
