@@ -7,7 +7,6 @@ lossy_network.py. In the end both have the same table, or one that lacks what wa
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import socket
@@ -21,74 +20,14 @@ from typing import Any
 
 import pytest
 
-from ticker.shm.counters import Counters, Heartbeat
-from ticker.shm.segment import Geometry, create_feed, remove
-from ticker.shm.table import PriceTable
+from tests.feeds.workers import LOOPBACK, Worker, free_port, wait_for
 
-LOOPBACK = "127.0.0.1"
-GEOMETRY = Geometry(rows=256, rings=2, ring_capacity=65_536)
 NETWORK = Path(__file__).with_name("lossy_network.py")
 RATE = 100_000
 REORDER = 32
 WHOLE = 50  # packets of each line that begin it, neither lost nor late: a worker joins by them
 REQUEST_TIMEOUT = 0.1
 ATTEMPTS = 5
-numbers = itertools.count()
-
-WORKER = """
-import sys
-from ticker.config import parse
-from ticker.feeds.worker import FeedContext, run
-run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
-"""
-
-# Of the local clock are receive_time and publish_time. Quotes count what was published, and
-# quote_time is of that: they depend on what came in one batch, not on what came.
-OF_THE_MOMENT = {"receive_time", "publish_time", "quotes", "quote_time"}
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it does not come to pass"
-        time.sleep(0.005)
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-class Worker:
-    """A feed worker's process, its counters and its table."""
-
-    def __init__(self, toml: str) -> None:
-        self.name = f"/ticker.test-loss-{os.getpid()}-{next(numbers)}.sim"
-        self.mapping = create_feed(self.name, GEOMETRY, 7, time.time_ns())
-        self.heartbeat = Heartbeat(self.mapping)
-        self.table = PriceTable(self.mapping)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, toml, self.name], stdout=subprocess.DEVNULL
-        )
-        wait_for(lambda: self.heartbeat.state == "starting" and self.heartbeat.time_ns)
-
-    def __getitem__(self, counter: str) -> int:
-        return Counters(self.mapping)[counter]
-
-    def rows(self) -> dict[str, dict[str, int]]:
-        found = {}
-        for row in range(len(self.table)):
-            values = self.table.values(row) or {}
-            found[self.table.symbol(row)] = {
-                name: value for name, value in values.items() if name not in OF_THE_MOMENT
-            }
-        return found
-
-    def close(self) -> None:
-        self.process.terminate()
-        assert self.process.wait(10) == 0
-        remove(self.name)
 
 
 class Market:

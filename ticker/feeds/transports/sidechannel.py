@@ -8,6 +8,7 @@ lost is made again after a growing, random wait; one that nobody wants is not ma
 from __future__ import annotations
 
 import errno
+import random
 import selectors
 import socket
 from collections.abc import Sequence
@@ -175,7 +176,9 @@ class SideChannel:
             self._selector.modify(self._socket, selectors.EVENT_READ | writes, self)
 
     def _lose(self, now: int, reason: str) -> None:
-        wait = REFUSED_WAIT if self.dialogue.refused else self._backoff.next()
+        wait = self._backoff.next()
+        if self.dialogue.refused:
+            wait = REFUSED_WAIT * random.uniform(0.5, 1.0)
         self._not_before = now + int(wait * SECOND)
         reason = "; ".join([*self.dialogue.take_events(), *filter(None, [reason])])
         self.close()
