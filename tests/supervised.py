@@ -124,6 +124,11 @@ def ask(address: tuple[str, int]) -> tuple[int, int]:
     return int(slot), int(pid)
 
 
+def segments(server: Server) -> list[str]:
+    """The server's segments; the timetable beside them comes when it has been computed."""
+    return [name for name in leftovers(server.instance) if not name.endswith(".timetable")]
+
+
 @contextmanager
 def nothing_left(server: Server, seconds: float = 5.0) -> Iterator[None]:
     yield

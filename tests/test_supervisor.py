@@ -12,7 +12,7 @@ import pytest
 from ticker.errors import FeedError, GatewayError, InstanceError
 from ticker.shm.segment import create_gateway, leftovers
 
-from .supervised import Server, alive, ask, nothing_left, serve, until
+from .supervised import Server, alive, ask, nothing_left, segments, serve, until
 
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -23,8 +23,8 @@ SEGMENTS = 4  # a feed, two gateways, and one for a rolling restart's successor
 def test_one_line_then_events(serve: Callable[..., Server]) -> None:
     server = serve()
     ask(server.where())
-    assert set(server.workers()) == {"feed sim", "gateway 0", "gateway 1"}
-    assert len(leftovers(server.instance)) == SEGMENTS
+    assert set(server.workers()) == {"feed sim", "gateway 0", "gateway 1", "calendar"}
+    assert len(segments(server)) == SEGMENTS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,7 +55,7 @@ def test_killed_worker_is_replaced_in_time(serve: Callable[..., Server]) -> None
         assert until(lambda name=name, pid=pid: server.workers()[name] != pid) <= 2.0
     for _ in range(20):
         assert ask(address)[1] in server.workers().values()
-    assert len(leftovers(server.instance)) == SEGMENTS
+    assert len(segments(server)) == SEGMENTS
 
 
 def test_connections_wait_for_the_replacement(serve: Callable[..., Server]) -> None:
@@ -141,7 +141,7 @@ def test_restart_right_after_a_kill(serve: Callable[..., Server]) -> None:
     assert again.where() == address
     until(lambda: not any(alive(pid) for pid in server.all_pids()))
     assert ask(address)[1] in again.workers().values()
-    assert len(leftovers(server.instance)) == SEGMENTS
+    assert len(segments(server)) == SEGMENTS
 
 
 def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
@@ -156,11 +156,11 @@ def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
 def test_second_server_of_an_instance_is_refused(serve: Callable[..., Server]) -> None:
     server = serve()
     address = server.where()
-    before = leftovers(server.instance)
+    before = segments(server)
     second = serve()
     assert second.wait() == InstanceError.exit_code
     assert "running already" in second.said.read_text()
-    assert leftovers(server.instance) == before
+    assert segments(server) == before
     ask(address)
 
 
