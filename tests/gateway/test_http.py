@@ -5,11 +5,13 @@ import json
 import os
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
 
 from ticker.gateway.board import Board
+from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.http import make_app
 from ticker.gateway.page import FILES
 from ticker.gateway.runner import Runner
@@ -87,6 +89,7 @@ class Box:
         self.board = Board(self.feeds)
         self.board.look(NOW)
         self.counters: Counters | None = None
+        self.directory: SymbolDirectory | None = None
         self.status = Status(self.feeds, required=["nasdaq"], version="1.2.3", epoch=7)
 
     def add(self, symbol: str, **values: int | str) -> None:
@@ -110,6 +113,7 @@ class Box:
                 counters=self.counters,
                 clock=lambda: NOW,
                 max_symbols=5,
+                directory=self.directory,
             )
             runner = Runner(app)
             await runner.setup()
@@ -355,3 +359,23 @@ def test_an_unchanged_file_is_not_sent_again(box: Box) -> None:
     assert (again.status, again.body) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
     assert (other.status, other.body) == (200, first.body)
+
+
+def test_a_directory_gives_names_and_currencies(box: Box, tmp_path: Path) -> None:
+    path = tmp_path / "symbols.csv"
+    path.write_text(
+        "symbol,name,venue,currency,tick_size\nAAPL,Pear Inc.,XNAS,EUR,0.01\nMSFT,Big Pear,,,\n"
+    )
+    box.directory = SymbolDirectory(path)
+    listed = {"symbol": "AAPL", "name": "Pear Inc.", "venue": "XNAS", "currency": "EUR"}
+    found = box.ask("/symbols?q=pear").json()
+    assert found["symbols"] == [
+        {**listed, "tick_size": Decimal("0.01")},
+        {"symbol": "MSFT", "name": "Big Pear"},
+    ]
+    assert [each["symbol"] for each in box.ask("/symbols?q=ms").json()["symbols"]] == [
+        "MSFT",
+        "MSFU",
+    ]
+    assert box.ask("/prices/AAPL").json()["currency"] == "EUR"
+    assert box.ask("/prices/MSFT").json()["currency"] == "USD"

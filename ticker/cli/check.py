@@ -9,6 +9,7 @@ import click
 
 from ticker.config import SHIPPED, is_file_name, load
 from ticker.feeds.pipeline import load_protocol
+from ticker.gateway.directory import SymbolDirectory
 
 
 @click.command()
@@ -24,5 +25,7 @@ def command(path: Path | None) -> None:
     for feed in config.feeds:
         if is_file_name(feed.protocol):
             load_protocol(feed.protocol)
+    if config.directory.file is not None:
+        SymbolDirectory(Path(config.directory.file))
     feeds = ", ".join(feed.name for feed in config.feeds) or "none"
     click.echo(f"{path or SHIPPED}: right (feeds: {feeds}; gateways: {config.server.gateways})")

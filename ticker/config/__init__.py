@@ -146,6 +146,13 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     pitch: PitchConfig | None = None
 
 
+class DirectoryConfig(Section, frozen=True, kw_only=True):
+    """A CSV file with names of symbols; a relative path starts where the configuration is, or at
+    the shipped files."""
+
+    file: str | None = None
+
+
 class Config(Section, frozen=True, kw_only=True):
     """All of ticker.toml."""
 
@@ -154,6 +161,7 @@ class Config(Section, frozen=True, kw_only=True):
     tls: TlsConfig | None = None
     access: AccessConfig = AccessConfig()
     auth: AuthConfig | None = None
+    directory: DirectoryConfig = DirectoryConfig()
     feeds: tuple[FeedConfig, ...] = ()
 
 
@@ -170,9 +178,19 @@ def load(path: Path | None = None) -> Config:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}); name a file by --config") from None
     try:
-        return parse(text, path.parent)
+        return _located(parse(text, path.parent), path)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _located(config: Config, path: Path) -> Config:
+    """With the directory's file where the configuration means it."""
+    if config.directory.file is None:
+        return config
+    file = path.absolute().parent / config.directory.file
+    if not file.is_file() and (PACKAGE / config.directory.file).is_file():
+        file = PACKAGE / config.directory.file
+    return msgspec.structs.replace(config, directory=DirectoryConfig(file=str(file)))
 
 
 def parse(text: str, folder: Path | None = None) -> Config:
@@ -261,6 +279,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "auth"): AuthConfig,
     (AuthConfig, "tokens"): TokenConfig,
     (AuthConfig, "jwt"): JwtConfig,
+    (Config, "directory"): DirectoryConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ticker.clock import Clock, now_ns
 from ticker.gateway.board import Board
+from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.guard import Guard, visible
 from ticker.gateway.metrics import Metrics
 from ticker.gateway.page import SECURITY_HEADERS, add_page
@@ -52,14 +53,16 @@ def make_app(
     clock: Clock = now_ns,
     max_symbols: int = MAX_SYMBOLS,
     guard: Guard | None = None,
+    directory: SymbolDirectory | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
-    bounds `?symbols=`; `guard` lets requests pass. The board's look() is the caller's business.
+    bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies. The
+    board's look() is the caller's business.
     """
     guard = guard or Guard(None, clock, REQUESTS_PER_SECOND, REQUESTS_BURST)
-    rest = Rest(board, status, clock, max_symbols)
+    rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_security_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
@@ -76,8 +79,16 @@ def make_app(
 class Rest:
     """The handlers; each reads the board or the segments and answers at once."""
 
-    def __init__(self, board: Board, status: Status, clock: Clock, max_symbols: int) -> None:
+    def __init__(
+        self,
+        board: Board,
+        status: Status,
+        clock: Clock,
+        max_symbols: int,
+        directory: SymbolDirectory,
+    ) -> None:
         self.board = board
+        self.directory = directory
         self.status = status
         self.clock = clock
         self.max_symbols = max_symbols
@@ -106,7 +117,7 @@ class Rest:
                 "subscribe to it on /stream and its first trade comes by itself.",
                 symbol=symbol,
             )
-        return _json(price_object(view))
+        return _json(self._price_object(view))
 
     async def prices(self, request: web.Request) -> web.Response:
         parameters = _parameters(request, ("symbols", "venue"))
@@ -116,7 +127,7 @@ class Rest:
         for symbol in symbols:
             view = self.board.price(symbol, venue) if self._known(request, symbol) else None
             if view is not None and view.price:
-                prices.append(price_object(view))
+                prices.append(self._price_object(view))
             elif view is not None or (venue is None and self._known(request, symbol)):
                 unpriced.append(symbol)
             else:
@@ -130,7 +141,30 @@ class Rest:
             raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
         limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         found = [name for name in self._search(wanted) if visible(request, name)]
-        return _json({"symbols": [{"symbol": name} for name in found[:limit]], "total": len(found)})
+        shown = [self._listing(symbol) for symbol in found[:limit]]
+        return _json({"symbols": shown, "total": len(found)})
+
+    def _listing(self, symbol: str) -> dict[str, object]:
+        """What the directory says of a symbol, and nothing that it does not say."""
+        said: dict[str, object] = {"symbol": symbol}
+        listing = self.directory.get(symbol)
+        if listing is None:
+            return said
+        for key in ("name", "venue", "currency"):
+            if getattr(listing, key):
+                said[key] = getattr(listing, key)
+        if listing.tick_size is not None:
+            said["tick_size"] = _exact_price(listing.tick_size)
+        if listing.test:
+            said["test"] = True
+        return said
+
+    def _price_object(self, view: PriceView) -> dict[str, object]:
+        listing = self.directory.get(view.symbol)
+        found = price_object(view)
+        if listing is not None and listing.currency:
+            found["currency"] = listing.currency
+        return found
 
     async def get_status(self, request: web.Request) -> web.Response:
         _parameters(request, ())
@@ -204,15 +238,21 @@ class Rest:
         return symbols
 
     def _search(self, wanted: str) -> list[str]:
-        """The symbol itself, then those that start so, then those that contain it."""
+        """The symbol itself, then those that start so, then those with a name in which a word
+        starts so, then those that contain it."""
         self.board.refresh()
         if len(self.sorted_symbols) != len(self.board):
             self.sorted_symbols = sorted(self.board.symbols())
         if not wanted:
             return self.sorted_symbols
-        found = [name for name in self.sorted_symbols if wanted in name.upper()]
-        found.sort(key=lambda name: (name.upper() != wanted, not name.upper().startswith(wanted)))
-        return found
+        named = self.directory.named(wanted)
+        found = [each for each in self.sorted_symbols if wanted in each.upper() or each in named]
+
+        def rank(symbol: str) -> tuple[bool, bool, bool]:
+            upper = symbol.upper()
+            return upper != wanted, not upper.startswith(wanted), symbol not in named
+
+        return sorted(found, key=rank)
 
 
 def price_object(view: PriceView) -> dict[str, object]:

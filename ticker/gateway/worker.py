@@ -22,6 +22,7 @@ from ticker.gateway.access import Access
 from ticker.gateway.board import Board
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialect import Limits, PlainDialect
+from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.front import Front
 from ticker.gateway.guard import Guard
 from ticker.gateway.handshake import STREAM_PATH
@@ -86,6 +87,8 @@ class Worker:
         self.heartbeat = Heartbeat(self.segment)
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
+        file = config.directory.file
+        self.directory = SymbolDirectory(Path(file) if file else None)
         self.timetable = Timetable([name for name, _ in feeds], context.timetable)
         self.keys = WatchedKeys(config.auth) if config.auth is not None else None
         self.access = Access(config, self.keys.authenticator() if self.keys else None)
@@ -140,6 +143,7 @@ class Worker:
             counters=self.counters,
             clock=self.clock,
             max_symbols=config.gateway.max_symbols,
+            directory=self.directory,
             guard=self.guard,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)

@@ -61,7 +61,7 @@ export class Search {
 
   #show(found, text) {
     this.#found = found.map(({ symbol }) => symbol);
-    this.#list.replaceChildren(...this.#found.map((symbol, index) => this.#option(symbol, index, text)));
+    this.#list.replaceChildren(...found.map((each, index) => this.#option(each, index, text)));
     if (!found.length) {
       const none = document.createElement("li");
       none.className = "none";
@@ -73,16 +73,22 @@ export class Search {
     this.#choose(found.length ? 0 : -1);
   }
 
-  #option(symbol, index, text) {
+  #option({ symbol, name: called }, index, text) {
     const option = document.createElement("li");
     option.id = `suggestion-${index}`;
     option.setAttribute("role", "option");
-    const at = symbol.toUpperCase().indexOf(text.toUpperCase());
+    const found = symbol.toUpperCase().indexOf(text.toUpperCase());
+    const at = found < 0 ? symbol.length : found;   // found by its name
     const hit = document.createElement("b");
     hit.textContent = symbol.slice(at, at + text.length);
     const name = document.createElement("span");
     name.append(symbol.slice(0, at), hit, symbol.slice(at + text.length));
     option.append(name);
+    if (called) {
+      const said = document.createElement("small");
+      said.textContent = called;
+      option.append(said);
+    }
     if (this.#watched(symbol)) {
       const note = document.createElement("small");
       note.textContent = "on this page";
