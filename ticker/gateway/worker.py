@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+from pathlib import Path
 
 import structlog
 import uvloop
