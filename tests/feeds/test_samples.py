@@ -23,7 +23,7 @@ def test_sample(case: Path, check_sample: Callable[[Path, str], None]) -> None:
 
 def test_there_are_samples_and_each_belongs_to_a_protocol() -> None:
     found = Counter(case.parent.name for case in CASES)
-    assert found >= Counter(itch50=10, pitch=8, tops=5, deep=3)
+    assert found >= Counter(itch50=10, pitch=8, tops=5, deep=3, pillar=10)
     folders = {folder.name for folder in FOLDERS.iterdir() if any(folder.glob("*.bin"))}
     assert folders <= PROTOCOLS
     for case in CASES:

@@ -17,6 +17,7 @@ from ticker.feeds.filter import REASONS
 from ticker.feeds.jsontexts import JsonTexts
 from ticker.feeds.mapping import load_mapping
 from ticker.feeds.pipeline import (
+    Blocks,
     Pipeline,
     build,
     capture_day,
@@ -24,6 +25,7 @@ from ticker.feeds.pipeline import (
     feed_file,
     file_blocks,
 )
+from ticker.feeds.transports import pcap
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
@@ -53,6 +55,13 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 @click.option("--session", help="What carries them; default: the protocol's own.")
 @click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
 @click.option("--symbol", help="For JSON that does not say it: what its texts are of.")
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="A[,B]",
+    help="ADDR:PORT of a channel's lines, once for each channel; only their packets are read.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
@@ -64,6 +73,7 @@ def command(
     session: str | None,
     mapping_name: str | None,
     symbol: str | None,
+    channels: tuple[str, ...],
     as_json: bool,
     raw: bool,
     repeat: int,
@@ -80,7 +90,7 @@ def command(
         options["protocol_options"] = {"mapping": json_mapping}
         options["size_exponent"] = json_mapping.size_decimals
     session = session or default_session(protocol)
-    blocks = file_blocks(session)
+    blocks = _of_channels(session, channels) if channels else file_blocks(session)
     session_date = _parse_date(day) if day else capture_day(file, blocks)
     seconds = cpu = float("inf")
     for _ in range(repeat):
@@ -100,6 +110,14 @@ def _asked_for(pipeline: Pipeline, symbol: str) -> None:
     if not isinstance(pipeline.protocol, JsonTexts):
         raise FeedError("--symbol: only for JSON by a mapping")
     pipeline.protocol.asked_for(symbol)
+
+
+def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
+    """Only the packets of these channels' lines."""
+    if file_blocks(session) is not pcap.blocks:
+        raise FeedError(f"--channel: only for packet captures, not for files of {session}")
+    pairs = [channel.split(",") for channel in channels]
+    return lambda path: pcap.blocks(path, pairs)
 
 
 def _parse_date(text: str) -> date:

@@ -14,6 +14,11 @@ cdef enum Line:
     LINE_B = 1
     LINE_RETRANSMISSION = 2
 
+cdef enum:
+    # Of a feed whose packets do not name their channel, the transport says it beside the Line.
+    CHANNEL_SHIFT = 8
+    MOST_CHANNEL = 255
+
 
 cdef class Session:
     """Frames, sequences and arbitrates what one or more lines bring.
@@ -34,7 +39,7 @@ cdef class Session:
     cdef uint64_t session_words[2]           # the session's id, NUL padded
     cdef int64_t deadline                    # then `data_to_send` has something to do, or NEVER
 
-    # One datagram (or one chunk of a stream) of a Line.
+    # One datagram (or one chunk of a stream) of a Line, with its channel above CHANNEL_SHIFT.
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
     ) noexcept nogil

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ticker.cli.simulate import itch, pitch, text, vendor
+from ticker.cli.simulate import itch, pillar, pitch, text, vendor
 from ticker.cli.simulate.iex import iex_command
 
 
@@ -18,5 +18,6 @@ command.add_command(pitch.command)
 command.add_command(vendor.command)
 for name in ("tops", "deep"):
     command.add_command(iex_command(name))
+command.add_command(pillar.command)
 command.add_command(text.fix)
 command.add_command(text.json)

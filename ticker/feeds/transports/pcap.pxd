@@ -7,6 +7,7 @@ from ticker.feeds.session cimport Session
 
 cdef enum:
     MOST_INTERFACES = 64
+    MOST_DESTINATIONS = 512        # lines of all channels
 
 # One datagram (or TCP segment) of a capture. `payload` lives until the next one is asked for.
 cdef struct Datagram:
@@ -26,6 +27,13 @@ cdef struct Interface:
     int64_t offset_ns
 
 
+# Where a line is sent to.
+cdef struct Destination:
+    uint8_t[16] address
+    uint16_t port
+    int line                       # a Line, and its channel above the lowest eight bits
+
+
 cdef class Capture:
     cdef object path
     cdef object file               # what refills the window, None: the window is all there is
@@ -38,8 +46,9 @@ cdef class Capture:
     cdef Interface[MOST_INTERFACES] interfaces
     cdef uint32_t interface_count
     cdef int line_count
-    cdef uint8_t[2][16] line_addresses
-    cdef uint16_t[2] line_ports
+    cdef int newest_line           # the one that the last datagram was sent to
+    cdef Destination[MOST_DESTINATIONS] lines
+    cdef bint by_destination       # every new one is another channel
     cdef bint with_tcp
     cdef Datagram datagram
     cdef readonly uint64_t packets     # in the file
@@ -75,3 +84,5 @@ cdef class Capture:
     cdef bint _ip6(self, const uint8_t* data, size_t length) noexcept nogil
     cdef bint _transport(self, const uint8_t* data, size_t length) noexcept nogil
     cdef bint _find_line(self) noexcept nogil
+    cdef bint _is_at(self, const Destination* line) noexcept nogil
+    cdef bint _new_channel(self) noexcept nogil

@@ -3,11 +3,16 @@ from pathlib import Path
 
 from ticker.feeds.session import Session
 
-def blocks(path: Path) -> Capture: ...
+def blocks(path: Path, channels: Sequence[Sequence[str]] = ()) -> Capture: ...
 
 class Capture:
     def __init__(
-        self, path: Path, lines: Sequence[str] = (), *, with_tcp: bool = False
+        self,
+        path: Path,
+        lines: Sequence[str] = (),
+        *,
+        with_tcp: bool = False,
+        channels: Sequence[Sequence[str]] = (),
     ) -> None: ...
     def __iter__(self) -> Iterator[tuple[bytes, int, int]]: ...
     def close(self) -> None: ...

@@ -17,7 +17,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from ticker.feeds.checks cimport check
 from ticker.feeds.endian cimport be16, be32
 from ticker.feeds.market cimport Market
-from ticker.feeds.session cimport Session
+from ticker.feeds.session cimport CHANNEL_SHIFT, MOST_CHANNEL, Session
 
 import gzip
 import ipaddress
@@ -85,10 +85,10 @@ WINDOW = 4 << 20
 """Bytes of a gzip file that are decompressed at once."""
 
 
-def blocks(path: Path) -> Capture:
+def blocks(path: Path, channels: Sequence[Sequence[str]] = ()) -> Capture:
     """The datagrams of a capture, all as line A's: (payload, capture time, line) of each, or
-    all at once by `replay`."""
-    return Capture(path)
+    all at once by `replay`. With `channels`, "address:port" of each one's lines: only theirs."""
+    return Capture(path, channels=channels)
 
 
 cdef class Capture:
@@ -97,6 +97,7 @@ cdef class Capture:
     Args:
         lines: "address:port" of line A and B; other destinations are skipped. Without any, all
             datagrams are line A's.
+        channels: the lines of each channel, for a feed that has several.
         with_tcp: hand out the payloads of TCP segments too, as they were captured.
 
     Raises:
@@ -104,23 +105,37 @@ cdef class Capture:
     """
 
     def __init__(
-        self, path: Path, lines: Sequence[str] = (), *, with_tcp: bool = False
+        self, path: Path, lines: Sequence[str] = (), *, with_tcp: bool = False,
+        channels: Sequence[Sequence[str]] = (),
     ) -> None:
         self.path = path
         self.with_tcp = with_tcp
         self.error = ""
-        for line in lines:
-            host, _, port = line.rpartition(":")
-            address = ipaddress.ip_address(host.strip("[]")).packed
-            full = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
-            memcpy(&self.line_addresses[self.line_count][0], <const char*>full, 16)
-            self.line_ports[self.line_count] = int(port)
-            self.line_count += 1
+        for channel, pair in enumerate([lines] if lines else channels):
+            if len(pair) > 2 or channel > MOST_CHANNEL:
+                raise FeedError(
+                    f"{path}: channel {channel} has {len(pair)} lines; name one or two, of at most "
+                    f"{MOST_CHANNEL + 1} channels"
+                )
+            for line, address in enumerate(pair):
+                self._add_line(address, line | channel << CHANNEL_SHIFT)
         try:
             self._open()
         except (OSError, EOFError, zlib.error) as error:
             raise FeedError(f"{path}: cannot be read ({error}); is it whole?") from None
         self._read_head()
+
+    def _add_line(self, text: str, line: int) -> None:
+        host, _, port = text.rpartition(":")
+        try:
+            address = ipaddress.ip_address(host.strip("[]")).packed
+            self.lines[self.line_count].port = int(port)
+        except (ValueError, OverflowError):
+            raise FeedError(f"{text!r}: no address and port, like 224.0.59.76:11076") from None
+        full = address if len(address) == 16 else bytes(10) + b"\xff\xff" + address
+        memcpy(&self.lines[self.line_count].address[0], <const char*>full, 16)
+        self.lines[self.line_count].line = line
+        self.line_count += 1
 
     def _open(self) -> None:
         with self.path.open("rb") as file:
@@ -182,11 +197,16 @@ cdef class Capture:
         """All datagrams into a session, at full speed, published after each that brought
         something; then the end of the session's data. Returns the datagrams.
 
-        The time of everything is the time of capture.
+        The time of everything is the time of capture. A session whose channels differ by where
+        their packets are sent to (`channels_by_destination`) is told of each destination as a
+        channel, unless `channels` says which are.
         """
         cdef Market market = session.protocol.market
         cdef uint64_t before = self.datagrams
         cdef uint64_t sequence
+        self.by_destination = not self.line_count and getattr(
+            session, "channels_by_destination", False
+        )
         with nogil:
             while self.next():
                 sequence = session.next_expected_sequence
@@ -495,12 +515,34 @@ cdef class Capture:
     cdef bint _find_line(self) noexcept nogil:
         cdef int i
         self.datagram.line = 0
-        for i in range(self.line_count):
-            if (self.line_ports[i] == self.datagram.destination_port and memcmp(
-                    &self.line_addresses[i][0], &self.datagram.destination[0], 16) == 0):
-                self.datagram.line = i
-                return True
-        return self.line_count == 0
+        if not self.line_count and not self.by_destination:
+            return True
+        if not self._is_at(&self.lines[self.newest_line]):
+            for i in range(self.line_count):
+                if self._is_at(&self.lines[i]):
+                    self.newest_line = i
+                    break
+            else:
+                if not self._new_channel():
+                    return False
+        self.datagram.line = self.lines[self.newest_line].line
+        return True
+
+    cdef bint _is_at(self, const Destination* line) noexcept nogil:
+        return (line.port == self.datagram.destination_port
+                and memcmp(&line.address[0], &self.datagram.destination[0], 16) == 0)
+
+    cdef bint _new_channel(self) noexcept nogil:
+        """Where the datagram was sent to is another channel's line A, if there may be one more."""
+        cdef Destination* line = &self.lines[self.line_count]
+        if not self.by_destination or self.line_count > MOST_CHANNEL:
+            return False
+        memcpy(&line.address[0], &self.datagram.destination[0], 16)
+        line.port = self.datagram.destination_port
+        line.line = self.line_count << CHANNEL_SHIFT
+        self.newest_line = self.line_count
+        self.line_count += 1
+        return True
 
 
 cdef uint64_t power_of(uint64_t base, unsigned power) noexcept nogil:

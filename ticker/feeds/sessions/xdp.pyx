@@ -1,0 +1,374 @@
+"""NYSE XDP (Pillar) channels: many streams of numbered messages, each on lines of its own.
+
+    packet header  0      2      3       4          8           12
+                   | size | flag | count | sequence | send s    | send ns | count x message
+
+Integers are little-endian; the size is of the whole packet. A message begins with its own size,
+which counts itself. Source: NYSE XDP Common 2.3c.
+
+Law: as in sequenced.pyx, for each channel. Nothing in a packet names its channel, only where it
+was sent to: the transport says it, in the bits of `line` above the lowest eight.
+
+The delivery flag says what a packet is: 1 heartbeat (its sequence is of the message to come),
+10 and 11 original messages, 12 a sequence reset, 13 and 15 retransmitted messages, 17 to 20 a
+refresh, 21 what cannot be retransmitted. A reset is alone in its packet and counts as message 1;
+its source time tells it from its copy on the other line, and what was sent before it from what
+follows. If all channels are quiet but this one, a new session begins; if not, only this channel
+does. Of a refresh only the symbol index mappings are taken: it is an image, and orders of an
+image among live ones would come twice.
+
+Nothing is asked for: how the request server is reached is not in the sources. What both lines
+lost is counted, and given up after `request_timeout_ns`; retransmissions that somebody else
+asked for are used where a line brings them.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport le16, le32
+from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.sequenced cimport Sequenced
+from ticker.feeds.session cimport (
+    CHANNEL_SHIFT,
+    LINE_A,
+    LINE_B,
+    LINE_RETRANSMISSION,
+    MOST_CHANNEL,
+    NEVER,
+    Session,
+)
+from ticker.shm.counters cimport (
+    FEED_BAD_PACKETS,
+    FEED_BYTES,
+    FEED_DUPLICATE_MESSAGES,
+    FEED_MESSAGES,
+    FEED_OTHER_SESSION_PACKETS,
+    FEED_PACKETS,
+    FEED_PACKETS_LINE_A,
+    FEED_PACKETS_LINE_B,
+    FEED_PACKETS_RETRANSMITTED,
+    count,
+)
+from ticker.shm.header cimport Mapping
+
+from dataclasses import replace
+
+from ticker.feeds.session import SessionOptions
+
+cdef enum:
+    HEADER = 16
+    MESSAGE_HEADER = 4
+    LEAD = 12                      # messages that the protocol hears of before they come
+    LEAST_BUFFER = 1 << 18         # bytes of each channel
+    # delivery flags
+    HEARTBEAT = 1
+    FAILOVER = 10
+    ORIGINAL = 11
+    RESET = 12
+    RETRANSMISSION = 13
+    RETRANSMISSION_PART = 15
+    REFRESH = 17
+    REFRESH_LAST = 20
+    # message types
+    SEQUENCE_RESET = 1
+    SYMBOL_INDEX_MAPPING = 3
+    SEQUENCE_RESET_BYTES = 14
+
+cdef int64_t SECOND = 1000000000
+
+
+cdef inline int64_t time_at(const uint8_t* at) noexcept nogil:
+    """Seconds and nanoseconds, in ns since the epoch."""
+    return le32(at) * SECOND + le32(at + 4)
+
+
+cdef class XdpChannel(Sequenced):
+    """One channel: its lines and its gaps."""
+
+    def __init__(self, Xdp feed not None, number: int) -> None:
+        super().__init__(feed.protocol, feed.mapping, feed.options)
+        self.owner = feed
+        self.header = HEADER
+        self.number = number
+
+    cdef void packet(
+        self, const uint8_t* data, size_t length, int line, int64_t now_ns
+    ) noexcept nogil:
+        """A packet of sequenced messages, or a heartbeat; its header lies inside it."""
+        cdef int64_t sent = time_at(data + 8)
+        self.arrived_ns = now_ns
+        if self.joined and sent < self.began_ns and line != LINE_RETRANSMISSION:
+            if not self.is_quiet(now_ns):
+                # Sent before the reset: the slower line's.
+                count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+                return
+            # Nothing came since: the time that it began at was wrong.
+            self.began_ns = sent
+        if not self.joined:
+            self.began_ns = sent
+        self._take(
+            self.session_words, data, length, le32(data + 4), data[3], False, line, now_ns
+        )
+
+    cdef void reset(
+        self, const uint8_t* data, size_t length, int line, int64_t now_ns
+    ) noexcept nogil:
+        """A Sequence Number Reset: 1 is the number of its only message."""
+        cdef uint64_t words[2]
+        cdef int64_t began
+        if (data[3] != 1 or length < HEADER + SEQUENCE_RESET_BYTES
+                or le16(data + HEADER) < SEQUENCE_RESET_BYTES
+                or not self._is_whole(data, length, 1) or le32(data + 4) != 1
+                or le16(data + HEADER + 2) != SEQUENCE_RESET):
+            count(self.counters, FEED_BAD_PACKETS, 1)
+            return
+        began = time_at(data + HEADER + 4)
+        words[0] = <uint64_t>began
+        words[1] = 0
+        self.arrived_ns = now_ns
+        if self.joined and began <= self.began_ns:
+            if began == self.began_ns:
+                count(self.counters, FEED_DUPLICATE_MESSAGES, 1)
+            else:
+                count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+            return
+        self.began_ns = began
+        self.told = True
+        if self.joined:
+            self._replace(words)
+        self._take(words, data, length, 1, 1, False, line, now_ns)
+        self.told = False
+
+    cdef bint is_quiet(self, int64_t now_ns) noexcept nogil:
+        return now_ns - self.last_packet_ns >= self.quiet_ns
+
+    cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
+        """All messages lie inside the packet."""
+        cdef size_t at = HEADER
+        cdef size_t size
+        cdef uint32_t i
+        check(length >= HEADER)
+        for i in range(blocks):
+            if length - at < MESSAGE_HEADER:
+                return False
+            size = le16(data + at)
+            if size < MESSAGE_HEADER or size > length - at:
+                return False
+            at += size
+        return True
+
+    cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
+        self.joined = True
+        self.joined_at = sequence
+        self.owner._joined()
+        self._begin(words, 1 if self.from_start else sequence)
+
+    cdef void _replace(self, const uint64_t* words) noexcept nogil:
+        """The channel counts from 1 again."""
+        self._begin(words, 1)
+        self.owner._began_again(self, self.arrived_ns)
+
+    cdef void leave(self) noexcept nogil:
+        """Whatever comes next joins anew."""
+        self.joined = False
+        self.gaps.clear()
+        self.buffer.clear()
+        self.known_end = self.next_expected_sequence
+        self._settle()
+
+    cdef void _deliver(
+        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
+    ) noexcept nogil:
+        """The messages from next_expected_sequence on; the packet is whole and reaches it."""
+        cdef const uint8_t* at = data + HEADER
+        cdef const uint8_t* ahead
+        cdef uint32_t i, left, announced
+        cdef size_t size
+        check(sequence <= self.next_expected_sequence < sequence + blocks)
+        self.protocol.unit = self.number
+        left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
+        for i in range(blocks - left):
+            at += le16(at)
+        ahead = at
+        announced = min(left, <uint32_t>LEAD)
+        for i in range(announced):
+            size = le16(ahead)
+            self.protocol.announce(ahead, size)
+            ahead += size
+        for i in range(left):
+            if announced < left:
+                size = le16(ahead)
+                self.protocol.announce(ahead, size)
+                ahead += size
+                announced += 1
+            size = le16(at)
+            self.protocol.message(at, size, receive_time)
+            at += size
+        self.next_expected_sequence += left
+        count(self.counters, FEED_MESSAGES, left)
+
+
+cdef class Xdp(Session):
+    """All channels of one feed. `next_expected_sequence` only counts packets that brought
+    something. A successor begins anew: the streams of several channels have no one number."""
+
+    channels_by_destination = True
+
+    def __init__(
+        self, Protocol protocol not None, Mapping mapping not None,
+        options: SessionOptions | None = None,
+    ) -> None:
+        super().__init__(protocol, mapping, options)
+        options = options or SessionOptions()
+        self.options = replace(
+            options, resume=None, rerequest=False,
+            buffer_bytes=max(options.buffer_bytes // 8, LEAST_BUFFER),
+        )
+        self.known = []
+        self.next_expected_sequence = 1
+
+    @property
+    def channel_numbers(self) -> list[int]:
+        """The channels that were heard of, in that order."""
+        return [self.numbers[i] for i in range(self.used)]
+
+    cdef void receive(
+        self, const uint8_t* data, size_t length, int line, int64_t receive_time
+    ) noexcept nogil:
+        cdef int channel = (line >> CHANNEL_SHIFT) & MOST_CHANNEL
+        cdef uint8_t flag
+        line &= (1 << CHANNEL_SHIFT) - 1
+        count(self.counters, FEED_PACKETS, 1)
+        count(self.counters, FEED_BYTES, length)
+        if line == LINE_A:
+            count(self.counters, FEED_PACKETS_LINE_A, 1)
+        elif line == LINE_B:
+            count(self.counters, FEED_PACKETS_LINE_B, 1)
+        else:
+            count(self.counters, FEED_PACKETS_RETRANSMITTED, 1)
+        if length < HEADER or not HEADER <= le16(data) <= length or not self._ready(channel):
+            count(self.counters, FEED_BAD_PACKETS, 1)
+            return
+        length = le16(data)
+        flag = data[2]
+        if flag == RETRANSMISSION or flag == RETRANSMISSION_PART:
+            line = LINE_RETRANSMISSION
+        if flag == RESET or line == LINE_RETRANSMISSION or FAILOVER <= flag <= ORIGINAL:
+            self._sequenced(data, length, channel, line, receive_time)
+        elif flag == HEARTBEAT:
+            if data[3]:
+                count(self.counters, FEED_BAD_PACKETS, 1)
+            else:
+                self._sequenced(data, length, channel, line, receive_time)
+        elif REFRESH <= flag <= REFRESH_LAST:
+            self._refresh(data, length, channel, receive_time)
+        else:
+            count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+
+    cdef void _sequenced(
+        self, const uint8_t* data, size_t length, int channel, int line, int64_t now_ns
+    ) noexcept nogil:
+        cdef uint64_t before = (<XdpChannel>self.channels[channel]).next_expected_sequence
+        cdef int64_t deadline = (<XdpChannel>self.channels[channel]).deadline
+        if data[2] == RESET:
+            (<XdpChannel>self.channels[channel]).reset(data, length, line, now_ns)
+        else:
+            (<XdpChannel>self.channels[channel]).packet(data, length, line, now_ns)
+        if (<XdpChannel>self.channels[channel]).next_expected_sequence != before:
+            self.next_expected_sequence += 1
+        if (line != LINE_RETRANSMISSION
+                and (<XdpChannel>self.channels[channel]).last_packet_ns == now_ns):
+            self.last_packet_ns = now_ns
+        if deadline != NEVER or (<XdpChannel>self.channels[channel]).deadline != NEVER:
+            self._settle()
+
+    cdef void _refresh(
+        self, const uint8_t* data, size_t length, int channel, int64_t now_ns
+    ) noexcept nogil:
+        cdef const uint8_t* at = data + HEADER
+        cdef uint32_t i
+        if not (<XdpChannel>self.channels[channel])._is_whole(data, length, data[3]):
+            count(self.counters, FEED_BAD_PACKETS, 1)
+            return
+        count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+        self.protocol.unit = channel
+        for i in range(data[3]):
+            if le16(at + 2) == SYMBOL_INDEX_MAPPING:
+                self.protocol.message(at, le16(at), now_ns)
+                self.next_expected_sequence += 1
+            at += le16(at)
+
+    cdef bint _ready(self, int channel) noexcept nogil:
+        """There is a stream for this channel."""
+        return self.channels[channel] != NULL or self._create(channel)
+
+    cdef bint _create(self, int channel) noexcept with gil:
+        try:
+            stream = XdpChannel(self, channel)
+        except MemoryError:
+            return False
+        self.known.append(stream)
+        self.channels[channel] = <void*>stream
+        self.numbers[self.used] = channel
+        self.used += 1
+        return True
+
+    cdef void _joined(self) noexcept nogil:
+        """The first channel was joined: a session begins for the protocol."""
+        if not self.started:
+            self.started = True
+            self.protocol.restart()
+
+    cdef void _began_again(self, XdpChannel stream, int64_t now_ns) noexcept nogil:
+        """A channel counts from 1: with all of them, or by itself."""
+        cdef int i, channel
+        for i in range(self.used):
+            channel = self.numbers[i]
+            if (channel != stream.number and (<XdpChannel>self.channels[channel]).joined
+                    and not (<XdpChannel>self.channels[channel]).is_quiet(now_ns)):
+                self._clear_channel(stream, now_ns)
+                return
+        self.protocol.restart()
+        for i in range(self.used):
+            if self.numbers[i] != stream.number:
+                (<XdpChannel>self.channels[self.numbers[i]]).leave()
+
+    cdef void _clear_channel(self, XdpChannel stream, int64_t now_ns) noexcept nogil:
+        """Tell the protocol what the reset, if it came, is about to tell it."""
+        cdef uint8_t[SEQUENCE_RESET_BYTES] message
+        if stream.told:
+            return
+        memset(message, 0, sizeof(message))
+        message[0] = sizeof(message)
+        message[2] = SEQUENCE_RESET
+        self.protocol.unit = stream.number
+        self.protocol.message(message, sizeof(message), now_ns)
+
+    cdef void _settle(self) noexcept nogil:
+        """The soonest deadline of all channels."""
+        cdef int i
+        cdef int64_t deadline = NEVER
+        for i in range(self.used):
+            deadline = min(deadline, (<XdpChannel>self.channels[self.numbers[i]]).deadline)
+        self.deadline = deadline
+
+    cdef void finish(self, int64_t now_ns) noexcept nogil:
+        cdef int i
+        for i in range(self.used):
+            (<XdpChannel>self.channels[self.numbers[i]]).finish(now_ns)
+        self.next_expected_sequence += 1
+        self._settle()
+
+    def data_to_send(self, now_ns: int) -> list[bytes]:
+        """Nothing; gaps that were waited for long enough are given up here."""
+        cdef XdpChannel stream
+        cdef uint64_t before
+        for stream in self.known:
+            if stream.deadline <= now_ns:
+                before = stream.next_expected_sequence
+                stream.data_to_send(now_ns)
+                if stream.next_expected_sequence != before:
+                    self.next_expected_sequence += 1
+        self._settle()
+        return []
