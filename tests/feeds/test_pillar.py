@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.feeds.xdp_messages import DAY, E9, message, say
 from ticker.feeds.protocols.pillar import MESSAGE_LENGTHS, Pillar
 
-ROW_LISTED = 16
+ROW_LISTED = 8
 U = 100_000
 """1e-9 units in one of a price with four decimals."""
 
@@ -31,8 +31,9 @@ def test_knows_every_type_of_the_specification() -> None:
 
 def test_the_test_speaks_it_too() -> None:
     spoken = [
-        say.reset(), say.reference(), say.mapping(), say.clear(), say.status("4"), say.add(1, "B", 1, 1),
-        say.modify(1, 1, 1), say.delete(1), say.execute(1, 1, 1, 1), say.replace(1, 2, 1, 1),
+        say.reset(), say.reference(), say.mapping(), say.clear(), say.status("4"),
+        say.add(1, "B", 1, 1), say.modify(1, 1, 1), say.delete(1), say.execute(1, 1, 1, 1),
+        say.replace(1, 2, 1, 1),
         say.refreshed(1), say.cross(1, 1, 1), say.cancel(1), say.correct_cross(1, 1), say.retail(),
         say.summary(),
     ]  # fmt: skip
@@ -134,7 +135,9 @@ def test_any_bytes_are_taken_or_counted(make_feed: Any, blobs: list[bytes]) -> N
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(MESSAGE_LENGTHS)), st.binary(max_size=80))))
-def test_any_fields_of_known_types_are_taken(make_feed: Any, parts: list[tuple[int, bytes]]) -> None:
+def test_any_fields_of_known_types_are_taken(
+    make_feed: Any, parts: list[tuple[int, bytes]]
+) -> None:
     feed = make_feed(protocol=Pillar)
     feed.send(say.mapping(0, b"ZERO"))
     for kind, blob in parts:

@@ -61,9 +61,7 @@ class Speak:
     def clear(self, index: int = 7) -> bytes:
         return message(32, "IIII", DAY, 5, index, 1)
 
-    def status(
-        self, status: str, halt: str = "~", market: str = "O", index: int = 7
-    ) -> bytes:
+    def status(self, status: str, halt: str = "~", market: str = "O", index: int = 7) -> bytes:
         return message(
             34, "IIIIccIIIcIIccc", DAY, 5, index, 1, status.encode(), halt.encode(), 0, 0, 0,
             b" ", 0, 0, b"~", market.encode(), b"\0",
@@ -106,9 +104,7 @@ class Speak:
         self, size: int, price: int, trade: int, printed: int = 1,
         conditions: bytes = b"@   ", index: int = 7, ns: int = 5,
     ) -> bytes:  # fmt: skip
-        return message(
-            110, "IIIIIIB4s", ns, index, 1, trade, price, size, printed, conditions
-        )
+        return message(110, "IIIIIIB4s", ns, index, 1, trade, price, size, printed, conditions)
 
     def cross(self, size: int, price: int, cross: int, kind: str = "O", index: int = 7) -> bytes:
         return message(111, "IIIIIIc", 5, index, 1, cross, price, size, kind.encode())

@@ -18,6 +18,7 @@ from ticker.feeds.session import Session, SessionOptions
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 from ticker.feeds.sessions.iextp import IexTp
 from ticker.feeds.sessions.moldudp64 import MoldUDP64
+from ticker.feeds.sessions.xdp import Xdp
 from ticker.feeds.transports.pcap import Capture
 
 WAITS = (0, 0, 0, 1, 30, 200, 4_000, -1_000)
@@ -99,6 +100,30 @@ def unit(sequence: int, messages: list[bytes]) -> bytes:
     return struct.pack("<HBBI", 8 + len(blocks), len(messages), 1, sequence) + blocks
 
 
+def xdp(sequence: int, messages: list[bytes]) -> bytes:
+    """An XDP packet (NYSE XDP Common 2.3c)."""
+    blocks = b"".join(messages)
+    flag = 11 if messages else 1
+    return (
+        struct.pack(
+            "<HBBIII", 16 + len(blocks), flag, len(messages), sequence, 1_640_995_200, sequence
+        )
+        + blocks
+    )
+
+
+def _nyse() -> list[bytes]:
+    """And a reset, a retransmission, a refresh."""
+    whole = wrapped("pillar", xdp)
+    reset = b"\x1e\x00\x0c\x01" + struct.pack("<III", 1, 1_640_995_201, 0)
+    reset += struct.pack("<HHIIBB", 14, 1, 1_640_995_201, 0, 1, 1)
+    flagged = [
+        script([(0, reset), (1, reset)]) + seed.replace(b"\x0b\x03", flag + b"\x03", 1)
+        for seed, flag in zip(whole, (b"\x0d", b"\x11", b"\x0a") * 3, strict=False)
+    ]
+    return [*whole, *flagged, *captured("frames/nyse/*/*.pcap")]
+
+
 def wrapped(protocol: str, frame: Callable[[int, list[bytes]], bytes]) -> list[bytes]:
     """The samples of a protocol as scripts: in packets of three, with a gap and its repair,
     the other line behind, a heartbeat."""
@@ -170,6 +195,7 @@ TARGETS = [
         lambda: Receiver("deep", IexTp),
         lambda: [*wrapped("deep", partial(iex, 0x8004)), *captured("iex/DEEP10.s01.pcap.gz")],
     ),
+    _target("xdp", "sessions.xdp", lambda: Receiver("pillar", Xdp), _nyse),
     _target("cboe_unit", "sessions.cboe_unit", lambda: Units(0), _cboe),
     _target("cboe_unit-image", "sessions.cboe_unit", lambda: Units(50 * MS), _cboe),
 ]  # fmt: skip
