@@ -25,6 +25,7 @@ from ticker.feeds.simulate.itch import ItchMarket
 from ticker.feeds.worker import FeedContext, FeedWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
+from ticker.shm.liveness import Conditions
 from ticker.shm.segment import Geometry, create_feed, create_gateway, private_feed, remove
 from ticker.shm.table import PriceTable
 
@@ -397,3 +398,47 @@ def test_rings_the_gateways_doorbells(venue: Venue, serve: Callable[..., Served]
     finally:
         os.close(eventfd)
         remove(door)
+
+
+@pytest.mark.slow
+def test_silence_shows_within_three_heartbeats(venue: Venue, serve: Callable[..., Served]) -> None:
+    """Measured as a reader sees it that looks twice a second, as gateways do."""
+    feed = serve(heartbeat=1.0)
+    feed.start()
+    venue.send(100)
+    conditions = Conditions([feed.mapping])
+    wait_for(lambda: feed.heartbeat.state == "live", venue.announce)
+    conditions.look(time.time_ns())
+    assert conditions.state(0) == "live"
+    last = feed.heartbeat.last_message_ns
+    seen = 0
+    while not seen:
+        time.sleep(0.5)
+        now = time.time_ns()
+        conditions.look(now)
+        assert now - last < 20e9, "it is never noticed"
+        seen = now if conditions.state(0) == "stale" else 0
+    assert 2.5e9 <= seen - last <= 3.1e9, "three heartbeats, and 0.1 s for a busy machine"
+    wait_for(lambda: feed.heartbeat.state == "stale")
+    wait_for(lambda: feed.heartbeat.state == "live", venue.announce)
+    conditions.look(time.time_ns())
+    assert conditions.state(0) == "live"
+
+
+@pytest.mark.slow
+def test_a_killed_worker_shows_as_silence_does(venue: Venue, serve: Callable[..., Served]) -> None:
+    feed = serve(heartbeat=0.4)
+    feed.start()
+    venue.send(100)
+    wait_for(lambda: feed.heartbeat.state == "live", venue.announce)
+    conditions = Conditions([feed.mapping])
+    feed.end(signal.SIGKILL)
+    last = feed.heartbeat.last_message_ns
+
+    def stale() -> bool:
+        conditions.look(time.time_ns())
+        return conditions.state(0) == "stale"
+
+    wait_for(stale)
+    assert feed.heartbeat.state == "live", "it could say nothing any more"
+    assert time.time_ns() - last <= 1.2e9
