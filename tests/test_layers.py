@@ -42,6 +42,7 @@ PURE = re.compile(
     r"|directory|reorder|sequenced|unit_stream|cboe_frames|cboe_dialogue|publisher|checks|endian"
     r"|pages|day|iex|conditions|symbology|venue_state|scalars|mapping|transports\.dialogue)"
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
+    r"|feeds\.fix_(initiator|stream|fields|message|dictionary|requests)"
     r"|gateway\.(board|liveness|consolidate|frames|handshake|hub|encode|commands|dialect)"
     r"|gateway\.(auth|access|proxy|addresses)"
     r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting))(\..*)?"

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from ticker.feeds.fix_initiator import FixOptions
 from ticker.feeds.fix_requests import Subscription
 from ticker.feeds.fix_store import SequenceStore
 from ticker.feeds.fix_worker import FixConnection
 from ticker.feeds.pipeline import build
-from ticker.feeds.sessions.fix import Fix, FixOptions
+from ticker.feeds.sessions.fix import Fix
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable

@@ -23,10 +23,11 @@ from ticker.feeds.fix_dictionary import (
     Dictionary,
     rule,
 )
+from ticker.feeds.fix_initiator import FixOptions
 from ticker.feeds.fix_message import Message, parse
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.session import DEADLINE_NEVER
-from ticker.feeds.sessions.fix import Fix, FixOptions
+from ticker.feeds.sessions.fix import Fix
 from ticker.shm.segment import Geometry, private_feed
 
 SECOND = 1_000_000_000

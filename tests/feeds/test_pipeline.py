@@ -35,7 +35,7 @@ def test_a_protocol_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "hollow.py").write_text("from ticker.feeds.protocol import Protocol\n")
     monkeypatch.setattr(protocols, "__path__", [*protocols.__path__, str(tmp_path)])
     assert pipeline.load_protocol("sundial").__name__ == "Sundial"
-    with pytest.raises(FeedError, match="hollow: defines no Protocol"):
+    with pytest.raises(FeedError, match=r"hollow(\.py)?: defines no Protocol"):
         pipeline.load_protocol("hollow")
 
 

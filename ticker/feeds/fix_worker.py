@@ -26,11 +26,12 @@ from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, FixConfig, parse_address, session_date
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
+from ticker.feeds.fix_initiator import FixOptions, Phase
 from ticker.feeds.fix_requests import Subscription
 from ticker.feeds.fix_store import SequenceStore
 from ticker.feeds.pipeline import build
 from ticker.feeds.session import DEADLINE_NEVER
-from ticker.feeds.sessions.fix import Fix, FixOptions, Phase
+from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context, refusal
 from ticker.feeds.worker import FeedContext, ringer_of, set_patience, silence_ns
 from ticker.shm import counters

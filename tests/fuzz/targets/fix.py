@@ -16,10 +16,11 @@ from tests.fuzz.target import Target
 from ticker.errors import DecodeError
 from ticker.feeds.fix_dictionary import Dictionary
 from ticker.feeds.fix_fields import decimal, fields, frame, timestamp
+from ticker.feeds.fix_initiator import FixOptions, Phase
 from ticker.feeds.fix_message import Message, encode, parse, utc_timestamp
 from ticker.feeds.fix_requests import Subscription
 from ticker.feeds.protocols.fix import FixMarketData
-from ticker.feeds.sessions.fix import Fix, FixOptions, Phase
+from ticker.feeds.sessions.fix import Fix
 
 SENT = utc_timestamp(START)
 ENTRIES = (
