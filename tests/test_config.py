@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.config import SHIPPED, Config, load, modules, parse, parse_address, session_date
+from ticker.config.filter import FilterConfig, hours_ns
 from ticker.errors import ConfigError
 
 FEED = """
@@ -54,6 +55,7 @@ def test_shipped_configuration_is_right_and_says_the_defaults() -> None:
     # what the file spells out is what leaving it out would mean
     assert config.server == Config().server
     assert config.gateway == Config().gateway
+    assert config.feeds[0].filter == FilterConfig()
     assert config.feeds[0].simulator is not None
 
 
@@ -215,3 +217,43 @@ def test_check_command(tmp_path: Path) -> None:
 
 def test_a_feed_without_a_session_takes_its_protocols_own() -> None:
     assert parse(FEED.replace('session = "moldudp64"', "")).feeds[0].session is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("bands = 0.1", "feeds[0].filter.bands: unknown key, did you mean band?"),
+        ("band = -0.1", "feeds[0].filter.band: expected `float` >= 0.0"),
+        ("hold = 0", "feeds[0].filter.hold: expected `float` > 0.0"),
+        ("older = 1", "feeds[0].filter.older: expected `bool`, got `int`"),
+        ('odd_lots = "none"', "feeds[0].filter.odd_lots: invalid enum value 'none'"),
+        ("band_most = 0.05", "feeds[0].filter.band_most: 0.05 is less than band, 0.1"),
+        ('band_floor = "a cent"', "feeds[0].filter.band_floor: 'a cent' is no price, like 0.05"),
+        ('band_floor = "-1"', "feeds[0].filter.band_floor: below 0; take 0 or more"),
+        ("bad_prices = false", "feeds[0].filter.bad_prices: without it band must be 0"),
+        ('session_hours = ["09:30"]', "feeds[0].filter.session_hours: one hour alone; take two"),
+        (
+            'session_hours = ["16:00", "09:30"]',
+            "feeds[0].filter.session_hours: 16:00 is not before 09:30",
+        ),
+        (
+            'price_hours = ["9:30", "16:00"]',
+            "feeds[0].filter.price_hours: '9:30' is no time of day, like 09:30",
+        ),
+        (
+            'price_hours = ["09:30", "24:01"]',
+            "feeds[0].filter.price_hours: '24:01' is no time of day, like 09:30",
+        ),
+    ],
+)
+def test_a_filter_that_cannot_be(line: str, message: str) -> None:
+    assert refusal(f"{FEED}[feeds.filter]\n{line}").startswith(message)
+
+
+def test_a_filter_whose_rules_are_off() -> None:
+    config = parse(
+        f"{FEED}[feeds.filter]\nband = 0\nbad_prices = false\nband_most = 0\n"
+        'price_hours = ["00:00", "24:00"]\n'
+    )
+    assert hours_ns(config.feeds[0].filter.price_hours) == (0, 86_400 * 10**9)
+    assert hours_ns(config.feeds[0].filter.session_hours) is None

@@ -37,7 +37,7 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
 # they are edges: transports, workers, front, a connection, which sends, and what speaks HTTP.)
 PURE = re.compile(
     r"ticker\.(units|errors"
-    r"|shm\.(layout|table|ring|header|counters|liveness)"
+    r"|shm\.(layout|table|ring|header|counters|liveness|rejects)"
     r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
     r"|directory|reorder|sequenced|unit_stream|cboe_frames|cboe_dialogue|publisher|checks|endian"
     r"|pages|day|iex|conditions|symbology|venue_state|scalars|mapping|transports\.dialogue)"

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ticker.cli import main
+from ticker.shm.rejects import RULES
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_json(capture: Path) -> None:
         "status": "unknown",
     }
     assert (report["messages"], report["packets"], report["gaps"]) == (7, 0, 0)
-    assert report["rejected"] == {"duplicate": 1, "bad_price": 0, "bad_size": 0, "older": 0}
+    assert report["rejected"] == dict.fromkeys(RULES, 0) | {"duplicate": 1}
     assert report["seconds"] > 0
     assert report["messages_per_second"] > 0
 
@@ -100,7 +101,7 @@ def test_table(capture: Path) -> None:
         "trading",
     ]
     assert lines[4] == "7 messages, 0 packets, 0 gaps"
-    assert lines[5] == "rejected: 1 duplicate, 0 bad_price, 0 bad_size, 0 older"
+    assert lines[5] == "rejected: 1 duplicate"
 
 
 def test_gzip_is_the_same(capture: Path, tmp_path: Path) -> None:

@@ -10,12 +10,15 @@ from ticker.errors import SegmentError
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping, segment_size
 
 BODY = 4096 + 8 * 512 * 8
+REJECTS = 9 * (64 + 128 * 96)
 
 
 def test_sizes() -> None:
     assert segment_size(KIND_GATEWAY) == BODY
-    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 448 + 64 + 2 * 64
-    assert segment_size(KIND_FEED, 16_384, 4, 65_536) == BODY + 16_384 * 448 + 4 * 65_537 * 64
+    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 448 + 64 + 2 * 64 + REJECTS
+    assert segment_size(KIND_FEED, 16_384, 4, 65_536) == (
+        BODY + 16_384 * 448 + 4 * 65_537 * 64 + REJECTS
+    )
 
 
 def test_tables_and_rings_start_on_cache_lines() -> None:

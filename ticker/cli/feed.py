@@ -123,7 +123,7 @@ def _listen_to_datagrams(
     day = session_date(config, session_day(now_ns(), config.timezone))
     pipeline = build(
         segment, config.protocol, config.session, day, venue=config.venue,
-        currency=config.currency, timezone=config.timezone,
+        currency=config.currency, timezone=config.timezone, rules=config.filter,
     )  # fmt: skip
     end = now_ns() + int(seconds * SECOND)
     try:
@@ -203,8 +203,8 @@ def _summary(pipeline: Pipeline, shown: int, hidden: int) -> Iterator[str]:
 def _newest(pipeline: Pipeline) -> Iterator[str]:
     """The filter's rejects: how many of each reason, and the newest."""
     rejects = pipeline.market.rejects()
-    for reason in dict.fromkeys(each.reason for each in rejects):
-        of = [each for each in rejects if each.reason == reason]
+    for rule in dict.fromkeys(each.rule for each in rejects):
+        of = [each for each in rejects if each.rule == rule]
         price = units.format_price(of[-1].price)
         when = units.format_timestamp(of[-1].exchange_time)
-        yield f"rejected: {len(of)} {reason}, like {of[-1].symbol} {price} of {when}"
+        yield f"rejected: {len(of)} {rule}, like {of[-1].symbol} {price} of {when}"

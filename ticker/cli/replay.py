@@ -13,7 +13,6 @@ import msgspec
 from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
-from ticker.feeds.filter import REASONS
 from ticker.feeds.jsontexts import JsonTexts
 from ticker.feeds.mapping import load_mapping
 from ticker.feeds.pipeline import (
@@ -27,6 +26,7 @@ from ticker.feeds.pipeline import (
 )
 from ticker.feeds.transports import pcap
 from ticker.shm.counters import Counters
+from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 
@@ -137,7 +137,7 @@ def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
         "messages": messages,
         "packets": counts["packets"],
         "gaps": counts["gaps"],
-        "rejected": {reason: counts[f"rejected_{reason}"] for reason in REASONS},
+        "rejected": {reason: counts[f"rejected_{reason}"] for reason in RULES},
         "seconds": round(seconds, 6),
         "cpu_seconds": round(cpu, 6),
         "messages_per_second": round(messages / seconds) if seconds else 0,
@@ -171,11 +171,11 @@ def _table(report: dict[str, Any]) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     ]
-    rejected = ", ".join(f"{count} {reason}" for reason, count in report["rejected"].items())
+    rejected = ", ".join(f"{count} {rule}" for rule, count in report["rejected"].items() if count)
     text += [
         "",
         f"{report['messages']} messages, {report['packets']} packets, {report['gaps']} gaps",
-        f"rejected: {rejected}",
+        f"rejected: {rejected or 'none'}",
         f"{report['seconds']:.3f} s, {report['messages_per_second']} messages/s",
     ]
     return "\n".join(text)

@@ -29,6 +29,7 @@ from ticker.config.access import (
     access_problems,
 )
 from ticker.config.calendar import calendar_problems
+from ticker.config.filter import FilterConfig, filter_problems
 from ticker.config.pitch import PitchConfig, pitch_problems
 from ticker.config.section import Count, Name, Port, ProtocolName, Seconds, Section, Text
 from ticker.errors import ConfigError
@@ -144,6 +145,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     simulator: SimulatorConfig | None = None
     fix: FixConfig | None = None
     pitch: PitchConfig | None = None
+    filter: FilterConfig = FilterConfig()
 
 
 class DirectoryConfig(Section, frozen=True, kw_only=True):
@@ -284,6 +286,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
     (FeedConfig, "pitch"): PitchConfig,
+    (FeedConfig, "filter"): FilterConfig,
 }
 
 
@@ -327,6 +330,7 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
         yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
     yield from _fix_problems(feed)
     yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch)
+    yield from filter_problems(feed.filter)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
     if not _is_timezone(feed.timezone):

@@ -67,6 +67,9 @@ class Calls:
         time: int,
         received: int,
     ) -> None: ...
+    def refuse_unknown(
+        self, symbol: str, price: int, size: int, match: int, time: int, received: int
+    ) -> None: ...
     def break_trade(self, instrument: int, match: int, time: int) -> None: ...
     def correct_trade(
         self, instrument: int, match: int, price: int, size: int, time: int

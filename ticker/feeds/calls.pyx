@@ -134,6 +134,12 @@ cdef class Calls:
     ) -> None:
         self.market.trade(self._row(instrument), price, size, match, flags, time, received)
 
+    def refuse_unknown(
+        self, symbol: str, price: int, size: int, match: int, time: int, received: int
+    ) -> None:
+        cdef bytes text = symbol.encode("ascii", "replace")
+        self.market.refuse_unknown(text, len(text), price, size, match, time, received)
+
     def break_trade(self, instrument: int, match: int, time: int) -> None:
         self.market.break_trade(
             -1 if instrument < 0 else self._row(instrument), match, time

@@ -162,6 +162,7 @@ class FixFeed:
             currency=config.currency,
             timezone=config.timezone,
             symbology=config.symbology,
+            rules=config.filter,
             ringer=ringer,
             size_exponent=self.fix.size_decimals,
             session_options=session_options(self.fix, self.store),

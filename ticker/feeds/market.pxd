@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.book cimport Book
 from ticker.feeds.directory cimport Directory
-from ticker.feeds.filter cimport Filter
+from ticker.feeds.filter cimport Filter, Held
 from ticker.feeds.publisher cimport Entry, Publisher
 from ticker.feeds.trades cimport (
     TRADE_COUNTS_VOLUME,
@@ -59,7 +59,12 @@ cdef class Market:
     cdef public int64_t midnight # that the session's day counts from, ns since the epoch
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
-    cdef uint32_t price_marks    # marks of conditions (trades.pxd) that keep no price from counting
+    # Which trades set prices: marks (trades.pxd) that keep none from it, sizes, times of day.
+    cdef uint32_t price_marks
+    cdef uint64_t odd_lot_below
+    cdef int64_t priced_from     # ns after midnight
+    cdef int64_t priced_until
+    cdef bint selective          # sizes or times of day matter
     cdef int32_t[ANNOUNCED] announced
     cdef uint64_t announcements
 
@@ -126,6 +131,11 @@ cdef class Market:
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
     ) noexcept nogil
+    # One of what the feed knows no instrument for; `symbol` as far as it says it.
+    cdef void refuse_unknown(
+        self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
+        int64_t time, int64_t received,
+    ) noexcept nogil
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
@@ -144,10 +154,18 @@ cdef class Market:
     cdef int64_t _new_row(
         self, uint64_t key, const char* symbol, size_t length, const char* venue
     ) noexcept nogil
+    cdef int _select(self, object rules) except -1
     cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
     cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
     cdef void _refresh_quote(self, uint32_t row) noexcept nogil
-    cdef uint32_t _eligible(self, uint32_t flags) noexcept nogil
+    cdef uint32_t _eligible(
+        self, uint32_t flags, uint64_t size, int64_t time
+    ) noexcept nogil
+    cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil
+    cdef bint _correct_held(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+    ) noexcept nogil
+    cdef void _count_held(self, uint32_t row) noexcept nogil
     cdef void _count_trade(
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,

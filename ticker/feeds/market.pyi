@@ -1,15 +1,7 @@
-from typing import NamedTuple
-
+from ticker.config.filter import FilterConfig
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
-
-class Reject(NamedTuple):
-    reason: str
-    symbol: str
-    price: int
-    size: int
-    exchange_time: int
-    receive_time: int
+from ticker.shm.rejects import RejectView
 
 class Market:
     def __init__(
@@ -25,6 +17,7 @@ class Market:
         order_limit: int = 67108864,
         size_exponent: int = 0,
         symbology: str = "none",
+        rules: FilterConfig = ...,
     ) -> None: ...
     @property
     def raw(self) -> bool: ...
@@ -41,4 +34,4 @@ class Market:
     def publish(self, now_ns: int) -> None: ...
     def forget_orders(self) -> None: ...
     def depth(self, symbol: str, side: int) -> list[tuple[int, int]]: ...
-    def rejects(self) -> list[Reject]: ...
+    def rejects(self) -> list[RejectView]: ...

@@ -5,7 +5,7 @@ here from messages, in private memory, and copied out whole. Nothing is read bac
 when a segment is taken over (`adopt_rows`).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset, strcmp
 
@@ -21,6 +21,7 @@ from ticker.feeds.book cimport (
 )
 from ticker.feeds.checks cimport check
 from ticker.feeds.directory cimport ROW_REFUSED, row_of
+from ticker.feeds.filter cimport ACCEPTED, CONFIRMS, CONFIRMS_ONLY
 from ticker.feeds.pages cimport prefetch, prefetch_to_write
 from ticker.feeds.publisher cimport (
     DIRTY_BOOK,
@@ -63,27 +64,16 @@ from ticker.shm.layout cimport (
     Values,
 )
 
-from typing import NamedTuple
-
 from ticker.errors import FeedError
-from ticker.feeds.filter import REASONS
+from ticker.config.filter import hours_ns
+from ticker.feeds.filter import PLAIN
+from ticker.shm.rejects import RULES, RejectReader, RejectView
 from ticker.feeds.symbology import SYMBOLOGIES, canonical, is_test_issue
 
 cdef enum:
     # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
     SIZE_BITS = 37
     ORDER_LIMIT_BITS = 26
-
-
-class Reject(NamedTuple):
-    """A trade that the filter refused; price in 1e-9 units, times in ns since the epoch."""
-
-    reason: str
-    symbol: str
-    price: int
-    size: int
-    exchange_time: int
-    receive_time: int
 
 
 cdef class Market:
@@ -97,13 +87,14 @@ cdef class Market:
         trade_log: trades kept for breaks, a power of two.
         order_limit: displayed orders at most, over all instruments.
         symbology: how the feed writes symbols (symbology.py).
+        rules: a FilterConfig; by default the rules that need no clock and no band.
     """
 
     def __cinit__(
         self, Mapping mapping not None, *, venue: str = "", currency: str = "USD",
         DoorbellRinger ringer = None, bint raw = False, max_price: int = 200_000_000_000_000,
         trade_log: int = 1 << 20, order_limit: int = 1 << ORDER_LIMIT_BITS,
-        size_exponent: int = 0, symbology: str = "none",
+        size_exponent: int = 0, symbology: str = "none", rules: object = PLAIN,
     ) -> None:
         if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
             raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
@@ -113,7 +104,7 @@ cdef class Market:
         self.directory = Directory(self.publisher.table)
         instruments = mapping.row_capacity
         self.book = Book(instruments, order_limit)
-        self.filter = Filter(mapping, instruments, max_price)
+        self.filter = Filter(mapping, instruments, max_price, rules)
         self.trades = TradeLog(instruments, trade_log)
         self.venue = VenueState(mapping)
         self.venue_text = venue.encode("ascii")
@@ -126,7 +117,18 @@ cdef class Market:
             raise FeedError(f"symbology {symbology!r}: one of {', '.join(SYMBOLOGIES)}")
         self.symbology = symbology
         self.renames = symbology != "none"
+        self._select(rules)
         memset(self.announced, 0xFF, sizeof(self.announced))
+
+    cdef int _select(self, object rules) except -1:
+        """Which trades set prices, by the feed's configuration."""
+        hours = hours_ns(rules.price_hours)
+        self.price_marks = TRADE_ODD_LOT if rules.odd_lots == "count" else 0
+        self.price_marks |= TRADE_EXTENDED if rules.extended_hours == "count" else 0
+        self.odd_lot_below = rules.odd_lot_below * 10 ** self.size_exponent
+        self.priced_from, self.priced_until = hours or (INT64_MIN, INT64_MAX)
+        self.selective = self.odd_lot_below > 0 or hours is not None
+        return 0
 
     def __dealloc__(self) -> None:
         free(self.carried)
@@ -408,6 +410,7 @@ cdef class Market:
         int64_t time, int64_t received,
     ) noexcept nogil:
         cdef Values* values = &self.publisher.entries[instrument].values
+        cdef int verdict
         check(0 <= instrument < <int32_t>self.publisher.table.used)
         if not flags:
             return
@@ -416,24 +419,52 @@ cdef class Market:
                 <uint32_t>instrument, price, size, match, TRADE_REGULAR, time, received
             )
             return
-        if flags != TRADE_REGULAR:
-            flags = self._eligible(flags)
+        if flags != TRADE_REGULAR or self.selective:
+            flags = self._eligible(flags, size, time)
             if not flags & TRADE_REGULAR:
                 count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
                 return
-        if self.filter.accept(
-            <uint32_t>instrument, values, price, size, match, flags, time, received
-        ):
+        verdict = self.filter.judge(
+            <uint32_t>instrument, values, self.midnight, price, size, match, flags, time,
+            received,
+        )
+        if verdict == CONFIRMS or verdict == CONFIRMS_ONLY:
+            self._count_held(<uint32_t>instrument)
+        if verdict == ACCEPTED or verdict == CONFIRMS:
             self._count_trade(
                 <uint32_t>instrument, price, size, match, flags, time, received
             )
 
-    cdef uint32_t _eligible(self, uint32_t flags) noexcept nogil:
+    cdef uint32_t _eligible(
+        self, uint32_t flags, uint64_t size, int64_t time
+    ) noexcept nogil:
         """What is left of a trade's flags by the feed's configuration. Odd lots and trades of
         extended hours count for volume only, unless it says otherwise."""
-        if flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks:
+        cdef uint32_t marks = flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks
+        if self.selective and not (
+            size >= self.odd_lot_below
+            and self.priced_from <= time - self.midnight < self.priced_until
+        ):
+            marks = TRADE_EXTENDED
+        if marks:
             flags &= ~<uint32_t>(TRADE_SETS_LAST | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY)
         return flags
+
+    cdef void refuse_unknown(
+        self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        if not self.raw:
+            self.filter.refuse_unknown(symbol, length, price, size, match, time, received)
+
+    cdef void _count_held(self, uint32_t row) noexcept nogil:
+        """The jump that the filter held counts now, as what it was."""
+        cdef Held held
+        self.filter.take(row, &held)
+        self._count_trade(
+            row, held.price, held.size, held.match, held.flags, held.exchange_time,
+            held.receive_time,
+        )
 
     cdef void _count_trade(
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
@@ -483,7 +514,10 @@ cdef class Market:
             return
         trade = self.trades.find(instrument, match)
         if trade == NULL:
-            count(self.counters, FEED_BREAKS_UNMATCHED, 1)
+            count(
+                self.counters,
+                FEED_BREAKS if self._break_held(instrument, match) else FEED_BREAKS_UNMATCHED, 1,
+            )
             return
         count(self.counters, FEED_BREAKS, 1)
         self._take_back(trade)
@@ -499,7 +533,12 @@ cdef class Market:
         if self.raw:
             return
         trade = self.trades.find(instrument, match)
-        if trade == NULL or price <= 0 or not size:
+        if price <= 0 or not size:
+            trade = NULL
+        elif trade == NULL and self._correct_held(instrument, match, price, size):
+            count(self.counters, FEED_CORRECTIONS, 1)
+            return
+        if trade == NULL:
             count(self.counters, FEED_BREAKS_UNMATCHED, 1)
             return
         count(self.counters, FEED_CORRECTIONS, 1)
@@ -519,6 +558,26 @@ cdef class Market:
             values.low = price if price < values.low or not values.low else values.low
             self._restore_range(trade.instrument, values)
         self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil:
+        """Whether the trade is a jump that the filter holds; it is then gone."""
+        cdef int32_t row = self.filter.find_held(instrument, match)
+        if row >= 0:
+            self.filter._release(<uint32_t>row)
+        return row >= 0
+
+    cdef bint _correct_held(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+    ) noexcept nogil:
+        """Whether the trade is a jump that the filter holds; it counts if that was the mistake."""
+        cdef int32_t row = self.filter.find_held(instrument, match)
+        if row < 0:
+            return False
+        self.filter.held[row].price = price
+        self.filter.held[row].size = size
+        if self.filter.fits(<uint32_t>row, &self.publisher.entries[row].values):
+            self._count_held(<uint32_t>row)
+        return True
 
     cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil:
         """Of the day before, as the feed says it."""
@@ -598,6 +657,8 @@ cdef class Market:
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         cdef uint32_t i
+        if self.filter.held_count:
+            self.filter.expire(publish_time)
         if not self.publisher.publishing:
             return
         if self.venue.changed:
@@ -695,6 +756,7 @@ cdef class Market:
             self.carried = NULL
             self.carried_rows = 0
         self.publisher.publishing = publishing
+        self.filter.live = publishing
 
     cdef void _restore_carried(self, uint32_t row) noexcept nogil:
         """What must not go back after a rebuild: seq, counts, and the time of the last sale
@@ -746,13 +808,10 @@ cdef class Market:
             raise KeyError(symbol)
         return self.book.depth(row, side)
 
-    def rejects(self) -> list[Reject]:
-        """The last rejected trades of each reason, oldest first."""
-        return [
-            Reject(reason, self.publisher.table.symbol(row), *rest)
-            for reason in REASONS
-            for row, *rest in self.filter.rejected(reason)
-        ]
+    def rejects(self) -> list[RejectView]:
+        """The last rejected trades of each rule, oldest first."""
+        reader = RejectReader(self.mapping)
+        return [reject for rule in RULES for reject in reader.last(rule)]
 
 
 cdef size_t respell(

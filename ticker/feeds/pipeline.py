@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ticker.config import is_file_name, modules
+from ticker.config.filter import FilterConfig
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN, midnight_ns, session_day
 from ticker.feeds.market import Market
@@ -37,6 +38,8 @@ Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 Part = TypeVar("Part")
 
 NO_OPTIONS: Mapping_[str, Any] = {}
+CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
+"""For a capture: its receive times are those of whoever captured it, by whatever clock."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,15 @@ def build(
     protocol_options: Mapping_[str, Any] = NO_OPTIONS,
     size_exponent: int = 0,
     symbology: str | None = None,
+    rules: FilterConfig = CAPTURE_RULES,
 ) -> Pipeline:
     """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
 
     Without a session it is the protocol's own. `day` is the session date that times of day
     count from. `session_options` goes to the session as it is, `protocol_options` to the
     protocol as keywords; sizes are in 10^-size_exponent units. Without a symbology it is the
-    protocol's usual one; `raw` leaves symbols as the venue writes them.
+    protocol's usual one; `raw` leaves symbols as the venue writes them. `rules` are
+    the filter's.
 
     Raises:
         FeedError: no such protocol or session; its message names those that there are.
@@ -85,6 +90,7 @@ def build(
         raw=raw,
         size_exponent=size_exponent,
         symbology="none" if raw else symbology or default_symbology(protocol),
+        rules=rules,
     )
     decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
     options = () if session_options is None else (session_options,)

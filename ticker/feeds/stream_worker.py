@@ -103,6 +103,7 @@ class StreamFeed:
             currency=config.currency,
             timezone=config.timezone,
             symbology=config.symbology,
+            rules=config.filter,
             ringer=ringer,
             protocol_options={"mapping": mapping} if mapping else {},
             size_exponent=mapping.size_decimals if mapping else 0,

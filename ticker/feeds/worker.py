@@ -120,6 +120,7 @@ class FeedWorker:
             currency=config.currency,
             timezone=config.timezone,
             symbology=config.symbology,
+            rules=config.filter,
             ringer=ringer_of(context),
             session_options=self._session_options(),
         )

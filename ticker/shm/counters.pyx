@@ -23,8 +23,10 @@ FEED_COUNTERS = (
     "gaps_filled_by_line", "requests", "recovered_messages", "lost_messages", "sessions",
     "other_session_packets", "reorder_drops", "socket_drops", "unknown_types", "short_messages",
     "unknown_orders", "bad_orders", "memory_failures", "unknown_symbols", "table_full",
-    "breaks_unmatched", "bad_texts", "bad_records", "rejected_duplicate", "rejected_bad_price", "rejected_bad_size",
-    "rejected_older", "trades", "quotes", "breaks", "status_changes", "doorbells",
+    "breaks_unmatched", "bad_texts", "bad_records", "rejected_duplicate", "rejected_bad_price",
+    "rejected_bad_size", "rejected_older", "rejected_unconfirmed_jump", "rejected_clock_skew",
+    "rejected_unknown_symbol", "rejected_test_symbol", "rejected_wrong_session", "jumps_held",
+    "jumps_confirmed", "trades", "quotes", "breaks", "status_changes", "doorbells",
     "rows_repaired", "corrections", "uncounted_prints", "requests_refused", "images",
     "bad_messages",
 )

@@ -11,10 +11,13 @@ from ticker.shm.layout cimport (
     GATEWAY_SEGMENT,
     HISTOGRAMS_OFFSET,
     LAYOUT_VERSION,
+    REJECT_RULES,
+    REJECT_SLOTS,
     STATE_OFFSET,
     FeedState,
     GatewayState,
     Record,
+    Reject,
     RingHeader,
     Row,
     SegmentHeader,
@@ -39,7 +42,8 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
         raise SegmentError(f"ring capacity {ring_capacity}: take a power of two, at least 2")
     # Python integers: the numbers may come from a header that is not ours, and may not wrap.
     ring_stride = sizeof(RingHeader) + ring_capacity * sizeof(Record)
-    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride
+    rejects = REJECT_RULES * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
+    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride + rejects
 
 
 cdef class Mapping:
@@ -97,6 +101,10 @@ cdef class Mapping:
         store_relaxed(&head.ring_capacity, ring_capacity)
         store_relaxed(&head.rings_offset, BODY_OFFSET + <uint64_t>rows * sizeof(Row))
         store_relaxed(&head.record_size, sizeof(Record))
+        store_relaxed(&head.rejects_offset, head.rings_offset + <uint64_t>rings * (
+            sizeof(RingHeader) + <uint64_t>ring_capacity * sizeof(Record)
+        ))
+        store_relaxed(&head.reject_size, sizeof(Reject))
         store_release(&head.magic, MAGIC)
 
     def check(self, kind: int, boot_id: int | None = None) -> None:
@@ -124,6 +132,12 @@ cdef class Mapping:
                   "restart the server")
             _same("rings offset", load_relaxed(&head.rings_offset),
                   BODY_OFFSET + head.row_capacity * sizeof(Row), "restart the server")
+            _same("reject size", load_relaxed(&head.reject_size), sizeof(Reject),
+                  "restart the server")
+            _same("rejects offset", load_relaxed(&head.rejects_offset),
+                  head.rings_offset + head.ring_count * (
+                      sizeof(RingHeader) + head.ring_capacity * sizeof(Record)
+                  ), "restart the server")
         if boot_id is not None:
             _same("boot id", load_relaxed(&head.boot_id), boot_id,
                   "the server was restarted; attach again")

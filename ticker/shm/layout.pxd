@@ -11,6 +11,7 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
     4096   histograms      HISTOGRAMS x HISTOGRAM_WORDS words
     ...    price table     row_capacity x Row
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
+    ...    rejects         REJECT_RULES x (RingHeader + REJECT_SLOTS x Reject)
 
 A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it:
 
@@ -37,13 +38,17 @@ half-written copy (it held 2g-2, slept through 2g, woke in 2g+1) see 2g and beli
 A ring record carries its own sequence: 2n+1 while record n is written, 2n+2 once it is whole.
 A record that is whole stays so until it is lapped: a successor that finds record `cursor` whole
 (its predecessor died before it moved the cursor) counts it as published.
+
+What the filter refused is kept in a ring per rule, by the same protocol; its cursor is how many
+there were. Readers look backwards from it, and show REJECTS_KEPT of the slots: the others are
+what the writer may be at.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
-    LAYOUT_VERSION = 3
+    LAYOUT_VERSION = 4
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -57,6 +62,9 @@ cdef enum:
     CURRENCY_BYTES = 8
     VALUE_WORDS = 24
     RECORD_WORDS = 8
+    REJECT_WORDS = 12
+    REJECT_SLOTS = 128           # of each rule, a power of two
+    REJECTS_KEPT = 100           # of them shown
 
 cdef enum SegmentKind:
     FEED_SEGMENT = 1
@@ -76,6 +84,8 @@ cdef struct SegmentHeader:
     uint64_t ring_capacity
     uint64_t rings_offset
     uint64_t record_size
+    uint64_t rejects_offset
+    uint64_t reject_size
 
 cdef struct FeedState:
     uint64_t writer_epoch        # grows by one with every writer that takes the segment over
@@ -191,3 +201,27 @@ cdef struct Record:
     int64_t receive_time
     int64_t publish_time
     uint64_t seq                 # the row's seq with this trade
+
+# Why the filter refused a trade, in the order of FEED_REJECTED_* (counters.pxd).
+cdef enum RejectRule:
+    REJECT_DUPLICATE = 0
+    REJECT_BAD_PRICE
+    REJECT_BAD_SIZE
+    REJECT_OLDER
+    REJECT_UNCONFIRMED_JUMP
+    REJECT_CLOCK_SKEW
+    REJECT_UNKNOWN_SYMBOL
+    REJECT_TEST_SYMBOL
+    REJECT_WRONG_SESSION
+    REJECT_RULES
+
+cdef struct Reject:
+    uint64_t sequence            # commit marker, as a Record's
+    char symbol[SYMBOL_BYTES]    # NUL padded
+    int64_t price
+    uint64_t size
+    int64_t exchange_time
+    int64_t receive_time
+    uint64_t match               # the venue's number of the trade, 0: none
+    uint64_t size_exponent
+    int64_t detail[2]            # what the rule compared with: rejects.pyx says it in words

@@ -1,0 +1,203 @@
+"""The last trades that a feed's filter refused, by rule, for whoever looks while it serves.
+
+Threads: the feed worker writes; any process reads, without a position of its own.
+Loss: each rule keeps its last REJECT_SLOTS; readers show REJECTS_KEPT of them, so that the slot
+being written is not among those that they copy. What was overtaken all the same is left out.
+Death: as in a ring (ring.pyx): a reject that its writer did not finish was never there.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.shm.atomics cimport (
+    copy_words_in,
+    copy_words_out,
+    fence_acquire,
+    fence_release,
+    load_acquire,
+    load_relaxed,
+    store_release,
+)
+from ticker.shm.layout cimport (
+    REJECT_BAD_PRICE,
+    REJECT_BAD_SIZE,
+    REJECT_CLOCK_SKEW,
+    REJECT_DUPLICATE,
+    REJECT_OLDER,
+    REJECT_SLOTS,
+    REJECT_TEST_SYMBOL,
+    REJECT_UNCONFIRMED_JUMP,
+    REJECT_UNKNOWN_SYMBOL,
+    REJECT_WORDS,
+    REJECTS_KEPT,
+    SYMBOL_BYTES,
+)
+
+from typing import NamedTuple
+
+from ticker.errors import SegmentError
+from ticker.units import format_price, format_timestamp
+
+RULES = (
+    "duplicate", "bad_price", "bad_size", "older", "unconfirmed_jump", "clock_skew",
+    "unknown_symbol", "test_symbol", "wrong_session",
+)
+KEPT = REJECTS_KEPT
+NS = 1_000_000_000
+
+if len(RULES) != REJECT_RULES or sizeof(Reject) != 8 * REJECT_WORDS:
+    raise ImportError("rejects.pyx has other rules or sizes than layout.pxd")
+
+
+class RejectView(NamedTuple):
+    """A trade that the filter refused: price in 1e-9 units, size in 10^-size_exponent, times in
+    ns since the epoch, UTC; `detail` says in words what the rule compared it with."""
+
+    rule: str
+    symbol: str
+    price: int
+    size: int
+    exchange_time: int
+    receive_time: int
+    detail: str = ""
+    match: int = 0
+    size_exponent: int = 0
+
+
+cdef int locate(Mapping mapping, RejectRing* rings) except -1:
+    cdef char* at = <char*>mapping.base + mapping.header.rejects_offset
+    cdef int rule
+    mapping.feed_state()
+    for rule in range(<int>REJECT_RULES):
+        rings[rule].head = <RingHeader*>at
+        rings[rule].slots = <Reject*>(at + sizeof(RingHeader))
+        at += sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject)
+    return 0
+
+
+cdef class RejectWriter:
+    """Writes a feed segment's rejects; goes on where its predecessor stopped."""
+
+    def __cinit__(self, Mapping mapping not None) -> None:
+        cdef int rule
+        cdef uint64_t cursor
+        cdef RingHeader* head
+        if not mapping.writable:
+            raise SegmentError("the segment is mapped read-only: only its owner may write it")
+        self.mapping = mapping
+        locate(mapping, self.rings)
+        for rule in range(<int>REJECT_RULES):
+            head = self.rings[rule].head
+            cursor = load_acquire(&head.cursor)
+            if load_acquire(
+                &self.rings[rule].slots[cursor % REJECT_SLOTS].sequence
+            ) == 2 * cursor + 2:
+                cursor += 1  # whole, but not counted
+                store_release(&head.cursor, cursor)
+            self.cursors[rule] = cursor
+
+    cdef void write(self, int rule, Reject* reject) noexcept nogil:
+        """Keep a reject; its `sequence` is of no account."""
+        cdef uint64_t number = self.cursors[rule]
+        cdef Reject* slot = &self.rings[rule].slots[number % REJECT_SLOTS]
+        store_release(&slot.sequence, 2 * number + 1)
+        fence_release()
+        copy_words_in(<uint64_t*>slot + 1, <const uint64_t*>reject + 1, REJECT_WORDS - 1)
+        store_release(&slot.sequence, 2 * number + 2)
+        self.cursors[rule] = number + 1
+        store_release(&self.rings[rule].head.cursor, number + 1)
+
+    def put(
+        self, rule: str, symbol: str, price: int = 0, size: int = 0, exchange_time: int = 0,
+        receive_time: int = 0, match: int = 0, size_exponent: int = 0,
+        detail: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Keep a reject, from Python."""
+        cdef Reject reject
+        cdef bytes text = symbol.encode("ascii")[:SYMBOL_BYTES - 1]
+        cdef const char* start = text
+        memset(&reject, 0, sizeof(Reject))
+        memcpy(reject.symbol, start, len(text))
+        reject.price = price
+        reject.size = size
+        reject.exchange_time = exchange_time
+        reject.receive_time = receive_time
+        reject.match = match
+        reject.size_exponent = size_exponent
+        reject.detail[0], reject.detail[1] = detail
+        self.write(RULES.index(rule), &reject)
+
+
+cdef class RejectReader:
+    """Anybody's view of a feed's rejects."""
+
+    cdef Mapping mapping
+    cdef RejectRing[<int>REJECT_RULES] rings
+
+    def __cinit__(self, Mapping mapping not None) -> None:
+        self.mapping = mapping
+        locate(mapping, self.rings)
+
+    def counts(self) -> dict[str, int]:
+        """How many each rule refused, since the server's start."""
+        return {
+            name: load_acquire(&self.rings[<int>rule].head.cursor)
+            for rule, name in enumerate(RULES)
+        }
+
+    def last(self, rule: str, limit: int = REJECTS_KEPT) -> list[RejectView]:
+        """The last rejects of a rule, oldest first.
+
+        Raises:
+            ValueError: no such rule.
+        """
+        cdef int index = RULES.index(rule)
+        cdef uint64_t cursor = load_acquire(&self.rings[index].head.cursor)
+        cdef uint64_t wanted = min(cursor, max(0, limit), REJECTS_KEPT)
+        cdef uint64_t number
+        cdef Reject reject
+        found = []
+        for number in range(cursor - wanted, cursor):
+            if self._read(index, number, &reject):
+                found.append(view_of(index, &reject))
+        return found
+
+    cdef bint _read(self, int rule, uint64_t number, Reject* out) noexcept nogil:
+        cdef Reject* slot = &self.rings[rule].slots[number % REJECT_SLOTS]
+        if load_acquire(&slot.sequence) != 2 * number + 2:
+            return False
+        copy_words_out(<uint64_t*>out, <const uint64_t*>slot, REJECT_WORDS)
+        fence_acquire()
+        return load_relaxed(&slot.sequence) == 2 * number + 2
+
+
+cdef object view_of(int rule, Reject* reject):
+    symbol = reject.symbol[:SYMBOL_BYTES].rstrip(b"\0").decode("ascii", "replace")
+    return RejectView(
+        RULES[rule], symbol, reject.price, reject.size, reject.exchange_time,
+        reject.receive_time, in_words(rule, reject), reject.match, reject.size_exponent,
+    )
+
+
+cdef str in_words(int rule, Reject* reject):
+    """What the rule compared the trade with."""
+    one, other = reject.detail[0], reject.detail[1]
+    if rule == REJECT_DUPLICATE:
+        return f"trade number {reject.match} came before"
+    if rule == REJECT_BAD_PRICE:
+        return f"more than {format_price(one)}" if reject.price > 0 else "not more than 0"
+    if rule == REJECT_BAD_SIZE:
+        return "no shares"
+    if rule == REJECT_OLDER:
+        return f"the last sale was at {format_timestamp(one)}"
+    if rule == REJECT_UNCONFIRMED_JUMP:
+        then = f"the next was {format_price(other)}" if other else "none confirmed it in time"
+        return f"from {format_price(one)}, and {then}"
+    if rule == REJECT_CLOCK_SKEW:
+        where = "ahead of" if one > 0 else "behind"
+        return f"{abs(one) // 1_000_000 / 1000:.3f} s {where} its receive time"
+    if rule == REJECT_UNKNOWN_SYMBOL:
+        return "not a symbol that this feed has, or has room for"
+    if rule == REJECT_TEST_SYMBOL:
+        return "a test issue"
+    return f"the session is {format_timestamp(one)} to {format_timestamp(other)}"
