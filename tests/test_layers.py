@@ -43,7 +43,10 @@ PURE = re.compile(
     r"|pages|day|iex|conditions|symbology|venue_state|scalars|mapping|transports\.dialogue)"
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
     r"|feeds\.fix_(initiator|stream|fields|message|dictionary|requests)"
-    r"|gateway\.(board|liveness|consolidate|frames|handshake|hub|encode|commands|dialect)"
+    r"|gateway\.(board|liveness|consolidate|frames|handshake|commands|dialect|messages|codec)"
+    r"|gateway\.protobuf"
+    r"|gateway\.(hub|flush|agenda|subscriptions|topics|trade_log|shared_frames)"
+    r"|gateway\.encode(_json|_msgpack|_protobuf)?"
     r"|gateway\.(auth|access|proxy|addresses)"
     r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting))(\..*)?"
 )

@@ -28,7 +28,7 @@ from ticker.shm.ring import RingWriter
 from ticker.shm.table import TableWriter
 
 E9 = 1_000_000_000
-TRADE, CORRECTION = 1, 5
+TRADE, PRINT, QUOTE, CORRECTION = 1, 2, 3, 5
 _instances = itertools.count()
 
 
@@ -117,6 +117,12 @@ class Rig:
             self.record(row, TRADE, price, now, seq)
         return now
 
+    def quote(self, row: int, **values: int) -> None:
+        """Publish a quote as a feed worker does."""
+        now = time.time_ns()
+        self.table.put(row, quote_time=now, publish_time=now, **values)
+        self.record(row, QUOTE, 0, now, self.seq.get(row, 0))
+
     def record(self, row: int, kind: int, price: int, now: int, seq: int) -> None:
         ring = self.rings[row % len(self.rings)]
         ring.put(row, kind, price, 100, now, now, now, seq)
@@ -157,6 +163,7 @@ class Client:
         handshake: bool = True,
         receive_buffer: int = 65536,
         headers: tuple[str, ...] = (),
+        protocol: str = "",
         first: bytes = b"",
         tls: ssl.SSLContext | None = None,
         source: str = "127.0.0.1",
@@ -166,6 +173,9 @@ class Client:
         self.socket.settimeout(10)
         self.buffer = b""
         self.head = b""
+        self.protocol = protocol
+        if protocol:
+            headers = (*headers, f"Sec-WebSocket-Protocol: {protocol}")
         try:
             self.socket.bind((source, 0))
             self.socket.connect(("127.0.0.1", port))
@@ -236,13 +246,23 @@ class Client:
         assert first & 0x80
         return first & 0x0F, self.read(size)
 
-    def receive(self) -> dict[str, object]:
-        """The next text message, as an object."""
+    def receive(self) -> Any:
+        """The next message as JSON or MessagePack has it, or as the bytes of Protobuf."""
         while True:
             opcode, payload = self.receive_frame()
             if opcode == 1:
-                return dict(msgspec.json.decode(payload))
+                return msgspec.json.decode(payload)
+            if opcode == 2 and "msgpack" in self.protocol:
+                return msgspec.msgpack.decode(payload)
+            if opcode == 2:
+                return payload
             assert opcode == 9, (opcode, payload)
+
+    def until(self, kind: str) -> Any:
+        """The next message of a type; others before it are skipped."""
+        while (message := self.receive())["type"] != kind:
+            pass
+        return message
 
     def receive_close(self) -> int:
         """The close code that the server sends next; text before it is skipped."""

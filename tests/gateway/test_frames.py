@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.gateway.encode import price_frame
+from ticker.gateway.encode import encoded
 from ticker.gateway.frames import FrameParser, close_frame, frame
 
 Event = tuple[str, int, bytes]
@@ -211,7 +211,7 @@ def test_close_frame_cuts_its_reason_between_characters() -> None:
 
 
 def test_price_frame_is_the_message_of_the_protocol() -> None:
-    made = price_frame("update", "AAPL", 185_430_000_000, 1_774_794_601_234_000_999)
+    made = encoded(0, 0, False, "AAPL", price=185_430_000_000, time=1_774_794_601_234_000_999)
     assert made[2:] == (
         b'{"type":"update","symbol":"AAPL","price":185.43,'
         b'"timestamp":"2026-03-29T14:30:01.234000Z"}'
@@ -220,6 +220,6 @@ def test_price_frame_is_the_message_of_the_protocol() -> None:
 
 
 def test_price_frame_with_the_longest_everything_has_an_extended_length() -> None:
-    made = price_frame("snapshot", '"' * 23, -(2**63), 0)
+    made = encoded(0, 0, True, '"' * 23, price=-(2**63), time=0)
     assert made[1] == 126
     assert int.from_bytes(made[2:4], "big") == len(made) - 4

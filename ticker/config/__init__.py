@@ -62,6 +62,9 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     max_outbound: Annotated[int, Meta(ge=4096)] = 262_144
     slow_timeout: Seconds = 10.0
     ping_interval: Seconds = 45.0
+    heartbeat: Seconds = 5.0
+    retry_after: Seconds = 2.0
+    trades_kept: Annotated[int, Meta(ge=16, le=1 << 22)] = 16_384
     commands_per_second: Count = 10
     commands_burst: Count = 50
     requests_per_second: Count = 200

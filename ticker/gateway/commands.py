@@ -1,154 +1,145 @@
-"""What a client may say: JSON text in, a checked command or a numbered error out.
+"""What a client may say: a message in, a checked command or a numbered error out.
 
-No socket, no clock, no state. The messages are those of protocol version 1.
+No socket, no clock, no state. The types are those of messages.py.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+import re
 
 import msgspec
+from msgspec import UNSET
 
 from ticker.errors import DecodeError
+from ticker.gateway.codec import CODECS, JSON, Codec
+from ticker.gateway.messages import (
+    COMMANDS,
+    MAX_ID,
+    MAX_SYMBOL,
+    AnyCommand,
+    Code,
+    Command,
+    Error,
+    Id,
+    Reconnect,
+    Subscribe,
+    Unsubscribe,
+)
 from ticker.units import parse_timestamp
 
-MAX_SYMBOL = 23
-Id = str | int | None
-REASONS = {
-    400: "invalid_syntax",
-    405: "symbol_limit_exceeded",
-    410: "unsupported_action",
-    429: "rate_limited",
-    460: "unknown_symbol",
+ACTIONS: dict[str, type[Command]] = {
+    str(command.__struct_config__.tag): command for command in COMMANDS
 }
+_AT = re.compile(r"^(.*?)(?: - at (`key` in )?`\$\.?(.*)`)?$", re.DOTALL)
 
 
 class CommandError(Exception):
-    """A refused message: nothing was changed. `code` and `reason` are the protocol's."""
+    """A refused message: nothing was changed."""
 
-    def __init__(self, code: int, message: str, command_id: Id = None, symbol: str = "") -> None:
+    def __init__(
+        self, code: int, message: str, command_id: Id | None = None, symbol: str = ""
+    ) -> None:
         super().__init__(message)
-        self.code = code
-        self.reason = REASONS[code]
+        self.code = Code(code)
         self.message = message
         self.command_id = command_id
         self.symbol = symbol
 
 
-class _Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    action: str
-    id: Id = None
-
-
-class _Symbols(_Command, frozen=True, kw_only=True):
-    symbols: list[str] | None = None
-    symbol: str | None = None
-    channel: Literal["price"] = "price"
-
-    def names(self) -> list[str]:
-        """The symbols asked for, in order, each once."""
-        if (self.symbols is None) == (self.symbol is None):
-            raise CommandError(400, "symbols: give `symbols` (a list) or `symbol`", self.id)
-        names = [self.symbol] if self.symbol is not None else self.symbols or []
-        if not names:
-            raise CommandError(400, "symbols: the list is empty", self.id)
-        return _checked(names, self.id)
-
-
-class Subscribe(_Symbols, frozen=True):
-    """Start watching symbols; a snapshot of each comes at once."""
-
-
-class Unsubscribe(_Symbols, frozen=True):
-    """Stop watching symbols."""
-
-
-class Reconnect(_Command, frozen=True, kw_only=True):
-    """Subscribe again after a lost connection; snapshots only where the price is newer."""
-
-    last_seen: dict[str, object]
-    channel: Literal["price"] = "price"
-
-    def names(self) -> list[str]:
-        """The symbols asked for."""
-        return _checked(list(self.last_seen), self.id)
-
-    def seen(self, name: str) -> int | None:
-        """Microseconds of the last price seen; None for whatever is not a time."""
-        value = self.last_seen[name]
-        if not isinstance(value, str):
-            return None
-        try:
-            return parse_timestamp(value) // 1000
-        except DecodeError:
-            return None
-
-
-class Ping(_Command, frozen=True):
-    """Answered in the dialects that have an answer to it; counts as a sign of life."""
-
-
-Command = Subscribe | Unsubscribe | Reconnect | Ping
-
-
-class _Action(msgspec.Struct, frozen=True):
-    action: str
-    id: Id = None
-
-
-_ACTION = msgspec.json.Decoder(_Action)
-_DECODERS: dict[str, msgspec.json.Decoder[Command]] = {
-    "subscribe": msgspec.json.Decoder(Subscribe),
-    "unsubscribe": msgspec.json.Decoder(Unsubscribe),
-    "reconnect": msgspec.json.Decoder(Reconnect),
-    "ping": msgspec.json.Decoder(Ping),
-}
-
-
-def parse_command(payload: bytes) -> Command:
-    """A text message as a command.
+def parse_command(payload: bytes, is_text: bool = True, codec: Codec = CODECS[JSON]) -> AnyCommand:
+    """A message as a command.
 
     Raises:
         CommandError: 400 invalid_syntax, which names the field; 410 unsupported_action.
     """
-    command_id: Id = None
     try:
-        action = _ACTION.decode(payload)
-        command_id = action.id
-        decoder = _DECODERS.get(action.action)
-        if decoder is not None:
-            return decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(400, _clean(str(error)), command_id) from None
-    known = ", ".join(_DECODERS)
-    raise CommandError(410, f"action: {action.action[:40]!r} is not one of {known}", command_id)
+        tree = codec.read(is_text, payload)
+    except DecodeError as error:
+        raise CommandError(400, str(error)) from None
+    command_id = _id_of(tree)
+    action = tree.get("action")
+    if not isinstance(action, str):
+        raise CommandError(400, "action: missing, or not a string", command_id)
+    command = ACTIONS.get(action)
+    if command is None:
+        near = difflib.get_close_matches(action[:40], ACTIONS, n=1, cutoff=0.6)
+        advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(ACTIONS)}"
+        raise CommandError(410, f"action: {_shown(action)} is unknown; {advice}", command_id)
+    try:
+        return msgspec.convert(tree, command)  # type: ignore[return-value]
+    except msgspec.ValidationError as error:
+        raise CommandError(400, _where_and_what(str(error)), command_id) from None
 
 
-def error_message(error: CommandError) -> bytes:
-    """The `error` message for a refusal."""
-    fields: dict[str, object] = {
-        "type": "error",
-        "code": error.code,
-        "reason": error.reason,
-        "message": error.message,
-    }
-    if error.symbol:
-        fields["symbol"] = error.symbol
-    if error.command_id is not None:
-        fields["id"] = error.command_id
-    return msgspec.json.encode(fields)
+def symbols_of(command: Subscribe | Unsubscribe | Reconnect) -> list[str]:
+    """The symbols that a command is about, in order, each once.
 
-
-def _checked(names: list[str], command_id: Id) -> list[str]:
-    for name in names:
-        if not (0 < len(name) <= MAX_SYMBOL and name.isascii() and name.isprintable()):
-            raise CommandError(
-                400,
-                f"symbols: {name[:40]!r} is not 1 to {MAX_SYMBOL} printable ASCII characters",
-                command_id,
-            )
+    Raises:
+        CommandError: 400 for none, or for `symbol` and `symbols` at once.
+    """
+    if isinstance(command, Reconnect):
+        names = list(command.last_seen)
+    elif (command.symbols is None) == (command.symbol is None):
+        raise CommandError(400, "symbols: give `symbols` (a list) or `symbol`", command.id)
+    else:
+        names = [command.symbol] if command.symbol is not None else command.symbols or []
+    if not names:
+        field = "last_seen" if isinstance(command, Reconnect) else "symbols"
+        raise CommandError(400, f"{field}: is empty", command.id)
     return list(dict.fromkeys(names))
 
 
-def _clean(text: str) -> str:
-    return text.replace("`$.", "`").replace("Object ", "message ")
+def seen(value: object) -> int | None:
+    """A `last_seen` time in microseconds: RFC 3339, or an integer in the binary encodings; None
+    for whatever is neither."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_timestamp(value) // 1000
+    except DecodeError:
+        return None
+
+
+def error_message(error: CommandError) -> Error:
+    """The `error` message for a refusal."""
+    return Error(
+        code=error.code,
+        reason=error.code.reason,
+        message=error.message,
+        symbol=error.symbol or UNSET,
+        id=UNSET if error.command_id is None else error.command_id,
+    )
+
+
+def _id_of(tree: dict[str, object]) -> Id | None:
+    """The id of a command that is wrong otherwise."""
+    found = tree.get("id")
+    if isinstance(found, str):
+        return found if len(found) <= MAX_ID else None
+    if isinstance(found, int) and not isinstance(found, bool) and abs(found) <= 1 << 53:
+        return found
+    return None
+
+
+def _shown(text: str) -> str:
+    return ascii(text[:40])
+
+
+def _where_and_what(text: str) -> str:
+    """msgspec's error with the field in front: "symbols[0]: expected ..."."""
+    match = _AT.match(text)
+    assert match is not None
+    what, is_key, where = match.groups()
+    unknown = re.search(r"(unknown|required) field `(.*)`", what, re.DOTALL)
+    if unknown:
+        field = f"{where}.{unknown[2]}" if where else unknown[2]
+        word = "missing" if unknown[1] == "required" else "not a field of this action"
+        return f"{ascii(field[:60])[1:-1]}: {word}"
+    if "regex" in what:
+        what = f"expected 1 to {MAX_SYMBOL} printable ASCII characters"
+    field = f"{where} (a key of it)" if is_key else where
+    what = what[0].lower() + what[1:]
+    return f"{field or 'message'}: {what}"

@@ -23,7 +23,7 @@ cdef enum:
     SLOW_CLIENT = 4407
 
 cdef struct Subscription:
-    uint32_t symbol
+    uint32_t topic
     uint32_t position            # in the topic's subscribers
     uint32_t seen                # version of the topic that was sent last; 0: no price yet
 
@@ -47,8 +47,14 @@ cdef struct Connection:
     int64_t tokens_at
     int64_t deadline             # what for depends on the state; 0: none
     PyObject* tls                # owned TlsSession (tls.py), NULL: none
+    int64_t sent_at              # when it was sent something last
+    uint32_t partial             # bytes of `outbound` up to the next frame
+    uint32_t resume              # subscription that the next flush begins with
+    uint16_t turns               # of the wheel between two flushes; 0: as configured
+    uint8_t encoding             # Encoding, see encode.pxd
+    uint8_t batch                # a flush is one message
     uint8_t pinged
-    uint8_t strikes              # refused messages so far
+    uint8_t strikes              # for refused messages
 
 
 cdef class ConnectionTable:

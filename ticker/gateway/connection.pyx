@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from posix.unistd cimport close
 
-from ticker.gateway.frames cimport MAX_CONTROL, release, write_close
+from ticker.gateway.frames cimport MAX_CONTROL, frame_end, release, write_close
 from ticker.gateway.sockets cimport (
     EPOLL_CLOEXEC,
     EPOLL_CTL_ADD,
@@ -149,6 +149,7 @@ cdef class ConnectionTable:
         """As deliver(), the very bytes."""
         cdef Connection* connection = self.table + number
         cdef ssize_t sent
+        connection.sent_at = self.now
         if connection.outbound_length:
             self._keep(connection, data, length)
             return -1 if connection.state == CONNECTION_DOOMED else 0
@@ -166,6 +167,7 @@ cdef class ConnectionTable:
         self._keep(connection, data + sent, length - sent)
         if connection.state == CONNECTION_DOOMED:
             return -1
+        connection.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
         connection.wants_write = 1
         if connection.state == CONNECTION_OPEN:
             connection.deadline = self.now + self.slow_timeout
@@ -211,6 +213,10 @@ cdef class ConnectionTable:
                 self.doom(number)
             return
         count(self.counters, GATEWAY_BYTES_SENT, sent)
+        connection.partial = <uint32_t>(frame_end(
+            connection.outbound + connection.outbound_start, connection.outbound_length, sent,
+            connection.partial,
+        ) - sent)
         connection.outbound_start += <uint32_t>sent
         connection.outbound_length -= <uint32_t>sent
         if connection.outbound_length:
@@ -290,9 +296,10 @@ cdef class ConnectionTable:
             raise IndexError(f"connection {number}: there are {self.high_water}")
         return self.table + <uint32_t>number
 
-    def open(self, number: int, answer: bytes) -> None:
-        """Answer the handshake; from here on frames go both ways."""
+    def open(self, number: int, answer: bytes, encoding: int = 0) -> None:
+        """Answer the handshake; from here on frames go both ways, in this encoding."""
         cdef Connection* connection = self._checked(number)
+        connection.encoding = encoding
         PyMem_RawFree(connection.inbound)
         connection.inbound = NULL
         connection.inbound_length = 0
@@ -354,22 +361,10 @@ cdef class ConnectionTable:
         self._checked(number)
         self.fail(number, code, text, len(text))
 
-    def some_open(self, most: int) -> list[int]:
-        """Numbers of up to `most` open streams."""
-        cdef uint32_t number
-        cdef list found = []
-        for number in range(self.high_water):
-            if len(found) >= most:
-                break
-            if self.table[number].state == CONNECTION_OPEN:
-                found.append(number)
-        return found
-
-    def strike(self, number: int) -> int:
-        """One more refused message; how many there have been."""
+    def strike(self, number: int, weight: int) -> int:
+        """One more refused message; the weight of all that there have been."""
         cdef Connection* connection = self._checked(number)
-        if connection.strikes < 255:
-            connection.strikes += 1
+        connection.strikes = <uint8_t>min(connection.strikes + <int>weight, 255)
         return connection.strikes
 
     def take_token(self, number: int, rate: float, burst: float) -> bool:
@@ -384,6 +379,10 @@ cdef class ConnectionTable:
         connection.tokens_at = self.now
         connection.tokens = <float>(tokens - 1 if tokens >= 1 else tokens)
         return tokens >= 1
+
+    def encoding(self, number: int) -> int:
+        """What was agreed on in the handshake, see encode.pxd."""
+        return self._checked(number).encoding
 
     @property
     def open_connections(self) -> int:

@@ -66,6 +66,14 @@ class Echo:
     def on_closed(self, number: int) -> None:
         """Nothing is kept by connection."""
 
+    def last_word(self, number: int, code: int) -> bytes:  # noqa: ARG002
+        """Nothing is said before a close frame."""
+        return b""
+
+    def heartbeat(self, encoding: int, now_ns: int) -> bytes:  # noqa: ARG002
+        """Never asked for."""
+        return b""
+
     def _on_sockets(self) -> None:
         self.connections.poll(now_ns())
         self.connections.reap()

@@ -59,3 +59,23 @@ cdef bint at_rest(const FrameReader* reader) noexcept nogil
 cdef void release(FrameReader* reader) noexcept nogil
 cdef int write_head(uint8_t* out, Opcode opcode, uint64_t length) noexcept nogil
 cdef int write_close(uint8_t* out, uint16_t code, const char* reason, size_t length) noexcept nogil
+
+
+cdef inline size_t frame_end(
+    const uint8_t* data, size_t length, size_t at, size_t first
+) noexcept nogil:
+    """Where the frame of ours ends that byte `at` is in; `at` itself between two of them.
+    `first`: where the first whole one begins. What is no small frame ends at `length`."""
+    cdef size_t end = first
+    cdef size_t size
+    while end < at:
+        if end + 2 > length or data[end + 1] > 126:
+            return length
+        size = data[end + 1]
+        if size < 126:
+            end += 2 + size
+        elif end + 4 > length:
+            return length
+        else:
+            end += 4 + (<size_t>data[end + 2] << 8 | data[end + 3])
+    return end if end < length else length

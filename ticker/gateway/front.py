@@ -18,7 +18,9 @@ from aiohttp import web
 
 from ticker.clock import Clock
 from ticker.gateway.access import Access
-from ticker.gateway.handshake import STREAM_PATH, Head, parse_head, upgrade
+from ticker.gateway.codec import select
+from ticker.gateway.dialect import Dialect
+from ticker.gateway.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
 from ticker.gateway.problems import BAD_REQUEST, Refusal
 from ticker.gateway.proxy import ProxyError, parse_header
 from ticker.gateway.reception import Connections
@@ -27,15 +29,12 @@ from ticker.gateway.tls import TlsSession
 from ticker.gateway.tls_http import TlsHttp
 from ticker.shm.counters import Counters
 
-MessageHandler = Callable[[int, bool, bytes, int], None]
-
 
 class Front:
-    """Handler of the worker's Connections. Set `connections`, `message` and `forget` first."""
+    """Handler of the worker's Connections. Set `connections` and `dialect` first."""
 
     connections: Connections
-    message: MessageHandler
-    forget: Callable[[int], None]
+    dialect: Dialect
 
     def __init__(
         self,
@@ -82,12 +81,20 @@ class Front:
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message of an open stream."""
-        self.message(number, is_text, payload, self.clock())
+        self.dialect.message(number, is_text, payload, self.clock())
 
     def on_closed(self, number: int) -> None:
         """The connection is about to be freed."""
         self.access.closed(number)
-        self.forget(number)
+        self.dialect.hub.forget(number)
+
+    def last_word(self, number: int, code: int) -> bytes:
+        """What a client is told in front of a close frame."""
+        return self.dialect.last_word(number, code)
+
+    def heartbeat(self, encoding: int, now_ns: int) -> bytes:
+        """A heartbeat in an encoding."""
+        return self.dialect.heartbeat(encoding, now_ns)
 
     def _refuse(self, number: int, refusal: Refusal) -> None:
         self.counters.add("handshakes_refused")
@@ -108,9 +115,16 @@ class Front:
         return data[end:]
 
     def _stream(self, number: int, head: Head) -> None:
-        answer = upgrade(head)
+        answer = self._answer(head)
         self.access.opening(number, head, self.connections.peer(number), self.clock())
-        self.connections.open(number, answer)
+        self._open(number, head, answer)
+
+    def _answer(self, head: Head) -> bytes:
+        return upgrade(head, select(offered(head)).subprotocol)
+
+    def _open(self, number: int, head: Head, answer: bytes) -> None:
+        codec = select(offered(head))
+        self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
 
     async def stream_after_http(self, request: web.Request) -> web.Response:
         """A handshake on a connection that has carried HTTP requests before: take its socket
@@ -119,7 +133,7 @@ class Front:
         version = f"{request.version.major}.{request.version.minor}"
         transport = request.transport
         head = Head(request.method, request.path_qs, version, headers, b"")
-        answer = upgrade(head)
+        answer = self._answer(head)
         if transport is not None:
             tls = transport.get_extra_info("tls")
             fd = os.dup(transport.get_extra_info("socket").fileno())
@@ -141,7 +155,7 @@ class Front:
         except Refusal as refusal:
             self._refuse(number, refusal)
         else:
-            self.connections.open(number, answer)
+            self._open(number, head, answer)
 
     def _hand_over(self, number: int, data: bytes) -> None:
         tls = self.connections.tls_of(number)

@@ -81,10 +81,15 @@ def accept_key(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
 
 
-def upgrade(head: Head) -> bytes:
-    """The answer that opens a WebSocket connection.
+def offered(head: Head) -> list[str]:
+    """The subprotocols that a client offers, in the order of its preference (RFC 6455, 4.1)."""
+    values = head.values("sec-websocket-protocol")
+    return [name.strip() for value in values for name in value.split(",")]
 
-    No subprotocol and no extension is ever selected here: the plain dialect.
+
+def upgrade(head: Head, subprotocol: str = "") -> bytes:
+    """The answer that opens a WebSocket connection, with this subprotocol selected, if any. No
+    extension ever is.
 
     Raises:
         Refusal: 426 for a request without an upgrade, 400 for a wrong one.
@@ -95,9 +100,10 @@ def upgrade(head: Head) -> bytes:
             "this is a WebSocket endpoint; connect with a WebSocket client",
             headers={"Upgrade": "websocket"},
         )
+    selected = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_key(_checked_key(head))}\r\n\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(_checked_key(head))}\r\n{selected}\r\n"
     ).encode()
 
 

@@ -1,21 +1,30 @@
 from ticker.gateway.connection import ConnectionTable
+from ticker.gateway.flush import Flush
+from ticker.gateway.shared_frames import SharedFrames
 from ticker.gateway.topics import Topics
 from ticker.shm.header import Mapping
 
-class Hub:
+class Hub(Flush):
     def __init__(
         self,
         topics: Topics,
+        frames: SharedFrames,
         connections: ConnectionTable,
         segment: Mapping,
         interval_ns: int,
-        max_symbols: int,
         now_ns: int,
+        max_symbols: int,
     ) -> None: ...
     def subscribe(
-        self, number: int, symbols: list[int], now_ns: int, seen: dict[int, int] | None = None
+        self,
+        number: int,
+        symbols: list[int],
+        channel: int,
+        now_ns: int,
+        seen: dict[int, int] | None = None,
+        before: bytes = b"",
     ) -> int: ...
-    def unsubscribe(self, number: int, symbols: list[int]) -> int: ...
+    def configure(
+        self, number: int, max_rate: float | None, batch: bool | None
+    ) -> tuple[float, bool]: ...
     def forget(self, number: int) -> None: ...
-    def subscribed(self, number: int) -> list[int]: ...
-    def subscription_count(self, number: int) -> int: ...

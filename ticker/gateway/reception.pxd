@@ -1,10 +1,10 @@
 from libc.stdint cimport uint8_t, uint32_t
 
-from ticker.gateway.connection cimport ConnectionTable
+from ticker.gateway.deadlines cimport Deadlines
 from ticker.gateway.frames cimport FrameReader
 
 
-cdef class Connections(ConnectionTable):
+cdef class Connections(Deadlines):
     cdef public object tls_context       # ssl.SSLContext for what is accepted, None: plain
     cdef public bint counts_addresses
     cdef int _placed(self, uint32_t number) except -1
@@ -15,7 +15,6 @@ cdef class Connections(ConnectionTable):
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1
     cdef int _keep_head(self, uint32_t number, bytes data) except -1
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
-    cdef int _expire(self, uint32_t number) except -1
     cdef int _full(self) except -1
     cdef int _event(
         self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length

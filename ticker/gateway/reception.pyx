@@ -1,4 +1,4 @@
-"""Reception: accepting, receiving, and the deadlines of all connections.
+"""Reception: accepting and receiving.
 
 In: what an epoll of our own says of sockets. Out: request heads and messages to `handler`
 (front.py). Owned by one event loop, which watches `epoll_fd` and calls poll().
@@ -16,10 +16,9 @@ from ticker.gateway.connection cimport (
     CONNECTION_LINGER,
     CONNECTION_OPEN,
     SCRATCH,
-    SLOW_CLIENT,
     Connection,
-    ConnectionTable,
 )
+from ticker.gateway.deadlines cimport Deadlines
 from ticker.gateway.frames cimport (
     EVENT_CLOSE,
     EVENT_ERROR,
@@ -27,7 +26,6 @@ from ticker.gateway.frames cimport (
     EVENT_NONE,
     EVENT_PING,
     MAX_CONTROL,
-    OPCODE_PING,
     OPCODE_PONG,
     FrameReader,
     at_rest,
@@ -52,12 +50,9 @@ from ticker.gateway.sockets cimport (
     epoll_wait,
     recv,
 )
-from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     GATEWAY_CONNECTIONS_CLOSED,
-    GATEWAY_CONNECTIONS_OPEN,
     GATEWAY_PROTOCOL_ERRORS,
-    GATEWAY_SLOW_CLOSED,
     count,
 )
 
@@ -72,7 +67,7 @@ cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
 cdef int64_t HALF_FRAME_NS = 5000000000
 
 
-cdef class Connections(ConnectionTable):
+cdef class Connections(Deadlines):
     """`handler` has on_head(number, data), on_message(number, is_text, payload) and
     on_closed(number); it may call anything here from them. With `counts_addresses` it is asked
     on_accept(number) first. A `tls_context` is for all that is accepted, but for those that
@@ -292,49 +287,6 @@ cdef class Connections(ConnectionTable):
         if freed and not self.accepting and self.listener_fd >= 0 and not self.closing:
             self.listen(self.listener_fd)
         return freed
-
-    def expire(self, now_ns: int) -> None:
-        """Act on deadlines that have passed: heads, half frames, slow clients, silent clients."""
-        cdef uint32_t number
-        cdef Connection* connection
-        self.now = now_ns
-        for number in range(self.high_water):
-            connection = self.table + number
-            if connection.deadline and connection.deadline <= self.now:
-                self._expire(number)
-        store_relaxed(self.counters + GATEWAY_CONNECTIONS_OPEN, self.open_count)
-
-    cdef int _expire(self, uint32_t number) except -1:
-        cdef Connection* connection = self.table + number
-        cdef uint8_t[2] ping
-        if connection.state == CONNECTION_HEAD or connection.state == CONNECTION_LINGER:
-            self.doom(number)
-        elif connection.state == CONNECTION_OPEN:
-            if connection.wants_write:
-                count(self.counters, GATEWAY_SLOW_CLOSED, 1)
-                connection.close_code = SLOW_CLIENT
-                self.doom(number)
-            elif connection.reader != NULL and not connection.pinged:
-                self.fail(number, 1008, b"half a frame", 12)
-            elif connection.pinged:
-                self.fail(number, 1008, b"no pong", 7)
-            else:
-                connection.pinged = 1
-                connection.deadline = self.now + self.ping_interval
-                write_head(ping, OPCODE_PING, 0)
-                self.deliver(number, ping, 2)
-        return 0
-
-    def close_all(self, code: int, reason: str = "") -> None:
-        """Stop accepting and close everybody; for a drain. Callers go on polling for a while."""
-        cdef uint32_t number
-        self.closing = True
-        self.stop_listening()
-        for number in range(self.high_water):
-            if self.table[number].state == CONNECTION_HEAD:
-                self.doom(number)
-            elif self.table[number].state == CONNECTION_OPEN:
-                self.close(number, code, reason)
 
     def adopt(self, fd: int, now_ns: int, tls: object = None) -> int:
         """Take over a connected, non-blocking socket and its TLS session; its number, or -1

@@ -10,11 +10,14 @@ cdef extern from "<sys/socket.h>" nogil:
         SOCK_NONBLOCK
         SOCK_CLOEXEC
         SHUT_WR
+        SOL_SOCKET
+        SO_SNDBUF
     ssize_t send(int fd, const void* data, size_t length, int flags)
     ssize_t recv(int fd, void* data, size_t length, int flags)
     int accept4(int fd, void* address, void* length, int flags)
     int shutdown(int fd, int how)
     ctypedef unsigned int socklen_t
+    int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     int getpeername(int fd, void* address, socklen_t* length)
 
 cdef extern from "<netinet/in.h>" nogil:

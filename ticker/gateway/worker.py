@@ -22,7 +22,7 @@ from ticker.errors import ConfigError
 from ticker.gateway.access import Access
 from ticker.gateway.board import Board
 from ticker.gateway.context import GatewayContext
-from ticker.gateway.dialect import Limits, PlainDialect
+from ticker.gateway.dialect import Dialect, terms_of
 from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.front import Front
 from ticker.gateway.guard import Guard
@@ -33,9 +33,11 @@ from ticker.gateway.keys import WatchedKeys
 from ticker.gateway.reception import Connections
 from ticker.gateway.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.scheduler import Scheduler
+from ticker.gateway.shared_frames import SharedFrames
 from ticker.gateway.status import Status
 from ticker.gateway.tls import load_certificate, server_context
 from ticker.gateway.topics import Topics
+from ticker.gateway.trade_log import TradeLog
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
@@ -104,14 +106,20 @@ class Worker:
         self.runner = self._http(config, feeds)
         self.connections = _connections(config.gateway, self.front, self.segment)
         self.connections.tls_context = tls
-        self.topics = Topics(self.board, self.segment, [mapping for _, mapping in feeds])
+        self.topics = Topics(
+            self.board,
+            self.segment,
+            [mapping for _, mapping in feeds],
+            TradeLog(config.gateway.trades_kept),
+        )
         self.hub = Hub(
             self.topics,
+            SharedFrames(self.topics, self.segment),
             self.connections,
             self.segment,
             int(config.gateway.flush_interval * NS),
-            config.gateway.max_symbols,
             clock(),
+            config.gateway.max_symbols,
         )
         self._introduce(config)
         self.scheduler = Scheduler(
@@ -156,12 +164,10 @@ class Worker:
         return server()
 
     def _introduce(self, config: Config) -> None:
-        gateway = config.gateway
-        limits = Limits(gateway.max_symbols, gateway.commands_per_second, gateway.commands_burst)
-        self.dialect = PlainDialect(self.board, self.hub, self.connections, self.counters, limits)
+        terms = terms_of(config.gateway, self.context.boot_id)
+        self.dialect = Dialect(self.board, self.hub, self.connections, self.counters, terms)
         self.front.connections = self.connections
-        self.front.message = self.dialect.message
-        self.front.forget = self.hub.forget
+        self.front.dialect = self.dialect
         self._configure(config)
 
     async def start(self) -> None:
@@ -206,9 +212,8 @@ class Worker:
         self.access.configure(config)
         self.connections.counts_addresses = self.access.counts
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
-        self.dialect.limits = Limits(
-            gateway.max_symbols, gateway.commands_per_second, gateway.commands_burst
-        )
+        self.dialect.configure(terms_of(gateway, self.context.boot_id))
+        self.connections.heartbeat = int(gateway.heartbeat * NS)
         self.restart_spread = gateway.restart_spread
 
     def retire(self) -> None:
@@ -221,7 +226,7 @@ class Worker:
         steps = max(1, round(self.restart_spread / RETIRE_STEP))
         for left in range(steps, 0, -1):
             for number in self.connections.some_open(-(-self.connections.open_connections // left)):
-                self.connections.close(number, RESTART, "restart")
+                self.connections.dismiss(number, RESTART, "restart")
             self.connections.reap()
             await asyncio.sleep(self.restart_spread / steps)
         self.stopped.set()

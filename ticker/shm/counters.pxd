@@ -88,6 +88,7 @@ cdef enum GatewayCounter:
     GATEWAY_SLOW_CLOSED
     GATEWAY_WAKEUPS
     GATEWAY_PROTOCOL_ERRORS
+    GATEWAY_LAGGED
     GATEWAY_COUNTER_END
 
 cdef enum FeedHistogram:

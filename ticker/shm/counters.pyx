@@ -35,7 +35,7 @@ GATEWAY_COUNTERS = (
     "subscriptions", "commands", "errors_sent", "http_requests", "records_read", "laps",
     "records_skipped", "flushes", "client_flushes", "updates_sent", "snapshots_sent",
     "bytes_sent", "encoded", "conflated", "send_blocked", "slow_closed", "wakeups",
-    "protocol_errors",
+    "protocol_errors", "lagged",
 )
 FEED_HISTOGRAMS = ("exchange_to_receive", "receive_to_publish")
 GATEWAY_HISTOGRAMS = ("publish_to_send", "exchange_to_send", "flush")

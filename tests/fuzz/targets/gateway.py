@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import msgspec
 
 from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import chunks
 from tests.fuzz.target import Target
-from ticker.gateway.commands import CommandError, error_message, parse_command
+from ticker.gateway import protobuf
+from ticker.gateway.codec import CODECS, JSON, MSGPACK, PROTOBUF
+from ticker.gateway.commands import (
+    CommandError,
+    error_message,
+    parse_command,
+    seen,
+    symbols_of,
+)
 from ticker.gateway.frames import FrameParser
 from ticker.gateway.handshake import MAX_HEAD, parse_head, upgrade
+from ticker.gateway.messages import (
+    Command,
+    Configure,
+    Ping,
+    Reconnect,
+    Subscribe,
+    Unsubscribe,
+)
 from ticker.gateway.problems import Refusal
 
 DECLARED = {1002, 1007, 1008, 1009}
@@ -86,19 +103,30 @@ def read_head(data: bytes) -> None:
         raise
 
 
-def read_command(data: bytes) -> None:
-    """A command with names that can be looked up, or an error that can be sent."""
+def read_command(encoding: int, data: bytes) -> None:
+    """A command with names that can be looked up, or an error that can be sent, in any
+    encoding. JSON comes as text, the others as binary messages."""
     try:
-        command = parse_command(data)
-        names = getattr(command, "names", list)()
+        command = parse_command(data, encoding == JSON, CODECS[encoding])
+        if not isinstance(command, Subscribe | Unsubscribe | Reconnect):
+            return
+        names = symbols_of(command)
         assert all(0 < len(name) < 24 and name.isascii() for name in names)
         for name in names:
-            getattr(command, "seen", str)(name)
+            seen(command.last_seen[name]) if isinstance(command, Reconnect) else None
     except CommandError as error:
-        msgspec.json.decode(error_message(error))
+        for codec in CODECS:
+            assert codec.frame(error_message(error))
         raise
 
 
+SENT: tuple[Command, ...] = (
+    Subscribe(symbols=["AAPL", "MSFT"], id="1", channel="quote"),
+    Unsubscribe(symbol="AAPL"),
+    Reconnect(last_seen={"AAPL": 1_774_794_601_234_000, "MSFT": -1}),
+    Configure(max_rate=2.5, batch=True),
+    Ping(id="x"),
+)
 COMMANDS = (
     b'{"action":"subscribe","symbols":["AAPL","MSFT"],"id":1}',
     b'{"action":"subscribe","symbol":"AAPL","channel":"price","id":"x"}',
@@ -140,12 +168,30 @@ TARGETS = [
     ),
     Target(
         name="commands",
-        covers=("ticker.gateway.commands",),
-        start=lambda: read_command,
+        covers=("ticker.gateway.commands", "ticker.gateway.codec"),
+        start=lambda: partial(read_command, JSON),
         seeds=lambda: list(COMMANDS),
         errors=(CommandError,),
         per_subject=1000,
         tokens=WORDS,
         vary=varied(lambda: COMMANDS),
+    ),
+    Target(
+        name="commands-msgpack",
+        covers=("ticker.gateway.codec",),
+        start=lambda: partial(read_command, MSGPACK),
+        seeds=lambda: [msgspec.msgpack.encode(command) for command in SENT],
+        errors=(CommandError,),
+        per_subject=1000,
+        tokens=(b"\xa6action", b"\xa2id", b"\xc1", b"\x91", b"\xdf\xff\xff\xff\xff", b"\xcb"),
+    ),
+    Target(
+        name="commands-protobuf",
+        covers=("ticker.gateway.protobuf",),
+        start=lambda: partial(read_command, PROTOBUF),
+        seeds=lambda: [protobuf.encode_command(command) for command in SENT],
+        errors=(CommandError,),
+        per_subject=1000,
+        tokens=(b"\x0a\x01", b"\x12\x00", b"\xff" * 9, b"\x80\x01", b"\x00", b"\x7a\x02"),
     ),
 ]  # fmt: skip

@@ -1,0 +1,3 @@
+from ticker.gateway.subscriptions import Subscriptions
+
+class Agenda(Subscriptions): ...

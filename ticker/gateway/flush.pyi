@@ -1,0 +1,3 @@
+from ticker.gateway.agenda import Agenda
+
+class Flush(Agenda): ...
