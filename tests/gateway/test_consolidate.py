@@ -23,16 +23,17 @@ MOST = 2**64 - 1
 E9 = 1_000_000_000
 
 Row = dict[str, int]
-Rows = list[tuple[Row, int]]
+Rows = list[tuple[Row, int, bool]]
 
 
 def model(rows: Rows) -> dict[str, int | None]:
     """docs/consolidation.md, rule by rule; each looks at all rows at once."""
-    exponent = max(each for _, each in rows)
+    exponent = max(each for _, each, _ in rows)
     venues = [
         {**row, **{name: min(row[name] * 10 ** (exponent - each), MOST) for name in SIZES}}
-        for row, each in rows
+        for row, each, _ in rows
     ]
+    speaking = [i for i, (_, _, speaks) in enumerate(rows) if speaks]
     total: dict[str, int | None] = dict.fromkeys(FIELDS, 0)
     total.update(size_exponent=exponent, last_row=None, bid_row=None, ask_row=None, close_row=None)
     for name in ("seq", "quotes", "corrections"):
@@ -46,18 +47,18 @@ def model(rows: Rows) -> dict[str, int | None]:
         for name in ("price", "size", "exchange_time", "receive_time"):
             total[name] = venues[last][name]
         flags |= venues[last]["flags"] & SHARED
-    flags |= day(venues, total) | state(venues, total, sold)
-    quotes(venues, total)
+    flags |= day(venues, speaking, total) | state(venues, total, sold)
+    quotes(venues, speaking, total)
     total["flags"] = flags
     return total
 
 
-def day(venues: list[Row], total: dict[str, int | None]) -> int:
+def day(venues: list[Row], speaking: list[int], total: dict[str, int | None]) -> int:
     newest = max(venue["session_start"] for venue in venues)
     today = [i for i, venue in enumerate(venues) if venue["session_start"] == newest]
     total["session_start"] = newest
-    total["volume"] = min(sum(venues[i]["volume"] for i in today), MOST)
-    total["trades"] = sum(venues[i]["trades"] for i in today)
+    total["volume"] = min(sum(venues[i]["volume"] for i in today if i in speaking), MOST)
+    total["trades"] = sum(venues[i]["trades"] for i in today if i in speaking)
     total["high"] = max(venues[i]["high"] for i in today)
     total["low"] = min((venues[i]["low"] for i in today if venues[i]["low"]), default=0)
     opened = [i for i in today if venues[i]["open"]]
@@ -72,10 +73,10 @@ def day(venues: list[Row], total: dict[str, int | None]) -> int:
     return venues[close]["flags"] & LISTED
 
 
-def quotes(venues: list[Row], total: dict[str, int | None]) -> None:
-    live = [i for i, venue in enumerate(venues) if not venue["flags"] & STALE]
-    counted = live or list(range(len(venues)))
-    total["quote_time"] = max(venues[i]["quote_time"] for i in counted)
+def quotes(venues: list[Row], speaking: list[int], total: dict[str, int | None]) -> None:
+    live = [i for i in speaking if not venues[i]["flags"] & STALE]
+    counted = live or speaking
+    total["quote_time"] = max((venues[i]["quote_time"] for i in counted), default=0)
     for side, best in (("bid", max), ("ask", min)):
         prices = [venues[i][side] for i in counted if venues[i][side]]
         if not prices:
@@ -107,7 +108,7 @@ sizes = st.one_of(st.integers(0, 300), st.sampled_from([2**63, MOST]))
 
 
 @st.composite
-def venue_rows(draw: st.DrawFn) -> tuple[Row, int]:
+def venue_rows(draw: st.DrawFn) -> tuple[Row, int, bool]:
     row = {name: draw(few) for name in FIELDS}
     for name in ("price", "open", "high", "low", "previous_close", "bid", "ask"):
         row[name] = draw(prices)
@@ -115,19 +116,20 @@ def venue_rows(draw: st.DrawFn) -> tuple[Row, int]:
         row[name] = draw(sizes)
     row["status"] = draw(st.integers(0, 5))
     row["flags"] = draw(st.integers(0, 15))
-    return row, draw(st.sampled_from([0, 0, 0, 2, 8, 19]))
+    speaks = bool(draw(st.integers(0, 3)))
+    return row, draw(st.sampled_from([0, 0, 0, 2, 8, 19])), speaks
 
 
 @given(st.lists(venue_rows(), min_size=1, max_size=5))
-@example([({name: MOST if name in SIZES else 0 for name in FIELDS}, 19)] * 2)
+@example([({name: MOST if name in SIZES else 0 for name in FIELDS}, 19, True)] * 2)
 def test_the_rules(rows: Rows) -> None:
     assert consolidated(rows) == model(rows)
 
 
 @given(venue_rows())
-def test_one_venue_is_itself(row: tuple[Row, int]) -> None:
-    values, exponent = row
-    found = consolidated([row])
+def test_one_venue_is_itself(row: tuple[Row, int, bool]) -> None:
+    values, exponent, _ = row
+    found = consolidated([(values, exponent, True)])
     same = set(FIELDS) - {"flags", "size", "exchange_time", "receive_time", "open_time"}
     same -= {f"{side}_size" for side in ("bid", "ask") if not values[side]}
     assert {name: found[name] for name in same} == {name: values[name] for name in same}
@@ -243,3 +245,21 @@ def test_the_listing_venue_says_the_close_and_the_state() -> None:
     assert (venues.price().previous_close, venues.price().trading_status) == (4 * E9, "halted")
     venues.beats[1].set_state(counters.STALE)
     assert (venues.price().previous_close, venues.price().trading_status) == (4 * E9, "trading")
+
+
+def test_two_feeds_of_one_venue_count_once() -> None:
+    """The first that lives speaks for the venue; the newest sale is either's."""
+    venues = Venues(("XNAS", "USD", 0), ("BATS", "USD", 0), ("XNAS", "USD", 0))
+    venues.put(0, price=E9, exchange_time=2, volume=100, trades=3, bid=E9, bid_size=4, seq=3)
+    venues.put(1, price=E9, exchange_time=1, volume=10, trades=1, bid=E9, bid_size=1, seq=1)
+    venues.put(2, price=2 * E9, exchange_time=3, volume=70, trades=2, bid=E9, bid_size=9, seq=2)
+    found = venues.price()
+    assert (found.price, found.volume, found.trades, found.seq) == (2 * E9, 110, 4, 6)
+    assert (found.bid, found.bid_size, found.bid_venue) == (E9, 5, "XNAS")
+    venues.beats[0].set_state(counters.STALE)
+    found = venues.price()
+    assert (found.volume, found.bid_size, found.seq) == (80, 10, 6), "the other one takes over"
+    assert venues.price("XNAS").volume == 70
+    venues.beats[2].set_state(counters.STALE)
+    found = venues.price()
+    assert (found.volume, found.bid_size, found.bid_venue) == (110, 1, "BATS")

@@ -16,6 +16,7 @@ cdef struct RowRef:
     uint32_t row
     uint64_t size_exponent
     bint part                    # of the consolidated price: the currency is the symbol's
+    bint shared                  # another feed has the same venue's row, too
 
 
 cdef struct SymbolRows:
@@ -54,6 +55,8 @@ cdef class Board:
     cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1
     cdef int64_t _new_symbol(self, str symbol) except -1
     cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL
+    cdef bint _speaks(self, SymbolRows* entry, uint32_t number)
+    cdef int _find_shared(self, SymbolRows* entry) except -1
     cdef int _agree_on_currency(self, uint32_t symbol) except -1
     cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict)
     cdef str _venue_of(self, uint32_t symbol, uint32_t number)

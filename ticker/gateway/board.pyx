@@ -20,6 +20,7 @@ from ticker.shm.layout cimport (
     STATUS_QUOTE_ONLY,
     STATUS_TRADING,
     STATUS_UNKNOWN,
+    VENUE_BYTES,
     Values,
 )
 from ticker.shm.liveness cimport (
@@ -41,6 +42,11 @@ STATUSES = {
     STATUS_UNKNOWN: "unknown", STATUS_TRADING: "trading", STATUS_HALTED: "halted",
     STATUS_PAUSED: "paused", STATUS_QUOTE_ONLY: "quote_only", STATUS_CLOSED: "closed",
 }
+
+
+cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
+    """A row that names no venue is of none."""
+    return a[0] != 0 and strncmp(a, b, VENUE_BYTES) == 0
 
 
 cdef class Board:
@@ -138,7 +144,46 @@ cdef class Board:
                 self.table(ref.feed).rows[ref.row].currency, wanted, CURRENCY_BYTES
             ) == 0
             self.row_symbols[ref.feed][ref.row] = symbol if ref.part else NO_PART
+        return self._find_shared(entry)
+
+    cdef int _find_shared(self, SymbolRows* entry) except -1:
+        """Which of the rows that are part of the price are of one venue."""
+        cdef uint32_t i, j
+        cdef RowRef* ref
+        cdef RowRef* other
+        for i in range(entry.count):
+            ref = entry.rows + i
+            ref.shared = False
+            for j in range(entry.count):
+                other = entry.rows + j
+                if j != i and ref.part and other.part and same_venue(
+                    self.table(ref.feed).rows[ref.row].venue,
+                    self.table(other.feed).rows[other.row].venue,
+                ):
+                    ref.shared = True
         return 0
+
+    cdef bint _speaks(self, SymbolRows* entry, uint32_t number):
+        """Whether a shared row is the one that speaks for its venue: the first that is not
+        stale; if all are, the first."""
+        cdef Values row
+        cdef uint32_t i
+        cdef uint32_t first = NO_ROW
+        cdef RowRef* ref
+        cdef const char* venue = (
+            self.table(entry.rows[number].feed).rows[entry.rows[number].row].venue
+        )
+        for i in range(entry.count):
+            ref = entry.rows + i
+            if not ref.part or not same_venue(self.table(ref.feed).rows[ref.row].venue, venue):
+                continue
+            if not self._read_row(ref, &row):
+                continue
+            if not row.flags & ROW_STALE:
+                return i == number
+            if first == NO_ROW:
+                first = i
+        return first == number
 
     cdef int64_t _new_symbol(self, str symbol) except -1:
         cdef SymbolRows* grown
@@ -175,7 +220,10 @@ cdef class Board:
         for i in range(self.rows[symbol].count):
             ref = self.rows[symbol].rows + i
             if ref.part and self._read_row(ref, &row):
-                add(out, &row, ref.size_exponent, i)
+                add(
+                    out, &row, ref.size_exponent, i,
+                    not ref.shared or self._speaks(self.rows + symbol, i),
+                )
                 any = True
         if any:
             finish(out)
@@ -294,9 +342,13 @@ cdef class Board:
             return self._view(number, &found, self.verdict(number))
         for i in range(self.rows[number].count):
             ref = self.rows[number].rows + i
-            if self.table(ref.feed).venue(ref.row) == venue and self._read_row(ref, &values):
+            if self.table(ref.feed).venue(ref.row) != venue:
+                continue
+            if ref.shared and not self._speaks(self.rows + number, i):
+                continue
+            if self._read_row(ref, &values):
                 begin(&found)
-                add(&found, &values, ref.size_exponent, i)
+                add(&found, &values, ref.size_exponent, i, True)
                 finish(&found)
                 return self._view(number, &found, self._judge(ref))
         return None

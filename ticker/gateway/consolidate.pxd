@@ -22,11 +22,12 @@ cdef struct Consolidated:
     uint64_t ask_largest
     bint fresh                   # a row that is not stale was added
     bint fresh_sale              # ... and it has sold
+    bint fresh_quote             # ... and it speaks for its venue
     bint listed_status
 
 
 cdef void begin(Consolidated* into) noexcept nogil
 cdef void add(
-    Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number
+    Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number, bint speaks
 ) noexcept nogil
 cdef void finish(Consolidated* into) noexcept nogil

@@ -33,10 +33,11 @@ cdef void begin(Consolidated* into) noexcept nogil:
 
 
 cdef void add(
-    Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number
+    Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number, bint speaks
 ) noexcept nogil:
     """Add one more venue's row, whose sizes are in 10^-size_exponent units; `number` is the
-    caller's name of it."""
+    caller's name of it. Of the rows that several feeds have of one venue only one `speaks` for
+    it: what adds up would count twice."""
     cdef uint64_t scale
     into.number = number
     if into.first == NO_ROW:
@@ -46,8 +47,9 @@ cdef void add(
         into.size_exponent = size_exponent
     scale = power_of_ten(into.size_exponent - size_exponent)
     add_sale(into, row, scale)
-    add_day(into, row, scale)
-    add_quote(into, row, scale)
+    add_day(into, row, scale, speaks)
+    if speaks:
+        add_quote(into, row, scale)
     add_state(into, row)
 
 
@@ -83,7 +85,9 @@ cdef void add_sale(Consolidated* into, const Values* row, uint64_t scale) noexce
     values.flags |= row.flags & ROW_SHARED_MICROSECOND
 
 
-cdef void add_day(Consolidated* into, const Values* row, uint64_t scale) noexcept nogil:
+cdef void add_day(
+    Consolidated* into, const Values* row, uint64_t scale, bint speaks
+) noexcept nogil:
     """Figures of the day, of the rows that are in the newest session: volume and trades add up,
     open is the earliest, high and low the widest, the previous close the listing venue's."""
     cdef Values* values = &into.values
@@ -95,8 +99,9 @@ cdef void add_day(Consolidated* into, const Values* row, uint64_t scale) noexcep
         values.open = values.high = values.low = values.open_time = values.previous_close = 0
         values.flags &= ~<uint64_t>ROW_LISTED
         into.close = NO_ROW
-    values.volume = plus(values.volume, times(row.volume, scale))
-    values.trades += row.trades
+    if speaks:
+        values.volume = plus(values.volume, times(row.volume, scale))
+        values.trades += row.trades
     if row.open and (not values.open or row.open_time < values.open_time):
         values.open = row.open
         values.open_time = row.open_time
@@ -117,10 +122,10 @@ cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexc
     the quotes of a stale row: they count only while every row is stale."""
     cdef Values* values = &into.values
     if row.flags & ROW_STALE:
-        if into.fresh:
+        if into.fresh_quote:
             return
-    elif not into.fresh:
-        into.fresh = True
+    elif not into.fresh_quote:
+        into.fresh_quote = True
         into.bid = into.ask = NO_ROW
         values.bid = values.ask = values.quote_time = 0
         values.bid_size = values.ask_size = into.bid_largest = into.ask_largest = 0
@@ -164,8 +169,9 @@ cdef void add_state(Consolidated* into, const Values* row) noexcept nogil:
     row that knows."""
     cdef Values* values = &into.values
     values.flags |= row.flags & ROW_TEST
-    if not row.flags & ROW_STALE and row.price:
-        into.fresh_sale = True
+    if not row.flags & ROW_STALE:
+        into.fresh = True
+        into.fresh_sale |= row.price != 0
     if row.status == STATUS_UNKNOWN or into.listed_status:
         return
     if row.flags & ROW_LISTED and not row.flags & ROW_STALE:
@@ -203,18 +209,18 @@ cdef uint64_t plus(uint64_t a, uint64_t b) noexcept nogil:
     return a + b if a <= MOST - b else MOST
 
 
-def consolidated(rows: list[tuple[dict[str, int], int]]) -> dict[str, int | None]:
-    """The same from Python, of (values by name, size exponent) in order: every value by name,
+def consolidated(rows: list[tuple[dict[str, int], int, bool]]) -> dict[str, int | None]:
+    """The same from Python, of (values by name, size exponent, speaks) in order: every value by name,
     `size_exponent`, and under `last_row`, `bid_row`, `ask_row`, `close_row` whose they are."""
     cdef Consolidated total
     cdef Values values
     cdef uint64_t* words = <uint64_t*>&values
     begin(&total)
-    for number, (row, size_exponent) in enumerate(rows):
+    for number, (row, size_exponent, speaks) in enumerate(rows):
         memset(&values, 0, sizeof(Values))
         for index, name in enumerate(FIELDS):
             words[index] = <uint64_t>row.get(name, 0)
-        add(&total, &values, size_exponent, number)
+        add(&total, &values, size_exponent, number, speaks)
     finish(&total)
     words = <uint64_t*>&total.values
     found: dict[str, int | None] = {name: words[index] for index, name in enumerate(FIELDS)}
