@@ -19,6 +19,7 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
     ("ticker.errors", FOUNDATION),
     ("ticker.clock", FOUNDATION),
     ("ticker.config", FOUNDATION | {"config"}),
+    ("ticker.client", FOUNDATION | {"client"}),
     ("ticker.log", FOUNDATION | {"log"}),
     ("ticker.shm", FOUNDATION | {"config", "shm"}),
     ("ticker.feeds", FOUNDATION | {"config", "log", "shm", "feeds"}),

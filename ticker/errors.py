@@ -55,3 +55,9 @@ class BenchError(TickerError):
     """A bench cannot run here, or a part of it did not do what it must."""
 
     exit_code = 9
+
+
+class ClientError(TickerError):
+    """A running server cannot be reached, or refuses what it was asked."""
+
+    exit_code = 10

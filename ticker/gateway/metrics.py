@@ -102,12 +102,13 @@ class BoxCollector(Collector):
         now = self.clock()
         family = GaugeMetricFamily(
             f"ticker_{kind}_heartbeat_age_seconds",
-            "Time since the worker was last seen alive; absent before it started.",
+            "Time since the worker was last seen alive; absent where there is none.",
             labels=(kind,),
         )
         for name, mapping in segments:
-            seconds = age(Heartbeat(mapping).time_ns, now)
-            if seconds is not None:
+            heartbeat = Heartbeat(mapping)
+            seconds = age(heartbeat.time_ns, now)
+            if seconds is not None and heartbeat.pid:
                 family.add_metric((name,), seconds)
         return family
 

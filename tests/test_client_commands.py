@@ -1,0 +1,144 @@
+"""`ticker get`, `symbols`, `watch` and `top` against a whole server with its simulated exchange."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from ticker.client.vitals import percentile
+from ticker.config import SHIPPED
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server whose simulated symbols trade."""
+    config = tmp_path_factory.mktemp("client") / "ticker.toml"
+    instance = f"client-{os.getpid()}"
+    text = SHIPPED.read_text().replace('instance = "default"', f'instance = "{instance}"')
+    text = re.sub(r"239\.192\.0\.", "239.192.77.", text).replace("port = 8700", "port = 0")
+    text = text.replace('file = "symbols.csv"', f'file = "{SHIPPED.parent / "symbols.csv"}"')
+    config.write_text(text.replace("127.0.0.1:26479", "127.0.0.1:26579"))
+    command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline().decode()
+            yield line.split()[1].rstrip("/")
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def ticker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ticker", *arguments], capture_output=True, text=True, timeout=30
+    )
+
+
+def some_symbols(url: str) -> list[str]:
+    """Symbols that have a price by now."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        names = [line.split()[0] for line in ticker("symbols", "--url", url).stdout.splitlines()]
+        done = ticker("get", *names[:3], "--url", url) if names else None
+        if done is not None and len(done.stdout.splitlines()) == 3:
+            return names[:3]
+    pytest.fail("nothing trades")
+
+
+def test_get_prints_a_line_per_symbol(url: str) -> None:
+    names = some_symbols(url)
+    done = ticker("get", *names, "--url", url)
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == names
+    whole = json.loads(ticker("get", names[0], "--json", "--url", url).stdout)
+    assert whole["prices"][0]["symbol"] == names[0]
+    wrong = ticker("get", names[0], "NOSUCH", "--url", url)
+    assert wrong.returncode == 10
+    assert "unknown: NOSUCH" in wrong.stderr
+    assert wrong.stdout.startswith(names[0])
+
+
+def test_symbols_are_searched(url: str) -> None:
+    name = some_symbols(url)[0]
+    done = ticker("symbols", name, "--limit", "1", "--url", url)
+    assert done.stdout.split()[0] == name
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_watch_prints_changes_until_it_is_told_to_stop(url: str) -> None:
+    names = some_symbols(url)
+    command = [sys.executable, "-m", "ticker", "watch", *names, "NOSUCH", "--url", url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        seen = [watching.stdout.readline().split() for _ in range(5)]
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=10)
+    assert {line[1] for line in seen} <= set(names)
+    assert all(Decimal(line[2]) > 0 for line in seen)
+    assert "NOSUCH unknown_symbol" in said
+    assert watching.returncode in (0, 1, -signal.SIGINT)
+    assert "Traceback" not in said
+
+
+def test_watch_draws_a_table_in_a_terminal(url: str) -> None:
+    names = some_symbols(url)
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "ticker", "watch", *names, "--url", url]
+    environ = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(command, stdout=follower, stderr=follower, env=environ) as watching:
+        os.close(follower)
+        shown = ""
+        end = time.monotonic() + 15
+        while time.monotonic() < end and not all(
+            re.search(rf"{re.escape(name)}.*\d\.\d", shown) for name in names
+        ):
+            if select.select([leader], [], [], 0.5)[0]:
+                shown += os.read(leader, 65536).decode(errors="replace")
+        watching.send_signal(signal.SIGINT)
+        watching.wait(10)
+    os.close(leader)
+    assert "last sale" in shown
+    assert all(name in shown for name in names)
+
+
+def test_top_shows_feeds_gateways_and_stages(url: str) -> None:
+    done = ticker("top", "--once", "--interval", "0.5", "--url", url)
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    assert lines["sim"][1] == "live"
+    assert float(lines["sim"][2].replace(",", "")) > 100, "messages a second"
+    assert lines["0"][1].isdigit(), "the gateway's pid"
+    assert "receive to publish" in done.stdout
+
+
+def test_without_a_server_they_say_where_they_looked() -> None:
+    for arguments in (["get", "AAPL"], ["symbols"], ["watch", "AAPL"], ["top", "--once"]):
+        done = ticker(*arguments, "--url", "http://127.0.0.1:9")
+        assert done.returncode == 10, arguments
+        assert "http://127.0.0.1:9" in done.stderr
+        assert "ticker serve" in done.stderr
+    done = ticker("get", "AAPL", "--url", "nonsense")
+    assert "no address of a server" in done.stderr
+
+
+def test_percentiles_are_upper_bounds() -> None:
+    counts = [(0.1, 50.0), (0.2, 99.0), (float("inf"), 100.0)]
+    assert percentile(counts, 0.5) == 0.1
+    assert percentile(counts, 0.99) == 0.2
+    assert percentile(counts, 1.0) == float("inf")
+    assert percentile([], 0.5) != percentile([], 0.5)  # nan

@@ -1,0 +1,103 @@
+"""`ticker watch`: prices in the terminal, as they change."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ticker.client.server import Server, server_options
+from ticker.client.stream import Stream
+
+REFRESH = 10  # times a second
+FLASH = 0.6  # s that a change stays coloured
+
+
+class Board:
+    """The table on the screen: one line per symbol, in the order asked for."""
+
+    def __init__(self, symbols: tuple[str, ...]) -> None:
+        self.symbols = list(dict.fromkeys(symbols))
+        self.prices: dict[str, tuple[Decimal, str]] = {}
+        self.moved: dict[str, tuple[float, int]] = {}
+        self.notes: dict[str, str] = {}
+        self.down = ""
+
+    def take(self, message: dict[str, Any], now: float) -> None:
+        """One message of the stream; `now` in seconds, monotonic."""
+        kind = message.get("type")
+        self.down = message["reason"] if kind == "down" else ""
+        if kind in ("snapshot", "update"):
+            symbol, price = message["symbol"], Decimal(message["price"])
+            before = self.prices.get(symbol)
+            if before is not None and before[0] != price:
+                self.moved[symbol] = (now, 1 if price > before[0] else -1)
+            self.prices[symbol] = (price, message["timestamp"])
+        elif kind == "error" and message.get("symbol"):
+            self.notes[message["symbol"]] = message["reason"].replace("_", " ")
+
+    def render(self, now: float) -> Table:
+        """The table as it is to be shown at `now`."""
+        caption = f"[red]not connected: {self.down}; trying again[/]" if self.down else None
+        table = Table(box=None, caption=caption, caption_justify="left", header_style="dim")
+        table.add_column("symbol")
+        table.add_column("price", justify="right", min_width=12)
+        table.add_column("last sale (UTC)")
+        for symbol in self.symbols:
+            price, moment = self.prices.get(symbol, (None, self.notes.get(symbol, "no price yet")))
+            shown = "" if price is None else f"{price:,}"
+            table.add_row(symbol, Text(shown, self._style(symbol, now)), moment.replace("T", " "))
+        return table
+
+    def _style(self, symbol: str, now: float) -> str:
+        moment, direction = self.moved.get(symbol, (float("-inf"), 0))
+        if now - moment > FLASH:
+            return "bold"
+        return "bold green" if direction > 0 else "bold red"
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, required=True)
+@server_options
+def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
+    """Watch the prices of SYMBOLS until Ctrl-C.
+
+    In a terminal, a table that is kept up to date; elsewhere one line per change.
+    """
+    stream = Stream(Server(url, token), list(dict.fromkeys(symbols)))
+    console = Console()
+    run = _table(stream, Board(symbols), console) if console.is_terminal else _lines(stream)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run)
+
+
+async def _lines(stream: Stream) -> None:
+    async for message in stream.messages():
+        if message["type"] in ("snapshot", "update"):
+            click.echo(f"{message['timestamp']} {message['symbol']} {message['price']}")
+        else:
+            click.echo(f"{message.get('symbol', '')} {message['reason']}".strip(), err=True)
+
+
+async def _table(stream: Stream, board: Board, console: Console) -> None:
+    loop = asyncio.get_running_loop()
+    with Live(board.render(loop.time()), console=console, auto_refresh=False) as live:
+
+        async def draw() -> None:
+            while True:
+                live.update(board.render(loop.time()), refresh=True)
+                await asyncio.sleep(1 / REFRESH)
+
+        drawing = loop.create_task(draw())
+        try:
+            async for message in stream.messages():
+                board.take(message, loop.time())
+        finally:
+            drawing.cancel()

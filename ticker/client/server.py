@@ -1,0 +1,89 @@
+"""Where a server is, and what it answers: REST for the command line.
+
+Law: every failure is a ClientError that says what to do; a server's own problem document is told
+in its own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import click
+import orjson
+
+from ticker.errors import ClientError
+
+DEFAULT_URL = "http://127.0.0.1:8700"
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class Server:
+    """A server by its URL; `token` for one that asks."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ClientError(f"--url: {url!r} is no address of a server, like {DEFAULT_URL}")
+        self.url = url.rstrip("/")
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """The JSON answer to one request. Raises ClientError."""
+        return asyncio.run(self.fetch(path, **parameters))
+
+    async def fetch(self, path: str, **parameters: str) -> Any:
+        """As get(), inside a loop."""
+        return orjson.loads(await self._body(path, parameters))
+
+    async def fetch_text(self, path: str) -> str:
+        """An answer that is no JSON."""
+        return (await self._body(path, {})).decode()
+
+    def session(self) -> aiohttp.ClientSession:
+        """For requests of one's own; carries the token."""
+        return aiohttp.ClientSession(headers=self.headers, timeout=TIMEOUT)
+
+    async def _body(self, path: str, parameters: dict[str, str]) -> bytes:
+        try:
+            async with (
+                self.session() as session,
+                session.get(self.url + path, params=parameters) as answer,
+            ):
+                body = await answer.read()
+                if answer.status < 400:
+                    return body
+                raise ClientError(_problem(answer.status, body))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ClientError(unreachable(self.url, error)) from None
+
+
+def unreachable(url: str, error: Exception) -> str:
+    """What to say of a server that does not answer."""
+    said = str(error) or "no answer"
+    return f"{url}: {said}; is `ticker serve` running there? Name the server by --url"
+
+
+def _problem(status: int, body: bytes) -> str:
+    try:
+        document = orjson.loads(body)
+        return f"{document['code']}: {document['detail']}"
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return f"status {status}, and no problem document; is it a ticker server?"
+
+
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which a command is told the server."""
+    command = click.option(
+        "--token", envvar="TICKER_TOKEN", help="For a server that asks; or TICKER_TOKEN."
+    )(command)
+    return click.option(
+        "--url",
+        envvar="TICKER_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        help="The server; or TICKER_URL.",
+    )(command)

@@ -1,0 +1,76 @@
+"""Prices as they come: a /stream that is opened again whenever it ends.
+
+Law: prices are decimals from the message's own digits; what was seen last is told to the server at
+each reconnect, so that nothing is shown twice and nothing newer is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import orjson
+
+from ticker.client.server import Server, unreachable
+from ticker.errors import ClientError
+
+RETRY = (0.5, 8.0)  # s, the first pause and the longest
+FATAL = frozenset({4401, 4402, 4404})
+
+
+class Stream:
+    """One subscription to symbols; `messages` goes on over reconnects until it is closed."""
+
+    def __init__(self, server: Server, symbols: Sequence[str]) -> None:
+        self.server = server
+        self.symbols = list(symbols)
+        self.last_seen: dict[str, str] = {}
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Messages of the plain dialect; {"type": "down", "reason": …} while there is none.
+
+        Raises:
+            ClientError: the server was never reached, or does not let this client in.
+        """
+        pause, reached = RETRY[0], False
+        while True:
+            try:
+                async for message in self._one_connection():
+                    pause, reached = RETRY[0], True
+                    yield message
+                reason = "the server closed the connection"
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if not reached:
+                    raise ClientError(unreachable(self.server.url, error)) from None
+                reason = str(error) or "no answer"
+            yield {"type": "down", "reason": reason}
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, RETRY[1])
+
+    async def _one_connection(self) -> AsyncIterator[dict[str, Any]]:
+        async with (
+            self.server.session() as session,
+            session.ws_connect(self.server.url + "/stream", heartbeat=30.0) as socket,
+        ):
+            await socket.send_str(self._subscription())
+            async for message in socket:
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    yield self._taken(json.loads(message.data, parse_float=Decimal))
+            if socket.close_code in FATAL:
+                raise ClientError(
+                    f"{self.server.url}: closed with {socket.close_code}: give a valid --token"
+                )
+
+    def _subscription(self) -> str:
+        seen = {symbol: self.last_seen.get(symbol) for symbol in self.symbols}
+        return orjson.dumps({"action": "reconnect", "last_seen": seen}).decode()
+
+    def _taken(self, message: dict[str, Any]) -> dict[str, Any]:
+        if message.get("type") in ("snapshot", "update"):
+            self.last_seen[message["symbol"]] = message["timestamp"]
+        return message
