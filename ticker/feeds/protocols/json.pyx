@@ -7,7 +7,7 @@ each becomes a call on the market, or is skipped with the field that it lacks.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ticker.feeds.conditions cimport flags_without
 from ticker.feeds.jsonrecord cimport FOUND, UNUSABLE, hash_of
@@ -36,13 +36,14 @@ from ticker.feeds.jsonrules cimport (
     SYMBOL,
     TIME,
     UNKNOWN_SIDE,
+    VENUE,
     Rule,
 )
 from ticker.feeds.jsontape cimport NO_NODE
 from ticker.feeds.jsontexts cimport JsonTexts
 from ticker.feeds.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
 from ticker.shm.counters cimport FEED_DUPLICATE_MESSAGES, count
-from ticker.shm.layout cimport Values
+from ticker.shm.layout cimport VENUE_BYTES, Values
 
 from ticker.feeds import mapping as mappings
 
@@ -58,6 +59,7 @@ cdef class Json(JsonTexts):
 
     cdef uint64_t* next_numbers  # by row: the next record's number within its symbol, 0: unknown
     cdef size_t rows
+    cdef char[VENUE_BYTES] mic   # that the record names, NUL-padded
 
     def __init__(
         self, Market market not None, *, midnight_ns: int = 0, mapping: mappings.Mapping = None
@@ -115,7 +117,7 @@ cdef class Json(JsonTexts):
             self.skip(rule, ID)
             return
         if rule.kind == KIND_CORRECT:
-            self.market.correct_trade(self._known(), match, price, size, time)
+            self.market.correct_trade(self._known(rule), match, price, size, time)
             return
         instrument = self._instrument(rule)
         if instrument < 0:
@@ -199,9 +201,9 @@ cdef class Json(JsonTexts):
             self.skip(rule, PRICE)
             return
         if rule.kind == KIND_BREAK:
-            self.market.break_trade(self._known(), match, time)
+            self.market.break_trade(self._known(rule), match, time)
         elif rule.kind == KIND_CLEAR:
-            instrument = self._known()
+            instrument = self._known(rule)
             if instrument >= 0:
                 self.market.clear_instrument(instrument, time)
         else:
@@ -237,24 +239,55 @@ cdef class Json(JsonTexts):
         cdef uint64_t unused = 0
         return not rule.fields[<int>SEQUENCE].count or self._in_sequence(rule, instrument, &unused)
 
-    cdef int32_t _known(self) noexcept nogil:
+    cdef bint _names_venue(self, Rule* rule) noexcept nogil:
+        """Whether the record names its venue by MIC, which is then in `mic`: the symbol has a row
+        there. Vendors' own codes (Polygon's numbers) name none, and numbers that count a symbol
+        over all venues keep it in one row."""
+        cdef const char* text
+        cdef uint32_t length
+        cdef uint32_t i
+        if rule.sequence_gaps or not rule.fields[<int>VENUE].count:
+            return False
+        if self.record.read_text(rule, VENUE, &text, &length) != FOUND or length != 4:
+            return False
+        for i in range(4):
+            if not (c"A" <= text[i] <= c"Z" or c"0" <= text[i] <= c"9"):
+                return False
+        memcpy(self.mic, text, 4)
+        return True
+
+    cdef uint64_t _number(self, bint on_venue) noexcept nogil:
+        """What the market knows the record's instrument by."""
+        cdef uint64_t number = hash_of(self.record.symbol, self.record.symbol_length)
+        if on_venue:
+            number = number * <uint64_t>0x9E3779B97F4A7C15ULL ^ hash_of(self.mic, 4)
+        return number | <uint64_t>1 << 63
+
+    cdef int32_t _known(self, Rule* rule) noexcept nogil:
         """The row of the record's symbol, -1: it has none."""
-        cdef int32_t row = self.market.directory.row_of_symbol(
-            self.record.symbol, self.record.symbol_length
+        cdef int32_t row
+        if self._names_venue(rule):
+            row = self.market.find(self._number(True))
+            return row if row >= 0 else -1
+        row = self.market.directory.row_on_venue(
+            self.record.symbol, self.record.symbol_length, self.market.venue_code
         )
         if row < 0 and self.market.renames:
-            row = self.market.find(
-                hash_of(self.record.symbol, self.record.symbol_length) | <uint64_t>1 << 63
-            )
+            row = self.market.find(self._number(False))
         return row if row >= 0 else -1
 
     cdef int32_t _instrument(self, Rule* rule) noexcept nogil:
         """The row of the record's symbol, a new one if it has none. Its number is its hash."""
-        cdef int32_t row = self._known()
+        cdef int32_t row = self._known(rule)
+        cdef const char* venue = self.market.venue_code
+        cdef bint on_venue
         if row < 0:
-            row = self.market.define(
-                hash_of(self.record.symbol, self.record.symbol_length) | <uint64_t>1 << 63,
-                self.record.symbol, self.record.symbol_length,
+            on_venue = self._names_venue(rule)
+            if on_venue:
+                venue = self.mic
+            row = self.market.define_on(
+                self._number(on_venue), self.record.symbol, self.record.symbol_length,
+                venue,
             )
         if row < 0:
             self.skip(rule, REASON_NO_ROOM)
