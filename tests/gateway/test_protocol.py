@@ -473,3 +473,43 @@ def test_more_snapshots_than_a_flush_holds_all_come(rig: Any, connect: Connect) 
     client.send({"action": "subscribe", "symbols": names, "channel": "quote"})
     assert client.until("subscribed")["rejected"] == []
     assert {client.receive()["symbol"] for _ in range(64)} == set(names)
+
+
+HALTED, TRADING = 2, 1
+
+
+def test_a_changed_state_is_told_to_those_who_watch(rig: Any, connect: Connect) -> None:
+    rows = [rig.row(name) for name in ("AAPL", "MSFT")]
+    for row in rows:
+        rig.trade(row, E9)
+        rig.table.put(row, status=TRADING)
+    clients = [connect(protocol=V1), connect(protocol="ticker.v1.msgpack"), connect(protocol=V1)]
+    plain = connect()
+    for client, name in zip([*clients, plain], ("AAPL", "AAPL", "MSFT", "AAPL"), strict=True):
+        client.send({"action": "subscribe", "symbols": [name]})
+        while client.receive()["type"] != "snapshot":
+            pass
+    rig.table.put(rows[0], status=HALTED)
+    halted = {"type": "status", "symbol": "AAPL", "state": "halted"}
+    assert [client.receive() for client in clients[:2]] == [halted, halted]
+    late = connect(protocol=V1)
+    late.send({"action": "subscribe", "symbols": ["AAPL"]})
+    assert late.until("status") == halted
+    rig.table.put(rows[0], status=TRADING)
+    assert clients[0].receive()["state"] == "live"
+    assert clients[2].quiet(0.1)
+    assert plain.quiet(0.1)
+
+
+def test_a_stale_feed_is_told_to_all_and_to_who_comes(rig: Any, connect: Connect) -> None:
+    client = connect(protocol=V1)
+    hello(client)
+    rig.heartbeat.set_state(3)
+    stale = {"type": "status", "feed": "f", "state": "stale"}
+    assert client.until("status") == stale
+    late = connect(protocol=V1)
+    hello(late)
+    assert late.receive() == stale
+    rig.heartbeat.beat(time.time_ns())
+    rig.heartbeat.set_state(2)
+    assert client.until("status") == stale | {"state": "live"}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from ticker.config import GatewayConfig
+from ticker.gateway.announcer import Announcer
 from ticker.gateway.board import Board
 from ticker.gateway.codec import CODECS, Codec, moment
 from ticker.gateway.commands import CommandError, error_message, parse_command, seen, symbols_of
@@ -89,12 +90,19 @@ class Dialect:
     """Answers the messages of all clients of one worker."""
 
     def __init__(
-        self, board: Board, hub: Hub, connections: ConnectionTable, counters: Counters, terms: Terms
+        self,
+        board: Board,
+        hub: Hub,
+        connections: ConnectionTable,
+        counters: Counters,
+        terms: Terms,
+        announcer: Announcer,
     ) -> None:
         self.board = board
         self.hub = hub
         self.connections = connections
         self.counters = counters
+        self.announcer = announcer
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
@@ -113,7 +121,12 @@ class Dialect:
 
     def greeting(self, codec: Codec) -> bytes:
         """What is sent right after the handshake."""
-        return self.greetings[codec.number]
+        return self.greetings[codec.number] + self.announcer.greeting(codec)
+
+    def forget(self, number: int) -> None:
+        """The connection is gone."""
+        self.hub.forget(number)
+        self.announcer.forget(number)
 
     def heartbeat(self, encoding: int, now_ns: int) -> bytes:
         """A heartbeat as a frame."""
@@ -208,6 +221,9 @@ class Dialect:
         else:
             moments = _moments(command, known)
             self.hub.subscribe(number, list(known.values()), channel, now_ns, moments, before)
+            states = b"" if codec.plain else self.announcer.states(codec, known.values())
+            if states:
+                self.connections.send(number, states)
         if codec.plain:
             for name in rejected:
                 self._reject(number, codec, command, name)

@@ -86,7 +86,7 @@ class Front:
     def on_closed(self, number: int) -> None:
         """The connection is about to be freed."""
         self.access.closed(number)
-        self.dialect.hub.forget(number)
+        self.dialect.forget(number)
 
     def last_word(self, number: int, code: int) -> bytes:
         """What a client is told in front of a close frame."""

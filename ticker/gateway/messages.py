@@ -301,6 +301,10 @@ class Status(Message, frozen=True, kw_only=True):
     feed: str | UnsetType = UNSET
     market: str | UnsetType = UNSET
     state: State
+    phase: (
+        Annotated[str, Meta(description="of a market: pre_open, open, post_close, closed")]
+        | UnsetType
+    ) = UNSET
 
 
 class Lagged(Message, frozen=True, kw_only=True):

@@ -59,8 +59,8 @@ from ticker.shm.counters cimport (
 from ticker.gateway.tls import TlsError, TlsSession
 
 cdef enum:
-    EVENTS = 512                 # handled in one poll
-    ACCEPTS = 128                # taken in one poll
+    EVENTS = 16                  # handled in one poll
+    ACCEPTS = 16                 # taken in one poll
     MAX_REQUEST_HEAD = 8192
 
 cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL

@@ -129,3 +129,17 @@ cdef class Subscriptions:
             for i in range(topic.subscriber_count):
                 found.add(topic.subscribers[i].connection)
         return found
+
+    def watched(self) -> list[int]:
+        """Numbers of the symbols that somebody watches on any channel."""
+        cdef Topic* topic
+        cdef uint32_t symbol
+        found = []
+        for symbol in range(self.topics.symbol_count):
+            topic = self.topics.topics + topic_of(symbol, 0)
+            if (
+                topic[0].subscriber_count or topic[1].subscriber_count
+                or topic[2].subscriber_count
+            ):
+                found.append(symbol)
+        return found

@@ -20,6 +20,7 @@ from ticker.clock import Clock, now_ns
 from ticker.config import Config, GatewayConfig
 from ticker.errors import ConfigError
 from ticker.gateway.access import Access
+from ticker.gateway.announcer import Announcer
 from ticker.gateway.board import Board
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialect import Dialect, terms_of
@@ -49,6 +50,7 @@ HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
 SEND_BUFFER = 65_536
 DRAIN_SECONDS = 2.0
+RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
 RETIRE_STEP = 0.1  # s between two shares of clients that are let go
 SHUTDOWN, RESTART = 1001, 1012
 
@@ -165,7 +167,10 @@ class Worker:
 
     def _introduce(self, config: Config) -> None:
         terms = terms_of(config.gateway, self.context.boot_id)
-        self.dialect = Dialect(self.board, self.hub, self.connections, self.counters, terms)
+        self.announcer = Announcer(self.board, self.hub, self.connections)
+        self.dialect = Dialect(
+            self.board, self.hub, self.connections, self.counters, terms, self.announcer
+        )
         self.front.connections = self.connections
         self.front.dialect = self.dialect
         self._configure(config)
@@ -232,7 +237,11 @@ class Worker:
         self.stopped.set()
 
     def _on_sockets(self) -> None:
-        self.connections.poll(self.clock())
+        """Bounded: whoever comes back after a restart, with thousands of others, waits for its
+        turn, and those who are connected get their prices in between."""
+        start = now = self.clock()
+        while self.connections.poll(now) and now - start < RECEPTION_NS:
+            now = self.clock()
         self.connections.reap()
         self.scheduler.wake()
 
@@ -241,12 +250,18 @@ class Worker:
         self.heartbeat.beat(now)
         self.timetable.look()
         self.board.look(now, self.timetable.sessions(now))
+        self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
+        self._announce()
         self.connections.expire(now)
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
         self.connections.reap()
         self.scheduler.turn()
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
+
+    def _announce(self) -> None:
+        if self.announcer.say():
+            self.loop.call_soon(self._announce)
 
     async def drain(self) -> None:
         """Stop accepting, tell everybody, give them a moment to go."""
