@@ -57,7 +57,7 @@ VENUES = (("XNAS", "USD", 0), ("BATS", "USD", 2), ("XETR", "EUR", 0))
 
 
 class Venue:
-    """The TCP server of one feed; each trade is an hour-old one so that no clock is ahead."""
+    """The TCP server of one feed."""
 
     def __init__(self, mic: str) -> None:
         self.mic = mic
@@ -72,9 +72,10 @@ class Venue:
     def say(self, **record: Any) -> None:
         self.line.sendall(json.dumps(record).encode() + b"\n")
 
-    def trade(self, price: float, time_ns: int, size: float = 10) -> int:
+    def trade(self, cents: int, time_ns: int, size: float = 10) -> int:
+        """A sale at so many cents above 100: no jump for the filter."""
         self.ids += 1
-        self.say(k="t", s="ACME", p=price, n=size, t=time_ns, i=self.ids)
+        self.say(k="t", s="ACME", p=100 + cents / 100, n=size, t=time_ns, i=self.ids)
         return self.ids
 
     def close(self) -> None:
@@ -88,10 +89,10 @@ class Server:
         self.venues = venues
         self.origin = time.time_ns() - 60 * E9
 
-    def trade(self, mic: str, price: float, ms: int, size: float = 10) -> int:
+    def trade(self, mic: str, cents: int, ms: int, size: float = 10) -> int:
         """A sale `ms` milliseconds after the test's origin, seen in its row when this returns."""
         before = (self.price(mic) or {"trades": 0})["trades"]
-        match = self.venues[mic].trade(price, self.origin + ms * 1_000_000, size)
+        match = self.venues[mic].trade(cents, self.origin + ms * 1_000_000, size)
         wait_for(lambda: (self.price(mic) or {"trades": 0})["trades"] > before)
         return match
 
@@ -111,7 +112,12 @@ class Server:
 
     def shown(self) -> Any:
         price = self.price()
-        return price and (price["price"], price["venue"])
+        return price and (cents(price["price"]), price["venue"])
+
+
+def cents(price: float) -> int:
+    """Above 100."""
+    return round((price - 100) * 100)
 
 
 def wait_for(what: Callable[[], object]) -> None:
@@ -153,19 +159,19 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def stream(server: Server, client_type: Any) -> Iterator[Callable[[], tuple[float, int]]]:
-    """`stream()`: price and time (ms after the origin) of the next message on ACME."""
+def stream(server: Server, client_type: Any) -> Iterator[Callable[[], tuple[int, int]]]:
+    """`stream()`: of the next message on ACME, cents above 100 and ms after the origin."""
     server.trade("XNAS", 1, 0)
     client = client_type(int(re.findall(r":(\d+)/", server.base)[0]))
     client.send({"action": "subscribe", "symbols": ["ACME"]})
 
-    def next_price() -> tuple[float, int]:
+    def next_price() -> tuple[int, int]:
         message = client.receive()
         assert message["symbol"] == "ACME"
         whole, _, rest = str(message["timestamp"])[:-1].partition(".")
         seconds = int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) - time.timezone)
         ns = seconds * E9 + int(rest) * 1000
-        return message["price"], round((ns - server.origin) / 1_000_000)
+        return cents(message["price"]), round((ns - server.origin) / 1_000_000)
 
     assert next_price() == (1, 0)
     yield next_price
@@ -173,7 +179,7 @@ def stream(server: Server, client_type: Any) -> Iterator[Callable[[], tuple[floa
 
 
 def test_the_newest_sale_of_any_venue(
-    server: Server, stream: Callable[[], tuple[float, int]]
+    server: Server, stream: Callable[[], tuple[int, int]]
 ) -> None:
     """Each of these is on /stream and in REST; what must not be shown would come in between."""
     server.trade("BATS", 2, 10)
@@ -191,11 +197,11 @@ def test_the_newest_sale_of_any_venue(
     assert (found["currency"], found["seq"], found["trades"]) == ("USD", 5, 5)
     euro = server.price("XETR")
     assert euro is not None
-    assert (euro["currency"], euro["price"], euro["trades"]) == ("EUR", 9, 1)
+    assert (euro["currency"], cents(euro["price"]), euro["trades"]) == ("EUR", 9, 1)
 
 
 def test_a_sale_taken_back_gives_way_to_any_venue(
-    server: Server, stream: Callable[[], tuple[float, int]]
+    server: Server, stream: Callable[[], tuple[int, int]]
 ) -> None:
     server.trade("XNAS", 2, 10)
     assert stream() == (2, 10)
