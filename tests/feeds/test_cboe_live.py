@@ -40,7 +40,8 @@ class Exchange:
 
     def speak(self, *options: str) -> None:
         command = [sys.executable, "-m", "ticker", "simulate", "pitch", "--units", str(UNITS)]
-        command += ["--symbols", "30", "--rate", "10000", "--linger", "2", *options]
+        command += ["--symbols", "30", "--rate", "10000", "--linger", "2"]
+        command += options
         command += ["--line-a", self.lines[0], "--line-b", self.lines[1]]
         command += ["--gap-proxy", self.gap_proxy, "--gap-line", self.gap_line]
         for address in self.spin:
@@ -49,10 +50,12 @@ class Exchange:
         self.process = self.stack.enter_context(process)
         self.stack.callback(process.kill)
 
-    def worker(self, *options: str) -> Worker:
+    def worker(self, *options: str, asks: bool = True, patience: float = 0.1) -> Worker:
         toml = '[[feeds]]\nname = "sim"\nvenue = "BATS"\nprotocol = "pitch"\n'
+        toml += f"request_timeout = {patience}\n"
         toml += f"lines = {json.dumps(self.lines)}\n[feeds.pitch]\n"
-        toml += f'gap_proxy = "{self.gap_proxy}"\ngap_lines = ["{self.gap_line}"]\n'
+        if asks:
+            toml += f'gap_proxy = "{self.gap_proxy}"\ngap_lines = ["{self.gap_line}"]\n'
         made = Worker(toml + "\n".join(options))
         self.stack.callback(made.close)
         return made
@@ -71,10 +74,14 @@ def books(worker: Worker) -> dict[str, dict[str, int]]:
     return {symbol: {name: row[name] for name in BOOK} for symbol, row in worker.rows().items()}
 
 
+def quotes(worker: Worker) -> dict[str, list[int]]:
+    return {symbol: [row[name] for name in BOOK[:4]] for symbol, row in worker.rows().items()}
+
+
 @pytest.mark.slow
 def test_a_late_start_has_the_same_books(exchange: Exchange) -> None:
     """One worker hears it all; one comes late, dies, and its successor comes later still."""
-    first = exchange.worker()
+    first = exchange.worker(patience=5)  # its gaps wait until the proxy is there
     exchange.speak("--duration", "5", "--loss", "1%", "--reorder", "8")
     wait_for(lambda: first["messages"] > 10_000)
     late = exchange.worker(exchange.spins())
@@ -88,6 +95,19 @@ def test_a_late_start_has_the_same_books(exchange: Exchange) -> None:
     for worker in (first, late):
         assert (worker["lost_messages"], worker["bad_packets"], worker["bad_orders"]) == (0, 0, 0)
         assert worker["unknown_orders"] == 0
+
+
+@pytest.mark.slow
+def test_an_image_heals_the_book_of_a_unit_that_lost_messages(exchange: Exchange) -> None:
+    """One worker asks the proxy; the other has none, and lost packets of both lines for good."""
+    whole = exchange.worker(patience=5)  # its gaps wait until the proxy is there
+    hurt = exchange.worker(exchange.spins(), asks=False)
+    exchange.speak("--duration", "3", "--loss", "10%", "--linger", "8")
+    wait_for(lambda: whole.heartbeat.state == "ended")
+    assert whole["lost_messages"] == 0
+    wait_for(lambda: quotes(hurt) == quotes(whole))
+    assert hurt["lost_messages"] > 0
+    assert hurt["images"] > UNITS
 
 
 @pytest.mark.slow
@@ -191,6 +211,7 @@ def test_what_the_proxy_refuses(simulated: Simulated) -> None:
         assert client.gap(1, 0, 1) == "O"
         assert client.gap(1, 1 << 30, 1) == "O"
         assert client.gap(3, 1, 1) == "I"
+        wait_for(lambda: client.gap(2, 50, 1) == "A")
         assert [client.gap(2, 1, 50), client.gap(2, 1, 50)] == ["A", "S"]
         wait_for(lambda: client.gap(2, 1, 50) == "A")
     with Client(exchange.gap_proxy) as client:

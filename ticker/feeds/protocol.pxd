@@ -20,5 +20,7 @@ cdef class Protocol:
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
     # A hint that this message will come soon: prefetch what it will touch. May do nothing.
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil
+    # A message that came before, once more, for the book alone: its trades were counted then.
+    cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
     # A new session of the feed begins: orders and trades of the old one mean nothing in it.
     cdef void restart(self) noexcept nogil

@@ -29,6 +29,9 @@ cdef class Protocol:
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
         pass
 
+    cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
+        pass
+
     cdef void restart(self) noexcept nogil:
         pass
 

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.feeds.reorder cimport ReorderBuffer
 from ticker.feeds.sequenced cimport Sequenced
 from ticker.feeds.session cimport Session
 
@@ -32,6 +33,9 @@ cdef class UnitStream(Sequenced):
     cdef int64_t asks_from         # no requests before it, 0: any time
     cdef uint64_t arriving         # position of the packet that is being taken
     cdef int64_t arrived_ns
+    cdef readonly bint damaged     # its book lacks what was lost; an image would heal it
+    cdef ReorderBuffer kept        # what came since, from position kept_from on
+    cdef uint64_t kept_from
     cdef bint over                 # its last message was End of Session
 
     cdef void packet(
@@ -41,6 +45,11 @@ cdef class UnitStream(Sequenced):
     cdef bint _is_quiet(self, int64_t now_ns) noexcept nogil
     cdef void _go_on_at(self, uint64_t position) noexcept nogil
     cdef void _stop_waiting(self) noexcept nogil
+    cdef void _hurt(self, uint64_t position) noexcept nogil
+    cdef void _keep(
+        self, const uint8_t* messages, size_t length, uint32_t count, int64_t receive_time
+    ) noexcept nogil
+    cdef void _heal(self, uint64_t position) noexcept nogil
     cdef void leave(self) noexcept nogil
     cdef bint refuse(self, uint32_t sequence, uint32_t messages, int64_t now_ns) noexcept nogil
     cdef bint take_image(

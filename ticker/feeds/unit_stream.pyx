@@ -1,6 +1,11 @@
 """One Cboe unit: its lines arbitrated per message, its gaps and, if there is a spin server, its
 image.
 
+A unit that lost messages goes on, but its book lacks them. With a spin server what comes from
+then on is kept beside, until an image comes: it replaces the book, and what is kept beyond it
+is done once more, for the book alone. Bounded: when the room is used up, it begins anew, and a
+later image is needed.
+
 Law: as in sequenced.pyx. Inside, a message has a position that never wraps: the times its number
 went round, and the number; numbers go from 4294967295 to 1.
 """
@@ -8,6 +13,8 @@ went round, and the number; numbers go from 4294967295 to 1.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.checks cimport check
+from ticker.feeds.endian cimport le16
+from ticker.feeds.reorder cimport Held, ReorderBuffer, payload_of
 from ticker.feeds.sequenced cimport Sequenced
 from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER, Session
 from ticker.shm.counters cimport (
@@ -65,6 +72,7 @@ cdef class UnitStream(Sequenced):
         self.header = HEADER
         self.unit = unit
         self.image_timeout_ns = options.image_timeout_ns
+        self.kept = ReorderBuffer(options.buffer_bytes)
         self.gaps.widest = min(self.gaps.widest, <uint64_t>MOST_ASKED)
         self.gaps.span = self.gaps.widest
         self.session_words[0] = unit
@@ -115,7 +123,8 @@ cdef class UnitStream(Sequenced):
         self.owner._began_again(self, self.arrived_ns)
 
     cdef void _begin(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
-        self.over = False
+        self.over = self.damaged = False
+        self.kept.clear()
         self.waiting = self.image_timeout_ns > 0
         Sequenced._begin(self, words, sequence)
         if self.waiting:
@@ -127,7 +136,8 @@ cdef class UnitStream(Sequenced):
 
     cdef void leave(self) noexcept nogil:
         """Whatever comes next joins anew."""
-        self.joined = self.waiting = self.over = False
+        self.joined = self.waiting = self.over = self.damaged = False
+        self.kept.clear()
         self.gaps.clear()
         self.buffer.clear()
         self.known_end = self.next_expected_sequence
@@ -157,6 +167,8 @@ cdef class UnitStream(Sequenced):
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += at[0]
+        if self.damaged:
+            self._keep(at, le16(data) - <size_t>(at - data), left, receive_time)
         ahead = at
         announced = min(left, <uint32_t>LEAD)
         for i in range(announced):
@@ -184,6 +196,7 @@ cdef class UnitStream(Sequenced):
 
     cdef void _stop_waiting(self) noexcept nogil:
         """There is no image: go on from the first message that was seen."""
+        self._hurt(self.next_expected_sequence + 1)
         self._go_on_at(self.next_expected_sequence + 1)
 
     cdef void _go_on_at(self, uint64_t position) noexcept nogil:
@@ -221,6 +234,7 @@ cdef class UnitStream(Sequenced):
                 and self.gaps.gaps[0].end > start):
             if self.gaps.gaps[0].end > end:
                 count(self.counters, FEED_LOST_MESSAGES, end - self.next_expected_sequence)
+                self._hurt(end)
                 self._go_on_at(end)
             else:
                 self._lose()
@@ -247,11 +261,14 @@ cdef class UnitStream(Sequenced):
     cdef bint take_image(
         self, const uint8_t* data, size_t length, uint32_t sequence, int64_t now_ns
     ) noexcept nogil:
-        """Replace the unit's orders by these, then go on behind `sequence`."""
+        """Replace the unit's orders by these, then go on behind `sequence`; or, if the unit has
+        gone on already, do what is kept of that once more."""
         cdef uint64_t near = self.next_expected_sequence if self.joined else ROUND + 1
         cdef uint64_t end = position_of(near, sequence) + 1
         cdef size_t at = 0
-        if self.joined and end <= self.next_expected_sequence:
+        if self.damaged and not self.kept_from <= end <= self.next_expected_sequence:
+            return False
+        if self.joined and not self.damaged and end <= self.next_expected_sequence:
             return False
         while at < length:
             if length - at < 2 or data[at] < 2 or data[at] > length - at:
@@ -267,8 +284,50 @@ cdef class UnitStream(Sequenced):
             self.protocol.message(data + at, data[at], now_ns)
             at += data[at]
         count(self.counters, FEED_IMAGES, 1)
-        self._go_on_at(end)
+        if self.damaged:
+            self._heal(end)
+        else:
+            self._go_on_at(end)
         return True
+
+    # -- what an image has to make good --------------------------------------------------------
+
+    cdef void _lose(self) noexcept nogil:
+        self._hurt(self.gaps.gaps[0].end)
+        Sequenced._lose(self)
+
+    cdef void _hurt(self, uint64_t position) noexcept nogil:
+        """What lies before this position, and was not delivered, never will be."""
+        if self.image_timeout_ns:
+            self.damaged = True
+            self.kept.clear()
+            self.kept_from = position
+
+    cdef void _keep(
+        self, const uint8_t* messages, size_t length, uint32_t count, int64_t receive_time
+    ) noexcept nogil:
+        """These are about to be delivered, from next_expected_sequence on."""
+        cdef Held* packet = self.kept.reserve(length)
+        if packet == NULL:
+            self.kept.clear()
+            self.kept_from = self.next_expected_sequence + count
+        else:
+            self.kept.hold(packet, self.next_expected_sequence, count, messages, receive_time)
+
+    cdef void _heal(self, uint64_t position) noexcept nogil:
+        """The book is an image's, of all before this position."""
+        cdef Held* packet = self.kept.take(<uint64_t>-1)
+        cdef const uint8_t* at
+        cdef uint32_t i
+        self.damaged = False
+        while packet != NULL:
+            at = payload_of(packet)
+            for i in range(packet.count):
+                if packet.sequence + i >= position:
+                    self.protocol.rebuild(at, at[0], packet.receive_time)
+                at += at[0]
+            self.kept.release(packet)
+            packet = self.kept.take(<uint64_t>-1)
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
         if self.waiting or now_ns < self.asks_from:

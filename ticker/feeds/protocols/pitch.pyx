@@ -219,6 +219,22 @@ cdef class Pitch(Protocol):
             second -= second % SECOND
         return second + offset
 
+    cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
+        cdef uint8_t kind = data[1] if length >= 2 else 0
+        cdef int64_t time
+        if not LENGTHS[kind] or length < LENGTHS[kind]:
+            return
+        if kind == EXECUTED:
+            time = self._time(data, receive_time)
+            self.market.reduce_order(le64(data + 6), le32(data + 14), time)
+        elif kind == EXECUTED_AT:
+            time = self._time(data, receive_time)
+            self.market.execute_order_remaining(
+                le64(data + 6), le32(data + 14), le32(data + 18), 0, 0, 0, time, receive_time
+            )
+        elif not TRADE_LONG <= kind <= TRADE_BREAK and kind != TRADE_EXPANDED:
+            self.message(data, length, receive_time)
+
     cdef void restart(self) noexcept nogil:
         memset(self.seconds, 0, sizeof(self.seconds))
         self.market.start_session(self.midnight_ns)

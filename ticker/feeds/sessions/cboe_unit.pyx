@@ -19,7 +19,7 @@ without a proxy. See cboe_dialogue.py for the dialogues.
 
 With a spin server a unit that is joined late waits for an image of its orders; what comes
 meanwhile is kept, and what lies beyond the image follows it. No image in time: it goes on
-without one.
+without one, and takes a later one. So does a unit that lost messages (unit_stream.pyx).
 
 A unit whose number goes back while it is quiet has begun again. If all of them are quiet, that
 is a new session; if not, only this unit's orders are dropped.
@@ -268,7 +268,11 @@ cdef class CboeUnit(Units):
         if not self._ready(unit):
             return None
         stream = <UnitStream>self.streams[unit]
-        if not stream.image_timeout_ns or (stream.joined and not stream.waiting):
+        if not stream.image_timeout_ns:
+            return None
+        if stream.damaged:
+            return number_of(stream.kept_from - 1)
+        if stream.joined and not stream.waiting:
             return None
         if not stream.joined:
             return 0
