@@ -239,7 +239,7 @@ def test_the_messages_are_the_ones_of_the_other_decoder(
 @pytest.mark.slow
 def test_broken_trades_are_taken_back(samples: Path) -> None:
     truth = json.loads((samples / "iex" / "TOPS16.truth.json").read_text())
-    report = replay(samples / "iex" / "TOPS16.pcapng.gz", "tops")
+    report = replay(samples / "iex" / "TOPS16.pcapng.gz", "tops", "--test-issues")
     assert report["counters"]["breaks"] == sum(truth["trade_breaks"].values())
     assert "breaks_unmatched" not in report["counters"]
     for symbol, wanted in truth["symbols"].items():
@@ -252,6 +252,20 @@ def test_broken_trades_are_taken_back(samples: Path) -> None:
 
 
 @pytest.mark.slow
+def test_trades_of_test_issues_do_not_count(samples: Path) -> None:
+    """Known by their names: the messages that call them tests came before the capture began."""
+    truth = json.loads((samples / "iex" / "TOPS16.truth.json").read_text())
+    report = replay(samples / "iex" / "TOPS16.pcapng.gz", "tops")
+    issues = {"ZEXIT", "ZIEXT", "ZXIET"}
+    assert issues <= truth["symbols"].keys()
+    assert {
+        symbol for symbol, row in report["symbols"].items() if symbol in issues and row["trades"]
+    } == set()
+    tested = sum(truth["symbols"][symbol]["trades"] for symbol in issues)
+    assert report["rejected"]["test_symbol"] == tested > 0
+
+
+@pytest.mark.slow
 def test_odd_lots_and_extended_hours_count_for_volume_only(samples: Path) -> None:
     """Of each symbol the last price is that of its last regular trade."""
     file = samples / "iex" / "DEEP10.s01.pcap.gz"
@@ -261,7 +275,7 @@ def test_odd_lots_and_extended_hours_count_for_volume_only(samples: Path) -> Non
         if message[:1] == b"T" and not message[1] & 0x60:
             symbol = message[10:18].decode().rstrip()
             last[symbol] = int.from_bytes(message[22:30], "little")
-    report = replay(file, "deep")
+    report = replay(file, "deep", "--test-issues")
     assert report["rejected"]["older"] == 0
     for symbol, wanted in truth["symbols"].items():
         row = report["symbols"][symbol]

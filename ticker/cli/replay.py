@@ -16,6 +16,7 @@ from ticker.errors import FeedError
 from ticker.feeds.jsontexts import JsonTexts
 from ticker.feeds.mapping import load_mapping
 from ticker.feeds.pipeline import (
+    CAPTURE_RULES,
     Blocks,
     Pipeline,
     build,
@@ -64,6 +65,7 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
+@click.option("--test-issues", is_flag=True, help="Count trades of test issues, too.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
 @click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
@@ -76,6 +78,7 @@ def command(
     channels: tuple[str, ...],
     as_json: bool,
     raw: bool,
+    test_issues: bool,
     repeat: int,
     day: str | None,
     rows: int,
@@ -84,7 +87,8 @@ def command(
 
     Speed is measured over the whole file, reading included, each run into a fresh segment.
     """
-    options: dict[str, Any] = {}
+    rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
+    options: dict[str, Any] = {"rules": rules}
     if mapping_name is not None:
         json_mapping = load_mapping(mapping_name)
         options["protocol_options"] = {"mapping": json_mapping}
