@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -51,12 +52,19 @@ def sender() -> Iterator[socket.socket]:
 class Receiver:
     """A transport, a session behind it, and what it delivered."""
 
-    def __init__(self, *lines: tuple[str, int], rerequest: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        *lines: tuple[str, int],
+        rerequest: tuple[str, int] | None = None,
+        more: Sequence[tuple[str, int, int]] = (),
+    ) -> None:
         self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
         self.log = MessageLog()
         options = SessionOptions(rerequest=rerequest is not None)
         self.session = MoldUDP64(self.log, self.mapping, options)
-        self.transport = UdpTransport(list(lines), interface=LOOPBACK, rerequest=rerequest)
+        self.transport = UdpTransport(
+            list(lines), interface=LOOPBACK, rerequest=rerequest, more=more
+        )
 
     def __getitem__(self, name: str) -> int:
         return Counters(self.mapping)[name]
@@ -75,8 +83,8 @@ class Receiver:
 def receiver() -> Iterator[type[Receiver]]:
     made: list[Receiver] = []
 
-    def make(*lines: tuple[str, int], rerequest: tuple[str, int] | None = None) -> Receiver:
-        made.append(Receiver(*lines, rerequest=rerequest))
+    def make(*lines: tuple[str, int], **options: Any) -> Receiver:
+        made.append(Receiver(*lines, **options))
         return made[-1]
 
     yield make
@@ -158,6 +166,38 @@ def test_a_datagram_too_long_is_a_bad_packet(receiver, sender) -> None:
     feed.run_until("packets", 1)
     assert feed["bad_packets"] == 1
     assert feed.log.messages == [bytes(9000)]
+
+
+def test_further_lines_are_what_they_are_said_to_be(receiver, sender) -> None:
+    """Other units' lines A and B, and a gap line, each a group of its own."""
+    lines = [(group(), free_port()) for _ in range(4)]
+    more = [(*lines[1], 0), (*lines[2], 1), (*lines[3], 2)]
+    feed = receiver(lines[0], more=more)
+    for sequence, line in enumerate(lines, 1):
+        sender.sendto(packet(sequence, b"x"), line)
+        feed.run_until("packets", sequence)
+    assert (feed["packets_line_a"], feed["packets_line_b"]) == (2, 1)
+    assert feed["packets_retransmitted"] == 1
+    assert feed["messages"] == 4
+
+
+def test_too_many_lines_are_refused(receiver) -> None:
+    with pytest.raises(FeedError, match="at most"):
+        receiver((group(), free_port()), more=[(group(), 1, 0)] * 64)
+
+
+def test_what_is_watched_ends_the_wait(receiver) -> None:
+    feed = receiver((LOOPBACK, free_port()))
+    eventfd = os.eventfd(0, os.EFD_NONBLOCK)
+    try:
+        feed.transport.watch(eventfd)
+        feed.run(5)
+        os.eventfd_write(eventfd, 1)
+        started = time.monotonic()
+        feed.run(60_000)
+        assert time.monotonic() - started < 5
+    finally:
+        os.close(eventfd)
 
 
 def test_a_signal_ends_the_wait(receiver) -> None:

@@ -333,6 +333,11 @@ cdef class Pitch(Protocol):
         kind = data[1]
         if kind == ADD_SHORT and length >= 26:
             self.market.prefetch_instrument(key_of(data + 17, False))
+        elif kind == ADD_LONG and length >= 34:
+            self.market.prefetch_instrument(key_of(data + 19, False))
+        elif kind == ADD_EXPANDED and length >= 41:
+            self.market.prefetch_instrument(key_of(data + 19, True))
+            self.market.prefetch_order(le64(data + 6))
         if ADD_LONG <= kind <= DELETE:
             self.market.prefetch_order(le64(data + 6))
 
