@@ -41,6 +41,7 @@ class Rig:
     geometry: segment.Geometry = field(
         default_factory=lambda: segment.Geometry(rows=64, rings=2, ring_capacity=1024)
     )
+    reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
 
     def __post_init__(self) -> None:
         self.boot_id = time.time_ns() & 0x7FFFFFFF
@@ -77,6 +78,7 @@ class Rig:
             self.listener,
             self.doorbell,
             (self.gateway_name,),
+            reload=self.reload,
         )
         epoch = self.own_heartbeat.epoch
         pid = os.fork()

@@ -20,6 +20,7 @@ from ticker.gateway.problems import (
 )
 from ticker.gateway.proxy import forwarded_for, is_among, parse_networks
 
+NS = 1_000_000_000
 TOKEN_PROTOCOL = "ticker.token."
 BEARER = "bearer "
 
@@ -34,6 +35,7 @@ class Access:
         self.addresses: dict[int, str] = {}  # counted, by connection
         self.unheaded: dict[int, str] = {}  # proxies whose PROXY header has not come
         self.grants: dict[int, Grant] = {}
+        self.strangers: dict[int, int] = {}  # ns by which each must have shown a token, in order
         self.held: Counter[str] = Counter()  # connections by the name of their grant
 
     def configure(self, config: Config) -> None:
@@ -42,6 +44,7 @@ class Access:
         self.proxies = parse_networks(config.access.proxies)
         self.proxy_protocol = config.access.proxy_protocol
         self.required = config.auth is not None and config.auth.required
+        self.timeout = int((config.auth.timeout if config.auth else 0.0) * NS)
         self.limits.connections = config.access.connections_per_address
         self.limits.rate = config.access.handshakes_per_second
         self.limits.burst = float(config.access.handshakes_burst)
@@ -85,13 +88,32 @@ class Access:
                 "the operator can add it to access.origins.",
             )
 
+    def opened(self, number: int, now_ns: int) -> None:
+        """A stream is open; where tokens are asked for, its time to show one begins."""
+        if self.required:
+            self.strangers[number] = now_ns + self.timeout
+
+    def overdue(self, now_ns: int) -> list[int]:
+        """The streams whose time to show a token is over."""
+        found = []
+        for number, deadline in self.strangers.items():
+            if deadline > now_ns:
+                break
+            found.append(number)
+        return found
+
+    def dismissed(self, number: int) -> None:
+        """The connection is told to go: nothing more is expected of it."""
+        self.strangers.pop(number, None)
+        self._let_go(number)
+
     def closed(self, number: int) -> None:
         """The connection is gone."""
         self.unheaded.pop(number, None)
         address = self.addresses.pop(number, None)
         if address is not None:
             self.limits.release(address)
-        self._let_go(number)
+        self.dismissed(number)
 
     def moved(self, number: int) -> str | None:
         """The connection goes on elsewhere, under the address that is returned; give it back by
@@ -114,6 +136,7 @@ class Access:
                 f"{grant.name} has {grant.connections} connections here, its most; close one"
             )
         self._let_go(number)
+        self.strangers.pop(number, None)
         self.grants[number] = grant
         self.held[grant.name] += 1
         return grant
@@ -126,6 +149,15 @@ class Access:
     def expired(self, now_ns: int) -> list[int]:
         """The connections whose grant has run out."""
         return [number for number, grant in self.grants.items() if 0 < grant.expires <= now_ns]
+
+    def revoked(self) -> list[int]:
+        """The connections whose static token is not in the configuration any more."""
+        known = set(self.authenticator.tokens.values()) if self.authenticator else set()
+        return [
+            number
+            for number, grant in self.grants.items()
+            if not grant.expires and grant not in known
+        ]
 
     def request_grant(self, headers: list[str], now_ns: int) -> Grant:
         """What a REST request may see by its Authorization header. Raises Refusal, a 401."""

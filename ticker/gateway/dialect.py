@@ -9,10 +9,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 
 from ticker.config import GatewayConfig
+from ticker.gateway.access import Access, TooManyConnectionsError
 from ticker.gateway.announcer import Announcer
+from ticker.gateway.auth import AuthError, Grant
 from ticker.gateway.board import Board
 from ticker.gateway.codec import CODECS, Codec, moment
 from ticker.gateway.commands import CommandError, error_message, parse_command, seen, symbols_of
@@ -97,36 +100,95 @@ class Dialect:
         counters: Counters,
         terms: Terms,
         announcer: Announcer,
+        access: Access,
     ) -> None:
         self.board = board
         self.hub = hub
         self.connections = connections
         self.counters = counters
         self.announcer = announcer
+        self.access = access
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
         """Take over what may change while clients are connected."""
         self.terms = terms
-        self.greetings = [b"" if codec.plain else codec.frame(self._hello()) for codec in CODECS]
+        self.greetings = [
+            [
+                b"" if codec.plain else codec.frame(self._hello(terms.limits, asked))
+                for codec in CODECS
+            ]
+            for asked in (False, True)
+        ]
 
-    def _hello(self) -> Hello:
+    def _hello(self, limits: Limits, asked: bool) -> Hello:
         return Hello(
             protocol=PROTOCOL,
             epoch=self.terms.epoch,
-            limits=self.terms.limits,
+            limits=limits,
             heartbeat=self.terms.heartbeat,
-            auth=False,
+            auth=asked,
         )
 
     def greeting(self, codec: Codec) -> bytes:
-        """What is sent right after the handshake."""
-        return self.greetings[codec.number] + self.announcer.greeting(codec)
+        """What is sent right after the handshake, before any token has been seen."""
+        hello = self.greetings[self.access.required][codec.number]
+        return hello if self.access.required else hello + self.announcer.greeting(codec)
 
     def forget(self, number: int) -> None:
         """The connection is gone."""
         self.hub.forget(number)
         self.announcer.forget(number)
+
+    def enter(
+        self, number: int, token: str, now_ns: int, command_id: Id | None = None
+    ) -> bytes | None:
+        """Open for the connection what a token opens: a new hello, for those who are told. For a
+        token that opens nothing the connection is closed, and None."""
+        codec = self._codec(number)
+        try:
+            grant = self.access.enter(number, token, now_ns)
+        except TooManyConnectionsError as error:
+            self._turn_away(number, Code.CONNECTION_LIMIT_EXCEEDED, str(error), command_id)
+            return None
+        except AuthError as error:
+            self._turn_away(number, Code.AUTH_FAILED, str(error), command_id)
+            return None
+        if grant.max_rate:
+            self.hub.configure(number, grant.max_rate, None)
+        if codec.plain:
+            return b""
+        hello = codec.frame(self._hello(self._limits(grant), asked=False))
+        return hello + self.announcer.greeting(codec)
+
+    def expire(self, now_ns: int) -> None:
+        """Close who has not said in time who they are, and whose token has run out."""
+        for number in self.access.overdue(now_ns):
+            said = "no token came in time; send auth first, or a token with the handshake"
+            self._turn_away(number, Code.AUTH_TIMEOUT, said)
+        for number in self.access.expired(now_ns):
+            self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
+
+    def revoke(self) -> None:
+        """Close whose token the configuration has no more, or has otherwise."""
+        for number in self.access.revoked():
+            self._turn_away(number, Code.AUTH_FAILED, "the token was changed; authenticate again")
+
+    def _turn_away(
+        self, number: int, code: Code, message: str, command_id: Id | None = None
+    ) -> None:
+        self.access.dismissed(number)
+        self._say(number, self._codec(number), _error(code, message, command_id))
+        self.connections.close(number, close_code(code), code.reason)
+
+    def _limits(self, grant: Grant) -> Limits:
+        """The worker's limits, and what the grant narrows of them."""
+        limits = self.terms.limits
+        return msgspec.structs.replace(
+            limits,
+            symbols=min(limits.symbols, grant.max_symbols or limits.symbols),
+            max_rate=min(limits.max_rate, grant.max_rate or limits.max_rate),
+        )
 
     def heartbeat(self, encoding: int, now_ns: int) -> bytes:
         """A heartbeat as a frame."""
@@ -175,26 +237,40 @@ class Dialect:
         if isinstance(command, Ping):
             if not codec.plain:
                 self._say(number, codec, Pong(id=_echoed(command.id)))
-        elif isinstance(command, Configure):
-            self._configure(number, codec, command)
-        elif isinstance(command, Auth):
-            raise CommandError(
-                Code.UNSUPPORTED_ACTION, "action: nobody is asked for a token here", command.id
+            return
+        if isinstance(command, Auth):
+            if self.access.authenticator is None:
+                said = "action: nobody is asked for a token here"
+                raise CommandError(Code.UNSUPPORTED_ACTION, said, command.id)
+            self.connections.send(
+                number, self.enter(number, command.token, now_ns, command.id) or b""
             )
+            return
+        grant = self.access.grant(number)
+        if grant is None:
+            said = "action: send auth with a token first"
+            raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
+        if isinstance(command, Configure):
+            self._configure(number, codec, command, grant)
         else:
-            self._change(number, codec, command, now_ns)
+            self._change(number, codec, command, grant, now_ns)
 
-    def _configure(self, number: int, codec: Codec, command: Configure) -> None:
+    def _configure(self, number: int, codec: Codec, command: Configure, grant: Grant) -> None:
         if command.max_rate is None and command.batch is None:
             raise CommandError(
                 Code.INVALID_SYNTAX, "max_rate: give `max_rate`, `batch` or both", command.id
             )
-        max_rate, batch = self.hub.configure(number, command.max_rate, command.batch)
+        wanted = command.max_rate
+        if wanted is not None and grant.max_rate:
+            wanted = min(wanted, grant.max_rate)
+        max_rate, batch = self.hub.configure(number, wanted, command.batch)
         if not codec.plain:
             answer = Configured(id=_echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
             self._say(number, codec, answer)
 
-    def _change(self, number: int, codec: Codec, command: Symbols, now_ns: int) -> None:
+    def _change(
+        self, number: int, codec: Codec, command: Symbols, grant: Grant, now_ns: int
+    ) -> None:
         """Subscribe or unsubscribe what is known, and say what is not."""
         if codec.plain and command.channel == "trades":
             raise CommandError(
@@ -202,17 +278,21 @@ class Dialect:
                 "channel: `trades` is for the ticker.v1 subprotocols, which can say `lagged`",
                 command.id,
             )
+        if command.channel not in grant.channels:
+            said = f"channel: your token does not open `{command.channel}`"
+            raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
         names = symbols_of(command)
-        if len(names) > self.terms.limits.symbols:
-            raise self._too_many(f"{len(names)} symbols in one command", command.id)
+        most = self._limits(grant).symbols
+        if len(names) > most:
+            raise _too_many(f"{len(names)} symbols in one command", most, command.id)
         channel = CHANNELS[command.channel]
-        known = self._known(names)
+        known = self._known([name for name in names if grant.sees(name)])
         if isinstance(command, Unsubscribe):
             missing = self.hub.unsubscribe(number, list(known.values()), channel)
             for name in [name for name, place in known.items() if place in missing]:
                 del known[name]
         else:
-            self._check_room(number, command.id, known, channel)
+            self._check_room(number, command.id, known, channel, most)
         rejected = [name for name in names if name not in known]
         before = b"" if codec.plain else codec.frame(_acknowledged(command, known, rejected))
         if isinstance(command, Unsubscribe):
@@ -243,24 +323,24 @@ class Dialect:
         return {name: place for name, place in found.items() if place >= 0}
 
     def _check_room(
-        self, number: int, command_id: Id | None, known: dict[str, int], channel: int
+        self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int
     ) -> None:
-        most = self.terms.limits.symbols
         held = self.hub.subscription_count(number)
         if held + len(known) > most:
             new = set(known.values()) - set(self.hub.subscribed(number, channel))
             if held + len(new) > most:
-                raise self._too_many(f"{len(new)} more, with {held} there already,", command_id)
-
-    def _too_many(self, what: str, command_id: Id | None) -> CommandError:
-        most = self.terms.limits.symbols
-        said = f"symbols: {what} would exceed {most}, the most for one connection"
-        return CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command_id)
+                said = f"{len(new)} more, with {held} there already,"
+                raise _too_many(said, most, command_id)
 
     def _say(self, number: int, codec: Codec, message: Message) -> None:
         if isinstance(message, Error):
             self.counters.add("errors_sent")
         self.connections.send(number, codec.frame(message))
+
+
+def _too_many(what: str, most: int, command_id: Id | None) -> CommandError:
+    said = f"symbols: {what} would exceed {most}, the most for one connection"
+    return CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command_id)
 
 
 def _acknowledged(command: Symbols, known: dict[str, int], rejected: list[str]) -> Message:

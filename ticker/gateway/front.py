@@ -17,7 +17,7 @@ from functools import partial
 from aiohttp import web
 
 from ticker.clock import Clock
-from ticker.gateway.access import Access
+from ticker.gateway.access import Access, offered_token
 from ticker.gateway.codec import select
 from ticker.gateway.dialect import Dialect
 from ticker.gateway.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
@@ -123,8 +123,16 @@ class Front:
         return upgrade(head, select(offered(head)).subprotocol)
 
     def _open(self, number: int, head: Head, answer: bytes) -> None:
-        codec = select(offered(head))
-        self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
+        codec, now = select(offered(head)), self.clock()
+        token = offered_token(head)
+        if token is None or self.access.authenticator is None:
+            self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
+            self.access.opened(number, now)
+            return
+        self.connections.open(number, answer, codec.number)
+        hello = self.dialect.enter(number, token, now)
+        if hello:
+            self.connections.send(number, hello)
 
     async def stream_after_http(self, request: web.Request) -> web.Response:
         """A handshake on a connection that has carried HTTP requests before: take its socket

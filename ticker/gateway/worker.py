@@ -169,7 +169,13 @@ class Worker:
         terms = terms_of(config.gateway, self.context.boot_id)
         self.announcer = Announcer(self.board, self.hub, self.connections)
         self.dialect = Dialect(
-            self.board, self.hub, self.connections, self.counters, terms, self.announcer
+            self.board,
+            self.hub,
+            self.connections,
+            self.counters,
+            terms,
+            self.announcer,
+            self.access,
         )
         self.front.connections = self.connections
         self.front.dialect = self.dialect
@@ -205,10 +211,12 @@ class Worker:
                 self.keys = keys
             if config.tls is not None and self.front.tls is not None:
                 load_certificate(self.front.tls, config.tls)
+            self.directory.reload()
         except (ConfigError, OSError) as error:
             log.error("not reloaded", reason=str(error))
             return
         self._configure(config)
+        self.dialect.revoke()
         log.info("reloaded", slot=self.context.index)
 
     def _configure(self, config: Config) -> None:
@@ -253,6 +261,7 @@ class Worker:
         self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
         self._announce()
         self.connections.expire(now)
+        self.dialect.expire(now)
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
         self.connections.reap()
