@@ -25,6 +25,7 @@ RUNS = {
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
     "ingest-pitch": "ingest --protocol pitch --symbols 5000",
+    "ingest-pillar": "ingest --protocol pillar --symbols 5000",
     "ingest-deep": "ingest --protocol deep --symbols 5000",
     "ingest-tops": "ingest --protocol tops --symbols 8000",
     "ingest-fix": "ingest --protocol fix --symbols 2000",

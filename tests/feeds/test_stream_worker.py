@@ -83,7 +83,7 @@ def test_polygon_by_configuration() -> None:
         heard.append(await socket.receive_json())
         await socket.send_str('[{"ev":"status","status":"auth_success"}]')
         heard.append(await socket.receive_json())
-        trade = {"ev": "T", "sym": "AAPL", "x": 4, "p": len(heard), "s": 100, "t": len(heard)}
+        trade = {"ev": "T", "sym": "AAPL", "x": 4, "p": 100 + len(heard), "s": 100, "t": len(heard)}
         await socket.send_str(json.dumps([{**trade, "i": str(len(heard)), "q": 1}]))
         if len(heard) == 4:
             await socket.receive()
@@ -94,7 +94,7 @@ def test_polygon_by_configuration() -> None:
                 f"ws://{address}/", mapping="polygon", credentials={"key": "secret"}, heartbeat=5.0
             )
             async with listening(feed) as (stream, prices):
-                await until(lambda: prices() == {"AAPL": "4"})
+                await until(lambda: prices() == {"AAPL": "104"})
                 assert stream.connections == 2
 
     asyncio.run(test())
@@ -134,7 +134,7 @@ def test_a_silent_server_is_left() -> None:
     async def fall_silent(socket: web.WebSocketResponse) -> None:
         nonlocal connections
         connections += 1
-        await socket.send_str(tick(f"{connections}", ms=connections))
+        await socket.send_str(tick(f"{100 + connections}", ms=connections))
         await asyncio.sleep(60)
 
     async def test() -> None:
@@ -142,7 +142,7 @@ def test_a_silent_server_is_left() -> None:
             serving(websocket_app(fall_silent, autoping=False)) as address,
             listening(config(f"ws://{address}/", heartbeat=0.03)) as (_, prices),
         ):
-            await until(lambda: prices() == {"AAPL": "2"})
+            await until(lambda: prices() == {"AAPL": "102"})
 
     asyncio.run(test())
 
@@ -170,7 +170,7 @@ def test_a_quiet_server_is_kept() -> None:
 def test_a_burst_of_messages() -> None:
     async def burst(socket: web.WebSocketResponse) -> None:
         for number in range(2000):
-            await socket.send_str(tick(str(number), symbol=f"S{number % 10}", ms=number))
+            await socket.send_str(tick(f"100.{number:04}", symbol=f"S{number % 10}", ms=number))
         await socket.send_bytes(tick("1.25", symbol="LAST").encode())
         await socket.receive()
 
@@ -179,8 +179,8 @@ def test_a_burst_of_messages() -> None:
             feed = config(f"ws://{address}/", heartbeat=5.0)
             async with listening(feed) as (stream, prices):
                 await until(lambda: prices().get("LAST") == "1.25")
-                assert prices()["S9"] == "1999"
-                assert Counters(stream.pipeline.mapping)["trades"] == 2000
+                assert prices()["S9"] == "100.1999"
+                assert Counters(stream.pipeline.mapping)["trades"] == 2001
 
     asyncio.run(test())
 
@@ -192,14 +192,14 @@ def test_tcp_lines() -> None:
     async def speak(writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        for piece in (tick("1") + "\n" + tick("2", ms=2)[:7], tick("2", ms=2)[7:] + "\n"):
+        for piece in (tick("101") + "\n" + tick("102", ms=2)[:7], tick("102", ms=2)[7:] + "\n"):
             writer.write(piece.encode())
             await writer.drain()
             await asyncio.sleep(0.01)
         if connections == 1:
             writer.write(b'{"sym":"AAPL","px":9')
         else:
-            writer.write(tick("3", ms=3).encode() + b"\n")
+            writer.write(tick("103", ms=3).encode() + b"\n")
             await asyncio.sleep(60)
 
     async def test() -> None:
@@ -207,7 +207,7 @@ def test_tcp_lines() -> None:
             tcp_server(speak) as url,
             listening(config(url, heartbeat=5.0)) as (feed, prices),
         ):
-            await until(lambda: prices() == {"AAPL": "3"})
+            await until(lambda: prices() == {"AAPL": "103"})
             assert Counters(feed.pipeline.mapping)["bad_texts"] == 1
 
     asyncio.run(test())
@@ -219,7 +219,7 @@ def test_a_silent_tcp_server_is_left() -> None:
     async def fall_silent(writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        writer.write(tick(str(connections), ms=connections).encode() + b"\n")
+        writer.write(tick(str(100 + connections), ms=connections).encode() + b"\n")
         await asyncio.sleep(60)
 
     async def test() -> None:
@@ -227,7 +227,7 @@ def test_a_silent_tcp_server_is_left() -> None:
             tcp_server(fall_silent) as url,
             listening(config(url, heartbeat=0.02)) as (_, prices),
         ):
-            await until(lambda: prices() == {"AAPL": "2"})
+            await until(lambda: prices() == {"AAPL": "102"})
 
     asyncio.run(test())
 

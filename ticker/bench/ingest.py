@@ -56,6 +56,7 @@ class Format:
 FORMATS = {
     "itch50": Format("itch", "itch", "binaryfile", ("--session", "binaryfile"), 20_000_000),
     "pitch": Format("pitch", "pcap", "unit"),
+    "pillar": Format("pillar", "pcap", "xdp"),
     "tops": Format("tops", "pcap", "iextp", (), 20_000_000),
     "deep": Format("deep", "pcap", "iextp"),
     "fix": Format("fix", "fix", "fix", (), 4_000_000),
