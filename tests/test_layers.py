@@ -45,7 +45,7 @@ PURE = re.compile(
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
     r"|feeds\.fix_(initiator|stream|fields|message|dictionary|requests)"
     r"|gateway\.(board|liveness|consolidate|frames|handshake|commands|dialect|messages|codec)"
-    r"|gateway\.(protobuf|announcer)"
+    r"|gateway\.(protobuf|announcer|documents|resources)"
     r"|gateway\.(hub|flush|agenda|subscriptions|topics|trade_log|shared_frames)"
     r"|gateway\.encode(_json|_msgpack|_protobuf)?"
     r"|gateway\.(auth|access|proxy|addresses)"

@@ -220,7 +220,7 @@ def test_the_first_trades_of_a_symbol_begin_with_a_snapshot(rig: Any, connect: C
     client.until("subscribed")
     for price in (5, 6, 7):
         rig.trade(row, price * E9)
-    got = [client.receive() for _ in range(3)]
+    got = [client.until("snapshot"), client.until("update"), client.until("update")]
     assert [(m["type"], m["price"]) for m in got] == [("snapshot", 5), ("update", 6), ("update", 7)]
 
 

@@ -17,7 +17,7 @@ from ticker.gateway.board import Board
 from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.guard import Guard, visible
 from ticker.gateway.metrics import Metrics
-from ticker.gateway.page import SECURITY_HEADERS, add_page
+from ticker.gateway.page import SECURITY_HEADERS, add_documents, add_page
 from ticker.gateway.problems import (
     BAD_PARAMETER,
     INTERNAL,
@@ -72,6 +72,7 @@ def make_app(
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
+    add_documents(app)
     add_page(app)
     return app
 

@@ -302,7 +302,7 @@ class Status(Message, frozen=True, kw_only=True):
     market: str | UnsetType = UNSET
     state: State
     phase: (
-        Annotated[str, Meta(description="of a market: pre_open, open, post_close, closed")]
+        Annotated[str, Meta(description="of a market: closed, pre, open, break, post, or unknown")]
         | UnsetType
     ) = UNSET
 

@@ -1,4 +1,4 @@
-"""The watch page's files, from the package: read once, served from memory.
+"""The watch page's files and the documents: read or made once, served from memory.
 
 Law: the page may reach nothing but its own origin, and runs no inline script or style.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 
+import msgspec
 from aiohttp import hdrs, web
+
+from ticker.gateway.documents import asyncapi, openapi
 
 SCRIPTS = ("watch.js", "ticker.js", "row.js", "search.js", "format.js")
 FILES = {
@@ -44,8 +47,8 @@ SECURITY_HEADERS = {
 class PageFile:
     """One file with its headers; the ETag is a digest of its bytes."""
 
-    def __init__(self, name: str, content_type: str) -> None:
-        self.body = files("ticker.gateway").joinpath("web", name).read_bytes()
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.body = body
         self.content_type = content_type
         self.etag = hashlib.sha256(self.body).hexdigest()[:32]
 
@@ -66,4 +69,14 @@ class PageFile:
 def add_page(app: web.Application) -> None:
     """Route the page's files; they are read here, so that an incomplete install fails at once."""
     for path, (name, content_type) in FILES.items():
-        app.router.add_get(path, PageFile(name, content_type).handle)
+        body = files("ticker.gateway").joinpath("web", name).read_bytes()
+        app.router.add_get(path, PageFile(body, content_type).handle)
+
+
+def add_documents(app: web.Application) -> None:
+    """Route the contract for machines: REST, the stream, and the stream's Protobuf."""
+    for path, document in (("/openapi.json", openapi()), ("/asyncapi.json", asyncapi())):
+        body = msgspec.json.encode(document)
+        app.router.add_get(path, PageFile(body, "application/json").handle)
+    proto = files("ticker.gateway").joinpath("ticker_v1.proto").read_bytes()
+    app.router.add_get("/ticker_v1.proto", PageFile(proto, "text/plain").handle)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ticker.shm.counters import (
     FEED_HISTOGRAMS,
@@ -46,7 +47,7 @@ class FeedReport:
     lag: float | None
     lag_p99: float | None
     last_message_timestamp: str | None
-    market: dict[str, object]
+    market: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def age(then_ns: int, now_ns: int) -> float | None:
     return max(0, now_ns - then_ns) / NS if then_ns else None
 
 
-def _market(mapping: Mapping) -> dict[str, object]:
+def _market(mapping: Mapping) -> dict[str, Any]:
     words = market_words(mapping)
     return {
         "phase": words.phase,
