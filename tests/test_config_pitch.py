@@ -82,6 +82,12 @@ def test_what_is_refused(lines: list[str], message: str) -> None:
     assert message in str(refused.value)
 
 
+def test_the_simulator_has_units_of_its_own() -> None:
+    with pytest.raises(ConfigError, match="the simulator speaks of 1 to 2"):
+        feed("units = [2, 3]", "[feeds.simulator]")
+    assert feed("units = [1, 2]", "[feeds.simulator]").simulator is not None
+
+
 def test_only_pitch_has_it_and_pitch_has_no_rerequest() -> None:
     with pytest.raises(ConfigError, match=r"only for protocol pitch, not itch50"):
         parse(FEED.replace('"pitch"', '"itch50"') + "[feeds.pitch]\n")

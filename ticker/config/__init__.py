@@ -332,7 +332,8 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
         above = 1 << feed.ring_capacity.bit_length()
         yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
     yield from _fix_problems(feed)
-    yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch)
+    simulated = feed.simulator is not None
+    yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
     yield from filter_problems(feed.filter)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'

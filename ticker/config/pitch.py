@@ -48,7 +48,7 @@ MOST_LINES = 60
 
 
 def pitch_problems(
-    protocol: str, rerequest: str | None, pitch: PitchConfig | None
+    protocol: str, rerequest: str | None, pitch: PitchConfig | None, simulated: bool
 ) -> Iterator[str]:
     """What of the table does not go together, or not with its feed."""
     if protocol == "pitch" and rerequest is not None:
@@ -63,6 +63,8 @@ def pitch_problems(
         yield "pitch.gap_lines: only with a gap_proxy, which sends there"
     if len(set(pitch.units)) != len(pitch.units):
         yield "pitch.units: the same unit twice"
+    if simulated and pitch.units != tuple(range(1, len(pitch.units) + 1)):
+        yield f"pitch.units: the simulator speaks of 1 to {len(pitch.units)}, in that order"
     if len(pitch.spin) > len(pitch.units):
         yield (
             f"pitch.spin: {len(pitch.spin)} servers for {len(pitch.units)} units; name one for "
