@@ -107,6 +107,16 @@ class FixConfig(Section, frozen=True, kw_only=True):
     size_decimals: Annotated[int, Meta(ge=0, le=18)] = 0
 
 
+class SoupBinTcpConfig(Section, frozen=True, kw_only=True):
+    """A SoupBinTCP login; `lines` of the feed are the server's address and its backup's. Without a
+    `session` it is the current one. `silence`: s after which the server is taken for dead."""
+
+    username: Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,6}\Z")] = ""
+    password_env: str | None = None
+    session: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{0,10}\Z")] = ""
+    silence: Seconds = 15.0
+
+
 class FeedConfig(Section, frozen=True, kw_only=True):
     """One exchange feed: where its packets come from, how to read them, how much to keep.
 
@@ -147,6 +157,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     post_close: str | None = None
     simulator: SimulatorConfig | None = None
     fix: FixConfig | None = None
+    soupbintcp: SoupBinTcpConfig | None = None
     pitch: PitchConfig | None = None
     filter: FilterConfig = FilterConfig()
 
@@ -288,6 +299,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
+    (FeedConfig, "soupbintcp"): SoupBinTcpConfig,
     (FeedConfig, "pitch"): PitchConfig,
     (FeedConfig, "filter"): FilterConfig,
 }
@@ -334,6 +346,10 @@ def _feed_problems(feed: FeedConfig) -> Iterator[str]:
     yield from _fix_problems(feed)
     simulated = feed.simulator is not None
     yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
+    if feed.soupbintcp is not None and feed.session != "soupbintcp":
+        yield 'soupbintcp: only with session = "soupbintcp"'
+    if feed.session == "soupbintcp" and feed.rerequest is not None:
+        yield "rerequest: not with soupbintcp, whose server sends again what a login asks for"
     yield from filter_problems(feed.filter)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'

@@ -60,7 +60,7 @@ class FeedContext:
 
 def run(config: FeedConfig, context: FeedContext) -> None:
     """Serve a feed until SIGTERM or SIGINT; one with a `url` is stream_worker.py's, one with a
-    FIX session fix_worker.py's.
+    FIX session fix_worker.py's, with SoupBinTCP soup_worker.py's.
 
     Raises:
         SegmentError: the segment is not there or not the expected one.
@@ -75,6 +75,11 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         from ticker.feeds import fix_worker
 
         fix_worker.run(config, context)
+        return
+    if config.session == "soupbintcp":
+        from ticker.feeds import soup_worker
+
+        soup_worker.run(config, context)
         return
     worker = FeedWorker(config, context)
     for number in (signal.SIGTERM, signal.SIGINT):

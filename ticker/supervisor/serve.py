@@ -153,6 +153,8 @@ def simulator_command(feed: FeedConfig) -> list[str]:
         command += _cboe_servers(feed)
     else:
         command += ["--rerequest", feed.rerequest or "none"]
+    if feed.session == "soupbintcp":
+        command += ["--session", "soupbintcp"]
     for option, line in zip(("--line-a", "--line-b"), feed.lines, strict=False):
         command += [option, line]
     for option in ("symbols", "rate", "loss", "seed"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from ticker import log
 from ticker.cli.simulate.live import shown, speak
 from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
 from ticker.errors import FeedError
@@ -15,6 +18,7 @@ from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_pcap, write_stream
 from ticker.feeds.simulate.exchange import Exchange, Settings
 from ticker.feeds.simulate.itch import ItchMarket
+from ticker.feeds.simulate.soup_exchange import SoupExchange
 from ticker.supervisor import child
 
 
@@ -36,6 +40,15 @@ def write(
     else:
         total = write_stream(market, output)
     click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+
+
+def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
+    """The SoupBinTCP server, until a signal or the end of `duration`."""
+    log.configure()
+    exchange = SoupExchange(settings)
+    asyncio.run(exchange.run(duration))
+    if as_json:
+        click.echo(json.dumps(exchange.statistics()))
 
 
 @click.command("itch")
@@ -60,6 +73,13 @@ def write(
     show_default=True,
     callback=optional_address,
     help="Of the re-request server, or none.",
+)
+@click.option(
+    "--session",
+    type=click.Choice(["moldudp64", "soupbintcp"]),
+    default="moldudp64",
+    show_default=True,
+    help="soupbintcp: a TCP server on --line-a for anybody who logs in; no other lines.",
 )
 @click.option("--interface", default="127.0.0.1", show_default=True)
 @click.option(
@@ -105,6 +125,7 @@ def command(
     line_a: tuple[str, int],
     line_b: tuple[str, int],
     rerequest: tuple[str, int] | None,
+    session: str,
     interface: str,
     history: int,
     duration: float | None,
@@ -115,7 +136,8 @@ def command(
     messages: float,
     day: datetime,
 ) -> None:
-    """Speak Nasdaq TotalView-ITCH 5.0 over MoldUDP64, or write a day of it to a file."""
+    """Speak Nasdaq TotalView-ITCH 5.0 over MoldUDP64 or SoupBinTCP, or write a day of it to a
+    file."""
     addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
     if output is not None:
         try:
@@ -138,6 +160,9 @@ def command(
         reorder=reorder,
         history=history << 20,
     )
+    if session == "soupbintcp":
+        serve(settings, duration, as_json)
+        return
     with Exchange(settings) as exchange:
         speak(
             exchange,
