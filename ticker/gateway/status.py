@@ -18,11 +18,13 @@ from ticker.shm.counters import (
 )
 from ticker.shm.header import Mapping
 from ticker.shm.liveness import Conditions, market_words
+from ticker.shm.rejects import RejectReader
 from ticker.shm.table import PriceTable
 from ticker.shm.timetable import Timetable
 from ticker.units import format_price, format_timestamp
 
 NS = 1_000_000_000
+SHOWN_REJECTS = 10
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class FeedReport:
 
     `lag` is the median time from the exchange's stamp to the receiver, since the start. `state`
     is the worker's own, `status` the verdict: live, halted, stale or closed. `market` is what the
-    venue said of itself last.
+    venue said of itself last. `rejects` are the trades that its filter refused, by rule: how many,
+    and the newest SHOWN_REJECTS; `ticker rejects` shows more.
     """
 
     name: str
@@ -48,6 +51,7 @@ class FeedReport:
     lag_p99: float | None
     last_message_timestamp: str | None
     market: dict[str, Any]
+    rejects: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class Status:
             lag_p99=percentile(delays, 0.99) / NS if delays else None,
             last_message_timestamp=_timestamp(last_message),
             market=_market(mapping),
+            rejects=_rejects(mapping),
         )
 
 
@@ -173,6 +178,19 @@ def _market(mapping: Mapping) -> dict[str, Any]:
         "breaker": words.breaker or None,
         "breaker_since": _timestamp(words.breaker_time),
         "decline_levels": [format_price(level) for level in words.decline_levels if level],
+    }
+
+
+def _rejects(mapping: Mapping) -> dict[str, dict[str, Any]]:
+    """Rules that refused something, each with its count and its newest, oldest first."""
+    reader = RejectReader(mapping)
+    return {
+        rule: {
+            "count": count,
+            "last": [reject.as_json() for reject in reader.last(rule, SHOWN_REJECTS)],
+        }
+        for rule, count in reader.counts().items()
+        if count
     }
 
 

@@ -16,6 +16,8 @@ class RejectView(NamedTuple):
     match: int = 0
     size_exponent: int = 0
 
+    def as_json(self) -> dict[str, object]: ...
+
 class RejectWriter:
     def __init__(self, mapping: Mapping) -> None: ...
     def put(

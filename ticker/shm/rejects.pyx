@@ -36,7 +36,7 @@ from ticker.shm.layout cimport (
 from typing import NamedTuple
 
 from ticker.errors import SegmentError
-from ticker.units import format_price, format_timestamp
+from ticker.units import format_price, format_size, format_timestamp
 
 RULES = (
     "duplicate", "bad_price", "bad_size", "older", "unconfirmed_jump", "clock_skew",
@@ -62,6 +62,19 @@ class RejectView(NamedTuple):
     detail: str = ""
     match: int = 0
     size_exponent: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        """For people and programs: prices and times as text, sizes as they are written."""
+        return {
+            "rule": self.rule,
+            "symbol": self.symbol,
+            "price": format_price(self.price),
+            "size": format_size(self.size, self.size_exponent),
+            "exchange_timestamp": format_timestamp(self.exchange_time),
+            "server_timestamp": format_timestamp(self.receive_time),
+            "trade": self.match,
+            "reason": self.detail,
+        }
 
 
 cdef int locate(Mapping mapping, RejectRing* rings) except -1:
