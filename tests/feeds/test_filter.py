@@ -386,6 +386,30 @@ def test_unknown_symbols_are_told_by_what_the_feed_called_them(
     assert a.feed.counter("rejected_unknown_symbol") == 1
 
 
+def test_decoders_tell_of_trades_in_what_has_no_room(
+    itch: Any, iex: Any, make_feed: Callable[..., Any]
+) -> None:
+    small = Geometry(rows=1, rings=1, ring_capacity=8)
+    feed = make_feed(geometry=small)
+    feed.send(itch.trade(1, 5, DOLLAR, 7, symbol="AAPL"))
+    feed.send(itch.trade(2, 6, DOLLAR, 8, symbol="MSFT", time=3))
+    assert [each[:5] for each in feed.market.rejects()] == [
+        ("unknown_symbol", "MSFT", NANO_DOLLAR, 6, 3)
+    ]
+    feed = make_feed(geometry=small, protocol=Tops)
+    feed.send(iex.trade("AAPL", 5, DOLLAR, 7), iex.trade("MSFT", 6, DOLLAR, 8, time=3))
+    assert [each[:5] for each in feed.market.rejects()] == [
+        ("unknown_symbol", "MSFT", NANO_DOLLAR, 6, 3)
+    ]
+    feed = make_feed(
+        geometry=small, size_exponent=2, protocol=lambda market: Json(market, mapping=PLAIN)
+    )
+    for symbol in ("AAPL", "MSFT"):
+        feed.send(orjson.dumps({"sym": symbol, "px": 1, "size": 6.5, "ts": 1701432000000}))
+    (reject,) = feed.market.rejects()
+    assert reject.as_json()["symbol"] == "MSFT"
+
+
 @given(st.binary(min_size=60, max_size=400))
 def test_any_trades_have_one_verdict_each(make_feed: Callable[..., Any], noise: bytes) -> None:
     """Counted, refused, held, or counted for nothing; whatever the numbers."""

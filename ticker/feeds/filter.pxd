@@ -41,6 +41,7 @@ cdef class Filter:
     cdef uint32_t* holding       # the instruments that hold a jump
     cdef uint32_t held_count
     cdef uint32_t instruments
+    cdef uint64_t size_exponent  # of the feed's sizes
     cdef readonly int64_t max_price
     # The rules; one that is off has the bound that nothing goes beyond.
     cdef int64_t least_price

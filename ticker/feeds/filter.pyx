@@ -261,6 +261,7 @@ cdef class Filter:
         if not self.unknown_symbols:
             return
         fill(&trade, price, size, match, exchange_time, receive_time)
+        trade.size_exponent = self.size_exponent
         memcpy(trade.symbol, symbol, min(length, <size_t>(SYMBOL_BYTES - 1)))
         count(self.counters, FEED_REJECTED_DUPLICATE + REJECT_UNKNOWN_SYMBOL, 1)
         self.rejects.write(REJECT_UNKNOWN_SYMBOL, &trade)

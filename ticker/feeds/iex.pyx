@@ -180,6 +180,11 @@ cdef class IexProtocol(Protocol):
                 instrument, price_at(data + 22), le32(data + 18), le64(data + 30),
                 flags_without(taken_by_iex(data[1])), time, receive_time,
             )
+        else:
+            self.market.refuse_unknown(
+                <const char*>data + SYMBOL, SYMBOL_LENGTH, price_at(data + 22), le32(data + 18),
+                le64(data + 30), time, receive_time,
+            )
 
     cdef void _rare(self, uint8_t kind, const uint8_t* data, int64_t time) noexcept nogil:
         cdef int32_t instrument

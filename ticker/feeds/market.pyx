@@ -112,6 +112,7 @@ cdef class Market:
         self.venue_code = self.venue_text
         self.currency_code = self.currency_text
         self.size_exponent = size_exponent
+        self.filter.size_exponent = self.size_exponent
         self.raw = raw
         if symbology not in SYMBOLOGIES:
             raise FeedError(f"symbology {symbology!r}: one of {', '.join(SYMBOLOGIES)}")

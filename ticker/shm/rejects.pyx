@@ -185,7 +185,7 @@ cdef class RejectReader:
 
 
 cdef object view_of(int rule, Reject* reject):
-    symbol = reject.symbol[:SYMBOL_BYTES].rstrip(b"\0").decode("ascii", "replace")
+    symbol = reject.symbol[:SYMBOL_BYTES].rstrip(b"\0 ").decode("ascii", "replace")
     return RejectView(
         RULES[rule], symbol, reject.price, reject.size, reject.exchange_time,
         reject.receive_time, in_words(rule, reject), reject.match, reject.size_exponent,

@@ -236,6 +236,10 @@ cdef class Itch50(Protocol):
             self.market.trade(
                 instrument, price, size, match, TRADE_REGULAR, time, receive_time
             )
+        else:
+            self.market.refuse_unknown(
+                <const char*>symbol, 8, price, size, match, time, receive_time
+            )
 
     cdef int32_t _instrument(self, const uint8_t* data, const uint8_t* symbol) noexcept nogil:
         """The message's instrument. Its directory message may have been lost, or sent before

@@ -121,6 +121,10 @@ cdef class Json(JsonTexts):
             return
         instrument = self._instrument(rule)
         if instrument < 0:
+            self.market.refuse_unknown(
+                self.record.symbol, self.record.symbol_length, price, size, match, time,
+                receive_time,
+            )
             return
         if rule.fields[<int>SEQUENCE].count and not self._in_sequence(rule, instrument, &match):
             return

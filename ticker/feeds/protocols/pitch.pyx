@@ -288,6 +288,10 @@ cdef class Pitch(Protocol):
             self.market.trade(
                 instrument, price, size, execution, flags_of(execution), time, receive_time
             )
+        else:
+            self.market.refuse_unknown(
+                <const char*>symbol, 8 if eight else 6, price, size, execution, time, receive_time
+            )
 
     cdef void _trading_status(self, const uint8_t* data, int64_t time) noexcept nogil:
         cdef int32_t instrument = self._instrument(data + 6, True)
