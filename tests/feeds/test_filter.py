@@ -14,7 +14,11 @@ from ticker.config.filter import FilterConfig
 from ticker.feeds import calls
 from ticker.feeds.calls import Calls
 from ticker.feeds.conditions import trade_flags
+from ticker.feeds.mapping import load_mapping
+from ticker.feeds.protocols.json import Json
+from ticker.feeds.protocols.tops import Tops
 from ticker.shm.rejects import RULES
+from ticker.shm.segment import Geometry
 
 DOLLAR = 10_000
 
@@ -401,13 +405,11 @@ def test_decoders_tell_of_trades_in_what_has_no_room(
     assert [each[:5] for each in feed.market.rejects()] == [
         ("unknown_symbol", "MSFT", NANO_DOLLAR, 6, 3)
     ]
-    feed = make_feed(
-        geometry=small, size_exponent=2, protocol=lambda market: Json(market, mapping=PLAIN)
-    )
-    for symbol in ("AAPL", "MSFT"):
-        feed.send(orjson.dumps({"sym": symbol, "px": 1, "size": 6.5, "ts": 1701432000000}))
+    plain = load_mapping("plain")
+    feed = make_feed(geometry=small, protocol=lambda market: Json(market, mapping=plain))
+    feed.send(*(b'{"sym":"%b","px":1.5,"ts":1701432000000}' % name for name in (b"AAPL", b"MSFT")))
     (reject,) = feed.market.rejects()
-    assert reject.as_json()["symbol"] == "MSFT"
+    assert reject[:3] == ("unknown_symbol", "MSFT", 1_500_000_000)
 
 
 @given(st.binary(min_size=60, max_size=400))
