@@ -54,6 +54,8 @@ cdef struct Connection:
     uint8_t encoding             # Encoding, see encode.pxd
     uint8_t batch                # a flush is one message
     uint8_t pinged
+    uint16_t controls            # pings and pongs of the peer in this second
+    uint32_t controls_second
     uint8_t strikes              # for refused messages
 
 
@@ -83,6 +85,7 @@ cdef class ConnectionTable:
     cdef int64_t head_timeout
     cdef int64_t slow_timeout
     cdef int64_t ping_interval
+    cdef int64_t half_timeout    # of a message that has begun
 
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
     cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil

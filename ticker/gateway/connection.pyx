@@ -45,6 +45,7 @@ from ticker.shm.header cimport Mapping
 
 from ticker.gateway.tls import TlsError
 
+cdef int64_t HALF_MESSAGE_NS = 5000000000
 cdef int64_t LINGER_NS = 2000000000
 
 
@@ -66,6 +67,7 @@ cdef class ConnectionTable:
         self.max_outbound = max_outbound
         self.slow_timeout = slow_timeout
         self.ping_interval = ping_interval
+        self.half_timeout = HALF_MESSAGE_NS
         self.head_timeout = head_timeout
         self.listener_fd = -1
         self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
@@ -232,7 +234,9 @@ cdef class ConnectionTable:
             return
         if connection.state != CONNECTION_OPEN:
             return  # a TLS handshake, which has the head's deadline
-        connection.deadline = self.now + self.ping_interval
+        connection.deadline = self.now + (
+            self.ping_interval if connection.reader == NULL else self.half_timeout
+        )
         self.drained[self.drained_count] = number
         self.drained_count += 1
 

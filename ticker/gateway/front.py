@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
+from http import HTTPMethod
 
 from aiohttp import web
 
@@ -21,13 +22,16 @@ from ticker.gateway.access import Access, offered_token
 from ticker.gateway.codec import select
 from ticker.gateway.dialect import Dialect
 from ticker.gateway.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
-from ticker.gateway.problems import BAD_REQUEST, Refusal
+from ticker.gateway.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
 from ticker.gateway.proxy import ProxyError, parse_header
 from ticker.gateway.reception import Connections
 from ticker.gateway.runner import ProblemProtocol
 from ticker.gateway.tls import TlsSession
 from ticker.gateway.tls_http import TlsHttp
 from ticker.shm.counters import Counters
+
+# What aiohttp reads; it takes other methods for broken requests.
+HTTP_METHODS = frozenset(HTTPMethod)
 
 
 class Front:
@@ -73,6 +77,12 @@ class Front:
                 return None
             if head.path == STREAM_PATH:
                 self._stream(number, head)
+            elif head.method not in HTTP_METHODS:
+                raise Refusal(
+                    METHOD_NOT_ALLOWED,
+                    f"{head.method[:20]} is not allowed here; use GET.",
+                    headers={"Allow": "GET, HEAD"},
+                )
             else:
                 self._hand_over(number, data)
         except Refusal as refusal:

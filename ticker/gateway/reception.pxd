@@ -1,5 +1,6 @@
 from libc.stdint cimport uint8_t, uint32_t
 
+from ticker.gateway.connection cimport Connection
 from ticker.gateway.deadlines cimport Deadlines
 from ticker.gateway.frames cimport FrameReader
 
@@ -14,6 +15,7 @@ cdef class Connections(Deadlines):
     cdef int _readable(self, uint32_t number) except -1
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1
     cdef int _keep_head(self, uint32_t number, bytes data) except -1
+    cdef bint _flooded(self, Connection* connection) noexcept nogil
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
     cdef int _full(self) except -1
     cdef int _event(

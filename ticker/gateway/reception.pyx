@@ -25,6 +25,7 @@ from ticker.gateway.frames cimport (
     EVENT_MESSAGE,
     EVENT_NONE,
     EVENT_PING,
+    EVENT_PONG,
     MAX_CONTROL,
     OPCODE_PONG,
     FrameReader,
@@ -62,9 +63,10 @@ cdef enum:
     EVENTS = 16                  # handled in one poll
     ACCEPTS = 16                 # taken in one poll
     MAX_REQUEST_HEAD = 8192
+    MAX_CONTROLS = 50            # pings and pongs of one client in a second
 
 cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
-cdef int64_t HALF_FRAME_NS = 5000000000
+cdef int64_t SECOND_NS = 1000000000
 
 
 cdef class Connections(Deadlines):
@@ -223,6 +225,8 @@ cdef class Connections(Deadlines):
         cdef FrameReader* reader = connection.reader
         cdef uint8_t* payload = NULL
         cdef size_t payload_length = 0
+        cdef int64_t deadline = connection.deadline
+        cdef bint begun = reader == NULL  # now, what is under way at the end
         cdef int event
         if reader == NULL:
             memset(&fresh, 0, sizeof(fresh))
@@ -231,6 +235,7 @@ cdef class Connections(Deadlines):
             event = read_frames(reader, &self.limits, &data, &length, &payload, &payload_length)
             if event == EVENT_NONE:
                 break
+            begun = begun or event == EVENT_MESSAGE
             self._event(number, event, reader, payload, payload_length)
         if at_rest(reader) or connection.state != CONNECTION_OPEN:
             release(reader)
@@ -245,7 +250,9 @@ cdef class Connections(Deadlines):
                 self.doom(number)
                 return 0
             memcpy(connection.reader, reader, sizeof(FrameReader))
-            connection.deadline = self.now + HALF_FRAME_NS
+        if not connection.wants_write:
+            # control frames between its fragments win a message no time
+            connection.deadline = self.now + self.half_timeout if begun else deadline
         return 0
 
     cdef int _event(
@@ -257,7 +264,9 @@ cdef class Connections(Deadlines):
         if not connection.wants_write:
             connection.deadline = self.now + self.ping_interval
             connection.pinged = 0
-        if event == EVENT_MESSAGE:
+        if event in (EVENT_PING, EVENT_PONG) and self._flooded(connection):
+            self.fail(number, 1008, b"ping flood", 10)
+        elif event == EVENT_MESSAGE:
             self.handler.on_message(number, reader.opcode == 1, payload[:length])
         elif event == EVENT_PING:
             size = write_head(answer, OPCODE_PONG, length)
@@ -269,6 +278,15 @@ cdef class Connections(Deadlines):
             count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
             self.fail(number, reader.close_code, b"", 0)
         return 0
+
+    cdef bint _flooded(self, Connection* connection) noexcept nogil:
+        """Count one more control frame; True when this second has seen enough of them."""
+        cdef uint32_t second = <uint32_t>(self.now / SECOND_NS)
+        if connection.controls_second != second:
+            connection.controls_second = second
+            connection.controls = 0
+        connection.controls += 1
+        return connection.controls > MAX_CONTROLS
 
     def reap(self) -> int:
         """Free the doomed, after on_closed(number) for each; how many."""
