@@ -21,9 +21,9 @@ from ticker.feeds.pipeline import (
     Pipeline,
     build,
     capture_day,
-    default_session,
     feed_file,
     file_blocks,
+    session_of_file,
 )
 from ticker.feeds.transports import pcap
 from ticker.shm.counters import Counters
@@ -93,7 +93,7 @@ def command(
         json_mapping = load_mapping(mapping_name)
         options["protocol_options"] = {"mapping": json_mapping}
         options["size_exponent"] = json_mapping.size_decimals
-    session = session or default_session(protocol)
+    session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
     session_date = _parse_date(day) if day else capture_day(file, blocks)
     seconds = cpu = float("inf")

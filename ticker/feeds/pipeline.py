@@ -28,6 +28,7 @@ from ticker.feeds.market import Market
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
 from ticker.feeds.symbology import default_symbology
+from ticker.feeds.transports import binaryfile, pcap
 from ticker.feeds.transports.pcap import Capture
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
@@ -36,6 +37,12 @@ Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 """What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
 
 Part = TypeVar("Part")
+
+CAPTURE_MAGICS = frozenset(
+    bytes.fromhex(magic)
+    for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
+)  # fmt: skip
+"""How pcap (either byte order, µs and ns) and pcapng files begin."""
 
 NO_OPTIONS: Mapping_[str, Any] = {}
 CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
@@ -115,6 +122,21 @@ def default_session(protocol: str) -> str:
     if not session:
         known = ", ".join(modules("sessions"))
         raise FeedError(f"protocol {protocol!r} has no session of its own; name one of: {known}")
+    return session
+
+
+def session_of_file(protocol: str, path: Path) -> str:
+    """The session to read a file in: the protocol's own; or `binaryfile`, where that is read from
+    packet captures and the file is none.
+
+    Raises:
+        FeedError: no such protocol, or it names no session; the file cannot be read.
+    """
+    session = default_session(protocol)
+    if file_blocks(session) is not pcap.blocks:
+        return session
+    for start, _, _ in binaryfile.blocks(path):
+        return session if start[:4] in CAPTURE_MAGICS else "binaryfile"
     return session
 
 
