@@ -42,7 +42,7 @@ def close(code: int, reason: bytes = b"") -> bytes:
 
 
 @pytest.fixture(scope="module")
-def shared(request: pytest.FixtureRequest) -> Iterator[Rig]:
+def shared() -> Iterator[Rig]:
     """One gateway for all short attacks: whoever comes after a hostile client finds it well."""
     rig = Rig("attacks", Config(gateway=GatewayConfig(max_connections=512)))
     yield rig
