@@ -191,6 +191,8 @@ def test_fine_sizes_need_decimals() -> None:
         ("X|268=1|279=3|269=0|55=S|270=1|271=1", "bad_records"),
         ("X|268=1|279=0|269=0|55=S|270=1|271=1|273=25:00:00", "bad_records"),
         ("X|268=1|279=2|269=0|55=S", "unknown_orders"),
+        ("X|268=1|279=0|269=0|278=a|55=S|270=-1|271=1", "bad_orders"),
+        ("X|268=1|279=0|269=0|55=S|270=-1|271=1", "bad_orders"),
         ("X|268=1|279=0|269=0|55=A B|270=1|271=1", "unknown_symbols"),
         ("X|268=1|279=0|269=0|55=ABCDEFGHIJKLMNOPQRSTUVWXYZ|270=1|271=1", "unknown_symbols"),
         ("X|268=1|279=0|269=0|garbled", "bad_records"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def sample_files(protocol: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("*.bin"))]
 
 
+@cache
 def sample_messages(protocol: str) -> list[list[bytes]]:
     """The messages of each sample of a protocol."""
     folder = ROOT / "tests" / "data" / protocol

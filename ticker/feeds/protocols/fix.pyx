@@ -409,6 +409,9 @@ cdef class FixMarketData(Protocol):
         if entry.action == DELETE:
             self.market.delete_order(name if self.market.book.find(name) != NULL else old, time)
             return
+        if entry.parts & HAS_PRICE and entry.price <= 0:
+            count(self.market.counters, FEED_BAD_ORDERS, 1)
+            return
         order = self.market.book.find(old)
         if order != NULL:
             side = <Side>side_of(order) if entry.kind == NO_KIND else side
