@@ -20,6 +20,7 @@ from ticker.feeds.sessions.cboe_unit import CboeUnit
 from ticker.feeds.transports.pcap import Capture
 
 ACCOUNT = Account(session_sub_id="0001", username="TICK", password="secret")
+TIME = struct.pack("<BBI", 6, 0x20, 34_200)
 ACCEPTED = frame(b"\x03\x02A")
 
 
@@ -36,8 +37,8 @@ class Talk(Subject):
     def __call__(self, data: bytes) -> None:
         session = CboeUnit(self.protocol, self.mapping, self.options)
         talk = self.begin(session)
-        session.receive_data(unit(3, sample_messages_of_one()), 0, self.now)
-        session.receive_data(unit(40, sample_messages_of_one()), 0, self.now)
+        session.receive_data(unit(3, [TIME, TIME]), 0, self.now)
+        session.receive_data(unit(40, [TIME]), 0, self.now)
         talk.connected(self.now)
         for piece in chunks(data):
             self.now += MS
@@ -59,11 +60,6 @@ class Talk(Subject):
         assert said == b"" or list(reader.receive_data(said))
 
 
-def sample_messages_of_one() -> list[bytes]:
-    """The messages of one sample."""
-    return sample_messages("pitch")[0]
-
-
 def image(sequence: int, *orders: bytes, announced: int = -1) -> bytes:
     """A Spin Response, orders and Spin Finished."""
     many = len(orders) if announced < 0 else announced
@@ -73,7 +69,7 @@ def image(sequence: int, *orders: bytes, announced: int = -1) -> bytes:
 
 def seeds() -> list[bytes]:
     """Logins, every answer, images of all kinds, and the real dialogues."""
-    orders = sample_messages_of_one()
+    orders = sample_messages("pitch")[0]
     available = frame(SPIN.pack(SPIN.size, 0x80, 9))
     refusals = [
         frame(GAP_RESPONSE.pack(GAP_RESPONSE.size, 4, 1, 6, 30, each.encode()))
