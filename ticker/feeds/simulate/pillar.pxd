@@ -34,9 +34,6 @@ cdef class PillarSpeaker(Speaker):
         self, const Instrument* on, char status, char halt, char session
     ) noexcept nogil
     cdef char session(self) noexcept nogil
-    cdef void sale(
-        self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match
-    ) noexcept nogil
 
 
 cdef class PillarMarket:

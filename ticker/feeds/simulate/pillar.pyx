@@ -202,8 +202,8 @@ cdef class PillarSpeaker(Speaker):
 
     # Trades
 
-    cdef void sale(
-        self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match
+    cdef void trade(
+        self, const Instrument* on, uint32_t shares, uint32_t price, uint64_t match
     ) noexcept nogil:
         cdef uint8_t* message = self.begin_at(110, 33, on)
         put32(message + 16, match)
@@ -212,11 +212,6 @@ cdef class PillarSpeaker(Speaker):
         message[28] = 1
         memcpy(message + 29, b"@  ", 3)
         message[32] = c"I" if shares < 100 else c" "
-
-    cdef void trade(
-        self, const Instrument* on, uint32_t shares, uint32_t price, uint64_t match
-    ) noexcept nogil:
-        self.sale(on, shares, price, match)
 
     cdef void cross(
         self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match, char kind
