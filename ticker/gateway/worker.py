@@ -183,6 +183,9 @@ class Worker:
 
     async def start(self) -> None:
         """Take the slot over and begin to accept."""
+        self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
+        self.loop.add_signal_handler(signal.SIGHUP, self.reload)
+        self.loop.add_signal_handler(signal.SIGUSR2, self.retire)
         await self.runner.setup()
         self.heartbeat.take_over(os.getpid(), self.clock())
         listener = self.context.listener
@@ -193,9 +196,6 @@ class Worker:
         self.connections.listen(listener.fileno())
         self.loop.add_reader(self.connections.epoll_fd, self._on_sockets)
         self.loop.add_reader(self.doorbell.fd, self.scheduler.on_bell)
-        self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
-        self.loop.add_signal_handler(signal.SIGHUP, self.reload)
-        self.loop.add_signal_handler(signal.SIGUSR2, self.retire)
         self._keep_house()
         self.scheduler.turn()
         structlog.get_logger().info("gateway serves", slot=self.context.index)
