@@ -247,6 +247,15 @@ def test_what_sets_no_price_is_not_measured(ruled: Callable[..., Ruled]) -> None
     assert a.sales() == (301, 5)
 
 
+def test_a_confirmed_jump_counts_for_what_it_was(ruled: Callable[..., Ruled]) -> None:
+    a = ruled()
+    a.sale(100)
+    a.sale(150, 1, flags=calls.TRADE_SETS_RANGE | calls.TRADE_COUNTS_VOLUME)
+    a.sale(151, 2, flags=calls.TRADE_SETS_RANGE | calls.TRADE_COUNTS_VOLUME)
+    assert a.sales() == (100, 3)
+    assert a.feed.row("A")["high"] == 151 * NANO_DOLLAR
+
+
 def test_the_confirming_trade_may_itself_be_older(ruled: Callable[..., Ruled]) -> None:
     a = ruled()
     a.sale(100)

@@ -167,9 +167,11 @@ COUNTED = (
 )
 
 matches = st.integers(0, 60)
+# In clusters, so that jumps are often confirmed, and at the edges of the band.
 prices = st.one_of(
-    st.integers(9_000, 11_000),
-    st.sampled_from([0, -5, 1, 5_000, 10_000, 11_000, 11_001, 12_000, 12_500, 15_000, 20_000]),
+    st.builds(int.__add__, st.sampled_from([10_000, 11_500, 15_000]), st.integers(-300, 300)),
+    st.builds(int.__add__, st.sampled_from([10_000, 15_000]), st.integers(-300, 300)),
+    st.sampled_from([0, -5, 1, 5_000, 10_000, 11_000, 11_001, 11_010, 11_011, 20_000]),
 )
 sizes = st.sampled_from([0, 1, 100, 7])
 flags = st.sampled_from(
@@ -197,7 +199,7 @@ actions = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(actions, min_size=10, max_size=100))
 def test_the_market_shows_what_the_model_computes(
     make_feed: Callable[..., Any], sequence: list[tuple[Any, ...]]
