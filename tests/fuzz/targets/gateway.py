@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from ipaddress import ip_address
 
 import msgspec
 
@@ -30,6 +31,8 @@ from ticker.gateway.messages import (
     Unsubscribe,
 )
 from ticker.gateway.problems import Refusal
+from ticker.gateway.proxy import HEAD as HEAD_OF_PROXY
+from ticker.gateway.proxy import SIGNATURE, ProxyError, parse_header
 
 DECLARED = {1002, 1007, 1008, 1009}
 MASK = b"\xa1\xb2\xc3\xd4"
@@ -80,6 +83,22 @@ def frames() -> list[bytes]:
     long = bytes([0x81, 0xFF]) + (1 << 62).to_bytes(8, "big") + MASK
     many = masked(2, b"", fin=False) + masked(0, b"", fin=False) * 6
     return [*texts, parts, *closes, long, many, masked(8, b""), b"".join(texts[:3]) + parts]
+
+
+def read_proxy_header(data: bytes) -> None:
+    """A PROXY header: its length lies inside what came, its address is one."""
+    found = parse_header(data)
+    if found is not None:
+        end, address = found
+        assert 16 <= end <= len(data)
+        assert address is None or ip_address(address)
+
+
+def proxy_headers() -> list[bytes]:
+    """For IPv4, IPv6, of the proxy itself, with extensions, and followed by a request."""
+    four = HEAD_OF_PROXY.pack(SIGNATURE, 0x21, 0x11, 12) + bytes([127, 0, 0, 1] * 2) + b"\1\2\3\4"
+    six = HEAD_OF_PROXY.pack(SIGNATURE, 0x21, 0x21, 40) + bytes(range(40))
+    return [four, six, HEAD_OF_PROXY.pack(SIGNATURE, 0x20, 0, 0), four + HEAD, six[:20]]
 
 
 HEAD = (
@@ -144,6 +163,15 @@ WORDS = (
 )  # fmt: skip
 
 TARGETS = [
+    Target(
+        name="proxy-header",
+        covers=("ticker.gateway.proxy",),
+        start=lambda: read_proxy_header,
+        seeds=proxy_headers,
+        errors=(ProxyError,),
+        per_subject=1000,
+        longest=1200,
+    ),
     Target(
         name="frames",
         covers=("ticker.gateway.frames",),
