@@ -26,7 +26,7 @@ setup: .venv/installed
 	@:
 
 .venv/installed: .venv/packages build/release-built
-	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@TICKER_ONLY=none $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv/packages: pyproject.toml constraints.txt

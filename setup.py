@@ -2,7 +2,8 @@
 
 Environment:
     TICKER_DEBUG=1   bounds checks and C assertions on, optimisation low
-    TICKER_ONLY=a,b  only the modules whose path starts with one of these (for development)
+    TICKER_ONLY=a,b  only the modules whose path starts with one of these (for development;
+                     none: an editable install of a tree that is compiled already)
 """
 
 import os
