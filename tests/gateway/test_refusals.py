@@ -78,3 +78,12 @@ def test_binary_for_text_is_refused_five_times(connect: Connect) -> None:
         assert error["code"] == 400
         assert "binary" in error["message"]
     assert client.receive_close() == 1008
+
+
+def test_subscribing_and_unsubscribing_without_end_is_closed(rig: Any, connect: Connect) -> None:
+    rig.trade(rig.row("AAPL"), E9)
+    client = connect()
+    for _ in range(80):
+        client.send({"action": "subscribe", "symbols": ["AAPL"]})
+        client.send({"action": "unsubscribe", "symbols": ["AAPL"]})
+    assert client.receive_close() == 1008

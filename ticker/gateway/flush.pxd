@@ -18,7 +18,7 @@ cdef class Flush(Agenda):
     cdef size_t out_capacity
     cdef size_t at               # end of what `out` holds
     cdef size_t begin            # where it begins
-    cdef uint32_t items          # of a batch
+    cdef uint32_t items          # messages that it holds
     cdef bint batch
     cdef uint32_t encoding
 
@@ -30,6 +30,5 @@ cdef class Flush(Agenda):
     cdef int _put_trades(self, Subscription* due, bint fresh) noexcept nogil
     cdef void _put_lagged(self, Sale* sale, uint32_t skipped) noexcept nogil
     cdef bint _full(self) noexcept nogil
-    cdef void _begin_batch(self) noexcept nogil
     cdef void _put(self, const Frame* frame) noexcept nogil
     cdef size_t _end_batch(self) noexcept nogil

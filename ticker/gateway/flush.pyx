@@ -94,10 +94,10 @@ cdef class Flush(Agenda):
         if not due:
             return 0
         self.at = 0
-        due = self._send(number, due, False)
+        self._send(number, due, False)
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
-        count(self.counters, GATEWAY_UPDATES_SENT, due)
-        return due
+        count(self.counters, GATEWAY_UPDATES_SENT, self.items)
+        return <int>self.items
 
     cdef int _due(self, Connection* connection) noexcept nogil:
         """The subscriptions whose topic has moved into `due_slots`; how many."""
@@ -127,8 +127,9 @@ cdef class Flush(Agenda):
         cdef int sent
         self.batch = connection.batch
         self.encoding = connection.encoding
+        self.items = 0
         if self.batch:
-            self._begin_batch()
+            self.at = BATCH_ROOM
         sent = self._put_prices(connection, due, fresh)
         if self.batch:
             self.begin = self._end_batch()
@@ -215,16 +216,13 @@ cdef class Flush(Agenda):
     cdef bint _full(self) noexcept nogil:
         return self.at + SPARE > self.out_capacity
 
-    cdef void _begin_batch(self) noexcept nogil:
-        self.at = BATCH_ROOM
-        self.items = 0
-
     cdef void _put(self, const Frame* frame) noexcept nogil:
         """Append a frame, or as an item of the batch only its message."""
         cdef size_t length = frame.length
         if not self.batch:
             memcpy(self.out + self.at, frame.bytes + frame.start, length)
             self.at += length
+            self.items += 1
             return
         length -= frame.message - frame.start
         if self.encoding <= JSON:
