@@ -63,6 +63,7 @@ cdef class Agenda(Subscriptions):
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil
     cdef uint32_t _turns(self, uint32_t number) noexcept nogil
     cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil
+    cdef void _leave_wheel(self, uint32_t number) noexcept nogil
     cdef void _take_buckets(self) noexcept nogil
     cdef void _take_bucket(self, uint64_t turn) noexcept nogil
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil

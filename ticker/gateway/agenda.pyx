@@ -115,7 +115,10 @@ cdef class Agenda(Subscriptions):
         cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
         self._set_phase(number, PHASE_WAITING)
         if self.queued[number] & QUEUED_WHEEL:
-            return
+            self.pending[number] = 1  # it stands there for longer than `all_pending_until` goes back
+            if <int32_t>(self.wheel_turn[number] - <uint32_t>turn) <= TURNS:
+                return
+            self._leave_wheel(number)
         self.queued[number] |= QUEUED_WHEEL
         self.wheel_turn[number] = <uint32_t>turn
         self.wheel_next[number] = NO_CONNECTION
@@ -125,6 +128,24 @@ cdef class Agenda(Subscriptions):
             self.wheel_next[self.bucket_tail[bucket]] = number
         self.bucket_tail[bucket] = number
         self.bucket_count[bucket] += 1
+
+    cdef void _leave_wheel(self, uint32_t number) noexcept nogil:
+        """Out of its bucket: whoever had this place before, or this client itself, wanted to wait
+        for long. Looks through the bucket, which seldom is needed."""
+        cdef uint32_t bucket = self.wheel_turn[number] & (BUCKETS - 1)
+        cdef uint32_t before = NO_CONNECTION
+        cdef uint32_t at = self.bucket_head[bucket]
+        while at != number:
+            before = at
+            at = self.wheel_next[at]
+        if before == NO_CONNECTION:
+            self.bucket_head[bucket] = self.wheel_next[number]
+        else:
+            self.wheel_next[before] = self.wheel_next[number]
+        if self.bucket_tail[bucket] == number:
+            self.bucket_tail[bucket] = before
+        self.bucket_count[bucket] -= 1
+        self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
 
     cdef void _take_buckets(self) noexcept nogil:
         """Move the buckets whose time has come to the due queue."""

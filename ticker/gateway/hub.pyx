@@ -209,6 +209,8 @@ cdef class Hub(Flush):
             connection.turns = <uint16_t>min(TURNS * -((1e-6 - intervals) // 1), MOST_TURNS)
             if connection.turns <= TURNS:
                 connection.turns = 0
+            if self.phases[<uint32_t>number] == PHASE_WAITING:
+                self._enter_wheel(number, self.turn_index + self._turns(number))
         return TURNS / (interval * self._turns(number)), bool(connection.batch)
 
     def forget(self, number: int) -> None:
