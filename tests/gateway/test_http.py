@@ -235,6 +235,9 @@ def test_several_prices_keep_their_order(box: Box) -> None:
         ("/prices/AAPL?venu=XNAS", "venu"),
         ("/prices/AAPL?venue=", "venue"),
         ("/symbols?limit=0", "limit"),
+        ("/symbols?symbols=AAPL&limit=1", "limit"),
+        ("/symbols?symbols=AAPL&q=a", "q"),
+        ("/symbols?symbols=", "symbols"),
         ("/symbols?limit=1e3", "limit"),
         ("/symbols?limit=99999999999999999999", "limit"),
         ("/symbols?limit=%D9%A3", "limit"),
@@ -377,5 +380,8 @@ def test_a_directory_gives_names_and_currencies(box: Box, tmp_path: Path) -> Non
         "MSFT",
         "MSFU",
     ]
+    found = box.ask("/symbols?symbols=MSFT,NOPE,AAPL,MSFT").json()
+    assert [each["symbol"] for each in found["symbols"]] == ["MSFT", "AAPL"]
+    assert (found["symbols"][1]["name"], found["total"]) == ("Pear Inc.", 2)
     assert box.ask("/prices/AAPL").json()["currency"] == "EUR"
     assert box.ask("/prices/MSFT").json()["currency"] == "USD"

@@ -47,6 +47,7 @@ def openapi() -> Json:
     }
     symbols = _query("symbols", {"type": "string"}, "a list, like AAPL,MSFT", required=True)
     wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
+    listed = _query("symbols", {"type": "string"}, "these very symbols; alone, without q and limit")
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "at most so many")
     return {
         "openapi": "3.1.0",
@@ -56,7 +57,9 @@ def openapi() -> Json:
                 "One price", "PriceObject", [symbol, venue], (400, 401, 403, 404, 429)
             ),
             "/prices": _get("Several prices", "Prices", [symbols, venue], (400, 401, 403, 429)),
-            "/symbols": _get("Symbols by text", "Symbols", [wanted, limit], (400, 401, 403, 429)),
+            "/symbols": _get(
+                "Symbols by text", "Symbols", [wanted, limit, listed], (400, 401, 403, 429)
+            ),
             "/status": _get("Feeds, markets, gateways", "ServerStatus", [], (400, 401, 403, 429)),
             "/healthz": _get("Is it alive?", "Alive", [], (400, 403, 429)),
             "/readyz": _get("May it be used?", "Alive", [], (400, 403, 429, 503)),

@@ -136,7 +136,9 @@ class Rest:
         return _json({"prices": prices, "unknown": unknown, "no_price_yet": unpriced})
 
     async def symbols(self, request: web.Request) -> web.Response:
-        parameters = _parameters(request, ("q", "limit"))
+        parameters = _parameters(request, ("q", "limit", "symbols"))
+        if "symbols" in parameters:
+            return self._listed(request, parameters)
         wanted = parameters.get("q", "").strip().upper()
         if len(wanted) > MAX_QUERY:
             raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
@@ -144,6 +146,15 @@ class Rest:
         found = [name for name in self._search(wanted) if visible(request, name)]
         shown = [self._listing(symbol) for symbol in found[:limit]]
         return _json({"symbols": shown, "total": len(found)})
+
+    def _listed(self, request: web.Request, parameters: dict[str, str]) -> web.Response:
+        """These very symbols, those that are known."""
+        for name in ("q", "limit"):
+            if name in parameters:
+                raise _bad(name, "does not go with symbols; give one or the other")
+        known = [each for each in self._symbol_list(parameters) if self._known(request, each)]
+        shown = [self._listing(symbol) for symbol in known]
+        return _json({"symbols": shown, "total": len(shown)})
 
     def _listing(self, symbol: str) -> dict[str, object]:
         """What the directory says of a symbol, and nothing that it does not say."""

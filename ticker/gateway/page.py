@@ -13,7 +13,16 @@ from aiohttp import hdrs, web
 
 from ticker.gateway.documents import asyncapi, openapi
 
-SCRIPTS = ("watch.js", "ticker.js", "row.js", "search.js", "format.js")
+SCRIPTS = (
+    "watch.js",
+    "ticker.js",
+    "rest.js",
+    "row.js",
+    "search.js",
+    "notices.js",
+    "token.js",
+    "format.js",
+)
 FILES = {
     "/": ("index.html", "text/html"),
     **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},

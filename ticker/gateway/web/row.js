@@ -106,6 +106,13 @@ export class Row {
     if (this.#moved) this.#drawFlash();
   }
 
+  /** What the directory says of the symbol. */
+  list({ name }) {
+    const company = this.#part(".company");
+    write(company, name ?? "");
+    company.title = name ?? "";
+  }
+
   #part(selector) {
     if (!this.#parts.has(selector)) {
       this.#parts.set(selector, this.element.querySelector(selector));

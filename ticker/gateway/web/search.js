@@ -8,6 +8,7 @@ export class Search {
   #form;
   #input;
   #list;
+  #ask;
   #watched;
   #add;
   #timer = 0;
@@ -15,8 +16,12 @@ export class Search {
   #found = [];
   #active = -1;
 
-  /** `watched(symbol)` says what is on the page already; `add(symbols)` puts more there. */
-  constructor(form, { watched, add }) {
+  /**
+   * `ask(path)` asks the server; `watched(symbol)` says what is on the page already;
+   * `add(symbols)` puts more there.
+   */
+  constructor(form, { ask, watched, add }) {
+    this.#ask = ask;
     this.#form = form;
     this.#input = form.querySelector("input");
     this.#list = form.querySelector("ul");
@@ -43,16 +48,14 @@ export class Search {
     clearTimeout(this.#timer);
     const text = this.#input.value.trim();
     if (!text || /[\s,;]/.test(text)) return this.#close();
-    this.#timer = setTimeout(() => this.#ask(text), PAUSE);
+    this.#timer = setTimeout(() => this.#suggest(text), PAUSE);
   }
 
-  async #ask(text) {
+  async #suggest(text) {
     const number = ++this.#asked;
     const query = new URLSearchParams({ q: text.slice(0, 64), limit: LIMIT });
     try {
-      const response = await fetch(`symbols?${query}`);
-      if (!response.ok || number !== this.#asked) return;
-      const { symbols } = await response.json();
+      const { symbols } = await this.#ask(`symbols?${query}`);
       if (number === this.#asked && this.#input.value.trim() === text) this.#show(symbols, text);
     } catch {
       this.#close();              // no connection: what is typed can still be added

@@ -1,9 +1,10 @@
 // A small client of ticker's /stream, plain dialect: only snapshot, update and error arrive.
 //
 //   const ticker = new Ticker();                       // /stream beside this page
+//   ticker.token = "…";                                // where one is asked for
 //   ticker.addEventListener("price", ({ detail }) => …);   { symbol, price, timestamp, snapshot }
 //   ticker.addEventListener("refusal", ({ detail }) => …); { code, reason, message, symbol? }
-//   ticker.addEventListener("state", ({ detail }) => …);   { state, delay, reason }
+//   ticker.addEventListener("state", ({ detail }) => …);   { state, delay, reason, code }
 //   ticker.subscribe(["AAPL", "MSFT"]);
 //   ticker.connect();
 //
@@ -18,6 +19,7 @@ const SILENCE = 30_000;           // then ask for a sign of life
 const PATIENCE = 8_000;           // and wait so long for it
 
 const UNAUTHORISED = new Set([4401, 4402, 4404]);  // trying again would not help
+const NOT_AUTHENTICATED = 401;
 const CROWDED = new Set([1013, 4406, 4429]);       // come back later than usual
 
 /** The address of /stream beside `page`. */
@@ -29,6 +31,7 @@ export function streamUrl(page = location.href) {
 }
 
 export class Ticker extends EventTarget {
+  token = "";                     // said first on every connection, when there is one
   #url;
   #socket = null;
   #state = "closed";
@@ -40,6 +43,7 @@ export class Ticker extends EventTarget {
   #toSubscribe = new Set();
   #toUnsubscribe = new Set();
   #flushing = false;
+  #lastError = "";                // of this connection: says more than a close reason
 
   constructor(url = streamUrl()) {
     super();
@@ -123,7 +127,9 @@ export class Ticker extends EventTarget {
     if (socket !== this.#socket) return;
     clearTimeout(this.#timer);
     this.#openedAt = performance.now();
+    this.#lastError = "";
     this.#become("open");
+    if (this.token) this.#send({ action: "auth", token: this.token });
     const seen = [...this.#symbols].filter(([, timestamp]) => timestamp);
     if (seen.length) this.#send({ action: "reconnect", last_seen: Object.fromEntries(seen) });
     this.#toUnsubscribe.clear();
@@ -137,6 +143,11 @@ export class Ticker extends EventTarget {
     this.#listenForSilence(socket);
     const message = JSON.parse(text);
     if (message.type === "error") {
+      // without a token nothing else will be answered: no need to wait for the close
+      if (message.code === NOT_AUTHENTICATED && !this.token) {
+        return this.#lost(socket, 4401, message.message);
+      }
+      this.#lastError = message.message;
       this.#emit("refusal", message);
     } else if (message.type === "snapshot" || message.type === "update") {
       const { symbol, price, timestamp } = message;
@@ -163,7 +174,9 @@ export class Ticker extends EventTarget {
     if (socket !== this.#socket) return;
     const settled = this.#state === "open" && performance.now() - this.#openedAt > SETTLED;
     this.#drop();
-    if (UNAUTHORISED.has(code)) return this.#become("refused", 0, reason);
+    if (UNAUTHORISED.has(code)) {
+      return this.#become("refused", 0, this.#lastError || reason, code);
+    }
     if (settled) this.#failures = 0;
     if (CROWDED.has(code)) this.#failures = Math.max(this.#failures, 3);
     const most = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures++);
@@ -183,9 +196,9 @@ export class Ticker extends EventTarget {
     }
   }
 
-  #become(state, delay = 0, reason = "") {
+  #become(state, delay = 0, reason = "", code = 0) {
     this.#state = state;
-    this.#emit("state", { state, delay, reason });
+    this.#emit("state", { state, delay, reason, code });
   }
 
   #emit(type, detail) {

@@ -1,9 +1,12 @@
 // The watch page: which symbols, one row each, and the state of the connection and the box.
 
 import * as format from "./format.js";
+import { notice } from "./notices.js";
+import { Rest } from "./rest.js";
 import { Row } from "./row.js";
 import { Search } from "./search.js";
 import { Ticker } from "./ticker.js";
+import { TokenForm } from "./token.js";
 
 const STORED = "ticker.symbols";
 const WELL_KNOWN = [
@@ -15,13 +18,14 @@ const AGES_EVERY = 200;
 const LINES_EVERY = 500;
 const UNKNOWN_AGAIN = 15_000;     // a feed may still be starting
 const AT_ONCE = 400;              // symbols in one question
-const NOTICE = 8_000;
+const NOBODY_IS_ASKED = 410;      // the answer to `auth`
 
 const find = (id) => document.getElementById(id);
 const body = find("prices").tBodies[0];
 const rows = new Map();           // symbol -> Row, in the order of the page
 const ticker = new Ticker();
-let clockOffset = 0;              // ms to add to this clock to have the server's
+const rest = new Rest();
+const ask = (path) => rest.ask(path);
 let details = Promise.resolve();
 
 // Which symbols: the link says it, or this browser remembers, or the well-known ones.
@@ -84,6 +88,7 @@ function add(symbols, before = null) {
   if (fresh.length) {
     ticker.subscribe(fresh);
     refreshDetails(fresh);
+    refreshNames(fresh);
   }
   tidy();
 }
@@ -112,6 +117,13 @@ function removeWithUndo(symbol) {
     inPageOrder();
     remember();
   });
+}
+
+/** Take all rows away, without a word and without forgetting them. */
+function clear() {
+  ticker.unsubscribe([...rows.keys()]);
+  rows.clear();
+  body.replaceChildren();
 }
 
 /** Keep the map in the order of the table, which is what links and storage carry. */
@@ -166,29 +178,29 @@ function pageKey(event) {
 
 // What the stream does not carry comes by REST.
 
-async function ask(path) {
-  const sent = Date.now();
-  const response = await fetch(path, { signal: AbortSignal.timeout(5_000) });
-  const received = Date.now();
-  const date = Date.parse(response.headers.get("date"));
-  // Date has whole seconds: only a clock that is clearly wrong is corrected
-  const offset = date + 500 - (sent + received) / 2;
-  clockOffset = Math.abs(offset) > 1_500 ? offset : 0;
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  return response.json();
-}
-
-async function refreshDetails(symbols) {
+async function inLists(symbols, act) {
   for (let at = 0; at < symbols.length; at += AT_ONCE) {
-    const list = symbols.slice(at, at + AT_ONCE).map(encodeURIComponent).join(",");
     try {
-      const { prices, no_price_yet: untraded } = await ask(`prices?symbols=${list}`);
-      for (const price of prices) rows.get(price.symbol)?.describe(price);
-      for (const symbol of untraded) rows.get(symbol)?.markUntraded();
+      await act(symbols.slice(at, at + AT_ONCE).map(encodeURIComponent).join(","));
     } catch {
       return;                     // the connection's state tells it already
     }
   }
+}
+
+function refreshDetails(symbols) {
+  return inLists(symbols, async (list) => {
+    const { prices, no_price_yet: untraded } = await ask(`prices?symbols=${list}`);
+    for (const price of prices) rows.get(price.symbol)?.describe(price);
+    for (const symbol of untraded) rows.get(symbol)?.markUntraded();
+  });
+}
+
+function refreshNames(symbols) {
+  return inLists(symbols, async (list) => {
+    const { symbols: listed } = await ask(`symbols?symbols=${list}`);
+    for (const each of listed) rows.get(each.symbol)?.list(each);
+  });
 }
 
 async function refreshBox() {
@@ -216,25 +228,6 @@ function say(text) {
   find("announcer").textContent = text;
 }
 
-function notice(text, action = "Dismiss", act = () => {}, kind = "") {
-  const said = document.createElement("p");
-  said.className = kind;
-  said.setAttribute("role", kind === "refusal" ? "alert" : "status");
-  const words = document.createElement("span");
-  words.textContent = text;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = action;
-  button.addEventListener("click", () => {
-    said.remove();
-    act();
-  });
-  said.append(words, button);
-  find("notices").append(said);
-  while (find("notices").children.length > 4) find("notices").firstElementChild.remove();
-  setTimeout(() => said.remove(), NOTICE);
-}
-
 function refused({ detail }) {
   const { code, symbol, message, reason } = detail;
   const row = rows.get(symbol);
@@ -245,6 +238,9 @@ function refused({ detail }) {
       }, "refusal");
     }
     row.markUnknown();
+  } else if (code === NOBODY_IS_ASKED && ticker.token) {
+    TokenForm.forget();           // of a server that asks no more
+    useToken("");
   } else {
     notice(`${message || reason} (${code})`, "Dismiss", () => {}, "refusal");
   }
@@ -260,11 +256,12 @@ function connection({ detail: { state, delay, reason } }) {
   if (state === "open") {
     say("Live");
     refreshDetails([...rows.keys()]);
+    refreshNames([...rows.keys()]);
     refreshBox();
-  } else if (before === "open") {
-    say("Connection lost, reconnecting");
   } else if (state === "refused") {
-    say(`The server refuses this page: ${reason}`);
+    lock(ticker.token ? reason : "");
+  } else if (before === "open" && state === "waiting") {
+    say("Connection lost, reconnecting");
   }
 }
 
@@ -276,8 +273,8 @@ function drawConnection() {
     waiting: navigator.onLine
       ? seconds > 1 ? `Reconnecting in ${seconds} s` : "Reconnecting…"
       : "Offline",
-    refused: "Not allowed",
-    closed: "Closed",
+    refused: "Token needed",
+    closed: form.shown ? "Token needed" : "Closed",
   }[ticker.state];
   const shown = find("connection-text");
   if (shown.textContent !== text) shown.textContent = text;
@@ -291,6 +288,61 @@ async function share() {
   } catch {
     notice("The address above is the link to these symbols");
   }
+}
+
+// Where the server asks for a token: nothing is shown before it has a right one.
+
+const form = new TokenForm(find("token"), enter);
+
+function useToken(token) {
+  rest.token = ticker.token = token;
+  find("forget").hidden = !token;
+}
+
+/** The token opened nothing, or there is none: `wrong` says what the server said of it. */
+function lock(wrong) {
+  if (form.shown) return;
+  TokenForm.forget();
+  useToken("");
+  document.body.dataset.locked = "";
+  ticker.close();
+  clear();
+  form.show(wrong);
+  drawConnection();
+}
+
+/** Try a token; what is wrong with it, or "". */
+async function enter(token) {
+  let wrong = "The server does not answer. Try again in a moment.";
+  const hear = ({ detail }) => wrong = detail;
+  rest.addEventListener("unauthorised", hear);
+  rest.token = token;
+  try {
+    await ask("status");
+  } catch {
+    rest.token = "";
+    return wrong;
+  } finally {
+    rest.removeEventListener("unauthorised", hear);
+  }
+  TokenForm.keep(token);
+  useToken(token);
+  delete document.body.dataset.locked;
+  form.hide();
+  start();
+  return "";
+}
+
+/** Leave nothing of it in this tab. */
+function forget() {
+  TokenForm.forget();
+  location.reload();
+}
+
+async function start() {
+  ticker.connect();
+  const symbols = chosen() ?? await defaults();
+  if (!form.shown) add(symbols);
 }
 
 // Drawing: prices once per frame, ages and lines on slower beats, nothing in a hidden tab.
@@ -309,6 +361,7 @@ function reconnectNow() {
 }
 
 const search = new Search(find("search"), {
+  ask,
   watched: (symbol) => rows.has(symbol),
   add: addAndRemember,
 });
@@ -316,11 +369,13 @@ const search = new Search(find("search"), {
 ticker.addEventListener("price", ({ detail }) => rows.get(detail.symbol)?.tick(detail));
 ticker.addEventListener("refusal", refused);
 ticker.addEventListener("state", connection);
+rest.addEventListener("unauthorised", ({ detail }) => lock(rest.token ? detail : ""));
 addEventListener("online", reconnectNow);
 addEventListener("keydown", pageKey);
 document.addEventListener("visibilitychange", reconnectNow);
 body.addEventListener("keydown", rowKey);
 find("share").addEventListener("click", share);
+find("forget").addEventListener("click", forget);
 find("defaults").addEventListener("click", async () => addAndRemember(await defaults()));
 
 everyVisible(DETAILS_EVERY, () => {
@@ -333,7 +388,7 @@ everyVisible(UNKNOWN_AGAIN, () => {
   if (unknown.length) ticker.subscribe(unknown.map(({ symbol }) => symbol));
 });
 everyVisible(AGES_EVERY, () => {
-  for (const row of rows.values()) row.drawAge(Date.now() + clockOffset);
+  for (const row of rows.values()) row.drawAge(rest.now());
   drawConnection();
 });
 everyVisible(LINES_EVERY, () => {
@@ -344,6 +399,6 @@ everyVisible(1_000, () => {
   document.title = first ? `${first.title} · ticker` : "ticker";
 });
 
-ticker.connect();
-add(chosen() ?? await defaults());
+useToken(TokenForm.stored());
+start();
 drawFrame();
