@@ -150,7 +150,7 @@ cdef class SharedFrames:
         else:
             self.topics.sale_fields(symbol, &fields)
             finish_frame(frame, encoding, channel, &fields)
-        assert frame.start + frame.length + 8 <= page.room
+        assert <size_t>frame.start + frame.length + 8 <= page.room
         page.shown[symbol] = self.topics.versions[topic]
         count(self.counters, GATEWAY_ENCODED, 1)
 
