@@ -192,7 +192,8 @@ def test_protocols_and_sessions_are_found_without_importing_them() -> None:
     assert "itch50" in modules("protocols")
     assert {"moldudp64", "binaryfile"} <= set(modules("sessions"))
     code = (
-        "import sys, ticker.config as c; c.load(); print([m for m in sys.modules if 'feeds' in m])"
+        "import sys, ticker.config as c; c.load(); "
+        "print([m for m in sys.modules if m.startswith('ticker.feeds')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -7,15 +7,10 @@ with it and what would do. Nothing here opens a socket or imports a feed.
 from __future__ import annotations
 
 import difflib
-import ipaddress
-import re
 import tomllib
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
@@ -28,19 +23,43 @@ from ticker.config.access import (
     TokenConfig,
     access_problems,
 )
-from ticker.config.calendar import calendar_problems
-from ticker.config.filter import FilterConfig, filter_problems
-from ticker.config.pitch import PitchConfig, pitch_problems
-from ticker.config.section import Count, Name, Port, ProtocolName, Seconds, Section, Text
+from ticker.config.address import is_ipv4, parse_address
+from ticker.config.feeds import (
+    PACKAGE,
+    FeedConfig,
+    FixConfig,
+    SimulatorConfig,
+    SoupBinTcpConfig,
+    addresses,
+    feed_problems,
+    is_file_name,
+    modules,
+    session_date,
+)
+from ticker.config.filter import FilterConfig
+from ticker.config.pitch import PitchConfig
+from ticker.config.section import Count, Name, Port, Seconds, Section
 from ticker.errors import ConfigError
 
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = PACKAGE / "ticker.toml"
-MAPPINGS = PACKAGE / "feeds" / "mappings"
-SCHEMES = ("ws", "wss", "http", "https", "tcp")
+__all__ = [
+    "SHIPPED",
+    "Config",
+    "DirectoryConfig",
+    "FeedConfig",
+    "FixConfig",
+    "GatewayConfig",
+    "ServerConfig",
+    "SimulatorConfig",
+    "SoupBinTcpConfig",
+    "is_file_name",
+    "load",
+    "modules",
+    "parse",
+    "parse_address",
+    "session_date",
+]
 
-Symbology = Literal["none", "nasdaq", "cqs", "cms", "act", "dash"]
-EntryKind = Annotated[str, Meta(pattern=r"^[0-9A-Z]\Z")]
+SHIPPED = PACKAGE / "ticker.toml"
 
 
 class ServerConfig(Section, frozen=True, kw_only=True):
@@ -71,95 +90,6 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     requests_burst: Count = 500
     max_connections: Count = 18_000
     restart_spread: Annotated[float, Meta(ge=0, le=3600)] = 10.0
-
-
-class SimulatorConfig(Section, frozen=True, kw_only=True):
-    """The simulated exchange that the supervisor starts for a feed; `rate` in messages/s."""
-
-    symbols: Annotated[int, Meta(ge=1, le=60_000)] = 200
-    rate: Count = 2000
-    loss: Annotated[float, Meta(ge=0, lt=1)] = 0.001
-    seed: Annotated[int, Meta(ge=0)] = 1
-
-
-class FixConfig(Section, frozen=True, kw_only=True):
-    """A FIX session as its initiator, and what it subscribes to; `lines` of the feed are the
-    venue's address and its backup's. The password is in the environment variable `password_env`."""
-
-    sender: Text
-    target: Text
-    begin_string: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"
-    heartbeat: Annotated[int, Meta(ge=1, le=3600)] = 30
-    username: str = ""
-    password_env: str | None = None
-    logon_fields: dict[str, Text] = msgspec.field(default_factory=dict)
-    reset_on_logon: bool = False
-    sequence_file: str | None = None
-    tls: bool = False
-    tls_name: str | None = None
-    tls_ca: str | None = None
-    symbols: Annotated[tuple[Text, ...], Meta(min_length=1)]
-    symbols_per_request: Count = 100
-    depth: Annotated[int, Meta(ge=0)] = 0
-    entries: tuple[EntryKind, ...] = ("0", "1", "2")
-    incremental: bool = True
-    aggregated: bool | None = None
-    size_decimals: Annotated[int, Meta(ge=0, le=18)] = 0
-
-
-class SoupBinTcpConfig(Section, frozen=True, kw_only=True):
-    """A SoupBinTCP login; `lines` of the feed are the server's address and its backup's. Without a
-    `session` it is the current one. `silence`: s after which the server is taken for dead."""
-
-    username: Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,6}\Z")] = ""
-    password_env: str | None = None
-    session: Annotated[str, Meta(pattern=r"^[\x21-\x7e]{0,10}\Z")] = ""
-    silence: Seconds = 15.0
-
-
-class FeedConfig(Section, frozen=True, kw_only=True):
-    """One exchange feed: where its packets come from, how to read them, how much to keep.
-
-    A protocol is one of ticker's own by its name, or a file: "./mine.py". Without a session it is
-    the protocol's own.
-    """
-
-    name: Name
-    protocol: ProtocolName
-    session: Name | None = None
-    venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
-    lines: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
-    url: str | None = None
-    mapping: str | None = None
-    symbols: tuple[str, ...] = ()
-    credentials: dict[str, str] = msgspec.field(default_factory=dict)
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    tls_ca: str | None = None
-    poll_interval: Seconds = 1.0
-    batch: Count = 100
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
-    interface: str = "127.0.0.1"
-    rerequest: str | None = None
-    required: bool = True
-    rows: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384
-    rings: Annotated[int, Meta(ge=1, le=64)] = 4
-    ring_capacity: Annotated[int, Meta(ge=2, le=1 << 24)] = 65_536
-    date: str = "today"
-    heartbeat: Seconds = 1.0
-    request_timeout: Seconds = 0.1
-    request_attempts: Count = 5
-    rebuild: bool = True
-    timezone: str = "America/New_York"
-    symbology: Symbology | None = None
-    quiet_after: Seconds = 60.0
-    calendar: str | None = None
-    pre_open: str | None = None
-    post_close: str | None = None
-    simulator: SimulatorConfig | None = None
-    fix: FixConfig | None = None
-    soupbintcp: SoupBinTcpConfig | None = None
-    pitch: PitchConfig | None = None
-    filter: FilterConfig = FilterConfig()
 
 
 class DirectoryConfig(Section, frozen=True, kw_only=True):
@@ -230,23 +160,6 @@ def parse(text: str, folder: Path | None = None) -> Config:
     return config
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """`"239.192.0.1:26477"` as (host, port). Raises ConfigError."""
-    host, colon, port = text.rpartition(":")
-    try:
-        ipaddress.IPv4Address(host)
-    except ValueError:
-        colon = ""
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
-        raise ConfigError(f"{text!r}: not an IPv4 address and port, like 239.192.0.1:26477")
-    return host, int(port)
-
-
-def session_date(feed: FeedConfig, now: date) -> date:
-    """The day that times since midnight count from; `now`: today in the feed's time zone."""
-    return now if feed.date == "today" else date.fromisoformat(feed.date)
-
-
 def _convert(tree: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(tree, Config, strict=True)
@@ -307,118 +220,15 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
 
 def _problems(config: Config) -> Iterator[str]:
     """What the types cannot say: each key by itself, then keys against each other."""
-    if not _is_ipv4(config.server.host):
+    if not is_ipv4(config.server.host):
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     for index, feed in enumerate(config.feeds):
-        for problem in _feed_problems(feed):
+        for problem in feed_problems(feed):
             yield f"feeds[{index}].{problem}"
     yield from _clashes(config)
-
-
-def _feed_problems(feed: FeedConfig) -> Iterator[str]:
-    if re.fullmatch(r"gateway[0-9]+", feed.name):
-        yield f"name: {feed.name!r} is kept for the gateways' own shared memory"
-    for key, folder in (("protocol", "protocols"), ("session", "sessions")):
-        name = getattr(feed, key)
-        known = modules(folder)
-        if key == "protocol" and is_file_name(name):
-            if not Path(name).is_file():
-                yield f"protocol: no file {name}; it is looked for beside the configuration"
-            continue
-        if name is not None and name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-            yield f"{key}: no {key} {name!r}, {advice}"
-    yield from _url_problems(feed)
-    for where, address in _addresses(feed):
-        try:
-            parse_address(address)
-        except ConfigError as error:
-            yield f"{where}: {error}"
-    if not _is_ipv4(feed.interface):
-        yield f"interface: {feed.interface!r} is no IPv4 address of this machine, like 127.0.0.1"
-    if feed.ring_capacity & (feed.ring_capacity - 1):
-        above = 1 << feed.ring_capacity.bit_length()
-        yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
-    yield from _fix_problems(feed)
-    simulated = feed.simulator is not None
-    yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
-    if feed.soupbintcp is not None and feed.session != "soupbintcp":
-        yield 'soupbintcp: only with session = "soupbintcp"'
-    if feed.session == "soupbintcp" and feed.rerequest is not None:
-        yield "rerequest: not with soupbintcp, whose server sends again what a login asks for"
-    yield from filter_problems(feed.filter)
-    if feed.date != "today" and not _is_date(feed.date):
-        yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
-    if not _is_timezone(feed.timezone):
-        yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
-    yield from calendar_problems(feed)
-
-
-def _url_problems(feed: FeedConfig) -> Iterator[str]:
-    """A feed has lines or a url, and what goes with it."""
-    if feed.url is None:
-        if not feed.lines:
-            yield "lines: missing the key; name one line or two, or a url"
-        for key in ("mapping", "symbols", "credentials", "headers", "tls_ca"):
-            if getattr(feed, key):
-                yield f"{key}: only for a feed with a url"
-        return
-    if feed.lines or feed.rerequest is not None:
-        yield "url: not together with lines or rerequest"
-    parts = urlsplit(feed.url)
-    if feed.simulator is not None and not _can_be_simulated(feed):
-        yield 'simulator: of a url only ws://127.0.0.1:PORT/ with mapping = "alpaca"'
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        yield f"url: {feed.url!r} is no address; begin with one of {schemes}"
-    elif parts.scheme == "tcp" and not _port_of(feed.url):
-        yield f"url: {feed.url!r} has no port, like tcp://127.0.0.1:9000"
-    if feed.tls_ca is not None and parts.scheme not in ("https", "wss"):
-        yield f"tls_ca: only for https:// and wss://, not {parts.scheme}://"
-    if "${symbol" in feed.url and not feed.symbols:
-        yield "symbols: missing the key; the url asks for them"
-    if feed.mapping is not None and not _is_mapping(feed.mapping):
-        known = sorted(path.stem for path in MAPPINGS.glob("*.toml"))
-        near = difflib.get_close_matches(feed.mapping, known, n=1, cutoff=0.5)
-        advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        yield f"mapping: no mapping {feed.mapping!r}, {advice}; or name a .toml file"
-
-
-def _can_be_simulated(feed: FeedConfig) -> bool:
-    """`ticker simulate vendor` is a plain WebSocket server on this machine, of one dialect."""
-    parts = urlsplit(feed.url or "")
-    address = parts.scheme == "ws" and _is_ipv4(parts.hostname or "") and _port_of(feed.url or "")
-    return bool(address) and feed.mapping == "alpaca"
-
-
-def _is_mapping(name: str) -> bool:
-    return Path(name).is_file() if name.endswith(".toml") else (MAPPINGS / f"{name}.toml").is_file()
-
-
-def _port_of(url: str) -> int | None:
-    try:
-        return urlsplit(url).port
-    except ValueError:
-        return None
-
-
-def _fix_problems(feed: FeedConfig) -> Iterator[str]:
-    """A FIX session has its table, and nothing else has."""
-    if (feed.session == "fix" or feed.protocol == "fix") and feed.fix is None:
-        yield "fix: missing the table; it says sender, target and symbols"
-    if feed.fix is None:
-        return
-    if feed.protocol != "fix":
-        yield f"fix: only for protocol fix, not {feed.protocol}"
-    for tag in feed.fix.logon_fields:
-        if not re.fullmatch(r"[1-9][0-9]{0,5}", tag):
-            yield f'fix.logon_fields: {tag!r} is no tag, like 1137 = "9"'
-    if feed.fix.tls_ca is not None and not feed.fix.tls:
-        yield "fix.tls_ca: only with tls = true"
 
 
 def _clashes(config: Config) -> Iterator[str]:
@@ -429,52 +239,8 @@ def _clashes(config: Config) -> Iterator[str]:
         if feed.name in names:
             yield f"feeds[{index}].name: {feed.name!r} is the name of feeds[{names[feed.name]}] too"
         names.setdefault(feed.name, index)
-        for key, address in _addresses(feed):
+        for key, address in addresses(feed):
             where = f"feeds[{index}].{key}"
             if address in taken:
                 yield f"{where}: {address} is taken by {taken[address]}"
             taken.setdefault(address, where)
-
-
-def _addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
-    for index, line in enumerate(feed.lines):
-        yield f"lines[{index}]", line
-    if feed.rerequest is not None:
-        yield "rerequest", feed.rerequest
-    if feed.pitch is not None:
-        yield from feed.pitch.addresses()
-
-
-def is_file_name(protocol: str) -> bool:
-    """Whether a protocol is named by a file of the user's own, Python or compiled."""
-    return protocol.endswith((".py", ".so"))
-
-
-def modules(folder: str) -> list[str]:
-    """The names of the modules in ticker/feeds/<folder>, without importing any of them."""
-    paths = (PACKAGE / "feeds" / folder).iterdir()
-    names = {path.name.split(".")[0] for path in paths if path.suffix in (".py", ".pyx", ".so")}
-    return sorted(names - {"__init__"})
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def _is_timezone(text: str) -> bool:
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, KeyError):
-        return False
-    return True
