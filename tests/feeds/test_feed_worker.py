@@ -66,6 +66,7 @@ class Venue:
         self.out.bind((LOOPBACK, 0))
         self.lines = [(LOOPBACK, free_port()), (LOOPBACK, free_port())]
         self.requests = 0
+        self.kept_from = 1
 
     def packet(self, sequence: int, number: int) -> bytes:
         body = b"".join(self.messages[sequence - 1 : sequence - 1 + number])
@@ -88,7 +89,7 @@ class Venue:
             self.out.sendto(data, line)
 
     def serve(self) -> None:
-        """Answer what was asked, in several packets."""
+        """Answer what was asked, in several packets, if it is still kept."""
         while True:
             try:
                 request, requester = self.server.recvfrom(64)
@@ -97,7 +98,7 @@ class Venue:
             self.requests += 1
             start = int.from_bytes(request[10:18], "big")
             end = min(start + int.from_bytes(request[18:20], "big"), self.next)
-            if request[:10] == self.session:
+            if request[:10] == self.session and start >= self.kept_from:
                 for sequence in range(start, end, PACKET):
                     data = self.packet(sequence, min(PACKET, end - sequence))
                     self.server.sendto(data, requester)
@@ -284,7 +285,8 @@ def test_silence_is_stale_and_the_end_is_ended(venue: Venue, serve: Callable[...
 @pytest.mark.slow
 @pytest.mark.parametrize("rebuild", [True, False])
 def test_killed_and_replaced(venue: Venue, serve: Callable[..., Served], rebuild: bool) -> None:
-    feed = serve(rebuild=rebuild)
+    # As patient with this test's server, on a busy machine, as the test is with the worker.
+    feed = serve(rebuild=rebuild, request_attempts=40)
     feed.start()
     for turn in range(3):
         venue.send(1000)
@@ -303,6 +305,38 @@ def test_killed_and_replaced(venue: Venue, serve: Callable[..., Served], rebuild
         assert shown(feed.table) == expected(venue)
     assert feed["lost_messages"] == 0
     assert venue.requests > 0
+
+
+@pytest.mark.slow
+def test_a_rebuild_whose_history_is_gone_takes_nothing_back(
+    venue: Venue, serve: Callable[..., Served]
+) -> None:
+    """Its server answers nothing any more; new trades are newer than all that was shown."""
+    feed = serve(request_timeout=0.2)
+    feed.start()
+    venue.send(4000)
+    wait_for(lambda: feed.next == venue.next, venue.turn)
+    before = feed.rows()
+    feed.end(signal.SIGKILL)
+    venue.kept_from = venue.next
+    feed.start()
+    wait_for(lambda: feed.heartbeat.state == "recovering", venue.announce)
+    venue.send(600)
+    wait_for(lambda: feed.heartbeat.state == "live" and feed.next == venue.next, venue.turn)
+    assert feed["lost_messages"] == 4000
+    after = feed.rows()
+    newer = [s for s in before if after[s]["exchange_time"] > before[s]["exchange_time"]]
+    assert newer, "or nothing was tried"
+    assert_not_back(before, after)
+    for symbol, row in before.items():
+        assert after[symbol]["high"] >= row["high"]
+        assert 0 < after[symbol]["low"] <= row["low"]
+        assert after[symbol]["open"] == row["open"]
+        assert after[symbol]["trades"] >= row["trades"]
+    volume = sum(row["volume"] for row in after.values())
+    venue.send(500)
+    wait_for(lambda: feed.next == venue.next, venue.turn)
+    assert sum(row["volume"] for row in feed.rows().values()) > volume
 
 
 @pytest.mark.slow

@@ -316,6 +316,16 @@ def test_one_stray_packet_replaces_nothing() -> None:
     assert feed.session.session_id == b"STRAY     "
 
 
+def test_a_rebuild_need_not_reach_the_place_of_a_session_that_was_replaced() -> None:
+    feed = Feed(rerequest=True, join="start")
+    feed(end_of_session(5_000_000, session=b"YESTERDAY "))
+    assert feed.session.joined_at == 5_000_000
+    feed(numbered(1))
+    feed(numbered(2))
+    assert feed.session.session_id == NAME
+    assert 0 < feed.session.joined_at <= feed.session.next_expected_sequence
+
+
 def test_a_quiet_session_is_replaced_even_by_its_predecessor() -> None:
     feed = Feed()
     feed(numbered(1, 5))

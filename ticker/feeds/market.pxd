@@ -173,4 +173,5 @@ cdef class Market:
     cdef void _take_back(self, Trade* trade) noexcept nogil
     cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
     cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil
-    cdef void _restore_carried(self, uint32_t row) noexcept nogil
+    cdef void _restore_carried(self, uint32_t row, bint whole) noexcept nogil
+    cdef bint _restore_totals(self, Values* values, const Values* before) noexcept nogil

@@ -743,14 +743,15 @@ cdef class Market:
                 mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
         return rows
 
-    def set_publishing(self, publishing: bool) -> None:
+    def set_publishing(self, publishing: bool, *, whole: bool = True) -> None:
         """Off: messages are taken in and nothing is shown. On again: the next flush publishes
-        every row, with records for what differs from what readers saw before."""
+        every row, with records for what differs from what readers saw before. Not `whole`:
+        messages of a rebuild were lost, so that its totals may lack what readers saw."""
         cdef uint32_t row
         if publishing and not self.publisher.publishing:
             for row in range(self.publisher.table.used):
                 if row < self.carried_rows:
-                    self._restore_carried(row)
+                    self._restore_carried(row, whole)
                     mark_dirty(self.publisher, row, DIRTY_CORRECTION)
                 mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
             free(self.carried)
@@ -759,11 +760,12 @@ cdef class Market:
         self.publisher.publishing = publishing
         self.filter.live = publishing
 
-    cdef void _restore_carried(self, uint32_t row) noexcept nogil:
-        """What must not go back after a rebuild: seq, counts, and the time of the last sale
-        unless a break explains it."""
+    cdef void _restore_carried(self, uint32_t row, bint whole) noexcept nogil:
+        """What must not go back after a rebuild: seq, counts, and the last sale and totals
+        unless a break explains them."""
         cdef Values* values = &self.publisher.entries[row].values
         cdef Values* before = &self.carried[row]
+        cdef bint lacks = not whole and values.session_start == before.session_start
         values.seq = max(values.seq, before.seq)
         values.quotes = max(values.quotes, before.quotes)
         if (values.exchange_time < before.exchange_time
@@ -772,17 +774,26 @@ cdef class Market:
             values.size = before.size
             values.exchange_time = before.exchange_time
             values.receive_time = before.receive_time
-            if values.volume < before.volume:
-                values.volume = before.volume
-                values.trades = before.trades
-                values.open = before.open
-                values.open_time = before.open_time
-                values.high = before.high
-                values.low = before.low
-                values.previous_close = before.previous_close
-                self.trades.partial[row] = True
             values.flags |= ROW_STALE
+            lacks = True
+        if lacks and self._restore_totals(values, before):
+            self.trades.partial[row] = True
         values.corrections = max(values.corrections, before.corrections)
+
+    cdef bint _restore_totals(self, Values* values, const Values* before) noexcept nogil:
+        """Of a day whose trades were not all had again; whether any were missing."""
+        if values.volume >= before.volume and values.trades >= before.trades:
+            return False
+        values.volume = max(values.volume, before.volume)
+        values.trades = max(values.trades, before.trades)
+        if before.open and (not values.open or before.open_time < values.open_time):
+            values.open = before.open
+            values.open_time = before.open_time
+        values.high = max(values.high, before.high)
+        if before.low and (not values.low or before.low < values.low):
+            values.low = before.low
+        values.previous_close = before.previous_close
+        return True
 
     @property
     def publishing(self) -> bool:

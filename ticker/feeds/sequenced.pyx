@@ -172,6 +172,7 @@ cdef class Sequenced(Session):
             self._join(words, sequence)
         elif known or quiet or self._may_replace(words, sequence):
             self._replace(words)
+            self.joined_at = sequence
         else:
             return False
         self.last_packet_ns = now_ns

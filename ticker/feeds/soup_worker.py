@@ -134,6 +134,8 @@ class SoupWorker:
             venue=config.venue,
             currency=config.currency,
             timezone=config.timezone,
+            symbology=config.symbology,
+            rules=config.filter,
             ringer=ringer_of(context),
             session_options=session_options(config, resume),
         )

@@ -108,6 +108,7 @@ class FeedWorker:
         set_patience(self.heartbeat, config, self.silence_ns)
         self.counters = Counters(self.mapping)
         self.drops_before = self.counters["socket_drops"]
+        self.lost = self.counters["lost_messages"]
         self.transport = UdpTransport(
             [parse_address(line) for line in config.lines],
             interface=config.interface,
@@ -177,7 +178,7 @@ class FeedWorker:
             if self.channels is not None and self.channels.turn(now):
                 self.market.publish(now)
             if not self.market.publishing and self._caught_up():
-                self.market.set_publishing(True)
+                self.market.set_publishing(True, whole=self.counters["lost_messages"] == self.lost)
                 self.market.publish(now)
             self.transport.run(self.session, self._next_look(now, beat))
         self.market.publish(self.clock())
