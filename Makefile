@@ -3,12 +3,13 @@
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
 # make fuzz      mutated inputs for every parser, decoder and session (CONTRIBUTING.md)
 # make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
+# make bench-peers   other servers beside ours into bench/PEERS.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
 
 .DELETE_ON_ERROR:
-.PHONY: setup serve test fuzz lint format bench stress clean
+.PHONY: setup serve test fuzz lint format bench bench-peers stress clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -90,6 +91,13 @@ format: setup
 # The measured set into bench/RESULTS.md; ARGS="fanout ingest" runs only those.
 bench: setup
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench $(ARGS)
+
+# Other servers beside ours into bench/PEERS.md; what is missing of them goes into build/peers
+# (Python packages, npm, Go), and who cannot run here is left out with its reason.
+# ARGS="nats ws" measures only those, ARGS=--no-search leaves the search for capacity out.
+bench-peers: setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.install
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers $(ARGS)
 
 stress: setup
 	$(BIN)/python -m pytest -m stress --timeout 3600 $(ARGS)

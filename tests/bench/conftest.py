@@ -110,3 +110,42 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+class RawFramesServer(ScriptedServer):
+    """As ScriptedServer, for any text: `answer` is asked with the client's hello too, and
+    `heard` has every message."""
+
+    def __init__(self, answer: Callable[[bytes], list[bytes]]) -> None:
+        super().__init__(lambda _: [])
+        self.heard: list[bytes] = []
+        self._answer = answer
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self.head)
+            while True:
+                text = await _message(reader)
+                self.heard.append(text)
+                writer.writelines(self._answer(text))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+def raw_frames_server() -> Iterator[Callable[..., RawFramesServer]]:
+    """`raw_frames_server(answer)`: a running server, stopped after the test."""
+    servers: list[RawFramesServer] = []
+
+    def start(answer: Callable[[bytes], list[bytes]]) -> RawFramesServer:
+        servers.append(RawFramesServer(answer))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

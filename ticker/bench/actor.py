@@ -108,6 +108,7 @@ def play_swarm(settings: dict[str, Any]) -> None:
         first_client=settings["first_client"],
         raw=settings["raw"],
         verify=settings["verify"],
+        dialect=settings["dialect"],
         control_fd=STDIN,
     )
     commands: dict[str, Callable[..., Any]] = {

@@ -97,7 +97,14 @@ class SwarmResults:
 
 
 def swarm(
-    stack: ExitStack, cores: Cores, port: int, load: Load, *, first: int = 0, raw: bool = False
+    stack: ExitStack,
+    cores: Cores,
+    port: int,
+    load: Load,
+    *,
+    first: int = 0,
+    raw: bool = False,
+    dialect: str = "plain",
 ) -> Clients:
     """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1.
 
@@ -120,6 +127,7 @@ def swarm(
             "first_client": number,
             "raw": raw,
             "verify": not raw,
+            "dialect": dialect,
             "urgent": probing,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)

@@ -9,13 +9,16 @@ first = c * spread mod S. Step and spread have no divisor in common with S, so e
 the same number of subscribers, neighbours share few symbols, and the slot of a symbol is found
 by one multiplication.
 
+With a `dialect` other than "plain" the clients speak another server's protocol (wrapped.pyx).
+That server has no snapshots of its own, or sends them as price messages like its others.
+
 With `raw` the clients say nothing and only read: what the C send loop is read by. They take
 the same path through the parser, so both senders meet the same reader.
 """
 
 from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.unistd cimport close
 
@@ -67,17 +70,30 @@ from ticker.bench.net cimport (
 )
 from ticker.bench.synthetic cimport price_of
 from ticker.bench.wait cimport realtime
+from ticker.bench.wrapped cimport (
+    CENTRIFUGO,
+    NATS,
+    PIECE_PING,
+    PIECE_PRICE,
+    PIECE_REFUSED,
+    PIECE_SUBSCRIBED,
+    PIECE_WELCOME,
+    Piece,
+    next_piece,
+)
 
 import errno as errno_names
 import math
 import os
 
+from ticker.bench.wrapped import DIALECTS, HELLOS, PATHS, PONGS, subscription
 from ticker.errors import BenchError
 
 cdef enum ClientState:
     CLOSED = 0
     CONNECTING
     UPGRADING
+    GREETING                    # upgraded; the dialect's own welcome is to come
     OPEN
 
 cdef struct Client:
@@ -88,6 +104,8 @@ cdef struct Client:
     int64_t asked               # when it sent its last subscribe
     uint8_t* rest               # a frame that is not whole yet
     size_t rest_length
+    char* stream                # NATS: an operation that is not whole yet
+    size_t stream_length
 
 cdef struct Slot:
     int64_t time                # of the newest price seen, 0: none yet, -1: unsubscribed
@@ -159,7 +177,10 @@ cdef class Swarm:
     cdef uint32_t hash_mask
     cdef SecondCache cache
     cdef sockaddr_in server
-    cdef bytes request
+    cdef bytes request, hello, answer_to_ping
+    cdef const char* pong
+    cdef size_t pong_length
+    cdef int dialect
     cdef int epoll, control, first_client
     cdef bint raw, verify
     cdef int64_t last_read
@@ -167,6 +188,7 @@ cdef class Swarm:
     def __cinit__(
         self, host: str, port: int, symbols: list[str], clients: int, per_client: int, *,
         first_client: int = 0, raw: bool = False, verify: bool = False, control_fd: int = -1,
+        dialect: str = "plain",
     ) -> None:
         if not 1 <= per_client <= len(symbols):
             raise ValueError(f"{per_client} of {len(symbols)} symbols")
@@ -183,6 +205,11 @@ cdef class Swarm:
         self.inverse = pow(self.step, -1, self.symbol_count) if self.symbol_count > 1 else 0
         self.latency = Histogram()
         self.first_answer = Histogram()
+        self.dialect = DIALECTS[dialect]
+        self.hello = self._framed(HELLOS[self.dialect])
+        self.answer_to_ping = self._framed(PONGS[self.dialect])
+        self.pong = self.answer_to_ping
+        self.pong_length = <size_t>len(self.answer_to_ping)
         self._allocate()
         self._index_symbols()
         self._address(host, port)
@@ -197,6 +224,7 @@ cdef class Swarm:
         if self.members != NULL:
             for i in range(self.clients):
                 free(self.members[i].rest)
+                free(self.members[i].stream)
                 if self.members[i].fd > 0:
                     close(self.members[i].fd)
         if self.epoll > 0:
@@ -252,7 +280,7 @@ cdef class Swarm:
         if inet_pton(AF_INET, text, &self.server.sin_addr) != 1:
             raise ValueError(f"host {host!r}: an IPv4 address")
         self.request = (
-            b"GET /stream HTTP/1.1\r\nHost: " + text + b"\r\nUpgrade: websocket\r\n"
+            b"GET " + PATHS[self.dialect].encode() + b" HTTP/1.1\r\nHost: " + text + b"\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Key: " + KEY
             + b"\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
@@ -322,8 +350,12 @@ cdef class Swarm:
             return 0
         if not head.startswith(b"HTTP/1.1 101 ") or ACCEPT not in head[:end]:
             raise BenchError(f"the server refused the upgrade: {head[:end][:200]!r}")
-        client.state = OPEN
-        self.open += 1
+        if self.hello:
+            client.state = GREETING
+            self._send(client, <const uint8_t*><char*>self.hello, len(self.hello))
+        else:
+            client.state = OPEN
+            self.open += 1
         return end + 4
 
     def connect(self, timeout: float) -> None:
@@ -360,19 +392,30 @@ cdef class Swarm:
     cdef int _command(self, int number, str action) except -1:
         """Send subscribe or unsubscribe for all symbols of a client."""
         cdef Client* client = &self.members[number]
-        names = ",".join(f'"{symbol}"' for symbol in self.symbols_of(number))
-        cdef bytes text = f'{{"action":"{action}","symbols":[{names}]}}'.encode()
-        if len(text) > 65535:
-            raise ValueError(f"{self.per_client} symbols per client do not fit in one command")
-        cdef bytearray frame = bytearray(len(text) + 8)
-        cdef uint8_t* raw = <uint8_t*>frame
-        cdef size_t length = write_frame(raw, 1, text, len(text))
+        cdef bytes text = subscription(self.dialect, self.symbols_of(number))
+        if action == "unsubscribe":
+            if self.dialect:
+                raise ValueError("only the plain dialect unsubscribes")
+            text = text.replace(b"subscribe", b"unsubscribe", 1)
+        cdef bytes frame = self._framed(text)
         self._forget(number, 0 if action == "subscribe" else -1)
         if action == "subscribe":
             client.due = self.per_client
             self.waiting += self.per_client
             client.asked = realtime()
-        return self._send(client, raw, length)
+        return self._send(client, <const uint8_t*><char*>frame, len(frame))
+
+    cdef bytes _framed(self, bytes text):
+        """A client frame of the dialect's kind with this text, nothing for nothing."""
+        if not text:
+            return b""
+        if len(text) > 65535:
+            raise ValueError(f"{self.per_client} symbols per client do not fit in one command")
+        cdef bytearray frame = bytearray(len(text) + 8)
+        cdef size_t length = write_frame(
+            <uint8_t*>frame, 2 if self.dialect == NATS else 1, text, len(text)
+        )
+        return bytes(frame[:length])
 
     cdef void _forget(self, int number, int64_t time) noexcept nogil:
         cdef uint32_t j
@@ -489,7 +532,7 @@ cdef class Swarm:
         held += <size_t>got
         if client.state == UPGRADING:
             used = <size_t>self._upgraded(client, self.buffer, held)
-        if client.state == OPEN:
+        if client.state >= GREETING:
             used += self._frames(number, self.buffer + used, held - used, now)
         return self._keep(client, self.buffer + used, held - used)
 
@@ -530,13 +573,74 @@ cdef class Swarm:
             if step == 0:
                 return used
             used += <size_t>step
-            if frame.opcode == 1:
+            if self.dialect and frame.opcode <= 2:
+                self._unwrap(number, &frame, now)
+            elif frame.opcode == 1:
                 read_message(<const char*>frame.payload, frame.length, &self.cache, &message)
                 self._message(number, &message, now)
             elif frame.opcode == 9:
                 self._pong(number, &frame)
             elif frame.opcode != 10 and frame.opcode != 8:
                 self.counts[<int>MALFORMED] += 1
+
+    cdef void _unwrap(self, int number, Frame* frame, int64_t now) noexcept nogil:
+        """What another server's frame holds, behind what its last one left over."""
+        cdef Client* client = &self.members[number]
+        cdef const char* data = <const char*>frame.payload
+        cdef size_t length = frame.length
+        cdef size_t used = 0
+        cdef int64_t step
+        cdef Piece piece
+        if client.stream_length:
+            length += client.stream_length
+            client.stream = <char*>realloc(client.stream, length)
+            memcpy(client.stream + client.stream_length, frame.payload, frame.length)
+            data = client.stream
+        while used < length:
+            step = next_piece(self.dialect, data + used, length - used, &piece)
+            if step < 0 or (step == 0 and self.dialect != NATS):
+                self.counts[<int>MALFORMED] += 1
+                used = length
+            if step <= 0:
+                break
+            used += <size_t>step
+            self._piece(number, &piece, now)
+        self._keep_stream(client, data + used, length - used)
+
+    cdef void _keep_stream(self, Client* client, const char* data, size_t length) noexcept nogil:
+        cdef char* fresh = NULL
+        if length:
+            fresh = <char*>malloc(length)
+            memcpy(fresh, data, length)
+        free(client.stream)
+        client.stream = fresh
+        client.stream_length = length
+
+    cdef void _piece(self, int number, Piece* piece, int64_t now) noexcept nogil:
+        cdef Client* client = &self.members[number]
+        cdef Message message
+        if piece.kind == PIECE_PRICE:
+            read_message(piece.body, piece.length, &self.cache, &message)
+            self._message(number, &message, now)
+        elif piece.kind == PIECE_PING:
+            self.counts[<int>PINGS] += 1
+            send(client.fd, <const char*>self.pong, self.pong_length, MSG_NOSIGNAL)
+        elif piece.kind == PIECE_WELCOME and client.state == GREETING:
+            client.state = OPEN
+            self.open += 1
+        elif piece.kind == PIECE_WELCOME:
+            self._subscribed(client, client.due, now)
+        elif piece.kind == PIECE_SUBSCRIBED:
+            self._subscribed(client, 1 if client.due else 0, now)
+        elif piece.kind == PIECE_REFUSED:
+            self.counts[<int>ERRORS] += 1
+
+    cdef void _subscribed(self, Client* client, uint32_t symbols, int64_t now) noexcept nogil:
+        """A server without snapshots confirmed so many subscriptions."""
+        client.due -= symbols
+        self.waiting -= symbols
+        if symbols:
+            self.first_answer.add(now - client.asked)
 
     cdef void _pong(self, int number, Frame* frame) noexcept nogil:
         cdef uint8_t[160] out
@@ -575,7 +679,7 @@ cdef class Swarm:
             self.counts[<int>BACKWARDS] += 1
         if self.verify and message.price != price_of(message.time):
             self.counts[<int>MISMATCHED] += 1
-        if slot.time == 0:
+        if slot.time == 0 and self.dialect != NATS and self.dialect != CENTRIFUGO:
             if message.kind == MESSAGE_UPDATE:
                 self.counts[<int>BEFORE_SNAPSHOT] += 1
             if client.due:

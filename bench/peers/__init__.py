@@ -1,0 +1,1 @@
+"""Other servers beside ours: the same ticks, the same clients, one run. See README.md."""

@@ -1,0 +1,171 @@
+"""One comparison: our gateway and a peer take turns on one core, the same ticks, the same
+clients. What is not delivered to every subscriber makes the comparison void."""
+
+from __future__ import annotations
+
+import statistics
+from contextlib import ExitStack
+from typing import Any
+
+from bench.peers.catalogue import Peer
+from bench.peers.sides import Segment, Side, at_rate, our_side, their_side
+from ticker.bench.rig import BOTTLENECK, Cores, Load
+from ticker.errors import BenchError
+
+INTERVAL = 0.125  # seconds between two ticks of a symbol
+# One core's clients of 5 symbols, and of 50; each symbol has 50 subscribers in both.
+LOADS = {
+    "5": Load(clients=2000, symbols=200, per_client=5),
+    "50": Load(clients=200, symbols=200, per_client=50),
+}
+LEAD_IN_SECONDS = 0.4
+SEARCH_SECONDS = 1.5
+SEARCH_STEPS = 7
+CLOSE = 1.2  # where a search ends
+FLUSH = 0.8  # our flush interval, as a share of that between two ticks of a symbol
+SEARCH_FLUSH = 0.6
+BOUND_US = 250_000
+PUNCTUAL = 0.97  # of the ticks that were due
+
+
+def compare(peer: Peer, load: Load, segments: int, seconds: float) -> dict[str, Any]:
+    """CPU per delivery of both, alternating; then how far the peer goes."""
+    cores = Cores.choose()
+    load = at_rate(load, INTERVAL, FLUSH)
+    with ExitStack() as stack:
+        sides = {
+            "ours": our_side(stack, load, cores),
+            "theirs": their_side(stack, peer, load, cores),
+        }
+        found: dict[str, dict[str, Any]] = {name: side.admit() for name, side in sides.items()}
+        for side in sides.values():
+            side.segment(INTERVAL, LEAD_IN_SECONDS)
+        turns: dict[str, list[Segment]] = {name: [] for name in sides}
+        for _ in range(segments):
+            for name, side in sides.items():
+                turns[name].append(side.segment(INTERVAL, seconds))
+        for name in sides:
+            found[name].update(figures(turns[name]))
+        ratios = [
+            per_cpu_second(ours) / per_cpu_second(theirs)
+            for ours, theirs in zip(turns["ours"], turns["theirs"], strict=True)
+        ]
+        return {
+            **found,
+            "ratio": round(statistics.median(ratios), 2),
+            "ratios": [round(each, 2) for each in ratios],
+            "void": reason([each for turn in turns.values() for each in turn]),
+        }
+
+
+def per_cpu_second(turn: Segment) -> float:
+    """Deliveries per second of the server's CPU."""
+    return turn.delivered / (turn.cpu_ns / 1e9)
+
+
+def figures(turns: list[Segment]) -> dict[str, Any]:
+    """What the turns of a side say together."""
+    return {
+        "deliveries_per_cpu_second": round(statistics.median(map(per_cpu_second, turns))),
+        "cpu_us_per_delivery": round(
+            statistics.median(each.cpu_ns / each.delivered / 1e3 for each in turns), 3
+        ),
+        "published": sum(each.published for each in turns),
+        "delivered": sum(each.delivered for each in turns),
+        "expected": sum(each.expected for each in turns),
+        "p50_us": statistics.median(each.latency["p50_us"] for each in turns),
+        "p99_us": statistics.median(each.latency["p99_us"] for each in turns),
+        "generator_core": round(max(each.generator["busiest_core"] for each in turns), 2),
+    }
+
+
+def reason(turns: list[Segment]) -> str | None:
+    """Why the comparison is void."""
+    for each in turns:
+        if each.violations or each.lost:
+            return f"violations {each.violations}, {each.lost} clients lost"
+        if not each.whole:
+            return f"{each.delivered} updates were delivered where {each.expected} were due"
+        if each.published < PUNCTUAL * each.due:
+            return f"{each.published} ticks were published where {each.due:.0f} were due"
+    return None
+
+
+class Bench:
+    """One side for several steps of a search, started again after a step that failed, and for
+    every rate where it is ours: our flush interval follows the rate."""
+
+    def __init__(self, peer: Peer | None, load: Load) -> None:
+        self._peer = peer
+        self._load = load
+        self._stack = ExitStack()
+        self._side: Side | None = None
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the side's processes."""
+        self._stack.close()
+        self._side = None
+
+    def attempt(self, interval: float) -> tuple[int, str | None]:
+        """Deliveries per second, and what failed: None when the step held."""
+        try:
+            side = self._side or self._start(interval)
+            side.segment(interval, LEAD_IN_SECONDS)
+            turn = side.segment(interval, SEARCH_SECONDS)
+        except BenchError as error:
+            self.stop()
+            return 0, str(error).splitlines()[0][:120]
+        limit = failed(turn)
+        if limit or self._peer is None:
+            self.stop()
+        return round(turn.delivered / SEARCH_SECONDS), limit
+
+    def _start(self, interval: float) -> Side:
+        cores = Cores.choose()
+        load = at_rate(self._load, interval, SEARCH_FLUSH)
+        if self._peer:
+            self._side = their_side(self._stack, self._peer, load, cores)
+        else:
+            self._side = our_side(self._stack, load, cores)
+        self._side.admit()
+        return self._side
+
+
+def failed(turn: Segment) -> str | None:
+    """What a step of the search failed by."""
+    unpunctual = turn.published < PUNCTUAL * turn.due
+    late = turn.latency["p99_us"] >= BOUND_US
+    if not (unpunctual or late) and turn.whole:
+        return None
+    if turn.generator["busiest_core"] > BOTTLENECK:
+        return "the generator's core"
+    if late:
+        return "p99"
+    return "publications not taken in time" if unpunctual else "updates not delivered"
+
+
+def capacity(peer: Peer | None, load: Load) -> dict[str, Any]:
+    """The most deliveries per second at which all arrive and p99 is below 250 ms; without a
+    peer, ours. The rate is doubled or halved until it is between one that held and one that
+    failed, then their geometric mean is tried."""
+    held, broke = 0.0, float("inf")
+    best = 0
+    bound = None
+    rate = 1.0
+    steps = []
+    with Bench(peer, load) as bench:
+        while len(steps) < SEARCH_STEPS and broke > CLOSE * held:
+            delivered, limit = bench.attempt(INTERVAL / rate)
+            steps.append({"rate": rate, "deliveries_per_second": delivered, "limit": limit})
+            if limit is None:
+                held, best = rate, delivered
+            else:
+                broke, bound = rate, limit
+            rate = held * 2 if broke == float("inf") else (held * broke) ** 0.5 or broke / 2
+    return {"deliveries_per_second": best, "bound_by": bound, "steps": steps}

@@ -1,0 +1,153 @@
+"""bench/PEERS.md from the reports in build/peers/results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bench.peers.catalogue import HERE, PEERS, SERVERS, Peer
+from bench.peers.measure import BOUND_US, FLUSH, INTERVAL, LOADS
+
+Report = dict[str, Any]
+PAGE = HERE.parent / "PEERS.md"
+REASONS = HERE / "reasons.md"
+DASH = "–"
+
+
+def render(reports: dict[str, Report]) -> str:
+    """The whole page; `reports` by the name of their peer, and `ours`."""
+    compared = [peer for peer in PEERS if reports.get(peer.name, {}).get("loads")]
+    lines = ["# Beside other servers", "", *introduction(), ""]
+    for index, name in enumerate(LOADS):
+        lines += [f"## {title(name)}", "", *table(compared, reports, name, index), ""]
+    lines += ["## How far one core goes", "", *searches(compared, reports), ""]
+    if REASONS.exists():
+        lines += [REASONS.read_text(encoding="utf-8").strip(), ""]
+    lines += ["## What ran", "", *runs(reports), "", "## Set-up of each side", ""]
+    for peer in PEERS:
+        lines += [f"### {peer.title}", "", f"`bench/peers/servers/{peer.file}`", ""]
+        lines += [head(SERVERS / peer.file), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def introduction() -> list[str]:
+    return [
+        "Written by `make bench-peers` from its reports; no figure here is typed by hand.",
+        "",
+        "Our gateway worker and one peer at a time are pinned to the same core and take turns on "
+        "it, a segment each. Both have the same clients (ticker/bench/swarm.pyx: reads every "
+        "frame, checks symbol, order and price of every update) and are published the same "
+        "ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one tick per "
+        f"symbol each {INTERVAL * 1e3:g} ms. Our flush interval is {FLUSH * INTERVAL * 1e3:g} ms, "
+        "shorter than that, so nothing is conflated: a comparison in which not every update "
+        "reached every subscriber, on either side, is void. CPU is user and system time of all "
+        "of a server's processes, from the start of a segment until the last update is "
+        "delivered; a ratio is the median of those of the turns, ours to theirs. What publishes "
+        "and the clients run on other cores and count for nobody. Latency is part of the "
+        "comparison: we hold an update back for up to a flush interval, which is what lets "
+        "several go out in one send; most peers send each at once. Memory is the growth of "
+        "resident memory over all clients, connected and subscribed. The wait is from subscribe "
+        "to snapshot while all clients come at once, 256 at a time.",
+    ]
+
+
+def title(name: str) -> str:
+    load = LOADS[name]
+    return (
+        f"{load.clients:,} clients × {load.per_client} of {load.symbols} symbols, "
+        f"{round(load.clients * load.per_client / INTERVAL):,} deliveries/s"
+    )
+
+
+def table(compared: list[Peer], reports: dict[str, Report], name: str, index: int) -> list[str]:
+    lines = [
+        "| peer | deliveries per CPU s | ours, same run | ratio | goal | | p50 / p99 ms "
+        "| ours | kB per client | ours | wait p50 / p99 ms | ours |",
+        "| --- | --: | --: | --: | --: | --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for peer in compared:
+        found = reports[peer.name]["loads"].get(name)
+        if found:
+            lines.append(row(peer, found, peer.goals[index]))
+    return lines
+
+
+def row(peer: Peer, found: Report, goal: float | None) -> str:
+    ours, theirs = found["ours"], found["theirs"]
+    verdict = "" if goal is None else "met" if found["ratio"] >= goal else "**missed**"
+    cells = [
+        peer.title,
+        f"{theirs['deliveries_per_cpu_second']:,}",
+        f"{ours['deliveries_per_cpu_second']:,}",
+        f"**{found['ratio']}**",
+        DASH if goal is None else f"≥ {goal:g}",
+        f"void: {found['void']}" if found["void"] else verdict,
+        *(f"{ms(side['p50_us'])} / {ms(side['p99_us'])}" for side in (theirs, ours)),
+        *(f"{side['kb_per_client']:g}" for side in (theirs, ours)),
+        wait(theirs) if peer.snapshots else "no snapshot",
+        wait(ours),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def ms(microseconds: float) -> str:
+    return f"{microseconds / 1e3:.3g}"
+
+
+def wait(side: Report) -> str:
+    return f"{ms(side['first_answer_p50_us'])} / {ms(side['first_answer_p99_us'])}"
+
+
+def searches(compared: list[Peer], reports: dict[str, Report]) -> list[str]:
+    """Capacities."""
+    load = LOADS["5"]
+    lines = [
+        f"The most deliveries per second at p99 < {BOUND_US / 1e6:g} s with all delivered, "
+        f"{load.clients:,} clients × {load.per_client} symbols, by the rate of the ticks; the "
+        "search ends within 20 %. Where the generator's core was full first, it says so, and "
+        "the figure is only a lower bound.",
+        "",
+        "| server | deliveries/s | bound by |",
+        "| --- | --: | --- |",
+    ]
+    titles = [("ours", "ours, 1 worker"), *((peer.name, peer.title) for peer in compared)]
+    for name, shown in titles:
+        found = reports.get(name, {}).get("search")
+        if found:
+            bound = found["bound_by"] or "the search's last step held"
+            lines.append(f"| {shown} | {found['deliveries_per_second']:,} | {bound} |")
+    return lines
+
+
+def runs(reports: dict[str, Report]) -> list[str]:
+    """Machine, versions and commands; what was skipped."""
+    titles = {"ours": "ours", **{peer.name: peer.title for peer in PEERS}}
+    lines = ["| | versions | command | when |", "| --- | --- | --- | --- |"]
+    for name, report in reports.items():
+        if reason := report.get("skipped") or report.get("failed"):
+            kind = "skipped" if "skipped" in report else "failed"
+            lines.append(f"| {titles[name]} | {kind}: {reason} | | {report['date']} |")
+            continue
+        versions = report.get("versions", {})
+        shown = ", ".join(f"{key} {value}" for key, value in {**versions, **report["ours"]}.items())
+        lines.append(f"| {titles[name]} | {shown} | `{report['command']}` | {report['date']} |")
+    machines = {
+        f"{each['machine']['cpu']}, {each['machine']['cores']} cores, "
+        f"{each['machine']['memory_gb']} GB, Linux {each['machine']['kernel']}"
+        for each in reports.values()
+    }
+    return [*sorted(machines), "", *lines]
+
+
+def head(path: Path) -> str:
+    """The comment or docstring that an adapter begins with."""
+    text = path.read_text(encoding="utf-8")
+    if text.startswith('"""'):
+        return text[3:].partition('"""')[0].strip()
+    mark = "//" if path.suffix == ".mjs" else "#"
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith(mark):
+            break
+        lines.append(line.removeprefix(mark).removeprefix(" "))
+    return "\n".join(lines).strip()

@@ -1,0 +1,167 @@
+"""The two sides of a comparison: our gateway worker and a peer, each on the tested core, each
+with its own publisher and its own clients on the other cores."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.peers.catalogue import Peer, Ports
+from ticker.bench import machine
+from ticker.bench.part import Part
+from ticker.bench.rig import START_TIMEOUT, Clients, Cores, Load, Meter, Rig, swarm
+from ticker.errors import BenchError
+
+DRAIN_QUIET = 0.3  # seconds, or two of our flush intervals
+DRAIN_TIMEOUT = 15.0
+
+
+@dataclass
+class Segment:
+    """What one turn of a side gave."""
+
+    published: int
+    due: float
+    delivered: int
+    expected: int
+    cpu_ns: int
+    latency: dict[str, Any]
+    violations: dict[str, int]
+    lost: int
+    drained: bool
+    generator: dict[str, float]
+
+    @property
+    def whole(self) -> bool:
+        """Every update was delivered to every subscriber, in order and right."""
+        return self.delivered == self.expected and not self.violations and not self.lost
+
+
+class Side:
+    """A running server with its publisher and its clients, which `admit` connects."""
+
+    def __init__(
+        self, load: Load, cores: Cores, servers: list[Part], publisher: Part, clients: Clients
+    ) -> None:
+        self.load = load
+        self.cores = cores
+        self.servers = servers
+        self.publisher = publisher
+        self.clients = clients
+
+    def admit(self) -> dict[str, Any]:
+        """Connect and subscribe; memory for each client in kB, and how long a subscriber waited
+        for its first answer (a snapshot where there is one)."""
+        before = self.memory_kb()
+        self.clients.ask("connect", timeout=START_TIMEOUT)
+        self.clients.ask("subscribe", timeout=START_TIMEOUT)
+        grown = self.memory_kb() - before
+        waits = self.clients.results().first_answer.summary()
+        self.clients.ask("reset")
+        return {
+            "kb_per_client": round(grown / self.load.clients, 2),
+            "first_answer_p50_us": waits["p50_us"],
+            "first_answer_p99_us": waits["p99_us"],
+        }
+
+    def memory_kb(self) -> int:
+        return sum(machine.memory_kb(part.pid)["rss"] for part in self.servers)
+
+    def cpu_ns(self) -> int:
+        """Of all processes of the server, utime and stime."""
+        return sum(part.cpu_ns for part in self.servers)
+
+    def segment(self, interval: float, seconds: float) -> Segment:
+        """Every symbol trades once per `interval`; then silence until all is delivered."""
+        cpu = self.cpu_ns()
+        meter = Meter(self.cores, [self.publisher, *self.clients.parts])
+        before = self.publisher.ask("run", interval=interval, ticks=1)["published"]
+        begin = time.monotonic()
+        time.sleep(seconds)
+        published = self.publisher.ask("idle")["published"] - before
+        due = (time.monotonic() - begin) / interval * self.load.symbols
+        busy = meter.read()
+        quiet = max(DRAIN_QUIET, 2 * self.load.flush_interval)
+        drained = all(self.clients.ask("drain", quiet=quiet, timeout=DRAIN_TIMEOUT))
+        seen = self.clients.results()
+        self.clients.ask("reset")
+        return Segment(
+            published=published,
+            due=due,
+            delivered=seen.counts["updates"],
+            expected=published * self.load.clients * self.load.per_client // self.load.symbols,
+            cpu_ns=self.cpu_ns() - cpu,
+            latency=seen.latency.summary(),
+            violations=seen.violations,
+            lost=self.load.clients - seen.open,
+            drained=drained,
+            generator=busy,
+        )
+
+
+def our_side(stack: ExitStack, load: Load, cores: Cores) -> Side:
+    """A gateway worker at the load's flush interval, without clients yet."""
+    rig = stack.enter_context(Rig(load, cores))
+    return Side(load, cores, [rig.gateway], rig.publisher, swarm(stack, cores, rig.port, load))
+
+
+def their_side(stack: ExitStack, peer: Peer, load: Load, cores: Cores) -> Side:
+    """A peer's processes and their publisher, its clients not connected yet."""
+    ports = free_ports(peer)
+    servers: list[Part] = []
+    for argv in peer.commands(ports):
+        launch = [sys.executable, "-m", "bench.peers.pinned", str(cores.tested), *argv]
+        servers.append(Part(peer.name, launch, server=True))
+        stack.callback(servers[-1].close)
+        if len(servers) == 1:
+            _await_port(servers[0], ports.ticks)
+    _await_port(servers[-1], ports.clients)
+    publisher = _publisher(peer, load, cores, ports)
+    stack.callback(publisher.close)
+    publisher.answer()
+    clients = swarm(stack, cores, ports.clients, load, dialect=peer.dialect)
+    return Side(load, cores, servers, publisher, clients)
+
+
+def _publisher(peer: Peer, load: Load, cores: Cores, ports: Ports) -> Part:
+    settings = {
+        "cores": cores.others,
+        "sink": peer.sink,
+        "port": ports.ticks,
+        "symbols": load.symbols,
+    }
+    argv = [sys.executable, "-m", "bench.peers.publisher", json.dumps(settings)]
+    return Part(f"publisher for {peer.name}", argv)
+
+
+def free_ports(peer: Peer) -> Ports:
+    """Two ports of 127.0.0.1 where nobody listens, or one for both."""
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        one, other = first.getsockname()[1], second.getsockname()[1]
+    return Ports(one, one if peer.one_port else other)
+
+
+def _await_port(part: Part, port: int) -> None:
+    end = time.monotonic() + START_TIMEOUT
+    while True:
+        part.check_alive()
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise BenchError(f"{part.name}: nothing on port {port} yet") from None
+            time.sleep(0.02)
+
+
+def at_rate(load: Load, interval: float, share: float) -> Load:
+    """The load with a flush interval of a share of the ticks' interval: below 1, so that each
+    tick of a symbol is sent and none is conflated away."""
+    return replace(load, flush_interval=share * interval)

@@ -1,0 +1,170 @@
+"""The peers' adapters. A peer's smoke test runs where `make bench-peers` has installed it
+(build/peers) and is skipped elsewhere: other people's servers are no part of what CI requires."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from bench.peers.catalogue import PEERS, SERVERS, Peer
+from bench.peers.measure import FLUSH, INTERVAL, reason
+from bench.peers.page import head, render
+from bench.peers.publisher import Ticks
+from bench.peers.sides import Segment, at_rate, our_side, their_side
+from bench.peers.sinks import Centrifugo, Tick
+from ticker.bench.publisher import price_at
+from ticker.bench.rig import Cores, Load
+from ticker.errors import BenchError
+from ticker.gateway.encode import encoded
+
+SMALL = Load(clients=20, symbols=10, per_client=5)
+
+
+@pytest.fixture(scope="module")
+def cores(require: Any) -> Cores:
+    try:
+        return Cores.choose()
+    except BenchError as error:
+        require(False, str(error))
+        raise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_a_peer_delivers_every_tick_to_every_subscriber(peer: Peer, cores: Cores) -> None:
+    if why := peer.missing():
+        pytest.skip(f"{peer.title}: {why}")
+    with ExitStack() as stack:
+        side = their_side(stack, peer, SMALL, cores)
+        side.admit()
+        turn = side.segment(INTERVAL, 0.3)
+    assert turn.published > 0
+    assert turn.whole, turn
+    assert turn.cpu_ns > 0
+
+
+@pytest.mark.slow
+def test_ours_delivers_every_tick_below_the_conflation_rate(cores: Cores) -> None:
+    with ExitStack() as stack:
+        side = our_side(stack, at_rate(SMALL, 0.5, FLUSH), cores)
+        side.admit()
+        turn = side.segment(0.5, 0.7)
+    assert turn.published > 0
+    assert turn.whole, turn
+
+
+def test_ticks_have_the_bytes_of_our_own_updates() -> None:
+    sent: list[Tick] = []
+    ticks = Ticks(["AAAA", "AAAB"], sent.extend)
+    for _ in range(500):
+        ticks.publish(1)
+    assert len(sent) == ticks.published == 502
+    newest = dict(sent)
+    for symbol, time in zip(("AAAA", "AAAB"), ticks.times, strict=True):
+        frame = encoded(0, 0, False, symbol, price=price_at(time), time=time)
+        assert newest[symbol.encode()] == frame[2:]
+
+
+@pytest.fixture
+def http_api() -> Iterator[tuple[int, list[Any]]]:
+    """A port that takes POST as Centrifugo's HTTP API does, and what it was sent."""
+    heard: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            heard.append((self.path, body))
+            failed = any(each["publish"]["channel"] == "BAD" for each in body["commands"])
+            reply = {"error": {"code": 102}} if failed else {"publish": {}}
+            answer = json.dumps({"replies": [reply for _ in body["commands"]]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_port, heard
+        server.shutdown()
+        thread.join()
+
+
+def test_publications_for_centrifugo_go_out_in_a_batch(http_api: tuple[int, list[Any]]) -> None:
+    port, heard = http_api
+    sink = Centrifugo(port)
+    sink.send([(b"A", b'{"price":1}'), (b"B", b'{"price":2}')])
+    [(path, body)] = heard
+    assert path == "/api/batch"
+    assert body["commands"][1] == {"publish": {"channel": "B", "data": {"price": 2}}}
+    with pytest.raises(BenchError, match="102"):
+        sink.send([(b"BAD", b"{}")])
+    sink.close()
+
+
+def turn(**different: Any) -> Segment:
+    values: dict[str, Any] = {
+        "published": 100,
+        "due": 100.0,
+        "delivered": 1000,
+        "expected": 1000,
+        "cpu_ns": 10**7,
+        "latency": {"p50_us": 1.0, "p99_us": 2.0},
+        "violations": {},
+        "lost": 0,
+        "drained": True,
+        "generator": {"busiest_core": 0.5},
+    }
+    return Segment(**{**values, **different})
+
+
+def test_a_comparison_is_void_unless_all_was_delivered_in_time() -> None:
+    assert reason([turn(), turn()]) is None
+    assert "999 updates" in str(reason([turn(), turn(delivered=999)]))
+    assert "1001 updates" in str(reason([turn(delivered=1001)]))
+    assert "backwards" in str(reason([turn(violations={"backwards": 1})]))
+    assert "2 clients lost" in str(reason([turn(lost=2)]))
+    assert "where 200 were due" in str(reason([turn(due=200.0)]))
+
+
+def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
+    machine = {"cpu": "c", "cores": 2, "memory_gb": 4, "kernel": "6"}
+    made = {"command": "x", "date": "d", "machine": machine, "ours": {"ticker": "1"}}
+    side = {
+        "deliveries_per_cpu_second": 100,
+        "p50_us": 1.0,
+        "p99_us": 2.0,
+        "kb_per_client": 1.0,
+        "first_answer_p50_us": 1.0,
+        "first_answer_p99_us": 2.0,
+    }
+    loads = {
+        "5": {"ours": side, "theirs": side, "ratio": 1.4, "void": None},
+        "50": {"ours": side, "theirs": side, "ratio": 1.4, "void": None},
+    }
+    page = render(
+        {
+            "uwebsockets": {**made, "loads": loads},
+            "centrifugo": {**made, "skipped": "no module to be had"},
+        }
+    )
+    rows = [line for line in page.splitlines() if line.startswith("| uWebSockets (socketify) |")]
+    assert "| ≥ 1.3 | met |" in rows[0]
+    assert "| ≥ 3.5 | **missed** |" in rows[1]
+    assert "skipped: no module to be had" in page
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_adapter_says_how_it_is_tuned(peer: Peer) -> None:
+    assert "Settings" in head(SERVERS / peer.file) or "naive_aiohttp.py" in peer.file
