@@ -88,6 +88,11 @@ class Crowd:
         """Everybody is connected, and was told so."""
         return all(line.state is State.OPEN and line.watcher.ready for line in self.lines)
 
+    def behind(self, now: dict[str, tuple[int, float]]) -> dict[int, list[str]]:
+        """Who has not the newest (time in us, price) of which symbols."""
+        found = {line.watcher.number: line.watcher.behind(now) for line in self.lines}
+        return {number: symbols for number, symbols in found.items() if symbols}
+
     # -- coming and going -----------------------------------------------------------------
 
     def come(self, lines: Iterable[Line]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.load.sock_diag import listening
 from ticker.bench.symbols import symbol_names
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
@@ -114,6 +116,14 @@ class LoadServer:
         assert found is not None
         return found
 
+    def newest(self) -> dict[str, tuple[int, float]]:
+        """(exchange time in us, price) of each symbol by the table."""
+        rows = {symbol: self.values(symbol) for symbol in self.symbols}
+        return {
+            symbol: (row["exchange_time"] // 1000, row["price"] / 1e9)
+            for symbol, row in rows.items()
+        }
+
     def published(self) -> int:
         """All trades so far."""
         return sum(self.values(symbol)["seq"] for symbol in self.symbols)
@@ -141,15 +151,15 @@ class LoadServer:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def waiting(self, pid: int) -> int:
-        """Connections in the accept queue of the listening socket that a worker has."""
-        links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                return int(fields[4].partition(":")[2], 16)
-        raise AssertionError(f"worker {pid} has no listening socket")
+    def queue(self, pid: int) -> int:
+        """Names the accept queue of a worker's listening socket: the socket's inode."""
+        inodes = set()
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                kind, _, inode = str(link.readlink()).partition(":")
+                inodes |= {int(inode[1:-1])} if kind == "socket" else set()
+        (found,) = inodes & set(listening())
+        return found
 
 
 def until(condition: Callable[[], object], seconds: float) -> float:

@@ -37,15 +37,6 @@ def watchers(server: LoadServer, count: int) -> list[Watcher]:
     return made
 
 
-def newest(server: LoadServer) -> dict[str, tuple[int, float]]:
-    """(exchange time in us, price) of each symbol by the table."""
-    found = {}
-    for symbol in server.symbols:
-        values = server.values(symbol)
-        found[symbol] = (values["exchange_time"] // 1000, values["price"] / 1e9)
-    return found
-
-
 def missing(crowd: Crowd, now: dict[str, tuple[int, float]]) -> list[object]:
     """Who is not there, or has not the newest of which symbols."""
     return [
@@ -72,7 +63,7 @@ def churn(
     with LoadServer(folder, symbols=symbols, gateways=2, gateway=gateway) as server:
 
         def times() -> dict[str, int]:
-            return {symbol: at for symbol, (at, _) in newest(server).items()}
+            return {symbol: at for symbol, (at, _) in server.newest().items()}
 
         with Crowd(server.address, watchers(server, clients), times) as crowd:
             crowd.come(crowd.lines)
@@ -91,10 +82,10 @@ def churn(
 
             def whole() -> bool:
                 return crowd.all_open() and not any(
-                    line.watcher.behind(newest(server)) for line in crowd.lines
+                    line.watcher.behind(server.newest()) for line in crowd.lines
                 )
 
-            assert crowd.pump(10, whole), missing(crowd, newest(server))
+            assert crowd.pump(10, whole), missing(crowd, server.newest())
             assert not crowd.violations, crowd.violations[:20]
             assert not crowd.lost
             assert not crowd.refused

@@ -24,7 +24,8 @@ def command(path: Path | None, instance: str | None) -> None:
     """Replace the gateway workers of a running server, one by one.
 
     Nobody is refused meanwhile: each new worker accepts before the old one stops. The old one's
-    clients are told to come back, spread over gateway.restart_spread seconds. Waits for the end.
+    clients are told to come back. All of them are spread over gateway.restart_spread seconds.
+    Waits for the end.
     """
     config = load(path)
     running = find(instance or config.server.instance)

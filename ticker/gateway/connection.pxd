@@ -74,7 +74,6 @@ cdef class ConnectionTable:
     cdef readonly int epoll_fd
     cdef int listener_fd
     cdef bint accepting
-    cdef bint closing
     cdef FrameLimits limits
     cdef uint32_t max_outbound
     cdef uint8_t* scratch

@@ -120,6 +120,14 @@ cdef class Deadlines(ConnectionTable):
                 found.append(number)
         return found
 
+    def awaits_heads(self) -> bool:
+        """Whether a connection is there whose request has not come, or not whole."""
+        cdef uint32_t number
+        for number in range(self.high_water):
+            if self.table[number].state == CONNECTION_HEAD:
+                return True
+        return False
+
     def dismiss(self, number: int, code: int, reason: str) -> None:
         """Close an open stream after a last word of the handler's."""
         cdef bytes word = self.handler.last_word(number, code)
@@ -130,7 +138,6 @@ cdef class Deadlines(ConnectionTable):
     def close_all(self, code: int, reason: str = "") -> None:
         """Stop accepting and close everybody; for a drain. Callers go on polling for a while."""
         cdef uint32_t number
-        self.closing = True
         self.stop_listening()
         for number in range(self.high_water):
             if self.table[number].state == CONNECTION_HEAD:

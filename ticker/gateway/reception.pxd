@@ -18,6 +18,7 @@ cdef class Connections(Deadlines):
     cdef bint _flooded(self, Connection* connection) noexcept nogil
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
     cdef int _full(self) except -1
+    cdef void _pause(self) noexcept nogil
     cdef int _event(
         self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
     ) except -1

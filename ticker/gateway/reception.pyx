@@ -87,7 +87,11 @@ cdef class Connections(Deadlines):
         self.accepting = True
 
     def stop_listening(self) -> None:
-        """Leave what waits in the accept queue to another worker."""
+        """Leave what waits in the accept queue to another worker, for good."""
+        self._pause()
+        self.listener_fd = -1
+
+    cdef void _pause(self) noexcept nogil:
         cdef epoll_event event
         if self.listener_fd >= 0 and self.accepting:
             epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
@@ -139,7 +143,7 @@ cdef class Connections(Deadlines):
 
     cdef int _full(self) except -1:
         """No place left: whoever comes waits in the accept queue until one is free."""
-        self.stop_listening()
+        self._pause()
         return 0
 
     cdef int _readable(self, uint32_t number) except -1:
@@ -302,7 +306,7 @@ cdef class Connections(Deadlines):
             self.used -= 1
             freed += 1
             count(self.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
-        if freed and not self.accepting and self.listener_fd >= 0 and not self.closing:
+        if freed and not self.accepting and self.listener_fd >= 0:
             self.listen(self.listener_fd)
         return freed
 

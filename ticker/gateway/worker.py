@@ -227,7 +227,7 @@ class Worker:
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
         self.dialect.configure(terms_of(gateway, self.context.boot_id))
         self.connections.heartbeat = int(gateway.heartbeat * NS)
-        self.restart_spread = gateway.restart_spread
+        self.restart_spread = gateway.restart_spread / config.server.gateways
 
     def retire(self) -> None:
         """A successor accepts from our socket now: let the clients go, spread over time."""
@@ -242,6 +242,8 @@ class Worker:
                 self.connections.dismiss(number, RESTART, "restart")
             self.connections.reap()
             await asyncio.sleep(self.restart_spread / steps)
+        while self.connections.awaits_heads():  # accepted before: they have a deadline
+            await asyncio.sleep(RETIRE_STEP)
         self.stopped.set()
 
     def _on_sockets(self) -> None:
@@ -274,7 +276,10 @@ class Worker:
 
     async def drain(self) -> None:
         """Stop accepting, tell everybody, give them a moment to go."""
-        self.connections.close_all(SHUTDOWN, "shutdown")
+        if self.retiring is not None:
+            self.connections.close_all(RESTART, "restart")
+        else:
+            self.connections.close_all(SHUTDOWN, "shutdown")
         self.connections.reap()
         end = self.loop.time() + DRAIN_SECONDS
         while self.connections.used_places and self.loop.time() < end:
