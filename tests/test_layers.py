@@ -46,10 +46,12 @@ PURE = re.compile(
     r"|feeds\.fix_(initiator|stream|fields|message|dictionary|requests)"
     r"|gateway\.(board|liveness|consolidate|frames|handshake|commands|dialect|messages|codec)"
     r"|gateway\.(protobuf|announcer|documents|resources)"
-    r"|gateway\.(hub|flush|agenda|subscriptions|topics|trade_log|shared_frames)"
+    r"|feeds\.(calls|python_protocol|transports\.jsonstream)"
+    r"|gateway\.(deadlines|view|hub|flush|agenda|subscriptions|topics|trade_log|shared_frames)"
     r"|gateway\.encode(_json|_msgpack|_protobuf)?"
     r"|gateway\.(auth|access|proxy|addresses)"
-    r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting))(\..*)?"
+    r"|feeds\.simulate\.(market|itch|pitch|little|speaker|history|chance|packet|resting)"
+    r"|feeds\.simulate\.(alpaca|cboe|day|fix|iex|json|levels|listings|pillar|text))(\..*)?"
 )
 EDGES = frozenset(
     {
