@@ -178,6 +178,18 @@ def test_a_jump_counts_once_a_second_trade_confirms_it(ruled: Callable[..., Rule
     assert [record["price"] // NANO_DOLLAR for record in a.feed.records()] == [100, 111, 112]
 
 
+def test_a_rebuild_judges_a_jump_by_the_times_of_its_trades(ruled: Callable[..., Ruled]) -> None:
+    """However long the history takes to come: its trades were seconds apart."""
+    a = ruled()
+    a.feed.market.set_publishing(False)
+    a.sale(100)
+    a.sale(111, 1)
+    a.feed.market.publish(NOON + 3600 * SECOND)
+    a.sale(112, 2)
+    a.feed.market.set_publishing(True)
+    assert a.sales() == (112, 3)
+
+
 def test_a_jump_is_refuted_by_a_return(ruled: Callable[..., Ruled]) -> None:
     a = ruled()
     a.sale(100)

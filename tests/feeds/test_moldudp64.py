@@ -348,6 +348,22 @@ def test_a_sender_that_begins_again_under_the_same_name() -> None:
     assert feed["sessions"] == 2
 
 
+def test_a_line_that_is_read_late_begins_nothing_again() -> None:
+    """The process stood still with the packets of line B in its socket: no silence of the venue."""
+    feed = Feed()
+    feed(numbered(1, 5), A)
+    feed.now += 3 * SECOND
+    feed(heartbeat(1), B)
+    feed(numbered(1, 2), B)
+    feed(numbered(3, 2), B)
+    assert feed.messages == texts(1, 2, 3, 4, 5)
+    assert (feed["sessions"], feed["duplicate_messages"]) == (1, 4)
+    feed(numbered(1, 2), B)
+    assert feed["sessions"] == 2, "but now this line goes back itself"
+    feed(numbered(1, 2), A)
+    assert feed.messages == texts(1, 2, 3, 4, 5, 1, 2)
+
+
 def test_joins_live_or_from_the_start() -> None:
     live = Feed(rerequest=True)
     live(numbered(10))

@@ -658,7 +658,8 @@ cdef class Market:
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         cdef uint32_t i
-        if self.filter.held_count:
+        # What a rebuild replays was received within its time, whenever that was.
+        if self.filter.held_count and self.filter.live:
             self.filter.expire(publish_time)
         if not self.publisher.publishing:
             return

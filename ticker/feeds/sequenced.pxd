@@ -26,6 +26,7 @@ cdef class Sequenced(Session):
     cdef uint64_t resume_words[2]
     cdef uint64_t resume_sequence       # 0: none
     cdef int64_t quiet_ns
+    cdef uint64_t line_end[2]           # what lines A and B brought of it by themselves, exclusive
     cdef Stream past[8]
     cdef int past_used
     cdef uint64_t candidate[2]          # a session that may be about to replace this one
@@ -35,6 +36,8 @@ cdef class Sequenced(Session):
     cdef bint _is_repeated(
         self, const uint64_t* words, uint64_t sequence, uint64_t end, int64_t now_ns
     ) noexcept nogil
+    cdef void _note_line(self, int line, uint64_t end) noexcept nogil
+    cdef bint _goes_back(self, int line, uint64_t end) noexcept nogil
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil
     cdef void _resume_at(self, const uint64_t* words, uint64_t sequence) noexcept nogil
     cdef bint _take(

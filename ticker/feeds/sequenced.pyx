@@ -12,7 +12,8 @@ looked at.
 A packet of another session replaces the current one when it begins at 1, when the current one
 has ended or is quiet, or when it is the third in a row; late packets of a session that was
 replaced do not. A sender that begins again at 1 under the same name is noticed once nothing
-current has come for `quiet_ns`.
+current has come for `quiet_ns` and a line goes back behind what it brought itself: a slower line
+whose packets lay in its socket while the process stood still has only not got there yet.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -105,6 +106,7 @@ cdef class Sequenced(Session):
         current session, and may have brought something new."""
         cdef uint64_t end = sequence + messages
         if self._is_repeated(words, sequence, end, now_ns):
+            self._note_line(line, end)
             count(self.counters, FEED_DUPLICATE_MESSAGES, messages)
             return False
         if not 0 < sequence < MOST_MESSAGES or not self._is_whole(data, length, messages):
@@ -113,6 +115,7 @@ cdef class Sequenced(Session):
         if not self._is_current(words, sequence, end, line, now_ns):
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return False
+        self._note_line(line, end)
         if now_ns >= self.deadline:
             self._give_up(now_ns)
         if messages:
@@ -164,7 +167,7 @@ cdef class Sequenced(Session):
         if known and end >= self.next_expected_sequence:
             self.last_packet_ns = now_ns
             return True
-        if known and (line == LINE_RETRANSMISSION or not quiet):
+        if known and not (quiet and self._goes_back(line, end)):
             return True
         if line == LINE_RETRANSMISSION:
             return False
@@ -177,6 +180,13 @@ cdef class Sequenced(Session):
             return False
         self.last_packet_ns = now_ns
         return True
+
+    cdef void _note_line(self, int line, uint64_t end) noexcept nogil:
+        if 0 <= line < 2 and end > self.line_end[line]:
+            self.line_end[line] = end
+
+    cdef bint _goes_back(self, int line, uint64_t end) noexcept nogil:
+        return 0 <= line < 2 and end < self.line_end[line]
 
     cdef bint _may_replace(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         cdef int i
@@ -228,6 +238,7 @@ cdef class Sequenced(Session):
         self.session_words[1] = words[1]
         self.next_expected_sequence = sequence
         self.known_end = sequence
+        self.line_end[0] = self.line_end[1] = 0
         self.ending = False
         self.candidate_packets = 0
         self._settle()
