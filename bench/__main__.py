@@ -18,10 +18,18 @@ REPORTS = ROOT / "build" / "bench" / "results"
 PAGE = ROOT / "bench" / "RESULTS.md"
 RUNS = {
     "fanout": "fanout --clients 2000 --symbols 1000 --symbols-per-client 5 --duration 5",
+    "fanout-json": "fanout --clients 2000 --symbols 1000 --symbols-per-client 5 --duration 5 "
+    "--encoding json",
+    "fanout-msgpack": "fanout --clients 2000 --symbols 1000 --symbols-per-client 5 --duration 5 "
+    "--encoding msgpack",
+    "fanout-rates": "fanout --rates --clients 1000 --duration 10 --encoding json",
     "fanout-sweep": "fanout --sweep 100,500,2000,5000,15000 --symbols 1000 "
     "--symbols-per-client 5 --duration 5",
     "snapshot": "snapshot --clients 1000 --duration 10",
     "latency": "latency --clients 2000 --duration 5",
+    "latency-tenth": "latency --share 0.1 --symbols-per-client 1 --ticks 0.8 --duration 10 "
+    "--encoding json",
+    "latency-four-fifths": "latency --share 0.8 --duration 10 --encoding json",
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
     "ingest-pitch": "ingest --protocol pitch --symbols 5000",

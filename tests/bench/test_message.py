@@ -23,6 +23,7 @@ def test_an_update_is_read() -> None:
         "time": 1774794601234000000,
         "price": 185430000000,
         "seq": -1,
+        "skipped": -1,
     }
 
 
@@ -40,6 +41,7 @@ def test_prices_and_times_are_exact(price: int, second: int, seq: int) -> None:
         "time": time,
         "price": price,
         "seq": seq,
+        "skipped": -1,
     }
 
 

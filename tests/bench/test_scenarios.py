@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from ticker.bench import connections, fanout, latency
+from ticker.bench import connections, crowd, fanout, latency, rates
 from ticker.bench.rig import Load
 from ticker.cli.bench import command
 from ticker.shm.segment import leftovers
@@ -65,6 +66,55 @@ def test_connections() -> None:
     right(found)
     assert found["seen"]["snapshots"] == 20 * 3
     assert found["kb_per_client_over_all"].keys() == {"rss", "pss", "private"}
+
+
+@pytest.mark.parametrize("channel", ["price", "quote", "trades"])
+@pytest.mark.parametrize("encoding", ["json", "msgpack", "protobuf"])
+def test_every_encoding_and_channel(encoding: str, channel: str) -> None:
+    found = latency.run(replace(LOAD, encoding=encoding, channel=channel), 0.2)
+    right(found)
+    assert found["update_count"] > 0
+    assert found["seen"]["malformed"] == 0
+
+
+def test_fanout_in_messagepack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "SEGMENT_SECONDS", 0.2)
+    monkeypatch.setattr(fanout, "TIGHT_SECONDS", 0.01)
+    found = fanout.run(replace(LOAD, encoding="msgpack"), 0.2)
+    right(found)
+    assert found["cpu_ratio_to_send_loop"] > 0
+
+
+def test_a_share_of_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "CALIBRATION", 0.3)
+    found = latency.at(replace(LOAD, flush_interval=0.1, per_client=1, ticks=0.8), 0.3, 0.01)
+    right(found)
+    wanted = found["capacity_client_flushes_per_second"] * 0.01
+    assert 0.5 * wanted < found["clients"] * 8 < 2 * wanted
+    assert found["update_count"] > 0
+
+
+def test_different_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "SEGMENT_SECONDS", 1.0)
+    found = rates.run(replace(LOAD, clients=42, encoding="json"), 2.0)
+    right(found)
+    assert found["cpu_ratio_to_one_rate"] > 0
+    one, different = (found[f"{name}_client_flushes_per_second"] for name in ("one", "different"))
+    assert 0.8 < different / one < 1.25
+
+
+def test_a_mix_of_rates_has_one_rate_as_its_mean() -> None:
+    mix = rates.rates_of(0.1)
+    assert len(set(mix)) == len(rates.MIX)
+    assert sum(mix) / len(mix) == pytest.approx(10 / rates.ONE)
+
+
+def test_a_crowd() -> None:
+    found = crowd.run(replace(LOAD, gateways=2, encoding="json"), 0.5)
+    right(found)
+    assert found["dropped"] == 0
+    assert sum(found["connections_per_gateway"]) == 20
+    assert found["delivered"] == found["seen"]["updates"] > 0
 
 
 def test_a_sweep_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,15 @@ import os
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ticker.bench.fanout import payload
 from ticker.bench.message import parse_frame, parse_message
+from ticker.bench.message_binary import parse_binary
 from ticker.bench.part import Part, c_part, compile_limit
+from ticker.bench.payload import payload
 from ticker.bench.rig import Load
 from ticker.bench.swarm import VIOLATIONS, Swarm
 from ticker.bench.symbols import symbol_names
@@ -52,6 +54,30 @@ def test_the_payload_is_whole_frames_of_any_size() -> None:
         made = payload(size, LOAD)
         assert len(made) == size or (size in (128, 129) and len(made) == 130)
         assert set(messages(made)) == {"update"}
+
+
+@pytest.mark.parametrize("channel", ["price", "quote", "trades"])
+@pytest.mark.parametrize("encoding", ["json", "msgpack", "protobuf"])
+def test_the_payload_is_as_the_gateway_sends_it(encoding: str, channel: str) -> None:
+    load = replace(LOAD, encoding=encoding, channel=channel)
+    for size in range(350, 900, 7):
+        data = made = payload(size, load)
+        assert len(made) in (size, size + 1)
+        symbols = []
+        while data:
+            used, opcode, message = parse_frame(data)
+            assert used > 0
+            data = data[used:]
+            if opcode == 10:  # what fills it up
+                continue
+            assert opcode == (1 if encoding == "json" else 2)
+            if encoding == "json":
+                found = parse_message(message)
+            else:
+                found = parse_binary(message, encoding == "protobuf")
+            assert found["kind"] == "update"
+            symbols.append(found["symbol"].decode())
+        assert symbols == symbol_names(5)[: len(symbols)] != []
 
 
 def test_every_send_reaches_its_reader(loop: Part) -> None:

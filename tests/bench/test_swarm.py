@@ -114,6 +114,63 @@ def test_an_update_before_the_snapshot_is_seen(scripted_server: Server, frame: F
     assert swarm.as_dict()["before_snapshot"] == 2
 
 
+V1 = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+    b"Sec-WebSocket-Protocol: ticker.v1.json\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("channel", "said", "gaps", "merged"),
+    [
+        ("trades", {"seq": 5}, 0, 0),
+        ("trades", {"seq": 8}, 1, 3),
+        ("trades", {"seq": 8, "skipped": 3}, 0, 3),
+        ("trades", {"seq": 8, "skipped": 2}, 1, 3),
+        ("price", {"seq": 8}, 0, 3),
+    ],
+)
+def test_holes_in_seq_are_seen(
+    scripted_server: Server,
+    frame: Frame,
+    channel: str,
+    said: dict[str, int],
+    gaps: int,
+    merged: int,
+) -> None:
+    def answer(command: dict[str, Any]) -> list[bytes]:
+        first, *more = command["symbols"]
+        pieces = [price(frame, "snapshot", each, NOW, seq=4) for each in (first, *more)]
+        if "skipped" in said:
+            pieces.append(frame(type="lagged", symbol=first, skipped=said["skipped"]))
+        return [*pieces, price(frame, "update", first, NOW + 1000, seq=said["seq"])]
+
+    server = scripted_server(answer, head=V1)
+    swarm = started(server, clients=1, encoding="json", channel=channel)
+    swarm.subscribe(timeout=10, watchers=1)
+    swarm.drain(quiet=0.05, timeout=10)
+    counts = swarm.as_dict()
+    assert (counts["gaps"], counts["merged"]) == (gaps, merged)
+    assert counts["skipped"] == said.get("skipped", 0)
+    assert [command.get("channel", "price") for command in server.commands] == [channel]
+    assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0) | {"gaps": gaps}
+
+
+def test_a_server_without_the_protocol_is_an_error(scripted_server: Server) -> None:
+    with pytest.raises(BenchError, match=r"does not speak ticker\.v1\.msgpack"):
+        started(scripted_server(lambda _: [], head=V1), encoding="msgpack")
+
+
+def test_rates_go_round_the_clients(scripted_server: Server) -> None:
+    server = scripted_server(lambda _: [])
+    swarm = started(server, clients=5)
+    swarm.configure([1.0, 2.5])
+    swarm.drain(quiet=0.05, timeout=10)
+    rates = Counter(command["max_rate"] for command in server.commands)
+    assert rates == {1.0: 3, 2.5: 2}
+
+
 def test_probes_subscribe_in_turn_and_take_it_back(scripted_server: Server, frame: Frame) -> None:
     server = scripted_server(
         lambda command: snapshots(frame, command) if command["action"] == "subscribe" else []

@@ -63,13 +63,13 @@ def play_gateway(settings: dict[str, Any]) -> None:
     run(
         config,
         GatewayContext(
-            index=0,
-            segment=settings["gateway_segment"],
+            index=settings["index"],
+            segment=settings["gateways"][settings["index"]],
             boot_id=settings["boot_id"],
             feeds=(("bench", feed),),
             listener=socket.socket(fileno=settings["listener_fd"]),
             doorbell_fd=settings["doorbell_fd"],
-            gateways=(settings["gateway_segment"],),
+            gateways=tuple(settings["gateways"]),
         ),
     )
 
@@ -78,10 +78,11 @@ def play_publisher(settings: dict[str, Any]) -> None:
     """The synthetic feed; idle until it is told to run."""
     boot_id = settings["boot_id"]
     feed = segment.attach(settings["feed_segment"], KIND_FEED, boot_id=boot_id, writable=True)
-    gateway = segment.attach(settings["gateway_segment"], KIND_GATEWAY, boot_id=boot_id)
-    publisher = SyntheticPublisher(
-        feed, symbol_names(settings["symbols"]), [(gateway, settings["doorbell_fd"])]
-    )
+    doors = [
+        (segment.attach(name, KIND_GATEWAY, boot_id=boot_id), fd)
+        for name, fd in zip(settings["gateways"], settings["doorbells"], strict=True)
+    ]
+    publisher = SyntheticPublisher(feed, symbol_names(settings["symbols"]), doors)
     pace: dict[str, Any] = {}
     say({"published": publisher.published})
     while True:
@@ -110,10 +111,13 @@ def play_swarm(settings: dict[str, Any]) -> None:
         verify=settings["verify"],
         dialect=settings["dialect"],
         control_fd=STDIN,
+        encoding=settings["encoding"],
+        channel=settings["channel"],
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect,
         "subscribe": swarm.subscribe,
+        "configure": swarm.configure,
         "probe": swarm.probe,
         "drain": swarm.drain,
         "reset": swarm.reset,

@@ -17,11 +17,8 @@ from typing import Any
 
 from ticker.bench.latency import checks
 from ticker.bench.part import Part, c_part
-from ticker.bench.publisher import price_at
+from ticker.bench.payload import payload
 from ticker.bench.rig import Clients, Load, Meter, Rig, SwarmResults
-from ticker.bench.symbols import symbol_names
-from ticker.errors import BenchError
-from ticker.units import format_price, format_timestamp
 
 SEGMENT_SECONDS = 1.0
 TIGHT_SECONDS = 0.3
@@ -129,41 +126,6 @@ def loop_segment(rig: Rig, loop: Part, readers: Clients, measured: Measured) -> 
             measured.blocked += answer["blocked"]
         into.append(answer["cpu_ns"] / max(1, answer["sends"]))
         readers.ask("drain", quiet=0.05, timeout=10)
-
-
-def payload(size: int, load: Load) -> bytes:
-    """Update frames as a client gets them in one flush, filled up with spaces to `size` bytes.
-
-    A frame of 128 or 129 bytes does not exist (RFC 6455, 5.2: the length takes two bytes or
-    four): the first message then takes some of the spaces, or a lone one takes more of them.
-    """
-    now = time.time_ns()
-    price, shown = format_price(price_at(now)), format_timestamp(now)
-    messages = [
-        f'{{"type":"update","symbol":"{symbol}","price":{price},"timestamp":"{shown}"}}'.encode()
-        for symbol in symbol_names(load.symbols)[: load.per_client]
-    ]
-    while len(messages) > 1 and sum(len(_frame(each)) for each in messages) > size:
-        messages.pop()
-    for wanted, first in ((size + more, first) for more in range(3) for first in range(4)):
-        frames = [_frame(_padded(each, first)) for each in messages[:1]] if messages[1:] else []
-        frames += [_frame(each) for each in messages[1:-1]]
-        for head in (2, 4):
-            room = wanted - sum(map(len, frames)) - head - len(messages[-1])
-            made = b"".join([*frames, _frame(_padded(messages[-1], room))])
-            if len(made) == wanted:
-                return made
-    raise BenchError(f"{size} bytes per flush are less than one update has")
-
-
-def _padded(message: bytes, spaces: int) -> bytes:
-    return message[:-1] + b" " * spaces + b"}"
-
-
-def _frame(message: bytes) -> bytes:
-    if len(message) < 126:
-        return bytes((0x81, len(message))) + message
-    return b"\x81\x7e" + len(message).to_bytes(2, "big") + message
 
 
 def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> dict[str, Any]:

@@ -5,11 +5,13 @@ subscribe's send to its snapshot's receipt, both with the feed running. One cloc
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from ticker.bench.rig import BOTTLENECK, Clients, Load, Meter, Rig, SwarmResults
 
 WARM_UP = 1.0
+CALIBRATION = 2.0
 
 
 def run(load: Load, duration: float) -> dict[str, Any]:
@@ -31,10 +33,37 @@ def run(load: Load, duration: float) -> dict[str, Any]:
         return {
             **prefixed("update", seen.latency.summary()),
             "updates_per_second": round(seen.counts["updates"] / duration),
+            "client_flushes_per_second": round(
+                (after["client_flushes"] - before["client_flushes"]) / duration
+            ),
             "gateway_cpu": round(cpu / 1e9 / duration, 3),
             "gateway_counters": {name: after[name] - before[name] for name in after},
             **checks(load, seen, behind, busy),
         }
+
+
+def at(load: Load, duration: float, share: float) -> dict[str, Any]:
+    """Updates at a share of capacity: what one core of the gateway could deliver if each client
+    flush cost what it costs `load.clients`. The pace of the trades and the subscriptions stay;
+    the number of clients follows from the share."""
+    with Rig(load) as rig:
+        rig.swarm()
+        rig.start_ticks()
+        time.sleep(WARM_UP)
+        begin, cpu, flushes = time.monotonic(), rig.gateway.cpu_ns, rig.counters["client_flushes"]
+        time.sleep(CALIBRATION)
+        cpu = rig.gateway.cpu_ns - cpu
+        flushes = rig.counters["client_flushes"] - flushes
+        seconds = time.monotonic() - begin
+    capacity = flushes / cpu * 1e9
+    clients = max(1, round(share * capacity / (flushes / seconds) * load.clients))
+    found = run(replace(load, clients=clients), duration)
+    return {
+        "capacity_client_flushes_per_second": round(capacity),
+        "share_of_capacity": share,
+        "clients": clients,
+        **found,
+    }
 
 
 def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a client of the plain dialect reads out of one message."""
+"""What a client reads out of one message, and the frames that messages come in."""
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -8,6 +8,7 @@ cdef enum MessageKind:
     MESSAGE_SNAPSHOT
     MESSAGE_UPDATE
     MESSAGE_ERROR
+    MESSAGE_LAGGED
     MESSAGE_MALFORMED
 
 # `symbol` points into the caller's bytes.
@@ -18,6 +19,7 @@ cdef struct Message:
     int64_t time                # ns since the epoch, -1: none
     int64_t price               # 1e-9 units, -1: none
     int64_t seq                 # -1: none
+    int64_t skipped             # of a `lagged`, -1: none
 
 cdef struct SecondCache:
     int64_t second
@@ -29,6 +31,11 @@ cdef struct Frame:
     size_t length
 
 
+cdef dict as_dict(const Message* message)
+cdef void begin_message(Message* out) noexcept nogil
+cdef void check_message(Message* out) noexcept nogil
+cdef MessageKind kind_of(const char* name, size_t length) noexcept nogil
+cdef int64_t read_price(const char* at, size_t length) noexcept nogil
 cdef void read_message(
     const char* data, size_t length, SecondCache* cache, Message* out
 ) noexcept nogil

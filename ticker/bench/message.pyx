@@ -148,12 +148,7 @@ cdef void take_member(
 ) noexcept nogil:
     """One member of the object; a value that is not what its name promises is malformed."""
     if same(key, key_length, "type", 4):
-        if same(value, length, "update", 6):
-            out.kind = MESSAGE_UPDATE
-        elif same(value, length, "snapshot", 8):
-            out.kind = MESSAGE_SNAPSHOT
-        elif same(value, length, "error", 5):
-            out.kind = MESSAGE_ERROR
+        out.kind = kind_of(value, length)
     elif same(key, key_length, "symbol", 6):
         out.symbol = value
         out.symbol_length = length
@@ -163,6 +158,35 @@ cdef void take_member(
         out.time = read_time(value, length, cache)
     elif same(key, key_length, "seq", 3):
         out.seq = digits(value, <int>length) if length < 19 else -1
+    elif same(key, key_length, "skipped", 7):
+        out.skipped = digits(value, <int>length) if length < 19 else -1
+
+
+cdef MessageKind kind_of(const char* name, size_t length) noexcept nogil:
+    """By the value of `type`."""
+    if same(name, length, "update", 6):
+        return MESSAGE_UPDATE
+    if same(name, length, "snapshot", 8):
+        return MESSAGE_SNAPSHOT
+    if same(name, length, "lagged", 6):
+        return MESSAGE_LAGGED
+    return MESSAGE_ERROR if same(name, length, "error", 5) else MESSAGE_OTHER
+
+
+cdef void begin_message(Message* out) noexcept nogil:
+    out.kind = MESSAGE_OTHER
+    out.symbol = NULL
+    out.symbol_length = 0
+    out.time = out.price = out.seq = out.skipped = -1
+
+
+cdef void check_message(Message* out) noexcept nogil:
+    """A price without its symbol, price or timestamp is malformed, and a `lagged` of nothing."""
+    if out.kind == MESSAGE_UPDATE or out.kind == MESSAGE_SNAPSHOT:
+        if out.symbol_length == 0 or out.time < 0 or out.price < 0:
+            out.kind = MESSAGE_MALFORMED
+    elif out.kind == MESSAGE_LAGGED and out.skipped <= 0:
+        out.kind = MESSAGE_MALFORMED
 
 
 cdef const char* string_end(const char* at, const char* end) noexcept nogil:
@@ -236,35 +260,35 @@ cdef bint read_members(
 cdef void read_message(
     const char* data, size_t length, SecondCache* cache, Message* out
 ) noexcept nogil:
-    """One JSON object of the plain dialect; MESSAGE_MALFORMED for anything else, or for a
+    """One JSON object of either dialect; MESSAGE_MALFORMED for anything else, or for a
     price message without its symbol, price or timestamp."""
     cdef const char* at = data
     cdef const char* end = data + length
-    out.kind = MESSAGE_OTHER
-    out.symbol = NULL
-    out.symbol_length = 0
-    out.time = out.price = out.seq = -1
+    begin_message(out)
     at = skip_space(at, end)
     if at >= end or at[0] != c"{" or not read_members(at + 1, end, cache, out):
         out.kind = MESSAGE_MALFORMED
-    elif out.kind == MESSAGE_UPDATE or out.kind == MESSAGE_SNAPSHOT:
-        if out.symbol_length == 0 or out.time < 0 or out.price < 0:
-            out.kind = MESSAGE_MALFORMED
+    check_message(out)
+
+
+cdef dict as_dict(const Message* message):
+    names = ("other", "snapshot", "update", "error", "lagged", "malformed")
+    return {
+        "kind": names[<int>message.kind],
+        "symbol": message.symbol[:message.symbol_length] if message.symbol != NULL else b"",
+        "time": message.time, "price": message.price, "seq": message.seq,
+        "skipped": message.skipped,
+    }
 
 
 def parse_message(data: bytes) -> dict[str, object]:
-    """What the swarm reads out of one message, for tests and for looking at."""
+    """What the swarm reads out of one JSON message, for tests and for looking at."""
     cdef SecondCache cache
     cdef Message out
     cache.second = -1
     cache.text[0] = 0
     read_message(data, len(data), &cache, &out)
-    names = ("other", "snapshot", "update", "error", "malformed")
-    return {
-        "kind": names[<int>out.kind],
-        "symbol": out.symbol[:out.symbol_length] if out.symbol != NULL else b"",
-        "time": out.time, "price": out.price, "seq": out.seq,
-    }
+    return as_dict(&out)
 
 
 def parse_frame(data: bytes) -> tuple[int, int, bytes]:

@@ -1,5 +1,6 @@
 """What a gateway bench is made of: one gateway worker alone on a core, and around it, on the
-other cores, a synthetic publisher and a swarm of clients.
+other cores, a synthetic publisher and a swarm of clients. Several gateway workers share one port
+and all cores with everything else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from ticker.bench import machine
 from ticker.bench.histogram import Histogram
-from ticker.bench.part import Part, python_part
+from ticker.bench.part import ANSWER_TIMEOUT, Part, python_part
 from ticker.bench.swarm import VIOLATIONS
 from ticker.errors import BenchError
 from ticker.shm import segment
@@ -23,6 +24,7 @@ from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 
 CLIENTS_PER_PROCESS = 8000
+MOST_PER_PROCESS = 15_000  # of 20,000 descriptors
 START_TIMEOUT = 60.0
 BOTTLENECK = 0.95
 
@@ -37,6 +39,9 @@ class Load:
     flush_interval: float = 0.1
     ticks: float = 1.0  # per symbol and flush interval
     probes: int = 0  # clients that do not watch, see Swarm.probe
+    encoding: str = "plain"  # commands.ENCODINGS
+    channel: str = "price"
+    gateways: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class Cores:
             raise BenchError("a bench needs two cores: one for the server, one for its clients")
         return Cores(usable[0], tuple(usable[1:]))
 
+    @staticmethod
+    def shared() -> Cores:
+        """All cores for everybody."""
+        usable = tuple(sorted(os.sched_getaffinity(0)))
+        return Cores(usable[0], usable)
+
 
 @dataclass
 class Clients:
@@ -62,12 +73,12 @@ class Clients:
     parts: list[Part] = field(default_factory=list)
     watchers: list[int] = field(default_factory=list)
 
-    def ask(self, do: str, **arguments: Any) -> list[Any]:
-        """One command to all processes at once; their answers."""
+    def ask(self, do: str, wait: float = ANSWER_TIMEOUT, **arguments: Any) -> list[Any]:
+        """One command to all processes at once; their answers, within `wait` s and some."""
         for part, watchers in zip(self.parts, self.watchers, strict=True):
             own = {"watchers": watchers} if do in ("subscribe", "behind", "probe") else {}
             part.tell(json.dumps({"do": do, **own, **arguments}))
-        return [part.answer()["value"] for part in self.parts]
+        return [part.answer(wait + 10)["value"] for part in self.parts]
 
     def results(self) -> SwarmResults:
         """What all of them saw since the last reset."""
@@ -112,11 +123,12 @@ def swarm(
     what they measure is the server, not the swarm that they share a core with.
     """
     clients = Clients()
+    per_process = CLIENTS_PER_PROCESS if load.gateways == 1 else MOST_PER_PROCESS
     number = first
     while number < load.clients + load.probes:
         probing = number >= load.clients
         end = load.clients + load.probes if probing else load.clients
-        size = min(CLIENTS_PER_PROCESS, end - number)
+        size = min(per_process, end - number)
         settings = {
             "cores": cores.others,
             "host": "127.0.0.1",
@@ -129,6 +141,8 @@ def swarm(
             "verify": not raw,
             "dialect": dialect,
             "urgent": probing,
+            "encoding": load.encoding,
+            "channel": load.channel,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)
@@ -138,12 +152,27 @@ def swarm(
     return clients
 
 
+class AllCounters:
+    """The counters of all gateways, as sums."""
+
+    def __init__(self, each: list[Counters]) -> None:
+        self.each = each
+
+    def __getitem__(self, name: str) -> int:
+        return sum(one[name] for one in self.each)
+
+    def as_dict(self) -> dict[str, int]:
+        """All by name."""
+        found = [one.as_dict() for one in self.each]
+        return {name: sum(one[name] for one in found) for name in found[0]}
+
+
 class Rig:
     """Use as a context manager; everything that it started and made is gone after it."""
 
     def __init__(self, load: Load, cores: Cores | None = None) -> None:
         self.load = load
-        self.cores = cores or Cores.choose()
+        self.cores = cores or (Cores.choose() if load.gateways == 1 else Cores.shared())
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -163,32 +192,57 @@ class Rig:
         now = time.time_ns()
         rows = max(16, self.load.symbols)
         geometry = segment.Geometry(rows=rows, rings=4, ring_capacity=65_536)
-        names = segment.feed_name(instance, "bench"), segment.gateway_name(instance, 0)
-        self.feed = self._made(segment.create_feed(names[0], geometry, boot_id, now), names[0])
-        self.segment = self._made(segment.create_gateway(names[1], boot_id, now), names[1])
-        self.counters = Counters(self.segment)
-        doorbell = os.eventfd(0, os.EFD_NONBLOCK)
-        self._stack.callback(os.close, doorbell)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=4096, reuse_port=True)
-        self._stack.callback(listener.close)
-        self.port: int = listener.getsockname()[1]
+        feed = segment.feed_name(instance, "bench")
+        names = [segment.gateway_name(instance, i) for i in range(self.load.gateways)]
+        self.feed = self._made(segment.create_feed(feed, geometry, boot_id, now), feed)
+        self.segments = [
+            self._made(segment.create_gateway(name, boot_id, now), name) for name in names
+        ]
+        self.counters = AllCounters([Counters(each) for each in self.segments])
+        doorbells = [self._doorbell() for _ in names]
+        listeners = self._listeners()
         shared = {
             "instance": instance,
             "boot_id": boot_id,
-            "feed_segment": names[0],
-            "gateway_segment": names[1],
-            "doorbell_fd": doorbell,
+            "feed_segment": feed,
+            "gateways": names,
+            "doorbells": doorbells,
             "symbols": self.load.symbols,
         }
-        self.publisher = self._part("publisher", shared, self.cores.others, (doorbell,))
+        self.publisher = self._part("publisher", shared, self.cores.others, tuple(doorbells))
         self.publisher.answer()
-        self.gateway = self._part(
-            "gateway",
-            {**shared, "listener_fd": listener.fileno(), "gateway": self._grants()},
-            (self.cores.tested,),
-            (doorbell, listener.fileno()),
-        )
-        self._await_gateway()
+        self.gateways = [
+            self._gateway(index, shared, doorbells[index], listeners[index].fileno())
+            for index in range(self.load.gateways)
+        ]
+        self.gateway = self.gateways[0]
+        self._await_gateways()
+
+    def _doorbell(self) -> int:
+        doorbell = os.eventfd(0, os.EFD_NONBLOCK)
+        self._stack.callback(os.close, doorbell)
+        return doorbell
+
+    def _listeners(self) -> list[socket.socket]:
+        """One of 127.0.0.1 for each gateway, all on one port."""
+        self.port = 0
+        listeners = []
+        for _ in range(self.load.gateways):
+            listener = socket.create_server(("127.0.0.1", self.port), backlog=4096, reuse_port=True)
+            self._stack.callback(listener.close)
+            self.port = listener.getsockname()[1]
+            listeners.append(listener)
+        return listeners
+
+    def _gateway(self, index: int, shared: dict[str, Any], doorbell: int, listener: int) -> Part:
+        own = {
+            "index": index,
+            "doorbell_fd": doorbell,
+            "listener_fd": listener,
+            "gateway": self._grants(),
+        }
+        cores = (self.cores.tested,) if self.load.gateways == 1 else self.cores.others
+        return self._part("gateway", {**shared, **own}, cores, (doorbell, listener))
 
     def _made(self, mapping: Mapping, name: str) -> Mapping:
         self._stack.callback(segment.remove, name)
@@ -205,26 +259,29 @@ class Rig:
         total = self.load.clients + self.load.probes
         return {
             "flush_interval": self.load.flush_interval,
-            "max_connections": max(18_000, total + 100),
+            "max_connections": max(18_000, total // self.load.gateways + 100),
             "max_symbols": max(1024, self.load.symbols),
         }
 
-    def _await_gateway(self) -> None:
-        heartbeat = Heartbeat(self.segment)
+    def _await_gateways(self) -> None:
         end = time.monotonic() + START_TIMEOUT
-        while not heartbeat.time_ns:
-            self.gateway.check_alive()
-            if time.monotonic() > end:
-                raise BenchError(f"the gateway gave no sign of life in {START_TIMEOUT:g} s")
-            time.sleep(0.01)
+        for each, part in zip(self.segments, self.gateways, strict=True):
+            heartbeat = Heartbeat(each)
+            while not heartbeat.time_ns:
+                part.check_alive()
+                if time.monotonic() > end:
+                    raise BenchError(f"a gateway gave no sign of life in {START_TIMEOUT:g} s")
+                time.sleep(0.01)
 
-    def swarm(self, first: int = 0, end: int | None = None) -> Clients:
+    def swarm(
+        self, first: int = 0, end: int | None = None, timeout: float = START_TIMEOUT
+    ) -> Clients:
         """The clients of the load, or those from `first` to before `end`, connected and
         subscribed."""
         load = self.load if end is None else replace(self.load, clients=end, probes=0)
         clients = swarm(self._stack, self.cores, self.port, load, first=first)
-        clients.ask("connect", timeout=START_TIMEOUT)
-        clients.ask("subscribe", timeout=START_TIMEOUT)
+        clients.ask("connect", wait=timeout, timeout=timeout)
+        clients.ask("subscribe", wait=timeout, timeout=timeout)
         return clients
 
     def own(self, part: Part) -> Part:
@@ -236,18 +293,25 @@ class Rig:
         """As many clients as the load has, which only read, on another server's port."""
         return swarm(self._stack, self.cores, port, self.load, raw=True)
 
-    def start_ticks(self) -> None:
-        """Every symbol trades from now on, `ticks` times per flush interval."""
-        self.publisher.ask("run", interval=self.load.flush_interval, ticks=self.load.ticks)
+    def start_ticks(self) -> int:
+        """Every symbol trades from now on, `ticks` times per flush interval; how many trades
+        there were before."""
+        found: int = self.publisher.ask(
+            "run", interval=self.load.flush_interval, ticks=self.load.ticks
+        )["published"]
+        return found
 
     def stop_ticks(self) -> list[int]:
         """Silence, the last flush sent; the newest exchange time of each symbol."""
-        times: list[int] = self.publisher.ask("idle")["times"]
+        answer = self.publisher.ask("idle")
+        times: list[int] = answer["times"]
+        self.published: int = answer["published"]
         quiet = 3 * self.load.flush_interval
         end = time.monotonic() + 10
         flushes, since = -1, time.monotonic()
         while time.monotonic() - since < quiet:
-            self.gateway.check_alive()
+            for part in self.gateways:
+                part.check_alive()
             if self.counters["client_flushes"] != flushes:
                 flushes, since = self.counters["client_flushes"], time.monotonic()
             if time.monotonic() > end:

@@ -1,8 +1,10 @@
 """Many WebSocket clients in one process, for loads and for checking what they are sent.
 
-Every frame is read whole: its symbol must be one that the client asked for, its timestamp may
-not go back, its price must belong to its timestamp (publisher.price_at), a snapshot comes
-before the first update. No Python object per frame; latencies go to histograms.
+Every frame is read whole, in the encoding that was asked for: its symbol must be one that the
+client asked for, its timestamp and `seq` may not go back, its price must belong to its timestamp
+(publisher.price_at), a snapshot comes before the first update; on `trades` each `seq` follows
+the one before, or `lagged` has said how many were skipped. What `seq` jumps over on the other
+channels is counted as merged. No Python object per frame; latencies go to histograms.
 
 Client c subscribes to `per_client` of the S symbols: (first + j * step) mod S with
 first = c * spread mod S. Step and spread have no divisor in common with S, so every symbol has
@@ -25,6 +27,7 @@ from posix.unistd cimport close
 from ticker.bench.histogram cimport Histogram
 from ticker.bench.message cimport (
     MESSAGE_ERROR,
+    MESSAGE_LAGGED,
     MESSAGE_MALFORMED,
     MESSAGE_SNAPSHOT,
     MESSAGE_UPDATE,
@@ -35,6 +38,7 @@ from ticker.bench.message cimport (
     read_message,
     write_frame,
 )
+from ticker.bench.message_binary cimport read_msgpack, read_protobuf
 from ticker.bench.net cimport (
     AF_INET,
     EPOLL_CLOEXEC,
@@ -86,6 +90,7 @@ import errno as errno_names
 import math
 import os
 
+from ticker.bench.commands import ENCODINGS, command, subprotocol
 from ticker.bench.wrapped import DIALECTS, HELLOS, PATHS, PONGS, subscription
 from ticker.errors import BenchError
 
@@ -110,6 +115,13 @@ cdef struct Client:
 cdef struct Slot:
     int64_t time                # of the newest price seen, 0: none yet, -1: unsubscribed
     int64_t seq
+    int64_t skipped             # by `lagged` since then
+
+cdef enum Encoding:             # as in commands.ENCODINGS
+    PLAIN = 0
+    JSON
+    MSGPACK
+    PROTOBUF
 
 cdef enum Count:
     UPDATES = 0
@@ -120,19 +132,24 @@ cdef enum Count:
     READS
     BYTES
     DISCONNECTED
+    LAGGED
+    SKIPPED
+    MERGED
     # violations: any of these above 0 is a defect
     MALFORMED
     UNASKED
     BACKWARDS
     MISMATCHED
     BEFORE_SNAPSHOT
+    GAPS
     COUNT_END
 
 COUNTS = (
     "updates", "snapshots", "errors", "others", "pings", "reads", "bytes", "disconnected",
-    "malformed", "unasked", "backwards", "mismatched", "before_snapshot",
+    "lagged", "skipped", "merged",
+    "malformed", "unasked", "backwards", "mismatched", "before_snapshot", "gaps",
 )
-VIOLATIONS = ("malformed", "unasked", "backwards", "mismatched", "before_snapshot")
+VIOLATIONS = ("malformed", "unasked", "backwards", "mismatched", "before_snapshot", "gaps")
 assert len(COUNTS) == COUNT_END
 
 cdef enum:
@@ -167,7 +184,7 @@ cdef class Swarm:
     cdef Client* members
     cdef Slot* slots
     cdef uint8_t* buffer
-    cdef uint64_t[16] counts
+    cdef uint64_t[24] counts
     cdef uint64_t waiting                  # snapshots due over all clients
     cdef uint32_t symbol_count, per_client, step, inverse, spread
     cdef dict numbers
@@ -181,14 +198,18 @@ cdef class Swarm:
     cdef const char* pong
     cdef size_t pong_length
     cdef int dialect
+    cdef bytes request, agreed
+    cdef str encoding, channel
+    cdef int format
     cdef int epoll, control, first_client
-    cdef bint raw, verify
+    cdef bint raw, verify, each_trade
     cdef int64_t last_read
 
     def __cinit__(
         self, host: str, port: int, symbols: list[str], clients: int, per_client: int, *,
         first_client: int = 0, raw: bool = False, verify: bool = False, control_fd: int = -1,
         dialect: str = "plain",
+        encoding: str = "plain", channel: str = "price",
     ) -> None:
         if not 1 <= per_client <= len(symbols):
             raise ValueError(f"{per_client} of {len(symbols)} symbols")
@@ -197,6 +218,10 @@ cdef class Swarm:
         self.raw = raw
         self.verify = verify
         self.control = control_fd
+        self.encoding = encoding
+        self.format = ENCODINGS.index(encoding)
+        self.channel = channel
+        self.each_trade = channel == "trades"
         self.symbols = list(symbols)
         self.symbol_count = <uint32_t>len(symbols)
         self.per_client = per_client
@@ -206,8 +231,9 @@ cdef class Swarm:
         self.latency = Histogram()
         self.first_answer = Histogram()
         self.dialect = DIALECTS[dialect]
-        self.hello = self._framed(HELLOS[self.dialect])
-        self.answer_to_ping = self._framed(PONGS[self.dialect])
+        opcode = 2 if self.dialect == NATS else 1
+        self.hello = self._framed(opcode, HELLOS[self.dialect])
+        self.answer_to_ping = self._framed(opcode, PONGS[self.dialect])
         self.pong = self.answer_to_ping
         self.pong_length = <size_t>len(self.answer_to_ping)
         self._allocate()
@@ -279,10 +305,13 @@ cdef class Swarm:
         self.server.sin_port = htons(<uint16_t>port)
         if inet_pton(AF_INET, text, &self.server.sin_addr) != 1:
             raise ValueError(f"host {host!r}: an IPv4 address")
+        offered = subprotocol(self.encoding).encode()
+        self.agreed = b"Sec-WebSocket-Protocol: " + offered + b"\r\n" if offered else b""
         self.request = (
-            b"GET " + PATHS[self.dialect].encode() + b" HTTP/1.1\r\nHost: " + text + b"\r\nUpgrade: websocket\r\n"
+            b"GET " + PATHS[self.dialect].encode() + b" HTTP/1.1\r\nHost: " + text
+            + b"\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Key: " + KEY
-            + b"\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            + b"\r\nSec-WebSocket-Version: 13\r\n" + self.agreed + b"\r\n"
         )
         return 0
 
@@ -350,6 +379,8 @@ cdef class Swarm:
             return 0
         if not head.startswith(b"HTTP/1.1 101 ") or ACCEPT not in head[:end]:
             raise BenchError(f"the server refused the upgrade: {head[:end][:200]!r}")
+        if self.agreed not in head[:end + 2]:
+            raise BenchError(f"the server does not speak {subprotocol(self.encoding)}")
         if self.hello:
             client.state = GREETING
             self._send(client, <const uint8_t*><char*>self.hello, len(self.hello))
@@ -392,12 +423,18 @@ cdef class Swarm:
     cdef int _command(self, int number, str action) except -1:
         """Send subscribe or unsubscribe for all symbols of a client."""
         cdef Client* client = &self.members[number]
-        cdef bytes text = subscription(self.dialect, self.symbols_of(number))
-        if action == "unsubscribe":
-            if self.dialect:
-                raise ValueError("only the plain dialect unsubscribes")
-            text = text.replace(b"subscribe", b"unsubscribe", 1)
-        cdef bytes frame = self._framed(text)
+        cdef bytes frame
+        fields = {"symbols": self.symbols_of(number)}
+        if self.channel != "price":
+            fields["channel"] = self.channel
+        if not self.dialect:
+            frame = self._framed(*command(self.encoding, action, **fields))
+        elif action == "subscribe":
+            frame = self._framed(
+                2 if self.dialect == NATS else 1, subscription(self.dialect, fields["symbols"])
+            )
+        else:
+            raise ValueError("only our own server is asked to unsubscribe")
         self._forget(number, 0 if action == "subscribe" else -1)
         if action == "subscribe":
             client.due = self.per_client
@@ -405,23 +442,32 @@ cdef class Swarm:
             client.asked = realtime()
         return self._send(client, <const uint8_t*><char*>frame, len(frame))
 
-    cdef bytes _framed(self, bytes text):
-        """A client frame of the dialect's kind with this text, nothing for nothing."""
+    cdef bytes _framed(self, int opcode, bytes text):
+        """A client frame with this message, nothing for nothing."""
         if not text:
             return b""
         if len(text) > 65535:
             raise ValueError(f"{self.per_client} symbols per client do not fit in one command")
         cdef bytearray frame = bytearray(len(text) + 8)
-        cdef size_t length = write_frame(
-            <uint8_t*>frame, 2 if self.dialect == NATS else 1, text, len(text)
-        )
+        cdef size_t length = write_frame(<uint8_t*>frame, opcode, text, len(text))
         return bytes(frame[:length])
+
+    def configure(self, rates: list[float]) -> None:
+        """Client number c of all takes at most rates[c mod their number] updates of a symbol per
+        second."""
+        cdef int number
+        cdef bytes frame
+        for number in range(self.clients):
+            rate = rates[(self.first_client + number) % len(rates)]
+            frame = self._framed(*command(self.encoding, "configure", max_rate=rate))
+            self._send(&self.members[number], <const uint8_t*><char*>frame, len(frame))
 
     cdef void _forget(self, int number, int64_t time) noexcept nogil:
         cdef uint32_t j
         for j in range(self.per_client):
             self.slots[<size_t>number * self.per_client + j].time = time
             self.slots[<size_t>number * self.per_client + j].seq = -1
+            self.slots[<size_t>number * self.per_client + j].skipped = 0
 
     def subscribe(self, timeout: float, watchers: int) -> None:
         """Subscribe the first `watchers` clients and wait for every snapshot.
@@ -575,8 +621,13 @@ cdef class Swarm:
             used += <size_t>step
             if self.dialect and frame.opcode <= 2:
                 self._unwrap(number, &frame, now)
-            elif frame.opcode == 1:
-                read_message(<const char*>frame.payload, frame.length, &self.cache, &message)
+            elif frame.opcode == (1 if self.format <= JSON else 2):
+                if self.format <= JSON:
+                    read_message(<const char*>frame.payload, frame.length, &self.cache, &message)
+                elif self.format == MSGPACK:
+                    read_msgpack(frame.payload, frame.length, &message)
+                else:
+                    read_protobuf(frame.payload, frame.length, &message)
                 self._message(number, &message, now)
             elif frame.opcode == 9:
                 self._pong(number, &frame)
@@ -658,11 +709,27 @@ cdef class Swarm:
         elif message.kind == MESSAGE_MALFORMED:
             self.counts[<int>MALFORMED] += 1
             return
+        elif message.kind == MESSAGE_LAGGED:
+            self._lagged(number, message)
+            return
         else:
             self.counts[<int>ERRORS if message.kind == MESSAGE_ERROR else <int>OTHERS] += 1
             return
         if not self.raw:
             self._price(number, message, now)
+
+    cdef void _lagged(self, int number, Message* message) noexcept nogil:
+        cdef int64_t place
+        self.counts[<int>LAGGED] += 1
+        self.counts[<int>SKIPPED] += <uint64_t>message.skipped
+        if message.symbol_length:
+            place = self._slot(&self.members[number], message)
+            if place < 0:
+                self.counts[<int>UNASKED] += 1
+            else:
+                self.slots[<size_t>number * self.per_client + <size_t>place].skipped += (
+                    message.skipped
+                )
 
     cdef void _price(self, int number, Message* message, int64_t now) noexcept nogil:
         """Check one price against what the client asked for and has seen."""
@@ -686,8 +753,13 @@ cdef class Swarm:
                 client.due -= 1
                 self.waiting -= 1
                 self.first_answer.add(now - client.asked)
+        elif slot.seq >= 0 and message.kind == MESSAGE_UPDATE and message.seq > slot.seq:
+            self.counts[<int>MERGED] += <uint64_t>(message.seq - slot.seq - 1)
+            if self.each_trade and message.seq != slot.seq + slot.skipped + 1:
+                self.counts[<int>GAPS] += 1
         slot.time = message.time
         slot.seq = message.seq
+        slot.skipped = 0
 
     cdef int64_t _slot(self, Client* client, Message* message) noexcept nogil:
         """Which of its symbols this is, -1: none."""

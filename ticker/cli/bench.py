@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ticker.bench.commands import ENCODINGS
 from ticker.bench.report import report, table, write
+
+if TYPE_CHECKING:
+    from ticker.bench.rig import Load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,11 +23,11 @@ DURATION = click.option("--duration", type=float, default=5.0, show_default=True
 
 
 def _load(clients: int) -> Callable[[Command], Command]:
-    """The options of every bench that has clients."""
+    """The options of every bench that has clients: the fields of rig.Load."""
     options = (
         click.option("--clients", type=int, default=clients, show_default=True),
         click.option("--symbols", type=int, default=1000, show_default=True),
-        click.option("--symbols-per-client", type=int, default=5, show_default=True),
+        click.option("--symbols-per-client", "per_client", type=int, default=5, show_default=True),
         click.option(
             "--flush-interval", type=float, default=0.1, show_default=True, help="Seconds."
         ),
@@ -34,6 +38,20 @@ def _load(clients: int) -> Callable[[Command], Command]:
             show_default=True,
             help="Trades per symbol and flush interval.",
         ),
+        click.option(
+            "--encoding",
+            type=click.Choice(ENCODINGS),
+            default="plain",
+            show_default=True,
+            help="What clients speak: the plain dialect, or ticker.v1 in this encoding.",
+        ),
+        click.option(
+            "--channel",
+            type=click.Choice(["price", "quote", "trades"]),
+            default="price",
+            show_default=True,
+            help="What they subscribe to.",
+        ),
         JSON,
     )
 
@@ -43,6 +61,14 @@ def _load(clients: int) -> Callable[[Command], Command]:
         return function
 
     return apply
+
+
+def _load_of(options: dict[str, Any]) -> Load:
+    if options["channel"] == "trades" and options["encoding"] == "plain":
+        raise click.UsageError("--channel trades: the plain dialect has none; give an --encoding")
+    from ticker.bench.rig import Load
+
+    return Load(**options)
 
 
 def _finish(
@@ -65,22 +91,25 @@ def command() -> None:
 @_load(2000)
 @DURATION
 @click.option("--sweep", help="Numbers of clients, like 100,500,2000,5000,15000.")
+@click.option(
+    "--rates",
+    is_flag=True,
+    help="No C loop: clients at different max_rates, next to as many deliveries at one rate.",
+)
 def fanout(
-    clients: int,
-    symbols: int,
-    symbols_per_client: int,
-    flush_interval: float,
-    ticks: float,
-    path: Path | None,
-    duration: float,
-    sweep: str | None,
+    path: Path | None, duration: float, sweep: str | None, rates: bool, **options: Any
 ) -> None:
     """CPU per client flush of a gateway worker, next to a C loop of send."""
     from ticker.bench import fanout as bench
-    from ticker.bench.rig import Load
+    from ticker.bench import rates as different
 
-    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
+    load = _load_of(options)
     parameters = {**vars(load), "duration": duration}
+    if rates:
+        if sweep:
+            raise click.UsageError("--rates or --sweep, not both")
+        _finish("rates", parameters, different.run(load, duration), path)
+        return
     if sweep:
         counts = [int(each) for each in sweep.split(",")]
         found = bench.sweep(load, counts, duration)
@@ -93,22 +122,23 @@ def fanout(
 @command.command()
 @_load(2000)
 @DURATION
-def latency(
-    clients: int,
-    symbols: int,
-    symbols_per_client: int,
-    flush_interval: float,
-    ticks: float,
-    path: Path | None,
-    duration: float,
-) -> None:
-    """From a trade's own time to its update's receipt."""
-    from ticker.bench import latency as bench
-    from ticker.bench.rig import Load
+@click.option(
+    "--share",
+    type=click.FloatRange(0.01, 0.95),
+    help="Of capacity: --clients tell what a delivery costs, then as many are there as make it up.",
+)
+def latency(path: Path | None, duration: float, share: float | None, **options: Any) -> None:
+    """From a trade's own time to its update's receipt, on one clock.
 
-    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
-    parameters = {**vars(load), "duration": duration}
-    _finish("latency", parameters, bench.run(load, duration), path)
+    At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.8.
+    At four fifths, conflated: --share 0.8.
+    """
+    from ticker.bench import latency as bench
+
+    load = _load_of(options)
+    parameters = {**vars(load), "duration": duration, "share": share}
+    found = bench.run(load, duration) if share is None else bench.at(load, duration, share)
+    _finish("latency", parameters, found, path)
 
 
 @command.command()
@@ -128,42 +158,48 @@ def latency(
     show_default=True,
     help="Their subscribes per second, together.",
 )
-def snapshot(
-    clients: int,
-    symbols: int,
-    symbols_per_client: int,
-    flush_interval: float,
-    ticks: float,
-    path: Path | None,
-    duration: float,
-    probes: int,
-    rate: float,
-) -> None:
+def snapshot(path: Path | None, duration: float, rate: float, **options: Any) -> None:
     """From sending a subscribe to receiving its snapshots, with the feed running."""
     from ticker.bench import latency as bench
-    from ticker.bench.rig import Load
 
-    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks, probes)
+    load = _load_of(options)
     parameters = {**vars(load), "duration": duration, "rate": rate}
     _finish("snapshot", parameters, bench.snapshots(load, duration, rate), path)
 
 
 @command.command()
 @_load(15_000)
-def connections(
-    clients: int,
-    symbols: int,
-    symbols_per_client: int,
-    flush_interval: float,
-    ticks: float,
-    path: Path | None,
-) -> None:
-    """Gateway memory per idle, subscribed client."""
-    from ticker.bench import connections as bench
-    from ticker.bench.rig import Load
+@click.option(
+    "--gateways",
+    type=click.IntRange(1),
+    help="Workers on one port.  [default: one for each 15,000 clients]",
+)
+@click.option(
+    "--duration",
+    type=float,
+    default=300.0,
+    show_default=True,
+    help="Seconds of prices, with several gateways.",
+)
+def connections(path: Path | None, gateways: int | None, duration: float, **options: Any) -> None:
+    """Gateway memory per idle, subscribed client; a crowd, from 15,001 clients on.
 
-    load = Load(clients, symbols, symbols_per_client, flush_interval, ticks)
-    _finish("connections", vars(load), bench.run(load), path)
+    A crowd is at several gateway workers, which share all cores with the clients' processes:
+    all connect and subscribe, prices flow for --duration, and whoever was dropped, lagged or is
+    without the newest price counts. 60,000 clients take 4 workers and 4 client processes, each
+    with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01.
+    """
+    from ticker.bench import connections as bench
+    from ticker.bench import crowd
+    from ticker.bench.rig import MOST_PER_PROCESS
+
+    needed = gateways or -(-options["clients"] // MOST_PER_PROCESS)
+    load = _load_of({**options, "gateways": needed})
+    if needed == 1:
+        _finish("connections", vars(load), bench.run(load), path)
+        return
+    parameters = {**vars(load), "duration": duration}
+    _finish("crowd", parameters, crowd.run(load, duration), path)
 
 
 @command.command()

@@ -1,0 +1,46 @@
+"""What a swarm's clients say, in each encoding, without the gateway's code."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+
+ENCODINGS = ("plain", "json", "msgpack", "protobuf")
+TEXT, BINARY = 1, 2  # opcodes of RFC 6455, 5.2
+_ACTIONS = {"subscribe": 1, "unsubscribe": 2, "configure": 4}  # fields of ClientMessage
+_SYMBOLS, _CHANNEL, _MAX_RATE = 2, 4, 2  # fields of Subscribe, Unsubscribe and Configure
+
+
+def command(encoding: str, action: str, **fields: Any) -> tuple[int, bytes]:
+    """(opcode, message) of a subscribe, unsubscribe or configure; `fields` as in JSON."""
+    message = {"action": action, **fields}
+    if encoding == "protobuf":
+        return BINARY, _field(_ACTIONS[action], _fields(fields))
+    if encoding == "msgpack":
+        return BINARY, msgspec.msgpack.encode(message)
+    return TEXT, msgspec.json.encode(message)
+
+
+def subprotocol(encoding: str) -> str:
+    """What such a client offers in its handshake; empty in the plain dialect."""
+    return "" if encoding == "plain" else f"ticker.v1.{encoding}"
+
+
+def _fields(fields: dict[str, Any]) -> bytes:
+    raw = b"".join(_field(_SYMBOLS, each.encode()) for each in fields.get("symbols", ()))
+    if "channel" in fields:
+        raw += _field(_CHANNEL, fields["channel"].encode())
+    if "max_rate" in fields:
+        raw += bytes((_MAX_RATE << 3 | 1,)) + struct.pack("<d", fields["max_rate"])
+    return raw
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A length-delimited field (protobuf.dev, "Encoding")."""
+    length, size = len(data), b""
+    while length > 0x7F:
+        size += bytes((length & 0x7F | 0x80,))
+        length >>= 7
+    return bytes((number << 3 | 2,)) + size + bytes((length,)) + data

@@ -1,0 +1,3 @@
+from typing import Any
+
+def parse_binary(data: bytes, protobuf: bool) -> dict[str, Any]: ...
