@@ -2,11 +2,20 @@
 
 In: the doorbell, the timer, word of new clients. Out: turns of the hub, and the next timer.
 A turn flushes as many clients as fit into some 2 ms; what is left comes after the loop has
-looked at its sockets. The bell is armed only while a client is idle, and not again at once when
-it has just rung: under load nobody rings.
+looked at its sockets. The bell is armed only while a client is idle, and not again within
+BELL_GAP_NS: under load nobody rings, and a tick for somebody idle waits for the next turn, which
+is near. The timer is a timerfd, as the loop's own count in milliseconds.
 """
 
-from libc.stdint cimport int64_t
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint64_t
+from posix.time cimport CLOCK_MONOTONIC, itimerspec
+from posix.unistd cimport close, read
+
+cdef extern from "<sys/timerfd.h>" nogil:
+    enum: TFD_NONBLOCK, TFD_CLOEXEC
+    int timerfd_create(int clock, int flags)
+    int timerfd_settime(int fd, int flags, const itimerspec* value, itimerspec* before)
 
 from ticker.clock cimport wall_ns
 from ticker.gateway.connection cimport ConnectionTable
@@ -22,24 +31,34 @@ cdef enum:
     MOST_BUDGET = 20000
 
 cdef int64_t TURN_NS = 2000000
-cdef int64_t BELL_QUIET_NS = 2000000
-cdef int64_t BELL_PAUSE_NS = 1000000
+cdef int64_t BELL_GAP_NS = 200000
 
 
 cdef class Scheduler:
-    """Belongs to one event loop `loop`; `reap` frees the connections that a turn has doomed."""
+    """Belongs to one event loop `loop`, which calls on_timer when `timer_fd` is readable, and
+    on_bell when the doorbell is; `reap` frees the connections that a turn has doomed."""
 
     cdef object loop
     cdef object reap
-    cdef object timer
+    cdef readonly int timer_fd
+    cdef object soon             # a turn that the loop is to take at once
     cdef Hub hub
     cdef Topics topics
     cdef ConnectionTable connections
     cdef Doorbell doorbell
     cdef Mapping segment
-    cdef int64_t timer_at
+    cdef int64_t timer_at        # when timer_fd fires, 0: it won't
     cdef int64_t last_bell
     cdef int budget
+
+    def __cinit__(self, *args: object) -> None:
+        self.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)
+        if self.timer_fd < 0:
+            raise OSError(errno, "timerfd_create")
+
+    def __dealloc__(self) -> None:
+        if self.timer_fd >= 0:
+            close(self.timer_fd)
 
     def __init__(
         self, loop: object, Hub hub not None, Topics topics not None,
@@ -60,6 +79,13 @@ cdef class Scheduler:
         self.doorbell.disarm()
         self.last_bell = wall_ns()
         self.turn()
+
+    def on_timer(self) -> None:
+        """The timer has fired, unless it was set anew in the meantime."""
+        cdef uint64_t times
+        if read(self.timer_fd, &times, sizeof(times)) == sizeof(times):
+            self.timer_at = 0
+            self.turn()
 
     cpdef turn(self):
         """Let the hub work for a while, then arrange for its next turn."""
@@ -88,34 +114,47 @@ cdef class Scheduler:
 
     def wake(self) -> None:
         """Clients came or went: make sure that a turn will come when one is wanted."""
-        if self.timer is None:
+        if self.soon is None and not self.timer_at:
             self.turn()
 
     cpdef cancel(self):
         """Forget the next turn."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self.soon is not None:
+            self.soon.cancel()
+            self.soon = None
+        if self.timer_at:
+            self._set_timer(0)
+            self.timer_at = 0
 
     cdef int _arm(self, int64_t now) except -1:
-        if now - self.last_bell < BELL_QUIET_NS:
-            self._at(BELL_PAUSE_NS, now)
+        cdef int64_t gap = self.last_bell + BELL_GAP_NS - now
+        if 0 < gap <= BELL_GAP_NS:
+            self._at(gap, now)
             return 0
         self.doorbell.arm()
         if self.topics.records_wait():
             self.doorbell.disarm()
             self.last_bell = now
-            self._at(0, now)
+            self._at(BELL_GAP_NS, now)
         return 0
 
     cdef int _at(self, int64_t wait, int64_t now) except -1:
-        if self.timer is not None and self.timer_at <= now + wait:
+        if self.soon is not None or (self.timer_at and self.timer_at <= now + wait):
             return 0
         self.cancel()
-        self.timer_at = now + wait
         if wait:
-            # uvloop's timers count in milliseconds: round up, or a turn comes before its time
-            self.timer = self.loop.call_later(0.001 * (wait // 1000000 + 1), self.turn)
+            self.timer_at = now + wait
+            self._set_timer(wait)
         else:
-            self.timer = self.loop.call_soon(self.turn)
+            self.soon = self.loop.call_soon(self.turn)
+        return 0
+
+    cdef int _set_timer(self, int64_t wait) except -1:
+        """In so many ns, 0: never."""
+        cdef itimerspec when
+        when.it_interval.tv_sec = when.it_interval.tv_nsec = 0
+        when.it_value.tv_sec = wait // 1000000000
+        when.it_value.tv_nsec = wait % 1000000000
+        if timerfd_settime(self.timer_fd, 0, &when, NULL) < 0:
+            raise OSError(errno, "timerfd_settime")
         return 0
