@@ -27,7 +27,7 @@ RUNS = {
     "--symbols-per-client 5 --duration 5",
     "snapshot": "snapshot --clients 1000 --duration 10",
     "latency": "latency --clients 2000 --duration 5",
-    "latency-tenth": "latency --share 0.1 --symbols-per-client 1 --ticks 0.8 --duration 10 "
+    "latency-tenth": "latency --share 0.1 --symbols-per-client 1 --ticks 0.5 --duration 10 "
     "--encoding json",
     "latency-four-fifths": "latency --share 0.8 --duration 10 --encoding json",
     "connections": "connections --clients 15000",

@@ -79,7 +79,9 @@ def run(load: Load, duration: float) -> dict[str, Any]:
         return results(load, measured, clients.results(), taken)
 
 
-def gateway_segment(rig: Rig, clients: Clients, measured: Measured, seconds: float) -> None:
+def gateway_segment(
+    rig: Rig, clients: Clients, measured: Measured, seconds: float, quiet_intervals: float = 3
+) -> None:
     """Ticks until the flushes go in step, then some measured seconds, then silence until all is
     sent and read."""
     rig.start_ticks()
@@ -91,7 +93,7 @@ def gateway_segment(rig: Rig, clients: Clients, measured: Measured, seconds: flo
     cpu_after, after = between_turns(rig)
     measured.seconds += time.monotonic() - begin
     measured.loads[0].append(meter.read())
-    times = rig.stop_ticks()
+    times = rig.stop_ticks(quiet_intervals)
     clients.ask("drain", quiet=0.05, timeout=10)
     measured.behind += sum(clients.ask("behind", times=times))
     for name in DELTAS:

@@ -40,7 +40,7 @@ def run(load: Load, duration: float) -> dict[str, Any]:
             for name, measured in sides.items():
                 clients.ask("configure", rates=told[name])
                 time.sleep(SETTLE * load.flush_interval / 2)
-                gateway_segment(rig, clients, measured, SEGMENT_SECONDS)
+                gateway_segment(rig, clients, measured, SEGMENT_SECONDS, SETTLE)
         return results(load, sides, clients.results())
 
 

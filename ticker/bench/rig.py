@@ -301,13 +301,14 @@ class Rig:
         )["published"]
         return found
 
-    def stop_ticks(self) -> list[int]:
-        """Silence, the last flush sent; the newest exchange time of each symbol."""
+    def stop_ticks(self, quiet_intervals: float = 3) -> list[int]:
+        """Silence, the last flush sent (nothing more for so many intervals); the newest exchange
+        time of each symbol."""
         answer = self.publisher.ask("idle")
         times: list[int] = answer["times"]
         self.published: int = answer["published"]
-        quiet = 3 * self.load.flush_interval
-        end = time.monotonic() + 10
+        quiet = quiet_intervals * self.load.flush_interval
+        end = time.monotonic() + 10 + 3 * quiet
         flushes, since = -1, time.monotonic()
         while time.monotonic() - since < quiet:
             for part in self.gateways:
@@ -315,7 +316,7 @@ class Rig:
             if self.counters["client_flushes"] != flushes:
                 flushes, since = self.counters["client_flushes"], time.monotonic()
             if time.monotonic() > end:
-                raise BenchError("the gateway still flushes 10 s after the last tick")
+                raise BenchError("the gateway still flushes long after the last tick")
             time.sleep(self.load.flush_interval / 10)
         return times
 

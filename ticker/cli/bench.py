@@ -130,7 +130,7 @@ def fanout(
 def latency(path: Path | None, duration: float, share: float | None, **options: Any) -> None:
     """From a trade's own time to its update's receipt, on one clock.
 
-    At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.8.
+    At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.5.
     At four fifths, conflated: --share 0.8.
     """
     from ticker.bench import latency as bench
