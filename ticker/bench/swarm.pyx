@@ -198,7 +198,7 @@ cdef class Swarm:
     cdef const char* pong
     cdef size_t pong_length
     cdef int dialect
-    cdef bytes request, agreed
+    cdef bytes agreed
     cdef str encoding, channel
     cdef int format
     cdef int epoll, control, first_client
@@ -428,7 +428,8 @@ cdef class Swarm:
         if self.channel != "price":
             fields["channel"] = self.channel
         if not self.dialect:
-            frame = self._framed(*command(self.encoding, action, **fields))
+            opcode, message = command(self.encoding, action, **fields)
+            frame = self._framed(opcode, message)
         elif action == "subscribe":
             frame = self._framed(
                 2 if self.dialect == NATS else 1, subscription(self.dialect, fields["symbols"])
@@ -459,7 +460,8 @@ cdef class Swarm:
         cdef bytes frame
         for number in range(self.clients):
             rate = rates[(self.first_client + number) % len(rates)]
-            frame = self._framed(*command(self.encoding, "configure", max_rate=rate))
+            opcode, message = command(self.encoding, "configure", max_rate=rate)
+            frame = self._framed(opcode, message)
             self._send(&self.members[number], <const uint8_t*><char*>frame, len(frame))
 
     cdef void _forget(self, int number, int64_t time) noexcept nogil:
