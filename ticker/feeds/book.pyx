@@ -49,10 +49,12 @@ cdef class Book:
     """The books of `instruments` instruments, of at most `order_limit` orders together."""
 
     def __cinit__(self, instruments: int, order_limit: int = 1 << 26) -> None:
+        cdef int bits
         self.instruments = instruments
         self.order_limit = order_limit
-        self.mask = (<uint64_t>1 << FIRST_BITS) - 1
-        self.shift = 64 - FIRST_BITS
+        bits = min(FIRST_BITS, max(order_limit, 1).bit_length() + 1)   # half full at the limit
+        self.mask = (<uint64_t>1 << bits) - 1
+        self.shift = 64 - bits
         self.orders = <Order*>take_pages((self.mask + 1) * sizeof(Order))
         self.ladders = <Ladder*>calloc(2 * <size_t>self.instruments, sizeof(Ladder))
         self.clearings = <uint32_t*>calloc(self.instruments, sizeof(uint32_t))
