@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.feeds.xdp_messages import say
 from ticker.config.filter import FilterConfig
 from ticker.feeds import calls
 from ticker.feeds.calls import Calls
 from ticker.feeds.conditions import trade_flags
 from ticker.feeds.mapping import load_mapping
+from ticker.feeds.protocols.fix import FixMarketData
 from ticker.feeds.protocols.json import Json
+from ticker.feeds.protocols.pillar import Pillar
 from ticker.feeds.protocols.tops import Tops
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry
@@ -431,6 +434,45 @@ def test_decoders_tell_of_trades_in_what_has_no_room(
     feed.send(*(b'{"sym":"%b","px":1.5,"ts":1701432000000}' % name for name in (b"AAPL", b"MSFT")))
     (reject,) = feed.market.rejects()
     assert reject[:3] == ("unknown_symbol", "MSFT", 1_500_000_000)
+    feed = make_feed(geometry=small, protocol=FixMarketData)
+    entries = (
+        b"35=X|268=2",
+        b"279=0|269=2|55=AAPL|270=1|271=7",
+        b"279=0|269=2|55=MSFT|270=1|271=6",
+    )
+    feed.send(b"|".join((*entries, b"")).replace(b"|", b"\x01"))
+    (reject,) = feed.market.rejects()
+    assert reject[:4] == ("unknown_symbol", "MSFT", NANO_DOLLAR, 6)
+
+
+def test_trades_of_symbols_that_cannot_be_are_told_in_fix(make_feed: Callable[..., Any]) -> None:
+    feed = make_feed(protocol=FixMarketData)
+    for text in (
+        b"35=W|55=A B|268=2|269=2|270=1.5|271=6|269=0|270=1|271=2|",
+        b"35=X|268=1|279=0|269=2|270=1.5|271=7|",
+        b"35=X|268=1|279=2|269=2|55=A B|270=1.5|271=7|",
+        b"35=X|268=1|279=1|269=2|55=A B|270=1.5|271=7|",
+    ):
+        feed.send(text.replace(b"|", b"\x01"))
+    assert [each[:4] for each in feed.market.rejects()] == [
+        ("unknown_symbol", "A B", 1_500_000_000, 6),
+        ("unknown_symbol", "", 1_500_000_000, 7),
+    ]
+    assert feed.counter("unknown_symbols") == 5
+
+
+def test_trades_of_indices_that_nothing_has_named_are_told_in_pillar(
+    make_feed: Callable[..., Any],
+) -> None:
+    feed = make_feed(protocol=Pillar)
+    feed.send(say.execute(1, 5, 100, 3, index=9), say.trade(6, 100, 4, index=4294967295))
+    feed.send(say.execute(1, 5, 100, 4, index=9, printed=0))
+    assert [each[1:5] for each in feed.market.rejects()] == [
+        ("#9", 0, 5, 5),
+        ("#4294967295", 0, 6, 5),
+    ]
+    assert feed.counter("rejected_unknown_symbol") == 2
+    assert feed.counter("unknown_symbols") == 3
 
 
 @given(st.binary(min_size=60, max_size=400))

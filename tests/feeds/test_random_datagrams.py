@@ -61,11 +61,13 @@ Place = tuple[int, int, Literal["big", "little"]]
 @dataclass(frozen=True)
 class Framing:
     """Where a session's packet says how many messages it has, and the first one how long it is;
-    `within`: that length counts itself."""
+    `within`: that length counts itself. `size`: where the packet says how long it is itself, if
+    bytes behind that are no part of it."""
 
     count: Place
     first: Place
     within: bool = False
+    size: Place | None = None
 
     def adds_up(self, data: bytes) -> bool:
         """The lengths fill the packet exactly: by chance, a changed one may still do so."""
@@ -80,6 +82,7 @@ FRAMINGS = {
     "moldudp64": Framing((18, 2, "big"), (20, 2, "big")),
     "iextp": Framing((14, 2, "little"), (40, 2, "little")),
     "cboe_unit": Framing((2, 1, "little"), (8, 1, "little"), within=True),
+    "xdp": Framing((3, 1, "little"), (16, 2, "little"), within=True, size=(0, 2, "little")),
 }
 
 
@@ -112,10 +115,12 @@ def badly_framed(data: bytes, framing: Framing, chance: random.Random) -> bytes:
     """A real packet cut short, too long, with a count or a length that does not add up."""
     while True:
         by = chance.choice((-1, 1, 2, 100))
+        more = chance.randint(1, 40)
+        longer = add(data, framing.size, more) if framing.size else data
         found = chance.choice(
             (
                 data[: chance.randrange(len(data))],
-                data + chance.randbytes(chance.randint(1, 40)),
+                longer + chance.randbytes(more),
                 add(data, framing.count, by),
                 add(data, framing.first, by),
             )
@@ -183,6 +188,8 @@ def day_of(protocol: str, folder: Path) -> list[bytes]:
     path = folder / "day.pcap"
     name = protocol.removesuffix("50")
     arguments = ["simulate", name, "--symbols", "20", "--messages", "4000", "--output", str(path)]
+    if name == "pillar":
+        arguments += ["--channels", "1"]
     assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
     return [payload for payload, _, _ in Capture(path)]
 
@@ -205,7 +212,7 @@ def without_noise(protocol: str, packets: list[bytes]) -> dict[str, dict[str, in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["itch50", "pitch", "tops", "deep"])
+@pytest.mark.parametrize("protocol", ["itch50", "pitch", "tops", "deep", "pillar"])
 def test_no_price_changes(protocol: str, tmp_path: Path, live: Callable[[str], Live]) -> None:
     packets = day_of(protocol, tmp_path)
     framing = FRAMINGS[default_session(protocol)]

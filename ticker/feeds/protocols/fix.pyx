@@ -119,6 +119,7 @@ cdef struct Reading:
     int64_t sent                     # 52, or 122 of a message that was sent again
     bint again
     int32_t instrument               # of this entry; what the one before it had, if it says none
+    Field symbol                     # 55 that it was read from
     uint64_t entries
     uint64_t announced               # 268
     int64_t received
@@ -204,6 +205,7 @@ cdef class FixMarketData(Protocol):
                 reading.entries += 1
             if field.tag == 55:
                 reading.instrument = self._instrument(&field)
+                reading.symbol = field
             elif entry.open:
                 self._take(&entry, &field)
             elif field.tag == 122 or (field.tag == 52 and not reading.again):
@@ -301,6 +303,8 @@ cdef class FixMarketData(Protocol):
             count(self.market.counters, FEED_BAD_RECORDS, 1)
         elif reading.instrument < 0:
             count(self.market.counters, FEED_UNKNOWN_SYMBOLS, 1)
+            if entry.kind == TRADE and (reading.kind == SNAPSHOT or entry.action == NEW):
+                self._refuse(entry, reading)
         elif entry.kind == TRADE:
             self._trade(entry, reading)
         elif entry.kind == OFFER_BID or entry.kind == OFFER_ASK or entry.kind == NO_KIND:
@@ -340,6 +344,14 @@ cdef class FixMarketData(Protocol):
                 reading.instrument, self._old_match(entry, match, reading), entry.price,
                 entry.size, time,
             )
+
+    cdef void _refuse(self, Entry* entry, Reading* reading) noexcept nogil:
+        """A trade of what is no symbol, of none, or of one that has no room."""
+        self.market.refuse_unknown(
+            <const char*>reading.symbol.value, reading.symbol.length, entry.price, entry.size,
+            name_of(&entry.id, 0) if entry.id.length else 0, entry_time(entry, reading.sent),
+            reading.received,
+        )
 
     cdef uint64_t _old_match(self, Entry* entry, uint64_t match, Reading* reading) noexcept nogil:
         if entry.reference.length:

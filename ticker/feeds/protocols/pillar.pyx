@@ -16,6 +16,7 @@ conditions say, and cross trades; the parts of a cross come as trades that are n
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -232,7 +233,7 @@ cdef class Pillar(Protocol):
         """When a message was made that only says ns. Before its engine's first reference the
         second is the channel's, and before that the one in which it was received."""
         cdef int64_t offset = le32(data + 4)
-        cdef int64_t second = self.engine_seconds[self.listings[row].engine]
+        cdef int64_t second = self.engine_seconds[self.listings[row].engine] if row >= 0 else 0
         if not second:
             second = self.channel_seconds[self.unit & (CHANNELS - 1)]
         if not second:
@@ -323,11 +324,12 @@ cdef class Pillar(Protocol):
         cdef uint64_t reference = le64(data + 16)
         cdef uint32_t flags
         cdef int64_t time, price
+        flags = flags_of(data[36], data + 38, 4)
         if row < 0:
+            self._refuse(data, le32(data + 24), le32(data + 32), flags, receive_time)
             return
         time = self._time(row, data, receive_time)
         price = self._price(row, data + 28)
-        flags = flags_of(data[36], data + 38, 4)
         if self.market.book.find(reference) == NULL:
             # Joined late, or its order was lost: the sale itself says all about it.
             self.market.trade(
@@ -346,6 +348,22 @@ cdef class Pillar(Protocol):
             self.market.trade(
                 row, self._price(row, price), size, match, flags,
                 self._time(row, data, receive_time), receive_time,
+            )
+        else:
+            self._refuse(data, match, size, flags, receive_time)
+
+    cdef void _refuse(
+        self, const uint8_t* data, uint64_t match, uint32_t size, uint32_t flags,
+        int64_t receive_time,
+    ) noexcept nogil:
+        """A sale of an index that no mapping has named: neither its symbol nor its price, which
+        needs the mapping's scale, can be told; the index stands for the symbol."""
+        cdef char[16] name
+        cdef int length = snprintf(name, sizeof(name), "#%u", <unsigned>le32(data + 8))
+        if flags:
+            self.market.refuse_unknown(
+                name, <size_t>length, 0, size, match, self._time(-1, data, receive_time),
+                receive_time,
             )
 
     cdef void _correction(

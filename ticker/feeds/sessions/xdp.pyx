@@ -144,7 +144,7 @@ cdef class XdpChannel(Sequenced):
         return now_ns - self.last_packet_ns >= self.quiet_ns
 
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
-        """All messages lie inside the packet."""
+        """The messages fill the packet exactly: what does not add up is not believed."""
         cdef size_t at = HEADER
         cdef size_t size
         cdef uint32_t i
@@ -156,7 +156,7 @@ cdef class XdpChannel(Sequenced):
             if size < MESSAGE_HEADER or size > length - at:
                 return False
             at += size
-        return True
+        return at == length
 
     cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         self.joined = True
