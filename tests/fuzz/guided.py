@@ -90,13 +90,11 @@ class _Judge:
             self.told(self.subject)
 
     def _time(self, data: bytes) -> int:
-        began = time.thread_time_ns()
         try:
-            feed(self.subject, self.target, data)
+            return feed(self.subject, self.target, data)[0]
         except Exception:
             print(f"python -m tests.fuzz --target {self.target.name} --input {data.hex()}")
             raise
-        return time.thread_time_ns() - began
 
 
 class _Branches:

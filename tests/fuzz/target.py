@@ -6,17 +6,19 @@ else it raises (also inside a `noexcept` call, and what its own checks assert) i
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import pkgutil
 import random
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.fuzz import targets
 from tests.fuzz.mutate import Mutator
 
 Run = Callable[[bytes], object]
+"""Takes an input. A generator is run to its end, and timed from one `yield` to the next: a file is
+read block by block, and whoever reads it sees to other things between two of them."""
 BUDGET_NS = 5_000_000
 """CPU time that one input may cost."""
 REPEATS = 10
@@ -61,10 +63,20 @@ def all_targets() -> dict[str, Target]:
     return found
 
 
-def feed(run: Run, target: Target, data: bytes) -> None:
-    """One input; returns if it gave events or a declared error."""
-    with contextlib.suppress(target.errors):
-        run(data)
+def feed(run: Run, target: Target, data: bytes) -> tuple[int, bool]:
+    """One input; returns if it gave events or a declared error: the CPU time of its slowest step
+    in ns, and whether it was refused."""
+    clock = time.thread_time_ns
+    slowest, began = 0, clock()
+    try:
+        steps = run(data)
+        if isinstance(steps, Generator):
+            for _ in steps:
+                slowest = max(slowest, clock() - began)
+                began = clock()
+    except target.errors:
+        return max(slowest, clock() - began), True
+    return max(slowest, clock() - began), False
 
 
 def seeds_of(target: Target) -> list[bytes]:

@@ -74,6 +74,7 @@ cdef class Capture:
     cdef void _describe(self, const uint8_t* block, size_t length) noexcept nogil
     cdef void _set_time(self, Interface* interface, uint64_t stamp) noexcept nogil
     cdef _look(self)
+    cdef _grow(self)
     cdef bint _stop(self) noexcept nogil
     cdef bint _datagram(
         self, const uint8_t* data, size_t length, uint32_t link_type

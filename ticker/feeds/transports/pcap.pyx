@@ -81,8 +81,9 @@ cdef uint32_t MAGIC_NS = 0xA1B23C4D
 cdef uint64_t SECOND = 1000000000
 
 GZIP_MAGIC = b"\x1f\x8b"
-WINDOW = 4 << 20
-"""Bytes of a gzip file that are decompressed at once."""
+WINDOW = 256 << 10
+"""Bytes of a gzip file that are decompressed at once: they stay in the cache. It grows to hold a
+longer packet, as its bytes come: what a damaged length claims costs nothing."""
 
 
 def blocks(path: Path, channels: Sequence[Sequence[str]] = ()) -> Capture:
@@ -245,18 +246,13 @@ cdef class Capture:
         """Move what is left to the front of the window and decompress behind it."""
         cdef size_t left = self.end - self.at
         try:
-            if length > <size_t>len(self.window):
-                grown = bytearray(2 * length)
-                grown[:left] = self.window[self.at:self.end]
-                self.window = grown
-            else:
-                memmove(<void*>self.base, self.base + self.at, left)
-            self._look()
+            memmove(<void*>self.base, self.base + self.at, left)
             self.at = 0
             self.end = left
-            view = memoryview(self.window)
             while self.end < length:
-                got = self.file.readinto(view[self.end:])
+                if self.end == <size_t>len(self.window):
+                    self._grow()
+                got = self.file.readinto(memoryview(self.window)[self.end:])
                 if not got:
                     self.close()
                     return False
@@ -267,6 +263,13 @@ cdef class Capture:
             self.truncated = True
             self.close()
             return False
+
+    cdef _grow(self):
+        """Twice the window, with the same in its first half."""
+        cdef size_t end = self.end
+        self.window = self.window + bytes(len(self.window))
+        self._look()
+        self.end = end
 
     cdef bint _stop(self) noexcept nogil:
         """No whole packet follows. That is the end, unless bytes are left."""
