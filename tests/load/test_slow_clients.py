@@ -7,6 +7,7 @@ import socket
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from tests.load.crowd import Crowd
 from tests.load.sock_diag import connection
 from tests.load.watcher import JSON, MSGPACK, Watcher, next_frame
-from ticker.bench import machine
 from ticker.bench.rig import Clients, Load, Rig
 from ticker.bench.symbols import symbol_names
 from ticker.shm.table import PriceTable
@@ -112,8 +112,10 @@ class Bench:
         return [Stopped(self.rig.address, Watcher(n, names, kinds[n % 2])) for n in range(count)]
 
     def own_memory(self) -> int:
-        """Private bytes of the gateway."""
-        return machine.memory_kb(self.rig.gateway.pid)["private"] * 1024
+        """Bytes of the gateway's own: not of files and segments, which others map too or not."""
+        text = Path(f"/proc/{self.rig.gateway.pid}/smaps_rollup").read_text()
+        (line,) = (line for line in text.splitlines() if line.startswith("Anonymous:"))
+        return int(line.split()[1]) * 1024
 
     def until_closed(
         self, stopped: list[Stopped], blocked: Steps, closed: Steps, base: int
