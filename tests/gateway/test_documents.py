@@ -11,8 +11,9 @@ import jsonschema
 import msgspec
 import pytest
 
-from ticker.gateway.documents import asyncapi, openapi, reference
+from ticker.gateway.documents import asyncapi, reference
 from ticker.gateway.messages import COMMANDS, MESSAGES
+from ticker.gateway.openapi import openapi
 
 E9 = 1_000_000_000
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
@@ -91,7 +92,7 @@ def test_rest_answers_are_as_documented(rig: Any, connect: Connect) -> None:
     client = connect(handshake=False)
     status, document = get(client, "/openapi.json")
     assert (status, document["openapi"]) == (200, "3.1.0")
-    assert document == msgspec.json.decode(msgspec.json.encode(openapi()))
+    assert document == msgspec.json.decode(msgspec.json.encode(openapi(tokens=False)))
     strict(document, server=False)
     for path, template in (
         ("/prices/AAPL", "/prices/{symbol}"),

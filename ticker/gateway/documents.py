@@ -1,7 +1,7 @@
-"""The machine-readable contract: OpenAPI 3.1 for REST, AsyncAPI 3 for `/stream`.
+"""The machine-readable contract of `/stream`: an AsyncAPI 3 document, and the reference in docs/.
 
-Law: made from messages.py and resources.py alone; tests hold live answers and messages to what
-stands here. Sources: spec.openapis.org/oas/v3.1, asyncapi.com/docs/reference/specification/v3.0.0.
+Law: made from messages.py alone; tests hold live messages to what stands here. Source:
+asyncapi.com/docs/reference/specification/v3.0.0.
 """
 
 from __future__ import annotations
@@ -21,86 +21,10 @@ from ticker.gateway.messages import (
     close_code,
 )
 from ticker.gateway.protobuf import fields_of
-from ticker.gateway.resources import (
-    Alive,
-    PriceObject,
-    Prices,
-    Problem,
-    ServerStatus,
-    Symbols,
-)
 
 Json = dict[str, Any]
-RESOURCES = (PriceObject, Prices, Symbols, ServerStatus, Alive, Problem)
 _BATCHED = ("Snapshot", "Update", "Lagged")
 LICENCE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
-
-
-def openapi() -> Json:
-    """The OpenAPI document."""
-    venue = _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "one venue's own view")
-    symbol = {
-        "name": "symbol",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1},
-    }
-    symbols = _query("symbols", {"type": "string"}, "a list, like AAPL,MSFT", required=True)
-    wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
-    listed = _query("symbols", {"type": "string"}, "these very symbols; alone, without q and limit")
-    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "at most so many")
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "ticker", "version": __version__, "license": LICENCE},
-        "paths": {
-            "/prices/{symbol}": _get(
-                "One price", "PriceObject", [symbol, venue], (400, 401, 403, 404, 429)
-            ),
-            "/prices": _get("Several prices", "Prices", [symbols, venue], (400, 401, 403, 429)),
-            "/symbols": _get(
-                "Symbols by text", "Symbols", [wanted, limit, listed], (400, 401, 403, 429)
-            ),
-            "/status": _get("Feeds, markets, gateways", "ServerStatus", [], (400, 401, 403, 429)),
-            "/healthz": _get("Is it alive?", "Alive", [], (400, 403, 429)),
-            "/readyz": _get("May it be used?", "Alive", [], (400, 403, 429, 503)),
-        },
-        "components": {
-            "schemas": _components(RESOURCES, "#/components/schemas/{name}"),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _query(name: str, schema: Json, description: str, required: bool = False) -> Json:
-    return {
-        "name": name,
-        "in": "query",
-        "required": required,
-        "schema": schema,
-        "description": description,
-    }
-
-
-def _get(summary: str, answer: str, parameters: list[Json], refusals: tuple[int, ...]) -> Json:
-    def content(name: str, kind: str) -> Json:
-        return {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-
-    responses: Json = {
-        "200": {"description": "the answer", "content": content(answer, "application/json")}
-    }
-    for status in (*refusals, 500):
-        responses[str(status)] = {
-            "description": "a refusal",
-            "content": content("Problem", "application/problem+json"),
-        }
-    return {
-        "get": {
-            "summary": summary,
-            "parameters": parameters,
-            "responses": responses,
-            "security": [{}, {"bearer": []}],
-        }
-    }
 
 
 def asyncapi() -> Json:
@@ -139,7 +63,7 @@ def asyncapi() -> Json:
         },
         "components": {
             "messages": described,
-            "schemas": _components(said, "#/components/schemas/{name}"),
+            "schemas": components(said, "#/components/schemas/{name}"),
         },
     }
 
@@ -160,7 +84,7 @@ def _message(message: type[msgspec.Struct]) -> Json:
     }
 
 
-def _components(types: Any, template: str) -> Json:
+def components(types: Any, template: str) -> Json:
     """JSON schemas (2020-12) of types and all they hold, as they are in JSON."""
     _, components = msgspec.json.schema_components(types, ref_template=template)
     return {name: _as_written(schema) for name, schema in components.items()}
@@ -201,7 +125,7 @@ def reference() -> str:
 
 def _section(message: type[msgspec.Struct], tag: str) -> list[str]:
     summary = (message.__doc__ or "").splitlines()[0]
-    schema = _components((message,), "{name}")[message.__name__]
+    schema = components((message,), "{name}")[message.__name__]
     lines = [f"`{message.__struct_config__.tag}`: {summary}", ""]
     lines += ["| field | in JSON | needed | in Protobuf |", "| --- | --- | --- | --- |"]
     lines.append(f"| {tag} | `{message.__struct_config__.tag}` | yes | |")

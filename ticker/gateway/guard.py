@@ -31,6 +31,16 @@ class Guard:
         self.rate = rate
         self.burst = float(burst)
 
+    @property
+    def tokens(self) -> bool:
+        """Whether tokens are known here at all."""
+        return self.access is not None and self.access.authenticator is not None
+
+    @property
+    def tokens_required(self) -> bool:
+        """Whether everybody has to show one."""
+        return self.access is not None and self.access.required
+
     def check(self, request: web.Request) -> None:
         """Let the request pass. Raises Refusal: 429, 401 or 403."""
         now = self.clock()

@@ -16,8 +16,10 @@ from ticker.clock import Clock, now_ns
 from ticker.gateway.board import Board
 from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.guard import Guard, visible
+from ticker.gateway.headers import SECURITY_HEADERS
 from ticker.gateway.metrics import Metrics
-from ticker.gateway.page import SECURITY_HEADERS, add_documents, add_page
+from ticker.gateway.openapi import MAX_SYMBOLS
+from ticker.gateway.page import add_documents, add_page
 from ticker.gateway.problems import (
     BAD_PARAMETER,
     INTERNAL,
@@ -34,7 +36,6 @@ from ticker.gateway.view import PriceView
 from ticker.shm.counters import Counters
 from ticker.units import format_price, format_size, format_timestamp
 
-MAX_SYMBOLS = 1024
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
 MAX_QUERY = 64
@@ -72,7 +73,7 @@ def make_app(
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
-    add_documents(app)
+    add_documents(app, guard, max_symbols)
     add_page(app)
     return app
 
@@ -137,24 +138,16 @@ class Rest:
 
     async def symbols(self, request: web.Request) -> web.Response:
         parameters = _parameters(request, ("q", "limit", "symbols"))
-        if "symbols" in parameters:
-            return self._listed(request, parameters)
-        wanted = parameters.get("q", "").strip().upper()
+        wanted = parameters.get("q", "")
         if len(wanted) > MAX_QUERY:
             raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
         limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-        found = [name for name in self._search(wanted) if visible(request, name)]
+        found = [name for name in self._search(wanted.strip().upper()) if visible(request, name)]
+        if "symbols" in parameters:
+            among = set(self._symbol_list(parameters))
+            found = [name for name in found if name in among]
         shown = [self._listing(symbol) for symbol in found[:limit]]
         return _json({"symbols": shown, "total": len(found)})
-
-    def _listed(self, request: web.Request, parameters: dict[str, str]) -> web.Response:
-        """These very symbols, those that are known."""
-        for name in ("q", "limit"):
-            if name in parameters:
-                raise _bad(name, "does not go with symbols; give one or the other")
-        known = [each for each in self._symbol_list(parameters) if self._known(request, each)]
-        shown = [self._listing(symbol) for symbol in known]
-        return _json({"symbols": shown, "total": len(shown)})
 
     def _listing(self, symbol: str) -> dict[str, object]:
         """What the directory says of a symbol, and nothing that it does not say."""
@@ -238,7 +231,7 @@ class Rest:
                 "symbols",
                 "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
             )
-        symbols = list(dict.fromkeys(parameters["symbols"].split(",")))
+        symbols = parameters["symbols"].split(",")
         if "" in symbols:
             raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
         if len(symbols) > self.max_symbols:
@@ -247,7 +240,7 @@ class Rest:
                 f"has {len(symbols)} entries, and {self.max_symbols} is "
                 "the most; ask in several requests",
             )
-        return symbols
+        return list(dict.fromkeys(symbols))
 
     def _search(self, wanted: str) -> list[str]:
         """The symbol itself, then those that start so, then those with a name in which a word

@@ -1,17 +1,17 @@
-"""The watch page's files and the documents: read or made once, served from memory.
-
-Law: the page may reach nothing but its own origin, and runs no inline script or style.
-"""
+"""The watch page's files and the documents: read or made once, served from memory."""
 
 from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
 
-from ticker.gateway.documents import asyncapi, openapi
+from ticker.gateway.documents import asyncapi
+from ticker.gateway.guard import Guard
+from ticker.gateway.openapi import openapi
 
 SCRIPTS = (
     "watch.js",
@@ -28,28 +28,6 @@ FILES = {
     **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/style.css": ("style.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
-# 'self' covers ws: and wss: of the same origin (CSP level 3, section 6.7.2.8).
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -82,10 +60,29 @@ def add_page(app: web.Application) -> None:
         app.router.add_get(path, PageFile(body, content_type).handle)
 
 
-def add_documents(app: web.Application) -> None:
+class RestDocument:
+    """/openapi.json; who has to show a token may change while the server runs."""
+
+    def __init__(self, guard: Guard, max_symbols: int) -> None:
+        self.guard = guard
+        self.files = {
+            (tokens, required): _document(
+                openapi(tokens=tokens, required=required, max_symbols=max_symbols)
+            )
+            for tokens, required in ((False, False), (True, False), (True, True))
+        }
+
+    async def handle(self, request: web.Request) -> web.Response:
+        return await self.files[self.guard.tokens, self.guard.tokens_required].handle(request)
+
+
+def add_documents(app: web.Application, guard: Guard, max_symbols: int) -> None:
     """Route the contract for machines: REST, the stream, and the stream's Protobuf."""
-    for path, document in (("/openapi.json", openapi()), ("/asyncapi.json", asyncapi())):
-        body = msgspec.json.encode(document)
-        app.router.add_get(path, PageFile(body, "application/json").handle)
+    app.router.add_get("/openapi.json", RestDocument(guard, max_symbols).handle)
+    app.router.add_get("/asyncapi.json", _document(asyncapi()).handle)
     proto = files("ticker.gateway").joinpath("ticker_v1.proto").read_bytes()
     app.router.add_get("/ticker_v1.proto", PageFile(proto, "text/plain").handle)
+
+
+def _document(content: dict[str, Any]) -> PageFile:
+    return PageFile(msgspec.json.encode(content), "application/json")

@@ -28,6 +28,24 @@ TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection asks too fast")
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
+KINDS = (
+    BAD_PARAMETER,
+    BAD_REQUEST,
+    NOT_AUTHENTICATED,
+    FORBIDDEN_ORIGIN,
+    UNKNOWN_SYMBOL,
+    NO_PRICE_YET,
+    NOT_ON_VENUE,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    UPGRADE_REQUIRED,
+    TOO_LARGE,
+    TOO_MANY_CONNECTIONS,
+    TOO_MANY_REQUESTS,
+    HEAD_TOO_LARGE,
+    INTERNAL,
+    NOT_READY,
+)
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the program

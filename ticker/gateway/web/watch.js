@@ -198,7 +198,7 @@ function refreshDetails(symbols) {
 
 function refreshNames(symbols) {
   return inLists(symbols, async (list) => {
-    const { symbols: listed } = await ask(`symbols?symbols=${list}`);
+    const { symbols: listed } = await ask(`symbols?limit=${AT_ONCE}&symbols=${list}`);
     for (const each of listed) rows.get(each.symbol)?.list(each);
   });
 }
