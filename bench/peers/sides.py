@@ -4,11 +4,13 @@ with its own publisher and its own clients on the other cores."""
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bench.peers.catalogue import Peer, Ports
@@ -23,13 +25,16 @@ DRAIN_TIMEOUT = 15.0
 
 @dataclass
 class Segment:
-    """What one turn of a side gave."""
+    """What one turn of a side gave; `system` is the kernel's share of the CPU time, `foreign`
+    what other programs took of all cores."""
 
     published: int
     due: float
     delivered: int
     expected: int
     cpu_ns: int
+    system: float
+    foreign: float
     latency: dict[str, Any]
     violations: dict[str, int]
     lost: int
@@ -76,9 +81,23 @@ class Side:
         """Of all processes of the server, utime and stime."""
         return sum(part.cpu_ns for part in self.servers)
 
+    def busy_seconds(self) -> float:
+        """CPU time of all cores that is none of this side's."""
+        cores = (self.cores.tested, *self.cores.others)
+        busy = sum(machine.busy_ticks(core) for core in cores) / os.sysconf("SC_CLK_TCK")
+        own = (*self.servers, self.publisher, *self.clients.parts)
+        return busy - sum(part.cpu_ns for part in own) / 1e9
+
+    def cpu_ticks(self) -> tuple[int, int]:
+        """User and system time in clock ticks: coarse, good for their shares."""
+        stats = [Path(f"/proc/{part.pid}/stat").read_text().rpartition(")")[2].split()
+                 for part in self.servers]  # fmt: skip
+        return sum(int(stat[11]) for stat in stats), sum(int(stat[12]) for stat in stats)
+
     def segment(self, interval: float, seconds: float) -> Segment:
         """Every symbol trades once per `interval`; then silence until all is delivered."""
-        cpu = self.cpu_ns()
+        cpu, ticks = self.cpu_ns(), self.cpu_ticks()
+        busy_before = self.busy_seconds()
         meter = Meter(self.cores, [self.publisher, *self.clients.parts])
         before = self.publisher.ask("run", interval=interval, ticks=1)["published"]
         begin = time.monotonic()
@@ -86,16 +105,23 @@ class Side:
         published = self.publisher.ask("idle")["published"] - before
         due = (time.monotonic() - begin) / interval * self.load.symbols
         busy = meter.read()
+        elapsed = time.monotonic() - begin
+        foreign = (self.busy_seconds() - busy_before) / elapsed / (1 + len(self.cores.others))
         quiet = max(DRAIN_QUIET, 2 * self.load.flush_interval)
         drained = all(self.clients.ask("drain", quiet=quiet, timeout=DRAIN_TIMEOUT))
         seen = self.clients.results()
         self.clients.ask("reset")
+        user, system = (
+            after - before for before, after in zip(ticks, self.cpu_ticks(), strict=True)
+        )
         return Segment(
             published=published,
             due=due,
             delivered=seen.counts["updates"],
             expected=published * self.load.clients * self.load.per_client // self.load.symbols,
             cpu_ns=self.cpu_ns() - cpu,
+            system=system / max(1, user + system),
+            foreign=max(0.0, foreign),
             latency=seen.latency.summary(),
             violations=seen.violations,
             lost=self.load.clients - seen.open,
