@@ -67,3 +67,49 @@ def test_a_gap_on_one_line_is_filled_by_the_other_and_prices_go_out() -> None:
         child.terminate()
         child.wait()
         remove(name)
+
+
+def sending(sequence: int, now: int, index: int, symbol: bytes, price: int) -> list[bytes]:
+    """A channel's packets: its mapping, a bid and a sale of one symbol."""
+    return [
+        packet(sequence, say.reference(now // E9), say.mapping(index, symbol), sent=now),
+        packet(sequence + 2, say.add(index, "B", 100, price, index=index), sent=now),
+        packet(sequence + 3, say.trade(100, price + 100, 5, index=index, ns=now % E9), sent=now),
+    ]
+
+
+@pytest.mark.slow
+def test_each_channel_has_its_own_sequence_and_is_filled_by_its_own_other_line() -> None:
+    """Two channels with equal numbers; B of the second lost the first packet, A the others."""
+    ports = [free_port() for _ in range(4)]
+    a, b, second_a, second_b = (f'"127.0.0.1:{port}"' for port in ports)
+    text = (
+        f'[[feeds]]\nname = "nyse"\nprotocol = "pillar"\nvenue = "XNYS"\nrows = 16\n'
+        f"lines = [{a}, {b}]\n[feeds.pillar]\nmore_lines = [[{second_a}, {second_b}]]\n"
+    )
+    name = f"/ticker.test{os.getpid()}.channels"
+    create_feed(name, Geometry(rows=16, rings=1, ring_capacity=64), 7, 1)
+    mapping = attach(name, KIND_FEED, boot_id=7)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, text, name])
+    now = time.time_ns()
+    first = sending(1, now, 7, b"AAPL", 1_800_000)
+    second = sending(1, now, 9, b"IBM", 2_500_000)
+    sent = zip(ports, (first, first, second[:1], second[1:]), strict=True)
+    turns = [(port, each) for port, some in sent for each in some]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            deadline = time.monotonic() + 20
+            while Counters(mapping)["messages"] < 8 and time.monotonic() < deadline:
+                for port, each in turns:
+                    sender.sendto(each, ("127.0.0.1", port))
+                time.sleep(0.02)
+        table = PriceTable(mapping)
+        found = {table.symbol(row): table.values(row) for row in range(2)}
+        assert found["AAPL"]["price"] == 180_010_000_000
+        assert found["IBM"]["price"] == 250_010_000_000
+        assert Counters(mapping)["messages"] == 8
+        assert Counters(mapping)["lost_messages"] == 0
+    finally:
+        child.terminate()
+        child.wait()
+        remove(name)

@@ -37,6 +37,7 @@ from ticker.config.feeds import (
     session_date,
 )
 from ticker.config.filter import FilterConfig
+from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.config.section import Count, Name, Port, Seconds, Section
 from ticker.errors import ConfigError
@@ -214,6 +215,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (FeedConfig, "fix"): FixConfig,
     (FeedConfig, "soupbintcp"): SoupBinTcpConfig,
     (FeedConfig, "pitch"): PitchConfig,
+    (FeedConfig, "pillar"): PillarConfig,
     (FeedConfig, "filter"): FilterConfig,
 }
 

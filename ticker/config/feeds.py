@@ -20,6 +20,7 @@ from msgspec import Meta
 from ticker.config.address import is_ipv4, parse_address
 from ticker.config.calendar import calendar_problems
 from ticker.config.filter import FilterConfig, filter_problems
+from ticker.config.pillar import PillarConfig, pillar_problems
 from ticker.config.pitch import PitchConfig, pitch_problems
 from ticker.config.section import Count, Name, ProtocolName, Seconds, Section, Text
 from ticker.errors import ConfigError
@@ -118,6 +119,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     fix: FixConfig | None = None
     soupbintcp: SoupBinTcpConfig | None = None
     pitch: PitchConfig | None = None
+    pillar: PillarConfig | None = None
     filter: FilterConfig = FilterConfig()
 
 
@@ -155,6 +157,7 @@ def feed_problems(feed: FeedConfig) -> Iterator[str]:
     yield from _fix_problems(feed)
     simulated = feed.simulator is not None
     yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
+    yield from pillar_problems(feed.protocol, feed.pillar, simulated)
     if feed.soupbintcp is not None and feed.session != "soupbintcp":
         yield 'soupbintcp: only with session = "soupbintcp"'
     if feed.session == "soupbintcp" and feed.rerequest is not None:
@@ -238,6 +241,8 @@ def addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
         yield "rerequest", feed.rerequest
     if feed.pitch is not None:
         yield from feed.pitch.addresses()
+    if feed.pillar is not None:
+        yield from feed.pillar.addresses()
 
 
 def is_file_name(protocol: str) -> bool:

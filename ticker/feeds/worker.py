@@ -18,6 +18,7 @@ import structlog
 
 from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, parse_address, session_date
+from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.cboe_channels import open_channels
 from ticker.feeds.day import midnight_ns, session_day
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 SECOND = 1_000_000_000
 RETRANSMISSION = 2
+CHANNEL_SHIFT = 8  # as in session.pxd
 """A Line (session.pxd)."""
 BEAT = SECOND // 10
 """ns between two signs of life."""
@@ -257,10 +259,16 @@ def set_patience(heartbeat: Heartbeat, config: FeedConfig, silence: int) -> None
 
 
 def further_lines(config: FeedConfig) -> list[tuple[str, int, int]]:
-    """(address, port, line) of what a feed hears beside `lines`: other units, and gap lines."""
+    """(address, port, line) of what a feed hears beside `lines`: other units, gap lines, and
+    other channels, whose line has the channel above CHANNEL_SHIFT."""
     pitch = config.pitch or PitchConfig()
+    pillar = config.pillar or PillarConfig()
     found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
     found += [(parse_address(address), RETRANSMISSION) for address in pitch.gap_lines]
+    for channel, lines in enumerate(pillar.more_lines, 1):
+        found += [
+            (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
+        ]
     return [(*address, line) for address, line in found]
 
 
