@@ -237,7 +237,7 @@ cdef class Pillar(Protocol):
         if not second:
             second = self.channel_seconds[self.unit & (CHANNELS - 1)]
         if not second:
-            second = receive_time - offset
+            second = max(receive_time - offset, 0)
             second -= second % SECOND
         return second + offset
 
