@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticker.bench.publisher import price_at
 from ticker.bench.swarm import VIOLATIONS, Swarm
@@ -128,3 +130,32 @@ def test_the_swarm_speaks_nats_through_frames_that_cut_operations(raw_frames_ser
     assert found["pings"] == 3
     assert not any(found[name] for name in VIOLATIONS)
     assert server.heard.count(b"PONG\r\n") == 3
+
+
+WORDS = st.sampled_from(
+    [
+        *(
+            b"MSG A 1 5\r\n",
+            b"MSG ",
+            b"PING\r\n",
+            b"INFO ",
+            b"\r\n",
+            b"\n",
+            b"42[",
+            b"]",
+            b"{}",
+            b"}",
+        ),
+        *(b'{"push":', b'"data":{', b'"connect":', b'"error":', b"40{", b"0{", b"2", b"hello"),
+    ]
+)
+
+
+@given(
+    st.sampled_from([NATS, CENTRIFUGO, SOCKETIO]),
+    st.lists(WORDS | st.binary(max_size=8), max_size=12).map(b"".join),
+)
+def test_any_bytes_give_pieces_or_are_refused(dialect: int, data: bytes) -> None:
+    found, used = pieces(dialect, data)
+    assert -1 <= used <= len(data)
+    assert all(body in data for _, body in found)
