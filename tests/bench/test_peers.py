@@ -1,5 +1,5 @@
-"""The peers' adapters. A peer's smoke test runs where `make bench-peers` has installed it
-(build/peers) and is skipped elsewhere: other people's servers are no part of what CI requires."""
+"""The peers' adapters. The smoke test of each runs with `make stress`, where `make bench-peers` has
+installed it (build/peers): other people's servers are no part of what `make test` runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cores(require: Any) -> Cores:
         raise
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_a_peer_delivers_every_tick_to_every_subscriber(peer: Peer, cores: Cores) -> None:
     if why := peer.missing():
