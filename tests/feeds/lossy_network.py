@@ -3,7 +3,8 @@
 `python lossy_network.py JSON` hears multicast lines and sends what it does not lose to unicast
 ports, some of it late; it also carries requests, UDP or TCP, to their server and answers back. It
 prints "ready" when it hears, and what it did when its input ends; "die" on its input ends the
-requests, not the lines. Nothing is lost before a TCP server has said its first word.
+requests, not the lines. Nothing is lost before a TCP server has said its first word. Beside what
+each line loses by chance, every `both`-th packet is lost on all of them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Line:
 
     def take(self, packet: bytes) -> None:
         if self.heard > self.how["whole"] and self.how["answered"]:
-            if self.chance.random() < self.how["loss"]:
+            by_both = self.how["both"] and self.heard % self.how["both"] == 0
+            if by_both or self.chance.random() < self.how["loss"]:
                 self.lost += 1
                 return
             if self.chance.random() < REORDERED:

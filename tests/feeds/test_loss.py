@@ -26,6 +26,7 @@ NETWORK = Path(__file__).with_name("lossy_network.py")
 RATE = 100_000
 REORDER = 32
 WHOLE = 50  # packets of each line that begin it, neither lost nor late: a worker joins by them
+BOTH = 40  # every so many packets one that no line brings: what the requests are for
 REQUEST_TIMEOUT = 0.1
 ATTEMPTS = 5
 
@@ -33,7 +34,9 @@ ATTEMPTS = 5
 class Market:
     """One simulated exchange, the network, and both workers."""
 
-    def __init__(self, protocol: str, loss: float, messages: int, server: bool) -> None:
+    def __init__(
+        self, protocol: str, loss: float, messages: int, server: bool, both: int = 0
+    ) -> None:
         self.protocol = protocol
         self.messages = messages
         self.stack = ExitStack()
@@ -51,6 +54,7 @@ class Market:
             "lines": list(zip(self.groups, self.lossy_lines, strict=True)),
             "requests": [name, self.way_there[1], self.server] if server else None,
             "loss": loss,
+            "both": both,
             "reorder": REORDER,
             "whole": WHOLE,
             "seed": 1,
@@ -196,7 +200,7 @@ def test_a_million_messages(make_market: Make, protocol: str, loss: float) -> No
 @pytest.mark.parametrize("dies", [False, True])
 @pytest.mark.parametrize("protocol", ["itch50", "pitch"])
 def test_without_the_server_gaps_are_counted(make_market: Make, protocol: str, dies: bool) -> None:
-    goes_on(make_market(protocol, 0.05, 80_000, dies), dies)
+    goes_on(make_market(protocol, 0.05, 80_000, dies, BOTH), dies)
 
 
 @pytest.mark.stress

@@ -24,11 +24,13 @@ def payload(size: int, load: Load) -> bytes:
     """
     if load.encoding == "plain":
         return padded(size, load)
+    now = time.time_ns() // 1000 * 1000
     made = b""
     for symbol in symbol_names(load.symbols)[: load.per_client]:
-        frame = update(symbol, load)
-        if len(made) + len(frame) <= size:
-            made += frame
+        frame = update(symbol, load, now)
+        if len(made) + len(frame) > size:
+            break
+        made += frame
     if not made:
         raise BenchError(f"{size} bytes per flush are less than one update has")
     while len(made) < size:
@@ -37,9 +39,8 @@ def payload(size: int, load: Load) -> bytes:
     return made
 
 
-def update(symbol: str, load: Load) -> bytes:
-    """One frame of now, as the gateway sends it."""
-    now = time.time_ns() // 1000 * 1000
+def update(symbol: str, load: Load, now: int) -> bytes:
+    """One frame of a trade at `now` (ns), as the gateway sends it."""
     return encoded(
         ENCODINGS.index(load.encoding),
         CHANNELS.index(load.channel),

@@ -12,7 +12,7 @@ import click
 
 from ticker import log
 from ticker.cli.simulate.live import shown, speak
-from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
+from ticker.cli.simulate.parameters import Address, Count, Share, live_options, optional_address
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_pcap, write_stream
@@ -81,24 +81,7 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     show_default=True,
     help="soupbintcp: a TCP server on --line-a for anybody who logs in; no other lines.",
 )
-@click.option("--interface", default="127.0.0.1", show_default=True)
-@click.option(
-    "--history",
-    type=click.IntRange(1, 65536),
-    default=256,
-    show_default=True,
-    help="MiB of messages kept for re-requests.",
-)
-@click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
-@click.option(
-    "--linger",
-    type=float,
-    default=0.3,
-    show_default=True,
-    help="Seconds for which re-requests are answered after the end.",
-)
-@click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
-@click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
+@live_options(kept_for="re-requests", answered="re-requests")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,8 +1,13 @@
-"""Kinds of option values: shares, numbers with a suffix, addresses."""
+"""Kinds of option values: shares, numbers with a suffix, addresses; options of every exchange."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
+
+Command = Callable[..., Any]
 
 SUFFIXES = {"k": 1_000.0, "m": 1_000_000.0}
 
@@ -68,3 +73,36 @@ def optional_address(
 ) -> tuple[str, int] | None:
     """ADDR:PORT, or none."""
     return None if value == "none" else Address().convert(value, param, ctx)
+
+
+def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command]:
+    """The options of an exchange on the network; what it keeps messages for, and answers."""
+    options = (
+        click.option("--interface", default="127.0.0.1", show_default=True),
+        click.option(
+            "--history",
+            type=click.IntRange(1, 65536),
+            default=256,
+            show_default=True,
+            help=f"MiB of messages kept for {kept_for}.",
+        ),
+        click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default."),
+        click.option(
+            "--linger",
+            type=float,
+            default=0.3,
+            show_default=True,
+            help=f"Seconds for which {answered} are answered after the end.",
+        ),
+        click.option("--die-with-parent", is_flag=True, help="End when the parent process does."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout."
+        ),
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ticker.cli.simulate.live import shown, speak
-from ticker.cli.simulate.parameters import Address, Count, Share, optional_address
+from ticker.cli.simulate.parameters import Address, Count, Share, live_options, optional_address
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import write_pcap
@@ -79,24 +79,7 @@ def write(
     multiple=True,
     help="Of the spin server (TCP) of unit 1; once more for each further unit.",
 )
-@click.option("--interface", default="127.0.0.1", show_default=True)
-@click.option(
-    "--history",
-    type=click.IntRange(1, 65536),
-    default=256,
-    show_default=True,
-    help="MiB of messages kept for gap requests.",
-)
-@click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
-@click.option(
-    "--linger",
-    type=float,
-    default=0.3,
-    show_default=True,
-    help="Seconds for which requests are answered after the end.",
-)
-@click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
-@click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
+@live_options(kept_for="gap requests", answered="requests")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
