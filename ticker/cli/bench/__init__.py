@@ -1,0 +1,16 @@
+"""`ticker bench`: how fast is this build on this machine?"""
+
+from __future__ import annotations
+
+import click
+
+from ticker.cli.bench import connections, fanout, ingest, latency, shm, snapshot
+
+
+@click.group()
+def command() -> None:
+    """Measure this build on this machine; needs two cores and a source tree."""
+
+
+for bench in (fanout, latency, snapshot, connections, ingest, shm):
+    command.add_command(bench.command)

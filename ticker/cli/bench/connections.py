@@ -1,0 +1,45 @@
+"""`ticker bench connections`: memory of a client, or a crowd."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ticker.cli.bench.options import finish, load_of, load_options
+
+
+@click.command("connections")
+@load_options(15_000)
+@click.option(
+    "--gateways",
+    type=click.IntRange(1),
+    help="Workers on one port.  [default: one for each 15,000 clients]",
+)
+@click.option(
+    "--duration",
+    type=float,
+    default=300.0,
+    show_default=True,
+    help="Seconds of prices, with several gateways.",
+)
+def command(path: Path | None, gateways: int | None, duration: float, **options: Any) -> None:
+    """Gateway memory per idle, subscribed client; a crowd, from 15,001 clients on.
+
+    A crowd is at several gateway workers, which share all cores with the clients' processes:
+    all connect and subscribe, prices flow for --duration, and whoever was dropped, lagged or is
+    without the newest price counts. 60,000 clients take 4 workers and 4 client processes, each
+    with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01.
+    """
+    from ticker.bench import connections as bench
+    from ticker.bench import crowd
+    from ticker.bench.rig import MOST_PER_PROCESS
+
+    needed = gateways or -(-options["clients"] // MOST_PER_PROCESS)
+    load = load_of({**options, "gateways": needed})
+    if needed == 1:
+        finish("connections", vars(load), bench.run(load), path)
+        return
+    parameters = {**vars(load), "duration": duration}
+    finish("crowd", parameters, crowd.run(load, duration), path)

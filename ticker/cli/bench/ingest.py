@@ -1,0 +1,58 @@
+"""`ticker bench ingest`: messages per second of a feed worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ticker.cli.bench.options import JSON, finish
+
+
+@click.command("ingest")
+@click.option("--protocol", default="itch50", show_default=True, help="Format of the day.")
+@click.option("--symbols", type=int, default=5000, show_default=True)
+@click.option("--messages", type=int, help="Of the generated day; as many as its format is worth.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--repeat", type=int, default=3, show_default=True, help="Turns of each side.")
+@click.option("--udp", is_flag=True, help="Live instead: simulate, UDP, serve.")
+@click.option(
+    "--rate",
+    type=int,
+    default=1_000_000,
+    show_default=True,
+    help="Messages per second, with --udp.",
+)
+@click.option(
+    "--duration", type=float, default=30.0, show_default=True, help="Seconds, with --udp."
+)
+@JSON
+def command(
+    protocol: str,
+    symbols: int,
+    messages: int | None,
+    seed: int,
+    repeat: int,
+    udp: bool,
+    rate: int,
+    duration: float,
+    path: Path | None,
+) -> None:
+    """Messages per second through a feed worker, from a file or over UDP."""
+    from ticker.bench import ingest as bench
+
+    if udp:
+        live = {"symbols": symbols, "rate": rate, "duration": duration, "seed": seed}
+        finish("ingest-udp", live, bench.udp(symbols, rate, duration, seed), path)
+    else:
+        if protocol not in bench.FORMATS:
+            raise click.UsageError(f"--protocol {protocol}: one of {', '.join(bench.FORMATS)}")
+        found = bench.replay(protocol, symbols, messages, seed, repeat)
+        parameters = {
+            "protocol": protocol,
+            "symbols": symbols,
+            "messages": messages,
+            "seed": seed,
+            "repeat": repeat,
+        }
+        finish("ingest", parameters, found, path)

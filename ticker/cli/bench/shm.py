@@ -1,0 +1,31 @@
+"""`ticker bench shm`: shared memory under stress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ticker.cli.bench.options import JSON, finish
+
+
+@click.command("shm")
+@click.option("--reads", type=int, default=100_000_000, show_default=True, help="Of rows.")
+@click.option(
+    "--laps", type=int, default=100_000, show_default=True, help="Of a ring of 1,024 records."
+)
+@click.option(
+    "--kills",
+    type=int,
+    default=200,
+    show_default=True,
+    help="SIGKILLs inside a write, and as many at a random moment.",
+)
+@click.option("--rounds", type=int, default=100_000, show_default=True, help="Of the doorbell.")
+@JSON
+def command(reads: int, laps: int, kills: int, rounds: int, path: Path | None) -> None:
+    """Shared memory under stress, and what its calls cost (CPU ns)."""
+    from ticker.bench import shm as bench
+
+    parameters = {"reads": reads, "laps": laps, "kills": kills, "rounds": rounds}
+    finish("shm", parameters, bench.run(reads, laps, kills, rounds), path)

@@ -1,0 +1,36 @@
+"""`ticker bench snapshot`: from a subscribe to its snapshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ticker.cli.bench.options import DURATION, finish, load_of, load_options
+
+
+@click.command("snapshot")
+@load_options(1000)
+@DURATION
+@click.option(
+    "--probes",
+    type=int,
+    default=100,
+    show_default=True,
+    help="Clients that subscribe again and again.",
+)
+@click.option(
+    "--rate",
+    type=float,
+    default=400.0,
+    show_default=True,
+    help="Their subscribes per second, together.",
+)
+def command(path: Path | None, duration: float, rate: float, **options: Any) -> None:
+    """From sending a subscribe to receiving its snapshots, with the feed running."""
+    from ticker.bench import latency as bench
+
+    load = load_of(options)
+    parameters = {**vars(load), "duration": duration, "rate": rate}
+    finish("snapshot", parameters, bench.snapshots(load, duration, rate), path)
