@@ -1,16 +1,16 @@
-"""A log-linear histogram of durations, for the generator's own process."""
+"""HdrHistogram's counts of durations, for the generator's own process."""
 
 from libc.stdint cimport int64_t, uint64_t
 
 
 cdef enum:
-    STEP_BITS = 7
-    STEPS = 128                # steps to the octave: a bucket is at most 1/128 of its value wide
-    BUCKETS = 57 * 128         # 63 bits of value
+    SUB_BUCKETS = 2048         # the power of 2 that three significant digits need
+    HALF = 1024
+    COUNTS = 33 * 1024         # of every value from 0 to HIGHEST
 
 
 cdef class Histogram:
-    cdef uint64_t[57 * 128] counts
+    cdef uint64_t[33 * 1024] counts
     cdef readonly uint64_t total
     cdef readonly int64_t maximum
 

@@ -62,11 +62,15 @@ def table(found: Report) -> str:
 
 
 def figure(name: str, value: object) -> list[str]:
-    """The lines of one figure."""
+    """The lines of one figure; none of an encoded histogram, which is for tools."""
+    if name.endswith("histogram"):
+        return []
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return ["", *columns(value)]
     if isinstance(value, dict):
-        inside = ", ".join(f"{key} {each}" for key, each in value.items() if each != [])
+        inside = ", ".join(
+            f"{key} {each}" for key, each in value.items() if each != [] and key != "histogram"
+        )
         return [f"  {name:<32} {inside or 'none'}"]
     return [f"  {name:<32} {value}"]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ticker.bench import machine
-from ticker.bench.histogram import Histogram
+from ticker.bench.latencies import Latencies
 from ticker.bench.part import ANSWER_TIMEOUT, Part, python_part
 from ticker.bench.swarm import VIOLATIONS
 from ticker.errors import BenchError
@@ -87,8 +87,8 @@ class Clients:
             for name, number in found["counts"].items():
                 total.counts[name] = total.counts.get(name, 0) + number
             total.open += found["open"]
-            total.latency.merge(Histogram.load(found["latency"]))
-            total.first_answer.merge(Histogram.load(found["first_answer"]))
+            total.latency.merge(Latencies.load(found["latency"]))
+            total.first_answer.merge(Latencies.load(found["first_answer"]))
         return total
 
 
@@ -98,8 +98,8 @@ class SwarmResults:
 
     counts: dict[str, int] = field(default_factory=dict)
     open: int = 0
-    latency: Histogram = field(default_factory=Histogram)
-    first_answer: Histogram = field(default_factory=Histogram)
+    latency: Latencies = field(default_factory=Latencies)
+    first_answer: Latencies = field(default_factory=Latencies)
 
     @property
     def violations(self) -> dict[str, int]:
