@@ -23,8 +23,11 @@ RUNS = {
     "fanout-msgpack": "fanout --clients 2000 --symbols 1000 --symbols-per-client 5 --duration 5 "
     "--encoding msgpack",
     "fanout-rates": "fanout --rates --clients 1000 --duration 10 --encoding json",
-    "fanout-sweep": "fanout --sweep 100,500,2000,5000,15000 --symbols 1000 "
-    "--symbols-per-client 5 --duration 5",
+    "scaling-clients": "scaling --over clients --duration 3",
+    "scaling-symbols": "scaling --over symbols --duration 1.5",
+    "scaling-per-client": "scaling --over per-client --duration 1.5",
+    "scaling-ticks": "scaling --over ticks --duration 1.5",
+    "scaling-workers": "scaling --over workers --duration 1.5",
     "snapshot": "snapshot --clients 1000 --duration 10",
     "latency": "latency --clients 2000 --duration 5",
     "latency-tenth": "latency --share 0.1 --symbols-per-client 1 --ticks 0.5 --duration 10 "

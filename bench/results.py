@@ -155,7 +155,7 @@ GOALS = (
     ),
     Goal(
         "CPU per client flush ÷ send loop, plain, from 100 to 15,000 clients: spread",
-        "fanout-sweep",
+        "scaling-clients",
         "cpu_ratio_spread",
         at_most(0.15),
         "≤ 0.15",

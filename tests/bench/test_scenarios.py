@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from ticker.bench import connections, crowd, fanout, latency, rates
 from ticker.bench.rig import Load
-from ticker.cli.bench import command
 from ticker.shm.segment import leftovers
 
 Require = Callable[[object, str], None]
@@ -115,30 +111,3 @@ def test_a_crowd() -> None:
     assert found["dropped"] == 0
     assert sum(found["connections_per_gateway"]) == 20
     assert found["delivered"] == found["seen"]["updates"] > 0
-
-
-def test_a_sweep_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fanout, "SEGMENT_SECONDS", 0.1)
-    monkeypatch.setattr(fanout, "TIGHT_SECONDS", 0.01)
-    out = tmp_path / "fanout.json"
-    done = CliRunner().invoke(
-        command,
-        [
-            "fanout",
-            "--sweep",
-            "5,10",
-            "--symbols",
-            "10",
-            "--duration",
-            "0.1",
-            "--flush-interval",
-            "0.02",
-            "--json",
-            str(out),
-        ],
-    )
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
-    found = json.loads(out.read_text())
-    assert [each["clients"] for each in found["sweep"]] == [5, 10]
-    assert found["cpu_ratio_spread"] >= 0
-    assert "cpu_ratio_to_send_loop" in done.output

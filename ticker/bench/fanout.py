@@ -5,13 +5,14 @@ sleeps while the publisher is silent, the loop while it has no command. The loop
 bytes, on as many connections, to the same kind of reader; `paced` does one round per flush
 interval, `tight` does rounds without a pause. The ratio is that of the medians, gateway to
 paced loop. CPU of the gateway is that of its whole process, reading rings, encoding and all.
+Several gateway workers have as many loops, each with its share of the connections; they share
+their cores with the generator, so their CPU tells and their throughput does not.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,29 +54,59 @@ class Measured:
     )
 
 
-def run(load: Load, duration: float) -> dict[str, Any]:
-    """The results of one fan-out bench; `duration` is each side's measured time in seconds."""
-    with ExitStack() as stack:
-        rig = stack.enter_context(Rig(load))
-        clients = rig.swarm()
-        loop = rig.own(c_part("send_loop", str(rig.cores.tested)))
-        readers = rig.raw_swarm(loop.answer()["port"])
+class SendLoops:
+    """As many bare loops as there are gateway workers, each with its own readers."""
+
+    def __init__(self, rig: Rig) -> None:
+        load = rig.load
+        self.parts = [
+            rig.own(c_part("send_loop", str(rig.core_of(index)))) for index in range(load.gateways)
+        ]
+        self.readers = Clients()
+        taken = 0
+        for index, loop in enumerate(self.parts):
+            share = (load.clients - taken) // (load.gateways - index)
+            self._connect(loop, rig.raw_swarm(loop.answer()["port"], share), share)
+            taken += share
+
+    def _connect(self, loop: Part, readers: Clients, count: int) -> None:
         for part in readers.parts:
             part.tell('{"do": "connect", "timeout": 60}')
-        _say(loop, f"accept {load.clients}")
+        loop.tell(f"accept {count}")
+        loop.answer()
         for part in readers.parts:
             part.answer()
+        self.readers.parts += readers.parts
+        self.readers.watchers += readers.watchers
+
+    def ask(self, line: str) -> dict[str, int]:
+        """One command to all at once; the sums of what they answer."""
+        for loop in self.parts:
+            loop.tell(line)
+        answers = [loop.answer() for loop in self.parts]
+        return {name: sum(each[name] for each in answers) for name in answers[0]}
+
+
+def run(load: Load, duration: float, segment: float = 0.0) -> dict[str, Any]:
+    """The results of one fan-out bench; `duration` is each side's measured time, `segment` that
+    of one turn, both in seconds."""
+    segment = segment or SEGMENT_SECONDS
+    with Rig(load) as rig:
+        clients = rig.swarm()
+        loops = SendLoops(rig)
         measured = Measured()
-        gateway_segment(rig, clients, Measured(), SEGMENT_SECONDS)
+        gateway_segment(rig, clients, Measured(), segment)
         clients.ask("reset")
         size = taken = 0
-        for _ in range(max(1, round(duration / SEGMENT_SECONDS))):
-            gateway_segment(rig, clients, measured, SEGMENT_SECONDS)
+        for _ in range(max(1, round(duration / segment))):
+            gateway_segment(rig, clients, measured, segment)
             deltas = measured.deltas
             if round(deltas["bytes_sent"] / deltas["client_flushes"]) != size:
                 size = round(deltas["bytes_sent"] / deltas["client_flushes"])
-                taken = _say(loop, f"payload {payload(size, load).hex()}")["payload"]
-            loop_segment(rig, loop, readers, measured)
+                made = payload(size, load)
+                loops.ask(f"payload {made.hex()}")
+                taken = len(made)
+            loop_segment(rig, loops, measured, segment)
         return results(load, measured, clients.results(), taken)
 
 
@@ -108,26 +139,26 @@ def between_turns(rig: Rig) -> tuple[int, dict[str, int]]:
     for _ in range(50):
         before = rig.counters.as_dict()
         time.sleep(0.002)
-        cpu = rig.gateway.cpu_ns
+        cpu = sum(each.cpu_ns for each in rig.gateways)
         after = rig.counters.as_dict()
         if before["client_flushes"] == after["client_flushes"]:
             break
     return cpu, after
 
 
-def loop_segment(rig: Rig, loop: Part, readers: Clients, measured: Measured) -> None:
-    """The loop's turn: paced, then tight."""
+def loop_segment(rig: Rig, loops: SendLoops, measured: Measured, seconds: float) -> None:
+    """The loops' turn: paced, then tight."""
     for command, into in (
-        (f"paced {SEGMENT_SECONDS} {rig.load.flush_interval}", measured.paced),
-        (f"tight {TIGHT_SECONDS}", measured.tight),
+        (f"paced {seconds} {rig.load.flush_interval}", measured.paced),
+        (f"tight {min(TIGHT_SECONDS, seconds / 2)}", measured.tight),
     ):
-        meter = Meter(rig.cores, readers.parts)
-        answer = _say(loop, command)
+        meter = Meter(rig.cores, loops.readers.parts)
+        answer = loops.ask(command)
         if into is measured.paced:
             measured.loads[1].append(meter.read())
             measured.blocked += answer["blocked"]
         into.append(answer["cpu_ns"] / max(1, answer["sends"]))
-        readers.ask("drain", quiet=0.05, timeout=10)
+        loops.readers.ask("drain", quiet=0.05, timeout=10)
 
 
 def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> dict[str, Any]:
@@ -153,6 +184,7 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
             "paced_ns": [round(each) for each in measured.paced],
             "tight_ns": [round(each) for each in measured.tight],
         },
+        "seconds": round(measured.seconds, 3),
         "gateway_counters": deltas,
         "send_loop_blocked": measured.blocked,
         "latency": seen.latency.summary(),
@@ -169,22 +201,3 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
     if measured.blocked and not found["void"]:
         found["void"] = f"the send loop met {measured.blocked} full sockets"
     return found
-
-
-def sweep(load: Load, counts: list[int], duration: float) -> dict[str, Any]:
-    """One fan-out bench for each number of clients, and how far the ratios lie apart."""
-    runs = []
-    for clients in counts:
-        one = Load(**{**vars(load), "clients": clients})
-        runs.append({"clients": clients, **run(one, duration)})
-    ratios = [each["cpu_ratio_to_send_loop"] for each in runs]
-    return {
-        "sweep": runs,
-        "cpu_ratio_spread": round(max(ratios) / min(ratios) - 1, 3),
-        "void": next((each["void"] for each in runs if each["void"]), None),
-    }
-
-
-def _say(loop: Part, line: str) -> dict[str, Any]:
-    loop.tell(line)
-    return loop.answer()

@@ -244,6 +244,12 @@ class Rig:
         cores = (self.cores.tested,) if self.load.gateways == 1 else self.cores.others
         return self._part("gateway", {**shared, **own}, cores, (doorbell, listener))
 
+    def core_of(self, index: int) -> int:
+        """Where what stands beside gateway worker `index` runs; several workers may run on any
+        core."""
+        others = self.cores.others
+        return self.cores.tested if self.load.gateways == 1 else others[index % len(others)]
+
     def _made(self, mapping: Mapping, name: str) -> Mapping:
         self._stack.callback(segment.remove, name)
         return mapping
@@ -289,9 +295,10 @@ class Rig:
         self._stack.callback(part.close)
         return part
 
-    def raw_swarm(self, port: int) -> Clients:
-        """As many clients as the load has, which only read, on another server's port."""
-        return swarm(self._stack, self.cores, port, self.load, raw=True)
+    def raw_swarm(self, port: int, clients: int) -> Clients:
+        """So many clients, which only read, on another server's port."""
+        load = replace(self.load, clients=clients, probes=0)
+        return swarm(self._stack, self.cores, port, load, raw=True)
 
     def start_ticks(self) -> int:
         """Every symbol trades from now on, `ticks` times per flush interval; how many trades

@@ -13,30 +13,22 @@ from ticker.cli.bench.options import DURATION, finish, load_of, load_options
 @click.command("fanout")
 @load_options(2000)
 @DURATION
-@click.option("--sweep", help="Numbers of clients, like 100,500,2000,5000,15000.")
 @click.option(
     "--rates",
     is_flag=True,
     help="No C loop: clients at different max_rates, next to as many deliveries at one rate.",
 )
-def command(
-    path: Path | None, duration: float, sweep: str | None, rates: bool, **options: Any
-) -> None:
-    """CPU per client flush of a gateway worker, next to a C loop of send."""
+def command(path: Path | None, duration: float, rates: bool, **options: Any) -> None:
+    """CPU per client flush of a gateway worker, next to a C loop of send.
+
+    Over a growing number of clients, symbols, subscribers or workers: `ticker bench scaling`.
+    """
     from ticker.bench import fanout as bench
     from ticker.bench import rates as different
 
     load = load_of(options)
     parameters = {**vars(load), "duration": duration}
     if rates:
-        if sweep:
-            raise click.UsageError("--rates or --sweep, not both")
         finish("rates", parameters, different.run(load, duration), path)
-        return
-    if sweep:
-        counts = [int(each) for each in sweep.split(",")]
-        found = bench.sweep(load, counts, duration)
-        parameters["clients"] = counts
     else:
-        found = bench.run(load, duration)
-    finish("fanout", parameters, found, path)
+        finish("fanout", parameters, bench.run(load, duration), path)

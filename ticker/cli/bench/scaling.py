@@ -1,0 +1,52 @@
+"""`ticker bench scaling`: cost per delivery while one thing grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ticker.bench.commands import ENCODINGS
+from ticker.cli.bench.options import JSON, finish
+
+OVER = ("clients", "symbols", "per-client", "ticks", "workers")
+
+
+@click.command("scaling")
+@click.option(
+    "--over",
+    type=click.Choice(OVER),
+    required=True,
+    help="What grows: clients of one worker, symbols of the feed, "
+    "symbols per client, trades per symbol, or gateway workers.",
+)
+@click.option("--points", help="Like 100,500,2000 instead of the axis' own.")
+@click.option(
+    "--duration",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="Seconds at each point, of gateway and loop each.",
+)
+@click.option("--clients", type=int, help="Of each point.  [default: the axis' own]")
+@click.option("--symbols", type=int, help="The same, of the feed.")
+@click.option("--symbols-per-client", "per_client", type=int, help="The same.")
+@click.option("--flush-interval", type=float, help="The same, in seconds.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="The same.")
+@JSON
+def command(
+    path: Path | None, over: str, points: str | None, duration: float, **options: Any
+) -> None:
+    """CPU per delivery and per client flush while one thing grows, next to a C loop of send.
+
+    The loop has the same number of sockets, sends as many bytes on each, and takes turns with the
+    gateway worker on its core. Gateway workers share all cores with the clients: their CPU per
+    delivery tells something, their throughput does not.
+    """
+    from ticker.bench import scaling as bench
+
+    changes = {name: value for name, value in options.items() if value is not None}
+    wanted = [int(each) for each in points.split(",")] if points else []
+    parameters = {"over": over, "points": wanted, "duration": duration, **changes}
+    finish("scaling", parameters, bench.run(over, wanted, duration, **changes), path)
