@@ -21,6 +21,11 @@ GO_MODULES = {
     "nats-server": "github.com/nats-io/nats-server/v2@v2.15.2",
     "centrifugo": "github.com/centrifugal/centrifugo/v6@v6.5.1",
 }
+# Sources in Debian packages, where there is no module to be had; servers/centrifuge/go.mod.
+DEBIAN_SOURCES = {
+    "centrifuge": ("golang-github-centrifugal-centrifuge-dev", "0.15.0+git20210306.f435ba2-2"),
+    "protocol": ("golang-github-centrifugal-protocol-dev", "0.3.6-3"),
+}
 
 Argv = list[str]
 
@@ -53,7 +58,7 @@ class Peer:
     @property
     def snapshots(self) -> bool:
         """Whether a subscriber is sent the last price; else it is only told that it is one."""
-        return self.dialect not in ("nats", "centrifugo")
+        return self.dialect not in ("nats", "centrifugo", "centrifuge")
 
     def missing(self) -> str | None:
         """Why it cannot run here, None when it can."""
@@ -82,6 +87,8 @@ def version(package: str, kind: str) -> str:
         return _output(str(PYTHON), "-c", code)
     if kind == "go":
         return GO_MODULES[package].partition("@")[2]
+    if kind == "debian sources":
+        return DEBIAN_SOURCES[package][1]
     return _output(package, "--version")
 
 
@@ -126,6 +133,10 @@ def centrifugo(ports: Ports) -> list[Argv]:
     ]
 
 
+def centrifuge(ports: Ports) -> list[Argv]:
+    return [[str(GO_BIN / "centrifuge"), str(ports.clients), str(ports.ticks)]]
+
+
 def redis(ports: Ports) -> list[Argv]:
     """redis-server on the port of the ticks, then the application."""
     settings = {
@@ -165,6 +176,12 @@ PEERS = (
     Peer(
         "centrifugo", "Centrifugo", "centrifugo.yaml", "centrifugo", centrifugo,
         GO_BIN / "centrifugo", (("centrifugo", "go"),), dialect="centrifugo", one_port=True,
+        goals=(4.0, None),
+    ),
+    Peer(
+        "centrifuge", "centrifuge (the library that Centrifugo is made of)", "centrifuge/main.go",
+        "lines", centrifuge, GO_BIN / "centrifuge",
+        (("centrifuge", "debian sources"), ("protocol", "debian sources")), dialect="centrifuge",
         goals=(4.0, None),
     ),
     Peer(

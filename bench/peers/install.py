@@ -9,7 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.peers.catalogue import BUILD, GO_BIN, GO_MODULES, HERE, NODE_MODULES, PYTHON, SERVERS
+from bench.peers.catalogue import (
+    BUILD,
+    DEBIAN_SOURCES,
+    GO_BIN,
+    GO_MODULES,
+    HERE,
+    NODE_MODULES,
+    PYTHON,
+    SERVERS,
+)
 
 LINES_KEPT = 3
 
@@ -25,6 +34,8 @@ def main() -> None:
     for name, module in GO_MODULES.items():
         if not (GO_BIN / name).exists():
             _install_go(name, module)
+    if not (GO_BIN / "centrifuge").exists():
+        _install_centrifuge()
     if shutil.which("redis-server") is None:
         note("redis", "redis-server is not on PATH; Debian's package redis-server has it")
 
@@ -70,10 +81,31 @@ def _install_go(name: str, module: str) -> None:
         note(peer, reason)
 
 
-def run(*argv: str, **environment: str) -> str | None:
+def _install_centrifuge() -> None:
+    """From Debian's packages of its sources: fetched, unpacked, not installed."""
+    folder = BUILD / "centrifuge"
+    folder.mkdir(exist_ok=True)
+    for source in (SERVERS / "centrifuge").iterdir():
+        shutil.copy(source, folder)
+    for tool in ("go", "apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            return note("centrifuge", f"there is no `{tool}` here")
+    packages = [f"{name}={version}" for name, version in DEBIAN_SOURCES.values()]
+    reason = run("apt-get", "download", "--quiet", *packages, cwd=folder)
+    for package in folder.glob("*.deb"):
+        reason = reason or run("dpkg-deb", "--extract", str(package), str(folder / "debian"))
+    program = str(GO_BIN / "centrifuge")
+    if reason := reason or run("go", "build", "-o", program, ".", cwd=folder):
+        note("centrifuge", reason)
+    return None
+
+
+def run(*argv: str, cwd: Path | None = None, **environment: str) -> str | None:
     """Why a command failed, None when it did not."""
     print("  " + " ".join([*argv[:1], *argv[1:3], "…"]), flush=True)
-    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **environment})
+    done = subprocess.run(
+        argv, capture_output=True, text=True, cwd=cwd, env={**os.environ, **environment}
+    )
     if done.returncode == 0:
         return None
     said = (done.stderr or done.stdout).strip().splitlines()[-LINES_KEPT:]

@@ -165,7 +165,7 @@ def head(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if text.startswith('"""'):
         return text[3:].partition('"""')[0].strip()
-    mark = "//" if path.suffix == ".mjs" else "#"
+    mark = "//" if path.suffix in (".mjs", ".go") else "#"
     lines = []
     for line in text.splitlines():
         if not line.startswith(mark):

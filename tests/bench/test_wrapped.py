@@ -17,7 +17,9 @@ from ticker.units import format_timestamp
 
 NOW = 1_774_794_601_234_000_000
 PRICE = b'{"type":"update","symbol":"AAAA","price":1.5,"timestamp":"2026-03-29T14:30:01.000000Z"}'
-NATS, CENTRIFUGO, SOCKETIO = (DIALECTS[name] for name in ("nats", "centrifugo", "socketio"))
+NATS, CENTRIFUGO, CENTRIFUGE, SOCKETIO = (
+    DIALECTS[name] for name in ("nats", "centrifugo", "centrifuge", "socketio")
+)
 NATS_STREAM = (
     b'INFO {"server_id":"x"}\r\n'
     + b"PONG\r\n"
@@ -72,6 +74,29 @@ def test_centrifugo_frames_hold_several_objects() -> None:
     ]
     assert [body for kind, body in found if kind == "price"] == [PRICE, PRICE]
     assert pieces(CENTRIFUGO, b"nonsense") == ([], -1)
+
+
+def test_centrifugo_of_version_1_answers_in_results() -> None:
+    push = b'{"result":{"channel":"AAAA","data":{"data":%b,"offset":3}}}' % PRICE
+    frame = b"\n".join(
+        [
+            b'{"id":1,"result":{"client":"c","version":""}}',
+            b'{"id":2,"result":{}}',
+            push,
+            push,
+            b'{"result":{"type":1,"channel":"AAAA","data":{"info":{}}}}',
+            b'{"id":3,"error":{"code":105,"message":"already subscribed"}}',
+        ]
+    )
+    frame += b"\n"
+    found, used = pieces(CENTRIFUGE, frame)
+    assert used == len(frame)
+    assert [kind for kind, _ in found] == [
+        *("welcome", "subscribed", "price", "price", "other", "refused")
+    ]
+    assert [body for kind, body in found if kind == "price"] == [PRICE, PRICE]
+    assert pieces(CENTRIFUGE, b"nonsense") == ([], -1)
+    assert pieces(CENTRIFUGE, push[:60]) == ([], -1)
 
 
 def test_socketio_packets() -> None:
@@ -152,7 +177,7 @@ WORDS = st.sampled_from(
 
 
 @given(
-    st.sampled_from([NATS, CENTRIFUGO, SOCKETIO]),
+    st.sampled_from([NATS, CENTRIFUGO, CENTRIFUGE, SOCKETIO]),
     st.lists(WORDS | st.binary(max_size=8), max_size=12).map(b"".join),
 )
 def test_any_bytes_give_pieces_or_are_refused(dialect: int, data: bytes) -> None:

@@ -75,7 +75,6 @@ from ticker.bench.net cimport (
 from ticker.bench.synthetic cimport price_of
 from ticker.bench.wait cimport realtime
 from ticker.bench.wrapped cimport (
-    CENTRIFUGO,
     NATS,
     PIECE_PING,
     PIECE_PRICE,
@@ -83,6 +82,7 @@ from ticker.bench.wrapped cimport (
     PIECE_SUBSCRIBED,
     PIECE_WELCOME,
     Piece,
+    has_snapshots,
     next_piece,
 )
 
@@ -748,7 +748,7 @@ cdef class Swarm:
             self.counts[<int>BACKWARDS] += 1
         if self.verify and message.price != price_of(message.time):
             self.counts[<int>MISMATCHED] += 1
-        if slot.time == 0 and self.dialect != NATS and self.dialect != CENTRIFUGO:
+        if slot.time == 0 and has_snapshots(self.dialect):
             if message.kind == MESSAGE_UPDATE:
                 self.counts[<int>BEFORE_SNAPSHOT] += 1
             if client.due:

@@ -6,6 +6,7 @@ cdef enum Dialect:
     PLAIN = 0
     NATS
     CENTRIFUGO
+    CENTRIFUGE                  # its protocol before version 2
     SOCKETIO
 
 cdef enum PieceKind:
@@ -22,6 +23,9 @@ cdef struct Piece:
     const char* body
     size_t length
 
+
+# Whether a subscriber is sent the last price; if not, it is only told that it is one.
+cdef bint has_snapshots(int dialect) noexcept nogil
 
 cdef int64_t next_piece(
     int dialect, const char* data, size_t length, Piece* out

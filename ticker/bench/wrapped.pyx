@@ -5,7 +5,8 @@ carries: bytes in, pieces out.
   operation, so the reader keeps what is left (docs.nats.io, "NATS client protocol" and
   "WebSocket").
 - Centrifugo: its JSON protocol; a frame holds one or more objects, one per line, an empty
-  object is a ping (centrifugal.dev, "Client protocol").
+  object is a ping (centrifugal.dev, "Client protocol"). Its version 1 too, which Centrifugo spoke
+  before its own version 4: commands with method and params, results instead of pushes.
 - Socket.IO: Engine.IO packets of protocol 4 with Socket.IO packets of protocol 5 in them.
 """
 
@@ -15,20 +16,28 @@ from libc.string cimport memchr, memcmp
 cdef extern from "<string.h>" nogil:
     const void* memmem(const void* data, size_t length, const void* text, size_t size)
 
-DIALECTS = {"plain": PLAIN, "nats": NATS, "centrifugo": CENTRIFUGO, "socketio": SOCKETIO}
+DIALECTS = {
+    "plain": PLAIN,
+    "nats": NATS,
+    "centrifugo": CENTRIFUGO,
+    "centrifuge": CENTRIFUGE,
+    "socketio": SOCKETIO,
+}
 PATHS = {
     PLAIN: "/stream",
     NATS: "/",
     CENTRIFUGO: "/connection/websocket",
+    CENTRIFUGE: "/connection/websocket",
     SOCKETIO: "/socket.io/?EIO=4&transport=websocket",
 }
 HELLOS = {
     PLAIN: b"",
     NATS: b'CONNECT {"verbose":false,"pedantic":false,"lang":"swarm","protocol":1}\r\nPING\r\n',
     CENTRIFUGO: b'{"id":1,"connect":{}}',
+    CENTRIFUGE: b'{"id":1,"params":{}}',
     SOCKETIO: b"40",
 }
-PONGS = {PLAIN: b"", NATS: b"PONG\r\n", CENTRIFUGO: b"{}", SOCKETIO: b"3"}
+PONGS = {PLAIN: b"", NATS: b"PONG\r\n", CENTRIFUGO: b"{}", CENTRIFUGE: b"", SOCKETIO: b"3"}
 
 
 def subscription(dialect: int, symbols: list[str]) -> bytes:
@@ -36,15 +45,20 @@ def subscription(dialect: int, symbols: list[str]) -> bytes:
     if dialect == NATS:
         asked = "".join(f"SUB {symbol} {sid}\r\n" for sid, symbol in enumerate(symbols, 1))
         return f"{asked}PING\r\n".encode()
-    if dialect == CENTRIFUGO:
+    if dialect in (CENTRIFUGO, CENTRIFUGE):
+        verb = '"subscribe"' if dialect == CENTRIFUGO else '"method":1,"params"'
         return "\n".join(
-            f'{{"id":{number},"subscribe":{{"channel":"{symbol}"}}}}'
+            f'{{"id":{number},{verb}:{{"channel":"{symbol}"}}}}'
             for number, symbol in enumerate(symbols, 2)
         ).encode()
     names = ",".join(f'"{symbol}"' for symbol in symbols)
     if dialect == SOCKETIO:
         return f'42["subscribe",[{names}]]'.encode()
     return f'{{"action":"subscribe","symbols":[{names}]}}'.encode()
+
+
+cdef bint has_snapshots(int dialect) noexcept nogil:
+    return dialect != NATS and dialect != CENTRIFUGO and dialect != CENTRIFUGE
 
 
 cdef inline bint begins(
@@ -71,6 +85,8 @@ cdef int64_t next_piece(
         return nats_piece(data, length, out)
     if dialect == CENTRIFUGO:
         return centrifugo_piece(data, length, out)
+    if dialect == CENTRIFUGE:
+        return centrifuge_piece(data, length, out)
     return socketio_piece(data, length, out)
 
 
@@ -109,24 +125,38 @@ cdef int64_t nats_piece(const char* data, size_t length, Piece* out) noexcept no
     return <int64_t>line
 
 
-cdef int64_t centrifugo_piece(const char* data, size_t length, Piece* out) noexcept nogil:
-    """One line: {"push":{"channel":…,"pub":{"data":{…}}}}, a reply, or {}."""
+cdef inline size_t first_line(const char* data, size_t length, int64_t* used) noexcept nogil:
+    """How long it is; `used` with its end."""
     cdef const char* end = <const char*>memchr(data, c"\n", length)
     cdef size_t line = length if end == NULL else <size_t>(end - data)
-    cdef const char* body
+    used[0] = <int64_t>(line if end == NULL else line + 1)
+    return line
+
+
+cdef inline bint price_in(const char* data, size_t line, Piece* out) noexcept nogil:
+    """The price message in a line's "data"; False when it never ends. A line without one (joins,
+    leaves and the like) stays what it is."""
+    cdef const char* body = <const char*>memmem(data, line, <const char*>b'"data":{"type"', 14)
     cdef const char* last
-    cdef int64_t used = <int64_t>(line if end == NULL else line + 1)
+    if body == NULL:
+        return True
+    body += 7
+    last = <const char*>memchr(body, c"}", line - <size_t>(body - data))
+    if last == NULL:
+        return False
+    out.kind = PIECE_PRICE
+    out.body = body
+    out.length = <size_t>(last - body) + 1
+    return True
+
+
+cdef int64_t centrifugo_piece(const char* data, size_t length, Piece* out) noexcept nogil:
+    """One line: {"push":{"channel":…,"pub":{"data":{…}}}}, a reply, or {}."""
+    cdef int64_t used
+    cdef size_t line = first_line(data, length, &used)
     if begins(data, line, b'{"push":', 8):
-        body = <const char*>memmem(data, line, <const char*>b'"data":{', 8)
-        if body == NULL:
-            return used  # joins, leaves and the like
-        body += 7
-        last = <const char*>memchr(body, c"}", line - <size_t>(body - data))
-        if last == NULL:
+        if not price_in(data, line, out):
             return -1
-        out.kind = PIECE_PRICE
-        out.body = body
-        out.length = <size_t>(last - body) + 1
     elif line == 2 and begins(data, line, b"{}", 2):
         out.kind = PIECE_PING
     elif holds(data, line, b'"error":', 8):
@@ -137,6 +167,25 @@ cdef int64_t centrifugo_piece(const char* data, size_t length, Piece* out) noexc
         out.kind = PIECE_SUBSCRIBED
     elif line == 0 or data[0] != c"{":
         return -1
+    return used
+
+
+cdef int64_t centrifuge_piece(const char* data, size_t length, Piece* out) noexcept nogil:
+    """One line: {"result":{"channel":…,"data":{"data":{…}}}}, or a reply with its number: 1 is
+    that to connect, the others those to subscribe."""
+    cdef int64_t used
+    cdef size_t line = first_line(data, length, &used)
+    if begins(data, line, b'{"result":', 10):
+        if not price_in(data, line, out):
+            return -1
+    elif not begins(data, line, b'{"id":', 6):
+        return -1
+    elif holds(data, line, b'"error":', 8):
+        out.kind = PIECE_REFUSED
+    elif begins(data, line, b'{"id":1,', 8):
+        out.kind = PIECE_WELCOME
+    else:
+        out.kind = PIECE_SUBSCRIBED
     return used
 
 
