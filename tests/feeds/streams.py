@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -91,31 +89,3 @@ def websocket_app(handler: Handler, **options: Any) -> web.Application:
     app = web.Application()
     app.router.add_get("/", accept)
     return app
-
-
-EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-def certify(folder: Path, name: str) -> Path:
-    """A certificate authority of this name; and in site.pem, site.key a certificate of it for
-    venue.example and 127.0.0.1."""
-
-    def openssl(*arguments: object) -> None:
-        subprocess.run(
-            ["openssl", *map(str, arguments)], check=True, capture_output=True, cwd=folder
-        )
-
-    own = folder / f"{name}.pem"
-    openssl("req", "-x509", *EC, "-days", 2, "-subj", f"/CN={name}", "-keyout", "key", "-out", own)
-    openssl("req", *EC, "-subj", "/CN=site", "-keyout", "site.key", "-out", "site.csr")
-    (folder / "names").write_text("subjectAltName = DNS:venue.example, IP:127.0.0.1")
-    signed = ("-CA", own, "-CAkey", "key", "-CAcreateserial", "-extfile", "names", "-days", 2)
-    openssl("x509", "-req", *signed, "-in", "site.csr", "-out", "site.pem")
-    return own
-
-
-def server_context(folder: Path) -> ssl.SSLContext:
-    """What a server with the last certificate of `certify` has."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "site.pem", folder / "site.key")
-    return context

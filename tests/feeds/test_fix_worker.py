@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
-from tests.feeds.streams import certify, server_context
+from tests.certificates import Authority
 from ticker.config import parse
 from ticker.errors import FeedError
 from ticker.feeds.fix_store import SequenceStore
@@ -166,7 +166,7 @@ def test_a_worker_comes_back_after_every_disconnect(
 
 
 @asynccontextmanager
-async def tls_before(port: int, folder: Path) -> AsyncIterator[int]:
+async def tls_before(port: int, authority: Authority) -> AsyncIterator[int]:
     """A TLS server on a free port that hands on to `port` in the clear."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -180,7 +180,8 @@ async def tls_before(port: int, folder: Path) -> AsyncIterator[int]:
         onward = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, onward[1]), copy(onward[0], writer))
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=server_context(folder))
+    tls = authority.server_context("venue.example")
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -197,22 +198,18 @@ async def feed_at(text: str) -> AsyncIterator[FixFeed]:
         feed.close()
 
 
-def test_over_tls(
-    tmp_path: Path, quickfix_at: At, until: Until, require: Callable[[object, str], None]
-) -> None:
+def test_over_tls(tmp_path: Path, quickfix_at: At, until: Until) -> None:
     """With the right authority there is a session; with a wrong one, or another host's name, none
     of it leaves, and the reason is told."""
-    require("openssl", "no openssl to make certificates with")
-    other = certify(tmp_path, "other")
-    right = certify(tmp_path, "right")
+    other, right = Authority(tmp_path, "other"), Authority(tmp_path, "right")
 
     async def run() -> None:
         async with (
             quickfix_at(tmp_path, "FIX.4.4") as venue,
-            tls_before(venue.port, tmp_path) as port,
+            tls_before(venue.port, right) as port,
         ):
             for authority, name in ((other, "venue.example"), (right, "other.example")):
-                text = config(port, f'tls = true\ntls_ca = "{authority}"\ntls_name = "{name}"')
+                text = config(port, f'tls = true\ntls_ca = "{authority.path}"\ntls_name = "{name}"')
                 with structlog.testing.capture_logs() as logged:
                     async with feed_at(text):
                         await until(lambda: logged)
@@ -220,7 +217,7 @@ def test_over_tls(
                 assert "certificate is refused" in logged[0]["reason"]
                 assert "fix.tls_ca" in logged[0]["reason"]
             assert venue.heard("35=A") == 0
-            text = config(port, f'tls = true\ntls_ca = "{right}"\ntls_name = "venue.example"')
+            text = config(port, f'tls = true\ntls_ca = "{right.path}"\ntls_name = "venue.example"')
             async with feed_at(text) as feed:
                 await until(lambda: venue.heard("35=V") == 1)
                 await venue.do(trade(11))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ import pytest
 import structlog
 from aiohttp import web
 
+from tests.certificates import Authority
 from tests.feeds.streams import (
-    certify,
     config,
     listening,
-    server_context,
     serving,
     tick,
     until,
@@ -30,10 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_attempts")]
 
 
 @pytest.fixture
-def authorities(tmp_path: Path, require: Callable[[object, str], None]) -> tuple[Path, Path]:
-    """A wrong one, and the one that signed site.pem."""
-    require("openssl", "no openssl to make certificates with")
-    return certify(tmp_path, "other"), certify(tmp_path, "right")
+def authorities(tmp_path: Path) -> tuple[Authority, Authority]:
+    """A wrong one, and the one that signed for the server."""
+    return Authority(tmp_path, "other"), Authority(tmp_path, "right")
 
 
 def polled() -> web.Application:
@@ -58,14 +55,14 @@ def streamed() -> web.Application:
     [("https", polled, "poll failed"), ("wss", streamed, "feed disconnected")],
 )
 def test_the_authority_decides(
-    tmp_path: Path, authorities: tuple[Path, Path], scheme: str, app: Any, event: str
+    authorities: tuple[Authority, Authority], scheme: str, app: Any, event: str
 ) -> None:
     """A wrong authority, and the system's own, refuse it and say so; the right one does not."""
     other, right = authorities
 
     async def test() -> None:
-        async with serving(app(), server_context(tmp_path)) as address:
-            for wrong in (str(other), None):
+        async with serving(app(), right.server_context("127.0.0.1")) as address:
+            for wrong in (str(other.path), None):
                 feed = config(
                     f"{scheme}://{address}/?key=${{key}}", tls_ca=wrong, poll_interval=0.05,
                     credentials={"key": "secret"},
@@ -78,7 +75,7 @@ def test_the_authority_decides(
                 assert "certificate is refused" in told["reason"]
                 assert "tls_ca" in told["reason"]
                 assert "secret" not in str(logged)
-            feed = config(f"{scheme}://{address}/", tls_ca=str(right), poll_interval=0.05)
+            feed = config(f"{scheme}://{address}/", tls_ca=str(right.path), poll_interval=0.05)
             async with listening(feed) as (_, prices):
                 await until(lambda: prices() == {"AAPL": "7"})
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AccessConfig
 
 from ..conftest import Require
-from .certificates import Authority
 from .conftest import Client, Rig
 
 BEHIND = Config(

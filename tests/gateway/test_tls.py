@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AccessConfig, TlsConfig
 from ticker.errors import ConfigError
 from ticker.gateway.tls import server_context
 
 from . import conftest
-from .certificates import Authority
 
 E9 = 10**9
 

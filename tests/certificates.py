@@ -1,9 +1,11 @@
-"""A certificate for localhost and the authority that signed it, made anew for each run."""
+"""Certificates and the authorities that signed them, made anew for each run."""
 
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +27,20 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         object.__setattr__(self, "_key", key)
         subject = _named(self.name)
-        made = _certificate(subject, subject, key.public_key(), key, authority=True)
-        (self.folder / f"{self.name}.pem").write_bytes(made.public_bytes(PEM))
+        made = _certificate(subject, subject, key.public_key(), key, [self.name], authority=True)
+        self.path.write_bytes(made.public_bytes(PEM))
 
-    def issue(self, name: str = "localhost") -> tuple[str, str]:
-        """Paths of a new certificate for `name`, and of its key."""
+    @property
+    def path(self) -> Path:
+        """The authority's own certificate, for who is to trust it."""
+        return self.folder / f"{self.name}.pem"
+
+    def issue(self, *names: str) -> tuple[str, str]:
+        """Paths of a new certificate for these hosts and addresses, and of its key."""
+        names = names or ("localhost",)
         key = ec.generate_private_key(ec.SECP256R1())
         signer: ec.EllipticCurvePrivateKey = getattr(self, "_key")  # noqa: B009
-        made = _certificate(_named(name), _named(self.name), key.public_key(), signer)
+        made = _certificate(_named(names[0]), _named(self.name), key.public_key(), signer, names)
         serial = made.serial_number
         certificate, secret = self.folder / f"{serial}.pem", self.folder / f"{serial}.key"
         certificate.write_bytes(made.public_bytes(PEM))
@@ -43,11 +51,24 @@ class Authority:
 
     def client_context(self) -> ssl.SSLContext:
         """For a client that trusts this authority and no other."""
-        return ssl.create_default_context(cafile=str(self.folder / f"{self.name}.pem"))
+        return ssl.create_default_context(cafile=str(self.path))
+
+    def server_context(self, *names: str) -> ssl.SSLContext:
+        """For a server of these names, by a new certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue(*names))
+        return context
 
 
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name.replace(" ", "-"))
 
 
 def _certificate(
@@ -55,12 +76,11 @@ def _certificate(
     issuer: x509.Name,
     public: ec.EllipticCurvePublicKey,
     signer: ec.EllipticCurvePrivateKey,
+    names: Sequence[str],
     *,
     authority: bool = False,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
-    name = subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
-    names = x509.SubjectAlternativeName([x509.DNSName(str(name).replace(" ", "-"))])
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -70,6 +90,6 @@ def _certificate(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=7))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(names, critical=False)
+        .add_extension(x509.SubjectAlternativeName([*map(_alternative, names)]), critical=False)
         .sign(signer, hashes.SHA256())
     )
