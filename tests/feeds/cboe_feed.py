@@ -5,16 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ticker.feeds.protocol import MessageLog
-from ticker.feeds.session import SessionOptions
+from tests.feeds.sessions import RETRANSMISSION, Heard
 from ticker.feeds.sessions.cboe_unit import CboeUnit
-from ticker.shm.counters import Counters
-from ticker.shm.segment import Geometry, private_feed
 
-A, B, GAP_LINE = 0, 1, 2
-MS = 1_000_000
-SECOND = 1_000_000_000
-START = 1_000_000 * SECOND
+GAP_LINE = RETRANSMISSION
 LAST = 2**32 - 1
 CLEAR = b"\x06\x97\0\0\0\0"
 
@@ -39,24 +33,13 @@ def numbered(sequence: int, number: int = 1, unit: int = 1) -> bytes:
     return packet(sequence, *messages, unit=unit)
 
 
-class Feed:
-    """A session, what it delivered, and its counters."""
+class Feed(Heard):
+    """A session of units; called with what a line brings."""
+
+    __call__ = Heard.send
 
     def __init__(self, **options: Any) -> None:
-        self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
-        self.log = MessageLog()
-        self.session = CboeUnit(self.log, self.mapping, SessionOptions(**options))
-        self.now = START
-
-    def __call__(self, data: bytes, line: int = A) -> None:
-        self.session.receive_data(data, line, self.now)
-
-    def __getitem__(self, name: str) -> int:
-        return Counters(self.mapping)[name]
-
-    @property
-    def messages(self) -> list[bytes]:
-        return self.log.messages
+        super().__init__(CboeUnit, **options)
 
     def heard(self, unit: int = 1) -> list[int]:
         """The sequences delivered of a unit."""

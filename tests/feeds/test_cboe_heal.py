@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from tests.feeds.tables import rows_of
 from ticker.feeds.pipeline import build
 from ticker.feeds.session import SessionOptions
 from ticker.feeds.sessions.cboe_unit import CboeUnit
@@ -50,8 +51,7 @@ class Feed:
 
     def rows(self, *names: str) -> dict[str, dict[str, int]]:
         self.pipeline.market.publish(self.now)
-        table = PriceTable(self.mapping)
-        found = {table.symbol(row): table.values(row) or {} for row in range(len(table))}
+        found = rows_of(PriceTable(self.mapping))
         return {symbol: {name: row[name] for name in names} for symbol, row in found.items()}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.feeds.cboe_feed import CLEAR, GAP_LINE, LAST, MS, SECOND, START, B, Feed, numbered, text
+from tests.feeds.cboe_feed import CLEAR, GAP_LINE, LAST, Feed, numbered, text
+from tests.feeds.sessions import MS, SECOND, START, B
 from ticker.feeds.session import DEADLINE_NEVER
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.feeds.cboe_feed import GAP_LINE, MS, SECOND, START, Feed, numbered, packet
+from tests.feeds.cboe_feed import GAP_LINE, Feed, numbered, packet
+from tests.feeds.sessions import MS, SECOND, START
 from ticker.feeds.session import DEADLINE_NEVER
 
 

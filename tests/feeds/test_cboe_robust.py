@@ -9,19 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.feeds.cboe_feed import (
-    GAP_LINE,
-    LAST,
-    MS,
-    SECOND,
-    START,
-    A,
-    B,
-    Feed,
-    numbered,
-    packet,
-    text,
-)
+from tests.feeds.cboe_feed import GAP_LINE, LAST, Feed, numbered, packet, text
+from tests.feeds.sessions import MS, SECOND, START, A, B
 from ticker.feeds.market import Market
 from ticker.feeds.protocols.pitch import Pitch
 from ticker.feeds.session import DEADLINE_NEVER

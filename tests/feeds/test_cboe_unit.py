@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.feeds.cboe_feed import CLEAR, GAP_LINE, LAST, MS, SECOND, B, Feed, numbered, packet, text
+from tests.feeds.cboe_feed import CLEAR, GAP_LINE, LAST, Feed, numbered, packet, text
+from tests.feeds.sessions import MS, SECOND, B
 from ticker.feeds.session import DEADLINE_NEVER
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.feeds.tables import row_of
 from ticker.cli.replay import command as replay
 from ticker.feeds.fix_fields import timestamp
 from ticker.feeds.fix_message import encode
@@ -46,12 +47,7 @@ class Feed:
         self.market.publish(timestamp(SENT))
 
     def row(self, symbol: str = "S") -> dict[str, int]:
-        for row in range(len(self.table)):
-            if self.table.symbol(row) == symbol:
-                values = self.table.values(row)
-                assert values is not None
-                return values
-        raise KeyError(symbol)
+        return row_of(self.table, symbol)
 
     def top(self, symbol: str = "S") -> tuple[int, int, int, int]:
         row = self.row(symbol)

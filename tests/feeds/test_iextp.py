@@ -9,28 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.feeds.protocol import MessageLog
+from tests.feeds.sessions import MS, RETRANSMISSION, SECOND, A, B, Heard
 from ticker.feeds.protocols.deep import Deep
 from ticker.feeds.protocols.tops import Tops
-from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point
+from ticker.feeds.session import DEADLINE_NEVER, resume_point
 from ticker.feeds.sessions.iextp import IexTp
-from ticker.shm.counters import Counters
-from ticker.shm.segment import Geometry, private_feed
 
-A, B, ANSWER = 0, 1, 2
-MS = 1_000_000
-SECOND = 1_000_000_000
 START = 1_500_000_000 * SECOND
 
 
-class Stream:
+class Stream(Heard):
     """A session, what it delivered, and its counters; segments of numbered messages."""
 
     def __init__(self, iex: Any, **options: Any) -> None:
+        super().__init__(IexTp, **options)
         self.iex = iex
-        self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
-        self.log = MessageLog()
-        self.session = IexTp(self.log, self.mapping, SessionOptions(**options))
         self.now = START
 
     def __call__(
@@ -39,12 +32,6 @@ class Stream:
         messages = [b"m%d" % (sequence + index) for index in range(number)]
         header.setdefault("send_time", START + sent)
         self.send(self.iex.segment(sequence, *messages, **header), line)
-
-    def send(self, data: bytes, line: int = A) -> None:
-        self.session.receive_data(data, line, self.now)
-
-    def __getitem__(self, name: str) -> int:
-        return Counters(self.mapping)[name]
 
     @property
     def numbers(self) -> list[int]:
@@ -118,7 +105,7 @@ def test_a_slower_line_has_not_begun_again(stream: Stream) -> None:
     stream(1, 9, sent=5 * SECOND)
     stream(1, 0, B, sent=SECOND)
     stream(3, 4, B, sent=7 * SECOND)
-    stream(5, 2, ANSWER, sent=60 * SECOND)
+    stream(5, 2, RETRANSMISSION, sent=60 * SECOND)
     stream(10, sent=6 * SECOND)
     assert stream.numbers == list(range(1, 11))
     assert stream["sessions"] == 1

@@ -122,7 +122,9 @@ class Market:
 
     def run_whole(self) -> None:
         """Until the worker that loses nothing has it all."""
-        wait_for(lambda: self.whole.heartbeat.state == "ended", 20 + 3 * self.messages / RATE)
+        wait_for(
+            lambda: self.whole.heartbeat.state == "ended", seconds=20 + 3 * self.messages / RATE
+        )
         assert self.whole["lost_messages"] == 0
         assert self.whole["messages"] >= 0.8 * self.messages
 
@@ -166,7 +168,7 @@ def goes_on(market: Market, dies: bool) -> None:
         market.end_requests()
     market.run_whole()
     ended = time.monotonic()
-    wait_for(market.accounted, 10)
+    wait_for(market.accounted, seconds=10)
     # A gap waits for all its attempts, the next ones for one.
     assert time.monotonic() - ended < 4 * REQUEST_TIMEOUT * ATTEMPTS + 1
     lossy, whole = market.lossy, market.whole

@@ -19,6 +19,7 @@ from typing import Literal
 import pytest
 from click.testing import CliRunner
 
+from tests.feeds.tables import rows_of
 from ticker.cli import main
 from ticker.feeds.pipeline import build, default_session
 from ticker.feeds.transports.pcap import Capture
@@ -195,8 +196,7 @@ def day_of(protocol: str, folder: Path) -> list[bytes]:
 
 
 def shown(table: PriceTable) -> dict[str, dict[str, int]]:
-    values = {table.symbol(row): table.values(row) or {} for row in range(len(table))}
-    return {symbol: {name: row[name] for name in SHOWN} for symbol, row in values.items()}
+    return {symbol: {name: row[name] for name in SHOWN} for symbol, row in rows_of(table).items()}
 
 
 def without_noise(protocol: str, packets: list[bytes]) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.feeds.sessions import MS, A, B, Heard
 from tests.feeds.xdp_messages import DAY, E9, HEARTBEAT, RESET, RETRANSMITTED, message, packet, say
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.protocols.pillar import Pillar
@@ -19,34 +20,24 @@ from ticker.feeds.sessions.xdp import Xdp
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 
-A, B = 0, 1
-MS = 1_000_000
 START = DAY * E9
 
 
-class Stream:
+class Stream(Heard):
     """A session, what it delivered, and its counters; packets of numbered messages."""
 
     def __init__(self, **options: Any) -> None:
-        self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
-        self.log = MessageLog()
-        self.session = Xdp(self.log, self.mapping, SessionOptions(**options))
+        super().__init__(Xdp, **options)
         self.now = START
 
     def __call__(
         self, sequence: int, number: int = 1, line: int = A, channel: int = 0, **header: int
     ) -> None:
         messages = [message(900, "I", sequence + index) for index in range(number)]
-        self.send(packet(sequence, *messages, **header), line, channel)
-
-    def send(self, data: bytes, line: int = A, channel: int = 0) -> None:
-        self.session.receive_data(data, line | channel << 8, self.now)
+        self.send(packet(sequence, *messages, **header), line | channel << 8)
 
     def reset(self, time: int, line: int = A, channel: int = 0) -> None:
-        self.send(packet(1, say.reset(time), flag=RESET, sent=time * E9), line, channel)
-
-    def __getitem__(self, name: str) -> int:
-        return Counters(self.mapping)[name]
+        self.send(packet(1, say.reset(time), flag=RESET, sent=time * E9), line | channel << 8)
 
     @property
     def numbers(self) -> list[int]:
@@ -240,7 +231,7 @@ def test_two_lossy_lines_give_all_that_one_of_them_has(seed: int, loss: float) -
                 at += number
     for _, channel, line, at, number in sorted(sent):
         messages = [message(900, "II", at + index, channel) for index in range(number)]
-        stream.send(packet(at, *messages), line, channel)
+        stream.send(packet(at, *messages), line | channel << 8)
     stream.session.end_of_data(stream.now)
     got: list[list[int]] = [[], [], []]
     for each in stream.log.messages:

@@ -18,7 +18,7 @@ from ticker.shm.table import PriceTable
 
 LOOPBACK = "127.0.0.1"
 GEOMETRY = Geometry(rows=256, rings=2, ring_capacity=65_536)
-numbers = itertools.count()
+numbers = itertools.count(1)
 
 WORKER = """
 import sys
@@ -32,11 +32,18 @@ run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
 OF_THE_MOMENT = {"receive_time", "publish_time", "quotes", "quote_time"}
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> None:
+def wait_for(
+    what: Callable[[], Any],
+    turn: Callable[[], None] = lambda: None,
+    *,
+    seconds: float = 30.0,
+) -> None:
+    """Until it holds; `turn` is what the test has to do meanwhile."""
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it does not come to pass"
-        time.sleep(0.005)
+        turn()
+        time.sleep(0.001)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:

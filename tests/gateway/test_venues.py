@@ -20,28 +20,14 @@ from typing import Any
 
 import pytest
 
+from tests.mappings import rule
+
 pytestmark = pytest.mark.slow
 
 E9 = 1_000_000_000
-MAPPING = """
-size_decimals = {decimals}
-[[records]]
-name = "trade"
-kind = "trade"
-where = {{ k = "t" }}
-symbol = "s"
-price = "p"
-size = "n"
-time = "t"
-time_unit = "ns"
-id = "i"
-[[records]]
-name = "break"
-kind = "break"
-where = {{ k = "x" }}
-symbol = "s"
-id = "i"
-"""
+MAPPING = rule(
+    "trade", "t", symbol="s", price="p", size="n", time="t", time_unit="ns", id="i"
+) + rule("break", "x", symbol="s", id="i")
 FEED = """
 [[feeds]]
 name = "{name}"
@@ -134,7 +120,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     text += "flush_interval = 0.01\n"
     for mic, currency, decimals in VENUES:
         mapping = tmp_path / f"{mic}.toml"
-        mapping.write_text(MAPPING.format(decimals=decimals))
+        mapping.write_text(f"size_decimals = {decimals}\n{MAPPING}")
         text += FEED.format(
             name=mic.lower(), venue=mic, currency=currency, mapping=mapping, port=venues[mic].port
         )
