@@ -24,6 +24,7 @@ def test_an_update_is_read() -> None:
         "price": 185430000000,
         "seq": -1,
         "skipped": -1,
+        "code": -1,
     }
 
 
@@ -42,6 +43,7 @@ def test_prices_and_times_are_exact(price: int, second: int, seq: int) -> None:
         "price": price,
         "seq": seq,
         "skipped": -1,
+        "code": -1,
     }
 
 

@@ -55,6 +55,7 @@ def test_prices_of_every_channel(
         "price": price,
         "seq": seq,
         "skipped": -1,
+        "code": -1,
     }
 
 

@@ -17,7 +17,8 @@ from ticker.bench.message_binary import parse_binary
 from ticker.bench.part import Part, c_part, compile_limit
 from ticker.bench.payload import payload
 from ticker.bench.rig import Load
-from ticker.bench.swarm import VIOLATIONS, Swarm
+from ticker.bench.checks import VIOLATIONS
+from ticker.bench.swarm import Swarm
 from ticker.bench.symbols import symbol_names
 from ticker.errors import BenchError
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.bench.publisher import price_at
-from ticker.bench.swarm import VIOLATIONS, Swarm
+from ticker.bench.checks import VIOLATIONS
+from ticker.bench.swarm import Swarm
 from ticker.bench.symbols import symbol_names
 from ticker.bench.wrapped import DIALECTS, pieces, subscription
 from ticker.units import format_timestamp

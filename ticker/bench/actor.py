@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ticker.bench.popularity import trade_order, weights
 from ticker.bench.publisher import SyntheticPublisher
 from ticker.bench.swarm import Swarm
 from ticker.bench.symbols import symbol_names
@@ -83,6 +84,8 @@ def play_publisher(settings: dict[str, Any]) -> None:
         for name, fd in zip(settings["gateways"], settings["doorbells"], strict=True)
     ]
     publisher = SyntheticPublisher(feed, symbol_names(settings["symbols"]), doors)
+    if settings["popularity"]:
+        publisher.follow(trade_order(weights(settings["popularity"], settings["symbols"])))
     pace: dict[str, Any] = {}
     say({"published": publisher.published})
     while True:
@@ -92,7 +95,9 @@ def play_publisher(settings: dict[str, Any]) -> None:
             publisher.idle(STDIN)
         command = hear()
         pace = command if command.pop("do") == "run" else {}
-        say({"published": publisher.published, "times": [] if pace else publisher.last_times()})
+        kept = {"due": publisher.due, "traded": publisher.traded, "late_ns": publisher.late_ns}
+        times = [] if pace else publisher.last_times()
+        say({"published": publisher.published, "times": times, **kept})
 
 
 def play_swarm(settings: dict[str, Any]) -> None:
@@ -113,6 +118,7 @@ def play_swarm(settings: dict[str, Any]) -> None:
         control_fd=STDIN,
         encoding=settings["encoding"],
         channel=settings["channel"],
+        popularity=settings["popularity"],
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect,
@@ -125,6 +131,7 @@ def play_swarm(settings: dict[str, Any]) -> None:
         "results": lambda: {
             "counts": swarm.as_dict(),
             "open": swarm.open,
+            "seconds": swarm.seconds,
             "latency": swarm.latency.dump(),
             "first_answer": swarm.first_answer.dump(),
         },

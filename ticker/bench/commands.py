@@ -9,6 +9,20 @@ import msgspec
 
 ENCODINGS = ("plain", "json", "msgpack", "protobuf")
 TEXT, BINARY = 1, 2  # opcodes of RFC 6455, 5.2
+REASONS = {
+    400: "invalid_syntax",
+    401: "not_authenticated: give a valid --token",
+    402: "auth_failed: give a valid --token",
+    404: "auth_timeout: give a valid --token",
+    405: "symbol_limit_exceeded: ask for fewer --symbols-per-client, or raise gateway.max_symbols",
+    406: "connection_limit_exceeded: ask for fewer --clients, or raise the token's connections",
+    407: "slow_client",
+    410: "unsupported_action",
+    413: "message_too_large: ask for fewer --symbols-per-client",
+    429: "rate_limited",
+    460: "unknown_symbol",
+    500: "internal",
+}
 _ACTIONS = {"subscribe": 1, "unsubscribe": 2, "configure": 4}  # fields of ClientMessage
 _SYMBOLS, _CHANNEL, _MAX_RATE = 2, 4, 2  # fields of Subscribe, Unsubscribe and Configure
 
@@ -26,6 +40,12 @@ def command(encoding: str, action: str, **fields: Any) -> tuple[int, bytes]:
 def subprotocol(encoding: str) -> str:
     """What such a client offers in its handshake; empty in the plain dialect."""
     return "" if encoding == "plain" else f"ticker.v1.{encoding}"
+
+
+def refusal(code: int) -> str:
+    """An error's code, or a close code (4000 + that of a fatal error), with its reason."""
+    reason = REASONS.get(code - 4000 if code > 4000 else code)
+    return f"{code} {reason}" if reason else str(code)
 
 
 def _fields(fields: dict[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ cdef struct Message:
     int64_t price               # 1e-9 units, -1: none
     int64_t seq                 # -1: none
     int64_t skipped             # of a `lagged`, -1: none
+    int64_t code                # of an `error`, -1: none
 
 cdef struct SecondCache:
     int64_t second

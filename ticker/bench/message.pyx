@@ -160,6 +160,8 @@ cdef void take_member(
         out.seq = digits(value, <int>length) if length < 19 else -1
     elif same(key, key_length, "skipped", 7):
         out.skipped = digits(value, <int>length) if length < 19 else -1
+    elif same(key, key_length, "code", 4):
+        out.code = digits(value, <int>length) if length < 19 else -1
 
 
 cdef MessageKind kind_of(const char* name, size_t length) noexcept nogil:
@@ -177,7 +179,7 @@ cdef void begin_message(Message* out) noexcept nogil:
     out.kind = MESSAGE_OTHER
     out.symbol = NULL
     out.symbol_length = 0
-    out.time = out.price = out.seq = out.skipped = -1
+    out.time = out.price = out.seq = out.skipped = out.code = -1
 
 
 cdef void check_message(Message* out) noexcept nogil:
@@ -277,7 +279,7 @@ cdef dict as_dict(const Message* message):
         "kind": names[<int>message.kind],
         "symbol": message.symbol[:message.symbol_length] if message.symbol != NULL else b"",
         "time": message.time, "price": message.price, "seq": message.seq,
-        "skipped": message.skipped,
+        "skipped": message.skipped, "code": message.code,
     }
 
 

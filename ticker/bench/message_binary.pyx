@@ -155,6 +155,8 @@ cdef void take_entry(const Value* key, const Value* value, Message* out) noexcep
         out.seq = <int64_t>value.number if small else -1
     elif same(key, b"skipped", 7):
         out.skipped = <int64_t>value.number if small else -1
+    elif same(key, b"code", 4):
+        out.code = <int64_t>value.number if small else -1
 
 
 cdef void read_msgpack(const uint8_t* data, size_t length, Message* out) noexcept nogil:
@@ -242,14 +244,17 @@ cdef MessageKind kind_of_number(uint64_t number) noexcept nogil:
 
 
 cdef bint read_fields(const uint8_t* at, const uint8_t* end, Message* out) noexcept nogil:
-    """The fields of Snapshot, Update or Lagged."""
+    """The fields of Snapshot, Update, Lagged or Error."""
     cdef uint64_t number = 0
     cdef Value value
     while at < end:
         at = take_field(at, end, &number, &value)
         if at == NULL:
             return False
-        if number == 1 and value.text != NULL:
+        if out.kind == MESSAGE_ERROR:
+            if number == 1:
+                out.code = <int64_t>value.number if value.is_uint else -1
+        elif number == 1 and value.text != NULL:
             out.symbol = <const char*>value.text
             out.symbol_length = value.length
         elif number == 2 and out.kind == MESSAGE_LAGGED:
@@ -273,7 +278,7 @@ cdef void read_protobuf(const uint8_t* data, size_t length, Message* out) noexce
         out.kind = MESSAGE_MALFORMED
         return
     out.kind = kind_of_number(number)
-    if out.kind != MESSAGE_OTHER and out.kind != MESSAGE_ERROR:
+    if out.kind != MESSAGE_OTHER:
         if not read_fields(inner.text, inner.text + inner.length, out):
             out.kind = MESSAGE_MALFORMED
     check_message(out)

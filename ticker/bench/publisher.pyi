@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from ticker.shm.header import Mapping
 
 VENUE: str
@@ -6,9 +8,13 @@ def price_at(exchange_time: int) -> int: ...
 
 class SyntheticPublisher:
     published: int
+    due: int
+    traded: int
+    late_ns: int
     def __init__(
         self, mapping: Mapping, symbols: list[str], doors: list[tuple[Mapping, int]]
     ) -> None: ...
+    def follow(self, order: Sequence[int]) -> None: ...
     def tick(self, row: int) -> int: ...
     def run(self, interval: float, ticks: float, control_fd: int) -> None: ...
     def idle(self, control_fd: int) -> None: ...

@@ -1,9 +1,10 @@
-"""A feed without a feed: owns a feed segment and makes every symbol trade at an even pace.
+"""A feed without a feed: owns a feed segment and makes its symbols trade at an even pace, each as
+often as the others or by its weight.
 
 The pace is open-loop: tick k is due at start + k * interval / (symbols * ticks), whatever the
-gateway does, and late ones are made up at once. Times are the real clock's, so a client on the
-same machine measures its lag from `timestamp`. The price follows from the time (price_at), so
-a client can tell a price that was paired with another tick's time.
+gateway does; late ones are made up at once, and how late they were is kept. Times are the real
+clock's, so a client on the same machine measures its lag from `timestamp`. The price follows from
+the time (price_at), so a client can tell a price that was paired with another tick's time.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -18,6 +19,7 @@ from ticker.shm.ring cimport RingWriter, shard_of
 from ticker.shm.table cimport TableWriter
 
 import os
+from collections.abc import Sequence
 
 from ticker.shm.counters import LIVE, Heartbeat
 
@@ -44,6 +46,9 @@ cdef class SyntheticPublisher:
     """The one writer of `mapping`. `doors` are (gateway's mapping, eventfd) pairs."""
 
     cdef readonly uint64_t published
+    cdef readonly uint64_t due             # trades of the last run, and how many were made
+    cdef readonly uint64_t traded
+    cdef readonly int64_t late_ns          # the most that one of them was late
     cdef Mapping mapping
     cdef TableWriter table
     cdef DoorbellRinger ringer
@@ -52,7 +57,9 @@ cdef class SyntheticPublisher:
     cdef Values* rows
     cdef uint32_t* shards
     cdef uint32_t symbols
-    cdef uint32_t next_row
+    cdef uint32_t* order                   # rows in the order in which they trade, NULL: 0, 1, ...
+    cdef uint32_t turns                    # ... how many, and whose turn is next
+    cdef uint32_t turn
 
     def __cinit__(
         self, Mapping mapping not None, symbols: list[str], doors: list[tuple[Mapping, int]],
@@ -63,7 +70,7 @@ cdef class SyntheticPublisher:
         self.table = TableWriter(mapping)
         self.ringer = DoorbellRinger(doors)
         self.rings = [RingWriter(mapping, index) for index in range(mapping.ring_count)]
-        self.symbols = <uint32_t>len(symbols)
+        self.symbols = self.turns = <uint32_t>len(symbols)
         self.rows = <Values*>calloc(self.symbols, sizeof(Values))
         self.shards = <uint32_t*>calloc(self.symbols, sizeof(uint32_t))
         if self.rows == NULL or self.shards == NULL:
@@ -80,8 +87,25 @@ cdef class SyntheticPublisher:
         self.heartbeat.set_state(LIVE)
 
     def __dealloc__(self) -> None:
+        free(self.order)
         free(self.rows)
         free(self.shards)
+
+    def follow(self, order: Sequence[int]) -> None:
+        """Trade in this order of rows from now on, again and again."""
+        cdef uint32_t i
+        cdef uint32_t* taken
+        if not order or not 0 <= min(order) <= max(order) < self.symbols:
+            raise IndexError(f"an order of trades has rows below {self.symbols}")
+        taken = <uint32_t*>calloc(len(order), sizeof(uint32_t))
+        if taken == NULL:
+            raise MemoryError(f"{len(order)} turns")
+        for i in range(<uint32_t>len(order)):
+            taken[i] = order[i]
+        free(self.order)
+        self.order = taken
+        self.turns = <uint32_t>len(order)
+        self.turn = 0
 
     cdef void trade(self, uint32_t row, int64_t now) noexcept:
         """A trade on one row: table first, then its ring."""
@@ -112,13 +136,13 @@ cdef class SyntheticPublisher:
         ring.write(&record)
 
     cdef void publish(self, uint64_t count, int64_t now) noexcept:
-        """The next `count` ticks, symbol after symbol, and the doorbells."""
+        """The next `count` ticks, in turn, and the doorbells."""
         cdef uint64_t i
         for i in range(count):
-            self.trade(self.next_row, now)
-            self.next_row += 1
-            if self.next_row == self.symbols:
-                self.next_row = 0
+            self.trade(self.turn if self.order == NULL else self.order[self.turn], now)
+            self.turn += 1
+            if self.turn == self.turns:
+                self.turn = 0
         self.published += count
         if count:
             self.ringer.ring()
@@ -133,7 +157,8 @@ cdef class SyntheticPublisher:
         return self.rows[<uint32_t>row].exchange_time
 
     def run(self, interval: float, ticks: float, control_fd: int) -> None:
-        """Trade `ticks` times per symbol and `interval` seconds until `control_fd` is readable."""
+        """Trade `ticks` times per symbol and `interval` seconds, the mean of all symbols, until
+        `control_fd` is readable."""
         cdef int fd = control_fd
         cdef double ns_per_tick = interval * 1e9 / (ticks * self.symbols)
         cdef int64_t start = realtime()
@@ -141,14 +166,21 @@ cdef class SyntheticPublisher:
         cdef int64_t beat = 0
         cdef uint64_t done = 0
         cdef uint64_t due
+        self.late_ns = 0
         while not waited(fd, STEP_MS):
             now = realtime()
             due = <uint64_t>((now - start) / ns_per_tick)
+            if due > done:
+                self.late_ns = max(
+                    self.late_ns, now - start - <int64_t>((done + 1) * ns_per_tick)
+                )
             self.publish(due - done, now)
             done = due
             if now - beat > BEAT_NS:
                 self.heartbeat.beat(now)
                 beat = now
+        self.traded = done
+        self.due = <uint64_t>((realtime() - start) / ns_per_tick)
 
     def idle(self, control_fd: int) -> None:
         """Only beat the heart until `control_fd` is readable."""

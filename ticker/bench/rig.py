@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ticker.bench import machine
+from ticker.bench.checks import VIOLATIONS
 from ticker.bench.latencies import Latencies
 from ticker.bench.part import ANSWER_TIMEOUT, Part, python_part
-from ticker.bench.swarm import VIOLATIONS
 from ticker.errors import BenchError
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
@@ -26,7 +26,8 @@ from ticker.shm.header import Mapping
 CLIENTS_PER_PROCESS = 8000
 MOST_PER_PROCESS = 15_000  # of 20,000 descriptors
 START_TIMEOUT = 60.0
-BOTTLENECK = 0.95
+BOTTLENECK = 0.95  # of a core: what the generator may take, or one of its processes
+PUNCTUAL = 0.97  # of the trades that were due
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Load:
     encoding: str = "plain"  # commands.ENCODINGS
     channel: str = "price"
     gateways: int = 1
+    popularity: str = "uniform"  # which symbols clients ask for: popularity.py
+    trades_by: str = "even"  # every symbol trades alike, or by "popularity": ticks is the mean
+    warm_up: float = 1.0  # of trades before anything is measured
+
+    @property
+    def rate(self) -> float:
+        """Trades per second of a symbol, the mean over all."""
+        return self.ticks / self.flush_interval
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ class Clients:
             for name, number in found["counts"].items():
                 total.counts[name] = total.counts.get(name, 0) + number
             total.open += found["open"]
+            total.seconds = max(total.seconds, found["seconds"])
             total.latency.merge(Latencies.load(found["latency"]))
             total.first_answer.merge(Latencies.load(found["first_answer"]))
         return total
@@ -94,10 +104,12 @@ class Clients:
 
 @dataclass
 class SwarmResults:
-    """Counts (swarm.COUNTS) and latencies of a whole swarm."""
+    """Counts (checks.COUNTS) and latencies of a whole swarm; `seconds` are from the last reset to
+    the receipt of its last update."""
 
     counts: dict[str, int] = field(default_factory=dict)
     open: int = 0
+    seconds: float = 0.0
     latency: Latencies = field(default_factory=Latencies)
     first_answer: Latencies = field(default_factory=Latencies)
 
@@ -105,6 +117,11 @@ class SwarmResults:
     def violations(self) -> dict[str, int]:
         """What a client may never see, by kind, where it was seen."""
         return {name: self.counts[name] for name in VIOLATIONS if self.counts.get(name)}
+
+    @property
+    def updates_per_second(self) -> float:
+        """Updates received, over the time until the last of them was: drained, not cut off."""
+        return self.counts.get("updates", 0) / self.seconds if self.seconds else 0.0
 
 
 def swarm(
@@ -143,6 +160,7 @@ def swarm(
             "urgent": probing,
             "encoding": load.encoding,
             "channel": load.channel,
+            "popularity": load.popularity,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)
@@ -208,6 +226,7 @@ class Rig:
             "gateways": names,
             "doorbells": doorbells,
             "symbols": self.load.symbols,
+            "popularity": self.load.popularity if self.load.trades_by == "popularity" else None,
         }
         self.publisher = self._part("publisher", shared, self.cores.others, tuple(doorbells))
         self.publisher.answer()
@@ -314,6 +333,7 @@ class Rig:
         answer = self.publisher.ask("idle")
         times: list[int] = answer["times"]
         self.published: int = answer["published"]
+        self.pace = Pace(answer["due"], answer["traded"], answer["late_ns"])
         quiet = quiet_intervals * self.load.flush_interval
         end = time.monotonic() + 10 + 3 * quiet
         flushes, since = -1, time.monotonic()
@@ -328,6 +348,31 @@ class Rig:
         return times
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Trades that were due since start_ticks and those that were made; the most that one was
+    late, which no client's latency has in it: a trade's time is that of its publication."""
+
+    due: int
+    traded: int
+    late_ns: int
+
+    @property
+    def failed(self) -> str | None:
+        """Why the load was not what was asked for, None when it was."""
+        if self.traded >= PUNCTUAL * self.due:
+            return None
+        return f"{self.traded} trades were made where {self.due} were due"
+
+    def as_dict(self) -> dict[str, float]:
+        """For a report."""
+        return {
+            "due": self.due,
+            "traded": self.traded,
+            "late_max_ms": round(self.late_ns / 1e6, 3),
+        }
+
+
 class Meter:
     """How busy the generator and its cores are over a stretch of time."""
 
@@ -336,17 +381,20 @@ class Meter:
         self._parts = parts
         self._begin = self._now()
 
-    def _now(self) -> tuple[float, int, dict[int, int]]:
+    def _now(self) -> tuple[float, list[int], dict[int, int]]:
         busy = {core: machine.busy_ticks(core) for core in self._cores.others}
-        return time.monotonic(), sum(part.cpu_ns for part in self._parts), busy
+        return time.monotonic(), [part.cpu_ns for part in self._parts], busy
 
     def read(self) -> dict[str, float]:
-        """Shares of 1: `generator` of one core, `busiest_core` of the generator's cores."""
+        """Shares of 1: `generator` of one core, `busiest_process` of it, and `busiest_core` of the
+        generator's cores, whoever used it."""
         begin, cpu, busy = self._begin
         now, cpu_now, busy_now = self._now()
         seconds = now - begin
         tick = os.sysconf("SC_CLK_TCK")
+        each = [(after - before) / 1e9 / seconds for before, after in zip(cpu, cpu_now, strict=True)]
         return {
-            "generator": (cpu_now - cpu) / 1e9 / seconds,
+            "generator": sum(each),
+            "busiest_process": max(each),
             "busiest_core": max((busy_now[core] - busy[core]) / tick / seconds for core in busy),
         }

@@ -1,0 +1,2 @@
+COUNTS: tuple[str, ...]
+VIOLATIONS: tuple[str, ...]
