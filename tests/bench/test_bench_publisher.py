@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from array import array
 
 import pytest
 
@@ -80,6 +81,39 @@ def test_ticks_keep_their_pace_and_stop_on_command() -> None:
     assert max(seqs) - min(seqs) <= 1
     os.close(reader)
     os.close(writer)
+
+
+def test_an_order_of_trades_is_followed() -> None:
+    mapping = fresh()
+    publisher = SyntheticPublisher(mapping, SYMBOLS, [])
+    publisher.follow(array("I", [3, 3, 3, 7]))
+    before = [seq_of(mapping, row) for row in range(30)]
+    made = ran(publisher, trades=400)
+    grown = {row: seq_of(mapping, row) - before[row] for row in range(30)}
+    assert {row for row, trades in grown.items() if trades} == {3, 7}
+    assert 2.9 < grown[3] / grown[7] < 3.1
+    assert publisher.traded == sum(grown.values()) == made <= publisher.due
+    assert publisher.traded > 0.9 * publisher.due
+    assert publisher.late_ns >= 0
+    for wrong in ([], [30], [-1]):
+        with pytest.raises(IndexError, match="rows below 30"):
+            publisher.follow(wrong)
+
+
+def ran(publisher: SyntheticPublisher, trades: int) -> int:
+    """Run until so many trades more are made, 30,000 a second; how many there were."""
+    reader, writer = os.pipe()
+    before = publisher.published
+    running = threading.Thread(target=publisher.run, args=(0.001, 1, reader))
+    running.start()
+    begin = time.monotonic()
+    while publisher.published - before < trades:
+        assert time.monotonic() - begin < 10
+    os.write(writer, b"x")
+    running.join(10)
+    os.close(reader)
+    os.close(writer)
+    return publisher.published - before
 
 
 def test_idle_beats_the_heart() -> None:

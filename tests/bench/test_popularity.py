@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -114,7 +115,7 @@ def test_trades_come_in_the_order_of_their_weight() -> None:
     counted = Counter(order)
     assert [counted[symbol] for symbol in range(5)] == [160, 80, 40, 20, 20]
     places = [place for place, symbol in enumerate(order) if symbol == 0]
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(places)]
     assert max(gaps) <= 4, "a symbol's trades are evenly spread"
 
 

@@ -64,6 +64,17 @@ def test_connections() -> None:
     assert found["kb_per_client_over_all"].keys() == {"rss", "pss", "private"}
 
 
+@pytest.mark.parametrize(
+    ("popularity", "trades_by"),
+    [("zipf:1.1", "even"), ("zipf", "popularity"), ("hot", "even"), ("hot:5", "even")],
+)
+def test_popular_symbols(popularity: str, trades_by: str) -> None:
+    load = replace(LOAD, popularity=popularity, trades_by=trades_by, encoding="json")
+    found = latency.run(load, 0.2)
+    right(found)
+    assert found["update_count"] > 0
+
+
 @pytest.mark.parametrize("channel", ["price", "quote", "trades"])
 @pytest.mark.parametrize("encoding", ["json", "msgpack", "protobuf"])
 def test_every_encoding_and_channel(encoding: str, channel: str) -> None:

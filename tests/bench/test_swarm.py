@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ticker.bench.publisher import price_at
 from ticker.bench.checks import VIOLATIONS
+from ticker.bench.publisher import price_at
 from ticker.bench.swarm import Swarm
 from ticker.bench.symbols import symbol_names
 from ticker.errors import BenchError
@@ -115,6 +116,10 @@ def test_an_update_before_the_snapshot_is_seen(scripted_server: Server, frame: F
     assert swarm.as_dict()["before_snapshot"] == 2
 
 
+HEAD = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
 V1 = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
@@ -185,6 +190,54 @@ def test_probes_subscribe_in_turn_and_take_it_back(scripted_server: Server, fram
     assert actions == {"subscribe": 1 + 10, "unsubscribe": 8}
     assert swarm.first_answer.total == 10 * 2
     assert violations(swarm) == dict.fromkeys(VIOLATIONS, 0)
+
+
+@pytest.mark.parametrize("encoding", ["plain", "json"])
+def test_a_refused_subscribe_is_an_error(
+    scripted_server: Server, frame: Frame, encoding: str
+) -> None:
+    head = V1 if encoding == "json" else HEAD
+    server = scripted_server(
+        lambda _: [frame(type="error", code=405, reason="symbol_limit_exceeded")], head=head
+    )
+    swarm = started(server, encoding=encoding)
+    with pytest.raises(BenchError, match="405 symbol_limit_exceeded: ask for fewer"):
+        swarm.subscribe(timeout=10, watchers=3)
+
+
+def test_the_code_of_a_closed_connection_is_told(scripted_server: Server) -> None:
+    def answer(_: dict[str, Any]) -> Iterator[bytes]:
+        yield b"\x88\x02" + (4406).to_bytes(2, "big")
+        raise ConnectionError
+
+    swarm = started(scripted_server(answer), clients=1)
+    with pytest.raises(BenchError, match=r"1 closed by the server \(4406 connection_limit_exceede"):
+        swarm.subscribe(timeout=10, watchers=1)
+    assert swarm.open == 0
+
+
+def test_a_refused_upgrade_is_told_in_the_servers_words(scripted_server: Server) -> None:
+    said = b'{"code":"not_authenticated","detail":"Send a token."}'
+    server = scripted_server(lambda _: [], head=b"HTTP/1.1 401 Unauthorized\r\n\r\n" + said)
+    with pytest.raises(BenchError, match=r"401 Unauthorized: Send a token\."):
+        started(server)
+
+
+def test_an_update_from_the_future_is_counted(scripted_server: Server, frame: Frame) -> None:
+    later = time.time_ns() // 1000 * 1000 + 3_600_000_000_000
+    server = scripted_server(
+        lambda command: [
+            b"".join(snapshots(frame, command)),
+            b"".join(price(frame, "update", each, later) for each in command["symbols"]),
+        ]
+    )
+    swarm = started(server, clients=1)
+    swarm.subscribe(timeout=10, watchers=1)
+    swarm.drain(quiet=0.05, timeout=10)
+    assert (swarm.as_dict()["ahead"], swarm.as_dict()["updates"]) == (2, 2)
+    assert 0 < swarm.seconds < 10
+    swarm.reset()
+    assert swarm.seconds == 0
 
 
 def test_a_refused_upgrade_is_an_error(scripted_server: Server) -> None:

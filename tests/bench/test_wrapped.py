@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.bench.publisher import price_at
 from ticker.bench.checks import VIOLATIONS
+from ticker.bench.publisher import price_at
 from ticker.bench.swarm import Swarm
 from ticker.bench.symbols import symbol_names
 from ticker.bench.wrapped import DIALECTS, pieces, subscription

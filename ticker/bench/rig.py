@@ -14,9 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ticker.bench import machine
 from ticker.bench.checks import VIOLATIONS
 from ticker.bench.latencies import Latencies
+from ticker.bench.meter import BOTTLENECK as BOTTLENECK
+from ticker.bench.meter import Meter as Meter
+from ticker.bench.meter import Pace as Pace
 from ticker.bench.part import ANSWER_TIMEOUT, Part, python_part
 from ticker.errors import BenchError
 from ticker.shm import segment
@@ -26,8 +28,6 @@ from ticker.shm.header import Mapping
 CLIENTS_PER_PROCESS = 8000
 MOST_PER_PROCESS = 15_000  # of 20,000 descriptors
 START_TIMEOUT = 60.0
-BOTTLENECK = 0.95  # of a core: what the generator may take, or one of its processes
-PUNCTUAL = 0.97  # of the trades that were due
 
 
 @dataclass(frozen=True)
@@ -346,55 +346,3 @@ class Rig:
                 raise BenchError("the gateway still flushes long after the last tick")
             time.sleep(self.load.flush_interval / 10)
         return times
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Trades that were due since start_ticks and those that were made; the most that one was
-    late, which no client's latency has in it: a trade's time is that of its publication."""
-
-    due: int
-    traded: int
-    late_ns: int
-
-    @property
-    def failed(self) -> str | None:
-        """Why the load was not what was asked for, None when it was."""
-        if self.traded >= PUNCTUAL * self.due:
-            return None
-        return f"{self.traded} trades were made where {self.due} were due"
-
-    def as_dict(self) -> dict[str, float]:
-        """For a report."""
-        return {
-            "due": self.due,
-            "traded": self.traded,
-            "late_max_ms": round(self.late_ns / 1e6, 3),
-        }
-
-
-class Meter:
-    """How busy the generator and its cores are over a stretch of time."""
-
-    def __init__(self, cores: Cores, parts: list[Part]) -> None:
-        self._cores = cores
-        self._parts = parts
-        self._begin = self._now()
-
-    def _now(self) -> tuple[float, list[int], dict[int, int]]:
-        busy = {core: machine.busy_ticks(core) for core in self._cores.others}
-        return time.monotonic(), [part.cpu_ns for part in self._parts], busy
-
-    def read(self) -> dict[str, float]:
-        """Shares of 1: `generator` of one core, `busiest_process` of it, and `busiest_core` of the
-        generator's cores, whoever used it."""
-        begin, cpu, busy = self._begin
-        now, cpu_now, busy_now = self._now()
-        seconds = now - begin
-        tick = os.sysconf("SC_CLK_TCK")
-        each = [(after - before) / 1e9 / seconds for before, after in zip(cpu, cpu_now, strict=True)]
-        return {
-            "generator": sum(each),
-            "busiest_process": max(each),
-            "busiest_core": max((busy_now[core] - busy[core]) / tick / seconds for core in busy),
-        }

@@ -264,6 +264,7 @@ cdef class Swarm:
         cdef int i = 0
         cdef int64_t end = realtime() + <int64_t>(timeout * 1e9)
         cdef uint64_t errors = self.checks.counts[<int>ERRORS]
+        cdef uint64_t lost = self.checks.counts[<int>DISCONNECTED]
         while i < watchers or self.checks.waiting:
             while i < watchers and self.checks.waiting < IN_FLIGHT * self.lists.per_client:
                 self._command(i, "subscribe")
@@ -271,7 +272,7 @@ cdef class Swarm:
             self._turn(10)
             if self.checks.counts[<int>ERRORS] > errors and self.checks.refused >= 0:
                 raise BenchError(f"the server refused a subscribe: {refusal(self.checks.refused)}")
-            if realtime() > end:
+            if realtime() > end or self.checks.counts[<int>DISCONNECTED] > lost:
                 raise BenchError(
                     f"{self.checks.waiting} snapshots are missing after {timeout:g} s"
                     f"{self._closed()} ({self.as_dict()})"
