@@ -32,7 +32,6 @@ cdef class Sequenced(Session):
     cdef uint64_t candidate[2]          # a session that may be about to replace this one
     cdef int candidate_packets
 
-    cdef void _count_packet(self, size_t length, int line) noexcept nogil
     cdef bint _is_repeated(
         self, const uint64_t* words, uint64_t sequence, uint64_t end, int64_t now_ns
     ) noexcept nogil

@@ -23,10 +23,9 @@ from ticker.feeds.checks cimport check
 from ticker.feeds.gaps cimport Gaps
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.reorder cimport Held, ReorderBuffer, payload_of
-from ticker.feeds.session cimport LINE_A, LINE_B, LINE_RETRANSMISSION, NEVER, Session
+from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER, Session
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
-    FEED_BYTES,
     FEED_DUPLICATE_MESSAGES,
     FEED_GAP_MESSAGES,
     FEED_GAPS,
@@ -35,10 +34,6 @@ from ticker.shm.counters cimport (
     FEED_LOST_MESSAGES,
     FEED_MESSAGES,
     FEED_OTHER_SESSION_PACKETS,
-    FEED_PACKETS,
-    FEED_PACKETS_LINE_A,
-    FEED_PACKETS_LINE_B,
-    FEED_PACKETS_RETRANSMITTED,
     FEED_RECOVERED_MESSAGES,
     FEED_REORDER_DROPS,
     FEED_REQUESTS,
@@ -86,16 +81,6 @@ cdef class Sequenced(Session):
         self.resume_words[0] = words[0]
         self.resume_words[1] = words[1]
         self.resume_sequence = sequence
-
-    cdef void _count_packet(self, size_t length, int line) noexcept nogil:
-        count(self.counters, FEED_PACKETS, 1)
-        count(self.counters, FEED_BYTES, length)
-        if line == LINE_A:
-            count(self.counters, FEED_PACKETS_LINE_A, 1)
-        elif line == LINE_B:
-            count(self.counters, FEED_PACKETS_LINE_B, 1)
-        else:
-            count(self.counters, FEED_PACKETS_RETRANSMITTED, 1)
 
     cdef bint _take(
         self, const uint64_t* words, const uint8_t* data, size_t length, uint64_t sequence,

@@ -43,6 +43,8 @@ cdef class Session:
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
     ) noexcept nogil
+    # A datagram of a Line, into the counters.
+    cdef void _count_packet(self, size_t length, int line) noexcept nogil
     # No more bytes will come: what waits behind a gap goes on without what is missing.
     cdef void finish(self, int64_t now_ns) noexcept nogil
     # After every flush: where a successor goes on.

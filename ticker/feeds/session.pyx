@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from ticker.errors import FeedError
 from ticker.feeds.protocol cimport Protocol
 from ticker.shm.atomics cimport load_relaxed, store_release
+from ticker.shm.counters cimport (
+    FEED_BYTES,
+    FEED_PACKETS,
+    FEED_PACKETS_LINE_A,
+    FEED_PACKETS_LINE_B,
+    FEED_PACKETS_RETRANSMITTED,
+    count,
+)
 from ticker.shm.header cimport Mapping
 
 DEADLINE_NEVER = NEVER
@@ -67,6 +75,16 @@ cdef class Session:
 
     cdef void finish(self, int64_t now_ns) noexcept nogil:
         pass
+
+    cdef void _count_packet(self, size_t length, int line) noexcept nogil:
+        count(self.counters, FEED_PACKETS, 1)
+        count(self.counters, FEED_BYTES, length)
+        if line == LINE_A:
+            count(self.counters, FEED_PACKETS_LINE_A, 1)
+        elif line == LINE_B:
+            count(self.counters, FEED_PACKETS_LINE_B, 1)
+        else:
+            count(self.counters, FEED_PACKETS_RETRANSMITTED, 1)
 
     cdef void save_resume_point(self) noexcept nogil:
         cdef int i

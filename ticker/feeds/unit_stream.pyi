@@ -1,11 +1,6 @@
-from ticker.feeds.sequenced import Sequenced
-from ticker.feeds.session import Session
+from ticker.feeds.channels import Channel
 
-class Units(Session): ...
-
-class UnitStream(Sequenced):
-    @property
-    def unit(self) -> int: ...
+class UnitStream(Channel):
     @property
     def damaged(self) -> bool: ...
     @property

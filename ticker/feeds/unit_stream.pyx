@@ -12,11 +12,12 @@ went round, and the number; numbers go from 4294967295 to 1.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.feeds.channels cimport Channel, Channels
 from ticker.feeds.checks cimport check
 from ticker.feeds.endian cimport le16
 from ticker.feeds.reorder cimport Held, ReorderBuffer, payload_of
 from ticker.feeds.sequenced cimport Sequenced
-from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER, Session
+from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_IMAGES,
@@ -48,34 +49,20 @@ cdef uint64_t position_of(uint64_t near, uint32_t sequence) noexcept nogil:
     return position
 
 
-cdef class Units(Session):
-    """The feed of a unit: what one of them says about all. CboeUnit is the only one."""
-
-    cdef void _joined(self) noexcept nogil:
-        pass
-
-    cdef void _began_again(self, UnitStream stream, int64_t now_ns) noexcept nogil:
-        pass
-
-    cdef void _clear_unit(self, UnitStream stream, int64_t now_ns) noexcept nogil:
-        pass
-
-
-cdef class UnitStream(Sequenced):
+cdef class UnitStream(Channel):
     """One unit: its lines, its gaps and, if there is a spin server, its image."""
 
-    def __init__(self, Units feed not None, unit: int) -> None:
+    def __init__(self, Channels feed not None, number: int, reachable: bool) -> None:
         options = feed.options
-        super().__init__(feed.protocol, feed.mapping, options)
-        self.owner = feed
-        self.gaps.rerequest = feed.reachable
+        super().__init__(feed, number)
+        self.gaps.rerequest = reachable
         self.header = HEADER
-        self.unit = unit
+        self.first = ROUND + 1
         self.image_timeout_ns = options.image_timeout_ns
         self.kept = ReorderBuffer(options.buffer_bytes)
         self.gaps.widest = min(self.gaps.widest, <uint64_t>MOST_ASKED)
         self.gaps.span = self.gaps.widest
-        self.session_words[0] = unit
+        self.session_words[0] = number
 
     cdef void packet(
         self, const uint8_t* data, size_t length, uint32_t sequence, uint32_t messages, int line,
@@ -86,20 +73,17 @@ cdef class UnitStream(Sequenced):
         cdef uint64_t near = self.next_expected_sequence if self.joined else ROUND + 1
         self.arriving = position_of(near, sequence)
         self.arrived_ns = now_ns
-        words[0] = self.unit
+        words[0] = self.number
         words[1] = 0
         if self.joined and self.arriving > near + FURTHEST:
             # Too far ahead to be true, unless it is behind by more than half a round.
-            if (line == LINE_RETRANSMISSION or not self._is_quiet(now_ns)
+            if (line == LINE_RETRANSMISSION or not self.is_quiet(now_ns)
                     or not self._is_whole(data, length, messages)):
                 count(self.counters, FEED_BAD_PACKETS, 1)
                 return
             self._replace(words)
         self._take(words, data, length, self.arriving, messages, False, line, now_ns)
         self.ended = self.over and not self.gaps.used
-
-    cdef bint _is_quiet(self, int64_t now_ns) noexcept nogil:
-        return now_ns - self.last_packet_ns >= self.quiet_ns
 
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
         """The messages fill the datagram exactly."""
@@ -110,12 +94,6 @@ cdef class UnitStream(Sequenced):
                 return False
             at += data[at]
         return at == length
-
-    cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
-        self.joined = True
-        self.joined_at = sequence
-        self.owner._joined()
-        self._begin(words, ROUND + 1 if self.from_start else sequence)
 
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
         """The unit counts from 1 again."""
@@ -135,13 +113,9 @@ cdef class UnitStream(Sequenced):
             self._settle()
 
     cdef void leave(self) noexcept nogil:
-        """Whatever comes next joins anew."""
-        self.joined = self.waiting = self.over = self.damaged = False
+        self.waiting = self.over = self.damaged = False
         self.kept.clear()
-        self.gaps.clear()
-        self.buffer.clear()
-        self.known_end = self.next_expected_sequence
-        self._settle()
+        Channel.leave(self)
 
     cdef void _blocks(
         self, const uint8_t* data, size_t length, uint64_t sequence, uint32_t blocks, int line,
@@ -163,7 +137,7 @@ cdef class UnitStream(Sequenced):
         cdef const uint8_t* ahead
         cdef uint32_t i, left, announced
         check(sequence <= self.next_expected_sequence < sequence + blocks)
-        self.protocol.unit = self.unit
+        self.protocol.unit = self.number
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += at[0]
@@ -278,7 +252,7 @@ cdef class UnitStream(Sequenced):
             self.owner._joined()
             self.joined = True
             self.joined_at = self.known_end = end
-        self.owner._clear_unit(self, now_ns)
+        self.owner._clear_channel(self, now_ns)
         at = 0
         while at < length:
             self.protocol.message(data + at, data[at], now_ns)
@@ -338,4 +312,4 @@ cdef class UnitStream(Sequenced):
     def request(self, sequence: int, messages: int) -> bytes:
         """A Gap Request, framed (17 bytes). Its count passes over 0, as positions do."""
         number = number_of(sequence)
-        return frame(GAP_REQUEST.pack(9, TYPE_GAP_REQUEST, self.unit, number, messages))
+        return frame(GAP_REQUEST.pack(9, TYPE_GAP_REQUEST, self.number, number, messages))

@@ -1,6 +1,6 @@
-from ticker.feeds.unit_stream import Units
+from ticker.feeds.channels import Channels
 
-class CboeUnit(Units):
+class CboeUnit(Channels):
     def set_reachable(self, reachable: bool) -> None: ...
     def gap_response(
         self, unit: int, sequence: int, messages: int, status: str, now_ns: int

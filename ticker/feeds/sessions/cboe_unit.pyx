@@ -28,31 +28,24 @@ is a new session; if not, only this unit's orders are dropped.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from ticker.feeds.channels cimport CHANNELS, Channel, Channels
 from ticker.feeds.endian cimport le16, le32
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.session cimport LINE_A, LINE_B, LINE_RETRANSMISSION, NEVER
-from ticker.feeds.unit_stream cimport Units, UnitStream, number_of
+from ticker.feeds.session cimport LINE_RETRANSMISSION
+from ticker.feeds.unit_stream cimport UnitStream, number_of
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
-    FEED_BYTES,
     FEED_HEARTBEATS,
     FEED_OTHER_SESSION_PACKETS,
-    FEED_PACKETS,
-    FEED_PACKETS_LINE_A,
-    FEED_PACKETS_LINE_B,
-    FEED_PACKETS_RETRANSMITTED,
     FEED_REQUESTS_REFUSED,
     count,
 )
 from ticker.shm.header cimport Mapping
 
-from dataclasses import replace
-
 from ticker.feeds.session import SessionOptions
 
 cdef enum:
     HEADER = 8
-    LEAST_BUFFER = 1 << 18         # bytes of each unit
     UNIT_CLEAR = 0x97
 
 cdef uint32_t GREATEST_NUMBER = 0xFFFFFFFF
@@ -61,12 +54,11 @@ SECOND = 1_000_000_000
 QUOTAS = {"S": SECOND, "M": 60 * SECOND, "D": 86_400 * SECOND}
 
 
-cdef class CboeUnit(Units):
+cdef class CboeUnit(Channels):
     """All units of one feed.
 
     Options of its own: `units`, those that count, all if none is named; `image_timeout_ns`, how
-    long a unit waits for its image; 0: it does not. `buffer_bytes` is for each unit an eighth of
-    what is given.
+    long a unit waits for its image; 0: it does not.
     """
 
     def __init__(
@@ -74,15 +66,12 @@ cdef class CboeUnit(Units):
         options: SessionOptions | None = None,
     ) -> None:
         super().__init__(protocol, mapping, options)
-        options = options or SessionOptions()
-        self.options = replace(
-            options, resume=None, buffer_bytes=max(options.buffer_bytes // 8, LEAST_BUFFER)
-        )
-        self.known = []
-        for unit in range(1, UNITS):
-            self.wanted[unit] = not options.units or unit in options.units
-        self.reachable = options.rerequest
-        self.next_expected_sequence = 1
+        for unit in range(1, CHANNELS):
+            self.wanted[unit] = not self.options.units or unit in self.options.units
+        self.reachable = self.options.rerequest
+
+    cdef Channel _make(self, int number):
+        return UnitStream(self, number, self.reachable)
 
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
@@ -91,14 +80,7 @@ cdef class CboeUnit(Units):
         cdef uint32_t sequence, messages
         cdef int64_t deadline
         cdef int unit
-        count(self.counters, FEED_PACKETS, 1)
-        count(self.counters, FEED_BYTES, length)
-        if line == LINE_A:
-            count(self.counters, FEED_PACKETS_LINE_A, 1)
-        elif line == LINE_B:
-            count(self.counters, FEED_PACKETS_LINE_B, 1)
-        else:
-            count(self.counters, FEED_PACKETS_RETRANSMITTED, 1)
+        self._count_packet(length, line)
         if length < HEADER or le16(data) != length or (data[2] == 0) != (length == HEADER):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return
@@ -121,82 +103,20 @@ cdef class CboeUnit(Units):
         (<UnitStream>self.streams[unit]).packet(
             data, length, sequence, messages, line, receive_time
         )
-        if (<UnitStream>self.streams[unit]).next_expected_sequence != before:
-            self.next_expected_sequence += 1
-        if line != LINE_RETRANSMISSION and (
-            (<UnitStream>self.streams[unit]).last_packet_ns == receive_time
-        ):
-            self.last_packet_ns = receive_time
-        if deadline != NEVER or (<UnitStream>self.streams[unit]).deadline != NEVER:
-            self._settle()
-        elif self.ended != (<UnitStream>self.streams[unit]).ended:
-            self._settle()
+        self._took(unit, before, deadline, line, receive_time)
 
     cdef bint _ready(self, int unit) noexcept nogil:
         """There is a stream for this unit, which is one of this feed's."""
-        return self.streams[unit] != NULL or (self.wanted[unit] and self._create(unit))
+        return self.wanted[unit] and Channels._ready(self, unit)
 
-    cdef bint _create(self, int unit) noexcept with gil:
-        try:
-            stream = UnitStream(self, unit)
-        except MemoryError:
-            return False
-        self.known.append(stream)
-        self.streams[unit] = <void*>stream
-        self.numbers[self.used] = unit
-        self.used += 1
-        return True
-
-    cdef void _joined(self) noexcept nogil:
-        """The first unit was joined: a session begins for the protocol."""
-        if not self.started:
-            self.started = True
-            self.protocol.restart()
-
-    cdef void _began_again(self, UnitStream stream, int64_t now_ns) noexcept nogil:
-        """A unit counts from 1: with all of them, or by itself."""
-        cdef int i, unit
-        for i in range(self.used):
-            unit = self.numbers[i]
-            if (unit != stream.unit and (<UnitStream>self.streams[unit]).joined
-                    and not (<UnitStream>self.streams[unit])._is_quiet(now_ns)):
-                self._clear_unit(stream, now_ns)
-                return
-        self.protocol.restart()
-        for i in range(self.used):
-            if self.numbers[i] != stream.unit:
-                (<UnitStream>self.streams[self.numbers[i]]).leave()
-
-    cdef void _clear_unit(self, UnitStream stream, int64_t now_ns) noexcept nogil:
+    cdef void _clear_channel(self, Channel stream, int64_t now_ns) noexcept nogil:
         """What the unit's own Unit Clear would do."""
         cdef uint8_t[6] message
         memset(message, 0, sizeof(message))
         message[0] = sizeof(message)
         message[1] = UNIT_CLEAR
-        self.protocol.unit = stream.unit
+        self.protocol.unit = stream.number
         self.protocol.message(message, sizeof(message), now_ns)
-
-    cdef void _settle(self) noexcept nogil:
-        """The soonest deadline of all units, and what is true of any or of all of them."""
-        cdef int i, unit
-        cdef int64_t deadline = NEVER
-        cdef bint recovering = False
-        cdef bint ended = self.used > 0
-        for i in range(self.used):
-            unit = self.numbers[i]
-            deadline = min(deadline, (<UnitStream>self.streams[unit]).deadline)
-            recovering = recovering or (<UnitStream>self.streams[unit]).recovering
-            ended = ended and (<UnitStream>self.streams[unit]).ended
-        self.deadline = deadline
-        self.recovering = recovering
-        self.ended = ended
-
-    cdef void finish(self, int64_t now_ns) noexcept nogil:
-        cdef int i
-        for i in range(self.used):
-            (<UnitStream>self.streams[self.numbers[i]]).finish(now_ns)
-        self.next_expected_sequence += 1
-        self._settle()
 
     # -- the gap request proxy -----------------------------------------------------------------
 
@@ -235,7 +155,7 @@ cdef class CboeUnit(Units):
         count(self.counters, FEED_REQUESTS_REFUSED, 1)
         if status in QUOTAS:
             self._spare_the_quota(status, now_ns)
-        if not 0 <= unit < UNITS or self.streams[unit] == NULL:
+        if not 0 <= unit < CHANNELS or self.streams[unit] == NULL:
             return
         stream = <UnitStream>self.streams[unit]
         if status == "C":
@@ -263,7 +183,7 @@ cdef class CboeUnit(Units):
         """The least sequence that an image of this unit must have to be of use. None: the unit
         wants none, now; 0: any will do."""
         cdef UnitStream stream
-        if not 0 < unit < UNITS:
+        if not 0 < unit < CHANNELS:
             return None
         if not self._ready(unit):
             return None

@@ -1,11 +1,8 @@
-from ticker.feeds.sequenced import Sequenced
-from ticker.feeds.session import Session
+from ticker.feeds.channels import Channel, Channels
 
-class XdpChannel(Sequenced):
-    @property
-    def number(self) -> int: ...
+class XdpChannel(Channel): ...
 
-class Xdp(Session):
+class Xdp(Channels):
     channels_by_destination: bool
     @property
     def channel_numbers(self) -> list[int]: ...

@@ -25,29 +25,16 @@ asked for are used where a line brings them.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from ticker.feeds.channels cimport Channel, Channels
 from ticker.feeds.checks cimport check
 from ticker.feeds.endian cimport le16, le32
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequenced cimport Sequenced
-from ticker.feeds.session cimport (
-    CHANNEL_SHIFT,
-    LINE_A,
-    LINE_B,
-    LINE_RETRANSMISSION,
-    MOST_CHANNEL,
-    NEVER,
-    Session,
-)
+from ticker.feeds.session cimport CHANNEL_SHIFT, LINE_RETRANSMISSION, MOST_CHANNEL
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
-    FEED_BYTES,
     FEED_DUPLICATE_MESSAGES,
     FEED_MESSAGES,
     FEED_OTHER_SESSION_PACKETS,
-    FEED_PACKETS,
-    FEED_PACKETS_LINE_A,
-    FEED_PACKETS_LINE_B,
-    FEED_PACKETS_RETRANSMITTED,
     count,
 )
 from ticker.shm.header cimport Mapping
@@ -60,7 +47,6 @@ cdef enum:
     HEADER = 16
     MESSAGE_HEADER = 4
     LEAD = 12                      # messages that the protocol hears of before they come
-    LEAST_BUFFER = 1 << 18         # bytes of each channel
     # delivery flags
     HEARTBEAT = 1
     FAILOVER = 10
@@ -83,14 +69,12 @@ cdef inline int64_t time_at(const uint8_t* at) noexcept nogil:
     return le32(at) * SECOND + le32(at + 4)
 
 
-cdef class XdpChannel(Sequenced):
+cdef class XdpChannel(Channel):
     """One channel: its lines and its gaps."""
 
-    def __init__(self, Xdp feed not None, number: int) -> None:
-        super().__init__(feed.protocol, feed.mapping, feed.options)
-        self.owner = feed
+    def __init__(self, Channels feed not None, number: int) -> None:
+        super().__init__(feed, number)
         self.header = HEADER
-        self.number = number
 
     cdef void packet(
         self, const uint8_t* data, size_t length, int line, int64_t now_ns
@@ -140,9 +124,6 @@ cdef class XdpChannel(Sequenced):
         self._take(words, data, length, 1, 1, False, line, now_ns)
         self.told = False
 
-    cdef bint is_quiet(self, int64_t now_ns) noexcept nogil:
-        return now_ns - self.last_packet_ns >= self.quiet_ns
-
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
         """The messages fill the packet exactly: what does not add up is not believed."""
         cdef size_t at = HEADER
@@ -158,24 +139,10 @@ cdef class XdpChannel(Sequenced):
             at += size
         return at == length
 
-    cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
-        self.joined = True
-        self.joined_at = sequence
-        self.owner._joined()
-        self._begin(words, 1 if self.from_start else sequence)
-
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
         """The channel counts from 1 again."""
         self._begin(words, 1)
         self.owner._began_again(self, self.arrived_ns)
-
-    cdef void leave(self) noexcept nogil:
-        """Whatever comes next joins anew."""
-        self.joined = False
-        self.gaps.clear()
-        self.buffer.clear()
-        self.known_end = self.next_expected_sequence
-        self._settle()
 
     cdef void _deliver(
         self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
@@ -209,9 +176,8 @@ cdef class XdpChannel(Sequenced):
         count(self.counters, FEED_MESSAGES, left)
 
 
-cdef class Xdp(Session):
-    """All channels of one feed. `next_expected_sequence` only counts packets that brought
-    something. A successor begins anew: the streams of several channels have no one number."""
+cdef class Xdp(Channels):
+    """All channels of one feed."""
 
     channels_by_destination = True
 
@@ -220,13 +186,10 @@ cdef class Xdp(Session):
         options: SessionOptions | None = None,
     ) -> None:
         super().__init__(protocol, mapping, options)
-        options = options or SessionOptions()
-        self.options = replace(
-            options, resume=None, rerequest=False,
-            buffer_bytes=max(options.buffer_bytes // 8, LEAST_BUFFER),
-        )
-        self.known = []
-        self.next_expected_sequence = 1
+        self.options = replace(self.options, rerequest=False)
+
+    cdef Channel _make(self, int number):
+        return XdpChannel(self, number)
 
     @property
     def channel_numbers(self) -> list[int]:
@@ -239,14 +202,7 @@ cdef class Xdp(Session):
         cdef int channel = (line >> CHANNEL_SHIFT) & MOST_CHANNEL
         cdef uint8_t flag
         line &= (1 << CHANNEL_SHIFT) - 1
-        count(self.counters, FEED_PACKETS, 1)
-        count(self.counters, FEED_BYTES, length)
-        if line == LINE_A:
-            count(self.counters, FEED_PACKETS_LINE_A, 1)
-        elif line == LINE_B:
-            count(self.counters, FEED_PACKETS_LINE_B, 1)
-        else:
-            count(self.counters, FEED_PACKETS_RETRANSMITTED, 1)
+        self._count_packet(length, line)
         if length < HEADER or not HEADER <= le16(data) <= length or not self._ready(channel):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return
@@ -269,26 +225,20 @@ cdef class Xdp(Session):
     cdef void _sequenced(
         self, const uint8_t* data, size_t length, int channel, int line, int64_t now_ns
     ) noexcept nogil:
-        cdef uint64_t before = (<XdpChannel>self.channels[channel]).next_expected_sequence
-        cdef int64_t deadline = (<XdpChannel>self.channels[channel]).deadline
+        cdef uint64_t before = (<XdpChannel>self.streams[channel]).next_expected_sequence
+        cdef int64_t deadline = (<XdpChannel>self.streams[channel]).deadline
         if data[2] == RESET:
-            (<XdpChannel>self.channels[channel]).reset(data, length, line, now_ns)
+            (<XdpChannel>self.streams[channel]).reset(data, length, line, now_ns)
         else:
-            (<XdpChannel>self.channels[channel]).packet(data, length, line, now_ns)
-        if (<XdpChannel>self.channels[channel]).next_expected_sequence != before:
-            self.next_expected_sequence += 1
-        if (line != LINE_RETRANSMISSION
-                and (<XdpChannel>self.channels[channel]).last_packet_ns == now_ns):
-            self.last_packet_ns = now_ns
-        if deadline != NEVER or (<XdpChannel>self.channels[channel]).deadline != NEVER:
-            self._settle()
+            (<XdpChannel>self.streams[channel]).packet(data, length, line, now_ns)
+        self._took(channel, before, deadline, line, now_ns)
 
     cdef void _refresh(
         self, const uint8_t* data, size_t length, int channel, int64_t now_ns
     ) noexcept nogil:
         cdef const uint8_t* at = data + HEADER
         cdef uint32_t i
-        if not (<XdpChannel>self.channels[channel])._is_whole(data, length, data[3]):
+        if not (<XdpChannel>self.streams[channel])._is_whole(data, length, data[3]):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return
         count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
@@ -299,66 +249,16 @@ cdef class Xdp(Session):
                 self.next_expected_sequence += 1
             at += le16(at)
 
-    cdef bint _ready(self, int channel) noexcept nogil:
-        """There is a stream for this channel."""
-        return self.channels[channel] != NULL or self._create(channel)
-
-    cdef bint _create(self, int channel) noexcept with gil:
-        try:
-            stream = XdpChannel(self, channel)
-        except MemoryError:
-            return False
-        self.known.append(stream)
-        self.channels[channel] = <void*>stream
-        self.numbers[self.used] = channel
-        self.used += 1
-        return True
-
-    cdef void _joined(self) noexcept nogil:
-        """The first channel was joined: a session begins for the protocol."""
-        if not self.started:
-            self.started = True
-            self.protocol.restart()
-
-    cdef void _began_again(self, XdpChannel stream, int64_t now_ns) noexcept nogil:
-        """A channel counts from 1: with all of them, or by itself."""
-        cdef int i, channel
-        for i in range(self.used):
-            channel = self.numbers[i]
-            if (channel != stream.number and (<XdpChannel>self.channels[channel]).joined
-                    and not (<XdpChannel>self.channels[channel]).is_quiet(now_ns)):
-                self._clear_channel(stream, now_ns)
-                return
-        self.protocol.restart()
-        for i in range(self.used):
-            if self.numbers[i] != stream.number:
-                (<XdpChannel>self.channels[self.numbers[i]]).leave()
-
-    cdef void _clear_channel(self, XdpChannel stream, int64_t now_ns) noexcept nogil:
+    cdef void _clear_channel(self, Channel stream, int64_t now_ns) noexcept nogil:
         """Tell the protocol what the reset, if it came, is about to tell it."""
         cdef uint8_t[SEQUENCE_RESET_BYTES] message
-        if stream.told:
+        if (<XdpChannel>stream).told:
             return
         memset(message, 0, sizeof(message))
         message[0] = sizeof(message)
         message[2] = SEQUENCE_RESET
         self.protocol.unit = stream.number
         self.protocol.message(message, sizeof(message), now_ns)
-
-    cdef void _settle(self) noexcept nogil:
-        """The soonest deadline of all channels."""
-        cdef int i
-        cdef int64_t deadline = NEVER
-        for i in range(self.used):
-            deadline = min(deadline, (<XdpChannel>self.channels[self.numbers[i]]).deadline)
-        self.deadline = deadline
-
-    cdef void finish(self, int64_t now_ns) noexcept nogil:
-        cdef int i
-        for i in range(self.used):
-            (<XdpChannel>self.channels[self.numbers[i]]).finish(now_ns)
-        self.next_expected_sequence += 1
-        self._settle()
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
         """Nothing; gaps that were waited for long enough are given up here."""
