@@ -4,28 +4,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.feeds.market cimport Market
 from ticker.feeds.session cimport Session
+from ticker.feeds.transports.interfaces cimport Interface
+from ticker.feeds.transports.link cimport Datagram
 
 cdef enum:
     MOST_INTERFACES = 64
     MOST_DESTINATIONS = 512        # lines of all channels
-
-# One datagram (or TCP segment) of a capture. `payload` lives until the next one is asked for.
-cdef struct Datagram:
-    const uint8_t* payload
-    size_t length
-    int64_t time_ns                # of capture
-    int line
-    uint8_t transport              # IP protocol number: UDP or TCP
-    uint8_t[16] destination        # IPv6, or IPv4 as ::ffff:a.b.c.d
-    uint16_t source_port
-    uint16_t destination_port
-    uint32_t tcp_sequence
-
-cdef struct Interface:
-    uint32_t link_type
-    uint64_t ticks                 # of a time stamp in a second
-    int64_t offset_ns
-
 
 # Where a line is sent to.
 cdef struct Destination:
@@ -42,7 +26,7 @@ cdef class Capture:
     cdef size_t at
     cdef size_t end
     cdef bint ng
-    cdef bint swapped              # written on a machine of the other byte order
+    cdef bint big_endian           # written on such a machine
     cdef Interface[MOST_INTERFACES] interfaces
     cdef uint32_t interface_count
     cdef int line_count
@@ -60,8 +44,6 @@ cdef class Capture:
     # False: there is no more.
     cdef bint next(self) noexcept nogil
 
-    cdef uint16_t _u16(self, const uint8_t* at) noexcept nogil
-    cdef uint32_t _u32(self, const uint8_t* at) noexcept nogil
     cdef bint _have(self, size_t length) noexcept nogil
     cdef bint _refill(self, size_t length) noexcept with gil
     cdef bint _packet(
@@ -72,18 +54,9 @@ cdef class Capture:
     ) noexcept nogil
     cdef bint _section(self) noexcept nogil
     cdef void _describe(self, const uint8_t* block, size_t length) noexcept nogil
-    cdef void _set_time(self, Interface* interface, uint64_t stamp) noexcept nogil
     cdef _look(self)
     cdef _grow(self)
     cdef bint _stop(self) noexcept nogil
-    cdef bint _datagram(
-        self, const uint8_t* data, size_t length, uint32_t link_type
-    ) noexcept nogil
-    cdef bint _by_version(self, const uint8_t* data, size_t length) noexcept nogil
-    cdef bint _ip(self, const uint8_t* data, size_t length, uint32_t kind) noexcept nogil
-    cdef bint _ip4(self, const uint8_t* data, size_t length) noexcept nogil
-    cdef bint _ip6(self, const uint8_t* data, size_t length) noexcept nogil
-    cdef bint _transport(self, const uint8_t* data, size_t length) noexcept nogil
     cdef bint _find_line(self) noexcept nogil
     cdef bint _is_at(self, const Destination* line) noexcept nogil
     cdef bint _new_channel(self) noexcept nogil
