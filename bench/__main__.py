@@ -42,6 +42,7 @@ RUNS = {
     "ingest-fix": "ingest --protocol fix --symbols 2000",
     "ingest-json": "ingest --protocol json --symbols 2000",
     "ingest-udp": "ingest --udp --rate 1000000 --duration 30",
+    "box": "box --rate 1M --clients 1000 --symbols-per-client 5 --duration 60",
     "shm": "shm",
 }
 

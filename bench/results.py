@@ -105,6 +105,27 @@ GOALS = (
         "≤ 5,000 µs",
     ),
     Goal(
+        "1M messages/s in and 1,000 clients × 5 symbols out, together: messages lost",
+        "box",
+        "messages_lost",
+        at_most(0),
+        "0",
+    ),
+    Goal(
+        "The same: clients lost, or told that they lag",
+        "box",
+        "clients_lagged_or_lost",
+        at_most(0),
+        "0",
+    ),
+    Goal(
+        "The same: trade to client, p99",
+        "box",
+        "update_p99_us",
+        at_most(250_000),
+        "≤ 250,000 µs",
+    ),
+    Goal(
         "CPU per client flush ÷ send loop's CPU per send, 2,000 clients",
         "fanout",
         "cpu_ratio_to_send_loop",

@@ -197,6 +197,29 @@ def test_messages_carry_the_time_at_which_they_are_sent() -> None:
 
 
 @pytest.mark.slow
+def test_messages_may_carry_the_time_at_which_they_were_due() -> None:
+    before = time.time_ns()
+    with Running(lines=1, symbols=5, stamps_due=True) as running:
+        (line,) = running.lines
+        wait_for(running.lines, lambda: len(line.messages) > 5_000)
+        running.finish()
+    after = time.time_ns()
+    midnight = midnight_ns(session_day(before))
+    # the pace starts anew at the opening, and the session's last messages are not paced
+    stamps = [
+        (sequence, midnight + int.from_bytes(line.messages[sequence][5:11], "big"))
+        for sequence in line.sequences
+        if 1_000 <= sequence < 5_000
+    ]
+    assert len(stamps) > 20
+    assert all(before <= stamped <= after for _, stamped in stamps)
+    first, start = stamps[0]
+    off = [stamped - start - (sequence - first) * 50_000 for sequence, stamped in stamps]
+    # two clocks are read one after the other: a few stamps have what came between
+    assert sorted(map(abs, off))[len(off) * 9 // 10] < 20_000
+
+
+@pytest.mark.slow
 def test_the_rate_is_held() -> None:
     rate = 20_000
     with Running(lines=1, rate=float(rate)) as running:

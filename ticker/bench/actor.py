@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ticker.bench.popularity import trade_order, weights
@@ -105,10 +106,11 @@ def play_swarm(settings: dict[str, Any]) -> None:
     if settings["urgent"]:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, -20)
+    listed = settings.get("listed")
     swarm = Swarm(
         settings["host"],
         settings["port"],
-        symbol_names(settings["symbols"]),
+        Path(listed).read_text().split() if listed else symbol_names(settings["symbols"]),
         settings["clients"],
         settings["per_client"],
         first_client=settings["first_client"],

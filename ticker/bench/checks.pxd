@@ -8,6 +8,7 @@ cdef struct Slot:
     int64_t time                # of the newest price seen, 0: none yet, -1: unsubscribed
     int64_t seq
     int64_t skipped             # by `lagged` since then
+    int64_t price               # the newest seen
 
 cdef struct Subscriber:
     uint32_t due                # snapshots it waits for

@@ -151,6 +151,7 @@ cdef class Checks:
             if self.each_trade and message.seq != slot.seq + slot.skipped + 1:
                 self.counts[<int>GAPS] += 1
         slot.time = message.time
+        slot.price = message.price
         slot.seq = message.seq
         slot.skipped = 0
 
@@ -168,17 +169,25 @@ cdef class Checks:
         self.latency.clear()
         self.first_answer.clear()
 
-    def behind(self, times: list[int], clients: int) -> int:
+    def behind(self, times: list[int], clients: int, prices: list[int] | None = None) -> int:
         """How many prices of the first `clients` clients are not the newest; `times` has the
-        newest exchange time (ns) of each symbol."""
+        newest exchange time (ns) of each symbol.
+
+        With `prices` (1e-9) each must be that one; its time may then be newer, as that of a
+        trade that was taken back stays.
+        """
         cdef int number
-        cdef uint32_t j
+        cdef uint32_t j, symbol
         cdef int64_t newest
+        cdef Slot* slot
         cdef uint64_t missed = 0
         for number in range(<int>clients):
             for j in range(self.lists.per_client):
-                newest = times[self.lists.symbol_at(number, j)]
-                if (self.slots[<size_t>number * self.lists.per_client + j].time
-                        != newest // 1000 * 1000):
-                    missed += 1
+                symbol = self.lists.symbol_at(number, j)
+                newest = times[symbol] // 1000 * 1000
+                slot = &self.slots[<size_t>number * self.lists.per_client + j]
+                if prices is None:
+                    missed += slot.time != newest
+                else:
+                    missed += slot.time < newest or slot.price != <int64_t>prices[symbol]
         return missed

@@ -11,32 +11,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ticker.bench import machine
 from ticker.bench.part import compile_limit
 from ticker.bench.rig import Cores
+from ticker.bench.server import Server, free_lines, pin, settle
 from ticker.errors import BenchError
-from ticker.shm import segment
 from ticker.shm.counters import FEED_HISTOGRAMS, Counters, Heartbeat, histogram, percentile
-from ticker.shm.header import KIND_FEED, Mapping
+from ticker.shm.header import Mapping
 
 DAYS = machine.ROOT / "build" / "bench"
-START_TIMEOUT = 60.0
-SETTLE_TIMEOUT = 20.0
-GEOMETRY = {"rows": 16_384, "rings": 4, "ring_capacity": 65_536}
 
 
 @dataclass(frozen=True)
@@ -124,12 +115,9 @@ def udp(symbols: int, rate: int, duration: float, seed: int) -> dict[str, Any]:
     """What `ticker serve` made of `rate` messages per second on two lossless lines."""
     cores = Cores.choose()
     with tempfile.TemporaryDirectory() as folder:
-        instance = f"bench-{os.getpid()}"
-        lines = _lines()
-        config = Path(folder) / "ticker.toml"
-        config.write_text(_config(instance, lines), encoding="utf-8")
-        with _server(config, cores.tested):
-            feed = segment.attach(segment.feed_name(instance, "sim"), KIND_FEED)
+        lines = free_lines()
+        with Server(Path(folder), lines, core=cores.tested) as server:
+            feed = server.feed
             cpu = -_feed_cpu(feed)
             said = json.loads(
                 _ticker(
@@ -153,7 +141,7 @@ def udp(symbols: int, rate: int, duration: float, seed: int) -> dict[str, Any]:
                     cores.others[0],
                 )
             )
-            _settle(feed)
+            settle(feed)
             cpu += _feed_cpu(feed)
             return _udp_results(feed, said, rate, duration, cpu)
 
@@ -190,82 +178,6 @@ def _feed_cpu(feed: Mapping) -> int:
     return machine.cpu_ns(Heartbeat(feed).pid)
 
 
-def _lines() -> tuple[str, str]:
-    """Two multicast groups and a port that nobody uses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    number = secrets.randbelow(250) + 1
-    return f"239.192.{number}.1:{port}", f"239.192.{number}.2:{port}"
-
-
-def _config(instance: str, lines: tuple[str, str]) -> str:
-    geometry = "\n".join(f"{name} = {value}" for name, value in GEOMETRY.items())
-    return f"""
-[server]
-instance = "{instance}"
-port = 0
-log = "json"
-
-[[feeds]]
-name = "sim"
-protocol = "itch50"
-session = "moldudp64"
-venue = "XNAS"
-lines = ["{lines[0]}", "{lines[1]}"]
-{geometry}
-"""
-
-
-@contextmanager
-def _server(config: Path, core: int) -> Iterator[None]:
-    """`ticker serve`, up, on one core."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ticker", "serve", "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            preexec_fn=_pin(core),
-        )
-        assert process.stdout is not None
-        try:
-            _await_line(process, log)
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            process.stdout.close()
-
-
-def _await_line(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    """The one line that says that the server is up."""
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    said = b""
-    end = time.monotonic() + START_TIMEOUT
-    while b"http://" not in said:
-        if process.poll() is not None or time.monotonic() > end:
-            log.seek(0)
-            raise BenchError(f"`ticker serve` did not come up: {log.read()[-2000:].decode()}")
-        said += process.stdout.read() or b""
-        time.sleep(0.02)
-
-
-def _settle(feed: Mapping) -> None:
-    """Wait until the feed worker takes in nothing more."""
-    counters = Counters(feed)
-    end = time.monotonic() + SETTLE_TIMEOUT
-    seen, since = -1, time.monotonic()
-    while time.monotonic() - since < 0.5 and time.monotonic() < end:
-        if counters["messages"] != seen:
-            seen, since = counters["messages"], time.monotonic()
-        time.sleep(0.05)
-
-
 def _ticker(arguments: tuple[object, ...], core: int | None) -> str:
     return _run([sys.executable, "-m", "ticker", *map(str, arguments)], core)
 
@@ -276,14 +188,10 @@ def _run(argv: list[str], core: int | None) -> str:
         argv,
         capture_output=True,
         text=True,
-        preexec_fn=None if core is None else _pin(core),
+        preexec_fn=None if core is None else pin(core),
     )
     if done.returncode:
         raise BenchError(
             f"{' '.join(argv[:6])} ended with {done.returncode}: {done.stderr.strip()[-2000:]}"
         )
     return done.stdout
-
-
-def _pin(core: int) -> Any:
-    return lambda: os.sched_setaffinity(0, (core,))

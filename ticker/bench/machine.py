@@ -12,6 +12,9 @@ from typing import Any
 
 from ticker import __version__
 
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+"""Per second of `busy_ticks` and of /proc/PID/stat."""
+
 _HERE = Path(__file__).resolve()
 # The source tree, also for a build inside it (build/debug/lib).
 ROOT = next((up for up in _HERE.parents if (up / "bench" / "limits").is_dir()), _HERE.parents[2])
@@ -46,6 +49,22 @@ def cpu_ns(pid: int) -> int:
     (clock_getcpuclockid(3); Linux puts the pid's complement above three bits, 2 = CPUCLOCK_SCHED).
     """
     return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def all_cpu_seconds() -> float:
+    """CPU time of every process on the machine, with that of its children that have ended.
+
+    Not from /proc/stat: where the kernel counts by its own timer (no VIRT_CPU_ACCOUNTING), that
+    sees a process that works after each of its own timer's beats always or never.
+    """
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)
+    return ticks / CLOCK_TICKS
 
 
 def busy_ticks(core: int) -> int:

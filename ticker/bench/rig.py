@@ -12,6 +12,7 @@ import socket
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ticker.bench.checks import VIOLATIONS
@@ -133,8 +134,12 @@ def swarm(
     first: int = 0,
     raw: bool = False,
     dialect: str = "plain",
+    listed: Path | None = None,
 ) -> Clients:
     """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1.
+
+    `listed` is a file with the symbols, one a line, of a server whose prices are not those of
+    the synthetic publisher.
 
     Probes have a process of their own that goes before the others, where the system lets it:
     what they measure is the server, not the swarm that they share a core with.
@@ -155,7 +160,8 @@ def swarm(
             "per_client": load.per_client,
             "first_client": number,
             "raw": raw,
-            "verify": not raw,
+            "verify": not raw and listed is None,
+            "listed": None if listed is None else str(listed),
             "dialect": dialect,
             "urgent": probing,
             "encoding": load.encoding,

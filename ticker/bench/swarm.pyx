@@ -391,7 +391,7 @@ cdef class Swarm:
         self.checks.reset()
         self.begun = realtime()
 
-    def behind(self, times: list[int], watchers: int) -> int:
-        """How many prices of the first `watchers` clients are not the newest; `times` has the
-        newest exchange time (ns) of each symbol."""
-        return self.checks.behind(times, watchers)
+    def behind(self, times: list[int], watchers: int, prices: list[int] | None = None) -> int:
+        """How many prices of the first `watchers` clients are not the newest (Checks.behind);
+        `times` and `prices` are those of each symbol."""
+        return self.checks.behind(times, watchers, prices)

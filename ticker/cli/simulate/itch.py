@@ -81,6 +81,13 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     show_default=True,
     help="soupbintcp: a TCP server on --line-a for anybody who logs in; no other lines.",
 )
+@click.option(
+    "--stamp",
+    type=click.Choice(["sent", "due"]),
+    default="sent",
+    show_default=True,
+    help="The time in a message: when it is sent, or when --rate had it due.",
+)
 @live_options(kept_for="re-requests", answered="re-requests")
 @click.option(
     "--output",
@@ -109,6 +116,7 @@ def command(
     line_b: tuple[str, int],
     rerequest: tuple[str, int] | None,
     session: str,
+    stamp: str,
     interface: str,
     history: int,
     duration: float | None,
@@ -142,8 +150,11 @@ def command(
         loss=loss,
         reorder=reorder,
         history=history << 20,
+        stamps_due=stamp == "due",
     )
     if session == "soupbintcp":
+        if stamp == "due":
+            raise click.UsageError("--stamp due: only with --session moldudp64")
         serve(settings, duration, as_json)
         return
     with Exchange(settings) as exchange:

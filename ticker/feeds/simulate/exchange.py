@@ -30,7 +30,8 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a simulated exchange is started with; `loss` is a share, `history` bytes."""
+    """What a simulated exchange is started with; `loss` is a share, `history` bytes. With
+    `stamps_due` messages say when the rate had them due, else when they were sent."""
 
     symbols: int = 200
     rate: float = 2000.0
@@ -41,6 +42,7 @@ class Settings:
     loss: float = 0.0
     reorder: int = 0
     history: int = 256 << 20
+    stamps_due: bool = False
 
 
 def session_id(now_ns: int) -> bytes:
@@ -149,6 +151,7 @@ class Exchange:
             settings.loss,
             settings.reorder,
             settings.seed,
+            settings.stamps_due,
         )
 
     def run(

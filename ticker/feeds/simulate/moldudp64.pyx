@@ -19,7 +19,6 @@ from ticker.feeds.simulate.packet cimport (
 from ticker.feeds.simulate.sender cimport (
     BATCH,
     CLOCK_MONOTONIC,
-    CLOCK_REALTIME,
     LineSender,
     Packet,
     clock,
@@ -44,13 +43,15 @@ cdef class Sender(LineSender):
         midnight: ns since the epoch that the messages' times count from.
         loss: the share of packets that each line loses, by itself.
         reorder: by how many packets one in a hundred is late on a line; 0 for none.
+        stamps_due: messages are stamped with the time at which the rate had them due instead.
     """
 
     def __init__(
         self, market: ItchMarket, history: History, lines: list[int], request_fd: int,
         session: bytes, midnight: int, rate: float, loss: float, reorder: int, seed: int,
+        stamps_due: bool = False,
     ) -> None:
-        super().__init__(lines, rate, loss, reorder, seed)
+        super().__init__(lines, rate, loss, reorder, seed, stamps_due)
         if len(session) != 10:
             raise ValueError("give a session of ten characters")
         if 4 * reorder * PAYLOAD > history.capacity:
@@ -96,6 +97,7 @@ cdef class Sender(LineSender):
             "unanswered": self.unanswered,
             "resent": self.resent,
             "postponed": self.postponed,
+            "latest_us": self.latest // 1000,
         }
 
     cdef bint opened(self) noexcept nogil:
@@ -129,8 +131,10 @@ cdef class Sender(LineSender):
                 if self.history.waiting == in_packet:
                     left = in_packet     # the market is closed
             count = 0
-            time = clock(CLOCK_REALTIME) - self.midnight
+            time = self.stamp() - self.midnight
             while left and count < BATCH:
+                if self.stamps_due:
+                    time = self.stamp() - self.midnight
                 packet = &self.packets[count]
                 sequence = self.history.next_sequence
                 packet.blocks = self.history.take(PAYLOAD, left, time, &packet.size, &in_packet)

@@ -81,6 +81,8 @@ cdef class LineSender:
     cdef int64_t last_packet
     cdef bint ending
     cdef uint64_t postponed      # messages that the schedule gave up when far behind
+    cdef int64_t latest          # ns that it was behind the schedule, at most
+    cdef bint stamps_due         # messages say when they were due, not when they are sent
     cdef Packet[BATCH] packets
     cdef mmsghdr[BATCH + 1] vector
     cdef iovec[2 * BATCH + 2] parts
@@ -94,6 +96,7 @@ cdef class LineSender:
 
     cdef int loop(self, int64_t until) noexcept nogil
     cdef uint64_t due(self, int64_t now) noexcept nogil
+    cdef int64_t stamp(self) noexcept nogil
     cdef void send_line(self, Line* line, int count) noexcept nogil
     cdef void release(self) noexcept nogil
     cdef void place(self, unsigned int at, const Packet* packet) noexcept nogil

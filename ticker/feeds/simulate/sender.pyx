@@ -34,12 +34,14 @@ cdef class LineSender:
         lines: file descriptors of connected UDP sockets, line A first.
         loss: the share of packets that each line loses, by itself.
         reorder: by how many packets one in a hundred is late on a line; 0 for none.
+        stamps_due: messages are stamped with the time at which the rate had them due instead.
 
     A subclass says what a packet is: `header_length` and the methods that sender.pxd names.
     """
 
     def __init__(
-        self, lines: list[int], rate: float, loss: float, reorder: int, seed: int
+        self, lines: list[int], rate: float, loss: float, reorder: int, seed: int,
+        stamps_due: bool = False,
     ) -> None:
         if not 1 <= len(lines) <= LINES:
             raise ValueError("give one or two lines")
@@ -48,6 +50,7 @@ cdef class LineSender:
             self.lines[index].fd = lines[index]
         self.watched_fd = self.request_fd = -1
         self.rate = rate
+        self.stamps_due = stamps_due
         self.loss = min(int(loss * 2.0**64), 2**64 - 1)
         self.reorder = reorder
         self.chance.state = (seed ^ 0x6C6F7373) & 0xFFFFFFFFFFFFFFFF
@@ -148,6 +151,7 @@ cdef class LineSender:
         if now - self.last_tick > self.quantum:
             self.last_tick = now
         behind = <double>(now - self.pace_from) * 1e-9 * self.pace - <double>self.pace_sent
+        self.latest = max(self.latest, <int64_t>(behind / self.pace * 1e9))
         if behind > MOST_BEHIND * self.pace + 1.0:
             self.postponed += <uint64_t>behind
             self.pace_from = now
@@ -156,6 +160,17 @@ cdef class LineSender:
         most = <double>min(2 * elapsed, SECOND // 50) * 1e-9 * self.pace
         behind = min(behind, max(most, 1.0))
         return <uint64_t>behind if behind >= 1.0 else 0
+
+    cdef int64_t stamp(self) noexcept nogil:
+        """What the next message says of when it happened (wall clock): now, or, with
+        `stamps_due`, when the rate had it due; then being late does not make it younger."""
+        cdef int64_t now
+        if not self.stamps_due:
+            return clock(CLOCK_REALTIME)
+        now = clock(CLOCK_MONOTONIC)
+        return clock(CLOCK_REALTIME) - max(
+            0, now - self.pace_from - <int64_t>(<double>self.pace_sent / self.pace * 1e9)
+        )
 
     # Lines
 

@@ -1,0 +1,101 @@
+"""`ticker bench box`: ingest and delivery together, on the whole box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ticker.bench.commands import ENCODINGS
+from ticker.cli.bench.options import JSON, finish
+from ticker.cli.simulate.parameters import Count, Share
+
+
+@click.command("box")
+@click.option("--clients", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--symbols", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option(
+    "--symbols-per-client", "per_client", type=click.IntRange(1), default=5, show_default=True
+)
+@click.option(
+    "--rate", type=Count(), default="1M", show_default=True, help="ITCH messages per second."
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(ENCODINGS),
+    default="json",
+    show_default=True,
+    help="What clients speak: the plain dialect, or ticker.v1 in this encoding.",
+)
+@click.option("--gateways", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--duration", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.option(
+    "--p99",
+    "bound_ms",
+    type=float,
+    default=250.0,
+    show_default=True,
+    help="Milliseconds from trade to client, to stay below.",
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--loss",
+    type=Share(),
+    default="0%",
+    help="Of each line's packets, like 1%; what both lose is lost.",
+)
+@click.option(
+    "--search",
+    is_flag=True,
+    help="Find the highest rate that holds, from --rate on, in steps of --step seconds; then hold "
+    "it for --duration.",
+)
+@click.option("--step", type=float, default=4.0, show_default=True, help="Seconds, of a search.")
+@JSON
+def command(
+    clients: int,
+    symbols: int,
+    per_client: int,
+    rate: float,
+    encoding: str,
+    gateways: int,
+    duration: float,
+    bound_ms: float,
+    seed: int,
+    loss: float,
+    search: bool,
+    step: float,
+    path: Path | None,
+) -> None:
+    """Ingest and delivery together: simulated ITCH in over UDP, clients out, on all cores.
+
+    Server, simulator and clients share the cores, unpinned. Exits with 1 if anything was lost on
+    the feed, a client lagged, was lost or was left without the newest price, or latency passed
+    the bound.
+    """
+    from ticker.bench import box as bench
+    from ticker.bench import highest
+    from ticker.bench.rig import Load
+
+    load = Load(clients, symbols, per_client, encoding=encoding, gateways=gateways)
+    box = bench.BoxLoad(load, rate, seed, loss)
+    if search:
+        found = highest.search(box, step, duration, bound_ms)
+    else:
+        found = bench.run(box, duration, bound_ms)
+    parameters = {
+        "clients": clients,
+        "symbols": symbols,
+        "per_client": per_client,
+        "rate": rate,
+        "encoding": encoding,
+        "gateways": gateways,
+        "duration": duration,
+        "p99_ms": bound_ms,
+        "seed": seed,
+        "loss": loss,
+        "step": step if search else None,
+    }
+    finish("box", parameters, found, path)
+    if found["missed"]:
+        raise SystemExit(1)
