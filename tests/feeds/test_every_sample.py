@@ -39,14 +39,14 @@ CLAIMS = {
     "itch/locate-13-10k.mold.*": "test_every_sample.py:test_the_moldudp64_capture_is_all_there",
     "iex/TOPS16.*": "test_iex_captures.py:TOPS16.truth.json",
     "iex/DEEP10.*": "test_iex_captures.py:DEEP10.{name}.truth.json",
-    "pitch/mcastpitch_realtime_useq.*": "test_pitch.py:mcastpitch_realtime_useq.truth.json",
+    "pitch/mcastpitch_realtime_useq.*": "test_pitch_capture.py:mcastpitch_realtime_useq.truth.json",
     "pitch/mcastpitch_???_useq.*": "test_every_sample.py:test_the_tcp_dialogues_are_read",
     "pitch/mcastpitch_spin_useq.*": "test_every_sample.py:test_the_tcp_dialogues_are_read",
     "fix/md_frames_42_44.jsonl": "test_fix_market.py:md_frames_42_44.jsonl",
     "fix/session-scripts/fix44__*.def": "test_fix_session_scripts.py:fix44__*.def",
-    "json/polygon/*": "test_json.py:json/polygon",
-    "json/alpaca/*": "test_json.py:json/alpaca",
-    "json/nautilus/*": "test_json.py:json/nautilus",
+    "json/polygon/*": "test_json_samples.py:json/polygon",
+    "json/alpaca/*": "test_json_samples.py:json/alpaca",
+    "json/nautilus/*": "test_json_samples.py:json/nautilus",
 }
 
 
