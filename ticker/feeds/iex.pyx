@@ -25,6 +25,7 @@ from ticker.feeds.directory cimport prefetch_key
 from ticker.feeds.endian cimport le32, le64
 from ticker.feeds.market cimport Market
 from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.symbols cimport symbol_length
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
     FEED_UNKNOWN_SYMBOLS,
@@ -162,13 +163,7 @@ cdef class IexProtocol(Protocol):
         return instrument
 
     cdef int32_t _define(self, const uint8_t* symbol) noexcept nogil:
-        cdef size_t length = SYMBOL_LENGTH
-        cdef size_t i
-        while length and symbol[length - 1] == c" ":
-            length -= 1
-        for i in range(length):
-            if not 0x20 < symbol[i] < 0x7F:
-                return -1
+        cdef size_t length = symbol_length(symbol, SYMBOL_LENGTH, False)
         return self.market.define(le64(symbol), <const char*>symbol, length) if length else -1
 
     # Messages

@@ -16,6 +16,7 @@ from libc.string cimport memset
 from ticker.feeds.endian cimport be16, be32, be48, be64
 from ticker.feeds.market cimport ASK, BID, TRADE_REGULAR, Market
 from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.symbols cimport listing_venue, symbol_length
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
     FEED_UNKNOWN_SYMBOLS,
@@ -103,21 +104,9 @@ cdef inline int64_t price_at(const uint8_t* at) noexcept nogil:
     return <int64_t>be32(at) * PRICE_UNITS
 
 
-cdef const char* listing_venue(uint8_t category) noexcept nogil:
-    """The MIC that a Market Category of the Stock Directory means, NULL: none that is known."""
-    if category == c"Q" or category == c"G" or category == c"S":
-        return b"XNAS"
-    if category == c"N":
-        return b"XNYS"
-    if category == c"A":
-        return b"XASE"
-    if category == c"P":
-        return b"ARCX"
-    if category == c"Z":
-        return b"BATS"
-    if category == c"V":
-        return b"IEXG"
-    return NULL
+cdef inline const char* market_venue(uint8_t category) noexcept nogil:
+    """The MIC that a Market Category of the Stock Directory means: Nasdaq has three."""
+    return listing_venue(c"Q" if category == c"G" or category == c"S" else category)
 
 
 cdef class Itch50(Protocol):
@@ -198,7 +187,7 @@ cdef class Itch50(Protocol):
             instrument = self._define(data, data + 11)
             if instrument >= 0:
                 self.market.set_test(instrument, data[29] == c"T")
-                self.market.set_listing(instrument, listing_venue(data[19]))
+                self.market.set_listing(instrument, market_venue(data[19]))
         elif kind == TRADING_ACTION:
             self._trading_action(data, time)
         elif kind == OPERATIONAL_HALT_ACTION:
@@ -251,14 +240,8 @@ cdef class Itch50(Protocol):
 
     cdef int32_t _define(self, const uint8_t* data, const uint8_t* symbol) noexcept nogil:
         """The stock locate means this symbol from now on (8 bytes, padded with spaces)."""
-        cdef size_t length = 8
-        cdef size_t i
+        cdef size_t length = symbol_length(symbol, 8, False)
         cdef int32_t instrument
-        while length and symbol[length - 1] == c" ":
-            length -= 1
-        for i in range(length):
-            if not 0x20 < symbol[i] < 0x7F:
-                return self._unknown()
         if not length:
             return self._unknown()
         instrument = self.market.define(be16(data + 1), <const char*>symbol, length)

@@ -17,19 +17,17 @@ conditions say, and cross trades; the parts of a cross come as trades that are n
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.conditions cimport CODING_CTA, flags_without, taken_by_letters
 from ticker.feeds.endian cimport le16, le32, le64
 from ticker.feeds.market cimport ASK, BID, TRADE_REGULAR, Market
+from ticker.feeds.pillar_mappings cimport IndexMappings, Listing
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.trades cimport Trade
-from ticker.shm.atomics cimport load_relaxed, store_relaxed
 from ticker.shm.counters cimport (
     FEED_BREAKS_UNMATCHED,
     FEED_SHORT_MESSAGES,
-    FEED_UNKNOWN_SYMBOLS,
     FEED_UNKNOWN_TYPES,
     count,
 )
@@ -45,8 +43,6 @@ cdef enum:
     TYPES = 256
     ENGINES = 256
     CHANNELS = 256
-    DECIMALS = 9                 # of a price here; no symbol's scale is finer
-    SYMBOL_LENGTH = 11
 
 cdef enum:
     SEQUENCE_RESET = 1
@@ -72,8 +68,6 @@ cdef enum:
 cdef int64_t SECOND = 1000000000
 # Cross ids and trade ids are numbered apart.
 cdef uint64_t CROSS_ID = <uint64_t>1 << 32
-# In a row's key, for a successor: 1, engine 8, scale 8, index 32 bits.
-cdef uint64_t KEY_IS_PILLAR = <uint64_t>1 << 63
 
 # Length of each type in bytes, its shortest acceptable one; 0: no such type.
 cdef uint8_t[TYPES] LENGTHS
@@ -100,19 +94,6 @@ LENGTHS[STOCK_SUMMARY] = 36
 
 MESSAGE_LENGTHS = {kind: LENGTHS[kind] for kind in range(TYPES) if LENGTHS[kind]}
 
-# 1e-9 units in one of a price, by scale.
-cdef int64_t[DECIMALS + 1] UNITS
-for scale in range(DECIMALS + 1):
-    UNITS[scale] = 10 ** (DECIMALS - scale)
-
-
-cdef struct Listing:
-    int64_t unit                 # 1e-9 units in one of its prices, 0: not known
-    uint8_t engine               # its matching engine
-    uint8_t channel              # where its last mapping came from
-    uint8_t halt                 # the TradingStatus of its halt, 0: none
-    uint8_t session              # ... of the market's session, 0: not known
-
 
 cdef class Pillar(Protocol):
     """Decodes the Integrated feed for a market; `unit` is the channel of the next message."""
@@ -122,21 +103,11 @@ cdef class Pillar(Protocol):
     cdef uint64_t[TYPES] seen
     cdef int64_t[ENGINES] engine_seconds     # ns since the epoch of the last reference, 0: none
     cdef int64_t[CHANNELS] channel_seconds
-    cdef Listing* listings                   # of each instrument
-    cdef uint32_t rows
-    cdef bint recalled                       # what a predecessor knew of the rows was read
-
-    def __cinit__(self, Market market not None, **_options: object) -> None:
-        self.rows = market.mapping.row_capacity
-        self.listings = <Listing*>calloc(self.rows, sizeof(Listing))
-        if self.listings == NULL:
-            raise MemoryError("no memory for the listings of instruments")
-
-    def __dealloc__(self) -> None:
-        free(self.listings)
+    cdef IndexMappings mappings
 
     def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
+        self.mappings = IndexMappings(market)
 
     @property
     def message_counts(self) -> dict[int, int]:
@@ -156,18 +127,18 @@ cdef class Pillar(Protocol):
         self.seen[kind] += 1
         self.market.received = receive_time
         if kind == ADD_ORDER:
-            row = self._instrument(le32(data + 8))
+            row = self.mappings.find(le32(data + 8))
             if row >= 0:
                 self.market.add_order(
                     row, le64(data + 16), ASK if data[32] == c"S" else BID, le32(data + 28),
                     self._price(row, data + 24), self._time(row, data, receive_time),
                 )
         elif kind == DELETE_ORDER:
-            row = self._instrument(le32(data + 8))
+            row = self.mappings.find(le32(data + 8))
             if row >= 0:
                 self.market.delete_order(le64(data + 16), self._time(row, data, receive_time))
         elif kind == MODIFY_ORDER:
-            row = self._instrument(le32(data + 8))
+            row = self.mappings.find(le32(data + 8))
             if row >= 0:
                 self.market.modify_order(
                     le64(data + 16), le32(data + 28), self._price(row, data + 24),
@@ -176,7 +147,7 @@ cdef class Pillar(Protocol):
         elif kind == ORDER_EXECUTION:
             self._executed(data, receive_time)
         elif kind == REPLACE_ORDER:
-            row = self._instrument(le32(data + 8))
+            row = self.mappings.find(le32(data + 8))
             if row >= 0:
                 self.market.replace_order(
                     le64(data + 16), le64(data + 24), le32(data + 36),
@@ -206,18 +177,16 @@ cdef class Pillar(Protocol):
         elif kind == SECURITY_STATUS:
             self._security_status(data)
         elif kind == SYMBOL_INDEX_MAPPING:
-            self._define(data)
+            self.mappings.define(data, self.unit & (CHANNELS - 1))
         elif kind == SYMBOL_CLEAR:
             self._symbol_clear(data)
         elif kind == SEQUENCE_RESET:
             self._channel_clear(data)
 
     cdef void restart(self) noexcept nogil:
-        cdef uint32_t row
         memset(self.engine_seconds, 0, sizeof(self.engine_seconds))
         memset(self.channel_seconds, 0, sizeof(self.channel_seconds))
-        for row in range(self.rows):
-            self.listings[row].halt = self.listings[row].session = 0
+        self.mappings.forget_states()
         self.market.start_session(self.midnight_ns)
 
     # Times and prices
@@ -233,7 +202,9 @@ cdef class Pillar(Protocol):
         """When a message was made that only says ns. Before its engine's first reference the
         second is the channel's, and before that the one in which it was received."""
         cdef int64_t offset = le32(data + 4)
-        cdef int64_t second = self.engine_seconds[self.listings[row].engine] if row >= 0 else 0
+        cdef int64_t second = 0
+        if row >= 0:
+            second = self.engine_seconds[self.mappings.listings[row].engine]
         if not second:
             second = self.channel_seconds[self.unit & (CHANNELS - 1)]
         if not second:
@@ -242,69 +213,12 @@ cdef class Pillar(Protocol):
         return second + offset
 
     cdef int64_t _price(self, int32_t row, const uint8_t* at) noexcept nogil:
-        return le32(at) * self.listings[row].unit
-
-    # Instruments
-
-    cdef int32_t _instrument(self, uint32_t index) noexcept nogil:
-        """The instrument of a symbol index; -1: no mapping has said what it is."""
-        cdef int32_t row = self.market.find(index)
-        if row >= 0 and self.listings[row].unit:
-            return row
-        if not self.recalled:
-            self._recall()
-            row = self.market.find(index)
-            if row >= 0 and self.listings[row].unit:
-                return row
-        count(self.market.counters, FEED_UNKNOWN_SYMBOLS, 1)
-        return -1
-
-    cdef void _recall(self) noexcept nogil:
-        """Mappings are sent once a day: a successor has them from the rows that it took over."""
-        cdef uint32_t row
-        cdef uint64_t key
-        self.recalled = True
-        for row in range(self.market.publisher.table.used):
-            key = load_relaxed(&self.market.publisher.table.rows[row].instrument_key)
-            if key & KEY_IS_PILLAR and (key >> 32 & 0xFF) <= DECIMALS and row < self.rows:
-                if not self.listings[row].unit:
-                    self.market.directory.bind(<uint32_t>key, <int32_t>row)
-                    self.listings[row].unit = UNITS[key >> 32 & 0xFF]
-                    self.listings[row].engine = <uint8_t>(key >> 40)
-
-    cdef void _define(self, const uint8_t* data) noexcept nogil:
-        cdef uint32_t index = le32(data + 4)
-        cdef uint8_t scale = data[24]
-        cdef const uint8_t* symbol = data + 8
-        cdef size_t length = SYMBOL_LENGTH
-        cdef size_t i
-        cdef int32_t row = -1
-        cdef bint printable = scale <= DECIMALS
-        while length and (symbol[length - 1] == 0 or symbol[length - 1] == c" "):
-            length -= 1
-        for i in range(length):
-            # A class or a kind of share follows a space: BRK A.
-            if not 0x20 < symbol[i] < 0x7F and (symbol[i] != 0x20 or i == 0):
-                printable = False
-        if length and printable:
-            row = self.market.define(index, <const char*>symbol, length)
-        if row < 0:
-            count(self.market.counters, FEED_UNKNOWN_SYMBOLS, 1)
-            return
-        self.listings[row].unit = UNITS[scale]
-        self.listings[row].engine = data[22]
-        self.listings[row].channel = self.unit & (CHANNELS - 1)
-        store_relaxed(
-            &self.market.publisher.table.rows[row].instrument_key,
-            KEY_IS_PILLAR | <uint64_t>data[22] << 40 | <uint64_t>scale << 32 | index,
-        )
-        self.market.set_previous_close(row, self._price(row, data + 28))
-        self.market.set_listing(row, listing_venue(data[23]))
+        return le32(at) * self.mappings.listings[row].unit
 
     # Books
 
     cdef void _symbol_clear(self, const uint8_t* data) noexcept nogil:
-        cdef int32_t row = self._instrument(le32(data + 12))
+        cdef int32_t row = self.mappings.find(le32(data + 12))
         if row >= 0:
             self.market.clear_instrument(row, time_at(data + 4))
 
@@ -313,14 +227,14 @@ cdef class Pillar(Protocol):
         cdef uint32_t row
         self.channel_seconds[self.unit & (CHANNELS - 1)] = 0
         for row in range(self.market.publisher.table.used):
-            if (row < self.rows and self.listings[row].unit
-                    and self.listings[row].channel == (self.unit & (CHANNELS - 1))):
+            if (row < self.mappings.rows and self.mappings.listings[row].unit
+                    and self.mappings.listings[row].channel == (self.unit & (CHANNELS - 1))):
                 self.market.clear_instrument(<int32_t>row, time_at(data + 4))
 
     # Trades
 
     cdef void _executed(self, const uint8_t* data, int64_t receive_time) noexcept nogil:
-        cdef int32_t row = self._instrument(le32(data + 8))
+        cdef int32_t row = self.mappings.find(le32(data + 8))
         cdef uint64_t reference = le64(data + 16)
         cdef uint32_t flags
         cdef int64_t time, price
@@ -343,7 +257,7 @@ cdef class Pillar(Protocol):
         self, const uint8_t* data, uint64_t match, const uint8_t* price, uint32_t size,
         uint32_t flags, int64_t receive_time,
     ) noexcept nogil:
-        cdef int32_t row = self._instrument(le32(data + 8))
+        cdef int32_t row = self.mappings.find(le32(data + 8))
         if row >= 0:
             self.market.trade(
                 row, self._price(row, price), size, match, flags,
@@ -370,7 +284,7 @@ cdef class Pillar(Protocol):
         self, uint16_t kind, const uint8_t* data, int64_t receive_time
     ) noexcept nogil:
         """A trade is taken back, or a cross had another volume, of 0 maybe."""
-        cdef int32_t row = self._instrument(le32(data + 8))
+        cdef int32_t row = self.mappings.find(le32(data + 8))
         cdef uint64_t match = le32(data + 16)
         cdef int64_t time
         cdef Trade* cross
@@ -395,12 +309,12 @@ cdef class Pillar(Protocol):
     cdef void _security_status(self, const uint8_t* data) noexcept nogil:
         """Halts outlast changes of the market's session; short sale restrictions and price
         indications change neither."""
-        cdef int32_t row = self._instrument(le32(data + 12))
+        cdef int32_t row = self.mappings.find(le32(data + 12))
         cdef uint8_t status = data[20]
         cdef Listing* listing
         if row < 0:
             return
-        listing = &self.listings[row]
+        listing = &self.mappings.listings[row]
         if status == c"3" or status == c"4" or status == c"6":
             # opening delay, halt, suspended: LULD pauses have a condition of their own
             listing.halt = STATUS_PAUSED if data[21] == c"M" else STATUS_HALTED
@@ -424,23 +338,6 @@ cdef class Pillar(Protocol):
             self.market.prefetch_instrument(le32(data + 8))
             if kind == REPLACE_ORDER and length >= 32:
                 self.market.prefetch_order(le64(data + 24))
-
-
-cdef const char* listing_venue(uint8_t exchange) noexcept nogil:
-    """The MIC of an exchange code, NULL: none that is known."""
-    if exchange == c"N":
-        return b"XNYS"
-    if exchange == c"P":
-        return b"ARCX"
-    if exchange == c"A":
-        return b"XASE"
-    if exchange == c"Q":
-        return b"XNAS"
-    if exchange == c"Z":
-        return b"BATS"
-    if exchange == c"V":
-        return b"IEXG"
-    return NULL
 
 
 cdef inline int64_t time_at(const uint8_t* at) noexcept nogil:

@@ -22,6 +22,7 @@ from libc.string cimport memset
 from ticker.feeds.endian cimport le16, le32, le64
 from ticker.feeds.market cimport ASK, BID, TRADE_PRINTED, TRADE_REGULAR, Market
 from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.symbols cimport symbol_length
 from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
     FEED_SHORT_MESSAGES,
@@ -320,14 +321,8 @@ cdef class Pitch(Protocol):
         return instrument
 
     cdef int32_t _define(self, uint64_t key) noexcept nogil:
-        cdef size_t length = 8
-        cdef size_t i
         cdef const uint8_t* symbol = <const uint8_t*>&key
-        while length and symbol[length - 1] == c" ":
-            length -= 1
-        for i in range(length):
-            if not 0x20 < symbol[i] < 0x7F:
-                return -1
+        cdef size_t length = symbol_length(symbol, 8, False)
         return self.market.define(key, <const char*>symbol, length) if length else -1
 
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
