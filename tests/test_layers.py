@@ -45,7 +45,7 @@ PURE = re.compile(
     r"|mapping)"
     r"|feeds\.transports\.(dialogue|link|interfaces)"
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
-    r"|feeds\.fix_(initiator|stream|fields|message|dictionary|requests)"
+    r"|feeds\.fix_(initiator|stream|fields|entries|message|dictionary|requests)"
     r"|gateway\.(board|liveness|consolidate|frames|handshake|commands|dialect|messages|codec)"
     r"|gateway\.(protobuf|announcer|documents|resources)"
     r"|feeds\.(calls|python_protocol|transports\.jsonstream)"

@@ -20,15 +20,33 @@ Source: FIX 4.4 volume 3 ("Market Data"), volume 6; spec notes of venues named a
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from ticker.feeds.book cimport Order, side_of
-from ticker.feeds.conditions cimport flags_without, taken_by_fix
+from ticker.feeds.fix_entries cimport (
+    BAD,
+    CLOSING,
+    DELETE,
+    EMPTY_BOOK,
+    HAS_PRICE,
+    HAS_SIZE,
+    NEW,
+    NO_KIND,
+    OFFER_ASK,
+    OFFER_BID,
+    TRADE,
+    Day,
+    Entry,
+    entry_time,
+    name_of,
+    open_entry,
+    read_day,
+    take_field,
+)
 from ticker.feeds.fix_fields cimport (
     Cursor,
     Field,
     next_field,
-    read_date,
     read_decimal,
     read_time_of_day,
     read_timestamp,
@@ -38,7 +56,6 @@ from ticker.feeds.market cimport (
     ASK,
     BID,
     TRADE_EXTENDED,
-    TRADE_REGULAR,
     TRADE_SETS_LAST,
     TRADE_TOLD,
     Market,
@@ -58,35 +75,12 @@ from ticker.shm.layout cimport Values
 from ticker.errors import FeedError
 
 cdef enum:
-    PRICE_DECIMALS = 9
     MOST_DECIMALS = 18
     LONGEST_SYMBOL = 24
-
-cdef int64_t DAY = 86400 * 1_000_000_000
-# A time of day further ahead of SendingTime than this is of the day before.
-cdef int64_t TOLERANCE = 3600 * 1_000_000_000
 
 cdef enum:
     SNAPSHOT = 0x57                  # W
     INCREMENTAL = 0x58               # X
-
-cdef enum Action:
-    NEW = 0x30                       # 279
-    CHANGE = 0x31
-    DELETE = 0x32
-
-cdef enum Kind:
-    NO_KIND = 0                      # 269
-    OFFER_BID = 0x30
-    OFFER_ASK = 0x31
-    TRADE = 0x32
-    CLOSING = 0x35
-    EMPTY_BOOK = 0x4A
-
-cdef enum Part:
-    HAS_PRICE = 1
-    HAS_SIZE = 2
-    BAD = 4                          # a field of the entry is not what its tag must be
 
 # How an instrument's book comes.
 cdef enum Style:
@@ -98,20 +92,6 @@ cdef struct Quote:
     uint64_t bid_size
     int64_t ask
     uint64_t ask_size
-
-# One entry of a group, as far as it has been read.
-cdef struct Entry:
-    bint open
-    uint8_t kind
-    uint8_t action
-    uint8_t parts                    # Part
-    uint32_t flags                   # of a trade, as its conditions (277) have it
-    int64_t price
-    uint64_t size
-    int64_t midnight                 # of 272, 0: none
-    int64_t time_of_day              # 273, negative: none
-    Field id
-    Field reference                  # 280: the id that this one replaces
 
 # A message, as far as it has been read.
 cdef struct Reading:
@@ -140,8 +120,7 @@ cdef class FixMarketData(Protocol):
     cdef Quote* quotes               # with top_of_book
     cdef uint32_t rows
     cdef int size_decimals
-    cdef uint8_t[8] day_text         # the last date that was read, and its midnight
-    cdef int64_t day
+    cdef Day day
 
     def __init__(
         self, Market market not None, *, midnight_ns: int = 0, bint top_of_book = False
@@ -207,7 +186,7 @@ cdef class FixMarketData(Protocol):
                 reading.instrument = self._instrument(&field)
                 reading.symbol = field
             elif entry.open:
-                self._take(&entry, &field)
+                take_field(&entry, &field, self.size_decimals, &self.day)
             elif field.tag == 122 or (field.tag == 52 and not reading.again):
                 # What is sent again has happened when it was sent first.
                 reading.again = field.tag == 122
@@ -219,54 +198,14 @@ cdef class FixMarketData(Protocol):
                     self._clear(reading.instrument, reading.sent)
         self._close(&entry, reading)
 
-    cdef void _take(self, Entry* entry, const Field* field) noexcept nogil:
-        """A field of an entry."""
-        cdef bint good = True
-        cdef int64_t size
-        if field.tag == 270:
-            good = read_decimal(field.value, field.length, PRICE_DECIMALS, &entry.price)
-            entry.parts |= HAS_PRICE
-        elif field.tag == 271:
-            good = read_decimal(field.value, field.length, self.size_decimals, &size) and size >= 0
-            entry.size = <uint64_t>size if good else 0
-            entry.parts |= HAS_SIZE
-        elif field.tag == 269:
-            good = field.length == 1
-            entry.kind = field.value[0]
-        elif field.tag == 279:
-            good = field.length == 1 and NEW <= field.value[0] <= DELETE
-            entry.action = field.value[0]
-        elif field.tag == 278:
-            entry.id = field[0]
-        elif field.tag == 280:
-            entry.reference = field[0]
-        elif field.tag == 273:
-            good = read_time_of_day(field.value, clock_length(field), &entry.time_of_day)
-        elif field.tag == 272:
-            good = field.length == 8 and self._read_day(field.value, &entry.midnight)
-        elif field.tag == 277:
-            entry.flags = flags_without(taken_by_fix(field.value, field.length))
-        if not good:
-            entry.parts |= BAD
-
     cdef void _read_sent(self, const Field* field, Reading* reading) noexcept nogil:
         cdef int64_t time
-        if field.length >= 17 and field.value[8] == c"-" and self._read_day(
-            field.value, &reading.sent
+        if field.length >= 17 and field.value[8] == c"-" and read_day(
+            &self.day, field.value, &reading.sent
         ) and read_time_of_day(field.value + 9, field.length - 9, &time):
             reading.sent += time
         else:
             reading.sent = reading.received
-
-    cdef bint _read_day(self, const uint8_t* text, int64_t* midnight) noexcept nogil:
-        """A date; most often it is the one that was read last."""
-        if not same_day(text, self.day_text):
-            if not read_date(text, midnight):
-                return False
-            memcpy(self.day_text, text, 8)
-            self.day = midnight[0]
-        midnight[0] = self.day
-        return True
 
     cdef int32_t _instrument(self, const Field* symbol) noexcept nogil:
         """The row of a symbol: printable, without blanks. -1: it cannot be one, or no room."""
@@ -439,52 +378,3 @@ cdef class FixMarketData(Protocol):
             count(self.market.counters, FEED_UNKNOWN_ORDERS, 1)
             return
         self.market.add_order(instrument, name, side, entry.size, entry.price, time)
-
-
-cdef inline void open_entry(Entry* entry) noexcept nogil:
-    memset(entry, 0, sizeof(Entry))
-    entry.open = True
-    entry.action = NEW
-    entry.flags = TRADE_REGULAR
-    entry.time_of_day = -1
-
-
-cdef inline bint same_day(const uint8_t* text, const uint8_t* known) noexcept nogil:
-    cdef uint64_t one, other
-    memcpy(&one, text, 8)
-    memcpy(&other, known, 8)
-    return one == other
-
-
-cdef inline size_t clock_length(const Field* field) noexcept nogil:
-    """Of an MDEntryTime without a time zone mark, which is UTC anyway."""
-    return field.length - 1 if field.length and field.value[field.length - 1] == c"Z" else (
-        field.length
-    )
-
-
-cdef int64_t entry_time(const Entry* entry, int64_t sent) noexcept nogil:
-    """When an entry happened, ns; SendingTime if it does not say."""
-    cdef int64_t time
-    if entry.time_of_day < 0:
-        return sent
-    if entry.midnight:
-        return entry.midnight + entry.time_of_day
-    time = sent - sent % DAY + entry.time_of_day
-    return time - DAY if time > sent + TOLERANCE else time
-
-
-cdef uint64_t name_of(const Field* text, int32_t instrument) noexcept nogil:
-    """A number for an id of an instrument: 64 bits of a multiplicative hash, never 0."""
-    cdef uint64_t name = (<uint64_t>instrument + 1) * <uint64_t>0x9E3779B97F4A7C15ULL
-    cdef uint64_t word
-    cdef size_t left = text.length
-    cdef const uint8_t* at = text.value
-    while left:
-        word = 0
-        memcpy(&word, at, min(left, <size_t>8))
-        name = (name ^ word ^ left) * <uint64_t>0xFF51AFD7ED558CCDULL
-        name ^= name >> 32
-        at += min(left, <size_t>8)
-        left -= min(left, <size_t>8)
-    return name if name else 1
