@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 
@@ -14,10 +14,5 @@ cdef class ItchSpeaker(Speaker):
     cdef uint8_t* begin(self, char kind, uint32_t length, uint32_t locate) noexcept nogil
 
 
-cdef class ItchMarket:
-    cdef Day market
+cdef class ItchMarket(FramedMarket):
     cdef ItchSpeaker speaker
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil

@@ -1,4 +1,6 @@
-class ItchMarket:
+from ticker.feeds.simulate.framed import FramedMarket
+
+class ItchMarket(FramedMarket):
     def __init__(
         self,
         symbols: int,
@@ -9,7 +11,6 @@ class ItchMarket:
         start: int = 0,
         visit_round: int = 2_000_000,
     ) -> None: ...
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]: ...
     def close(self) -> None: ...
     @property
     def opening(self) -> int: ...

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.feeds.simulate.day cimport OVER, Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.packet cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport BID
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
@@ -205,7 +206,7 @@ cdef class ItchSpeaker(Speaker):
         self.begin(c"W", 12, 0)[11] = level
 
 
-cdef class ItchMarket:
+cdef class ItchMarket(FramedMarket):
     """A simulated market of `symbols` instruments whose messages are framed ITCH 5.0.
 
     Args:
@@ -225,6 +226,7 @@ cdef class ItchMarket:
         start: int = 0, visit_round: int = 2_000_000,
     ) -> None:
         self.speaker = ItchSpeaker()
+        self.longest = LONGEST
         self.market = Day(
             self.speaker, listings(symbols), seed, messages, rate, start, visit_round
         )
@@ -243,22 +245,6 @@ cdef class ItchMarket:
             self.market.step()
         messages[0] = self.market.said - first
         return self.speaker.out - out
-
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
-        """Fill a writable buffer with up to `limit` framed messages: (messages, bytes) written.
-
-        Stops short where fewer than 64 bytes are left; (0, 0) when the day is over.
-        """
-        cdef uint8_t[::1] into = buffer
-        cdef uint64_t messages = 0, most = limit
-        cdef size_t used
-        cdef uint8_t* out
-        if into.shape[0] < LONGEST:
-            raise ValueError(f"a buffer of {into.shape[0]} bytes: give at least {LONGEST}")
-        out = &into[0]
-        with nogil:
-            used = self.write(out, into.shape[0], most, &messages)
-        return messages, used
 
     def close(self) -> None:
         """End an endless day: the next three messages are its last (system events M, E, C)."""

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.book cimport Book
-from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 
@@ -21,7 +21,6 @@ cdef struct Sale:
 cdef class LevelSpeaker(Speaker):
     cdef Book book
     cdef int64_t midnight    # ns since the epoch
-    cdef uint64_t messages   # so far; who says one counts it
     cdef Sale[REMEMBERED] sales
 
     # What a protocol says of it. `change` is a BookChange; a change that is not complete is
@@ -40,10 +39,5 @@ cdef class LevelSpeaker(Speaker):
     ) noexcept nogil
 
 
-cdef class LevelMarket:
-    cdef Day market
+cdef class LevelMarket(FramedMarket):
     cdef LevelSpeaker speaker
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.book cimport Book, Ladder, Order
-from ticker.feeds.simulate.day cimport OVER, Day
+from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.resting cimport BID, DEPTH
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
@@ -115,7 +116,7 @@ cdef class LevelSpeaker(Speaker):
             sale.match = 0
 
 
-cdef class LevelMarket:
+cdef class LevelMarket(FramedMarket):
     """A day of a simulated market of `symbols` instruments, as `speaker` says it.
 
     Args:
@@ -133,34 +134,5 @@ cdef class LevelMarket:
         self.speaker = speaker
         self.speaker.book = Book(len(listed), 2 * DEPTH * len(listed))
         self.speaker.midnight = midnight
+        self.longest = LONGEST
         self.market = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil:
-        """`limit` messages or little more into `out`; bytes used, and in `messages` how many."""
-        cdef uint64_t first = self.speaker.messages
-        self.speaker.out = out
-        while (
-            self.speaker.messages - first < limit and self.market.stage != OVER
-            and self.speaker.out + LONGEST <= out + room
-        ):
-            self.market.step()
-        messages[0] = self.speaker.messages - first
-        return self.speaker.out - out
-
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
-        """Fill a writable buffer with some `limit` framed messages: (messages, bytes) written.
-
-        Stops short where fewer than 512 bytes are left; (0, 0) when the day is over.
-        """
-        cdef uint8_t[::1] into = buffer
-        cdef uint64_t messages = 0, most = limit
-        cdef size_t used
-        cdef uint8_t* out
-        if into.shape[0] < LONGEST:
-            raise ValueError(f"a buffer of {into.shape[0]} bytes: give at least {LONGEST}")
-        out = &into[0]
-        with nogil:
-            used = self.write(out, into.shape[0], most, &messages)
-        return messages, used

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.book cimport Book
 from ticker.feeds.simulate.capture cimport PcapWriter
-from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 
@@ -20,7 +20,6 @@ cdef class PillarSpeaker(Speaker):
     cdef uint32_t channels
     cdef int64_t midnight                  # ns since the epoch
     cdef int64_t[CHANNELS] seconds         # last said on the channel, 0: none
-    cdef uint64_t messages                 # so far
     cdef uint64_t[REMEMBERED] crosses
 
     cdef uint8_t* begin(
@@ -36,14 +35,9 @@ cdef class PillarSpeaker(Speaker):
     cdef char session(self) noexcept nogil
 
 
-cdef class PillarMarket:
-    cdef Day market
+cdef class PillarMarket(FramedMarket):
     cdef PillarSpeaker speaker
     cdef uint32_t closed                   # instruments whose close was said
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil
 
 
 cdef class XdpChannelWriter(PcapWriter):

@@ -1,10 +1,10 @@
 from ticker.feeds.simulate.capture import PcapWriter
+from ticker.feeds.simulate.framed import FramedMarket
 
-class PillarMarket:
+class PillarMarket(FramedMarket):
     def __init__(
         self, symbols: int, seed: int = 1, *, messages: int, midnight: int, channels: int
     ) -> None: ...
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]: ...
 
 class XdpWriter(PcapWriter):
     def __init__(

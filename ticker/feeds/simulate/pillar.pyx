@@ -12,6 +12,7 @@ from ticker.feeds.book cimport Book, Order
 from ticker.feeds.endian cimport le16, le64
 from ticker.feeds.simulate.capture cimport PcapWriter
 from ticker.feeds.simulate.day cimport OVER, Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.little cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport DEPTH
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
@@ -231,7 +232,7 @@ cdef class PillarSpeaker(Speaker):
             put32(self.begin_at(112, 20, on) + 16, match)
 
 
-cdef class PillarMarket:
+cdef class PillarMarket(FramedMarket):
     """A day of a simulated market of `symbols` instruments, in framed Pillar.
 
     Args:
@@ -254,6 +255,7 @@ cdef class PillarMarket:
         self.speaker.book = Book(len(listed), 2 * DEPTH * len(listed))
         self.speaker.channels = channels
         self.speaker.midnight = midnight
+        self.longest = LONGEST
         self.market = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
 
     cdef size_t write(
@@ -276,22 +278,6 @@ cdef class PillarMarket:
                 break
         messages[0] = self.speaker.messages - first
         return self.speaker.out - out
-
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
-        """Fill a writable buffer with some `limit` framed messages: (messages, bytes) written.
-
-        Stops short where fewer than 512 bytes are left; (0, 0) when the day is over.
-        """
-        cdef uint8_t[::1] into = buffer
-        cdef uint64_t messages = 0, most = limit
-        cdef size_t used
-        cdef uint8_t* out
-        if into.shape[0] < LONGEST:
-            raise ValueError(f"a buffer of {into.shape[0]} bytes: give at least {LONGEST}")
-        out = &into[0]
-        with nogil:
-            used = self.write(out, into.shape[0], most, &messages)
-        return messages, used
 
 
 cdef class XdpChannelWriter(PcapWriter):

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
 
 
@@ -14,7 +14,6 @@ cdef enum:
 
 cdef class PitchSpeaker(Speaker):
     cdef uint32_t units
-    cdef uint64_t messages                   # so far
     cdef int64_t stamp                       # ns since midnight, said instead of `time`; -1: not
     cdef int64_t[MOST_UNITS + 1] seconds     # of the unit's last Time message, -1: none yet
     cdef uint64_t[REMEMBERED] executions     # id of each match
@@ -31,14 +30,9 @@ cdef class PitchSpeaker(Speaker):
     cdef uint64_t execution(self, uint64_t match, uint64_t origin) noexcept nogil
 
 
-cdef class PitchMarket:
-    cdef Day market
+cdef class PitchMarket(FramedMarket):
     cdef PitchSpeaker speaker
     cdef PitchSpeaker painter                # of images
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil
     cdef void paint(self, uint32_t index) noexcept
 
 

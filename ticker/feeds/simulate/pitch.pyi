@@ -1,6 +1,8 @@
+from ticker.feeds.simulate.framed import FramedMarket
+
 UNIT_LIMIT: int
 
-class PitchMarket:
+class PitchMarket(FramedMarket):
     def __init__(
         self,
         symbols: int,
@@ -12,7 +14,6 @@ class PitchMarket:
         start: int = 0,
         visit_round: int = 2_000_000,
     ) -> None: ...
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]: ...
     def close(self) -> None: ...
     def image(self, unit: int) -> list[bytes]: ...
 

@@ -8,7 +8,8 @@ What PITCH has no words for is not said. Offsets: see ticker/feeds/protocols/pit
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ticker.feeds.simulate.day cimport OVER, Day
+from ticker.feeds.simulate.day cimport Day
+from ticker.feeds.simulate.framed cimport FramedMarket
 from ticker.feeds.simulate.little cimport put16, put32, put64
 from ticker.feeds.simulate.resting cimport BID, DEPTH, Resting
 from ticker.feeds.simulate.speaker cimport Instrument, Speaker
@@ -252,7 +253,7 @@ cdef class PitchSpeaker(Speaker):
             execution[0] = 0
 
 
-cdef class PitchMarket:
+cdef class PitchMarket(FramedMarket):
     """A simulated market of `symbols` instruments whose messages are framed PITCH 2.x.
 
     Args:
@@ -274,39 +275,10 @@ cdef class PitchMarket:
     ) -> None:
         self.speaker = PitchSpeaker(units)
         self.painter = PitchSpeaker(units)
+        self.longest = LONGEST
         self.market = Day(
             self.speaker, listings(symbols), seed, messages, rate, start, visit_round
         )
-
-    cdef size_t write(
-        self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
-    ) noexcept nogil:
-        """`limit` messages or little more into `out`; bytes used, and in `messages` how many."""
-        cdef uint64_t first = self.speaker.messages
-        self.speaker.out = out
-        while (
-            self.speaker.messages - first < limit and self.market.stage != OVER
-            and self.speaker.out + LONGEST <= out + room
-        ):
-            self.market.step()
-        messages[0] = self.speaker.messages - first
-        return self.speaker.out - out
-
-    def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
-        """Fill a writable buffer with some `limit` frames: (messages, bytes) written.
-
-        Stops short where fewer than 1024 bytes are left; (0, 0) when the day is over.
-        """
-        cdef uint8_t[::1] into = buffer
-        cdef uint64_t messages = 0, most = limit
-        cdef size_t used
-        cdef uint8_t* out
-        if into.shape[0] < LONGEST:
-            raise ValueError(f"a buffer of {into.shape[0]} bytes: give at least {LONGEST}")
-        out = &into[0]
-        with nogil:
-            used = self.write(out, into.shape[0], most, &messages)
-        return messages, used
 
     def close(self) -> None:
         """End an endless day: its last messages are each unit's End of Session."""

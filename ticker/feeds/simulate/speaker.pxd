@@ -25,6 +25,7 @@ cdef struct Instrument:
 cdef class Speaker:
     cdef uint8_t* out        # where the next message goes; the caller keeps LONGEST bytes free
     cdef int64_t time        # ns since midnight US/Eastern, said with every message
+    cdef uint64_t messages   # so far; who says one counts it (ITCH: the day does)
     cdef bint keeps_references   # an order that is replaced keeps its own
 
     cdef void system(self, char code) noexcept nogil
