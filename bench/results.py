@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ticker.bench.report import columns, figure
+from ticker.bench.report import figures
 
 Report = dict[str, Any]
 SKIPPED = {"bench", "command", "date", "machine", "versions", "parameters", "void"}
@@ -246,10 +246,4 @@ def section(name: str, found: Report) -> list[str]:
     ]
     if found["void"]:
         lines += ["", f"**Void**: {found['void']}."]
-    lines += ["", "```text"]
-    for key, value in found.items():
-        if key in SKIPPED:
-            continue
-        runs = isinstance(value, list) and value and isinstance(value[0], dict)
-        lines += columns(value) if runs else figure(key, value)
-    return [*lines, "```"]
+    return [*lines, "", "```text", *figures(found), "```"]

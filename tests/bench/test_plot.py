@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.bench.axis import MOST_TICKS, Axis, text
-from ticker.bench.plot import DISTINCT, Bound, Series, chart
+from ticker.bench.plot import DISTINCT, HEIGHT, Bound, Series, chart, stack
 
 SVG = "{http://www.w3.org/2000/svg}"
 CLIENTS = Axis("clients", log=True)
@@ -71,8 +71,18 @@ def test_names_at_the_ends_do_not_lie_on_each_other() -> None:
 
 def test_ordered_series_take_the_whole_range_of_shades() -> None:
     few = chart("x", CLIENTS, LATENCY, [COST, Series("max", COST.points)], ordered=True)
-    assert ".s0{stroke:#6da7ec}" in few
-    assert ".s1{stroke:#03142b}" in few
+    assert ".o0{stroke:#6da7ec}" in few
+    assert ".o5{stroke:#03142b}" in few
+
+
+def test_charts_below_each_other_keep_their_colours() -> None:
+    one = chart("one", CLIENTS, LATENCY, [COST], note="short")
+    two = chart("two", CLIENTS, LATENCY, [COST, COST], ordered=True)
+    root = ElementTree.fromstring(stack([one, two]))
+    assert [each.get("y") for each in root.iter(f"{SVG}svg")] == [None, "0", str(HEIGHT + 23)]
+    assert root.get("height") == str(2 * HEIGHT + 23)
+    assert len(of_class(stack([one, two]), "s0")) == 5
+    assert stack([one]) == one
 
 
 def test_a_line_of_many_points_has_no_dots() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from ticker.bench import machine
 from ticker.bench.part import Part
-from ticker.bench.report import report, table, write
+from ticker.bench.report import DURATIONS, WIDTH, columns, figures, report, table, write
 from ticker.errors import BenchError
 
 
@@ -43,11 +43,46 @@ def test_the_table_has_every_figure_and_says_what_is_void() -> None:
         },
     )
     shown = table(made)
-    assert "cpu_ratio_spread                 0.1" in shown
-    assert "violations                       none" in shown
-    assert "clients  ratio\n    100    1.2\n   2000   1.31" in shown
+    assert "  cpu_ratio_spread                     0.1\n" in shown
+    assert "  violations                           none\n" in shown
+    assert "  clients  100  2,000\n  ratio    1.2   1.31\n" in shown
     assert shown.endswith("VOID: the generator was slow")
     assert "VOID" not in table({**made, "void": None})
+
+
+def test_waits_stand_below_each_other_in_units_that_suit_them() -> None:
+    times = dict(zip(DURATIONS, (900.0, 1000.0, 20_000.0, 250_000.0, 1e6, 1.5e6), strict=True))
+    found = {"update_count": 12_345, **{f"update_{name}": each for name, each in times.items()}}
+    lines = figures({"latency": times, **found, "update_histogram": "HISTF", "x_us": 0.0123})
+    assert lines == [
+        "  x                                    12.3 ns",
+        "",
+        "              p50   p90    p99   p99.9  p99.99    max      of",
+        "  latency  900 µs  1 ms  20 ms  250 ms     1 s  1.5 s",
+        "  update   900 µs  1 ms  20 ms  250 ms     1 s  1.5 s  12,345",
+    ]
+
+
+def test_what_is_too_long_for_the_table_is_said_to_be_in_the_json() -> None:
+    seen = {f"kind_{number}": 1 for number in range(20)}
+    lines = figures({"seen": seen, "generator": {"busiest_core": 0.5}})
+    assert lines[0].endswith("busiest_core 0.5")
+    assert lines[-1] == "only in the JSON (--json FILE): seen"
+
+
+def test_many_runs_go_on_below() -> None:
+    rows = [{"clients": 1000 * number, "cost_us": 1.5, "name": "run"} for number in range(20)]
+    lines = columns(rows)
+    assert max(map(len, lines)) <= WIDTH
+    assert lines.count("") == 1
+    assert sum(line.count("1.5 µs") for line in lines) == 20
+    assert sum(line.count("run") for line in lines) == 20
+
+
+def test_where_a_report_goes_is_not_in_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["bench", "latency", "--plot", "a.svg", "--json=b.json", "--fail-if", "p99>5ms"]
+    monkeypatch.setattr(sys, "argv", ["ticker", *arguments])
+    assert report("latency", {}, {})["command"] == "ticker bench latency --fail-if 'p99>5ms'"
 
 
 def test_cpu_and_memory_of_another_process() -> None:

@@ -79,10 +79,10 @@ class Scale:
         return (value - low) / (high - low)
 
 
-def text(value: float, unit: str) -> str:
-    """A value as one reads it: 2,500 µs as "2.5 ms"; three digits at most."""
+def text(value: float, unit: str, digits: int = 3) -> str:
+    """A value as one reads it: 2,500 µs as "2.5 ms"."""
     divisor, suffix = _division(value, unit)
-    return f"{_digits(value / divisor)}{suffix}"
+    return f"{_digits(value / divisor, digits)}{suffix}"
 
 
 def _division(value: float, unit: str) -> tuple[float, str]:
@@ -92,9 +92,9 @@ def _division(value: float, unit: str) -> tuple[float, str]:
     return fitting[-1] if fitting else steps[0]
 
 
-def _digits(value: float) -> str:
-    shown = float(f"{value:.3g}")
-    return f"{shown:.0f}" if abs(shown) >= 100 else f"{shown:g}"
+def _digits(value: float, digits: int) -> str:
+    shown = float(f"{value:.{digits}g}")
+    return f"{shown:.0f}" if abs(shown) >= 100 and shown == round(shown) else f"{shown:g}"
 
 
 def _named(

@@ -13,7 +13,7 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from ticker.bench import machine
+from ticker.bench import machine, progress
 from ticker.bench.latency import checks
 from ticker.bench.rig import Clients, Load, Meter, Rig, swarm
 
@@ -28,6 +28,7 @@ def run(load: Load) -> dict[str, Any]:
         pid = rig.gateway.pid
         memory = [machine.memory_kb(pid)]
         meter = Meter(rig.cores, [rig.publisher])
+        progress.say(f"{load.clients:,} clients connect")
         begin = time.monotonic()
         clients = rig.swarm(0, half)
         memory.append(machine.memory_kb(pid))
@@ -48,6 +49,10 @@ def run(load: Load) -> dict[str, Any]:
             "kb_per_client_over_all": whole,
             "kb_per_client_over_second_half": second,
             "kb_per_client_after_traffic": per_client(memory[0], memory[3], load.clients),
+            "memory": [
+                {"clients": count, **{f"gateway_{kind}_kb": each for kind, each in found.items()}}
+                for count, found in zip((0, half, load.clients), memory, strict=False)
+            ],
             "gateway_kb_without_clients": memory[0],
             "gateway_kb_with_idle_clients": memory[2],
             "connected_and_subscribed_per_second": round(load.clients / seconds),
@@ -63,7 +68,7 @@ def per_client(before: dict[str, int], after: dict[str, int], clients: int) -> d
 def _traffic(rig: Rig, clients: Clients) -> int:
     """Updates for a while; how many prices are not the newest after it."""
     rig.start_ticks()
-    time.sleep(TRAFFIC_SECONDS)
+    progress.wait(TRAFFIC_SECONDS, "some traffic")
     times = rig.stop_ticks()
     clients.ask("drain", quiet=0.05, timeout=10)
     return sum(clients.ask("behind", times=times))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ticker.bench import machine
+from ticker.bench import machine, progress
 from ticker.bench.latency import prefixed
 from ticker.bench.part import Part
 from ticker.bench.rig import Clients, Load, Rig
@@ -35,6 +35,7 @@ def run(load: Load, duration: float) -> dict[str, Any]:
     with Rig(load) as rig:
         pids = [part.pid for part in rig.gateways]
         memory = _memory(pids)
+        progress.say(f"{load.clients:,} clients connect")
         begin = time.monotonic()
         clients = rig.swarm(timeout=CONNECT_SECONDS)
         seconds = time.monotonic() - begin
@@ -72,7 +73,7 @@ def _flow(rig: Rig, clients: Clients, duration: float) -> dict[str, Any]:
     before, published = rig.counters.as_dict(), rig.start_ticks()
     parts = {"gateways": rig.gateways, "generator": [rig.publisher, *clients.parts]}
     cpu = {name: _cpu(each) for name, each in parts.items()}
-    time.sleep(duration)
+    progress.wait(duration, f"prices for {rig.load.clients:,} clients")
     busy = {
         f"{name}_cpu": round((_cpu(each) - cpu[name]) / 1e9 / duration, 3)
         for name, each in parts.items()

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from ticker.bench import progress
 from ticker.bench.latency import checks
 from ticker.bench.part import Part, c_part
 from ticker.bench.payload import payload
@@ -120,7 +121,7 @@ def gateway_segment(
     meter = Meter(rig.cores, [rig.publisher, *clients.parts])
     begin = time.monotonic()
     cpu, before = between_turns(rig)
-    time.sleep(seconds)
+    progress.wait(seconds, f"gateway, {rig.load.clients:,} clients")
     cpu_after, after = between_turns(rig)
     measured.seconds += time.monotonic() - begin
     measured.loads[0].append(meter.read())

@@ -28,6 +28,14 @@ from ticker.shm.counters import FEED_HISTOGRAMS, Counters, Heartbeat, histogram,
 from ticker.shm.header import Mapping
 
 DAYS = machine.ROOT / "build" / "bench"
+SHARES = (
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p99", 0.99),
+    ("p99.9", 0.999),
+    ("p99.99", 0.9999),
+    ("max", 1.0),
+)
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def _udp_results(
         **{
             f"{name}_{label}_us": percentile(counted, share) / 1000
             for name, counted in waits.items()
-            for label, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0))
+            for label, share in SHARES
         },
         "feed_counters": {name: value for name, value in counts.items() if value},
         "simulator": said,

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from ticker.bench import progress
 from ticker.bench.rig import BOTTLENECK, Clients, Load, Meter, Rig, SwarmResults
 
 WARM_UP = 1.0
@@ -19,12 +20,12 @@ def run(load: Load, duration: float) -> dict[str, Any]:
     with Rig(load) as rig:
         clients = rig.swarm()
         rig.start_ticks()
-        time.sleep(WARM_UP)
+        progress.wait(WARM_UP, "warming up")
         clients.ask("reset")
         before = rig.counters.as_dict()
         meter = Meter(rig.cores, [rig.publisher, *clients.parts])
         cpu = rig.gateway.cpu_ns
-        time.sleep(duration)
+        progress.wait(duration, f"measuring {load.clients:,} clients")
         busy = meter.read()
         cpu = rig.gateway.cpu_ns - cpu
         after = rig.counters.as_dict()
@@ -43,20 +44,43 @@ def run(load: Load, duration: float) -> dict[str, Any]:
 
 
 def at(load: Load, duration: float, share: float) -> dict[str, Any]:
-    """Updates at a share of capacity: what one core of the gateway could deliver if each client
-    flush cost what it costs `load.clients`. The pace of the trades and the subscriptions stay;
-    the number of clients follows from the share."""
+    """Updates at a share of capacity (see `capacity_of`). The pace of the trades and the
+    subscriptions stay; the number of clients follows from the share."""
+    return _at(load, duration, share, *capacity_of(load))
+
+
+def sweep(load: Load, duration: float, shares: list[float]) -> dict[str, Any]:
+    """The same at several shares of one capacity, each a run with clients of its own."""
+    capacity = capacity_of(load)
+    rows = []
+    for share in shares:
+        with progress.within(f"{share:.0%} of capacity"):
+            rows.append(_at(load, duration, share, *capacity))
+    void = "; ".join(
+        f"{row['share_of_capacity']:.0%}: {row['void']}" for row in rows if row["void"]
+    )
+    return {"sweep": rows, "void": void or None}
+
+
+def capacity_of(load: Load) -> tuple[float, float]:
+    """(client flushes per second that one core of the gateway could deliver if each cost what it
+    costs `load.clients`, client flushes per second and client)."""
     with Rig(load) as rig:
         rig.swarm()
         rig.start_ticks()
-        time.sleep(WARM_UP)
+        progress.wait(WARM_UP, "warming up")
         begin, cpu, flushes = time.monotonic(), rig.gateway.cpu_ns, rig.counters["client_flushes"]
-        time.sleep(CALIBRATION)
+        progress.wait(CALIBRATION, f"what {load.clients:,} clients cost")
         cpu = rig.gateway.cpu_ns - cpu
         flushes = rig.counters["client_flushes"] - flushes
         seconds = time.monotonic() - begin
-    capacity = flushes / cpu * 1e9
-    clients = max(1, round(share * capacity / (flushes / seconds) * load.clients))
+    return flushes / cpu * 1e9, flushes / seconds / load.clients
+
+
+def _at(
+    load: Load, duration: float, share: float, capacity: float, per_client: float
+) -> dict[str, Any]:
+    clients = max(1, round(share * capacity / per_client))
     found = run(replace(load, clients=clients), duration)
     return {
         "capacity_client_flushes_per_second": round(capacity),
@@ -73,9 +97,10 @@ def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:
     with Rig(load) as rig:
         clients = rig.swarm()
         rig.start_ticks()
-        time.sleep(WARM_UP)
+        progress.wait(WARM_UP, "warming up")
         clients.ask("reset")
         meter = Meter(rig.cores, [rig.publisher, *clients.parts])
+        progress.say(f"{load.probes} probes ask for {duration:g} s")
         # Probes have the highest numbers, so the last process has only probes.
         clients.parts[-1].ask(
             "probe", duration + 60, watchers=clients.watchers[-1], rate=rate, seconds=duration

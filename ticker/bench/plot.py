@@ -76,9 +76,9 @@ def chart(
     Raises:
         ValueError: no series, more than there are colours, or a value that an axis cannot show.
     """
-    colours = ORDERED if ordered else DISTINCT
-    if not 0 < len(series) <= len(colours):
-        raise ValueError(f"{title}: {len(series)} series; from 1 to {len(colours)}")
+    most = len(ORDERED if ordered else DISTINCT)
+    if not 0 < len(series) <= most:
+        raise ValueError(f"{title}: {len(series)} series; from 1 to {most}")
     points = [point for each in series for point in each.points]
     frame = _Frame(
         x.scale([each[0] for each in points]),
@@ -86,20 +86,24 @@ def chart(
         WIDTH - 16 - _name_width(series),
     )
     notes = textwrap.wrap(note, 115)
-    chosen = _chosen(colours, len(series), ordered=ordered)
+    colours = _colours(len(series), ordered=ordered)
     height = HEIGHT + 15 * len(notes) + (8 if notes else 0)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img">',
         f"<title>{escape(title)}</title>",
-        *_style(chosen),
+        *_style(colours),
         f'<rect class="surface" width="{WIDTH}" height="{height}"/>',
         f'<text class="title" x="24" y="32">{escape(title)}</text>',
         f'<text class="label" x="24" y="{TOP - 24}">{escape(y.label)}</text>',
         *frame.grid(x.label),
         *(line for bound in bounds for line in frame.bound(bound)),
-        *(line for number, each in enumerate(series) for line in frame.line(number, each, x, y)),
-        *_names(series, frame),
+        *(
+            line
+            for each, (colour, _, _) in zip(series, colours, strict=True)
+            for line in frame.line(each, colour, x, y)
+        ),
+        *_names(series, [colour for colour, _, _ in colours], frame),
         *(
             f'<text class="note" x="24" y="{HEIGHT + 8 + 15 * number}">{escape(line)}</text>'
             for number, line in enumerate(notes)
@@ -107,6 +111,21 @@ def chart(
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def stack(charts: Sequence[str]) -> str:
+    """Several charts below each other, in one file."""
+    if len(charts) == 1:
+        return charts[0]
+    heights = [int(each.partition(' height="')[2].partition('"')[0]) for each in charts]
+    height = sum(heights)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" role="img">\n'
+    ]
+    for place, each in enumerate(charts):
+        lines.append(each.replace("<svg ", f'<svg y="{sum(heights[:place])}" ', 1))
+    return "".join([*lines, "</svg>\n"])
 
 
 @dataclass(frozen=True)
@@ -157,11 +176,11 @@ class _Frame:
             f'<text class="tick" x="{LEFT + 6}" y="{_px(at - 5)}">{escape(bound.label)}</text>',
         ]
 
-    def line(self, number: int, series: Series, x: Axis, y: Axis) -> list[str]:
+    def line(self, series: Series, colour: str, x: Axis, y: Axis) -> list[str]:
         """The line, then its dots with their values."""
         places = [(self.across(one), self.up(two)) for one, two in series.points]
         path = "L".join(f"{_px(one)} {_px(two)}" for one, two in places)
-        lines = [f'<path class="line s{number}" d="M{path}"/>']
+        lines = [f'<path class="line {colour}" d="M{path}"/>']
         if len(places) > MARKED:
             return lines
         for (one, two), (across, up) in zip(series.points, places, strict=True):
@@ -169,20 +188,20 @@ class _Frame:
             if named := dict(x.ticks).get(one):
                 told = f"{series.label}: {text(two, y.unit)} at {named}"
             lines.append(
-                f'<circle class="dot s{number}" cx="{_px(across)}" cy="{_px(up)}" r="4">'
+                f'<circle class="dot {colour}" cx="{_px(across)}" cy="{_px(up)}" r="4">'
                 f"<title>{escape(told)}</title></circle>"
             )
         return lines
 
 
-def _names(series: Sequence[Series], frame: _Frame) -> list[str]:
+def _names(series: Sequence[Series], colours: Sequence[str], frame: _Frame) -> list[str]:
     """The legend: each series' key and name at the right, as near to its line's end as the
     others let it."""
     ends = sorted((frame.up(each.points[-1][1]), number) for number, each in enumerate(series))
     places = _spread([at for at, _ in ends], TOP, HEIGHT - BOTTOM)
     left = frame.right + 12
     return [
-        f'<path class="line s{number}" d="M{_px(left)} {_px(at)}h16"/>'
+        f'<path class="line {colours[number]}" d="M{_px(left)} {_px(at)}h16"/>'
         f'<text class="name" x="{_px(left + 22)}" y="{_px(at + 4)}">'
         f"{escape(series[number].label)}</text>"
         for at, (_, number) in zip(places, ends, strict=True)
@@ -205,18 +224,18 @@ def _name_width(series: Sequence[Series]) -> float:
     return 34 + CHARACTER * max(len(each.label) for each in series)
 
 
-def _chosen(
-    colours: Sequence[tuple[str, str]], count: int, *, ordered: bool
-) -> list[tuple[str, str]]:
-    """The colours of `count` series; of an ordered set the whole range, however few there are."""
-    if not ordered or count == 1:
-        return list(colours[:count])
-    return [colours[number * (len(colours) - 1) // (count - 1)] for number in range(count)]
+def _colours(count: int, *, ordered: bool) -> list[tuple[str, str, str]]:
+    """(class, light, dark) of each series; of an ordered set the whole range, however few."""
+    if not ordered:
+        return [(f"s{number}", *DISTINCT[number]) for number in range(count)]
+    last = len(ORDERED) - 1
+    numbers = [number * last // (count - 1) for number in range(count)] if count > 1 else [2]
+    return [(f"o{number}", *ORDERED[number]) for number in numbers]
 
 
-def _style(colours: Sequence[tuple[str, str]]) -> list[str]:
-    light = [f".s{number}{{stroke:{each[0]}}}" for number, each in enumerate(colours)]
-    dark = [f".s{number}{{stroke:{each[1]}}}" for number, each in enumerate(colours)]
+def _style(colours: Sequence[tuple[str, str, str]]) -> list[str]:
+    light = [f".{name}{{stroke:{colour}}}" for name, colour, _ in colours]
+    dark = [f".{name}{{stroke:{colour}}}" for name, _, colour in colours]
     return [
         "<style>",
         "text{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#52514e}",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ticker.cli.bench.options import finish, load_of, load_options
+from ticker.cli.bench.options import Output, load_of, load_options, output_options
 
 
 @click.command("connections")
@@ -24,7 +23,8 @@ from ticker.cli.bench.options import finish, load_of, load_options
     show_default=True,
     help="Seconds of prices, with several gateways.",
 )
-def command(path: Path | None, gateways: int | None, duration: float, **options: Any) -> None:
+@output_options
+def command(output: Output, gateways: int | None, duration: float, **options: Any) -> None:
     """Gateway memory per idle, subscribed client; a crowd, from 15,001 clients on.
 
     A crowd is at several gateway workers, which share all cores with the clients' processes:
@@ -39,7 +39,7 @@ def command(path: Path | None, gateways: int | None, duration: float, **options:
     needed = gateways or -(-options["clients"] // MOST_PER_PROCESS)
     load = load_of({**options, "gateways": needed})
     if needed == 1:
-        finish("connections", vars(load), bench.run(load), path)
+        output.run("connections", vars(load), lambda: bench.run(load))
         return
     parameters = {**vars(load), "duration": duration}
-    finish("crowd", parameters, crowd.run(load, duration), path)
+    output.run("crowd", parameters, lambda: crowd.run(load, duration))

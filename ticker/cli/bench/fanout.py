@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ticker.cli.bench.options import DURATION, finish, load_of, load_options
+from ticker.cli.bench.options import DURATION, Output, load_of, load_options, output_options
 
 
 @click.command("fanout")
@@ -18,7 +17,8 @@ from ticker.cli.bench.options import DURATION, finish, load_of, load_options
     is_flag=True,
     help="No C loop: clients at different max_rates, next to as many deliveries at one rate.",
 )
-def command(path: Path | None, duration: float, rates: bool, **options: Any) -> None:
+@output_options
+def command(output: Output, duration: float, rates: bool, **options: Any) -> None:
     """CPU per client flush of a gateway worker, next to a C loop of send.
 
     Over a growing number of clients, symbols, subscribers or workers: `ticker bench scaling`.
@@ -29,6 +29,6 @@ def command(path: Path | None, duration: float, rates: bool, **options: Any) -> 
     load = load_of(options)
     parameters = {**vars(load), "duration": duration}
     if rates:
-        finish("rates", parameters, different.run(load, duration), path)
+        output.run("rates", parameters, lambda: different.run(load, duration))
     else:
-        finish("fanout", parameters, bench.run(load, duration), path)
+        output.run("fanout", parameters, lambda: bench.run(load, duration))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from ticker.cli.bench.options import JSON, finish
+from ticker.cli.bench.options import Output, output_options
 
 
 @click.command("ingest")
@@ -26,7 +24,7 @@ from ticker.cli.bench.options import JSON, finish
 @click.option(
     "--duration", type=float, default=30.0, show_default=True, help="Seconds, with --udp."
 )
-@JSON
+@output_options
 def command(
     protocol: str,
     symbols: int,
@@ -36,18 +34,17 @@ def command(
     udp: bool,
     rate: int,
     duration: float,
-    path: Path | None,
+    output: Output,
 ) -> None:
     """Messages per second through a feed worker, from a file or over UDP."""
     from ticker.bench import ingest as bench
 
     if udp:
         live = {"symbols": symbols, "rate": rate, "duration": duration, "seed": seed}
-        finish("ingest-udp", live, bench.udp(symbols, rate, duration, seed), path)
+        output.run("ingest-udp", live, lambda: bench.udp(symbols, rate, duration, seed))
     else:
         if protocol not in bench.FORMATS:
             raise click.UsageError(f"--protocol {protocol}: one of {', '.join(bench.FORMATS)}")
-        found = bench.replay(protocol, symbols, messages, seed, repeat)
         parameters = {
             "protocol": protocol,
             "symbols": symbols,
@@ -55,4 +52,8 @@ def command(
             "seed": seed,
             "repeat": repeat,
         }
-        finish("ingest", parameters, found, path)
+        output.run(
+            "ingest",
+            parameters,
+            lambda: bench.replay(protocol, symbols, messages, seed, repeat),
+        )

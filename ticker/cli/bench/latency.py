@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ticker.cli.bench.options import DURATION, finish, load_of, load_options
+from ticker.cli.bench.options import (
+    DURATION,
+    Output,
+    load_of,
+    load_options,
+    numbers_of,
+    output_options,
+)
+
+SHARES = click.FloatRange(0.01, 0.95)
 
 
 @click.command("latency")
@@ -15,18 +23,35 @@ from ticker.cli.bench.options import DURATION, finish, load_of, load_options
 @DURATION
 @click.option(
     "--share",
-    type=click.FloatRange(0.01, 0.95),
+    type=SHARES,
     help="Of capacity: --clients tell what a delivery costs, then as many are there as make it up.",
 )
-def command(path: Path | None, duration: float, share: float | None, **options: Any) -> None:
+@click.option("--sweep-share", help="Several shares, each a run: 0.1,0.3,0.5,0.8.")
+@output_options
+def command(
+    output: Output, duration: float, share: float | None, sweep_share: str | None, **options: Any
+) -> None:
     """From a trade's own time to its update's receipt, on one clock.
 
     At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.5.
-    At four fifths, conflated: --share 0.8.
+    At four fifths, conflated: --share 0.8. Percentiles over load, with a chart:
+    --sweep-share 0.1,0.3,0.5,0.8 --plot FILE.svg.
     """
     from ticker.bench import latency as bench
 
     load = load_of(options)
-    parameters = {**vars(load), "duration": duration, "share": share}
-    found = bench.run(load, duration) if share is None else bench.at(load, duration, share)
-    finish("latency", parameters, found, path)
+    parameters = {**vars(load), "duration": duration}
+    if sweep_share:
+        if share is not None:
+            raise click.UsageError("--share or --sweep-share, not both")
+        shares = numbers_of("--sweep-share", sweep_share, float)
+        for each in shares:
+            SHARES.convert(each, None, None)
+        parameters["share"] = shares
+        output.run("latency", parameters, lambda: bench.sweep(load, duration, shares))
+    elif share is not None:
+        parameters["share"] = share
+        output.run("latency", parameters, lambda: bench.at(load, duration, share))
+    else:
+        parameters["share"] = None
+        output.run("latency", parameters, lambda: bench.run(load, duration))

@@ -1,25 +1,119 @@
-"""Options that several benches share, and how each ends: table, JSON, exit code."""
+"""Options that several benches share, and how each begins and ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ticker.bench import progress
 from ticker.bench.commands import ENCODINGS
 from ticker.bench.report import report, table, write
 
 if TYPE_CHECKING:
+    from ticker.bench.bounds import Bound
     from ticker.bench.rig import Load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Results = dict[str, Any]
 
-JSON = click.option(
-    "--json", "path", type=click.Path(path_type=Path), help="Write the whole report here."
-)
 DURATION = click.option("--duration", type=float, default=5.0, show_default=True, help="Seconds.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a report goes, and what it must not say."""
+
+    json: Path | None
+    plot: Path | None
+    fail_if: tuple[str, ...]
+
+    def run(self, bench: str, parameters: dict[str, Any], measure: Callable[[], Results]) -> None:
+        """Checks the options, measures, shows and writes the report; ends with 1 when it is void
+        or breaks a bound.
+
+        Raises:
+            UsageError: a bound that this bench cannot break, or a chart that it has not.
+        """
+        bounds = self._bounds(bench)
+        self._check_plot(bench)
+        with progress.on_terminal():
+            results = measure()
+        self._finish(report(bench, parameters, results), bounds)
+
+    def _bounds(self, bench: str) -> list[Bound]:
+        from ticker.bench.bounds import parse
+        from ticker.bench.figures import FIGURES
+
+        try:
+            return [parse(each, FIGURES[bench]) for each in self.fail_if]
+        except ValueError as error:
+            raise click.UsageError(f"--fail-if {error}") from None
+
+    def _check_plot(self, bench: str) -> None:
+        if self.plot:
+            from ticker.bench.charts import CHARTS
+
+            if bench not in CHARTS:
+                having = ", ".join(CHARTS)
+                raise click.UsageError(f"--plot: {bench} has nothing to plot; {having} have")
+
+    def _finish(self, found: dict[str, Any], bounds: list[Bound]) -> None:
+        from ticker.bench.bounds import broken
+
+        failed = broken(bounds, found)
+        if bounds:
+            failing = {each.bound.text: each.measured for each in failed}
+            found["bounds"] = {each.text: failing.get(each.text) for each in bounds}
+        click.echo(table(found))
+        if self.json:
+            write(self.json, found)
+        if self.plot:
+            self._draw(self.plot, found)
+        for each in failed:
+            click.echo(f"FAILED: {each}", err=True)
+        if failed or found.get("void"):
+            raise SystemExit(1)
+
+    def _draw(self, path: Path, found: dict[str, Any]) -> None:
+        from ticker.bench.charts import draw
+
+        try:
+            drawn = draw(found)
+        except ValueError as error:
+            click.echo(f"--plot: {error}", err=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(drawn, encoding="utf-8")
+
+
+def output_options(function: Callable[..., None]) -> Callable[..., None]:
+    """--json, --plot and --fail-if, which the command gets as one `output`."""
+
+    @click.option(
+        "--json", "json_path", type=click.Path(path_type=Path), help="Write the whole report here."
+    )
+    @click.option(
+        "--plot", type=click.Path(path_type=Path), help="Draw it here, as SVG, if it is plottable."
+    )
+    @click.option(
+        "--fail-if",
+        multiple=True,
+        metavar="BOUND",
+        help="End with 1 if it comes true, like 'p99>50ms' or 'clients_lost>0'; any figure of the "
+        "report by its name, or p50 to p99.99 and max; ns, us, ms, s, kB, MB or %. Repeatable.",
+    )
+    @wraps(function)
+    def command(
+        json_path: Path | None, plot: Path | None, fail_if: tuple[str, ...], **options: Any
+    ) -> None:
+        function(output=Output(json_path, plot, fail_if), **options)
+
+    return command
 
 
 def load_options(clients: int) -> Callable[[Command], Command]:
@@ -52,7 +146,6 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             show_default=True,
             help="What they subscribe to.",
         ),
-        JSON,
     )
 
     def apply(function: Command) -> Command:
@@ -64,6 +157,7 @@ def load_options(clients: int) -> Callable[[Command], Command]:
 
 
 def load_of(options: dict[str, Any]) -> Load:
+    """The load that these options ask for."""
     if options["channel"] == "trades" and options["encoding"] == "plain":
         raise click.UsageError("--channel trades: the plain dialect has none; give an --encoding")
     from ticker.bench.rig import Load
@@ -71,12 +165,16 @@ def load_of(options: dict[str, Any]) -> Load:
     return Load(**options)
 
 
-def finish(
-    bench: str, parameters: dict[str, Any], results: dict[str, Any], path: Path | None
-) -> None:
-    found = report(bench, parameters, results)
-    click.echo(table(found))
-    if path:
-        write(path, found)
-    if found.get("void"):
-        raise SystemExit(1)
+def numbers_of(option: str, text: str, kind: Callable[[str], float]) -> list[Any]:
+    """The numbers of a list like 100,500,2000.
+
+    Raises:
+        UsageError: one of them is none, or not above 0.
+    """
+    try:
+        numbers = [kind(each) for each in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"{option} {text}: numbers with commas between them") from None
+    if not all(number > 0 for number in numbers):
+        raise click.UsageError(f"{option} {text}: all must be above 0")
+    return numbers

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ticker.bench.commands import ENCODINGS
-from ticker.cli.bench.options import JSON, finish
+from ticker.cli.bench.options import Output, numbers_of, output_options
 
 OVER = ("clients", "symbols", "per-client", "ticks", "workers")
 
@@ -34,10 +33,8 @@ OVER = ("clients", "symbols", "per-client", "ticks", "workers")
 @click.option("--symbols-per-client", "per_client", type=int, help="The same.")
 @click.option("--flush-interval", type=float, help="The same, in seconds.")
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="The same.")
-@JSON
-def command(
-    path: Path | None, over: str, points: str | None, duration: float, **options: Any
-) -> None:
+@output_options
+def command(output: Output, over: str, points: str | None, duration: float, **options: Any) -> None:
     """CPU per delivery and per client flush while one thing grows, next to a C loop of send.
 
     The loop has the same number of sockets, sends as many bytes on each, and takes turns with the
@@ -47,6 +44,6 @@ def command(
     from ticker.bench import scaling as bench
 
     changes = {name: value for name, value in options.items() if value is not None}
-    wanted = [int(each) for each in points.split(",")] if points else []
+    wanted = numbers_of("--points", points, int) if points else []
     parameters = {"over": over, "points": wanted, "duration": duration, **changes}
-    finish("scaling", parameters, bench.run(over, wanted, duration, **changes), path)
+    output.run("scaling", parameters, lambda: bench.run(over, wanted, duration, **changes))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from ticker.cli.bench.options import JSON, finish
+from ticker.cli.bench.options import Output, output_options
 
 
 @click.command("shm")
@@ -22,10 +20,10 @@ from ticker.cli.bench.options import JSON, finish
     help="SIGKILLs inside a write, and as many at a random moment.",
 )
 @click.option("--rounds", type=int, default=100_000, show_default=True, help="Of the doorbell.")
-@JSON
-def command(reads: int, laps: int, kills: int, rounds: int, path: Path | None) -> None:
+@output_options
+def command(reads: int, laps: int, kills: int, rounds: int, output: Output) -> None:
     """Shared memory under stress, and what its calls cost (CPU ns)."""
     from ticker.bench import shm as bench
 
     parameters = {"reads": reads, "laps": laps, "kills": kills, "rounds": rounds}
-    finish("shm", parameters, bench.run(reads, laps, kills, rounds), path)
+    output.run("shm", parameters, lambda: bench.run(reads, laps, kills, rounds))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ticker.cli.bench.options import DURATION, finish, load_of, load_options
+from ticker.cli.bench.options import DURATION, Output, load_of, load_options, output_options
 
 
 @click.command("snapshot")
@@ -27,10 +26,11 @@ from ticker.cli.bench.options import DURATION, finish, load_of, load_options
     show_default=True,
     help="Their subscribes per second, together.",
 )
-def command(path: Path | None, duration: float, rate: float, **options: Any) -> None:
+@output_options
+def command(output: Output, duration: float, rate: float, **options: Any) -> None:
     """From sending a subscribe to receiving its snapshots, with the feed running."""
     from ticker.bench import latency as bench
 
     load = load_of(options)
     parameters = {**vars(load), "duration": duration, "rate": rate}
-    finish("snapshot", parameters, bench.snapshots(load, duration, rate), path)
+    output.run("snapshot", parameters, lambda: bench.snapshots(load, duration, rate))

@@ -1,0 +1,212 @@
+"""The figures of a report by name: flat, with the unit that the name says.
+
+Law: a figure's name says its unit (`_us`, `_kb`, ...), and a report's figures are its numbers,
+those of a group (`seen`, `generator`, ...) as `group.name`. Which bench has which is said here, so
+that a wrong name is told before a run and not after it; a test holds it against real runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ticker.bench.axis import text
+from ticker.bench.latencies import PERCENTILES
+from ticker.bench.swarm import COUNTS
+from ticker.shm.counters import GATEWAY_COUNTERS
+
+SHORT = (*(f"p{percent:g}" for percent in PERCENTILES), "max")
+# what a report says about itself, and not about the server
+ABOUT = ("bench", "command", "date", "machine", "versions", "parameters", "void", "bounds")
+# what a short percentile is of, in the order in which they are looked for
+PREFIXES = ("update_", "snapshot_", "latency.", "receive_to_publish_")
+DIGITS = 4
+UNITS = {"us": "us", "ns": "ns", "kb": "kb", "bytes": "bytes"}
+
+
+def unit_of(name: str) -> str:
+    """us, ns, kb or bytes; empty for a number of things, a rate, a ratio or a share. What counts
+    per microsecond, per byte and the like has none either. A group's unit is its members'."""
+    group, _, last = name.rpartition(".")
+    words = last.split("_")
+    if "ratio" in words or "spread" in words:
+        return ""
+    for place, word in enumerate(words):
+        if word in UNITS and (not place or words[place - 1] != "per"):
+            return UNITS[word]
+    return unit_of(group) if group else ""
+
+
+def shown(name: str, value: float) -> str:
+    """A figure as one reads it: its number in the unit that suits it."""
+    unit = unit_of(name)
+    if unit in ("us", "ns"):
+        return text(value if unit == "us" else value / 1000, "us", DIGITS)
+    if unit in ("kb", "bytes"):
+        return text(value * (1000 if unit == "kb" else 1), "bytes", DIGITS)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+
+
+def bare(name: str) -> str:
+    """The name without a unit at its end, as it stands beside a value that has one."""
+    return name.removesuffix("_us").removesuffix("_ns").removesuffix("_kb")
+
+
+def numbers(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """All figures of a report, or of one of its runs, with their full names. `violations` is their
+    number; of a list of runs there is none here (see `runs`)."""
+    for name, value in found.items():
+        if name in ABOUT:
+            continue
+        if name == "violations":
+            yield name, sum(value.values())
+        elif isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", each) for inner, each in numbers(value))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, value
+
+
+def runs(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs that a sweep or a search is made of; none of a single run."""
+    lists = [value for name, value in found.items() if name not in ABOUT and is_runs(value)]
+    return lists[0] if lists else []
+
+
+def is_runs(value: object) -> bool:
+    """Whether a figure is a list of runs."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def resolve(name: str, known: Iterable[str]) -> str | None:
+    """The full name of a figure that is given by it, without its unit, or as a short percentile;
+    None when no bench that has the `known` figures (names, or patterns like `kills_*`) has it."""
+    known = tuple(known)
+    short = next((each for each in SHORT if name == each or name.endswith(f".{each}")), "")
+    group = name.removesuffix(short) if short else ""
+    guesses = [name, *(f"{name}_{unit}" for unit in UNITS)]
+    guesses += [f"{group}{prefix}{short}_us" for prefix in PREFIXES if short]
+    return next((each for each in guesses if any(fnmatchcase(each, one) for one in known)), None)
+
+
+def _of(prefix: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}{name}" for name in names)
+
+
+def _durations(prefix: str, *, count: bool = True) -> tuple[str, ...]:
+    return _of(prefix, *(("count",) if count else ()), *(f"{short}_us" for short in SHORT))
+
+
+CHECKS = (
+    *_of("seen.", *COUNTS),
+    "violations",
+    "prices_not_newest_at_end",
+    "clients_lost",
+    *_of("generator.", "generator", "busiest_core"),
+)
+CONNECTED = "connected_and_subscribed_per_second"
+MEMORY = ("rss", "pss", "private")
+FIGURES: dict[str, tuple[str, ...]] = {
+    "fanout": (
+        "cpu_ratio_to_send_loop",
+        "cpu_ratio_to_tight_send_loop",
+        "cpu_us_per_client_flush",
+        "send_loop_us_per_send",
+        "tight_send_loop_us_per_send",
+        "bytes_per_client_flush",
+        "bytes_per_send",
+        "updates_per_client_flush",
+        "client_flushes_per_second",
+        "encodes_per_client_flush",
+        "seconds",
+        "send_loop_blocked",
+        "gateway_counters.*",
+        *_durations("latency."),
+        *CHECKS,
+    ),
+    "rates": (
+        "cpu_ratio_to_one_rate",
+        *_of("one_", "cpu_us_per_client_flush", "client_flushes_per_second"),
+        *_of("different_", "cpu_us_per_client_flush", "client_flushes_per_second"),
+        *_of("", "one_updates_per_client_flush", "different_updates_per_client_flush"),
+        *CHECKS,
+    ),
+    "scaling": (
+        "cpu_ratio_spread",
+        "cpu_us_per_delivery_spread",
+        *_of("", "clients", "symbols", "per_client", "ticks", "gateways"),
+        "cpu_ratio_to_send_loop",
+        "cpu_us_per_delivery",
+        "cpu_us_per_client_flush",
+        "send_loop_us_per_send",
+        "updates_per_client_flush",
+        "bytes_per_delivery",
+        "deliveries_per_second",
+        "ticks_per_second",
+        "encodes_per_delivery",
+        "generator_busiest_core",
+        "run.*",
+    ),
+    "latency": (
+        *_durations("update_"),
+        "updates_per_second",
+        "client_flushes_per_second",
+        "gateway_cpu",
+        *_of("gateway_counters.", *GATEWAY_COUNTERS),
+        *CHECKS,
+        "capacity_client_flushes_per_second",
+        "share_of_capacity",
+        "clients",
+    ),
+    "snapshot": (*_durations("snapshot_"), *CHECKS),
+    "connections": (
+        "kb_per_idle_client",
+        *_of("kb_per_client_over_all.", *MEMORY),
+        *_of("kb_per_client_over_second_half.", *MEMORY),
+        *_of("kb_per_client_after_traffic.", *MEMORY),
+        *_of("gateway_kb_without_clients.", *MEMORY),
+        *_of("gateway_kb_with_idle_clients.", *MEMORY),
+        CONNECTED,
+        *CHECKS,
+        "clients",
+        *_of("gateway_", *(f"{kind}_kb" for kind in MEMORY)),
+    ),
+    "crowd": (
+        *_of("", "dropped", "delivered", "delivered_per_second", "lagged", "merged", CONNECTED),
+        *_durations("update_"),
+        "gateway_kb_per_idle_client",
+        "gateway_kb_per_client_after",
+        "generator_kb_per_client",
+        "generator_processes",
+        "ticks_per_second",
+        "gateways_cpu",
+        "generator_cpu",
+        "gateway_counters.*",
+        *(name for name in CHECKS if not name.startswith("generator.")),
+    ),
+    "ingest": (
+        "messages",
+        "file_bytes",
+        "messages_per_second",
+        "messages_per_cpu_second",
+        "walk_messages_per_cpu_second",
+        "ns_per_message",
+        "walk_ns_per_message",
+        "cpu_ratio_to_walk",
+        "symbols_seen",
+        "rejected.*",
+    ),
+    "ingest-udp": (
+        "messages_sent",
+        "messages_received",
+        "messages_lost",
+        "messages_per_second",
+        "feed_cpu",
+        "feed_messages_per_cpu_second",
+        *_durations("exchange_to_receive_", count=False),
+        *_durations("receive_to_publish_", count=False),
+        "feed_counters.*",
+        "simulator.*",
+    ),
+    "shm": ("torn", "rows_*", "ring_*", "kills_*", "doorbell_*", "publish_*", "read_*"),
+}
