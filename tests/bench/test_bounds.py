@@ -138,6 +138,7 @@ def test_a_report_is_flat_numbers() -> None:
         ("latency.p99_us", "us"),
         ("cpu_us_per_delivery", "us"),
         ("ns_per_message", "ns"),
+        ("late_max_ms", "ms"),
         ("publish_1_rows_ns", "ns"),
         ("kb_per_idle_client", "kb"),
         ("kb_per_client_over_all.rss", "kb"),
@@ -153,6 +154,7 @@ def test_a_name_says_its_unit(name: str, unit: str) -> None:
 
 def test_figures_as_one_reads_them() -> None:
     assert shown("update_p99_us", 12_345.6) == "12.35 ms"
+    assert shown("late_max_ms", 1.5) == "1.5 ms"
     assert shown("ns_per_message", 163.2) == "163.2 ns"
     assert shown("kb_per_idle_client", 1.608) == "1.608 kB"
     assert shown("updates_per_second", 12_345) == "12,345"

@@ -32,6 +32,7 @@ _SIZES = {"B": "1", "kB": "1e3", "MB": "1e6", "GB": "1e9"}
 _KINDS: dict[str, tuple[dict[str, str], str]] = {
     "us": (_TIMES, "1e-6"),
     "ns": (_TIMES, "1e-9"),
+    "ms": (_TIMES, "1e-3"),
     "kb": (_SIZES, "1e3"),
     "bytes": (_SIZES, "1"),
     "": ({"%": "0.01"}, "1"),

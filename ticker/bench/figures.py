@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ticker.bench.axis import text
+from ticker.bench.checks import COUNTS
 from ticker.bench.latencies import PERCENTILES
-from ticker.bench.swarm import COUNTS
 from ticker.shm.counters import GATEWAY_COUNTERS
 
 SHORT = (*(f"p{percent:g}" for percent in PERCENTILES), "max")
@@ -22,11 +22,11 @@ ABOUT = ("bench", "command", "date", "machine", "versions", "parameters", "void"
 # what a short percentile is of, in the order in which they are looked for
 PREFIXES = ("update_", "snapshot_", "latency.", "receive_to_publish_")
 DIGITS = 4
-UNITS = {"us": "us", "ns": "ns", "kb": "kb", "bytes": "bytes"}
+UNITS = {"us": "us", "ns": "ns", "ms": "ms", "kb": "kb", "bytes": "bytes"}
 
 
 def unit_of(name: str) -> str:
-    """us, ns, kb or bytes; empty for a number of things, a rate, a ratio or a share. What counts
+    """us, ns, ms, kb or bytes; empty for a number of things, a rate, a ratio or a share. What counts
     per microsecond, per byte and the like has none either. A group's unit is its members'."""
     group, _, last = name.rpartition(".")
     words = last.split("_")
@@ -41,8 +41,8 @@ def unit_of(name: str) -> str:
 def shown(name: str, value: float) -> str:
     """A figure as one reads it: its number in the unit that suits it."""
     unit = unit_of(name)
-    if unit in ("us", "ns"):
-        return text(value if unit == "us" else value / 1000, "us", DIGITS)
+    if unit in ("us", "ns", "ms"):
+        return text(value * {"ns": 0.001, "us": 1, "ms": 1000}[unit], "us", DIGITS)
     if unit in ("kb", "bytes"):
         return text(value * (1000 if unit == "kb" else 1), "bytes", DIGITS)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
@@ -50,7 +50,8 @@ def shown(name: str, value: float) -> str:
 
 def bare(name: str) -> str:
     """The name without a unit at its end, as it stands beside a value that has one."""
-    return name.removesuffix("_us").removesuffix("_ns").removesuffix("_kb")
+    ending = name.rpartition("_")[2]
+    return name.removesuffix(f"_{ending}") if ending in UNITS else name
 
 
 def numbers(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -102,7 +103,7 @@ CHECKS = (
     "violations",
     "prices_not_newest_at_end",
     "clients_lost",
-    *_of("generator.", "generator", "busiest_core"),
+    *_of("generator.", "generator", "busiest_process", "busiest_core"),
 )
 CONNECTED = "connected_and_subscribed_per_second"
 MEMORY = ("rss", "pss", "private")
