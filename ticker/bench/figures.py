@@ -26,8 +26,8 @@ UNITS = {"us": "us", "ns": "ns", "ms": "ms", "kb": "kb", "bytes": "bytes"}
 
 
 def unit_of(name: str) -> str:
-    """us, ns, ms, kb or bytes; empty for a number of things, a rate, a ratio or a share. What counts
-    per microsecond, per byte and the like has none either. A group's unit is its members'."""
+    """us, ns, ms, kb or bytes; empty for a number of things, a rate, a ratio or a share, and for
+    what counts per microsecond, per byte and the like. A group's unit is its members'."""
     group, _, last = name.rpartition(".")
     words = last.split("_")
     if "ratio" in words or "spread" in words:
@@ -51,7 +51,7 @@ def shown(name: str, value: float) -> str:
 def bare(name: str) -> str:
     """The name without a unit at its end, as it stands beside a value that has one."""
     ending = name.rpartition("_")[2]
-    return name.removesuffix(f"_{ending}") if ending in UNITS else name
+    return name.removesuffix(f"_{ending}") if ending in UNITS and ending != "bytes" else name
 
 
 def numbers(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
