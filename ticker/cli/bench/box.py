@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ticker.bench.commands import ENCODINGS
-from ticker.cli.bench.options import JSON, finish
+from ticker.cli.bench.options import Output, output_options
 from ticker.cli.simulate.parameters import Count, Share
 
 
@@ -51,8 +49,9 @@ from ticker.cli.simulate.parameters import Count, Share
     "it for --duration.",
 )
 @click.option("--step", type=float, default=4.0, show_default=True, help="Seconds, of a search.")
-@JSON
+@output_options
 def command(
+    output: Output,
     clients: int,
     symbols: int,
     per_client: int,
@@ -65,7 +64,6 @@ def command(
     loss: float,
     search: bool,
     step: float,
-    path: Path | None,
 ) -> None:
     """Ingest and delivery together: simulated ITCH in over UDP, clients out, on all cores.
 
@@ -79,10 +77,6 @@ def command(
 
     load = Load(clients, symbols, per_client, encoding=encoding, gateways=gateways)
     box = bench.BoxLoad(load, rate, seed, loss)
-    if search:
-        found = highest.search(box, step, duration, bound_ms)
-    else:
-        found = bench.run(box, duration, bound_ms)
     parameters = {
         "clients": clients,
         "symbols": symbols,
@@ -96,6 +90,7 @@ def command(
         "loss": loss,
         "step": step if search else None,
     }
-    finish("box", parameters, found, path)
-    if found["missed"]:
-        raise SystemExit(1)
+    if search:
+        output.run("box", parameters, lambda: highest.search(box, step, duration, bound_ms))
+    else:
+        output.run("box", parameters, lambda: bench.run(box, duration, bound_ms))

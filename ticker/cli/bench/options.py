@@ -33,8 +33,8 @@ class Output:
     fail_if: tuple[str, ...]
 
     def run(self, bench: str, parameters: dict[str, Any], measure: Callable[[], Results]) -> None:
-        """Checks the options, measures, shows and writes the report; ends with 1 when it is void
-        or breaks a bound.
+        """Checks the options, measures, shows and writes the report; ends with 1 when it is
+        void, breaks a bound, or says itself what it missed.
 
         Raises:
             UsageError: a bound that this bench cannot break, or a chart that it has not.
@@ -76,7 +76,7 @@ class Output:
             self._draw(self.plot, found)
         for each in failed:
             click.echo(f"FAILED: {each}", err=True)
-        if failed or found.get("void"):
+        if failed or found.get("void") or found.get("missed"):
             raise SystemExit(1)
 
     def _draw(self, path: Path, found: dict[str, Any]) -> None:
