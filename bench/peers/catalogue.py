@@ -54,6 +54,7 @@ class Peer:
     dialect: str = "plain"
     one_port: bool = False
     goals: tuple[float | None, float | None] = (None, None)  # ratio at 5 and at 50 symbols
+    heavy: bool = False  # carries a million deliveries per second
 
     @property
     def snapshots(self) -> bool:
@@ -96,9 +97,11 @@ def _output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def in_python(name: str) -> Callable[[Ports], list[Argv]]:
+def in_python(name: str, *more: str) -> Callable[[Ports], list[Argv]]:
     """A server in servers/, run by the peers' own interpreter."""
-    return lambda ports: [[str(PYTHON), str(SERVERS / name), str(ports.clients), str(ports.ticks)]]
+    return lambda ports: [
+        [str(PYTHON), str(SERVERS / name), str(ports.clients), str(ports.ticks), *more]
+    ]
 
 
 def in_node(name: str) -> Callable[[Ports], list[Argv]]:
@@ -157,10 +160,15 @@ PEERS = (
     Peer(
         "uwebsockets", "uWebSockets (socketify)", "uwebsockets.py", "websocket",
         in_python("uwebsockets.py"), PYTHON, (("socketify", "pypi"),), one_port=True,
-        goals=(1.3, 3.5),
+        goals=(1.3, 3.5), heavy=True,
     ),
     Peer(
         "aiohttp", "aiohttp, as most write it", "naive_aiohttp.py", "lines",
+        in_python("naive_aiohttp.py", "asyncio"), PYTHON, (("aiohttp", "pypi"),),
+        goals=(5.0, None),
+    ),
+    Peer(
+        "aiohttp-uvloop", "aiohttp, the same with uvloop", "naive_aiohttp.py", "lines",
         in_python("naive_aiohttp.py"), PYTHON, (("aiohttp", "pypi"), ("uvloop", "pypi")),
         goals=(5.0, None),
     ),
@@ -171,7 +179,7 @@ PEERS = (
     ),
     Peer(
         "nats", "nats-server", "nats.conf", "nats", nats, GO_BIN / "nats-server",
-        (("nats-server", "go"),), dialect="nats", goals=(1.5, 5.0),
+        (("nats-server", "go"),), dialect="nats", goals=(1.5, 5.0), heavy=True,
     ),
     Peer(
         "centrifugo", "Centrifugo", "centrifugo.yaml", "centrifugo", centrifugo,

@@ -52,7 +52,7 @@ def _install_python() -> None:
     )  # fmt: skip
     if reason:
         shutil.rmtree(venv, ignore_errors=True)
-        for name in ("uwebsockets", "aiohttp", "websockets", "redis"):
+        for name in ("uwebsockets", "aiohttp", "aiohttp-uvloop", "websockets", "redis"):
             note(name, reason)
     else:
         os.utime(venv)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.catalogue import HERE, PEERS, SERVERS, Peer
-from bench.peers.measure import BOUND_US, COMPLETE, FLUSH, INTERVAL, LOADS
+from bench.peers.measure import INTERVAL, LEAD_IN_SECONDS, LEAD_INTERVAL, LOADS, NAP_US
+from bench.peers.search import BOUND_US, COMPLETE
 
 Report = dict[str, Any]
 PAGE = HERE.parent / "PEERS.md"
@@ -18,8 +19,8 @@ def render(reports: dict[str, Report]) -> str:
     """The whole page; `reports` by the name of their peer, and `ours`."""
     compared = [peer for peer in PEERS if reports.get(peer.name, {}).get("loads")]
     lines = ["# Beside other servers", "", *introduction(), ""]
-    for index, name in enumerate(LOADS):
-        lines += [f"## {title(name)}", "", *table(compared, reports, name, index), ""]
+    for name, setting in LOADS.items():
+        lines += [f"## {title(name)}", "", *table(compared, reports, name, setting.goal), ""]
     lines += ["## How far one core goes", "", *searches(compared, reports), ""]
     if REASONS.exists():
         lines += [REASONS.read_text(encoding="utf-8").strip(), ""]
@@ -34,29 +35,43 @@ def introduction() -> list[str]:
     return [
         "Written by `make bench-peers` from its reports; no figure here is typed by hand.",
         "",
-        "Our gateway worker and one peer at a time are pinned to the same core and take turns on "
-        "it, a segment each. Both have the same clients (ticker/bench/swarm.pyx: reads every "
-        "frame, checks symbol, order and price of every update) and are published the same "
-        "ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one tick per "
-        f"symbol each {INTERVAL * 1e3:g} ms. Our flush interval is {FLUSH * INTERVAL * 1e3:g} ms, "
-        "the default and shorter than that, so nothing is conflated away: a round in which not "
-        "every update reached every subscriber, on either side, is void, counts for nothing and "
-        "is made again. CPU is user and system time of all "
-        "of a server's processes, from the start of a segment until the last update is "
-        "delivered; a ratio is the median of those of the turns, ours to theirs. What publishes "
-        "and the clients run on other cores and count for nobody. Latency is part of the "
+        "**The work.** Our gateway worker and one peer at a time are pinned to the same core and "
+        "take turns on it, a segment each. Both have the same clients (ticker/bench/swarm.pyx: "
+        "reads every frame, checks symbol, order and price of every update) and are published "
+        "the same ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one "
+        f"tick per symbol each {INTERVAL * 1e3:g} ms. Our flush interval is the default, 100 ms. "
+        f"The {INTERVAL * 1e3 - 100:.0f} ms between them are for the jitter of both: this is the "
+        "closest pace, in whole milliseconds, at which all our rounds were whole on an idle "
+        "machine, at 5 symbols per client. "
+        "A round in which not every update reached every subscriber, on either side, is void, "
+        "counts for nothing and is made again: nothing that is conflated away is counted.",
+        "",
+        "**The figures.** CPU is user and system time of all of a server's processes, from a "
+        f"moment when it has been running for {LEAD_IN_SECONDS:g} s (at {LEAD_INTERVAL * 1e3:g} ms "
+        "per tick) until the last update is delivered; deliveries are those of the same time, a "
+        "ratio is the median of those of the turns, ours to theirs. What publishes and the "
+        "clients run on the other cores and count for nobody; a round in which they were the "
+        "bottleneck is void. p50 and p99 are from a tick to its receipt. Latency is part of the "
         "comparison: we hold an update back for up to a flush interval, which is what lets "
         "several go out in one send; most peers send each at once. Memory is the growth of "
         "resident memory over all clients, connected and subscribed. The wait is from subscribe "
         "to snapshot while all clients come at once, 256 at a time.",
+        "",
+        f"**The clients** look at their sockets each {NAP_US / 1e3:g} ms, which adds up to that "
+        "to all latencies. Clients that sleep until something comes are woken by the send that "
+        "brings it, and on one machine the CPU time for that is the server's; over a network it "
+        "is not. The second table is the first with clients that are woken, so that whoever "
+        "prefers that figure has it.",
     ]
 
 
 def title(name: str) -> str:
-    load = LOADS[name]
+    load = LOADS[name].load
+    rate = round(load.clients * load.per_client / INTERVAL)
+    woken = "" if load.nap_us else ", clients that are woken"
     return (
-        f"{load.clients:,} clients × {load.per_client} of {load.symbols} symbols, "
-        f"{round(load.clients * load.per_client / INTERVAL):,} deliveries/s"
+        f"{load.clients:,} clients × {load.per_client} of {load.symbols:,} symbols, "
+        f"{rate:,} deliveries/s{woken}"
     )
 
 
@@ -115,24 +130,25 @@ def wait(side: Report) -> str:
 
 def searches(compared: list[Peer], reports: dict[str, Report]) -> list[str]:
     """Capacities."""
-    load = LOADS["5"]
+    load = LOADS["5"].load
     lines = [
         f"The most deliveries per second at p99 < {BOUND_US / 1e6:g} s with at least "
         f"{COMPLETE:.0%} of the updates delivered (what is conflated away does not count), "
         f"{load.clients:,} clients × {load.per_client} symbols. What is raised is the rate of the "
-        "ticks, not the number of clients, and our flush interval falls with it so that nothing "
-        "is conflated away; a server that does not conflate may instead let updates pile up for "
-        "nearly the bound and send them together. So this table says how a server takes a "
-        "rising rate when nothing may be left out, which is not what ours is made for. The "
-        "search ends within 30 %. Where the generator's core was full first, it says so, and "
-        "the figure is only a lower bound.",
+        "ticks, not the number of clients. Ours is there twice: the channel "
+        "`trades` (in `ticker.v1.json`), which leaves nothing out and sends every 100 ms what "
+        "there is, as the servers do that do not conflate; and `price`, with a flush interval "
+        "that falls with the rate so that nothing is conflated away, which is not what it is "
+        "made for. The search ends within 30 %. Where "
+        "the generator's core was full first, it says so, and the figure is only a lower bound.",
         "",
         "| server | deliveries/s | bound by |",
         "| --- | --: | --- |",
     ]
-    titles = [("ours", "ours, 1 worker"), *((peer.name, peer.title) for peer in compared)]
-    for name, shown in titles:
-        found = reports.get(name, {}).get("search")
+    rows = [("ours, `trades`", "ours", "search_trades"), ("ours, `price`", "ours", "search")]
+    rows += [(peer.title, peer.name, "search") for peer in compared]
+    for shown, name, kind in rows:
+        found = reports.get(name, {}).get(kind)
         if found:
             bound = found["bound_by"] or "the search's last step held"
             most = found["deliveries_per_second"]
@@ -151,7 +167,8 @@ def runs(reports: dict[str, Report]) -> list[str]:
             continue
         versions = report.get("versions", {})
         shown = ", ".join(f"{key} {value}" for key, value in {**versions, **report["ours"]}.items())
-        lines.append(f"| {titles[name]} | {shown} | `{report['command']}` | {report['date']} |")
+        when = "; ".join([report["date"], *([report["kept"]] if "kept" in report else [])])
+        lines.append(f"| {titles[name]} | {shown} | `{report['command']}` | {when} |")
     machines = {
         f"{each['machine']['cpu']}, {each['machine']['cores']} cores, "
         f"{each['machine']['memory_gb']} GB, Linux {each['machine']['kernel']}"

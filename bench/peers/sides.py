@@ -8,8 +8,8 @@ import os
 import socket
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,30 @@ DRAIN_QUIET = 0.3  # seconds, or two of our flush intervals
 DRAIN_TIMEOUT = 15.0
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Every symbol trades once per `interval` s for `seconds`; before that for `lead_in` seconds
+    once per `lead_interval`, in which buffers are warm and our flushes find their places."""
+
+    interval: float
+    seconds: float
+    lead_in: float
+    lead_interval: float
+
+
 @dataclass
 class Segment:
-    """What one turn of a side gave; `system` is the kernel's share of the CPU time, `foreign`
-    what other programs took of all cores."""
+    """What one turn of a side gave. `published`, `delivered`, `expected`, `violations` and
+    `latency` are of all of it; `due` and `on_time` (ticks), `counted` (deliveries), CPU and the
+    generator are of the time after the lead-in. `system` is the kernel's share of the CPU time,
+    `foreign` what other programs took of all cores."""
 
     published: int
-    due: float
     delivered: int
     expected: int
+    due: float
+    on_time: int
+    counted: int
     cpu_ns: int
     system: float
     foreign: float
@@ -94,34 +109,33 @@ class Side:
                  for part in self.servers]  # fmt: skip
         return sum(int(stat[11]) for stat in stats), sum(int(stat[12]) for stat in stats)
 
-    def segment(self, interval: float, seconds: float) -> Segment:
-        """Every symbol trades once per `interval`; then silence until all is delivered."""
-        cpu, ticks = self.cpu_ns(), self.cpu_ticks()
-        busy_before = self.busy_seconds()
-        meter = Meter(self.cores, [self.publisher, *self.clients.parts])
-        before = self.publisher.ask("run", interval=interval, ticks=1)["published"]
+    def segment(self, schedule: Schedule) -> Segment:
+        """Ticks as scheduled; then silence until all is delivered."""
+        first = self._run(schedule.lead_interval)
+        time.sleep(schedule.lead_in)
+        window = Window(self)
+        started = self._run(schedule.interval)
         begin = time.monotonic()
-        time.sleep(seconds)
-        published = self.publisher.ask("idle")["published"] - before
-        due = (time.monotonic() - begin) / interval * self.load.symbols
-        busy = meter.read()
-        elapsed = time.monotonic() - begin
-        foreign = (self.busy_seconds() - busy_before) / elapsed / (1 + len(self.cores.others))
+        time.sleep(schedule.seconds)
+        ended = self.publisher.ask("idle")["published"]
+        due = (time.monotonic() - begin) / schedule.interval * self.load.symbols
+        busy, foreign = window.generator()
         quiet = max(DRAIN_QUIET, 2 * self.load.flush_interval)
         drained = all(self.clients.ask("drain", quiet=quiet, timeout=DRAIN_TIMEOUT))
         seen = self.clients.results()
         self.clients.ask("reset")
-        user, system = (
-            after - before for before, after in zip(ticks, self.cpu_ticks(), strict=True)
-        )
+        cpu_ns, system = window.cpu()
+        per_tick = self.load.clients * self.load.per_client // self.load.symbols
         return Segment(
-            published=published,
-            due=due,
+            published=ended - first,
             delivered=seen.counts["updates"],
-            expected=published * self.load.clients * self.load.per_client // self.load.symbols,
-            cpu_ns=self.cpu_ns() - cpu,
-            system=system / max(1, user + system),
-            foreign=max(0.0, foreign),
+            expected=(ended - first) * per_tick,
+            due=due,
+            on_time=ended - started,
+            counted=seen.counts["updates"] - window.delivered,
+            cpu_ns=cpu_ns,
+            system=system,
+            foreign=foreign,
             latency=seen.latency.summary(),
             violations=seen.violations,
             lost=self.load.clients - seen.open,
@@ -129,10 +143,42 @@ class Side:
             generator=busy,
         )
 
+    def _run(self, interval: float) -> int:
+        """Tick at this pace from now on; how many ticks there were before."""
+        found: int = self.publisher.ask("run", interval=interval, ticks=1)["published"]
+        return found
+
+
+class Window:
+    """The CPU of a side and of its generator from now on."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self.delivered: int = side.clients.results().counts["updates"]
+        self._cpu, self._ticks = side.cpu_ns(), side.cpu_ticks()
+        self._busy = side.busy_seconds()
+        self._meter = Meter(side.cores, [side.publisher, *side.clients.parts])
+        self._begin = time.monotonic()
+
+    def generator(self) -> tuple[dict[str, float], float]:
+        """What it took so far (Meter), and what other programs took of all cores."""
+        busy = self._meter.read()
+        elapsed = (time.monotonic() - self._begin) * (1 + len(self._side.cores.others))
+        return busy, max(0.0, (self._side.busy_seconds() - self._busy) / elapsed)
+
+    def cpu(self) -> tuple[int, float]:
+        """CPU time of the server in ns, and the kernel's share of it."""
+        user, system = (
+            after - before
+            for before, after in zip(self._ticks, self._side.cpu_ticks(), strict=True)
+        )
+        return self._side.cpu_ns() - self._cpu, system / max(1, user + system)
+
 
 def our_side(stack: ExitStack, load: Load, cores: Cores) -> Side:
     """A gateway worker at the load's flush interval, without clients yet."""
     rig = stack.enter_context(Rig(load, cores))
+    first_in_line(rig.publisher)
     return Side(load, cores, [rig.gateway], rig.publisher, swarm(stack, cores, rig.port, load))
 
 
@@ -150,6 +196,7 @@ def their_side(stack: ExitStack, peer: Peer, load: Load, cores: Cores) -> Side:
     publisher = _publisher(peer, load, cores, ports)
     stack.callback(publisher.close)
     publisher.answer()
+    first_in_line(publisher)
     clients = swarm(stack, cores, ports.clients, load, dialect=peer.dialect)
     return Side(load, cores, servers, publisher, clients)
 
@@ -163,6 +210,13 @@ def _publisher(peer: Peer, load: Load, cores: Cores, ports: Ports) -> Part:
     }
     argv = [sys.executable, "-m", "bench.peers.publisher", json.dumps(settings)]
     return Part(f"publisher for {peer.name}", argv)
+
+
+def first_in_line(publisher: Part) -> None:
+    """It shares its core with the clients: where the system lets it, it goes before them, so that
+    the ticks keep their pace."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, publisher.pid, -20)
 
 
 def free_ports(peer: Peer) -> Ports:
@@ -185,9 +239,3 @@ def _await_port(part: Part, port: int) -> None:
             if time.monotonic() > end:
                 raise BenchError(f"{part.name}: nothing on port {port} yet") from None
             time.sleep(0.02)
-
-
-def at_rate(load: Load, interval: float, share: float) -> Load:
-    """The load with a flush interval of a share of the ticks' interval: below 1, so that each
-    tick of a symbol is sent and none is conflated away."""
-    return replace(load, flush_interval=share * interval)

@@ -7,16 +7,18 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from bench.peers.catalogue import PEERS, SERVERS, Peer
-from bench.peers.measure import FLUSH, INTERVAL, reason
+from bench.peers.measure import LOADS, WARM_UP, per_cpu_second, reason
 from bench.peers.page import head, render
 from bench.peers.publisher import Ticks
-from bench.peers.sides import Segment, at_rate, our_side, their_side
+from bench.peers.search import failed
+from bench.peers.sides import Schedule, Segment, our_side, their_side
 from bench.peers.sinks import Centrifugo, Tick
 from ticker.bench.publisher import price_at
 from ticker.bench.rig import Cores, Load
@@ -24,6 +26,7 @@ from ticker.errors import BenchError
 from ticker.gateway.encode import encoded
 
 SMALL = Load(clients=20, symbols=10, per_client=5)
+NAPPING = replace(SMALL, nap_us=250)
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +44,33 @@ def test_a_peer_delivers_every_tick_to_every_subscriber(peer: Peer, cores: Cores
     if why := peer.missing():
         pytest.skip(f"{peer.title}: {why}")
     with ExitStack() as stack:
-        side = their_side(stack, peer, SMALL, cores)
+        side = their_side(stack, peer, NAPPING, cores)
         side.admit()
-        turn = side.segment(INTERVAL, 0.3)
+        turn = side.segment(WARM_UP)
     assert turn.published > 0
     assert turn.whole, turn
     assert turn.cpu_ns > 0
+    assert 0 < turn.counted < turn.delivered
 
 
 @pytest.mark.slow
 def test_ours_delivers_every_tick_below_the_conflation_rate(cores: Cores) -> None:
     with ExitStack() as stack:
-        side = our_side(stack, at_rate(SMALL, 0.5, FLUSH), cores)
+        side = our_side(stack, NAPPING, cores)
         side.admit()
-        turn = side.segment(0.5, 0.7)
-    assert turn.published > 0
+        turn = side.segment(Schedule(0.5, 0.7, 0.2, 0.5))
+    assert turn.published > turn.on_time > 0
+    assert turn.whole, turn
+    assert 0 < turn.counted < turn.delivered
+
+
+@pytest.mark.slow
+def test_the_trades_channel_leaves_out_none_at_any_rate(cores: Cores) -> None:
+    with ExitStack() as stack:
+        side = our_side(stack, replace(NAPPING, channel="trades", encoding="json"), cores)
+        side.admit()
+        turn = side.segment(Schedule(0.01, 0.3, 0.1, 0.01))
+    assert turn.published > 20 * SMALL.symbols
     assert turn.whole, turn
 
 
@@ -115,10 +130,12 @@ def test_publications_for_centrifugo_go_out_in_a_batch(http_api: tuple[int, list
 
 def turn(**different: Any) -> Segment:
     values: dict[str, Any] = {
-        "published": 100,
-        "due": 100.0,
+        "published": 120,
         "delivered": 1000,
         "expected": 1000,
+        "due": 100.0,
+        "on_time": 100,
+        "counted": 900,
         "cpu_ns": 10**7,
         "system": 0.8,
         "foreign": 0.0,
@@ -126,7 +143,7 @@ def turn(**different: Any) -> Segment:
         "violations": {},
         "lost": 0,
         "drained": True,
-        "generator": {"busiest_core": 0.5},
+        "generator": {"generator": 0.5, "busiest_core": 0.5},
     }
     return Segment(**{**values, **different})
 
@@ -138,6 +155,20 @@ def test_a_comparison_is_void_unless_all_was_delivered_in_time() -> None:
     assert "backwards" in str(reason([turn(violations={"backwards": 1})]))
     assert "2 clients lost" in str(reason([turn(lost=2)]))
     assert "where 200 were due" in str(reason([turn(due=200.0)]))
+    assert "99% busy" in str(reason([turn(generator={"generator": 0.99})]))
+
+
+def test_deliveries_per_cpu_second_are_those_of_the_time_that_was_measured() -> None:
+    assert per_cpu_second(turn(counted=900, cpu_ns=10**7)) == 90_000
+
+
+def test_a_step_of_a_search_fails_by_what_was_late_or_left_out() -> None:
+    assert failed(turn()) is None
+    assert failed(turn(delivered=980)) is None
+    assert failed(turn(delivered=960)) == "updates not delivered"
+    assert failed(turn(latency={"p99_us": 260_000.0})) == "p99"
+    assert failed(turn(on_time=90)) == "publications not taken in time"
+    assert failed(turn(on_time=90, generator={"generator": 0.97})) == "the generator's core"
 
 
 def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
@@ -154,10 +185,7 @@ def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
         "first_answer_p99_us": 2.0,
     }
     rounds = {"ratios": [1.4, 1.5], "void_rounds": ["late"], "void": None}
-    loads = {
-        "5": {"ours": side, "theirs": side, "ratio": 1.4, **rounds},
-        "50": {"ours": side, "theirs": side, "ratio": 1.4, **rounds},
-    }
+    loads = {name: {"ours": side, "theirs": side, "ratio": 1.4, **rounds} for name in LOADS}
     page = render(
         {
             "uwebsockets": {**made, "loads": loads},
@@ -166,7 +194,8 @@ def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
     )
     rows = [line for line in page.splitlines() if line.startswith("| uWebSockets (socketify) |")]
     assert "| ≥ 1.3 | met (1 of 3 rounds void) |" in rows[0]
-    assert "| ≥ 3.5 | **missed** (1 of 3" in rows[1]
+    assert [setting.goal for setting in LOADS.values()] == [0, 0, 1, 1]
+    assert "| ≥ 3.5 | **missed** (1 of 3" in rows[2]
     assert "skipped: no module to be had" in page
 
 

@@ -121,6 +121,7 @@ def play_swarm(settings: dict[str, Any]) -> None:
         encoding=settings["encoding"],
         channel=settings["channel"],
         popularity=settings["popularity"],
+        nap_us=settings["nap_us"],
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect,

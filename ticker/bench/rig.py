@@ -47,6 +47,7 @@ class Load:
     popularity: str = "uniform"  # which symbols clients ask for: popularity.py
     trades_by: str = "even"  # every symbol trades alike, or by "popularity": ticks is the mean
     warm_up: float = 1.0  # of trades before anything is measured
+    nap_us: int = 0  # how often clients look, see Swarm; 0: they are woken by what comes
 
     @property
     def rate(self) -> float:
@@ -167,6 +168,7 @@ def swarm(
             "encoding": load.encoding,
             "channel": load.channel,
             "popularity": load.popularity,
+            "nap_us": load.nap_us,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)

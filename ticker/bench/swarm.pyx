@@ -14,7 +14,7 @@ the same path through the parser, so both senders meet the same reader.
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from posix.unistd cimport close
+from posix.unistd cimport close, usleep
 
 from ticker.bench.checks cimport DISCONNECTED, ERRORS, Checks
 from ticker.bench.endpoint cimport Endpoint
@@ -69,6 +69,7 @@ cdef class Swarm:
     `symbols` is the whole list that clients choose from, by `popularity` (popularity.py). The first
     `watchers` clients subscribe in `subscribe`; the others are probes for `probe`. `path`,
     `authority` and `token` are what the handshake says, where that is not the default.
+    `nap_us`: how often they look at their sockets; 0: their senders wake them.
     """
 
     cdef readonly int clients
@@ -81,21 +82,21 @@ cdef class Swarm:
     cdef Reader reader
     cdef Client* members
     cdef bytes hello
-    cdef int dialect
     cdef str encoding, channel
-    cdef int epoll, first_client
+    cdef int epoll, first_client, nap_us, dialect
     cdef bint raw
     cdef int64_t last_read, begun
 
     def __cinit__(
         self, host: str, port: int, symbols: list[str], clients: int, per_client: int, *,
         first_client: int = 0, raw: bool = False, verify: bool = False, control_fd: int = -1,
-        dialect: str = "plain", encoding: str = "plain", channel: str = "price",
+        dialect: str = "plain", encoding: str = "plain", channel: str = "price", nap_us: int = 0,
         popularity: str = "uniform", path: str = "", authority: str = "", token: str = "",
     ) -> None:
         self.clients = clients
         self.first_client = first_client
         self.raw = raw
+        self.nap_us = nap_us
         self.encoding = encoding
         self.channel = channel
         self.dialect = DIALECTS[dialect]
@@ -328,11 +329,12 @@ cdef class Swarm:
     cdef int _turn(self, int timeout_ms) except -1:
         """One epoll_wait and all it gave; 1 when the control descriptor is readable."""
         cdef epoll_event[EVENTS] events
-        cdef int number, i
+        cdef int number, i, found
         cdef int told = 0
-        cdef int found
         with nogil:
-            found = epoll_wait(self.epoll, events, EVENTS, timeout_ms)
+            found = epoll_wait(self.epoll, events, EVENTS, 0 if self.nap_us else timeout_ms)
+            if not found and self.nap_us:
+                usleep(<unsigned>self.nap_us)
         if found < 0 and errno != EINTR:
             raise OSError(errno, os.strerror(errno), "epoll_wait")
         for i in range(found):

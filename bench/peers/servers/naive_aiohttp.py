@@ -1,8 +1,9 @@
 """aiohttp as most people write it: a set of WebSocketResponse per symbol, and `await
 ws.send_str(...)` for each of them.
 
-Settings: uvloop, as aiohttp's documentation advises for speed (docs.aiohttp.org, "Deployment":
-"uvloop"); no compression, since the clients offer none; access log off.
+Settings: run twice, with asyncio's own loop, as its documentation begins ("Server Quickstart"),
+and with uvloop, which it offers for speed ("Server Deployment": GunicornUVLoopWebWorker); no
+compression, since the clients offer none; access log off.
 """
 
 from __future__ import annotations
@@ -52,4 +53,5 @@ async def main(port: int, tick_port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    run = asyncio.run if sys.argv[3:] == ["asyncio"] else uvloop.run
+    run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -6,7 +6,8 @@ Settings: redis-py with hiredis ("Performance": the parser in C is taken when it
 and one connection for all channels; redis-server without persistence (`save ""`,
 `appendonly no`, redis.io, "Redis persistence"), its default client-output-buffer-limit for
 pub/sub lifted, so that it does not close the reader when that falls behind for a moment;
-aiohttp as in naive_aiohttp.py.
+aiohttp with uvloop, as in naive_aiohttp.py. redis-server and the application share the one core,
+as ours and its peers have one; the CPU of both counts.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 //
 // Settings, after socket.io/docs/v4 "Performance tuning" and "Memory usage": `bufferutil` is
 // installed; the first HTTP request of each connection is let go; only the WebSocket transport,
-// perMessageDeflate off as by default. The event carries the tick as an object, parsed once.
+// perMessageDeflate off as by default. The event carries the tick as an object, parsed once. The
+// WebSocket engine is the default one, ws; others ("Use another WebSocket server implementation")
+// are not tried. One process, since there is one core.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { last, readTicks, snapshot } from "./ticks.mjs";

@@ -3,7 +3,7 @@
 // Settings, after its README: `bufferutil` is installed ("Opt-in for performance");
 // perMessageDeflate is off, as by default ("WebSocket compression": "adds a significant overhead
 // in terms of performance and memory consumption"); the message is a Buffer made once for all
-// subscribers ("Server broadcast").
+// subscribers ("Server broadcast"). One process, since there is one core.
 import { WebSocketServer } from "ws";
 import { readTicks, snapshot } from "./ticks.mjs";
 
