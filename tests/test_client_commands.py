@@ -15,8 +15,8 @@ from decimal import Decimal
 
 import pytest
 
+from tests.whole_server import whole_server
 from ticker.client.vitals import percentile
-from ticker.config import SHIPPED
 
 pytestmark = pytest.mark.slow
 
@@ -24,21 +24,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose simulated symbols trade."""
-    config = tmp_path_factory.mktemp("client") / "ticker.toml"
-    instance = f"client-{os.getpid()}"
-    text = SHIPPED.read_text().replace('instance = "default"', f'instance = "{instance}"')
-    text = re.sub(r"239\.192\.0\.", "239.192.77.", text).replace("port = 8700", "port = 0")
-    text = text.replace('file = "symbols.csv"', f'file = "{SHIPPED.parent / "symbols.csv"}"')
-    config.write_text(text.replace("127.0.0.1:26479", "127.0.0.1:26579"))
-    command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        try:
-            assert server.stdout is not None
-            line = server.stdout.readline().decode()
-            yield line.split()[1].rstrip("/")
-        finally:
-            server.terminate()
-            server.wait(20)
+    with whole_server(tmp_path_factory.mktemp("client"), "client", 77) as address:
+        yield address
 
 
 def ticker(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -30,7 +30,7 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
     ),
     (
         "ticker.bench",
-        FOUNDATION | {"config", "log", "shm", "feeds", "gateway", "supervisor", "bench"},
+        FOUNDATION | {"config", "log", "shm", "feeds", "gateway", "supervisor", "client", "bench"},
     ),
 ]
 

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ticker.bench.popularity import trade_order, weights
@@ -106,11 +105,12 @@ def play_swarm(settings: dict[str, Any]) -> None:
     if settings["urgent"]:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, -20)
-    listed = settings.get("listed")
+    told = hear()
+    symbols = told["symbols"]
     swarm = Swarm(
         settings["host"],
         settings["port"],
-        Path(listed).read_text().split() if listed else symbol_names(settings["symbols"]),
+        symbol_names(symbols) if isinstance(symbols, int) else symbols,
         settings["clients"],
         settings["per_client"],
         first_client=settings["first_client"],
@@ -122,6 +122,9 @@ def play_swarm(settings: dict[str, Any]) -> None:
         channel=settings["channel"],
         popularity=settings["popularity"],
         nap_us=settings["nap_us"],
+        path=settings["path"],
+        authority=settings["authority"],
+        token=told["token"],
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect,

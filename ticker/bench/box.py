@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ticker.bench import machine
+from ticker.bench.clients import Place
 from ticker.bench.latency import prefixed
 from ticker.bench.rig import AllCounters, Clients, Cores, Load, SwarmResults, swarm
 from ticker.bench.server import Server, Simulator, free_lines, settle
@@ -114,9 +115,8 @@ def start(stack: ExitStack, folder: Path, box: BoxLoad) -> Box:
     rows = traded_rows(server.feed, simulator, box.load.symbols)
     table = PriceTable(server.feed)
     names = [table.symbol(row) for row in rows]
-    listed = folder / "symbols"
-    listed.write_text("\n".join(names), encoding="ascii")
-    clients = swarm(stack, Cores.shared(), server.port, box.load, listed=listed)
+    place = Place(server.port, symbols=tuple(names))
+    clients = swarm(stack, Cores.shared(), place, box.load)
     for do in ("connect", "subscribe"):
         clients.ask(do, wait=CONNECT_SECONDS, timeout=CONNECT_SECONDS)
     return Box(server, simulator, clients, names, rows)

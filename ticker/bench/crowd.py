@@ -2,7 +2,8 @@
 
 Everything runs on all cores, so the figures are those of a box that carries its own generators.
 All connect and subscribe, then prices flow for a while; then silence, until every client has the
-newest price of each of its symbols. A client that was disconnected is dropped, and counts.
+newest price of each of its symbols. A client that was disconnected is dropped, and counts. The
+run is void when a process of the generator was full, or when no core had anything left.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from ticker.bench import machine, progress
 from ticker.bench.latency import prefixed
-from ticker.bench.part import Part
+from ticker.bench.meter import Meter, void_reason
 from ticker.bench.rig import Clients, Load, Rig
 
 CONNECT_SECONDS = 300.0
@@ -41,14 +42,13 @@ def run(load: Load, duration: float) -> dict[str, Any]:
         seconds = time.monotonic() - begin
         idle = _memory(pids)
         connections = [each["connections_accepted"] for each in rig.counters.each]
-        clients.ask("reset")
         flow = _flow(rig, clients, duration)
         seen = clients.results()
         lost = load.clients - seen.open
         return {
             "dropped": lost,
             "delivered": seen.counts["updates"],
-            "delivered_per_second": round(seen.counts["updates"] / duration),
+            "delivered_per_second": round(seen.updates_per_second),
             "lagged": seen.counts["lagged"],
             "merged": seen.counts["merged"],
             "connections_per_gateway": connections,
@@ -64,26 +64,27 @@ def run(load: Load, duration: float) -> dict[str, Any]:
             "seen": seen.counts,
             "violations": seen.violations,
             "clients_lost": lost,
-            "void": None,
+            "trades": rig.pace.as_dict(),
+            "void": void_reason(flow["generator"], rig.pace, lost),
         }
 
 
 def _flow(rig: Rig, clients: Clients, duration: float) -> dict[str, Any]:
     """Prices for a while, then silence until all is read: CPU, counters, who is behind."""
-    before, published = rig.counters.as_dict(), rig.start_ticks()
-    parts = {"gateways": rig.gateways, "generator": [rig.publisher, *clients.parts]}
-    cpu = {name: _cpu(each) for name, each in parts.items()}
+    rig.start_ticks()
+    progress.wait(rig.load.warm_up, "warming up")
+    clients.ask("reset")
+    before, cpu = rig.counters.as_dict(), rig.cpu_ns
+    meter = Meter(rig.cores, [rig.publisher, *clients.parts])
     progress.wait(duration, f"prices for {rig.load.clients:,} clients")
-    busy = {
-        f"{name}_cpu": round((_cpu(each) - cpu[name]) / 1e9 / duration, 3)
-        for name, each in parts.items()
-    }
+    busy, cpu = meter.read(), rig.cpu_ns - cpu
     last = rig.stop_ticks()
     clients.ask("drain", quiet=0.2, timeout=DRAIN_SECONDS)
     after = rig.counters.as_dict()
     return {
-        "ticks_per_second": round((rig.published - published) / duration),
-        **busy,
+        "ticks_per_second": round(rig.load.symbols * rig.load.rate * rig.pace.kept),
+        "gateways_cpu": round(cpu / 1e9 / duration, 3),
+        "generator": {name: round(share, 3) for name, share in busy.items()},
         "prices_not_newest_at_end": sum(clients.ask("behind", times=last)),
         "gateway_counters": {name: after[name] - before[name] for name in STATED},
     }
@@ -92,7 +93,3 @@ def _flow(rig: Rig, clients: Clients, duration: float) -> dict[str, Any]:
 def _memory(pids: list[int]) -> int:
     """Private and shared kB that lie in memory, over all of them."""
     return sum(machine.memory_kb(pid)["rss"] for pid in pids)
-
-
-def _cpu(parts: list[Part]) -> int:
-    return sum(part.cpu_ns for part in parts)

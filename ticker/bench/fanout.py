@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ticker.bench import progress
-from ticker.bench.latency import checks
+from ticker.bench.latency import NO_TRADES, checks
+from ticker.bench.meter import Meter, Pace
 from ticker.bench.part import Part, c_part
 from ticker.bench.payload import payload
-from ticker.bench.rig import Clients, Load, Meter, Rig, SwarmResults
+from ticker.bench.rig import Clients, Load, Rig, SwarmResults
 
 SEGMENT_SECONDS = 1.0
 TIGHT_SECONDS = 0.3
@@ -49,6 +50,7 @@ class Measured:
     deltas: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DELTAS, 0))
     seconds: float = 0.0
     behind: int = 0
+    pace: Pace = NO_TRADES
     # what the generator did in the gateway's turns and in the paced loop's
     loads: tuple[list[dict[str, float]], list[dict[str, float]]] = field(
         default_factory=lambda: ([], [])
@@ -96,7 +98,7 @@ def run(load: Load, duration: float, segment: float = 0.0) -> dict[str, Any]:
         clients = rig.swarm()
         loops = SendLoops(rig)
         measured = Measured()
-        gateway_segment(rig, clients, Measured(), segment)
+        gateway_segment(rig, clients, Measured(), load.warm_up)
         clients.ask("reset")
         size = taken = 0
         for _ in range(max(1, round(duration / segment))):
@@ -126,6 +128,7 @@ def gateway_segment(
     measured.seconds += time.monotonic() - begin
     measured.loads[0].append(meter.read())
     times = rig.stop_ticks(quiet_intervals)
+    measured.pace = rig.pace
     clients.ask("drain", quiet=0.05, timeout=10)
     measured.behind += sum(clients.ask("behind", times=times))
     for name in DELTAS:
@@ -140,7 +143,7 @@ def between_turns(rig: Rig) -> tuple[int, dict[str, int]]:
     for _ in range(50):
         before = rig.counters.as_dict()
         time.sleep(0.002)
-        cpu = sum(each.cpu_ns for each in rig.gateways)
+        cpu = rig.cpu_ns
         after = rig.counters.as_dict()
         if before["client_flushes"] == after["client_flushes"]:
             break
@@ -195,8 +198,9 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
             measured.behind,
             {
                 name: max(statistics.median(each[name] for each in side) for side in measured.loads)
-                for name in ("generator", "busiest_core")
+                for name in measured.loads[0][0]
             },
+            measured.pace,
         ),
     }
     if measured.blocked and not found["void"]:

@@ -98,12 +98,14 @@ def _durations(prefix: str, *, count: bool = True) -> tuple[str, ...]:
     return _of(prefix, *(("count",) if count else ()), *(f"{short}_us" for short in SHORT))
 
 
+GENERATOR = _of("generator.", "generator", "busiest_process", "busiest_core", "idlest_core")
 CHECKS = (
     *_of("seen.", *COUNTS),
     "violations",
     "prices_not_newest_at_end",
     "clients_lost",
-    *_of("generator.", "generator", "busiest_process", "busiest_core"),
+    *_of("trades.", "due", "traded", "late_max_ms"),
+    *GENERATOR,
 )
 CONNECTED = "connected_and_subscribed_per_second"
 MEMORY = ("rss", "pss", "private")
@@ -181,9 +183,18 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "generator_processes",
         "ticks_per_second",
         "gateways_cpu",
-        "generator_cpu",
         "gateway_counters.*",
-        *(name for name in CHECKS if not name.startswith("generator.")),
+        *CHECKS,
+    ),
+    "running": (
+        *_durations("update_"),
+        *_of("", "deliveries_per_second", "lagged", "merged", CONNECTED, "clients_lost"),
+        *_durations("snapshot_"),
+        *_of("server.", "gateways", "feeds", "symbols", "subscribed_from", "without_price"),
+        "server_counters.*",
+        *_of("seen.", *COUNTS),
+        "violations",
+        *GENERATOR,
     ),
     "ingest": (
         "messages",

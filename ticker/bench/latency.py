@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from ticker.bench import progress
-from ticker.bench.rig import BOTTLENECK, Clients, Load, Meter, Rig, SwarmResults
+from ticker.bench.meter import Meter, Pace, void_reason
+from ticker.bench.rig import Clients, Load, Rig, SwarmResults
 
-WARM_UP = 1.0
 CALIBRATION = 2.0
+NO_TRADES = Pace()
 
 
 def run(load: Load, duration: float) -> dict[str, Any]:
@@ -20,26 +21,27 @@ def run(load: Load, duration: float) -> dict[str, Any]:
     with Rig(load) as rig:
         clients = rig.swarm()
         rig.start_ticks()
-        progress.wait(WARM_UP, "warming up")
+        progress.wait(load.warm_up, "warming up")
         clients.ask("reset")
         before = rig.counters.as_dict()
         meter = Meter(rig.cores, [rig.publisher, *clients.parts])
-        cpu = rig.gateway.cpu_ns
+        begin, cpu = time.monotonic(), rig.cpu_ns
         progress.wait(duration, f"measuring {load.clients:,} clients")
         busy = meter.read()
-        cpu = rig.gateway.cpu_ns - cpu
+        cpu = rig.cpu_ns - cpu
         after = rig.counters.as_dict()
+        seconds = time.monotonic() - begin
         behind = _stop(rig, clients)
         seen = clients.results()
         return {
             **prefixed("update", seen.latency.summary()),
-            "updates_per_second": round(seen.counts["updates"] / duration),
+            "updates_per_second": round(seen.updates_per_second),
             "client_flushes_per_second": round(
-                (after["client_flushes"] - before["client_flushes"]) / duration
+                (after["client_flushes"] - before["client_flushes"]) / seconds
             ),
-            "gateway_cpu": round(cpu / 1e9 / duration, 3),
+            "gateway_cpu": round(cpu / 1e9 / seconds, 3),
             "gateway_counters": {name: after[name] - before[name] for name in after},
-            **checks(load, seen, behind, busy),
+            **checks(load, seen, behind, busy, rig.pace),
         }
 
 
@@ -68,10 +70,10 @@ def capacity_of(load: Load) -> tuple[float, float]:
     with Rig(load) as rig:
         rig.swarm()
         rig.start_ticks()
-        progress.wait(WARM_UP, "warming up")
-        begin, cpu, flushes = time.monotonic(), rig.gateway.cpu_ns, rig.counters["client_flushes"]
+        progress.wait(load.warm_up, "warming up")
+        begin, cpu, flushes = time.monotonic(), rig.cpu_ns, rig.counters["client_flushes"]
         progress.wait(CALIBRATION, f"what {load.clients:,} clients cost")
-        cpu = rig.gateway.cpu_ns - cpu
+        cpu = rig.cpu_ns - cpu
         flushes = rig.counters["client_flushes"] - flushes
         seconds = time.monotonic() - begin
     return flushes / cpu * 1e9, flushes / seconds / load.clients
@@ -97,7 +99,7 @@ def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:
     with Rig(load) as rig:
         clients = rig.swarm()
         rig.start_ticks()
-        progress.wait(WARM_UP, "warming up")
+        progress.wait(load.warm_up, "warming up")
         clients.ask("reset")
         meter = Meter(rig.cores, [rig.publisher, *clients.parts])
         progress.say(f"{load.probes} probes ask for {duration:g} s")
@@ -110,7 +112,7 @@ def snapshots(load: Load, duration: float, rate: float) -> dict[str, Any]:
         seen = clients.results()
         return {
             **prefixed("snapshot", seen.first_answer.summary()),
-            **checks(load, seen, behind, busy),
+            **checks(load, seen, behind, busy, rig.pace),
         }
 
 
@@ -126,20 +128,17 @@ def prefixed(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
     return {f"{prefix}_{name}": value for name, value in summary.items()}
 
 
-def checks(load: Load, seen: SwarmResults, behind: int, busy: dict[str, float]) -> dict[str, Any]:
+def checks(
+    load: Load, seen: SwarmResults, behind: int, busy: dict[str, float], pace: Pace = NO_TRADES
+) -> dict[str, Any]:
     """What every report about clients ends with."""
     lost = load.clients + load.probes - seen.open
-    reason = None
-    if busy["busiest_core"] > BOTTLENECK:
-        own = f"(the generator itself took {busy['generator']:.0%})"
-        reason = f"a core of the generator was {busy['busiest_core']:.0%} busy {own}"
-    elif lost:
-        reason = f"{lost} clients were disconnected"
     return {
         "seen": seen.counts,
         "violations": seen.violations,
         "prices_not_newest_at_end": behind,
         "clients_lost": lost,
+        "trades": pace.as_dict(),
         "generator": {name: round(value, 3) for name, value in busy.items()},
-        "void": reason,
+        "void": void_reason(busy, pace, lost),
     }

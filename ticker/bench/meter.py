@@ -8,13 +8,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ticker.bench import machine
+from ticker.bench.load import Cores
 from ticker.bench.part import Part
-
-if TYPE_CHECKING:
-    from ticker.bench.rig import Cores
 
 BOTTLENECK = 0.95  # of a core: what the generator may take, or one of its processes
 PUNCTUAL = 0.97  # of the trades that were due
@@ -25,16 +22,18 @@ class Pace:
     """Trades that were due since start_ticks and those that were made; the most that one was
     late, which no client's latency has in it: a trade's time is that of its publication."""
 
-    due: int
-    traded: int
-    late_ns: int
+    due: int = 0
+    traded: int = 0
+    late_ns: int = 0
 
     @property
-    def failed(self) -> str | None:
-        """Why the load was not what was asked for, None when it was."""
-        if self.traded >= PUNCTUAL * self.due:
-            return None
-        return f"{self.traded} trades were made where {self.due} were due"
+    def kept(self) -> float:
+        """The share of the trades that were due that were made."""
+        return self.traded / self.due if self.due else 1.0
+
+    def __add__(self, other: Pace) -> Pace:
+        late = max(self.late_ns, other.late_ns)
+        return Pace(self.due + other.due, self.traded + other.traded, late)
 
     def as_dict(self) -> dict[str, float]:
         """For a report."""
@@ -59,7 +58,7 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         """Shares of 1: `generator` of one core, `busiest_process` of it, and `busiest_core` of the
-        generator's cores, whoever used it."""
+        generator's cores, whoever used it; `idlest_core` where the server shares them all."""
         begin, cpu, busy = self._begin
         now, cpu_now, busy_now = self._now()
         seconds = now - begin
@@ -67,8 +66,27 @@ class Meter:
         each = [
             (after - before) / 1e9 / seconds for before, after in zip(cpu, cpu_now, strict=True)
         ]
+        cores = [(busy_now[core] - busy[core]) / tick / seconds for core in busy]
+        shared = {"idlest_core": min(cores)} if self._cores.tested in busy else {}
         return {
             "generator": sum(each),
             "busiest_process": max(each, default=0.0),
-            "busiest_core": max((busy_now[core] - busy[core]) / tick / seconds for core in busy),
+            "busiest_core": max(cores),
+            **shared,
         }
+
+
+def void_reason(busy: dict[str, float], pace: Pace, lost: int) -> str | None:
+    """Why a run tells nothing of the server, None when it does: what `Meter.read` gave, trades
+    that did not come when they were due, clients that were disconnected. A core that the server
+    shares may be full of the server: there, no core may have anything left."""
+    own = f"(the generator itself took {busy['generator']:.0%})"
+    core = busy.get("idlest_core", busy["busiest_core"])
+    if busy.get("busiest_process", 0.0) > BOTTLENECK:
+        return f"a process of the generator took {busy['busiest_process']:.0%} of a core"
+    if core > BOTTLENECK:
+        every = "every core" if "idlest_core" in busy else "a core"
+        return f"{every} of the generator was {core:.0%} busy {own}"
+    if pace.kept < PUNCTUAL:
+        return f"{pace.traded} trades were made where {pace.due} were due"
+    return f"{lost} clients were disconnected" if lost else None

@@ -34,7 +34,7 @@ def run(load: Load, duration: float) -> dict[str, Any]:
     told = {"one": [1 / (load.flush_interval * ONE)], "different": rates_of(load.flush_interval)}
     with Rig(load) as rig:
         clients = rig.swarm()
-        gateway_segment(rig, clients, Measured(), SEGMENT_SECONDS / 2)
+        gateway_segment(rig, clients, Measured(), load.warm_up)
         clients.ask("reset")
         for _ in range(max(2, round(duration / SEGMENT_SECONDS))):
             for name, measured in sides.items():
@@ -58,6 +58,7 @@ def results(load: Load, sides: dict[str, Measured], seen: Any) -> dict[str, Any]
         }
     busy = {
         name: max(statistics.median(one[name] for one in each.loads[0]) for each in sides.values())
-        for name in ("generator", "busiest_core")
+        for name in sides["one"].loads[0][0]
     }
-    return {**found, **checks(load, seen, sum(each.behind for each in sides.values()), busy)}
+    behind = sum(each.behind for each in sides.values())
+    return {**found, **checks(load, seen, behind, busy, sides["different"].pace)}

@@ -19,14 +19,14 @@ WIDTH = 100  # of the table
 NAME = 36
 INLINE = 6  # members of a group that has no place in the table
 SHORT_TEXT = 16
-OWN_PATHS = ("--json", "--plot")
+PRIVATE = ("--json", "--plot", "--token")
 
 
 def report(bench: str, parameters: dict[str, Any], results: dict[str, Any]) -> Report:
     """What a bench found, with where and when; `results` keeps its names at the top level."""
     return {
         "bench": bench,
-        "command": shlex.join(["ticker", *_without_paths(sys.argv[1:])]),
+        "command": shlex.join(["ticker", *_without_private(sys.argv[1:])]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.describe(),
         "versions": machine.versions(),
@@ -35,14 +35,15 @@ def report(bench: str, parameters: dict[str, Any], results: dict[str, Any]) -> R
     }
 
 
-def _without_paths(arguments: list[str]) -> list[str]:
-    """The arguments without where the report goes, which are paths of this machine."""
+def _without_private(arguments: list[str]) -> list[str]:
+    """The arguments without where the report goes, which are paths of this machine, and without
+    a token, which opens a server."""
     kept = []
     skip = False
     for argument in arguments:
-        if not skip and argument.partition("=")[0] not in OWN_PATHS:
+        if not skip and argument.partition("=")[0] not in PRIVATE:
             kept.append(argument)
-        skip = not skip and argument in OWN_PATHS
+        skip = not skip and argument in PRIVATE
     return kept
 
 

@@ -5,177 +5,38 @@ and all cores with everything else.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-from ticker.bench.checks import VIOLATIONS
-from ticker.bench.latencies import Latencies
-from ticker.bench.meter import BOTTLENECK as BOTTLENECK
-from ticker.bench.meter import Meter as Meter
-from ticker.bench.meter import Pace as Pace
-from ticker.bench.part import ANSWER_TIMEOUT, Part, python_part
+from ticker.bench.clients import MOST_PER_PROCESS, Clients, SwarmResults, swarm
+from ticker.bench.load import Cores, Load
+from ticker.bench.meter import BOTTLENECK, Meter, Pace
+from ticker.bench.part import Part, python_part
 from ticker.errors import BenchError
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 
-CLIENTS_PER_PROCESS = 8000
-MOST_PER_PROCESS = 15_000  # of 20,000 descriptors
+__all__ = [
+    "BOTTLENECK",
+    "MOST_PER_PROCESS",
+    "START_TIMEOUT",
+    "AllCounters",
+    "Clients",
+    "Cores",
+    "Load",
+    "Meter",
+    "Pace",
+    "Rig",
+    "SwarmResults",
+    "swarm",
+]
 START_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is asked of the gateway; times in seconds."""
-
-    clients: int
-    symbols: int
-    per_client: int
-    flush_interval: float = 0.1
-    ticks: float = 1.0  # per symbol and flush interval
-    probes: int = 0  # clients that do not watch, see Swarm.probe
-    encoding: str = "plain"  # commands.ENCODINGS
-    channel: str = "price"
-    gateways: int = 1
-    popularity: str = "uniform"  # which symbols clients ask for: popularity.py
-    trades_by: str = "even"  # every symbol trades alike, or by "popularity": ticks is the mean
-    warm_up: float = 1.0  # of trades before anything is measured
-    nap_us: int = 0  # how often clients look, see Swarm; 0: they are woken by what comes
-
-    @property
-    def rate(self) -> float:
-        """Trades per second of a symbol, the mean over all."""
-        return self.ticks / self.flush_interval
-
-
-@dataclass(frozen=True)
-class Cores:
-    """The core of the part under test, and those of everything else."""
-
-    tested: int
-    others: tuple[int, ...]
-
-    @staticmethod
-    def choose() -> Cores:
-        """Raises BenchError on a machine with a single core: the generator needs its own."""
-        usable = sorted(os.sched_getaffinity(0))
-        if len(usable) < 2:
-            raise BenchError("a bench needs two cores: one for the server, one for its clients")
-        return Cores(usable[0], tuple(usable[1:]))
-
-    @staticmethod
-    def shared() -> Cores:
-        """All cores for everybody."""
-        usable = tuple(sorted(os.sched_getaffinity(0)))
-        return Cores(usable[0], usable)
-
-
-@dataclass
-class Clients:
-    """A swarm over as many processes as its descriptors need."""
-
-    parts: list[Part] = field(default_factory=list)
-    watchers: list[int] = field(default_factory=list)
-
-    def ask(self, do: str, wait: float = ANSWER_TIMEOUT, **arguments: Any) -> list[Any]:
-        """One command to all processes at once; their answers, within `wait` s and some."""
-        for part, watchers in zip(self.parts, self.watchers, strict=True):
-            own = {"watchers": watchers} if do in ("subscribe", "behind", "probe") else {}
-            part.tell(json.dumps({"do": do, **own, **arguments}))
-        return [part.answer(wait + 10)["value"] for part in self.parts]
-
-    def results(self) -> SwarmResults:
-        """What all of them saw since the last reset."""
-        total = SwarmResults()
-        for found in self.ask("results"):
-            for name, number in found["counts"].items():
-                total.counts[name] = total.counts.get(name, 0) + number
-            total.open += found["open"]
-            total.seconds = max(total.seconds, found["seconds"])
-            total.latency.merge(Latencies.load(found["latency"]))
-            total.first_answer.merge(Latencies.load(found["first_answer"]))
-        return total
-
-
-@dataclass
-class SwarmResults:
-    """Counts (checks.COUNTS) and latencies of a whole swarm; `seconds` are from the last reset to
-    the receipt of its last update."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    open: int = 0
-    seconds: float = 0.0
-    latency: Latencies = field(default_factory=Latencies)
-    first_answer: Latencies = field(default_factory=Latencies)
-
-    @property
-    def violations(self) -> dict[str, int]:
-        """What a client may never see, by kind, where it was seen."""
-        return {name: self.counts[name] for name in VIOLATIONS if self.counts.get(name)}
-
-    @property
-    def updates_per_second(self) -> float:
-        """Updates received, over the time until the last of them was: drained, not cut off."""
-        return self.counts.get("updates", 0) / self.seconds if self.seconds else 0.0
-
-
-def swarm(
-    stack: ExitStack,
-    cores: Cores,
-    port: int,
-    load: Load,
-    *,
-    first: int = 0,
-    raw: bool = False,
-    dialect: str = "plain",
-    listed: Path | None = None,
-) -> Clients:
-    """Processes with the clients of a load, from number `first` on, for a port of 127.0.0.1.
-
-    `listed` is a file with the symbols, one a line, of a server whose prices are not those of
-    the synthetic publisher.
-
-    Probes have a process of their own that goes before the others, where the system lets it:
-    what they measure is the server, not the swarm that they share a core with.
-    """
-    clients = Clients()
-    per_process = CLIENTS_PER_PROCESS if load.gateways == 1 else MOST_PER_PROCESS
-    number = first
-    while number < load.clients + load.probes:
-        probing = number >= load.clients
-        end = load.clients + load.probes if probing else load.clients
-        size = min(per_process, end - number)
-        settings = {
-            "cores": cores.others,
-            "host": "127.0.0.1",
-            "port": port,
-            "symbols": load.symbols,
-            "clients": size,
-            "per_client": load.per_client,
-            "first_client": number,
-            "raw": raw,
-            "verify": not raw and listed is None,
-            "listed": None if listed is None else str(listed),
-            "dialect": dialect,
-            "urgent": probing,
-            "encoding": load.encoding,
-            "channel": load.channel,
-            "popularity": load.popularity,
-            "nap_us": load.nap_us,
-        }
-        part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
-        stack.callback(part.close)
-        clients.parts.append(part)
-        clients.watchers.append(0 if probing else size)
-        number += size
-    return clients
 
 
 class AllCounters:
@@ -198,6 +59,7 @@ class Rig:
 
     def __init__(self, load: Load, cores: Cores | None = None) -> None:
         self.load = load
+        self.pace = Pace()
         self.cores = cores or (Cores.choose() if load.gateways == 1 else Cores.shared())
         self._stack = ExitStack()
 
@@ -244,6 +106,11 @@ class Rig:
         ]
         self.gateway = self.gateways[0]
         self._await_gateways()
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time that all gateways have used so far."""
+        return sum(part.cpu_ns for part in self.gateways)
 
     def _doorbell(self) -> int:
         doorbell = os.eventfd(0, os.EFD_NONBLOCK)
@@ -341,7 +208,7 @@ class Rig:
         answer = self.publisher.ask("idle")
         times: list[int] = answer["times"]
         self.published: int = answer["published"]
-        self.pace = Pace(answer["due"], answer["traded"], answer["late_ns"])
+        self.pace += Pace(answer["due"], answer["traded"], answer["late_ns"])
         quiet = quiet_intervals * self.load.flush_interval
         end = time.monotonic() + 10 + 3 * quiet
         flushes, since = -1, time.monotonic()

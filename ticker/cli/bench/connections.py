@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ticker.cli.bench.aimed import aimed, url_options
 from ticker.cli.bench.options import Output, load_of, load_options, output_options
 
 
@@ -21,8 +22,9 @@ from ticker.cli.bench.options import Output, load_of, load_options, output_optio
     type=float,
     default=300.0,
     show_default=True,
-    help="Seconds of prices, with several gateways.",
+    help="Seconds of prices, with several gateways or --url.",
 )
+@url_options
 @output_options
 def command(output: Output, gateways: int | None, duration: float, **options: Any) -> None:
     """Gateway memory per idle, subscribed client; a crowd, from 15,001 clients on.
@@ -30,8 +32,13 @@ def command(output: Output, gateways: int | None, duration: float, **options: An
     A crowd is at several gateway workers, which share all cores with the clients' processes:
     all connect and subscribe, prices flow for --duration, and whoever was dropped, lagged or is
     without the newest price counts. 60,000 clients take 4 workers and 4 client processes, each
-    with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01.
+    with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01. With --url the clients
+    are at a server that runs already, and its memory is not ours to see.
     """
+    if options["url"] and gateways is not None:
+        raise click.UsageError("--gateways: of our own server, so not with --url")
+    if aimed(output, options, duration):
+        return
     from ticker.bench import connections as bench
     from ticker.bench import crowd
     from ticker.bench.rig import MOST_PER_PROCESS

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from ticker.cli.bench.aimed import aimed, url_options
 from ticker.cli.bench.options import DURATION, Output, load_of, load_options, output_options
 
 
 @click.command("fanout")
 @load_options(2000)
 @DURATION
+@url_options
 @click.option(
     "--rates",
     is_flag=True,
@@ -22,7 +24,12 @@ def command(output: Output, duration: float, rates: bool, **options: Any) -> Non
     """CPU per client flush of a gateway worker, next to a C loop of send.
 
     Over a growing number of clients, symbols, subscribers or workers: `ticker bench scaling`.
+    Against a server that runs already, with --url, what it delivers: its CPU is not ours to see.
     """
+    if options["url"] and rates:
+        raise click.UsageError("--rates: of our own gateway's CPU, so not with --url")
+    if aimed(output, options, duration):
+        return
     from ticker.bench import fanout as bench
     from ticker.bench import rates as different
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ticker.cli.bench.aimed import aimed, url_options
 from ticker.cli.bench.options import (
     DURATION,
     Output,
@@ -21,6 +22,7 @@ SHARES = click.FloatRange(0.01, 0.95)
 @click.command("latency")
 @load_options(2000)
 @DURATION
+@url_options
 @click.option(
     "--share",
     type=SHARES,
@@ -35,8 +37,12 @@ def command(
 
     At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.5.
     At four fifths, conflated: --share 0.8. Percentiles over load, with a chart:
-    --sweep-share 0.1,0.3,0.5,0.8 --plot FILE.svg.
+    --sweep-share 0.1,0.3,0.5,0.8 --plot FILE.svg. Of a server that runs already: --url.
     """
+    if options["url"] and (share is not None or sweep_share):
+        raise click.UsageError("--share: of our own server's capacity, so not with --url")
+    if aimed(output, options, duration):
+        return
     from ticker.bench import latency as bench
 
     load = load_of(options)

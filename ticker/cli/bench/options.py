@@ -123,14 +123,44 @@ def load_options(clients: int) -> Callable[[Command], Command]:
         click.option("--symbols", type=int, default=1000, show_default=True),
         click.option("--symbols-per-client", "per_client", type=int, default=5, show_default=True),
         click.option(
-            "--flush-interval", type=float, default=0.1, show_default=True, help="Seconds."
+            "--popularity",
+            default="uniform",
+            show_default=True,
+            help="Of symbols among clients: uniform; zipf:S, the k-th has k ** -S, like zipf:1.1; "
+            "hot:N, the first symbol has N subscribers and nobody else, hot: all clients.",
+        ),
+        click.option(
+            "--flush-interval",
+            "--interval",
+            "flush_interval",
+            type=click.FloatRange(0.001, 60),
+            default=0.1,
+            show_default=True,
+            help="Of the gateway; seconds.",
+        ),
+        click.option(
+            "--rate",
+            type=click.FloatRange(0, min_open=True),
+            help="Trades per second of a symbol.  [default: 10]",
         ),
         click.option(
             "--ticks",
-            type=float,
+            type=click.FloatRange(0, min_open=True),
+            help="The same as trades per symbol and flush interval.  [default: 1]",
+        ),
+        click.option(
+            "--trades-by",
+            type=click.Choice(["even", "popularity"]),
+            default="even",
+            show_default=True,
+            help="All symbols trade alike; or a popular one more often, --rate is their mean.",
+        ),
+        click.option(
+            "--warm-up",
+            type=click.FloatRange(0),
             default=1.0,
             show_default=True,
-            help="Trades per symbol and flush interval.",
+            help="Seconds of trades before anything is measured.",
         ),
         click.option(
             "--encoding",
@@ -157,12 +187,29 @@ def load_options(clients: int) -> Callable[[Command], Command]:
 
 
 def load_of(options: dict[str, Any]) -> Load:
-    """The load that these options ask for."""
+    """The load that these options ask for. Raises click.UsageError when it cannot be."""
     if options["channel"] == "trades" and options["encoding"] == "plain":
         raise click.UsageError("--channel trades: the plain dialect has none; give an --encoding")
+    from ticker.bench.popularity import parse
     from ticker.bench.rig import Load
 
-    return Load(**options)
+    try:
+        kind, _ = parse(options["popularity"])
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
+    if options["trades_by"] == "popularity" and kind != "zipf":
+        raise click.UsageError("--trades-by popularity: goes with --popularity zipf")
+    if not 1 <= options["per_client"] <= options["symbols"]:
+        raise click.UsageError(
+            f"--symbols-per-client {options['per_client']}: from 1 to --symbols "
+            f"{options['symbols']}"
+        )
+    rate, ticks = options.pop("rate"), options.pop("ticks")
+    if rate is not None and ticks is not None:
+        raise click.UsageError("--rate or --ticks, not both: they say the same")
+    if rate is not None:
+        ticks = rate * options["flush_interval"]
+    return Load(**options, ticks=1.0 if ticks is None else ticks)
 
 
 def numbers_of(option: str, text: str, kind: Callable[[str], float]) -> list[Any]:

@@ -20,17 +20,17 @@ from ticker.cli.bench.options import DURATION, Output, load_of, load_options, ou
     help="Clients that subscribe again and again.",
 )
 @click.option(
-    "--rate",
+    "--probe-rate",
     type=float,
     default=400.0,
     show_default=True,
-    help="Their subscribes per second, together.",
+    help="Subscribes per second of all probes together.",
 )
 @output_options
-def command(output: Output, duration: float, rate: float, **options: Any) -> None:
+def command(output: Output, duration: float, probe_rate: float, **options: Any) -> None:
     """From sending a subscribe to receiving its snapshots, with the feed running."""
     from ticker.bench import latency as bench
 
     load = load_of(options)
-    parameters = {**vars(load), "duration": duration, "rate": rate}
-    output.run("snapshot", parameters, lambda: bench.snapshots(load, duration, rate))
+    parameters = {**vars(load), "duration": duration, "probe_rate": probe_rate}
+    output.run("snapshot", parameters, lambda: bench.snapshots(load, duration, probe_rate))
