@@ -16,7 +16,7 @@ from ticker.bench.figures import FIGURES, numbers, resolve, runs
 from ticker.cli.bench import command
 
 Require = Callable[[object, str], None]
-SMALL = ("--clients", "20", "--symbols", "30", "--flush-interval", "0.02")
+SMALL = ("--clients", "20", "--symbols", "30", "--flush-interval", "0.02", "--warm-up", "0.1")
 
 
 def bench(*arguments: str) -> Result:
@@ -73,11 +73,10 @@ def test_a_command_has_a_report_a_chart_and_an_exit_code(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_several_loads_in_one_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WARM_UP", 0.2)
     monkeypatch.setattr(latency, "CALIBRATION", 0.3)
     json_file, chart = tmp_path / "report.json", tmp_path / "latency.svg"
     done = bench(
-        *("latency", "--sweep-share", "0.01,0.02", "--duration", "0.3"),
+        *("latency", "--sweep-share", "0.01,0.02", "--duration", "0.3", "--warm-up", "0.2"),
         *("--clients", "20", "--symbols", "30", "--json", str(json_file), "--plot", str(chart)),
     )
     assert done.exit_code in (0, 1), done.output  # others on this machine may make it void
@@ -102,7 +101,7 @@ def _unknown(report: dict[str, object]) -> set[str]:
     "arguments",
     [
         ("latency", *SMALL, "--duration", "0.2", "--share", "0.01"),
-        ("snapshot", *SMALL, "--duration", "0.3", "--probes", "5", "--rate", "30"),
+        ("snapshot", *SMALL, "--duration", "0.3", "--probes", "5", "--probe-rate", "30"),
         ("connections", *SMALL),
         ("connections", *SMALL, "--gateways", "2", "--duration", "0.3"),
         ("fanout", *SMALL, "--duration", "0.1"),

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from tests.whole_server import whole_server
 from ticker.bench import running
 from ticker.bench.clients import SwarmResults
+from ticker.bench.figures import FIGURES, numbers, resolve
 from ticker.bench.latencies import Latencies
 from ticker.bench.load import Load
 from ticker.bench.target import Target, symbols_in
@@ -105,6 +106,9 @@ def test_the_commands_take_a_url(url: str, bench: str, tmp_path: Path) -> None:
     assert found["parameters"]["url"] == url
     assert found["seen"]["updates"] > 0
     assert found["violations"] == {}
+    assert {
+        name for name, _ in numbers(found) if resolve(name, FIGURES["running"]) != name
+    } == set()
     assert TOKEN not in out.read_text() + done.output
 
 
