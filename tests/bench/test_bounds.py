@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ticker.bench.bounds import broken, parse
+from ticker.bench.bounds import broken, microseconds, parse
 from ticker.bench.figures import FIGURES, numbers, shown, unit_of
 
 LATENCY = FIGURES["latency"]
@@ -159,3 +159,14 @@ def test_figures_as_one_reads_them() -> None:
     assert shown("kb_per_idle_client", 1.608) == "1.608 kB"
     assert shown("updates_per_second", 12_345) == "12,345"
     assert shown("cpu_ratio_to_send_loop", 1.275) == "1.275"
+
+
+@pytest.mark.parametrize(("text", "us"), [("250ms", 250_000), ("1.5 s", 1_500_000), ("3ns", 0.003)])
+def test_a_time_has_its_unit(text: str, us: float) -> None:
+    assert microseconds(text) == pytest.approx(us)
+
+
+@pytest.mark.parametrize("text", ["250", "ms", "-1ms", "1kB", ""])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time; give one like 250ms"):
+        microseconds(text)

@@ -90,6 +90,17 @@ def test_connections_show_memory() -> None:
     assert "resident: 62000 kB at 1k" in dots(report("connections", {}, {"memory": memory}))
 
 
+def test_capacity_shows_its_steps_and_the_bound() -> None:
+    rows = [
+        {"clients": clients, **prefixed("update", waits(clients))} for clients in (2000, 500, 2000)
+    ]
+    parameters = {"vary": "clients"}
+    results = {"capacity": "2,000 clients", "vary": "clients", "bound_us": 250_000, "steps": rows}
+    found = report("capacity", parameters, results)
+    assert {"bound 250 ms", "Capacity: 2,000 clients", "max"} <= set(shown(found))
+    assert len([each for each in dots(found) if each.startswith("max: ")]) == 2
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [

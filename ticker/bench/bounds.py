@@ -91,6 +91,18 @@ def parse(text: str, known: Iterable[str]) -> Bound:
     return Bound(text, figure, op, Decimal(number) * Decimal(units[unit]) / Decimal(own))
 
 
+def microseconds(text: str) -> float:
+    """A time like 250ms or 1.5 s.
+
+    Raises:
+        ValueError: it is none, or has no unit.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ns|us|µs|ms|s)\s*", text)
+    if not match:
+        raise ValueError(f"{text!r} is no time; give one like 250ms, in {', '.join(_TIMES)}")
+    return float(Decimal(match[1]) * Decimal(_TIMES[match[2]]) * 1_000_000)
+
+
 def _alike(name: str, known: tuple[str, ...]) -> str:
     """What might have been meant, and what there is."""
     near = difflib.get_close_matches(name, known, 3)

@@ -164,6 +164,19 @@ def scaling(found: Report) -> str:
     return stack([delivered, cost])
 
 
+def capacity(found: Report) -> str:
+    """The percentiles of each step over its load, with the bound."""
+    varied = found["parameters"]["vary"]
+    figure = "ticks" if varied == "rate" else "clients"
+    # a load that was held for longer tells more than its short step
+    steps = {row[figure]: row for row in found["steps"] if row["update_count"]}
+    values = sorted(steps)
+    bound = Bound(f"bound {text(found['bound_us'], 'us')}", found["bound_us"])
+    x = Axis(found["vary"], log=bool(values) and values[-1] > 20 * values[0])
+    rows = [steps[value] for value in values]
+    return over_load(found, f"Capacity: {found['capacity']}", x, figure, rows, bound)
+
+
 UPDATE = {"update": "update"}
 CHARTS: dict[str, Callable[[Report], str]] = {
     "latency": latency,
@@ -171,5 +184,6 @@ CHARTS: dict[str, Callable[[Report], str]] = {
     "crowd": crowd,
     "connections": connections,
     "scaling": scaling,
+    "capacity": capacity,
     "ingest-udp": ingest,
 }

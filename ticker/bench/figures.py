@@ -161,6 +161,18 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "share_of_capacity",
         "clients",
     ),
+    "capacity": (
+        *_of("", "clients", "ticks", "trades_per_second", "deliveries_per_second", "gateway_cpu"),
+        *_of("headroom_", "of_core", "over_given"),
+        "cpu_seconds_per_million_deliveries",
+        "trades_per_delivery",
+        *_durations("update_"),
+        *(name for name in CHECKS if not name.startswith("seen.")),
+        "bound_us",
+        "seconds",
+        "generator_busiest_core",
+        "run.*",
+    ),
     "snapshot": (*_durations("snapshot_"), *CHECKS),
     "connections": (
         "kb_per_idle_client",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import click
 
-from ticker.cli.bench import box, connections, fanout, ingest, latency, scaling, shm, snapshot
+from ticker.cli.bench import (
+    box,
+    capacity,
+    connections,
+    fanout,
+    ingest,
+    latency,
+    scaling,
+    shm,
+    snapshot,
+)
 
 
 @click.group()
@@ -12,5 +22,5 @@ def command() -> None:
     """Measure this build on this machine; needs two cores and a source tree."""
 
 
-for bench in (fanout, latency, snapshot, connections, ingest, box, scaling, shm):
+for bench in (fanout, latency, capacity, snapshot, connections, ingest, box, scaling, shm):
     command.add_command(bench.command)

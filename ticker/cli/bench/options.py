@@ -212,6 +212,22 @@ def load_of(options: dict[str, Any]) -> Load:
     return Load(**options, ticks=1.0 if ticks is None else ticks)
 
 
+class Time(click.ParamType[float]):
+    """A time with its unit, 250ms; in microseconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        from ticker.bench.bounds import microseconds
+
+        try:
+            return microseconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def numbers_of(option: str, text: str, kind: Callable[[str], float]) -> list[Any]:
     """The numbers of a list like 100,500,2000.
 
