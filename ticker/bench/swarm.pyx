@@ -164,11 +164,10 @@ cdef class Swarm:
                 started += 1
             self._turn(10)
             if realtime() > end or self.checks.counts[<int>DISCONNECTED]:
-                raise BenchError(
-                    f"{self.open} of {self.clients} clients open after {timeout:g} s"
-                    f"{self._closed()}; the server's limit of connections, or of descriptors on "
-                    "either side, may be reached"
-                )
+                raise BenchError(f"{self.open} of {self.clients} clients open after "
+                                 f"{timeout - (end - realtime()) / 1e9:.1f} s{self._closed()}; the "
+                                 "server's limit of connections, or of descriptors on either "
+                                 "side, may be reached")
 
     cdef int _connected(self, int number) except -1:
         """The socket became writable: say hello, or be open at once when raw."""
@@ -275,7 +274,8 @@ cdef class Swarm:
                 raise BenchError(f"the server refused a subscribe: {refusal(self.checks.refused)}")
             if realtime() > end or self.checks.counts[<int>DISCONNECTED] > lost:
                 raise BenchError(
-                    f"{self.checks.waiting} snapshots are missing after {timeout:g} s"
+                    f"{self.checks.waiting} snapshots are missing after "
+                    f"{timeout - (end - realtime()) / 1e9:.1f} s"
                     f"{self._closed()} ({self.as_dict()})"
                 )
 
