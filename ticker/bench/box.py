@@ -209,7 +209,11 @@ def figures(
         "messages_per_second": round(feed["messages"] / seconds),
         "trades_per_second": round(feed["trades"] / seconds),
         "quotes_per_second": round(feed["quotes"] / seconds),
-        "rejected": sum(n for name, n in total.items() if name.startswith("rejected_")),
+        "rejected": {
+            name.removeprefix("rejected_"): number
+            for name, number in total.items()
+            if name.startswith("rejected_") and number
+        },
         "feed_not_clean": {name: total[name] for name in CLEAN_FEED if total[name]},
         "symbols_traded": len(box.names),
         "updates_per_second": round(seen.updates_per_second),

@@ -76,6 +76,7 @@ cdef class LineSender:
     cdef int64_t quantum         # ns from one tick of the pace to the next
     cdef double pace             # messages/s now
     cdef int64_t pace_from       # monotonic ns
+    cdef int64_t wall_ahead      # ns, of the wall clock
     cdef uint64_t pace_sent      # messages since
     cdef int64_t last_tick
     cdef int64_t last_packet

@@ -15,6 +15,7 @@ cdef enum:
     REORDERED = 100          # one packet in so many is held back, if any is
     SIGNALLED = 1            # why `loop` came back before its time
     READABLE = 2
+    LOOKS = 16               # at two clocks, of which the shortest counts
 
 cdef int64_t SECOND = 1000000000
 cdef double OPENING_RATE = 20000.0           # messages/s at least, until the market is open
@@ -25,6 +26,22 @@ cdef int64_t clock(int which) noexcept nogil:
     cdef timespec now
     clock_gettime(which, &now)
     return <int64_t>now.tv_sec * SECOND + now.tv_nsec
+
+
+cdef int64_t wall_ahead() noexcept nogil:
+    """By how many ns the wall clock is ahead of the monotonic one, which is slewed alike."""
+    cdef int64_t before, wall, took
+    cdef int64_t shortest = SECOND
+    cdef int64_t found = 0
+    cdef int turn
+    for turn in range(LOOKS):
+        before = clock(CLOCK_MONOTONIC)
+        wall = clock(CLOCK_REALTIME)
+        took = clock(CLOCK_MONOTONIC) - before
+        if took < shortest:
+            shortest = took
+            found = wall - before
+    return found
 
 
 cdef class LineSender:
@@ -142,6 +159,7 @@ cdef class LineSender:
             return 0
         if not self.pace_from:
             self.pace_from = self.last_packet = now
+            self.wall_ahead = wall_ahead()
             elapsed = self.quantum
         if self.pace != self.rate and self.opened():
             self.pace = self.rate
@@ -164,12 +182,11 @@ cdef class LineSender:
     cdef int64_t stamp(self) noexcept nogil:
         """What the next message says of when it happened (wall clock): now, or, with
         `stamps_due`, when the rate had it due; then being late does not make it younger."""
-        cdef int64_t now
         if not self.stamps_due:
             return clock(CLOCK_REALTIME)
-        now = clock(CLOCK_MONOTONIC)
-        return clock(CLOCK_REALTIME) - max(
-            0, now - self.pace_from - <int64_t>(<double>self.pace_sent / self.pace * 1e9)
+        return (
+            self.wall_ahead + self.pace_from
+            + <int64_t>(<double>self.pace_sent / self.pace * 1e9)
         )
 
     # Lines
