@@ -67,6 +67,7 @@ HELD: dict[str, Any] = {
     "messages_lost": 0,
     "messages_per_second": 20_000,
     "rejected": 0,
+    "rejected_by_rule": {},
     "feed_not_clean": {},
     "gateway_not_clean": {},
     "clients_lost": 0,
@@ -87,7 +88,7 @@ def test_all_held() -> None:
     [
         {"messages_lost": 1},
         {"messages_per_second": 19_000},
-        {"rejected": 1},
+        {"rejected": 1, "rejected_by_rule": {"older": 1}},
         {"feed_not_clean": {"gaps": 1}},
         {"gateway_not_clean": {"laps": 1}},
         {"clients_lost": 1},

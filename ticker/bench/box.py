@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ticker.bench import machine
+from ticker.bench import machine, progress
 from ticker.bench.clients import Place
 from ticker.bench.latency import prefixed
 from ticker.bench.rig import AllCounters, Clients, Cores, Load, SwarmResults, swarm
@@ -86,10 +86,10 @@ def run(box: BoxLoad, duration: float, bound_ms: float = BOUND_MS) -> dict[str, 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         parts = start(stack, folder, box)
-        time.sleep(WARM_UP)
+        progress.wait(WARM_UP, "warm-up")
         parts.clients.ask("reset")
         meter = Meter(parts)
-        time.sleep(duration)
+        progress.wait(duration, f"{box.rate:,.0f} messages/s")
         measured = meter.read()
         said = parts.simulator.statistics()
         settle(parts.server.feed)
@@ -201,6 +201,11 @@ def figures(
     feed, gateway = measured["feed"], measured["gateway"]
     seconds = measured["seconds"]
     total = Counters(box.server.feed).as_dict()
+    rejected = {
+        name.removeprefix("rejected_"): number
+        for name, number in total.items()
+        if name.startswith("rejected_") and number
+    }
     waits = {name: histogram(box.server.feed, n) for n, name in enumerate(FEED_HISTOGRAMS)}
     return {
         "messages_sent": said["messages"],
@@ -209,11 +214,8 @@ def figures(
         "messages_per_second": round(feed["messages"] / seconds),
         "trades_per_second": round(feed["trades"] / seconds),
         "quotes_per_second": round(feed["quotes"] / seconds),
-        "rejected": {
-            name.removeprefix("rejected_"): number
-            for name, number in total.items()
-            if name.startswith("rejected_") and number
-        },
+        "rejected": sum(rejected.values()),
+        "rejected_by_rule": rejected,
         "feed_not_clean": {name: total[name] for name in CLEAN_FEED if total[name]},
         "symbols_traded": len(box.names),
         "updates_per_second": round(seen.updates_per_second),
@@ -255,7 +257,7 @@ def missed(box: BoxLoad, found: dict[str, Any], bound_ms: float) -> list[str]:
     simulator = found["simulator"]
     checks = {
         f"{found['messages_lost']} messages lost": found["messages_lost"],
-        f"{found['rejected']} trades rejected": found["rejected"],
+        f"trades rejected: {found['rejected_by_rule']}": found["rejected"],
         f"feed: {found['feed_not_clean']}": found["feed_not_clean"],
         f"gateway: {found['gateway_not_clean']}": found["gateway_not_clean"],
         f"{found['clients_lost']} clients lost": found["clients_lost"],

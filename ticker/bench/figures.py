@@ -238,6 +238,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "trades_per_second",
         "quotes_per_second",
         "rejected",
+        "rejected_by_rule.*",
         "feed_not_clean.*",
         "symbols_traded",
         "updates_per_second",
