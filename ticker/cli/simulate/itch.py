@@ -11,9 +11,15 @@ from pathlib import Path
 import click
 
 from ticker import log
+from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.live import shown, speak
-from ticker.cli.simulate.parameters import Address, Count, Share, live_options, optional_address
-from ticker.errors import FeedError
+from ticker.cli.simulate.parameters import (
+    Address,
+    line_options,
+    live_options,
+    market_options,
+    optional_address,
+)
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import PcapWriter, write_pcap, write_stream
 from ticker.feeds.simulate.exchange import Exchange, Settings
@@ -30,16 +36,14 @@ def write(
     day: datetime,
     lines: tuple[tuple[str, int], ...],
     loss: float,
-) -> None:
-    """Write a day to `output`."""
+) -> int:
+    """Write a day to `output`; how many messages."""
     market = ItchMarket(symbols, seed, messages=messages)
     if output.suffix == ".pcap":
         session = f"{day:%y%m%d}{seed % 10_000:04}"
         writer = PcapWriter(list(lines), session, midnight_ns(day.date()), loss, seed)
-        total = write_pcap(market, output, writer)
-    else:
-        total = write_stream(market, output)
-    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+        return write_pcap(market, output, writer)
+    return write_stream(market, output)
 
 
 def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
@@ -52,19 +56,8 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
 
 
 @click.command("itch")
-@click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
-@click.option(
-    "--rate", type=Count(), default="2000", show_default=True, help="Messages per second."
-)
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default.")
-@click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
-@click.option(
-    "--reorder",
-    type=click.IntRange(0, 1000),
-    default=0,
-    help="One packet in a hundred is late by up to so many packets.",
-)
+@market_options
+@line_options
 @click.option("--line-a", type=Address(), default="239.192.0.1:26477", show_default=True)
 @click.option("--line-b", type=Address(), default="239.192.0.2:26477", show_default=True)
 @click.option(
@@ -89,21 +82,11 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     help="The time in a message: when it is sent, or when --rate had it due.",
 )
 @live_options(kept_for="re-requests", answered="re-requests")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.",
-)
-@click.option(
-    "--messages", type=Count(), default="1M", show_default=True, help="Of the day to write."
-)
-@click.option(
-    "--date",
-    "day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    default="2026-01-05",
-    show_default=True,
-    help="Of the day to write.",
+@day_options(
+    output="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.",
+    messages="Of the day to write.",
+    date="Of the day to write.",
+    required=False,
 )
 def command(
     symbols: int,
@@ -131,12 +114,8 @@ def command(
     file."""
     addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
     if output is not None:
-        try:
-            write(output, symbols, seed, int(messages), day, addresses, loss)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        except OSError as error:
-            raise FeedError(f"{output}: {error.strerror}; give another --output") from None
+        path, total = output, int(messages)
+        write_day(path, lambda: write(path, symbols, seed, total, day, addresses, loss))
         return
     if die_with_parent:
         child.die_with_parent(os.getppid())

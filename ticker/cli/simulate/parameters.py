@@ -75,9 +75,46 @@ def optional_address(
     return None if value == "none" else Address().convert(value, param, ctx)
 
 
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for several options, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+symbols_option = click.option(
+    "--symbols", type=click.IntRange(1, 65535), default=200, show_default=True
+)
+seed_option = click.option("--seed", type=int, default=1, show_default=True)
+loss_option = click.option(
+    "--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%."
+)
+market_options = together(
+    symbols_option,
+    click.option(
+        "--rate", type=Count(), default="2000", show_default=True, help="Messages per second."
+    ),
+    seed_option,
+)
+line_options = together(
+    click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default."),
+    loss_option,
+    click.option(
+        "--reorder",
+        type=click.IntRange(0, 1000),
+        default=0,
+        help="One packet in a hundred is late by up to so many packets.",
+    ),
+)
+
+
 def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command]:
     """The options of an exchange on the network; what it keeps messages for, and answers."""
-    options = (
+    return together(
         click.option("--interface", default="127.0.0.1", show_default=True),
         click.option(
             "--history",
@@ -99,10 +136,3 @@ def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command
             "--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout."
         ),
     )
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from ticker.cli.simulate.parameters import Count, Share
-from ticker.errors import FeedError
+from ticker.cli.simulate.day import day_options, write_day
+from ticker.cli.simulate.parameters import loss_option, seed_option, symbols_option
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import write_pcap
 from ticker.feeds.simulate.pillar import PillarMarket, XdpWriter
@@ -23,27 +23,15 @@ def channel_lines(channels: int, lines: int) -> list[list[tuple[str, int]]]:
 
 
 @click.command("pillar", help="Write a day of NYSE Pillar (XDP Integrated) to a capture.")
-@click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@symbols_option
+@seed_option
 @click.option("--channels", type=click.IntRange(1, 64), default=4, show_default=True)
 @click.option("--lines", type=click.IntRange(1, 2), default=1, show_default=True)
-@click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    help="The capture to write, XDP in a pcap; channel N is sent to 224.0.59.N:1100N, its line B "
-    "to 224.0.75.N:1100N.",
-)
-@click.option(
-    "--messages",
-    type=Count(),
-    default="1M",
-    show_default=True,
-    help="Of the market's day in ITCH; Pillar takes a few more.",
-)
-@click.option(
-    "--date", "day", type=click.DateTime(["%Y-%m-%d"]), default="2026-01-05", show_default=True
+@loss_option
+@day_options(
+    output="The capture to write, XDP in a pcap; channel N is sent to 224.0.59.N:1100N, its line "
+    "B to 224.0.75.N:1100N.",
+    messages="Of the market's day in ITCH; Pillar takes a few more.",
 )
 def command(
     symbols: int,
@@ -57,14 +45,12 @@ def command(
 ) -> None:
     """One pcap, the packets of all channels in the order of their times."""
     midnight = midnight_ns(day.date())
-    try:
+
+    def whole() -> int:
         market = PillarMarket(
             symbols, seed, messages=int(messages), midnight=midnight, channels=channels
         )
         writer = XdpWriter(channel_lines(channels, lines), midnight, loss, seed)
-        total = write_pcap(market, output, writer)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    except OSError as error:
-        raise FeedError(f"{output}: {error.strerror}; give another --output") from None
-    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+        return write_pcap(market, output, writer)
+
+    write_day(output, whole)

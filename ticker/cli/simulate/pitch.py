@@ -8,9 +8,15 @@ from pathlib import Path
 
 import click
 
+from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.live import shown, speak
-from ticker.cli.simulate.parameters import Address, Count, Share, live_options, optional_address
-from ticker.errors import FeedError
+from ticker.cli.simulate.parameters import (
+    Address,
+    line_options,
+    live_options,
+    market_options,
+    optional_address,
+)
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.simulate.capture import write_pcap
 from ticker.feeds.simulate.cboe_exchange import CboeExchange, CboeSettings
@@ -28,20 +34,15 @@ def write(
     day: datetime,
     lines: tuple[tuple[str, int], ...],
     loss: float,
-) -> None:
-    """Write a day to `output`, a pcap with one line or two."""
+) -> int:
+    """Write a day to `output`, a pcap with one line or two; how many messages."""
     midnight = midnight_ns(day.date())
     market = PitchMarket(symbols, seed, units=units, messages=messages)
-    total = write_pcap(market, output, UnitWriter(list(lines), midnight, loss, seed))
-    click.echo(f"{output}: {total} messages, {output.stat().st_size} bytes")
+    return write_pcap(market, output, UnitWriter(list(lines), midnight, loss, seed))
 
 
 @click.command("pitch")
-@click.option("--symbols", type=click.IntRange(1, 65535), default=200, show_default=True)
-@click.option(
-    "--rate", type=Count(), default="2000", show_default=True, help="Messages per second."
-)
-@click.option("--seed", type=int, default=1, show_default=True)
+@market_options
 @click.option(
     "--units",
     type=click.IntRange(1, UNIT_LIMIT),
@@ -49,14 +50,7 @@ def write(
     show_default=True,
     help="Streams that the symbols are spread over.",
 )
-@click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default.")
-@click.option("--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%.")
-@click.option(
-    "--reorder",
-    type=click.IntRange(0, 1000),
-    default=0,
-    help="One packet in a hundred is late by up to so many packets.",
-)
+@line_options
 @click.option("--line-a", type=Address(), default="239.192.1.1:26487", show_default=True)
 @click.option("--line-b", type=Address(), default="239.192.1.2:26487", show_default=True)
 @click.option(
@@ -80,25 +74,11 @@ def write(
     help="Of the spin server (TCP) of unit 1; once more for each further unit.",
 )
 @live_options(kept_for="gap requests", answered="requests")
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a day instead: the capture to write, a pcap.",
-)
-@click.option(
-    "--messages",
-    type=Count(),
-    default="1M",
-    show_default=True,
-    help="Of the market's day in ITCH; PITCH takes about as many.",
-)
-@click.option(
-    "--date",
-    "day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    default="2026-01-05",
-    show_default=True,
-    help="Of the day to write.",
+@day_options(
+    output="Write a day instead: the capture to write, a pcap.",
+    messages="Of the market's day in ITCH; PITCH takes about as many.",
+    date="Of the day to write.",
+    required=False,
 )
 def command(
     symbols: int,
@@ -126,12 +106,8 @@ def command(
     """Speak Cboe PITCH 2.x in sequenced units, or write a day of it to a file."""
     addresses = (line_a, line_b)[: lines or (2 if output is None else 1)]
     if output is not None:
-        try:
-            write(output, symbols, seed, units, int(messages), day, addresses, loss)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        except OSError as error:
-            raise FeedError(f"{output}: {error.strerror}; give another --output") from None
+        path, total = output, int(messages)
+        write_day(path, lambda: write(path, symbols, seed, units, total, day, addresses, loss))
         return
     if die_with_parent:
         child.die_with_parent(os.getppid())
