@@ -39,9 +39,9 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
 PURE = re.compile(
     r"ticker\.(units|errors"
     r"|shm\.(layout|table|ring|header|counters|liveness|rejects)"
-    r"|feeds\.(session|sessions|protocol|protocols|market|book|orders|levels|filter|trades|gaps"
-    r"|directory|reorder|sequenced|channels|unit_stream|cboe_frames|cboe_dialogue|publisher|checks"
-    r"|endian|symbols|pages|day|iex|pillar_mappings|conditions|symbology|venue_state|scalars"
+    r"|feeds\.(session|sessions|protocol|protocols|market|rows|sales|takeover|book|orders|levels"
+    r"|filter|trades|gaps|directory|reorder|sequenced|channels|unit_stream|cboe_frames|cboe_dialogue"
+    r"|publisher|checks|endian|symbols|pages|day|iex|pillar_mappings|conditions|symbology|venue_state|scalars"
     r"|mapping)"
     r"|feeds\.transports\.(dialogue|link|interfaces)"
     r"|feeds\.(jsontape|jsontexts|jsonrules|jsonrecord)"
