@@ -20,7 +20,7 @@ FINE = {
     "violations": {},
     "void": None,
     "clients_lost": 0,
-    "seen": {"lagged": 0, "updates": 100},
+    "seen": {"lagged": 0, "updates": 100, "merged": 50},
     "gateway_counters": {"updates_sent": 100, "laps": 0, "lagged": 0, "slow_closed": 0},
     "prices_not_newest_at_end": 0,
     "generator": {"busiest_core": 0.5},
@@ -125,6 +125,7 @@ def test_a_limit_that_is_not_the_servers_is_at_least(reason: str, said: str) -> 
     assert found["headroom_over_given"] == 2.0
     assert found["headroom_of_core"] == 0.5
     assert found["cpu_seconds_per_million_deliveries"] == 10_000.0
+    assert found["trades_per_delivery"] == 1.5
     assert found["update_p99_us"] == 50_000.0
 
 

@@ -154,7 +154,7 @@ def step(load: Load, seconds: float, bound_us: float, found: dict[str, Any]) -> 
     """A line of the table of steps, and under `run` all that was measured. `trades_per_delivery`
     is above 1 where trades were conflated."""
     sent = found["gateway_counters"]["updates_sent"]
-    due = load.clients * load.per_client * load.ticks / load.flush_interval
+    received = max(found["seen"]["updates"], 1)
     return {
         "clients": load.clients,
         "ticks": load.ticks,
@@ -163,7 +163,7 @@ def step(load: Load, seconds: float, bound_us: float, found: dict[str, Any]) -> 
         **{f"update_{short}_us": found[f"update_{short}_us"] for short in SHORT},
         "update_count": found["update_count"],
         "deliveries_per_second": round(sent / seconds),
-        "trades_per_delivery": round(due * seconds / max(sent, 1), 3),
+        "trades_per_delivery": round(1 + found["seen"]["merged"] / received, 3),
         "gateway_cpu": found["gateway_cpu"],
         "cpu_seconds_per_million_deliveries": round(
             found["gateway_cpu"] * seconds * 1e6 / max(sent, 1), 3

@@ -11,7 +11,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 
 from ticker.bench.axis import Axis, text
-from ticker.bench.figures import SHORT
+from ticker.bench.figures import ABOUT, SHORT
 from ticker.bench.plot import Bound, Series, chart, stack
 
 Report = dict[str, Any]
@@ -109,6 +109,11 @@ def crowd(found: Report) -> str:
     return curve(found, f"From a trade to its update's receipt, {clients} clients", UPDATE)
 
 
+def running(found: Report) -> str:
+    """The percentile curve of a server that ran already."""
+    return curve(found, "From a trade to its update's receipt, at a running server", UPDATE)
+
+
 def ingest(found: Report) -> str:
     """The two waits of a message."""
     names = {
@@ -177,6 +182,20 @@ def capacity(found: Report) -> str:
     return over_load(found, f"Capacity: {found['capacity']}", x, figure, rows, bound)
 
 
+def every(found: Report) -> str:
+    """The charts of all benches in it that have one."""
+    about = {name: found[name] for name in ABOUT if name in found}
+    drawn = []
+    for name, part in found.items():
+        if name not in ABOUT and name in CHARTS and len(part) > 1:
+            parameters = {**found["parameters"], "vary": "clients"}
+            whole = {**about, **part, "bench": name, "parameters": parameters}
+            drawn.append(draw(whole))
+    if not drawn:
+        raise ValueError("all: no bench ran that has something to plot")
+    return stack(drawn)
+
+
 UPDATE = {"update": "update"}
 CHARTS: dict[str, Callable[[Report], str]] = {
     "latency": latency,
@@ -186,4 +205,6 @@ CHARTS: dict[str, Callable[[Report], str]] = {
     "scaling": scaling,
     "capacity": capacity,
     "ingest-udp": ingest,
+    "running": running,
+    "all": every,
 }

@@ -261,3 +261,19 @@ FIGURES: dict[str, tuple[str, ...]] = {
     ),
     "shm": ("torn", "rows_*", "ring_*", "kills_*", "doorbell_*", "publish_*", "read_*"),
 }
+# of each bench in the report of all, what stands in its table; the waits do in any case
+HIGHLIGHTS: dict[str, tuple[str, ...]] = {
+    "ingest": ("messages_per_second", "ns_per_message", "cpu_ratio_to_walk"),
+    "fanout": ("cpu_ratio_to_send_loop", "cpu_us_per_client_flush", "send_loop_us_per_send"),
+    "latency": ("updates_per_second", "gateway_cpu"),
+    "connections": ("kb_per_idle_client", CONNECTED),
+    "capacity": (
+        "capacity",
+        "bounded_by",
+        "deliveries_per_second",
+        "gateway_cpu",
+        "headroom_over_given",
+        "cpu_seconds_per_million_deliveries",
+    ),
+}
+FIGURES["all"] = tuple(f"{bench}.{name}" for bench in HIGHLIGHTS for name in FIGURES[bench])

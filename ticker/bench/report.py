@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ticker.bench import machine
-from ticker.bench.figures import ABOUT, SHORT, bare, is_runs, shown
+from ticker.bench.figures import ABOUT, HIGHLIGHTS, SHORT, bare, is_runs, shown
 
 Report = dict[str, Any]
 DURATIONS = tuple(f"{short}_us" for short in SHORT)
 WIDTH = 100  # of the table
-NAME = 36
+NAME = 43
 INLINE = 6  # members of a group that has no place in the table
 SHORT_TEXT = 16
 PRIVATE = ("--json", "--plot", "--token")
@@ -83,6 +83,10 @@ def figures(found: Report) -> list[str]:
         if prefix := _percentiles_of(name, found):
             told |= {f"{prefix}{each}" for each in ("count", "histogram", *DURATIONS)}
             waits.append(_wait(prefix.rstrip("_"), found, prefix))
+        elif isinstance(value, dict) and "void" in value:
+            inner = highlights(name, value)
+            lines += inner[0]
+            waits += inner[1]
         elif isinstance(value, dict) and "p50_us" in value:
             waits.append(_wait(name, value, ""))
         elif is_runs(value):
@@ -95,6 +99,25 @@ def figures(found: Report) -> list[str]:
         told_by = f"only in the JSON (--json FILE): {', '.join(details)}"
         below += ["", *textwrap.wrap(told_by, WIDTH)]
     return [*lines, *_waits(waits), *below]
+
+
+def highlights(bench: str, found: Report) -> tuple[list[str], list[Report]]:
+    """Of a report inside a report: the lines of its most telling figures, and its waits."""
+    lines = [
+        f"  {bench}.{bare(name):<{NAME - len(bench) - 1}} {_value(name, found[name])}"
+        for name in HIGHLIGHTS[bench]
+        if name in found
+    ]
+    waits = [
+        _wait(bench, found, prefix)
+        for prefix in {_percentiles_of(name, found) for name in found} - {""}
+    ]
+    waits += [
+        _wait(bench, value, "")
+        for value in found.values()
+        if isinstance(value, dict) and "p50_us" in value
+    ]
+    return lines, waits
 
 
 def _wait(name: str, found: Report, prefix: str) -> Report:

@@ -8,6 +8,7 @@ from ticker.cli.bench import (
     box,
     capacity,
     connections,
+    every,
     fanout,
     ingest,
     latency,
@@ -19,8 +20,18 @@ from ticker.cli.bench import (
 
 @click.group()
 def command() -> None:
-    """Measure this build on this machine; needs two cores and a source tree."""
+    """What this build carries on this machine; needs two cores and a source tree.
+
+    Begin with `all` (three minutes), then `capacity` with your own --clients, --symbols-per-client
+    and --rate. The load is open loop: trades come when they are due, whatever the server does,
+    and each client checks every frame it gets. A run in which the load generator was the
+    bottleneck is void.
+
+    Each bench shows a table; --json FILE has everything, --plot FILE.svg draws it, --fail-if
+    'p99>50ms' makes it a test. Exit codes: 0 all held; 1 a bound that came true, or a void run;
+    2 a wrong option; 9 it could not run here.
+    """
 
 
-for bench in (fanout, latency, capacity, snapshot, connections, ingest, box, scaling, shm):
+for bench in (every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, shm):
     command.add_command(bench.command)
