@@ -216,6 +216,13 @@ def test_the_code_of_a_closed_connection_is_told(scripted_server: Server) -> Non
     assert swarm.open == 0
 
 
+def test_a_server_that_is_full_does_not_answer(scripted_server: Server) -> None:
+    server = scripted_server(lambda _: [], head=b"")
+    swarm = Swarm("127.0.0.1", server.port, symbol_names(7), 2, 1)
+    with pytest.raises(BenchError, match=r"0 of 2 clients open after 0\.\d s; .*limit of conn"):
+        swarm.connect(timeout=0.2)
+
+
 def test_a_refused_upgrade_is_told_in_the_servers_words(scripted_server: Server) -> None:
     said = b'{"code":"not_authenticated","detail":"Send a token."}'
     server = scripted_server(lambda _: [], head=b"HTTP/1.1 401 Unauthorized\r\n\r\n" + said)

@@ -22,7 +22,7 @@ from ticker.bench.target import Target
 from ticker.client.vitals import Vitals, read
 from ticker.errors import ClientError
 
-CONNECT_SECONDS = 120.0
+CONNECT_SECONDS, CONNECTED_PER_SECOND = 20.0, 500  # a server may take so long, or so few
 ABSURD_US = 60_000_000  # a median latency of a minute is a replay, or another clock
 STATED = (
     "ticker_gateway_client_flushes_total",
@@ -56,9 +56,10 @@ def run(load: Load, duration: float, target: Target) -> dict[str, Any]:
         per_process = min(CLIENTS_PER_PROCESS, max(1000, per_process))
         clients = swarm(stack, cores, target.place(), load, per_process=per_process)
         progress.say(f"{load.clients:,} clients connect to {target.authority}")
+        patience = CONNECT_SECONDS + load.clients / CONNECTED_PER_SECOND
         begin = time.monotonic()
-        clients.ask("connect", wait=CONNECT_SECONDS, timeout=CONNECT_SECONDS)
-        clients.ask("subscribe", wait=CONNECT_SECONDS, timeout=CONNECT_SECONDS)
+        for do in ("connect", "subscribe"):
+            clients.ask(do, wait=patience, timeout=patience)
         connecting = time.monotonic() - begin
         waits = clients.results().first_answer.summary()
         flow, seen = _flow(cores, clients, load, duration, target)
