@@ -125,8 +125,13 @@ def test_a_limit_that_is_not_the_servers_is_at_least(reason: str, said: str) -> 
     assert found["headroom_over_given"] == 2.0
     assert found["headroom_of_core"] == 0.5
     assert found["cpu_seconds_per_million_deliveries"] == 10_000.0
-    assert found["trades_per_delivery"] == 1.5
+    assert found["trades_per_delivery"] == 2000 * 5 * 10 * 2 / 100
     assert found["update_p99_us"] == 50_000.0
+
+
+def test_what_was_conflated_is_told_by_sequence_numbers_where_there_are_any() -> None:
+    load = Load(clients=20, symbols=100, per_client=5, encoding="json")
+    assert capacity.step(load, 2.0, 1e6, FINE)["trades_per_delivery"] == 1.5
 
 
 def test_the_rate_is_varied_by_trades_per_symbol() -> None:

@@ -87,7 +87,7 @@ def test_connections_show_memory() -> None:
         {"clients": count, "gateway_rss_kb": 60_000 + 2 * count, "gateway_private_kb": 40_000}
         for count in (0, 500, 1000)
     ]
-    assert "resident: 62000 kB at 1k" in dots(report("connections", {}, {"memory": memory}))
+    assert "resident: 62 MB at 1k" in dots(report("connections", {}, {"memory": memory}))
 
 
 def test_capacity_shows_its_steps_and_the_bound() -> None:

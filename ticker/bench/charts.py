@@ -126,10 +126,12 @@ def ingest(found: Report) -> str:
 def connections(found: Report) -> str:
     """Memory of the worker over its clients."""
     series = [
-        Series(label, [(row["clients"], row[f"gateway_{kind}_kb"]) for row in found["memory"]])
+        Series(
+            label, [(row["clients"], 1000 * row[f"gateway_{kind}_kb"]) for row in found["memory"]]
+        )
         for label, kind in (("resident", "rss"), ("private", "private"))
     ]
-    size = Axis("memory of the gateway worker", unit="kB")
+    size = Axis("memory of the gateway worker", unit="bytes")
     return chart("Memory over clients", Axis("clients"), size, series, note=note(found))
 
 

@@ -16,7 +16,6 @@ from ticker.bench.figures import ABOUT, HIGHLIGHTS, SHORT, bare, is_runs, shown
 Report = dict[str, Any]
 DURATIONS = tuple(f"{short}_us" for short in SHORT)
 WIDTH = 100  # of the table
-NAME = 43
 INLINE = 6  # members of a group that has no place in the table
 SHORT_TEXT = 16
 PRIVATE = ("--json", "--plot", "--token")
@@ -72,7 +71,7 @@ def table(found: Report) -> str:
 def figures(found: Report) -> list[str]:
     """A line per figure with its unit, then the waits and the runs as tables; at the end, what is
     in the JSON only."""
-    lines: list[str] = []
+    lines: list[tuple[str, str]] = []
     below: list[str] = []
     waits: list[Report] = []
     details: list[str] = []
@@ -94,17 +93,19 @@ def figures(found: Report) -> list[str]:
         elif isinstance(value, dict | list) and len(value) > INLINE:
             details.append(name)
         else:
-            lines.append(f"  {bare(name):<{NAME}} {_value(name, value)}")
+            lines.append((bare(name), _value(name, value)))
     if details:
         told_by = f"only in the JSON (--json FILE): {', '.join(details)}"
         below += ["", *textwrap.wrap(told_by, WIDTH)]
-    return [*lines, *_waits(waits), *below]
+    wide = max((len(name) for name, _ in lines), default=0)
+    each = [f"  {name:<{wide}}  {value}" for name, value in lines]
+    return [*each, *_waits(waits), *below]
 
 
-def highlights(bench: str, found: Report) -> tuple[list[str], list[Report]]:
+def highlights(bench: str, found: Report) -> tuple[list[tuple[str, str]], list[Report]]:
     """Of a report inside a report: the lines of its most telling figures, and its waits."""
     lines = [
-        f"  {bench}.{bare(name):<{NAME - len(bench) - 1}} {_value(name, found[name])}"
+        (f"{bench}.{bare(name)}", _value(name, found[name]))
         for name in HIGHLIGHTS[bench]
         if name in found
     ]
