@@ -1,7 +1,7 @@
 """A market's calls for Python: for protocols that are written in it, and for tests.
 
-The names, units and meanings are those of market.pxd; sides are BID and ASK, trade flags the
-TRADE_* below. What C callers must not do, is refused here.
+The names, units and meanings are those of market.pxd and its bases; sides are BID and ASK, trade
+flags the TRADE_* below. What C callers must not do, is refused here.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t

@@ -1,4 +1,5 @@
-"""The market as one feed sees it: instruments, orders, trades; what decoders call.
+"""The market as one feed sees it: orders, with the trades of sales.pxd and the instruments of
+rows.pxd; what decoders call.
 
 Every call pushes scalars: prices in 1e-9 units, sizes in shares, times in ns since the epoch
 UTC. Nothing here raises: what cannot be used is counted by its reason (counters.pxd).
