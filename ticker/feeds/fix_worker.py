@@ -10,41 +10,41 @@ drops the one or the other, and the numbers of both would be wrong.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import hashlib
 import os
 import signal
 import socket
 from pathlib import Path
-from typing import Any, cast
 
 import structlog
 import uvloop
 
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, FixConfig, parse_address, session_date
+from ticker.config import FeedConfig, FixConfig, parse_address
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
 from ticker.feeds.fix_initiator import FixOptions, Phase
 from ticker.feeds.fix_requests import Subscription
 from ticker.feeds.fix_store import SequenceStore
-from ticker.feeds.pipeline import build
-from ticker.feeds.session import DEADLINE_NEVER
+from ticker.feeds.presence import (
+    BEAT,
+    SECOND,
+    FeedContext,
+    Presence,
+    build_feed,
+    ringer_of,
+    silence_ns,
+)
+from ticker.feeds.session_connection import SessionConnection, pause
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context, refusal
-from ticker.feeds.worker import FeedContext, ringer_of, set_patience, silence_ns
 from ticker.shm import counters
-from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import KIND_FEED, Mapping
-from ticker.shm.segment import attach
+from ticker.shm.header import Mapping
 
 log = structlog.get_logger()
 
-SECOND = 1_000_000_000
-BEAT = 0.1
-"""s between two signs of life."""
 CONNECT_TIMEOUT = 10.0
 BACKOFF_FIRST = 0.5
 """s between two attempts to connect, doubled with each that failed."""
@@ -66,61 +66,18 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         worker.close()
 
 
-class FixConnection(asyncio.Protocol):
-    """One connection's bytes to the session, and the session's bytes to it."""
+class FixConnection(SessionConnection[Fix]):
+    """Keeps the numbers before they are sent, and tells what happens to the session."""
 
     def __init__(self, session: Fix, store: SequenceStore | None, clock: Clock = now_ns) -> None:
-        self.session = session
+        super().__init__(session, clock)
         self.store = store
-        self.clock = clock
-        self.loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = self.loop.create_future()
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio's in all but their bases.
-        self._transport = cast(asyncio.Transport, transport)
-        self.session.connected(self.clock())
-        self.run()
-
-    def data_received(self, data: bytes) -> None:
-        self.session.receive_data(data, 0, self.clock())
-        self.run()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._transport = None
-        self.session.disconnected()
-        self.run()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def run(self) -> None:
-        """Send what is due, keep the numbers first, and come back at the next deadline."""
-        now = self.clock()
-        frames = self.session.data_to_send(now)
+    def about_to_send(self) -> None:
         if self.store is not None:
             self.store.save(self.session.next_sequence_out, self.session.next_expected_sequence)
         for event in self.session.take_events():
             log.info("fix " + event.kind.replace("_", " "), text=event.text)
-        if self._transport is not None:
-            self._transport.writelines(frames)
-            if self.session.should_close:
-                self._transport.close()
-        self._arm(now)
-
-    def logout(self) -> None:
-        """Say good-bye; `closed` follows."""
-        self.session.logout(self.clock())
-        self.run()
-
-    def _arm(self, now: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self.session.next_deadline(now)
-        if deadline != DEADLINE_NEVER and self._transport is not None:
-            self._timer = self.loop.call_later(max(deadline - now, 0) / SECOND, self.run)
 
 
 class FixFeed:
@@ -153,16 +110,11 @@ class FixFeed:
         except BaseException:
             self._claim.close()
             raise
-        self.pipeline = build(
+        self.pipeline = build_feed(
+            config,
             segment,
-            config.protocol,
             "fix",
-            session_date(config, session_day(clock(), config.timezone)),
-            venue=config.venue,
-            currency=config.currency,
-            timezone=config.timezone,
-            symbology=config.symbology,
-            rules=config.filter,
+            session_day(clock(), config.timezone),
             ringer=ringer,
             size_exponent=self.fix.size_decimals,
             session_options=session_options(self.fix, self.store),
@@ -179,7 +131,7 @@ class FixFeed:
         while not self._stop.is_set():
             if await self._connect(attempt):
                 attempt = 0
-            await self._pause(min(BACKOFF_FIRST * 2.0**attempt, BACKOFF_MOST))
+            await pause(self._stop, min(BACKOFF_FIRST * 2.0**attempt, BACKOFF_MOST))
             attempt += 1
 
     def stop(self) -> None:
@@ -212,22 +164,8 @@ class FixFeed:
             )
             return False
         before = self.session.last_packet_ns
-        await self._until_closed(connection)
+        await connection.until_closed(self._stop)
         return self.session.last_packet_ns > before
-
-    async def _until_closed(self, connection: FixConnection) -> None:
-        stop: asyncio.Future[bool] = asyncio.ensure_future(self._stop.wait())
-        ends: set[asyncio.Future[Any]] = {stop, connection.closed}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not connection.closed.done():
-            connection.logout()
-            await connection.closed
-        stop.cancel()
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
 
 
 class FixWorker:
@@ -236,21 +174,17 @@ class FixWorker:
     def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
         self.config = config
         self.clock = clock
-        self.state = counters.STARTING
-        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
-        self.heartbeat = Heartbeat(self.mapping)
-        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
-        self.heartbeat.set_state(self.state)
-        self.feed = FixFeed(config, self.mapping, ringer=ringer_of(context), clock=clock)
+        self.presence = Presence(config, context, clock)
+        self.feed = FixFeed(config, self.presence.segment, ringer=ringer_of(context), clock=clock)
         self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
-        set_patience(self.heartbeat, config, silence_ns(self.feed.fix.heartbeat))
+        self.presence.set_patience(config, silence_ns(self.feed.fix.heartbeat))
 
     async def serve(self) -> None:
         """Receive, publish and beat until SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.feed.stop)
-        log.info("feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted)
+        self.presence.started(self.rows_adopted)
         beating = asyncio.create_task(self._beat())
         try:
             await self.feed.run()
@@ -260,19 +194,14 @@ class FixWorker:
     def close(self) -> None:
         """Let readers know that nobody feeds this feed now."""
         self.feed.close()
-        self.heartbeat.set_state(counters.STALE)
-        log.info("feed stopped", feed=self.config.name)
+        self.presence.stopped()
 
     async def _beat(self) -> None:
         while True:
-            self.heartbeat.beat(self.clock())
-            self.heartbeat.heard(self.feed.session.last_packet_ns)
-            state = self._state()
-            if state != self.state:
-                self.state = state
-                self.heartbeat.set_state(state)
-                log.info("feed " + self.heartbeat.state, feed=self.config.name)
-            await asyncio.sleep(BEAT)
+            self.presence.heartbeat.beat(self.clock())
+            self.presence.heartbeat.heard(self.feed.session.last_packet_ns)
+            self.presence.show(self._state())
+            await asyncio.sleep(BEAT / SECOND)
 
     def _state(self) -> int:
         """A FeedLiveness (layout.pxd): a session that is logged on is tested when it is silent."""

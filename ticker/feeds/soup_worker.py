@@ -10,27 +10,21 @@ caught up with its predecessor; otherwise it goes on with the rows as they are, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-from typing import Any, cast
 
 import structlog
 import uvloop
 
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, SoupBinTcpConfig, parse_address, session_date
+from ticker.config import FeedConfig, SoupBinTcpConfig, parse_address
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.feeds.pipeline import build
-from ticker.feeds.session import DEADLINE_NEVER, resume_point
+from ticker.feeds.presence import BEAT, SECOND, FeedContext, Presence, build_feed, ringer_of
+from ticker.feeds.session_connection import SessionConnection, pause
 from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.transports.reconnect import Backoff
-from ticker.feeds.worker import BEAT, SECOND, FeedContext, ringer_of
 from ticker.shm import counters
-from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED
-from ticker.shm.segment import attach
 
 log = structlog.get_logger()
 
@@ -53,61 +47,18 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         worker.close()
 
 
-class SoupConnection(asyncio.Protocol):
-    """One connection's bytes to the session, and the session's bytes to it."""
+class SoupConnection(SessionConnection[SoupBinTcp]):
+    """Publishes what comes, and tells what happens to the session."""
 
     def __init__(self, worker: SoupWorker) -> None:
+        super().__init__(worker.session, worker.clock)
         self.worker = worker
-        self.session = worker.session
-        self.loop = asyncio.get_running_loop()
-        self.closed: asyncio.Future[None] = self.loop.create_future()
         self.refused = False
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self.session.connected(self.worker.clock())
-        self.run()
-
-    def data_received(self, data: bytes) -> None:
-        now = self.worker.clock()
-        self.session.receive_data(data, 0, now)
+    def received(self, now: int) -> None:
         self.worker.publish(now)
-        self.run()
 
-    def connection_lost(self, _: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._transport = None
-        self._tell()
-        self.session.disconnected()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def run(self) -> None:
-        """Send what is due, and come back at the next deadline."""
-        now = self.worker.clock()
-        frames = self.session.data_to_send(now)
-        self._tell()
-        if self._transport is None:
-            return
-        self._transport.writelines(frames)
-        if self.session.should_close:
-            self._transport.close()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        deadline = self.session.next_deadline(now)
-        if deadline != DEADLINE_NEVER:
-            self._timer = self.loop.call_later(max(deadline - now, 0) / SECOND, self.run)
-
-    def logout(self) -> None:
-        """Say good-bye; `closed` follows."""
-        self.session.logout(self.worker.clock())
-        self.run()
-
-    def _tell(self) -> None:
+    def about_to_send(self) -> None:
         for event in self.session.take_events():
             log.info("soupbintcp " + event.kind.replace("_", " "), text=event.text)
             self.refused |= event.kind == "login_rejected" and "authorized" in event.text
@@ -119,25 +70,15 @@ class SoupWorker:
     def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
         self.config = config
         self.clock = clock
-        self.state = counters.STARTING
-        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
-        resume = resume_point(self.mapping)
-        self.heartbeat = Heartbeat(self.mapping)
-        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
-        self.heartbeat.set_state(self.state)
+        self.presence = Presence(config, context, clock)
         self.day = session_day(clock(), config.timezone)
-        self.pipeline = build(
-            self.mapping,
-            config.protocol,
+        self.pipeline = build_feed(
+            config,
+            self.presence.segment,
             "soupbintcp",
-            session_date(config, self.day),
-            venue=config.venue,
-            currency=config.currency,
-            timezone=config.timezone,
-            symbology=config.symbology,
-            rules=config.filter,
+            self.day,
             ringer=ringer_of(context),
-            session_options=session_options(config, resume),
+            session_options=session_options(config, self.presence.resume),
         )
         session = self.pipeline.session
         assert isinstance(session, SoupBinTcp)
@@ -160,7 +101,7 @@ class SoupWorker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        log.info("feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted)
+        self.presence.started(self.rows_adopted)
         beating = asyncio.create_task(self._beat())
         backoff = Backoff()
         attempt = 0
@@ -171,15 +112,14 @@ class SoupWorker:
                 if self.session.next_expected_sequence > before:
                     backoff.reset()
                 wait = backoff.next()
-                await self._pause(max(wait, REFUSED_WAIT) if refused else wait)
+                await pause(self._stop, max(wait, REFUSED_WAIT) if refused else wait)
                 attempt += 1
         finally:
             beating.cancel()
 
     def close(self) -> None:
         """Let readers know that nobody feeds this feed now."""
-        self.heartbeat.set_state(counters.STALE)
-        log.info("feed stopped", feed=self.config.name)
+        self.presence.stopped()
 
     async def _connect(self, attempt: int) -> bool:
         """One connection until it ends; whether the server refused us."""
@@ -194,29 +134,15 @@ class SoupWorker:
         except (OSError, TimeoutError) as error:
             log.warning("soupbintcp cannot connect", address=f"{host}:{port}", reason=str(error))
             return False
-        stop: asyncio.Future[bool] = asyncio.ensure_future(self._stop.wait())
-        ends: set[asyncio.Future[Any]] = {stop, connection.closed}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if not connection.closed.done():
-            connection.logout()
-            await connection.closed
-        stop.cancel()
+        await connection.until_closed(self._stop)
         return connection.refused
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
 
     async def _beat(self) -> None:
         while True:
             now = self.clock()
-            self.heartbeat.beat(now)
+            self.presence.heartbeat.beat(now)
             state = self._state()
-            if state != self.state:
-                self.state = state
-                self.heartbeat.set_state(state)
-                log.info("feed " + self.heartbeat.state, feed=self.config.name)
+            self.presence.show(state)
             if state != counters.LIVE:
                 self._follow_the_calendar(now)
             await asyncio.sleep(BEAT / SECOND)

@@ -8,7 +8,6 @@ are: such feeds have nobody to ask for what was missed.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -18,12 +17,21 @@ import structlog
 import uvloop
 
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, session_date
+from ticker.config import FeedConfig
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.mapping import Mapping as JsonMapping
 from ticker.feeds.mapping import Stream, load_mapping
-from ticker.feeds.pipeline import Pipeline, build
+from ticker.feeds.pipeline import Pipeline
+from ticker.feeds.presence import (
+    BEAT,
+    SECOND,
+    FeedContext,
+    Presence,
+    build_feed,
+    ringer_of,
+    silence_ns,
+)
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports.dialogue import Dialogue, read_credentials
 from ticker.feeds.transports.http import HttpTransport
@@ -31,12 +39,9 @@ from ticker.feeds.transports.reconnect import stay_connected
 from ticker.feeds.transports.tcp import TcpTransport
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
-from ticker.feeds.worker import BEAT, SECOND, FeedContext, ringer_of, set_patience, silence_ns
 from ticker.shm import counters
-from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import KIND_FEED, Mapping
-from ticker.shm.segment import attach
+from ticker.shm.header import Mapping
 
 log = structlog.get_logger()
 
@@ -94,16 +99,11 @@ class StreamFeed:
         self, segment: Mapping, mapping: JsonMapping | None, ringer: DoorbellRinger | None
     ) -> Pipeline:
         config = self.config
-        return build(
+        return build_feed(
+            config,
             segment,
-            config.protocol,
             config.session or SESSIONS.get(self.scheme, "framed"),
-            session_date(config, self.day),
-            venue=config.venue,
-            currency=config.currency,
-            timezone=config.timezone,
-            symbology=config.symbology,
-            rules=config.filter,
+            self.day,
             ringer=ringer,
             protocol_options={"mapping": mapping} if mapping else {},
             size_exponent=mapping.size_decimals if mapping else 0,
@@ -240,14 +240,12 @@ class StreamWorker:
     def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
         self.config = config
         self.clock = clock
-        self.state = counters.STARTING
-        self.segment = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
-        self.heartbeat = Heartbeat(self.segment)
-        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
-        self.heartbeat.set_state(self.state)
-        self.feed = StreamFeed(config, self.segment, ringer=ringer_of(context), clock=clock)
+        self.presence = Presence(config, context, clock)
+        self.feed = StreamFeed(
+            config, self.presence.segment, ringer=ringer_of(context), clock=clock
+        )
         self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
-        set_patience(self.heartbeat, config, self.feed.silence_ns)
+        self.presence.set_patience(config, self.feed.silence_ns)
 
     async def serve(self) -> None:
         """Receive, publish and beat until a signal."""
@@ -255,7 +253,7 @@ class StreamWorker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        log.info("feed started", feed=self.config.name, epoch=self.epoch, rows=self.rows_adopted)
+        self.presence.started(self.rows_adopted)
         work = [asyncio.ensure_future(self.feed.run()), asyncio.ensure_future(self._beat())]
         stop = asyncio.ensure_future(stopped.wait())
         await asyncio.wait([*work, stop], return_when=asyncio.FIRST_COMPLETED)
@@ -268,19 +266,14 @@ class StreamWorker:
 
     def close(self) -> None:
         """Let readers know that nobody feeds this feed now."""
-        self.heartbeat.set_state(counters.STALE)
-        log.info("feed stopped", feed=self.config.name)
+        self.presence.stopped()
 
     async def _beat(self) -> None:
         while True:
             now = self.clock()
-            self.heartbeat.beat(now)
-            self.heartbeat.heard(self.feed.heard)
-            state = self._state(now)
-            if state != self.state:
-                self.state = state
-                self.heartbeat.set_state(state)
-                log.info("feed " + self.heartbeat.state, feed=self.config.name)
+            self.presence.heartbeat.beat(now)
+            self.presence.heartbeat.heard(self.feed.heard)
+            self.presence.show(self._state(now))
             self.feed.follow_the_calendar(now)
             await asyncio.sleep(BEAT / SECOND)
 
@@ -288,6 +281,6 @@ class StreamWorker:
         """A FeedLiveness (layout.pxd)."""
         last = self.feed.heard
         if not last:
-            never = self.state == counters.STARTING
+            never = self.presence.state == counters.STARTING
             return counters.STARTING if never else counters.STALE
         return counters.STALE if now - last > self.feed.silence_ns else counters.LIVE

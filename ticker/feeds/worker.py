@@ -10,26 +10,21 @@ rows as they are and asks for what it missed. Either way nothing that readers se
 
 from __future__ import annotations
 
-import os
 import signal
-from dataclasses import dataclass
 
 import structlog
 
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, parse_address, session_date
+from ticker.config import FeedConfig, parse_address
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.cboe_channels import open_channels
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.feeds.pipeline import build
-from ticker.feeds.session import DEADLINE_NEVER, SessionOptions, resume_point
+from ticker.feeds.presence import BEAT, FeedContext, Presence, build_feed, ringer_of, silence_ns
+from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
 from ticker.feeds.transports.udp import UdpTransport
 from ticker.shm import counters
-from ticker.shm.counters import Counters, Heartbeat
-from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY
-from ticker.shm.segment import attach
+from ticker.shm.counters import Counters
 
 log = structlog.get_logger()
 
@@ -37,27 +32,9 @@ SECOND = 1_000_000_000
 RETRANSMISSION = 2
 CHANNEL_SHIFT = 8  # as in session.pxd
 """A Line (session.pxd)."""
-BEAT = SECOND // 10
-"""ns between two signs of life."""
-SILENCES = 2.5
-"""A feed that is silent for so many of its heartbeats is stale. Whoever looks twice a second
-notices within three, from heartbeats of a second on."""
 WINDOW_SHARE = 256
 """Bytes of socket buffer for each message on its way from the re-request server."""
 WINDOW_MOST = 16_384
-
-
-@dataclass(frozen=True)
-class FeedContext:
-    """What a feed worker is given by its supervisor beside its own configuration."""
-
-    segment: str
-    """Name of the feed's segment; it exists and is attached writable."""
-    boot_id: int
-    """Of this life of the server; segments of another one are refused."""
-    instance: str = "default"
-    gateways: tuple[tuple[str, int], ...] = ()
-    """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
 
 
 def run(config: FeedConfig, context: FeedContext) -> None:
@@ -99,16 +76,13 @@ class FeedWorker:
         self.config = config
         self.clock = clock
         self.stopping = False
-        self.state = counters.STARTING
-        self.mapping = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
-        self.resume = resume_point(self.mapping)
-        self.heartbeat = Heartbeat(self.mapping)
-        self.epoch = self.heartbeat.take_over(os.getpid(), clock())
-        self.heartbeat.set_state(self.state)
+        self.presence = Presence(config, context, clock)
+        self.heartbeat = self.presence.heartbeat
+        self.resume = self.presence.resume
         self.silence_ns = silence_ns(config.heartbeat)
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
-        set_patience(self.heartbeat, config, self.silence_ns)
-        self.counters = Counters(self.mapping)
+        self.presence.set_patience(config, self.silence_ns)
+        self.counters = Counters(self.presence.segment)
         self.drops_before = self.counters["socket_drops"]
         self.lost = self.counters["lost_messages"]
         self.transport = UdpTransport(
@@ -119,16 +93,11 @@ class FeedWorker:
         )
         self.rebuilds = config.rebuild and config.rerequest is not None
         self.day = session_day(clock(), config.timezone)
-        self.pipeline = build(
-            self.mapping,
-            config.protocol,
+        self.pipeline = build_feed(
+            config,
+            self.presence.segment,
             config.session,
-            session_date(config, self.day),
-            venue=config.venue,
-            currency=config.currency,
-            timezone=config.timezone,
-            symbology=config.symbology,
-            rules=config.filter,
+            self.day,
             ringer=ringer_of(context),
             session_options=self._session_options(),
         )
@@ -157,11 +126,8 @@ class FeedWorker:
 
     def loop(self) -> None:
         """Receive and publish until `stop`."""
-        log.info(
-            "feed started",
-            feed=self.config.name,
-            epoch=self.epoch,
-            rows=self.rows_adopted,
+        self.presence.started(
+            self.rows_adopted,
             rebuild=self.rebuilds,
             receive_buffer=self.transport.receive_buffer,
         )
@@ -194,8 +160,7 @@ class FeedWorker:
         if self.channels is not None:
             self.channels.close()
         self.transport.close()
-        self.heartbeat.set_state(counters.STALE)
-        log.info("feed stopped", feed=self.config.name)
+        self.presence.stopped()
 
     def _next_look(self, now: int, beat: int) -> int:
         """While a rebuild is under way, look often whether it is done."""
@@ -218,10 +183,7 @@ class FeedWorker:
         self.heartbeat.heard(self.session.last_packet_ns)
         self.counters.put("socket_drops", self.drops_before + self.transport.drops)
         state = self._state(now)
-        if state != self.state:
-            self.state = state
-            self.heartbeat.set_state(state)
-            log.info("feed " + self.heartbeat.state, feed=self.config.name)
+        self.presence.show(state)
         if state != counters.LIVE:
             self._follow_the_calendar(now)
 
@@ -247,17 +209,6 @@ class FeedWorker:
             self.pipeline.protocol.midnight_ns = midnight_ns(day, self.config.timezone)
 
 
-def silence_ns(heartbeat: float) -> int:
-    """Of a venue that sends something every `heartbeat` s: silence that makes its feed stale."""
-    return int(SILENCES * heartbeat * SECOND)
-
-
-def set_patience(heartbeat: Heartbeat, config: FeedConfig, silence: int) -> None:
-    """Let readers know from when on a feed is stale (0: its worker alone says so), and one of
-    its symbols quiet."""
-    heartbeat.set_patience(silence, int(config.quiet_after * SECOND))
-
-
 def further_lines(config: FeedConfig) -> list[tuple[str, int, int]]:
     """(address, port, line) of what a feed hears beside `lines`: other units, gap lines, and
     other channels, whose line has the channel above CHANNEL_SHIFT."""
@@ -270,10 +221,3 @@ def further_lines(config: FeedConfig) -> list[tuple[str, int, int]]:
             (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
         ]
     return [(*address, line) for address, line in found]
-
-
-def ringer_of(context: FeedContext) -> DoorbellRinger:
-    """The doors of all gateways; their segments are the supervisor's work and exist by now."""
-    return DoorbellRinger(
-        [(attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd) for name, fd in context.gateways]
-    )
