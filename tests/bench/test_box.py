@@ -125,6 +125,17 @@ def test_the_search_ends_close_below_what_holds(most: float) -> None:
     assert len(steps) < 20
 
 
+def test_a_search_says_what_was_full() -> None:
+    def step(rate: int, holds: bool, simulator: float) -> dict[str, Any]:
+        cpu = {"simulator_cpu": simulator, "feed_cpu": 0.4, "cores_used": 1.5, "missed": ["it"]}
+        return {"rate": rate, "holds": holds, **cpu}
+
+    assert highest.limit([step(1, True, 0.2)]) is None
+    full = [step(9, False, 0.2), step(1, True, 0.5), step(3, False, 0.91)]
+    assert "simulator: 0.91 of a core" in str(highest.limit(full))
+    assert "no process alone, 1.50 cores" in str(highest.limit([step(9, False, 0.2)]))
+
+
 @pytest.mark.stress
 def test_a_million_ticks_a_second_and_a_thousand_clients() -> None:
     found = box.run(BoxLoad(Load(1000, 5000, 5, encoding="json")), 60.0)

@@ -19,6 +19,9 @@ RESOLUTION = 0.1
 BACK = 0.95
 CONFIRMATIONS = 3
 LEAST = 1000.0
+ONE_THREAD = ("simulator", "feed")
+FULL = 0.85
+"""Of a core: a thread that needs more has no room left for its bursts."""
 STATED = ("messages_per_second", "trades_per_second", "updates_per_second", "update_p99_us")
 
 Attempt = Callable[[float, float], dict[str, Any]]
@@ -41,7 +44,7 @@ def search(
         if not failed(found):
             break
         rate *= BACK
-    return {"rate": round(rate), **found, "steps": steps}
+    return {"rate": round(rate), "limited_by": limit(steps), **found, "steps": steps}
 
 
 def bisect(rate: float, seconds: float, attempt: Attempt, steps: list[dict[str, Any]]) -> float:
@@ -58,6 +61,19 @@ def bisect(rate: float, seconds: float, attempt: Attempt, steps: list[dict[str, 
             break
         rate = (low + high) / 2 if high else low * GROWTH
     return max(low, LEAST)
+
+
+def limit(steps: list[dict[str, Any]]) -> str | None:
+    """What was full at the lowest rate that did not hold; None when all held."""
+    failing = [each for each in steps if not each["holds"]]
+    if not failing:
+        return None
+    lowest = min(failing, key=lambda each: float(each["rate"]))
+    name = max(ONE_THREAD, key=lambda each: float(lowest[f"{each}_cpu"]))
+    cpu = lowest[f"{name}_cpu"]
+    if cpu >= FULL:
+        return f"{name}: {cpu:.2f} of a core, and it has one thread"
+    return f"no process alone, {lowest['cores_used']:.2f} cores together: {lowest['missed']}"
 
 
 def failed(found: dict[str, Any]) -> bool:
