@@ -3,13 +3,14 @@
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
 # make fuzz      mutated inputs for every parser, decoder and session (CONTRIBUTING.md)
 # make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
+# make bench-check   are the ratios still those of bench/ratios.json
 # make bench-peers   other servers beside ours into bench/PEERS.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
 
 .DELETE_ON_ERROR:
-.PHONY: setup serve test fuzz lint format bench bench-peers stress clean
+.PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -88,9 +89,14 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The measured set into bench/RESULTS.md; ARGS="fanout ingest" runs only those.
+# The measured set, under 10 minutes, into bench/RESULTS.md, bench/plots, bench/ratios.json and
+# docs/performance.md; ARGS="fanout ingest" runs only those, ARGS=--pages only writes.
 bench: setup
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench $(ARGS)
+
+# The ratios anew, in some minutes, against bench/ratios.json: fails beyond 15 %.
+bench-check: setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.check $(ARGS)
 
 # Other servers beside ours into bench/PEERS.md; what is missing of them goes into build/peers
 # (Python packages, npm, Go), and who cannot run here is left out with its reason.

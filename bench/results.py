@@ -206,8 +206,8 @@ GOALS = (
 )
 
 
-def render(reports: dict[str, Report]) -> str:
-    """The whole page; `reports` by the name of their run."""
+def render(reports: dict[str, Report], drawn: dict[str, str] | None = None) -> str:
+    """The whole page; `reports` and the files of their plots by the name of their run."""
     lines = [
         "# Results",
         "",
@@ -220,6 +220,8 @@ def render(reports: dict[str, Report]) -> str:
     ]
     for name, found in reports.items():
         lines += section(name, found)
+        if drawn and name in drawn:
+            lines += ["", f"![{name}](plots/{drawn[name]})"]
     return "\n".join(lines) + "\n"
 
 

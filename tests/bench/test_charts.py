@@ -72,14 +72,16 @@ def test_scaling_shows_deliveries_and_their_cost() -> None:
             "cpu_us_per_delivery": 1.5,
             "cpu_us_per_client_flush": 7.5,
             "send_loop_us_per_send": 6.0,
+            "cpu_ratio_to_send_loop": 1.25,
             "void": "too busy" if clients > 9000 else None,
         }
         for clients in (100, 2000, 15_000)
     ]
     found = report("scaling", {}, {"over": "clients", "what": "clients", "points": rows})
     assert {"client flush", "send of the C loop", "delivery", "one CPU second"} <= set(shown(found))
-    assert "one CPU second: 667k at 2k" in dots(found)
-    assert not any("15k" in each for each in dots(found)), "a void point is not drawn"
+    assert "one CPU second: 667k at 2,000" in dots(found)
+    assert "ratio: 1.25 at 2,000" in dots(found)
+    assert not any("15,000" in each for each in dots(found)), "a void point is not drawn"
 
 
 def test_connections_show_memory() -> None:

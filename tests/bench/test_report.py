@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -101,6 +103,15 @@ def test_cpu_and_memory_of_another_process() -> None:
     assert 0 < memory["pss"] <= memory["rss"]
     own = machine.cpu_ns(os.getpid())
     assert own <= time.clock_gettime_ns(time.CLOCK_PROCESS_CPUTIME_ID)
+
+
+def test_the_kernels_memory_grows_with_sockets() -> None:
+    before = machine.kernel_kb()
+    with ExitStack() as stack:
+        for _ in range(3000):
+            stack.enter_context(socket.socket())
+        grown = machine.kernel_kb() - before
+    assert 3000 < grown < 300_000  # a TCP socket has 2 to 3 kB, beside its inode and dentry
 
 
 def test_a_part_that_dies_says_why() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ticker.bench import scaling
+from ticker.bench import fanout, scaling
 from ticker.bench.rig import Load
 from ticker.cli.bench import command
 from ticker.cli.bench.scaling import OVER
@@ -47,7 +47,7 @@ def test_every_axis_has_a_command() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize(("over", "points"), [("clients", (5, 10)), ("ticks", (1, 4)),
-                                              ("workers", (1, 2))])  # fmt: skip
+                                              ("workers", (1, 2)), ("hot", (1, 10))])  # fmt: skip
 def test_points_of_an_axis(
     over: str, points: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +55,7 @@ def test_points_of_an_axis(
     axis = scaling.AXES[over]
     monkeypatch.setitem(scaling.AXES, over, replace(axis, load=SMALL))
     found = scaling.run(over, points, 0.2)
-    assert [each[axis.field] for each in found["points"]] == list(points)
+    assert [each[axis.name] for each in found["points"]] == list(points)
     for each in found["points"]:
         assert each["cpu_us_per_delivery"] > 0
         assert each[scaling.RATIO] > 0
@@ -82,3 +82,7 @@ def test_a_sweep_through_the_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     assert found["over"] == "symbols"
     assert found["cpu_ratio_spread"] >= 0
     assert "cpu_ratio_to_send_loop" in done.output
+
+
+def test_the_ratio_is_that_of_turns_that_follow_each_other() -> None:
+    assert fanout.ratio([10.0, 20.0, 11.0], [8.0, 16.0, 11.0]) == 1.25  # of the medians: 1.0

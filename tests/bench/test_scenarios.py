@@ -62,6 +62,7 @@ def test_connections() -> None:
     right(found)
     assert found["seen"]["snapshots"] == 20 * 3
     assert found["kb_per_client_over_all"].keys() == {"rss", "pss", "private"}
+    assert found["kernel_kb_per_socket"].keys() == {"idle", "after_traffic"}
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ PR_SET_PDEATHSIG = 1
 FOR_EVER = 86_400.0
 
 Answer = dict[str, Any]
+_read = bytearray()  # of stdin, and not yet a whole command or not yet its turn
 
 
 def main(role: str, settings: dict[str, Any]) -> None:
@@ -89,9 +90,9 @@ def play_publisher(settings: dict[str, Any]) -> None:
     pace: dict[str, Any] = {}
     say({"published": publisher.published})
     while True:
-        if pace:
+        if not pending() and pace:
             publisher.run(**pace, control_fd=STDIN)
-        else:
+        elif not pending():
             publisher.idle(STDIN)
         command = hear()
         pace = command if command.pop("do") == "run" else {}
@@ -143,7 +144,8 @@ def play_swarm(settings: dict[str, Any]) -> None:
         },
     }
     while True:
-        swarm.run(FOR_EVER)
+        if not pending():
+            swarm.run(FOR_EVER)
         command = hear()
         try:
             say({"value": commands[command.pop("do")](**command)})
@@ -151,15 +153,21 @@ def play_swarm(settings: dict[str, Any]) -> None:
             say({"error": str(error)})
 
 
+def pending() -> bool:
+    """Whether a command is there that was read together with the one before: stdin, which the C
+    loops watch, does not show it any more."""
+    return b"\n" in _read
+
+
 def hear() -> dict[str, Any]:
     """The next command; ends the process when there will be none."""
-    line = b""
-    while not line.endswith(b"\n"):
-        # Byte by byte: what follows the line must stay in the pipe, which the C loops watch.
-        byte = os.read(STDIN, 1)
-        if not byte:
+    while not pending():
+        more = os.read(STDIN, 1 << 16)
+        if not more:
             sys.exit(0)
-        line += byte
+        _read.extend(more)
+    line, _, rest = bytes(_read).partition(b"\n")
+    _read[:] = rest
     command: dict[str, Any] = json.loads(line)
     return command
 

@@ -136,11 +136,13 @@ def connections(found: Report) -> str:
 
 
 def scaling(found: Report) -> str:
-    """Deliveries and what they cost, over what grows."""
+    """Deliveries, what they cost, and their ratio to the C loop, over what grows."""
     rows = [row for row in found["points"] if not row["void"]]
     if len(rows) < 2:
         raise ValueError("scaling: fewer than two points are not void")
-    x = Axis(found["what"], log=rows[-1][found["over"]] > 20 * rows[0][found["over"]])
+    values = [float(row[found["over"]]) for row in rows]
+    ticks = tuple((value, f"{value:,.10g}") for value in values)
+    x = Axis(found["what"], log=max(values) > 20 * min(values), ticks=ticks)
 
     def line(label: str, figure: str) -> Series:
         return Series(label, [(row[found["over"]], row[figure]) for row in rows])
@@ -166,9 +168,16 @@ def scaling(found: Report) -> str:
             line("send of the C loop", "send_loop_us_per_send"),
             line("delivery", "cpu_us_per_delivery"),
         ],
+    )
+    ratio = chart(
+        f"Beside a bare C loop, over {found['what']}",
+        x,
+        Axis("CPU of a client flush ÷ CPU of a send of the C loop", unit="ratio"),
+        [line("ratio", "cpu_ratio_to_send_loop")],
+        bounds=[Bound("as many bytes on as many sockets, and nothing else", 1.0)],
         note=note(found),
     )
-    return stack([delivered, cost])
+    return stack([delivered, cost, ratio])
 
 
 def capacity(found: Report) -> str:

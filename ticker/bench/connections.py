@@ -4,7 +4,8 @@ The worker is a fresh interpreter, so no page of it is shared with a parent. Fir
 comes and goes, so that what is set up once is there; then all connect, subscribe and stay idle
 (the publisher is silent), in two halves: the first may fit into memory that lay idle, so the
 worse of the second half and the whole counts. Then they are sent updates for a while, which
-shows what that leaves behind. Kernel socket memory is not the process's and not in these figures.
+shows what that leaves behind. The kernel's memory is the growth of the whole system's slabs and TCP
+buffers, for each of the two sockets that a connection has on one machine.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def run(load: Load) -> dict[str, Any]:
         _warm_up(rig)
         pid = rig.gateway.pid
         memory = [machine.memory_kb(pid)]
+        kernel = [machine.kernel_kb()]
         meter = Meter(rig.cores, [rig.publisher])
         progress.say(f"{load.clients:,} clients connect")
         begin = time.monotonic()
@@ -36,26 +38,16 @@ def run(load: Load) -> dict[str, Any]:
         later = rig.swarm(half, load.clients)
         seconds = time.monotonic() - begin
         memory.append(machine.memory_kb(pid))
+        kernel.append(machine.kernel_kb())
         busy = meter.read()
         clients.parts += later.parts
         clients.watchers += later.watchers
         behind = _traffic(rig, clients)
         memory.append(machine.memory_kb(pid))
-        whole = per_client(memory[0], memory[2], load.clients)
-        second = per_client(memory[1], memory[2], load.clients - half)
+        kernel.append(machine.kernel_kb())
         return {
-            "kb_per_idle_client": max(
-                whole["rss"], whole["private"], second["rss"], second["private"]
-            ),
-            "kb_per_client_over_all": whole,
-            "kb_per_client_over_second_half": second,
-            "kb_per_client_after_traffic": per_client(memory[0], memory[3], load.clients),
-            "memory": [
-                {"clients": count, **{f"gateway_{kind}_kb": each for kind, each in found.items()}}
-                for count, found in zip((0, half, load.clients), memory, strict=False)
-            ],
-            "gateway_kb_without_clients": memory[0],
-            "gateway_kb_with_idle_clients": memory[2],
+            **_results(load.clients, memory),
+            "kernel_kb_per_socket": _per_socket(kernel, load.clients),
             "connected_and_subscribed_per_second": round(load.clients / seconds),
             # A full core sets the pace of connecting; memory, which is measured, stays true.
             "connecting_bounded_by": "generator" if _full(busy) else "server",
@@ -67,9 +59,34 @@ def _full(busy: dict[str, float]) -> bool:
     return busy["busiest_core"] > BOTTLENECK
 
 
+def _results(clients: int, memory: list[dict[str, int]]) -> dict[str, Any]:
+    """Of the worker: without clients, with half of them, with all, and after traffic."""
+    half = clients // 2
+    whole = per_client(memory[0], memory[2], clients)
+    second = per_client(memory[1], memory[2], clients - half)
+    return {
+        "kb_per_idle_client": max(whole["rss"], whole["private"], second["rss"], second["private"]),
+        "kb_per_client_over_all": whole,
+        "kb_per_client_over_second_half": second,
+        "kb_per_client_after_traffic": per_client(memory[0], memory[3], clients),
+        "memory": [
+            {"clients": count, **{f"gateway_{kind}_kb": each for kind, each in found.items()}}
+            for count, found in zip((0, half, clients), memory, strict=False)
+        ],
+        "gateway_kb_without_clients": memory[0],
+        "gateway_kb_with_idle_clients": memory[2],
+    }
+
+
 def per_client(before: dict[str, int], after: dict[str, int], clients: int) -> dict[str, float]:
     """Growth of each kind of memory over so many clients, in kB."""
     return {name: round((after[name] - before[name]) / clients, 3) for name in after}
+
+
+def _per_socket(kernel: list[int], clients: int) -> dict[str, float]:
+    """Growth of the kernel's memory, in kB for each of a connection's two ends."""
+    idle, after = ((kb - kernel[0]) / (2 * clients) for kb in kernel[1:])
+    return {"idle": round(idle, 3), "after_traffic": round(after, 3)}
 
 
 def _traffic(rig: Rig, clients: Clients) -> int:

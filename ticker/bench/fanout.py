@@ -3,10 +3,11 @@
 Gateway and loop are pinned to the same core and take turns on it, a segment each: the gateway
 sleeps while the publisher is silent, the loop while it has no command. The loop sends as many
 bytes, on as many connections, to the same kind of reader; `paced` does one round per flush
-interval, `tight` does rounds without a pause. The ratio is that of the medians, gateway to
-paced loop. CPU of the gateway is that of its whole process, reading rings, encoding and all.
-Several gateway workers have as many loops, each with its share of the connections; they share
-their cores with the generator, so their CPU tells and their throughput does not.
+interval, `tight` does rounds without a pause. The ratio is the median of those of the turns,
+gateway to the paced loop right after it, since a machine's pace changes from one turn to the next.
+CPU of the gateway is that of its whole process, reading rings, encoding and all. Several gateway
+workers have as many loops, each with its share of the connections; they share their cores with the
+generator, so their CPU tells and their throughput does not.
 """
 
 from __future__ import annotations
@@ -173,8 +174,8 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
     deltas = measured.deltas
     flushes = max(1, deltas["client_flushes"])
     found = {
-        "cpu_ratio_to_send_loop": round(gateway / paced, 3),
-        "cpu_ratio_to_tight_send_loop": round(gateway / tight, 3),
+        "cpu_ratio_to_send_loop": ratio(measured.gateway, measured.paced),
+        "cpu_ratio_to_tight_send_loop": ratio(measured.gateway, measured.tight),
         "cpu_us_per_client_flush": round(gateway / 1e3, 3),
         "send_loop_us_per_send": round(paced / 1e3, 3),
         "tight_send_loop_us_per_send": round(tight / 1e3, 3),
@@ -206,3 +207,8 @@ def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> d
     if measured.blocked and not found["void"]:
         found["void"] = f"the send loop met {measured.blocked} full sockets"
     return found
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of turns that follow each other."""
+    return round(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 3)

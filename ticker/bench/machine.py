@@ -90,6 +90,18 @@ def memory_kb(pid: int) -> dict[str, int]:
     return found
 
 
+def kernel_kb() -> int:
+    """kB that the whole system's kernel holds: its slabs (sockets, files, buffers' heads) and the
+    pages of TCP buffers (proc(5), /proc/net/sockstat "mem")."""
+    slab = int(_field("/proc/meminfo", "Slab").split()[0])
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            fields = line.split()
+            pages = int(fields[fields.index("mem") + 1])
+            return slab + pages * os.sysconf("SC_PAGE_SIZE") // 1024
+    raise ValueError("/proc/net/sockstat: no TCP")
+
+
 def _field(path: str, name: str) -> str:
     for line in Path(path).read_text().splitlines():
         key, colon, value = line.partition(":")

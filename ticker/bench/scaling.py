@@ -8,14 +8,16 @@ bottleneck says so, and counts for neither the spread nor the plot.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ticker.bench import fanout
+from ticker.bench import fanout, progress
 from ticker.bench.rig import Load
 
 SEGMENT_SECONDS = 0.5
+SEGMENT_FLUSHES = 4
+MOST_FLUSHES = 75_000  # of all clients of one worker, per second
 RATIO = "cpu_ratio_to_send_loop"
 
 Row = dict[str, Any]
@@ -23,27 +25,56 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Axis:
-    """What grows: a field of Load, from the first to the last of `points`; the rest is `load`."""
+    """What grows, from the first to the last of `points`: the field of Load that is called `name`,
+    or what `change` makes of a value; the rest is `load`."""
 
-    field: str
+    name: str
     what: str
     points: tuple[int, ...]
     load: Load
+    change: Callable[[Load, int], Load] | None = None
+
+    def at(self, load: Load, value: int) -> Load:
+        """The load of a point."""
+        field: dict[str, Any] = {self.name: value}
+        return self.change(load, value) if self.change else replace(load, **field)
 
 
 def _worker_counts() -> tuple[int, ...]:
     return tuple(range(1, len(os.sched_getaffinity(0)) + 1))
 
 
+def _crowded(load: Load, clients: int) -> Load:
+    """A flush interval in which one worker can serve so many, and they can read it."""
+    interval = max(load.flush_interval, clients / MOST_FLUSHES)
+    return replace(load, clients=clients, flush_interval=interval)
+
+
+def _hot(load: Load, subscribers: int) -> Load:
+    return replace(load, popularity=f"hot:{subscribers}")
+
+
 BASE = Load(clients=2000, symbols=1000, per_client=5)
 AXES: dict[str, Axis] = {
-    "clients": Axis("clients", "clients per worker", (100, 500, 2000, 5000, 15_000), BASE),
-    "symbols": Axis("symbols", "symbols", (10, 100, 1000, 10_000, 50_000), BASE),
+    "clients": Axis(
+        "clients", "clients per worker", (100, 500, 2000, 5000, 15_000), BASE, _crowded
+    ),
+    "symbols": Axis("symbols", "symbols", (10, 1000, 10_000, 50_000), BASE),
+    "hot": Axis(
+        "subscribers",
+        "subscribers of one symbol",
+        (1, 1500, 15_000),
+        _crowded(BASE, 15_000),
+        _hot,
+    ),
     "per-client": Axis(
         "per_client", "symbols per client", (1, 5, 20, 50, 200), replace(BASE, clients=200)
     ),
     "ticks": Axis(
-        "ticks", "trades per symbol and flush interval", (1, 10, 100), replace(BASE, clients=1000)
+        "ticks",
+        "trades per symbol and flush interval",
+        (1, 3, 10),
+        replace(BASE, clients=200, symbols=10_000),
     ),
     "workers": Axis("gateways", "gateway workers", _worker_counts(), BASE),
 }
@@ -56,18 +87,17 @@ def run(
     load; `duration` is each side's measured time at each point, in seconds."""
     axis = AXES[over]
     base = replace(axis.load, **changes)
-    rows = [point(_with(base, axis, each), duration) for each in tuple(points) or axis.points]
+    rows = []
+    for value in tuple(points) or axis.points:
+        with progress.within(f"{value:,} {axis.what}"):
+            rows.append({axis.name: value, **point(axis.at(base, value), duration)})
     return results(axis, rows)
-
-
-def _with(load: Load, axis: Axis, value: int) -> Load:
-    changed: dict[str, Any] = {axis.field: value}
-    return replace(load, **changed)
 
 
 def point(load: Load, duration: float) -> Row:
     """One point's load and figures, and under `run` all that its bench found."""
-    found = fanout.run(load, duration, SEGMENT_SECONDS)
+    segment = max(SEGMENT_SECONDS, SEGMENT_FLUSHES * load.flush_interval)
+    found = fanout.run(load, duration, segment)
     counters = found["gateway_counters"]
     updates = max(1, counters["updates_sent"])
     per_flush = max(0.001, found["updates_per_client_flush"])
@@ -75,6 +105,7 @@ def point(load: Load, duration: float) -> Row:
         "clients": load.clients,
         "symbols": load.symbols,
         "per_client": load.per_client,
+        "flush_interval": load.flush_interval,
         "ticks": load.ticks,
         "gateways": load.gateways,
         RATIO: found[RATIO],
@@ -95,11 +126,9 @@ def point(load: Load, duration: float) -> Row:
 def results(axis: Axis, rows: list[Row]) -> dict[str, Any]:
     """All points, how far their ratios lie apart, and which of them are void."""
     kept = [row for row in rows if not row["void"]]
-    void = "; ".join(
-        f"{axis.field} {row[axis.field]}: {row['void']}" for row in rows if row["void"]
-    )
+    void = "; ".join(f"{axis.name} {row[axis.name]}: {row['void']}" for row in rows if row["void"])
     return {
-        "over": axis.field,
+        "over": axis.name,
         "what": axis.what,
         "points": rows,
         "cpu_ratio_spread": spread([row[RATIO] for row in kept]),

@@ -9,7 +9,7 @@ import click
 from ticker.bench.commands import ENCODINGS
 from ticker.cli.bench.options import Output, numbers_of, output_options
 
-OVER = ("clients", "symbols", "per-client", "ticks", "workers")
+OVER = ("clients", "symbols", "hot", "per-client", "ticks", "workers")
 
 
 @click.command("scaling")
@@ -17,7 +17,7 @@ OVER = ("clients", "symbols", "per-client", "ticks", "workers")
     "--over",
     type=click.Choice(OVER),
     required=True,
-    help="What grows: clients of one worker, symbols of the feed, "
+    help="What grows: clients of one worker, symbols of the feed, subscribers of one of them, "
     "symbols per client, trades per symbol, or gateway workers.",
 )
 @click.option("--points", help="Like 100,500,2000 instead of the axis' own.")

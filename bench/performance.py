@@ -1,0 +1,242 @@
+"""The figures in docs/performance.md: everything between `<!-- made: NAME -->` and `<!-- end -->`.
+
+Law: each block is made of reports alone; one whose reports are missing stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import sizing
+from bench.runs import ROOT
+from ticker.bench.scaling import RATIO
+from ticker.errors import BenchError
+
+PAGE = ROOT / "docs" / "performance.md"
+BLOCK = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+INTERVALS = (0.1, 0.25, 1.0)
+
+Report = dict[str, Any]
+Reports = dict[str, Report]
+
+
+def write(reports: Reports, page: Path = PAGE) -> None:
+    """Make the page's blocks anew from the reports that are there."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(filled(text, reports), encoding="utf-8")
+
+
+def filled(text: str, reports: Reports) -> str:
+    """The text with its blocks made anew.
+
+    Raises:
+        BenchError: a block has a name that nobody makes.
+    """
+
+    def made(block: re.Match[str]) -> str:
+        head, name, tail = block.groups()
+        if name not in BLOCKS:
+            raise BenchError(f"performance.md: no block {name}; there are {', '.join(BLOCKS)}")
+        try:
+            lines = BLOCKS[name](reports)
+        except (BenchError, KeyError) as missing:
+            print(f"performance.md: {name} stays as it was: no {missing}")
+            return block.group()
+        return head + "\n".join(lines) + "\n" + tail
+
+    return BLOCK.sub(made, text)
+
+
+def table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Markdown; the first column stands left, the others right."""
+    return [
+        f"| {' | '.join(names)} |",
+        f"| --- |{' --: |' * (len(names) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def source(found: Report) -> str:
+    """The command, and what it ran on."""
+    machine = found["machine"]
+    where = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}"
+    void = f" **Void**: {found['void']}." if found.get("void") else ""
+    return f"`{found['command']}`, {where}, {found['date'][:10]}.{void}"
+
+
+def sweep(name: str) -> Callable[[Reports], list[str]]:
+    """A table of a scaling run."""
+
+    def lines(reports: Reports) -> list[str]:
+        found = reports[f"scaling-{name}"]
+        rows = [
+            (
+                f"{row[found['over']]:,}",
+                f"{row['deliveries_per_second']:,}",
+                f"{row['cpu_us_per_client_flush']:.2f}",
+                f"{row['send_loop_us_per_send']:.2f}",
+                f"{row[RATIO]:.2f}" + (" (void)" if row["void"] else ""),
+                f"{row['cpu_us_per_delivery']:.3f}",
+            )
+            for row in found["points"]
+        ]
+        return [
+            *table(
+                (
+                    found["what"],
+                    "deliveries/s",
+                    "µs per client flush",
+                    "µs per send of the C loop",
+                    "ratio",
+                    "µs per delivery",
+                ),
+                rows,
+            ),
+            "",
+            f"Largest to smallest ratio: {1 + found['cpu_ratio_spread']:.2f}. {source(found)}",
+        ]
+
+    return lines
+
+
+def profile(reports: Reports) -> list[str]:
+    """Where the time of a worker goes."""
+    found = reports["profile"]
+    return [
+        *table(
+            ("where", "share of the worker's CPU"),
+            [(row["what"], f"{row['share']:.1%}") for row in found["places"]],
+        ),
+        "",
+        f"{found['kernel_share']:.0%} of {found['samples']:,} samples are in the kernel. "
+        f"The functions with the most: "
+        + ", ".join(
+            f"`{row['what'].split()[0]}` {row['share']:.1%}" for row in found["functions"][:6]
+        )
+        + f". {source(found)}",
+    ]
+
+
+def latency(reports: Reports) -> list[str]:
+    """Percentiles at several shares of one core."""
+    found = reports["latency-load"]
+    return [
+        *table(
+            ("share of one core", "clients", "p50 ms", "p99 ms", "p99.9 ms", "highest ms"),
+            [
+                (
+                    f"{row['share_of_capacity']:.0%}",
+                    f"{row['clients']:,}",
+                    *(f"{row[f'update_{each}_us'] / 1000:,.1f}"
+                      for each in ("p50", "p99", "p99.9", "max")),
+                )
+                for row in found["sweep"]
+            ],
+        ),
+        "",
+        source(found),
+    ]  # fmt: skip
+
+
+def inputs(reports: Reports) -> list[str]:
+    """What the sizing rule takes from which run."""
+    found = sizing.measured(reports)
+    commands = {name: f"`{reports[name]['command']}`" for name in sizing.NEEDED}
+    rows = [
+        ("messages that a feed worker takes in, per CPU second, both lines heard",
+         f"{found.feed_messages_per_core:,.0f}", commands["ingest-udp"]),
+        ("bytes of a message on a line", f"{found.feed_bytes:.1f}", commands["ingest-udp"]),
+        ("c_tick: CPU of a gateway worker for each tick of the feed",
+         f"{found.tick_us:.4f} µs", commands["scaling-ticks"]),
+        (f"c_flush: CPU of a flush of {found.flush_updates:.1f} updates at "
+         f"{found.clients_per_worker:,} clients",
+         f"{found.flush_us:.2f} µs", commands["scaling-clients"]),
+        ("c_update: CPU of one more update in a flush",
+         f"{found.update_us:.4f} µs", commands["scaling-per-client"]),
+        ("clients of one worker, the most that was measured",
+         f"{found.clients_per_worker:,}", commands["scaling-clients"]),
+        ("bytes of a delivery in ticker.v1.json",
+         f"{found.delivery_bytes:.1f}", commands["fanout-json"]),
+        ("memory of a client in the worker, after traffic",
+         f"{found.user_kb:.2f} kB", commands["connections"]),
+        ("memory of a client's socket in the kernel, after traffic",
+         f"{found.kernel_kb:.2f} kB", commands["connections"]),
+        ("memory of a worker without clients",
+         f"{found.worker_mb:.0f} MB", commands["connections"]),
+    ]  # fmt: skip
+    return table(("measured", "figure", "command"), rows)
+
+
+def fleet(reports: Reports) -> list[str]:
+    """The plans at several flush intervals."""
+    found, wanted, box = sizing.measured(reports), sizing.Fleet(), sizing.Box()
+    plans = [sizing.plan(wanted, box, found, each) for each in INTERVALS]
+    rows: list[tuple[str, Callable[[sizing.Plan], str]]] = [
+        ("sends per client and second", lambda p: f"{p.flushes:g}"),
+        ("updates in each", lambda p: f"{p.updates:g}"),
+        ("CPU of all client flushes, cores",
+         lambda p: f"{wanted.clients * p.flushes * found.flush_cost(p.updates) / 1e6:,.0f}"),
+        ("CPU of all workers for reading every tick, cores",
+         lambda p: f"{p.workers * wanted.ticks * found.tick_us / 1e6:,.0f}"),
+        ("clients per worker", lambda p: f"{p.clients_per_worker:,} (by {p.bound})"),
+        ("**gateway workers, a core each**", lambda p: f"**{p.workers:,}**"),
+        ("cores for feed workers, in each box", lambda p: f"{p.feed_cores}"),
+        ("network out, with headers, Gbit/s", lambda p: f"{p.gbit:,.0f}"),
+        ("memory of clients, sockets and workers, GB", lambda p: f"{p.memory_gb:,.0f}"),
+        *(
+            (f"boxes by {name}", lambda p, name=name: f"{p.boxes_by[name]:,.1f}")  # type: ignore[misc]
+            for name in plans[0].boxes_by
+        ),
+        ("**boxes**", lambda p: f"**{p.boxes}**"),
+    ]  # fmt: skip
+    names = ("", *(f"flush interval {each * 1000:g} ms" for each in INTERVALS))
+    return [
+        f"{wanted.ticks:,.0f} ticks/s of {wanted.symbols:,} symbols, {wanted.clients:,} clients, "
+        f"{wanted.deliveries:,.0f} deliveries/s; boxes of {box.cores} cores ({box.kernel_cores} of "
+        f"them for the network's interrupts and the system), {box.memory_gb:g} GB and "
+        f"{box.gbit:g} Gbit/s, of which {box.share:.0%} is used:",
+        "",
+        *table(names, [(what, *(figure(each) for each in plans)) for what, figure in rows]),
+    ]
+
+
+def engine(reports: Reports) -> list[str]:
+    """What a broker between feed and gateways would carry."""
+    found, wanted, box = sizing.measured(reports), sizing.Fleet(), sizing.Box()
+    boxes = [sizing.plan(wanted, box, found, each).boxes for each in INTERVALS]
+    conflated = wanted.symbols / INTERVALS[0]
+    rows = []
+    for what, rate, size in (
+        ("every tick, as the exchange's own message", wanted.ticks, found.feed_bytes),
+        ("every tick, in ticker.v1.json", wanted.ticks, found.delivery_bytes),
+        ("newest price of each symbol, each 100 ms", conflated, found.delivery_bytes),
+    ):
+        gbit = rate * size * 8 / 1e9
+        rows.append(
+            (
+                what,
+                f"{rate:,.0f}",
+                f"{gbit:.2f}",
+                *(f"{rate * count / 1e6:,.1f} M, {gbit * count:,.1f}" for count in boxes),
+            )
+        )
+    names = tuple(f"out to {count} boxes: msg/s, Gbit/s" for count in boxes)
+    return table(("what goes in", "msg/s", "Gbit/s", *names), rows)
+
+
+BLOCKS: dict[str, Callable[[Reports], list[str]]] = {
+    "clients": sweep("clients"),
+    "symbols": sweep("symbols"),
+    "hot": sweep("hot"),
+    "per-client": sweep("per-client"),
+    "ticks": sweep("ticks"),
+    "workers": sweep("workers"),
+    "profile": profile,
+    "latency": latency,
+    "inputs": inputs,
+    "fleet": fleet,
+    "engine": engine,
+}
