@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import pytest
 
-from tests.gateway.v1 import E9, V1, Connect
+from tests.gateway.v1 import E9, V1, Connect, stopped, watch_trades
 
 
 def test_trades_come_one_by_one_in_order(rig: Any, connect: Connect) -> None:
@@ -43,15 +41,10 @@ def test_the_first_trades_of_a_symbol_begin_with_a_snapshot(rig: Any, connect: C
 
 @pytest.mark.parametrize("rig", [{"trades_kept": 16}], indirect=True)
 def test_trades_that_the_log_has_lost_are_said(rig: Any, connect: Connect) -> None:
-    row = rig.row("AAPL")
-    rig.trade(row, E9)
-    client = connect(protocol=V1)
-    client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": "trades"})
-    client.until("snapshot")
-    os.kill(rig.pid, signal.SIGSTOP)
-    for price in range(2, 102):
-        rig.trade(row, price * E9)
-    os.kill(rig.pid, signal.SIGCONT)
+    row, client = watch_trades(rig, connect)
+    with stopped(rig):
+        for price in range(2, 102):
+            rig.trade(row, price * E9)
     lagged = client.receive()
     assert lagged == {"type": "lagged", "symbol": "AAPL", "skipped": 84}
     assert [client.receive()["price"] for _ in range(16)] == list(range(86, 102))
@@ -59,15 +52,10 @@ def test_trades_that_the_log_has_lost_are_said(rig: Any, connect: Connect) -> No
 
 
 def test_trades_lost_by_a_lap_are_said(rig: Any, connect: Connect) -> None:
-    row = rig.row("AAPL")
-    rig.trade(row, E9)
-    client = connect(protocol=V1)
-    client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": "trades"})
-    client.until("snapshot")
-    os.kill(rig.pid, signal.SIGSTOP)
-    for price in range(2, 3002):
-        rig.trade(row, price * E9)
-    os.kill(rig.pid, signal.SIGCONT)
+    row, client = watch_trades(rig, connect)
+    with stopped(rig):
+        for price in range(2, 3002):
+            rig.trade(row, price * E9)
     told = 1
     while told < 3001:
         message = client.receive()
@@ -82,11 +70,10 @@ def test_a_trade_taken_back_loses_no_other(rig: Any, connect: Connect) -> None:
     client = connect(protocol=V1)
     client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": "trades"})
     client.until("snapshot")
-    os.kill(rig.pid, signal.SIGSTOP)
-    rig.trade(row, 2 * E9)
-    rig.record(row, 5, 0, first, 2)
-    rig.trade(row, 3 * E9)
-    os.kill(rig.pid, signal.SIGCONT)
+    with stopped(rig):
+        rig.trade(row, 2 * E9)
+        rig.record(row, 5, 0, first, 2)
+        rig.trade(row, 3 * E9)
     assert [client.receive()["price"] for _ in range(2)] == [2, 3]
 
 
