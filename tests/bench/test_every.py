@@ -66,13 +66,13 @@ def test_every_highlight_is_a_figure_or_a_word_of_its_bench() -> None:
 def test_all_of_them(require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
     require("cc", "no C compiler (cc)")
-    monkeypatch.setattr(every, "MESSAGES", 20_000)
+    monkeypatch.setattr(every, "MESSAGES", 60_000)
     monkeypatch.setattr(every, "TURNS", 1)
     monkeypatch.setattr(every, "IDLE_CLIENTS", 20)
     monkeypatch.setattr(fanout, "SEGMENT_SECONDS", 0.2)
     monkeypatch.setattr(capacity, "STEPS", 1)
     found = report("all", vars(replace(LOAD)), every.run(LOAD, 0.2, 2e6))
-    assert not any("did not run" in str(found[name]["void"]) for name in HIGHLIGHTS)
+    assert "did not run" not in str(found["void"])
     unknown = {name for name, _ in numbers(found) if resolve(name, FIGURES["all"]) != name}
     assert unknown == set()
     shown = table(found)
