@@ -17,6 +17,7 @@ PLOTTED = (
     "scaling-ticks",
     "scaling-workers",
     "latency-load",
+    "capacity",
     "connections",
 )
 

@@ -57,8 +57,8 @@ def main() -> int:
         "parameters": {**vars(LOAD), "hertz": HERTZ, "duration": SECONDS},
     }
     report.write(REPORTS / "profile.json", {**about, **found})
-    for row in found["places"]:
-        print(f"{row['share']:>7.1%}  {row['what']}")
+    for what, share in found["places"].items():
+        print(f"{share:>7.1%}  {what}")
     return 0
 
 
@@ -109,23 +109,18 @@ def place(stack: Stack) -> str:
 def results(found: Iterable[Stack]) -> dict[str, Any]:
     """Shares by place, of the kernel as a whole, and of the functions with the most samples."""
     places: Counter[str] = Counter()
-    functions: Counter[tuple[str, str]] = Counter()
+    functions: Counter[str] = Counter()
     kernel = 0
     for stack in found:
         places[place(stack)] += 1
-        functions[(stack[0][0], Path(stack[0][1]).name)] += 1
+        functions[stack[0][0]] += 1
         kernel += "kernel" in stack[0][1]
     total = sum(places.values())
     return {
         "samples": total,
         "kernel_share": round(kernel / max(1, total), 3),
-        "places": [
-            {"what": what, "share": round(count / total, 3)} for what, count in places.most_common()
-        ],
-        "functions": [
-            {"what": f"{function} ({file})", "share": round(count / total, 3)}
-            for (function, file), count in functions.most_common(TOP)
-        ],
+        "places": {what: round(count / total, 3) for what, count in places.most_common()},
+        "functions": {name: round(count / total, 3) for name, count in functions.most_common(TOP)},
         "void": None if total else "no sample",
     }
 

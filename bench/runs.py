@@ -30,6 +30,7 @@ RUNS = {
     "--encoding json",
     "latency-four-fifths": "latency --share 0.8 --duration 6 --encoding json",
     "latency-load": "latency --sweep-share 0.1,0.3,0.5,0.7,0.9 --duration 2 --encoding json",
+    "capacity": "capacity --encoding json --step 1 --confirm 3",
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
     "ingest-pitch": "ingest --protocol pitch --symbols 5000",

@@ -68,7 +68,7 @@ AXES: dict[str, Axis] = {
         _hot,
     ),
     "per-client": Axis(
-        "per_client", "symbols per client", (1, 5, 20, 50, 200), replace(BASE, clients=200)
+        "per_client", "symbols per client", (1, 5, 50, 200), replace(BASE, clients=200)
     ),
     "ticks": Axis(
         "ticks",
