@@ -5,12 +5,13 @@ Law: each block is made of reports alone; one whose reports are missing stays as
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import sizing
+from bench import ratios, sizing
 from bench.runs import ROOT
 from ticker.bench.scaling import RATIO
 from ticker.errors import BenchError
@@ -185,33 +186,36 @@ def fleet(reports: Reports) -> list[str]:
     """The plans at several flush intervals."""
     found, wanted, box = sizing.measured(reports), sizing.Fleet(), sizing.Box()
     plans = [sizing.plan(wanted, box, found, each) for each in INTERVALS]
-    rows: list[tuple[str, Callable[[sizing.Plan], str]]] = [
-        ("sends per client and second", lambda p: f"{p.flushes:g}"),
-        ("updates in each", lambda p: f"{p.updates:g}"),
-        ("CPU of all client flushes, cores",
-         lambda p: f"{wanted.clients * p.flushes * found.flush_cost(p.updates) / 1e6:,.0f}"),
-        ("CPU of all workers for reading every tick, cores",
-         lambda p: f"{p.workers * wanted.ticks * found.tick_us / 1e6:,.0f}"),
-        ("clients per worker", lambda p: f"{p.clients_per_worker:,} (by {p.bound})"),
-        ("**gateway workers, a core each**", lambda p: f"**{p.workers:,}**"),
-        ("cores for feed workers, in each box", lambda p: f"{p.feed_cores}"),
-        ("network out, with headers, Gbit/s", lambda p: f"{p.gbit:,.0f}"),
-        ("memory of clients, sockets and workers, GB", lambda p: f"{p.memory_gb:,.0f}"),
-        *(
-            (f"boxes by {name}", lambda p, name=name: f"{p.boxes_by[name]:,.1f}")  # type: ignore[misc]
-            for name in plans[0].boxes_by
-        ),
-        ("**boxes**", lambda p: f"**{p.boxes}**"),
-    ]  # fmt: skip
     names = ("", *(f"flush interval {each * 1000:g} ms" for each in INTERVALS))
+    columns = [described(each, wanted, found) for each in plans]
+    rows = [(what, *(column[what] for column in columns)) for what in columns[0]]
     return [
         f"{wanted.ticks:,.0f} ticks/s of {wanted.symbols:,} symbols, {wanted.clients:,} clients, "
         f"{wanted.deliveries:,.0f} deliveries/s; boxes of {box.cores} cores ({box.kernel_cores} of "
         f"them for the network's interrupts and the system), {box.memory_gb:g} GB and "
         f"{box.gbit:g} Gbit/s, of which {box.share:.0%} is used:",
         "",
-        *table(names, [(what, *(figure(each) for each in plans)) for what, figure in rows]),
+        *table(names, rows),
     ]
+
+
+def described(plan: sizing.Plan, wanted: sizing.Fleet, found: sizing.Measured) -> dict[str, str]:
+    """A plan's column of the table."""
+    flushing = wanted.clients * plan.flushes * found.flush_cost(plan.updates) / 1e6
+    reading = plan.workers * wanted.ticks * found.tick_us / 1e6
+    return {
+        "sends per client and second": f"{plan.flushes:g}",
+        "updates in each": f"{plan.updates:g}",
+        "CPU of all client flushes, cores": f"{flushing:,.0f}",
+        "CPU of all workers for reading every tick, cores": f"{reading:,.0f}",
+        "clients per worker": f"{plan.clients_per_worker:,} (by {plan.bound})",
+        "**gateway workers, a core each**": f"**{plan.workers:,}**",
+        "cores for feed workers, in each box": f"{plan.feed_cores}",
+        "network out, with headers, Gbit/s": f"{plan.gbit:,.0f}",
+        "memory of clients, sockets and workers, GB": f"{plan.memory_gb:,.0f}",
+        **{f"boxes by {name}": f"{boxes:,.1f}" for name, boxes in plan.boxes_by.items()},
+        "**boxes**": f"**{plan.boxes}**",
+    }
 
 
 def engine(reports: Reports) -> list[str]:
@@ -223,19 +227,32 @@ def engine(reports: Reports) -> list[str]:
     for what, rate, size in (
         ("every tick, as the exchange's own message", wanted.ticks, found.feed_bytes),
         ("every tick, in ticker.v1.json", wanted.ticks, found.delivery_bytes),
-        ("newest price of each symbol, each 100 ms", conflated, found.delivery_bytes),
-    ):
+        (f"newest price of each symbol, each {INTERVALS[0] * 1000:g} ms", conflated,
+         found.delivery_bytes),
+    ):  # fmt: skip
         gbit = rate * size * 8 / 1e9
-        rows.append(
-            (
-                what,
-                f"{rate:,.0f}",
-                f"{gbit:.2f}",
-                *(f"{rate * count / 1e6:,.1f} M, {gbit * count:,.1f}" for count in boxes),
-            )
-        )
+        out = (f"{rate * count / 1e6:,.1f} M, {gbit * count:,.1f}" for count in boxes)
+        rows.append((what, f"{rate:,.0f}", f"{gbit:.2f}", *out))
     names = tuple(f"out to {count} boxes: msg/s, Gbit/s" for count in boxes)
-    return table(("what goes in", "msg/s", "Gbit/s", *names), rows)
+    lines = table(("what goes in", "msg/s", "Gbit/s", *names), rows)
+    return [*lines, *broker(wanted.ticks * boxes[0], conflated * boxes[0], boxes[0])]
+
+
+def broker(every: float, newest: float, boxes: int, folder: Path = ratios.PEERS) -> list[str]:
+    """nats-server's CPU for so many messages per second out, where `make bench-peers` measured it;
+    to many receivers, over WebSocket, so it is an upper bound."""
+    path = folder / "nats.json"
+    loads = json.loads(path.read_text(encoding="utf-8")).get("loads") if path.exists() else None
+    costs = [load["theirs"]["cpu_us_per_delivery"] for load in (loads or {}).values()]
+    if not costs:
+        return []
+    cost = min(costs)
+    return [
+        "",
+        f"At the {cost:.2f} µs of CPU that a delivery cost nats-server at best (`make "
+        f"bench-peers`, WebSocket), {boxes} boxes take {every * cost / 1e6:,.1f} of its cores for "
+        f"every tick, and {newest * cost / 1e6:,.1f} for the newest prices.",
+    ]
 
 
 BLOCKS: dict[str, Callable[[Reports], list[str]]] = {

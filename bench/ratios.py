@@ -64,9 +64,9 @@ def of_peers(folder: Path = PEERS) -> dict[str, dict[str, Any]]:
     ratios = {}
     for path in sorted(folder.glob("*.json")):
         loads = json.loads(path.read_text(encoding="utf-8")).get("loads") or {}
-        for symbols, load in loads.items():
+        for kind, load in loads.items():
             if load.get("ratio") and not load.get("void"):
-                name = f"peer {path.stem}, {symbols} symbols"
+                name = f"peer {path.stem}: {kind}"
                 ratios[name] = {"ratio": load["ratio"], "better": "higher"}
     return ratios
 

@@ -90,7 +90,7 @@ def test_peers_are_compared_where_they_left_results(tmp_path: Path) -> None:
     }
     (tmp_path / "ws.json").write_text(json.dumps({"loads": loads}))
     (tmp_path / "centrifugo.json").write_text(json.dumps({"skipped": "no Go"}))
-    assert ratios.of_peers(tmp_path) == {"peer ws, 5 symbols": {"ratio": 2.96, "better": "higher"}}
+    assert ratios.of_peers(tmp_path) == {"peer ws: 5": {"ratio": 2.96, "better": "higher"}}
     assert ratios.of_peers(tmp_path / "none") == {}
 
 

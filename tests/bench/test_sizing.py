@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +163,16 @@ def test_blocks_are_filled_from_reports_and_others_stay() -> None:
     assert "kept" in made
     assert "| **boxes** | **37** |" in made
     assert performance.filled(made, REPORTS) == made
+
+
+def test_a_brokers_cpu_is_told_where_it_was_measured(tmp_path: Path) -> None:
+    assert performance.broker(1e6, 1e5, 38, tmp_path) == []
+    loads = {"5": {"theirs": {"cpu_us_per_delivery": 3.0}},
+             "50": {"theirs": {"cpu_us_per_delivery": 1.5}}}  # fmt: skip
+    (tmp_path / "nats.json").write_text(json.dumps({"loads": loads}))
+    said = performance.broker(38e6, 3.8e6, 38, tmp_path)[-1]
+    assert "1.50 µs" in said
+    assert "57.0 of its cores for every tick, and 5.7 for the newest" in said
 
 
 def test_a_block_that_nobody_makes_is_an_error() -> None:
