@@ -40,6 +40,7 @@ cdef class UdpTransport:
     cdef uint8_t* buffers
 
     cdef int _receive(self, int index, Session session) noexcept nogil
+    cdef void _gather(self) noexcept nogil
     cdef int _poll(self, int64_t timeout_ns) noexcept nogil
     cdef bint _turn(
         self, Session session, Market market, int64_t since_ns, int64_t until_ns

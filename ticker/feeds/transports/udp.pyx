@@ -12,7 +12,7 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
-from posix.time cimport timespec
+from posix.time cimport nanosleep, timespec
 
 from ticker.clock cimport wall_ns
 from ticker.feeds.checks cimport check
@@ -37,6 +37,10 @@ cdef extern from "<poll.h>" nogil:
     enum:
         POLLIN
     int ppoll(pollfd* fds, unsigned long number, const timespec* timeout, void* signals)
+
+# docs/decisions/gathering-datagrams.md
+cdef int64_t BUSY_NS = 50000     # a wait and its batch that were shorter: the feed is busy
+cdef int64_t GATHER_NS = 50000
 
 RECEIVE_BUFFER = 32 << 20
 """Bytes asked of the kernel per socket: a second of a million messages, more than is granted to
@@ -132,6 +136,7 @@ cdef class UdpTransport:
     ) noexcept nogil:
         """One wait, and one batch of each socket that has something."""
         cdef int64_t now = wall_ns()
+        cdef int64_t quiet_since = now
         cdef int i
         cdef int received = 0
         if not since_ns <= now < min(until_ns, session.deadline):
@@ -142,10 +147,21 @@ cdef class UdpTransport:
             if self.polled[i].revents:
                 received += self._receive(i, session)
         if received and market is not None:
-            market.flush(wall_ns())
+            now = wall_ns()
+            market.flush(now)
             if market.publisher.publishing:
                 session.save_resume_point()
+            if received < BATCH and now - quiet_since < BUSY_NS:
+                self._gather()
         return not (self.watched and self.polled[self.used].revents)
+
+    cdef void _gather(self) noexcept nogil:
+        """The last wait and its batch were short: datagrams come faster than one by one is worth
+        a wake-up. Let some more of them come."""
+        cdef timespec wait
+        wait.tv_sec = 0
+        wait.tv_nsec = GATHER_NS
+        nanosleep(&wait, NULL)
 
     cdef int _poll(self, int64_t timeout_ns) noexcept nogil:
         """-1: a signal came."""
