@@ -255,6 +255,44 @@ def broker(every: float, newest: float, boxes: int, folder: Path = ratios.PEERS)
     ]
 
 
+def together(reports: Reports) -> list[str]:
+    """Ingest and delivery on one box, and which process took what of its cores."""
+    found = reports["box"]
+    cpu = found["cpu"]
+    per = {
+        **{name: f"{ns:.0f} ns a message" for name, ns in found["cpu_ns_per_message"].items()},
+        **{name: f"{us:.2f} µs a flush" for name, us in found["cpu_us_per_client_flush"].items()},
+    }
+    held = "everything held" if not found["missed"] else f"**missed**: {found['missed']}"
+    return [
+        *table(
+            ("", "figure"),
+            [
+                ("messages in per second", f"{found['messages_per_second']:,}"),
+                ("of them trades", f"{found['trades_per_second']:,}"),
+                ("messages sent", f"{found['messages_sent']:,}"),
+                ("lost", f"{found['messages_lost']:,}"),
+                ("updates delivered per second", f"{found['updates_per_second']:,}"),
+                ("clients that lagged or were lost", f"{found['clients_lagged_or_lost']:,}"),
+                ("prices that were not the newest at the end",
+                 f"{found['prices_not_newest_at_end']:,}"),
+                *((f"trade to client, {each}", f"{found[f'update_{each}_us'] / 1000:,.1f} ms")
+                  for each in ("p50", "p99", "p99.9", "max")),
+            ],
+        ),
+        "",
+        *table(
+            ("process", "cores", "of it"),
+            [
+                (name, f"{value:.3f}", per.get(name, ""))
+                for name, value in sorted(cpu.items(), key=lambda each: -float(each[1]))
+            ],
+        ),
+        "",
+        f"{found['cores_used']:.2f} of {found['machine']['cores']} cores; {held}. {source(found)}",
+    ]  # fmt: skip
+
+
 BLOCKS: dict[str, Callable[[Reports], list[str]]] = {
     "clients": sweep("clients"),
     "symbols": sweep("symbols"),
@@ -265,6 +303,7 @@ BLOCKS: dict[str, Callable[[Reports], list[str]]] = {
     "profile": profile,
     "latency": latency,
     "capacity": capacity,
+    "box": together,
     "inputs": inputs,
     "fleet": fleet,
     "engine": engine,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bench.performance import together
 from ticker.bench import box, highest
 from ticker.bench.box import BoxLoad
 from ticker.bench.rig import Load
@@ -51,6 +52,9 @@ def test_nothing_is_lost_and_everybody_has_the_newest_price(encoding: str, tmp_p
         "feed", "gateways", "supervisor", "simulator", "clients", "others"
     }  # fmt: skip
     assert leftovers(f"bench-{os.getpid()}") == []
+    page = "\n".join(together({"box": found}))
+    assert f"| messages sent | {found['messages_sent']:,} |" in page
+    assert "**missed**" in page or "everything held" in page
 
 
 @pytest.mark.slow
