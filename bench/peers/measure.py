@@ -22,6 +22,7 @@ LEAD_INTERVAL = 0.15
 LEAD_IN_SECONDS = 0.8
 WARM_UP = Schedule(LEAD_INTERVAL, 0.3, 0.1, LEAD_INTERVAL)
 PUNCTUAL = 0.97  # of the ticks that were due
+FOREIGN = 0.15  # of the machine: what other programs may take
 VOID_MOST = 2  # void rounds for each that is wanted
 
 
@@ -118,6 +119,8 @@ def reason(turns: Sequence[Segment]) -> str | None:
             return f"violations {each.violations}, {each.lost} clients lost"
         if each.generator["generator"] > BOTTLENECK:
             return f"the generator's core was {each.generator['generator']:.0%} busy"
+        if each.foreign > FOREIGN:
+            return f"other programs took {each.foreign:.0%} of the machine"
         if not each.whole:
             return f"{each.delivered} updates were delivered where {each.expected} were due"
         if each.on_time < PUNCTUAL * each.due:

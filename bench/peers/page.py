@@ -40,16 +40,18 @@ def introduction() -> list[str]:
         "reads every frame, checks symbol, order and price of every update) and are published "
         "the same ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one "
         f"tick per symbol each {INTERVAL * 1e3:g} ms. Our flush interval is the default, 100 ms. "
-        f"The {INTERVAL * 1e3 - 100:.0f} ms between them are for the jitter of both: this is the "
-        "closest pace, in whole milliseconds, at which all our rounds were whole on an idle "
-        "machine, at 5 symbols per client. "
+        f"The {INTERVAL * 1e3 - 100:.0f} ms between them are for the jitter of both: a tick that "
+        "comes to a client before its flush has taken the last one of the symbol is conflated. Of "
+        "five rounds of ours at 5 symbols on an idle machine one was whole at 103 ms, two at "
+        "105 ms, all at 107 ms and at 110 ms. "
         "A round in which not every update reached every subscriber, on either side, is void, "
         "counts for nothing and is made again: nothing that is conflated away is counted.",
         "",
         "**The figures.** CPU is user and system time of all of a server's processes, from a "
         f"moment when it has been running for {LEAD_IN_SECONDS:g} s (at {LEAD_INTERVAL * 1e3:g} ms "
         "per tick) until the last update is delivered; deliveries are those of the same time, a "
-        "ratio is the median of those of the turns, ours to theirs. What publishes and the "
+        "ratio is the median of those of the turns, ours to theirs. The kernel's share is counted "
+        "in ticks of 10 ms, so it is coarse where a server used little. What publishes and the "
         "clients run on the other cores and count for nobody; a round in which they were the "
         "bottleneck is void. p50 and p99 are from a tick to its receipt. Latency is part of the "
         "comparison: we hold an update back for up to a flush interval, which is what lets "
@@ -82,11 +84,25 @@ def table(compared: list[Peer], reports: dict[str, Report], name: str, index: in
         "| wait p50 / p99 ms | ours |",
         "| --- | --: | --: | --: | --: | --- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
+    sides = []
     for peer in compared:
         found = reports[peer.name]["loads"].get(name)
         if found:
             lines.append(row(peer, found, peer.goals[index]))
-    return lines
+            sides += [found["ours"], found["theirs"]]
+    return [*lines, *conditions(sides)]
+
+
+def conditions(sides: list[Report]) -> list[str]:
+    """How quiet it was around a table, and how far the generator was from being the bottleneck."""
+    if not sides:
+        return []
+    generator, foreign = (max(side[name] for side in sides) for name in ("generator", "foreign"))
+    return [
+        "",
+        f"In these rounds clients and publisher took up to {generator:.0%} of their core, other "
+        f"programs up to {foreign:.0%} of the machine.",
+    ]
 
 
 def row(peer: Peer, found: Report, goal: float | None) -> str:

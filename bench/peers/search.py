@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.peers.catalogue import Peer
-from bench.peers.measure import PUNCTUAL
+from bench.peers.measure import FOREIGN, PUNCTUAL
 from bench.peers.sides import Schedule, Segment, Side, our_side, their_side
 from ticker.bench.rig import Cores, Load
 from ticker.errors import BenchError
@@ -18,7 +18,6 @@ LEAD_IN_SECONDS = 0.5
 STEPS = 6
 FACTOR = 4.0
 COMPLETE = 0.97  # of the updates; what was conflated away or dropped does not count
-FOREIGN = 0.15  # of the machine: what other programs may take
 CLOSE = 1.3  # where a search ends
 FLUSH = 2 / 3  # our flush interval, as a share of that between two ticks of a symbol
 BOUND_US = 250_000

@@ -155,6 +155,7 @@ def test_a_comparison_is_void_unless_all_was_delivered_in_time() -> None:
     assert "backwards" in str(reason([turn(violations={"backwards": 1})]))
     assert "2 clients lost" in str(reason([turn(lost=2)]))
     assert "where 200 were due" in str(reason([turn(due=200.0)]))
+    assert "other programs took 40%" in str(reason([turn(foreign=0.4)]))
     assert "99% busy" in str(reason([turn(generator={"generator": 0.99})]))
 
 
@@ -178,6 +179,8 @@ def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
         "deliveries_per_cpu_second": 100,
         "cpu_us_per_delivery": 3.0,
         "system": 0.8,
+        "generator": 0.42,
+        "foreign": 0.03,
         "p50_us": 1.0,
         "p99_us": 2.0,
         "kb_per_client": 1.0,
@@ -197,6 +200,7 @@ def test_the_page_says_who_met_a_goal_and_who_was_left_out() -> None:
     assert [setting.goal for setting in LOADS.values()] == [0, 0, 1, 1]
     assert "| ≥ 3.5 | **missed** (1 of 3" in rows[2]
     assert "skipped: no module to be had" in page
+    assert page.count("took up to 42% of their core, other programs up to 3%") == len(LOADS)
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
