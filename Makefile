@@ -1,7 +1,7 @@
 # make serve     set up what is missing, start everything, say where to look
 # make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
-# make fuzz      mutated inputs for every parser, decoder and session (CONTRIBUTING.md)
+# make fuzz      mutated inputs for every parser (DEBUG=1, ASAN=1: watched; CONTRIBUTING.md)
 # make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
 # make bench-check   are the ratios still those of bench/ratios.json
 # make bench-peers   other servers beside ours into bench/PEERS.md
@@ -23,6 +23,7 @@ export PYTHONSAFEPATH := 1
 
 SOURCES := setup.py $(shell find ticker -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 DEBUG_LIB := build/debug/lib
+ASAN_LIB := build/asan/lib
 
 setup: .venv/installed
 	@:
@@ -59,6 +60,19 @@ debug-copy: build/debug-built .venv/installed
 	@find $(DEBUG_LIB) -type f ! -name '*.so' -delete
 	@$(BIN)/python setup.py --quiet build_py --build-lib $(DEBUG_LIB)
 
+# The same with AddressSanitizer: the code that is shipped, with every access watched.
+build/asan-built: $(SOURCES) .venv/packages
+	@echo "compiling with AddressSanitizer"
+	@mkdir -p build
+	@TICKER_ASAN=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
+	  --build-lib $(ASAN_LIB) --build-temp build/asan/temp
+	@touch $@
+
+.PHONY: asan-copy
+asan-copy: build/asan-built .venv/installed
+	@find $(ASAN_LIB) -type f ! -name '*.so' -delete
+	@$(BIN)/python setup.py --quiet build_py --build-lib $(ASAN_LIB)
+
 serve: setup
 	@$(BIN)/ticker serve $(ARGS)
 
@@ -71,7 +85,11 @@ test: setup
 endif
 
 # Runs of mutated inputs: ARGS="--count 1000000 --target itch50", or --list, or --atheris all.
-ifeq ($(DEBUG),1)
+ifeq ($(ASAN),1)
+fuzz: asan-copy
+	LD_PRELOAD=$$($(or $(CC),cc) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	  PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(ASAN_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
+else ifeq ($(DEBUG),1)
 fuzz: debug-copy
 	TICKER_DEBUG=1 PYTHONPATH=$(CURDIR)/$(DEBUG_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
 else

@@ -2,6 +2,7 @@
 
 Environment:
     TICKER_DEBUG=1   bounds checks and C assertions on, optimisation low
+    TICKER_ASAN=1    with AddressSanitizer: who runs it preloads libasan (make fuzz ASAN=1)
     TICKER_ONLY=a,b  only the modules whose path starts with one of these (for development;
                      none: an editable install of a tree that is compiled already)
 """
@@ -14,6 +15,7 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("TICKER_DEBUG") == "1"
+ASAN = os.environ.get("TICKER_ASAN") == "1"
 ONLY = tuple(filter(None, os.environ.get("TICKER_ONLY", "").split(",")))
 
 Options.warning_errors = True
@@ -23,7 +25,12 @@ C_FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
 C_FLAGS += ["-Wno-unused-variable", "-Wno-unused-but-set-variable", "-Wno-unused-function"]
 C_FLAGS += ["-Wno-missing-field-initializers", "-Wno-cast-function-type"]
 MACROS: list[tuple[str, str | None]] = [("_GNU_SOURCE", None)]
-if DEBUG:
+LINK_FLAGS: list[str] = []
+if ASAN:
+    LINK_FLAGS += ["-fsanitize=address"]
+    C_FLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", *LINK_FLAGS]
+    MACROS.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
+elif DEBUG:
     C_FLAGS += ["-O1", "-g", "-UNDEBUG"]
 else:
     C_FLAGS += ["-O3", "-g1", "-fno-plt"]
@@ -54,6 +61,7 @@ def extensions() -> list[Extension]:
                 include_dirs=["."],
                 depends=[str(header) for header in Path("ticker").rglob("*.h")],
                 extra_compile_args=C_FLAGS,
+                extra_link_args=LINK_FLAGS,
                 define_macros=MACROS,
             )
         )
