@@ -134,3 +134,7 @@ def test_an_answer_can_be_an_error() -> None:
     with pytest.raises(BenchError, match="the part: no such symbol"):
         part.ask("x", error="no such symbol")
     part.close()
+
+
+def test_a_report_of_runs_alone_has_no_empty_line_before_them() -> None:
+    assert figures({"sweep": [{"clients": 5}], "void": None}) == ["  clients  5"]

@@ -99,7 +99,8 @@ def figures(found: Report) -> list[str]:
         below += ["", *textwrap.wrap(told_by, WIDTH)]
     wide = max((len(name) for name, _ in lines), default=0)
     each = [f"  {name:<{wide}}  {value}" for name, value in lines]
-    return [*each, *_waits(waits), *below]
+    laid = [*each, *_waits(waits), *below]
+    return laid if each else laid[1:]
 
 
 def highlights(bench: str, found: Report) -> tuple[list[tuple[str, str]], list[Report]]:
