@@ -144,10 +144,17 @@ def latency(reports: Reports) -> list[str]:
 def capacity(reports: Reports) -> list[str]:
     """The highest load of one worker that held."""
     found = reports["capacity"]
+    held = ""
+    if found["clients"]:
+        held = (
+            f"There it made {found['deliveries_per_second']:,} deliveries/s of "
+            f"{found['cpu_seconds_per_million_deliveries']:.2f} µs of CPU each, conflating "
+            f"{found['trades_per_delivery']:.2f} trades into each. "
+        )
     return [
         f"**{found['capacity']}** of one gateway worker on a core of its own, with p99 under "
         f"{found['bound_us'] / 1000:g} ms and nothing lost; what kept it from more: "
-        f"{found['bounded_by']}. {source(found)}",
+        f"{found['bounded_by']}. {held}{source(found)}",
         "",
         "![Latency over the steps of the search](../bench/plots/capacity.svg)",
     ]
