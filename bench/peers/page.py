@@ -185,6 +185,11 @@ def runs(reports: dict[str, Report]) -> list[str]:
         shown = ", ".join(f"{key} {value}" for key, value in {**versions, **report["ours"]}.items())
         when = "; ".join([report["date"], *([report["kept"]] if "kept" in report else [])])
         lines.append(f"| {titles[name]} | {shown} | `{report['command']}` | {when} |")
+    for peer in PEERS:
+        if peer.name not in reports:
+            lines.append(
+                f"| {peer.title} | not measured yet: `make bench-peers ARGS={peer.name}` | | |"
+            )
     machines = {
         f"{each['machine']['cpu']}, {each['machine']['cores']} cores, "
         f"{each['machine']['memory_gb']} GB, Linux {each['machine']['kernel']}"
