@@ -29,7 +29,7 @@ RUNS = {
     "latency-tenth": "latency --share 0.1 --symbols-per-client 1 --ticks 0.5 --duration 6 "
     "--encoding json",
     "latency-four-fifths": "latency --share 0.8 --duration 6 --encoding json",
-    "latency-load": "latency --sweep-share 0.1,0.3,0.5,0.7,0.9 --duration 2 --encoding json",
+    "latency-load": "latency --sweep-share 0.1,0.3,0.5,0.7 --duration 2 --encoding json",
     "capacity": "capacity --encoding json --step 1 --confirm 3",
     "connections": "connections --clients 15000",
     "ingest": "ingest --symbols 5000 --messages 20000000",
