@@ -88,7 +88,7 @@ endif
 ifeq ($(ASAN),1)
 fuzz: asan-copy
 	LD_PRELOAD=$$($(or $(CC),cc) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-	  PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(ASAN_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
+	  PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(ASAN_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz --slack 20 $(ARGS)
 else ifeq ($(DEBUG),1)
 fuzz: debug-copy
 	TICKER_DEBUG=1 PYTHONPATH=$(CURDIR)/$(DEBUG_LIB):$(CURDIR) $(BIN)/python -m tests.fuzz $(ARGS)
