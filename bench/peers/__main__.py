@@ -24,7 +24,7 @@ from ticker.errors import BenchError
 
 REPORTS = BUILD / "results"
 ROUNDS = 3
-TURN_SECONDS = 1.2
+TURN_SECONDS = 2.0
 OURS = "ours"
 OPTIONS = NO_SEARCH, ONLY_SEARCH, ONLY_PAGE = "--no-search", "--only-search", "--page"
 

@@ -19,7 +19,7 @@ from ticker.errors import BenchError
 # that is there for the jitter of both, since what is conflated away makes a round void.
 INTERVAL = 0.107
 LEAD_INTERVAL = 0.15
-LEAD_IN_SECONDS = 0.8
+LEAD_IN_SECONDS = 1.5
 WARM_UP = Schedule(LEAD_INTERVAL, 0.3, 0.1, LEAD_INTERVAL)
 PUNCTUAL = 0.97  # of the ticks that were due
 FOREIGN = 0.15  # of the machine: what other programs may take
