@@ -16,6 +16,7 @@ from ticker.bench import fanout, progress
 from ticker.bench.rig import Load
 
 SEGMENT_SECONDS = 0.5
+FEW_CLIENTS = 1000
 SEGMENT_FLUSHES = 4
 MOST_FLUSHES = 75_000  # of all clients of one worker, per second
 RATIO = "cpu_ratio_to_send_loop"
@@ -95,7 +96,10 @@ def run(
 
 
 def point(load: Load, duration: float) -> Row:
-    """One point's load and figures, and under `run` all that its bench found."""
+    """One point's load and figures, and under `run` all that its bench found. A turn of few
+    clients is a few ms of CPU time, which takes more turns to be told from what comes between."""
+    if load.clients < FEW_CLIENTS:
+        duration *= 3
     segment = max(SEGMENT_SECONDS, SEGMENT_FLUSHES * load.flush_interval)
     found = fanout.run(load, duration, segment)
     counters = found["gateway_counters"]
