@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.runs import ROOT
-from ticker.bench.charts import draw
+from ticker.bench.report.charts import draw
 
 FOLDER = ROOT / "bench" / "plots"
 PLOTTED = (

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.runs import REPORTS
-from ticker.bench import machine, report
-from ticker.bench.rig import Load, Rig
+from ticker.bench.report import machine, report
+from ticker.bench.rig.rig import Load, Rig
 
 COMMAND = "python -m bench.profile"
 LOAD = Load(clients=2000, symbols=1000, per_client=5)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ticker.bench.report import figures
+from ticker.bench.report.report import figures
 
 Report = dict[str, Any]
 SKIPPED = {"bench", "command", "date", "machine", "versions", "parameters", "void"}

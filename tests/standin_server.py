@@ -17,7 +17,7 @@ from pathlib import Path
 from ticker import log
 from ticker.config import Config, FeedConfig, load
 from ticker.errors import FeedError, GatewayError, TickerError
-from ticker.feeds.worker import FeedContext
+from ticker.feeds.workers.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY

@@ -19,7 +19,7 @@ from bench.peers.catalogue import BUILD, PEERS, Peer
 from bench.peers.measure import LOADS, compare
 from bench.peers.page import PAGE, render
 from bench.peers.search import capacity
-from ticker.bench import machine
+from ticker.bench.report import machine
 from ticker.errors import BenchError
 
 REPORTS = BUILD / "results"

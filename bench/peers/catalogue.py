@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.bench import machine
+from ticker.bench.report import machine
 
 HERE = Path(__file__).resolve().parent
 SERVERS = HERE / "servers"

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.peers.catalogue import Peer
 from bench.peers.sides import Schedule, Segment, Side, our_side, their_side
-from ticker.bench.rig import BOTTLENECK, Cores, Load
+from ticker.bench.rig.rig import BOTTLENECK, Cores, Load
 from ticker.errors import BenchError
 
 # Seconds between two ticks of a symbol. Our flush interval is the default, 100 ms; what is above

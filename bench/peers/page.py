@@ -36,8 +36,9 @@ def introduction() -> list[str]:
         "Written by `make bench-peers` from its reports; no figure here is typed by hand.",
         "",
         "**The work.** Our gateway worker and one peer at a time are pinned to the same core and "
-        "take turns on it, a segment each. Both have the same clients (ticker/bench/swarm.pyx: "
-        "reads every frame, checks symbol, order and price of every update) and are published "
+        "take turns on it, a segment each. Both have the same clients "
+        "(ticker/bench/swarm/swarm.pyx: reads every frame, checks symbol, order and price of every "
+        "update) and are published "
         "the same ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one "
         f"tick per symbol each {INTERVAL * 1e3:g} ms. Our flush interval is the default, 100 ms. "
         f"The {INTERVAL * 1e3 - 100:.0f} ms between them are for the jitter of both: a tick that "

@@ -1,9 +1,9 @@
-"""The ticks that the peers are given: those of ticker.bench.publisher, as our update JSON of the
-same bytes, at the same even pace, sent in the way that each peer takes publications.
+"""The ticks that the peers are given: those of ticker.bench.swarm.publisher, as our update JSON of
+the same bytes, at the same even pace, sent in the way that each peer takes publications.
 
 The pace is open-loop: tick k is due at start + k * interval / (symbols * ticks); a price follows
 from its time, so the swarm can check the pair. Commands come by line on stdin, see
-ticker/bench/part.py.
+ticker/bench/rig/part.py.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.peers.sinks import SINKS, Tick
-from ticker.bench.actor import hear, say
-from ticker.bench.publisher import price_at
-from ticker.bench.symbols import symbol_names
+from ticker.bench.rig.actor import hear, say
+from ticker.bench.swarm.publisher import price_at
+from ticker.bench.swarm.symbols import symbol_names
 from ticker.units import format_price, format_timestamp
 
 STEP_MS = 1

@@ -9,7 +9,7 @@ from typing import Any
 from bench.peers.catalogue import Peer
 from bench.peers.measure import FOREIGN, PUNCTUAL
 from bench.peers.sides import Schedule, Segment, Side, our_side, their_side
-from ticker.bench.rig import Cores, Load
+from ticker.bench.rig.rig import Cores, Load
 from ticker.errors import BenchError
 
 FIRST_INTERVAL = 0.075  # seconds between two ticks of a symbol, at first

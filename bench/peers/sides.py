@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.peers.catalogue import Peer, Ports
-from ticker.bench import machine
-from ticker.bench.part import Part
-from ticker.bench.rig import START_TIMEOUT, Clients, Cores, Load, Meter, Rig, swarm
+from ticker.bench.report import machine
+from ticker.bench.rig.part import Part
+from ticker.bench.rig.rig import START_TIMEOUT, Clients, Cores, Load, Meter, Rig, swarm
 from ticker.errors import BenchError
 
 DRAIN_QUIET = 0.3  # seconds, or two of our flush intervals

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ticker.bench import latency
-from ticker.bench.figures import FIGURES, numbers, resolve, runs
+from ticker.bench.report.figures import FIGURES, numbers, resolve, runs
 from ticker.cli.bench import command
 
 Require = Callable[[object, str], None]

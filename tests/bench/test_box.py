@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bench.performance import together
 from ticker.bench import box, highest
 from ticker.bench.box import BoxLoad
-from ticker.bench.rig import Load
+from ticker.bench.rig.rig import Load
 from ticker.cli import main
 from ticker.shm.segment import leftovers
 

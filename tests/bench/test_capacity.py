@@ -10,9 +10,9 @@ import pytest
 
 from ticker.bench import capacity
 from ticker.bench.capacity import GENERATOR, OK, RESOLUTION, STEPS, Search, Variable, verdict
-from ticker.bench.figures import SHORT
 from ticker.bench.latency import prefixed
-from ticker.bench.rig import Load
+from ticker.bench.report.figures import SHORT
+from ticker.bench.rig.rig import Load
 
 Require = Callable[[object, str], None]
 CLIENTS = Variable("clients", "clients", 10, 20_000, True)

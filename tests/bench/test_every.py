@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from ticker.bench import capacity, every, fanout
-from ticker.bench.bounds import broken, parse
-from ticker.bench.charts import draw
-from ticker.bench.figures import FIGURES, HIGHLIGHTS, numbers, resolve
-from ticker.bench.report import report, table
-from ticker.bench.rig import Load
+from ticker.bench.report.bounds import broken, parse
+from ticker.bench.report.charts import draw
+from ticker.bench.report.figures import FIGURES, HIGHLIGHTS, numbers, resolve
+from ticker.bench.report.report import report, table
+from ticker.bench.rig.rig import Load
 from ticker.errors import BenchError
 
 Require = Callable[[object, str], None]

@@ -20,10 +20,10 @@ from bench.peers.publisher import Ticks
 from bench.peers.search import failed
 from bench.peers.sides import Schedule, Segment, our_side, their_side
 from bench.peers.sinks import Centrifugo, Tick
-from ticker.bench.publisher import price_at
-from ticker.bench.rig import Cores, Load
+from ticker.bench.rig.rig import Cores, Load
+from ticker.bench.swarm.publisher import price_at
 from ticker.errors import BenchError
-from ticker.gateway.encode import encoded
+from ticker.gateway.hub.encode import encoded
 
 SMALL = Load(clients=20, symbols=10, per_client=5)
 NAPPING = replace(SMALL, nap_us=250)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.__main__ import RUNS, main
 from bench.results import GOALS, render
-from ticker.bench.report import report
+from ticker.bench.report.report import report
 
 
 def test_goals_are_met_missed_or_void(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ticker.bench import fanout, scaling
-from ticker.bench.rig import Load
+from ticker.bench.rig.rig import Load
 from ticker.cli.bench import command
 from ticker.cli.bench.scaling import OVER
 from ticker.shm.segment import leftovers

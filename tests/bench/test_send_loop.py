@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ticker.bench.checks import VIOLATIONS
-from ticker.bench.message import parse_frame, parse_message
-from ticker.bench.message_binary import parse_binary
-from ticker.bench.part import Part, c_part, compile_limit
-from ticker.bench.payload import payload
-from ticker.bench.rig import Load
-from ticker.bench.swarm import Swarm
-from ticker.bench.symbols import symbol_names
+from ticker.bench.rig.part import Part, c_part, compile_limit
+from ticker.bench.rig.payload import payload
+from ticker.bench.rig.rig import Load
+from ticker.bench.swarm.checks import VIOLATIONS
+from ticker.bench.swarm.message import parse_frame, parse_message
+from ticker.bench.swarm.message_binary import parse_binary
+from ticker.bench.swarm.swarm import Swarm
+from ticker.bench.swarm.symbols import symbol_names
 from ticker.errors import BenchError
 
 Require = Callable[[object, str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from tests.feeds.sessions import RETRANSMISSION, Heard
+from tests.feeds.session_types import RETRANSMISSION, Heard
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 
 GAP_LINE = RETRANSMISSION

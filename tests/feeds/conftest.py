@@ -13,10 +13,10 @@ import pytest
 
 from tests.feeds.fix_venue import venue_at, wait_until
 from tests.feeds.tables import row_of
-from ticker.feeds.market import Market
-from ticker.feeds.pipeline import load_protocol
+from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.itch50 import Itch50
 from ticker.feeds.transports import reconnect
+from ticker.feeds.workers.pipeline import load_protocol
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
 from ticker.shm.ring import RingReader

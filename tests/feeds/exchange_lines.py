@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ticker.feeds.simulate.exchange import Exchange, Settings
+from ticker.simulate.exchange import Exchange, Settings
 
 LOOPBACK = "127.0.0.1"
 END_OF_SESSION = 0xFFFF

@@ -13,14 +13,14 @@ import time
 from datetime import date
 
 from tests.feeds.tables import rows_of
-from tests.feeds.workers import LOOPBACK, WORKER, free_port, numbers, wait_for
+from tests.feeds.worker_process import LOOPBACK, WORKER, free_port, numbers, wait_for
 from ticker.config import FeedConfig, parse
-from ticker.feeds.pipeline import build
 from ticker.feeds.session import resume_point
-from ticker.feeds.simulate.itch import ItchMarket
+from ticker.feeds.workers.pipeline import build
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.segment import Geometry, create_feed, private_feed, remove
 from ticker.shm.table import PriceTable
+from ticker.simulate.speakers.itch import ItchMarket
 
 GEOMETRY = Geometry(64, 1, 1024)
 PACKET = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.feeds.sessions import Heard
+from tests.feeds.session_types import Heard
 from ticker.feeds.session import DEADLINE_NEVER
 from ticker.feeds.sessions.moldudp64 import MoldUDP64
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ticker import units
 from ticker.config import FeedConfig
-from ticker.feeds.stream_worker import StreamFeed
+from ticker.feeds.workers.stream import StreamFeed
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 

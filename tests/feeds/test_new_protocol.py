@@ -23,7 +23,7 @@ import pytest
 
 from ticker.config import parse
 from ticker.errors import ConfigError, FeedError
-from ticker.feeds.pipeline import load_protocol
+from ticker.feeds.workers.pipeline import load_protocol
 
 CENTS = 10_000_000
 NINE = 9 * 3600 * 1_000_000_000
@@ -221,7 +221,7 @@ COMPILED = """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.trades cimport TRADE_REGULAR
+from ticker.feeds.market.trades cimport TRADE_REGULAR
 
 
 cdef class Swift(Protocol):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ticker.feeds.pipeline import load_protocol
 from ticker.feeds.protocol import MessageLog, Protocol
+from ticker.feeds.workers.pipeline import load_protocol
 
 
 def test_the_base_ignores_everything() -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ticker.feeds.market import Market
+from ticker.feeds.market.market import Market
 from ticker.feeds.protocol import Protocol
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed

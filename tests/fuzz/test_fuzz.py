@@ -23,7 +23,7 @@ from tests.fuzz.mutate import Mutator
 from tests.fuzz.target import Target, all_targets, feed, mutator_of, seeds_of
 from ticker.config import modules
 from ticker.errors import DecodeError
-from ticker.feeds.scalars import decimal
+from ticker.feeds.json.scalars import decimal
 
 TARGETS = all_targets()
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

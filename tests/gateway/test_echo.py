@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ticker.gateway.handshake import accept_key
+from ticker.gateway.access.handshake import accept_key
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\x01\x02\x03\x04"

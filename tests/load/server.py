@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.load.sock_diag import listening
-from ticker.bench.symbols import symbol_names
+from ticker.bench.swarm.symbols import symbol_names
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from ticker import log
-from ticker.bench.publisher import SyntheticPublisher
-from ticker.bench.symbols import symbol_names
+from ticker.bench.swarm.publisher import SyntheticPublisher
+from ticker.bench.swarm.symbols import symbol_names
 from ticker.config import FeedConfig, load
 from ticker.errors import TickerError
-from ticker.feeds.worker import FeedContext
+from ticker.feeds.workers.worker import FeedContext
 from ticker.gateway import worker
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach

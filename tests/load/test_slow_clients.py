@@ -15,8 +15,8 @@ import pytest
 from tests.load.crowd import Crowd
 from tests.load.sock_diag import connection
 from tests.load.watcher import JSON, MSGPACK, Watcher, next_frame
-from ticker.bench.rig import Clients, Load, Rig
-from ticker.bench.symbols import symbol_names
+from ticker.bench.rig.rig import Clients, Load, Rig
+from ticker.bench.swarm.symbols import symbol_names
 from ticker.shm.table import PriceTable
 
 MOST = 256 * 1024  # bytes for a client that has stopped reading

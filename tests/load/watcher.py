@@ -1,8 +1,8 @@
 """One client of a crowd: what it asks for, what it is told, and what it holds against a server.
 
 Law: no socket and no clock. A price may not go back in time, not even over a reconnect; it
-belongs to its time (ticker/bench/synthetic.pxd); a snapshot comes before the first update, and
-before any update of a symbol that has moved on while the client was away; a trade that does not
+belongs to its time (ticker/bench/swarm/synthetic.pxd); a snapshot comes before the first update,
+and before any update of a symbol that has moved on while the client was away; a trade that does not
 follow the last one is a hole that `lagged` has said.
 """
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from tests.proof.book import Shown, Side, State, consolidate
 from tests.proof.recomputation import FEEDS, Recomputation
 from tests.proof.rig import MICS
-from ticker.gateway.board import Board
-from ticker.gateway.view import PriceView
+from ticker.gateway.prices.board import Board
+from ticker.gateway.prices.view import PriceView
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED
 from ticker.shm.liveness import Conditions

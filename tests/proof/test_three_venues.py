@@ -45,10 +45,10 @@ from tests.proof.recomputation import E9, FEEDS, Recomputation
 from tests.proof.replayed import check_every_step
 from tests.proof.rig import ITCH, MICS, PITCH, VENDOR, Packet, Recorder, Venues, Wire, served
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.feeds.simulate.alpaca import AlpacaMarket
-from ticker.feeds.simulate.itch import ItchMarket
-from ticker.feeds.simulate.listings import listings
-from ticker.feeds.simulate.pitch import PitchMarket
+from ticker.simulate.market.listings import listings
+from ticker.simulate.speakers.alpaca import AlpacaMarket
+from ticker.simulate.speakers.itch import ItchMarket
+from ticker.simulate.speakers.pitch import PitchMarket
 
 # -- the runs ------------------------------------------------------------------------------------
 

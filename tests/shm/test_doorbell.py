@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ticker.bench import shm
+from ticker.bench.shm import shm
 from ticker.errors import SegmentError
 from ticker.shm import segment
 from ticker.shm.doorbell import Doorbell, DoorbellRinger

@@ -1,6 +1,6 @@
 """Every order of a writer's and a reader's steps, with a death after each of them.
 
-The steps are the inline functions that the product is made of (ticker/bench/shm_steps.pyx), so
+The steps are the inline functions that the product is made of (ticker/bench/shm/steps.pyx), so
 what holds here holds for the protocol; that the machine keeps the order of the steps is the
 business of the fences, and of the stress runs.
 """
@@ -13,7 +13,7 @@ from itertools import combinations
 
 import pytest
 
-from ticker.bench.shm_steps import RecordSteps, RowSteps, pending, take_content
+from ticker.bench.shm.steps import RecordSteps, RowSteps, pending, take_content
 from ticker.shm import segment
 from ticker.shm.ring import RingReader, RingWriter
 from ticker.shm.table import TableWriter

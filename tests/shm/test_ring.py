@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from ticker.bench import shm
-from ticker.bench.shm_steps import pending
-from ticker.bench.shm_stress import die_in_record
+from ticker.bench.shm import shm
+from ticker.bench.shm.steps import pending
+from ticker.bench.shm.stress import die_in_record
 from ticker.errors import SegmentError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, Mapping

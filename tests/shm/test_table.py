@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticker.bench import shm
-from ticker.bench.shm_steps import RowSteps
-from ticker.bench.shm_stress import die_in_row
+from ticker.bench.shm import shm
+from ticker.bench.shm.steps import RowSteps
+from ticker.bench.shm.stress import die_in_row
 from ticker.errors import SegmentError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, Mapping

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ticker.bench import machine, progress
-from ticker.bench.clients import Place
 from ticker.bench.latency import prefixed
-from ticker.bench.rig import AllCounters, Clients, Cores, Load, SwarmResults, swarm
-from ticker.bench.server import Server, Simulator, free_lines, settle
+from ticker.bench.report import machine, progress
+from ticker.bench.rig.clients import Place
+from ticker.bench.rig.rig import AllCounters, Clients, Cores, Load, SwarmResults, swarm
+from ticker.bench.rig.server import Server, Simulator, free_lines, settle
 from ticker.errors import BenchError
 from ticker.shm.counters import FEED_HISTOGRAMS, Counters, histogram, percentile
 from ticker.shm.header import Mapping

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ticker.bench import latency, progress
-from ticker.bench.figures import SHORT
-from ticker.bench.rig import Load
+from ticker.bench import latency
+from ticker.bench.report import progress
+from ticker.bench.report.figures import SHORT
+from ticker.bench.rig.rig import Load
 
 STEPS = 8
 STEP_SECONDS = 1.5

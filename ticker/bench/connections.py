@@ -14,10 +14,10 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from ticker.bench import machine, progress
 from ticker.bench.latency import checks
-from ticker.bench.meter import BOTTLENECK, Meter
-from ticker.bench.rig import Clients, Load, Rig, swarm
+from ticker.bench.report import machine, progress
+from ticker.bench.rig.meter import BOTTLENECK, Meter
+from ticker.bench.rig.rig import Clients, Load, Rig, swarm
 
 TRAFFIC_SECONDS = 2.0
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ticker.bench import capacity, connections, fanout, ingest, latency, progress
-from ticker.bench.rig import MOST_PER_PROCESS, Load
+from ticker.bench import capacity, connections, fanout, ingest, latency
+from ticker.bench.report import progress
+from ticker.bench.rig.rig import MOST_PER_PROCESS, Load
 from ticker.errors import TickerError
 
 MESSAGES = 2_000_000  # of the day that ingest replays

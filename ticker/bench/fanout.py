@@ -17,12 +17,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ticker.bench import progress
 from ticker.bench.latency import NO_TRADES, checks
-from ticker.bench.meter import Meter, Pace
-from ticker.bench.part import Part, c_part
-from ticker.bench.payload import payload
-from ticker.bench.rig import Clients, Load, Rig, SwarmResults
+from ticker.bench.report import progress
+from ticker.bench.rig.meter import Meter, Pace
+from ticker.bench.rig.part import Part, c_part
+from ticker.bench.rig.payload import payload
+from ticker.bench.rig.rig import Clients, Load, Rig, SwarmResults
 
 SEGMENT_SECONDS = 1.0
 TIGHT_SECONDS = 0.3

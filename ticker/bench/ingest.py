@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ticker.bench import machine
-from ticker.bench.part import compile_limit
-from ticker.bench.rig import Cores
-from ticker.bench.server import Server, free_lines, pin, settle
+from ticker.bench.report import machine
+from ticker.bench.rig.part import compile_limit
+from ticker.bench.rig.rig import Cores
+from ticker.bench.rig.server import Server, free_lines, pin, settle
 from ticker.errors import BenchError
 from ticker.shm.counters import FEED_HISTOGRAMS, Counters, Heartbeat, histogram, percentile
 from ticker.shm.header import Mapping

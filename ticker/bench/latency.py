@@ -8,9 +8,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ticker.bench import progress
-from ticker.bench.meter import Meter, Pace, void_reason
-from ticker.bench.rig import Clients, Load, Rig, SwarmResults
+from ticker.bench.report import progress
+from ticker.bench.rig.meter import Meter, Pace, void_reason
+from ticker.bench.rig.rig import Clients, Load, Rig, SwarmResults
 
 CALIBRATION = 2.0
 NO_TRADES = Pace()

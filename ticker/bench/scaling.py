@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ticker.bench import fanout, progress
-from ticker.bench.rig import Load
+from ticker.bench import fanout
+from ticker.bench.report import progress
+from ticker.bench.rig.rig import Load
 
 SEGMENT_SECONDS = 0.5
 FEW_CLIENTS = 1000

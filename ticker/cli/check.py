@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from ticker.config import SHIPPED, is_file_name, load
-from ticker.feeds.pipeline import load_protocol
-from ticker.gateway.directory import SymbolDirectory
+from ticker.feeds.workers.pipeline import load_protocol
+from ticker.gateway.prices.directory import SymbolDirectory
 
 
 @click.command()

@@ -14,11 +14,11 @@ from ticker.clock import now_ns
 from ticker.config import FeedConfig, load, parse_address, session_date
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
-from ticker.feeds.fix_worker import FixFeed
-from ticker.feeds.pipeline import Pipeline, build
 from ticker.feeds.protocols.json import Json
-from ticker.feeds.stream_worker import StreamFeed
 from ticker.feeds.transports.udp import UdpTransport
+from ticker.feeds.workers.fix import FixFeed
+from ticker.feeds.workers.pipeline import Pipeline, build
+from ticker.feeds.workers.stream import StreamFeed
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
 from ticker.shm.ring import RingReader

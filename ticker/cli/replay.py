@@ -13,9 +13,10 @@ import msgspec
 from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
-from ticker.feeds.jsontexts import JsonTexts
-from ticker.feeds.mapping import load_mapping
-from ticker.feeds.pipeline import (
+from ticker.feeds.json.mapping import load_mapping
+from ticker.feeds.json.texts import JsonTexts
+from ticker.feeds.transports import pcap
+from ticker.feeds.workers.pipeline import (
     CAPTURE_RULES,
     Blocks,
     Pipeline,
@@ -25,7 +26,6 @@ from ticker.feeds.pipeline import (
     file_blocks,
     session_of_file,
 )
-from ticker.feeds.transports import pcap
 from ticker.shm.counters import Counters
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed

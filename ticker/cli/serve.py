@@ -35,7 +35,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
         config = msgspec.structs.replace(config, server=server)
     log.configure(config.server.log)
     # Loaded here, before the first fork: every worker shares these pages.
-    from ticker.feeds import worker as feed_worker
+    from ticker.feeds.workers import worker as feed_worker
     from ticker.gateway import worker as gateway_worker
     from ticker.supervisor.serve import serve
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ticker.gateway.auth import hash_token, new_token
+from ticker.gateway.access.auth import hash_token, new_token
 
 
 @click.command()

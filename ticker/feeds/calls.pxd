@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t
 
-from ticker.feeds.market cimport Market
+from ticker.feeds.market.market cimport Market
 
 
 cdef class Calls:

@@ -6,9 +6,9 @@ flags the TRADE_* below. What C callers must not do, is refused here.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.feeds cimport market as markets
-from ticker.feeds.market cimport Market
-from ticker.feeds.trades cimport (
+from ticker.feeds.market cimport market as markets
+from ticker.feeds.market.market cimport Market
+from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME as COUNTS_VOLUME,
     TRADE_EXTENDED as EXTENDED,
     TRADE_LAST_IF_ONLY as LAST_IF_ONLY,

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from ticker.feeds.market cimport Market
+from ticker.feeds.market.market cimport Market
 
 
 cdef class Protocol:

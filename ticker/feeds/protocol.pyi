@@ -1,6 +1,6 @@
 from typing import ClassVar
 
-from ticker.feeds.market import Market
+from ticker.feeds.market.market import Market
 
 class Protocol:
     session: ClassVar[str]

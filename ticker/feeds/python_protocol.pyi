@@ -1,5 +1,5 @@
 from ticker.feeds.calls import Calls
-from ticker.feeds.market import Market
+from ticker.feeds.market.market import Market
 from ticker.feeds.protocol import Protocol
 
 class PythonProtocol(Protocol):

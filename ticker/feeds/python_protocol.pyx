@@ -8,7 +8,7 @@ kind (sys.unraisablehook).
 from libc.stdint cimport int64_t, uint8_t
 
 from ticker.feeds.calls cimport Calls
-from ticker.feeds.market cimport Market
+from ticker.feeds.market.market cimport Market
 from ticker.feeds.protocol cimport Protocol
 from ticker.shm.counters cimport FEED_BAD_MESSAGES, count
 

@@ -14,10 +14,10 @@ import click
 import uvloop
 
 from ticker.clock import now_ns
-from ticker.gateway.frames import frame
-from ticker.gateway.handshake import parse_head, upgrade
-from ticker.gateway.problems import Refusal
-from ticker.gateway.reception import Connections
+from ticker.gateway.access.handshake import parse_head, upgrade
+from ticker.gateway.access.problems import Refusal
+from ticker.gateway.sockets.frames import frame
+from ticker.gateway.sockets.reception import Connections
 from ticker.shm.segment import private_gateway
 
 NS = 1_000_000_000

@@ -18,16 +18,16 @@ from http import HTTPMethod
 from aiohttp import web
 
 from ticker.clock import Clock
-from ticker.gateway.access import Access, offered_token
-from ticker.gateway.codec import select
-from ticker.gateway.dialect import Dialect
-from ticker.gateway.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
-from ticker.gateway.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
-from ticker.gateway.proxy import ProxyError, parse_header
-from ticker.gateway.reception import Connections
-from ticker.gateway.runner import ProblemProtocol
-from ticker.gateway.tls import TlsSession
-from ticker.gateway.tls_http import TlsHttp
+from ticker.gateway.access.access import Access, offered_token
+from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
+from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
+from ticker.gateway.access.proxy import ProxyError, parse_header
+from ticker.gateway.protocol.codec import select
+from ticker.gateway.protocol.dialect import Dialect
+from ticker.gateway.rest.runner import ProblemProtocol
+from ticker.gateway.rest.tls_http import TlsHttp
+from ticker.gateway.sockets.reception import Connections
+from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
 
 # What aiohttp reads; it takes other methods for broken requests.

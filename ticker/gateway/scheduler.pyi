@@ -1,9 +1,9 @@
 import asyncio
 from collections.abc import Callable
 
-from ticker.gateway.connection import ConnectionTable
-from ticker.gateway.hub import Hub
-from ticker.gateway.topics import Topics
+from ticker.gateway.hub.hub import Hub
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import Mapping
 

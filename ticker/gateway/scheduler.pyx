@@ -18,9 +18,9 @@ cdef extern from "<sys/timerfd.h>" nogil:
     int timerfd_settime(int fd, int flags, const itimerspec* value, itimerspec* before)
 
 from ticker.clock cimport wall_ns
-from ticker.gateway.connection cimport ConnectionTable
-from ticker.gateway.hub cimport Hub
-from ticker.gateway.topics cimport Topics
+from ticker.gateway.sockets.connection cimport ConnectionTable
+from ticker.gateway.hub.hub cimport Hub
+from ticker.gateway.hub.topics cimport Topics
 from ticker.shm.counters cimport GATEWAY_HISTOGRAM_FLUSH, record_duration
 from ticker.shm.doorbell cimport Doorbell
 from ticker.shm.header cimport Mapping

@@ -19,26 +19,26 @@ from ticker import __version__
 from ticker.clock import Clock, now_ns
 from ticker.config import Config, GatewayConfig
 from ticker.errors import ConfigError
-from ticker.gateway.access import Access
-from ticker.gateway.announcer import Announcer
-from ticker.gateway.board import Board
+from ticker.gateway.access.access import Access
+from ticker.gateway.access.handshake import STREAM_PATH
+from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.context import GatewayContext
-from ticker.gateway.dialect import Dialect, terms_of
-from ticker.gateway.directory import SymbolDirectory
 from ticker.gateway.front import Front
-from ticker.gateway.guard import Guard
-from ticker.gateway.handshake import STREAM_PATH
-from ticker.gateway.http import make_app
-from ticker.gateway.hub import Hub
-from ticker.gateway.keys import WatchedKeys
-from ticker.gateway.reception import Connections
-from ticker.gateway.runner import ProblemProtocol, ProblemServer, Runner
+from ticker.gateway.hub.hub import Hub
+from ticker.gateway.hub.shared_frames import SharedFrames
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.hub.trade_log import TradeLog
+from ticker.gateway.prices.board import Board
+from ticker.gateway.prices.directory import SymbolDirectory
+from ticker.gateway.protocol.announcer import Announcer
+from ticker.gateway.protocol.dialect import Dialect, terms_of
+from ticker.gateway.rest.guard import Guard
+from ticker.gateway.rest.http import make_app
+from ticker.gateway.rest.runner import ProblemProtocol, ProblemServer, Runner
+from ticker.gateway.rest.status import Status
 from ticker.gateway.scheduler import Scheduler
-from ticker.gateway.shared_frames import SharedFrames
-from ticker.gateway.status import Status
-from ticker.gateway.tls import load_certificate, server_context
-from ticker.gateway.topics import Topics
-from ticker.gateway.trade_log import TradeLog
+from ticker.gateway.sockets.reception import Connections
+from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping

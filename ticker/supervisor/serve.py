@@ -13,7 +13,7 @@ import structlog
 
 from ticker.config import Config, FeedConfig, SimulatorConfig
 from ticker.config.pitch import PitchConfig
-from ticker.feeds.presence import FeedContext
+from ticker.feeds.workers.presence import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path

@@ -9,7 +9,7 @@ from tests.fuzz.target import Target
 from tests.fuzz.targets.texts import TOKENS, texts, vary
 from ticker import config
 from ticker.errors import ConfigError
-from ticker.feeds import mapping
+from ticker.feeds.json import mapping
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import LONGEST_RETRY_AFTER, retry_after
 
@@ -95,7 +95,7 @@ TARGETS = [
     ),
     Target(
         name="mapping",
-        covers=("ticker.feeds.mapping",),
+        covers=("ticker.feeds.json.mapping",),
         start=lambda: read_mapping,
         seeds=mappings,
         errors=(ConfigError,),

@@ -12,8 +12,8 @@ from functools import partial
 from tests.fuzz.subject import MS, Subject, captures, chunks, sample_messages
 from tests.fuzz.target import Target
 from tests.fuzz.targets.packets import unit
-from ticker.feeds.cboe_dialogue import SILENCE, Account, Dialogue, GapProxy, Spin
-from ticker.feeds.cboe_frames import GAP_RESPONSE, HEADER, SPIN, SPIN_RESPONSE, FrameReader, frame
+from ticker.feeds.cboe.dialogue import SILENCE, Account, Dialogue, GapProxy, Spin
+from ticker.feeds.cboe.frames import GAP_RESPONSE, HEADER, SPIN, SPIN_RESPONSE, FrameReader, frame
 from ticker.feeds.protocols.pitch import Pitch
 from ticker.feeds.session import SessionOptions
 from ticker.feeds.sessions.cboe_unit import CboeUnit
@@ -111,7 +111,7 @@ def repair(data: bytes) -> bytes:
 def _target(name: str, begin: Callable[[CboeUnit], Dialogue]) -> Target:
     return Target(
         name=name,
-        covers=("ticker.feeds.cboe_dialogue", "ticker.feeds.cboe_frames"),
+        covers=("ticker.feeds.cboe.dialogue", "ticker.feeds.cboe.frames"),
         start=partial(Talk, begin),
         seeds=seeds,
         per_subject=64,

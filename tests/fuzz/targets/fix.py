@@ -14,11 +14,11 @@ from typing import Any
 from tests.fuzz.subject import MS, START, Subject, captures, chunks
 from tests.fuzz.target import Target
 from ticker.errors import DecodeError
-from ticker.feeds.fix_dictionary import Dictionary
-from ticker.feeds.fix_fields import decimal, fields, frame, timestamp
-from ticker.feeds.fix_initiator import FixOptions, Phase
-from ticker.feeds.fix_message import Message, encode, parse, utc_timestamp
-from ticker.feeds.fix_requests import Subscription
+from ticker.feeds.fix.dictionary import Dictionary
+from ticker.feeds.fix.fields import decimal, fields, frame, timestamp
+from ticker.feeds.fix.initiator import FixOptions, Phase
+from ticker.feeds.fix.message import Message, encode, parse, utc_timestamp
+from ticker.feeds.fix.requests import Subscription
 from ticker.feeds.protocols.fix import FixMarketData
 from ticker.feeds.sessions.fix import Fix
 
@@ -193,8 +193,8 @@ def read_texts(data: bytes) -> None:
 TARGETS = [
     Target(
         name="fix-fields",
-        covers=("ticker.feeds.fix_fields", "ticker.feeds.fix_message",
-                "ticker.feeds.fix_dictionary"),
+        covers=("ticker.feeds.fix.fields", "ticker.feeds.fix.message",
+                "ticker.feeds.fix.dictionary"),
         start=lambda: read_texts,
         seeds=lambda: [*body_seeds(), *published(), SENT, b"-12.5", b"20260102-23:59:60.123456789"],
         errors=(DecodeError,),
@@ -219,7 +219,7 @@ TARGETS = [
     ),
     Target(
         name="fix-session",
-        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix_stream"),
+        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.stream"),
         start=Initiator,
         seeds=stream_seeds,
         tokens=TOKENS,
@@ -227,7 +227,7 @@ TARGETS = [
     ),
     Target(
         name="fix-capture",
-        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix_stream"),
+        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.stream"),
         start=Overheard,
         seeds=stream_seeds,
         per_subject=64,

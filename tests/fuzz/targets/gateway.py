@@ -11,18 +11,20 @@ import msgspec
 from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import chunks
 from tests.fuzz.target import Target
-from ticker.gateway import protobuf
-from ticker.gateway.codec import CODECS, JSON, MSGPACK, PROTOBUF
-from ticker.gateway.commands import (
+from ticker.gateway.access.handshake import MAX_HEAD, parse_head, upgrade
+from ticker.gateway.access.problems import Refusal
+from ticker.gateway.access.proxy import HEAD as HEAD_OF_PROXY
+from ticker.gateway.access.proxy import SIGNATURE, ProxyError, parse_header
+from ticker.gateway.protocol import protobuf
+from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PROTOBUF
+from ticker.gateway.protocol.commands import (
     CommandError,
     error_message,
     parse_command,
     seen,
     symbols_of,
 )
-from ticker.gateway.frames import FrameParser
-from ticker.gateway.handshake import MAX_HEAD, parse_head, upgrade
-from ticker.gateway.messages import (
+from ticker.gateway.protocol.messages import (
     Command,
     Configure,
     Ping,
@@ -30,9 +32,7 @@ from ticker.gateway.messages import (
     Subscribe,
     Unsubscribe,
 )
-from ticker.gateway.problems import Refusal
-from ticker.gateway.proxy import HEAD as HEAD_OF_PROXY
-from ticker.gateway.proxy import SIGNATURE, ProxyError, parse_header
+from ticker.gateway.sockets.frames import FrameParser
 
 DECLARED = {1002, 1007, 1008, 1009}
 MASK = b"\xa1\xb2\xc3\xd4"
@@ -165,7 +165,7 @@ WORDS = (
 TARGETS = [
     Target(
         name="proxy-header",
-        covers=("ticker.gateway.proxy",),
+        covers=("ticker.gateway.access.proxy",),
         start=lambda: read_proxy_header,
         seeds=proxy_headers,
         errors=(ProxyError,),
@@ -174,7 +174,7 @@ TARGETS = [
     ),
     Target(
         name="frames",
-        covers=("ticker.gateway.frames",),
+        covers=("ticker.gateway.sockets.frames",),
         start=lambda: read_frames,
         seeds=frames,
         per_subject=1000,
@@ -182,7 +182,7 @@ TARGETS = [
     ),
     Target(
         name="handshake",
-        covers=("ticker.gateway.handshake",),
+        covers=("ticker.gateway.access.handshake",),
         start=lambda: read_head,
         seeds=lambda: [HEAD, HEAD.replace(b"Upgrade", b"upgrade"), HEAD + HEAD, HEAD[:-2],
                        HEAD[:-2] + b"X: " + b"x" * 8192 + b"\r\n\r\n",
@@ -196,7 +196,7 @@ TARGETS = [
     ),
     Target(
         name="commands",
-        covers=("ticker.gateway.commands", "ticker.gateway.codec"),
+        covers=("ticker.gateway.protocol.commands", "ticker.gateway.protocol.codec"),
         start=lambda: partial(read_command, JSON),
         seeds=lambda: list(COMMANDS),
         errors=(CommandError,),
@@ -206,7 +206,7 @@ TARGETS = [
     ),
     Target(
         name="commands-msgpack",
-        covers=("ticker.gateway.codec",),
+        covers=("ticker.gateway.protocol.codec",),
         start=lambda: partial(read_command, MSGPACK),
         seeds=lambda: [msgspec.msgpack.encode(command) for command in SENT],
         errors=(CommandError,),
@@ -215,7 +215,7 @@ TARGETS = [
     ),
     Target(
         name="commands-protobuf",
-        covers=("ticker.gateway.protobuf",),
+        covers=("ticker.gateway.protocol.protobuf",),
         start=lambda: partial(read_command, PROTOBUF),
         seeds=lambda: [protobuf.encode_command(command) for command in SENT],
         errors=(CommandError,),

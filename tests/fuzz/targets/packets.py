@@ -13,13 +13,13 @@ from typing import Any
 
 from tests.fuzz.subject import MS, Subject, captures, pieces, sample_messages, script
 from tests.fuzz.target import Target
-from ticker.feeds.pipeline import load_protocol
 from ticker.feeds.session import Session, SessionOptions
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 from ticker.feeds.sessions.iextp import IexTp
 from ticker.feeds.sessions.moldudp64 import MoldUDP64
 from ticker.feeds.sessions.xdp import Xdp
 from ticker.feeds.transports.pcap import Capture
+from ticker.feeds.workers.pipeline import load_protocol
 
 WAITS = (0, 0, 0, 1, 30, 200, 4_000, -1_000)
 """ms that pass before a piece."""

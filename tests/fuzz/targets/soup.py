@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from tests.fuzz.subject import MS, Subject, captures, pieces, sample_messages, script
 from tests.fuzz.target import Target
-from ticker.feeds.pipeline import load_protocol
 from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.transports.pcap import Capture
+from ticker.feeds.workers.pipeline import load_protocol
 
 ACCEPTED = b"\x00\x1fA" + b"%10s%20d" % (b"SESSION001", 1)
 RECONNECT, WAIT = 2, 3

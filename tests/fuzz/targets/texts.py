@@ -12,10 +12,10 @@ from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import Subject, capture_files, chunks
 from tests.fuzz.target import Target
 from ticker.errors import DecodeError
-from ticker.feeds.jsontape import values_of
-from ticker.feeds.mapping import load_mapping, shipped
+from ticker.feeds.json.mapping import load_mapping, shipped
+from ticker.feeds.json.scalars import decimal, rfc3339
+from ticker.feeds.json.tape import values_of
 from ticker.feeds.protocols.json import Json
-from ticker.feeds.scalars import decimal, rfc3339
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.framed import Framed
 from ticker.feeds.sessions.jsonstream import JsonStream
@@ -126,7 +126,7 @@ NUMBERS = (
 TARGETS = [
     Target(
         name="scalars",
-        covers=("ticker.feeds.scalars", "ticker.units"),
+        covers=("ticker.feeds.json.scalars", "ticker.units"),
         start=lambda: read_scalars,
         seeds=lambda: list(NUMBERS),
         per_subject=1000,
@@ -135,7 +135,7 @@ TARGETS = [
     ),
     Target(
         name="jsontape",
-        covers=("ticker.feeds.jsontape",),
+        covers=("ticker.feeds.json.tape",),
         start=Tape,
         seeds=texts,
         errors=(DecodeError,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ticker.bench.commands import ENCODINGS
+from ticker.bench.swarm.commands import ENCODINGS
 from ticker.cli.bench.options import Output, output_options
 from ticker.cli.simulate.parameters import Count, Share
 
@@ -73,7 +73,7 @@ def command(
     """
     from ticker.bench import box as bench
     from ticker.bench import highest
-    from ticker.bench.rig import Load
+    from ticker.bench.rig.rig import Load
 
     load = Load(clients, symbols, per_client, encoding=encoding, gateways=gateways)
     box = bench.BoxLoad(load, rate, seed, loss)

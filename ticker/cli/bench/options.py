@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ticker.bench import progress
-from ticker.bench.commands import ENCODINGS
-from ticker.bench.report import report, table, write
+from ticker.bench.report import progress
+from ticker.bench.report.report import report, table, write
+from ticker.bench.swarm.commands import ENCODINGS
 
 if TYPE_CHECKING:
-    from ticker.bench.bounds import Bound
-    from ticker.bench.rig import Load
+    from ticker.bench.report.bounds import Bound
+    from ticker.bench.rig.rig import Load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Results = dict[str, Any]
@@ -46,8 +46,8 @@ class Output:
         self._finish(report(bench, parameters, results), bounds)
 
     def _bounds(self, bench: str) -> list[Bound]:
-        from ticker.bench.bounds import parse
-        from ticker.bench.figures import FIGURES
+        from ticker.bench.report.bounds import parse
+        from ticker.bench.report.figures import FIGURES
 
         try:
             return [parse(each, FIGURES[bench]) for each in self.fail_if]
@@ -56,14 +56,14 @@ class Output:
 
     def _check_plot(self, bench: str) -> None:
         if self.plot:
-            from ticker.bench.charts import CHARTS
+            from ticker.bench.report.charts import CHARTS
 
             if bench not in CHARTS:
                 having = ", ".join(CHARTS)
                 raise click.UsageError(f"--plot: {bench} has nothing to plot; {having} have")
 
     def _finish(self, found: dict[str, Any], bounds: list[Bound]) -> None:
-        from ticker.bench.bounds import broken
+        from ticker.bench.report.bounds import broken
 
         failed = broken(bounds, found)
         if bounds:
@@ -80,7 +80,7 @@ class Output:
             raise SystemExit(1)
 
     def _draw(self, path: Path, found: dict[str, Any]) -> None:
-        from ticker.bench.charts import draw
+        from ticker.bench.report.charts import draw
 
         try:
             drawn = draw(found)
@@ -190,8 +190,8 @@ def load_of(options: dict[str, Any]) -> Load:
     """The load that these options ask for. Raises click.UsageError when it cannot be."""
     if options["channel"] == "trades" and options["encoding"] == "plain":
         raise click.UsageError("--channel trades: the plain dialect has none; give an --encoding")
-    from ticker.bench.popularity import parse
-    from ticker.bench.rig import Load
+    from ticker.bench.rig.rig import Load
+    from ticker.bench.swarm.popularity import parse
 
     try:
         kind, _ = parse(options["popularity"])
@@ -220,7 +220,7 @@ class Time(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        from ticker.bench.bounds import microseconds
+        from ticker.bench.report.bounds import microseconds
 
         try:
             return microseconds(str(value))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ticker.bench.commands import ENCODINGS
+from ticker.bench.swarm.commands import ENCODINGS
 from ticker.cli.bench.options import Output, numbers_of, output_options
 
 OVER = ("clients", "symbols", "hot", "per-client", "ticks", "workers")

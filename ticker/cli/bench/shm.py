@@ -23,7 +23,7 @@ from ticker.cli.bench.options import Output, output_options
 @output_options
 def command(reads: int, laps: int, kills: int, rounds: int, output: Output) -> None:
     """Shared memory under stress, and what its calls cost (CPU ns)."""
-    from ticker.bench import shm as bench
+    from ticker.bench.shm import shm as bench
 
     parameters = {"reads": reads, "laps": laps, "kills": kills, "rounds": rounds}
     output.run("shm", parameters, lambda: bench.run(reads, laps, kills, rounds))

@@ -14,7 +14,7 @@ from ticker import log
 
 
 class Speaks(Protocol):
-    """An exchange of ticker/feeds/simulate."""
+    """An exchange of ticker/simulate."""
 
     def run(
         self, stopping: Callable[[], bool], duration: float | None = None, linger: float = 0.3

@@ -10,8 +10,8 @@ import click
 from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.parameters import loss_option, seed_option, symbols_option
 from ticker.feeds.day import midnight_ns
-from ticker.feeds.simulate.capture import write_pcap
-from ticker.feeds.simulate.pillar import PillarMarket, XdpWriter
+from ticker.simulate.captures.capture import write_pcap
+from ticker.simulate.speakers.pillar import PillarMarket, XdpWriter
 
 
 def channel_lines(channels: int, lines: int) -> list[list[tuple[str, int]]]:

@@ -11,10 +11,10 @@ import click
 from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.parameters import seed_option, symbols_option
 from ticker.feeds.day import midnight_ns
-from ticker.feeds.simulate.capture import write_stream
-from ticker.feeds.simulate.fix import FixMarket
-from ticker.feeds.simulate.json import JsonMarket
-from ticker.feeds.simulate.levels import LevelMarket
+from ticker.simulate.captures.capture import write_stream
+from ticker.simulate.market.levels import LevelMarket
+from ticker.simulate.speakers.fix import FixMarket
+from ticker.simulate.speakers.json import JsonMarket
 
 
 def text_command(protocol: str, says: str, make: Callable[..., LevelMarket]) -> click.Command:

@@ -8,7 +8,7 @@ import click
 
 from ticker.cli.simulate.live import shown, speak
 from ticker.cli.simulate.parameters import Address, Count
-from ticker.feeds.simulate.vendor import Vendor, VendorSettings
+from ticker.simulate.servers.vendor import Vendor, VendorSettings
 from ticker.supervisor import child
 
 

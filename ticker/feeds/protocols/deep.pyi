@@ -1,4 +1,4 @@
-from ticker.feeds.iex import IexProtocol
+from ticker.feeds.iex.messages import IexProtocol
 
 class Deep(IexProtocol):
     @property

@@ -15,9 +15,9 @@ time, in case the one that completes the event was lost. Past either, all are ap
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
-from ticker.feeds.endian cimport le32
-from ticker.feeds.iex cimport LEVEL_BUY, LEVEL_SELL, SECURITY_EVENT, IexProtocol, price_at
-from ticker.feeds.market cimport ASK, BID, Market, Side
+from ticker.endian cimport le32
+from ticker.feeds.iex.messages cimport LEVEL_BUY, LEVEL_SELL, SECURITY_EVENT, IexProtocol, price_at
+from ticker.feeds.market.market cimport ASK, BID, Market, Side
 from ticker.shm.counters cimport FEED_BAD_ORDERS, count
 
 cdef enum:

@@ -1,4 +1,4 @@
-from ticker.feeds.market import Market
+from ticker.feeds.market.market import Market
 from ticker.feeds.protocol import Protocol
 
 class FixMarketData(Protocol):

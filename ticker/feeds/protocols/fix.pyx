@@ -22,8 +22,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ticker.feeds.book cimport Order, side_of
-from ticker.feeds.fix_entries cimport (
+from ticker.feeds.market.book cimport Order, side_of
+from ticker.feeds.fix.entries cimport (
     BAD,
     CLOSING,
     DELETE,
@@ -43,7 +43,7 @@ from ticker.feeds.fix_entries cimport (
     read_day,
     take_field,
 )
-from ticker.feeds.fix_fields cimport (
+from ticker.feeds.fix.fields cimport (
     Cursor,
     Field,
     next_field,
@@ -52,7 +52,7 @@ from ticker.feeds.fix_fields cimport (
     read_timestamp,
     walk,
 )
-from ticker.feeds.market cimport (
+from ticker.feeds.market.market cimport (
     ASK,
     BID,
     TRADE_EXTENDED,

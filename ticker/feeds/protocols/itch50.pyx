@@ -13,10 +13,10 @@ status (Y L K J I N O) are checked for length and counted by type.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from ticker.feeds.endian cimport be16, be32, be48, be64
-from ticker.feeds.market cimport ASK, BID, TRADE_REGULAR, Market
+from ticker.endian cimport be16, be32, be48, be64
+from ticker.feeds.market.market cimport ASK, BID, TRADE_REGULAR, Market
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.symbols cimport listing_venue, symbol_length
+from ticker.feeds.market.symbols cimport listing_venue, symbol_length
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
     FEED_UNKNOWN_SYMBOLS,

@@ -1,4 +1,4 @@
-from ticker.feeds.jsontexts import JsonTexts
+from ticker.feeds.json.texts import JsonTexts
 
 class Json(JsonTexts):
     def begin_session(self) -> None: ...

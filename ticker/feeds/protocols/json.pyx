@@ -1,7 +1,7 @@
 """JSON by mapping: whatever a vendor's texts look like, a mapping says where things are.
 
 One message is one JSON text: a WebSocket message, a line, a body of HTTP. Its records are found
-by jsontexts.pyx, their fields by jsonrecord.pyx, by the rules of a mapping (jsonrules.pyx); here
+by json/texts.pyx, their fields by json/record.pyx, by the rules of a mapping (json/rules.pyx); here
 each becomes a call on the market, or is skipped with the field that it lacks.
 """
 
@@ -9,9 +9,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from ticker.feeds.conditions cimport flags_without
-from ticker.feeds.jsonrecord cimport FOUND, UNUSABLE, hash_of
-from ticker.feeds.jsonrules cimport (
+from ticker.feeds.market.conditions cimport flags_without
+from ticker.feeds.json.record cimport FOUND, UNUSABLE, hash_of
+from ticker.feeds.json.rules cimport (
     ASK_PRICE,
     ASK_SIZE,
     BID_PRICE,
@@ -39,13 +39,13 @@ from ticker.feeds.jsonrules cimport (
     VENUE,
     Rule,
 )
-from ticker.feeds.jsontape cimport NO_NODE
-from ticker.feeds.jsontexts cimport JsonTexts
-from ticker.feeds.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
+from ticker.feeds.json.tape cimport NO_NODE
+from ticker.feeds.json.texts cimport JsonTexts
+from ticker.feeds.market.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
 from ticker.shm.counters cimport FEED_DUPLICATE_MESSAGES, count
 from ticker.shm.layout cimport VENUE_BYTES, Values
 
-from ticker.feeds import mapping as mappings
+from ticker.feeds.json import mapping as mappings
 
 
 cdef class Json(JsonTexts):

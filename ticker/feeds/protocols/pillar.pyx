@@ -19,12 +19,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset
 
-from ticker.feeds.conditions cimport CODING_CTA, flags_without, taken_by_letters
-from ticker.feeds.endian cimport le16, le32, le64
-from ticker.feeds.market cimport ASK, BID, TRADE_REGULAR, Market
-from ticker.feeds.pillar_mappings cimport IndexMappings, Listing
+from ticker.feeds.market.conditions cimport CODING_CTA, flags_without, taken_by_letters
+from ticker.endian cimport le16, le32, le64
+from ticker.feeds.market.market cimport ASK, BID, TRADE_REGULAR, Market
+from ticker.feeds.pillar.mappings cimport IndexMappings, Listing
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.trades cimport Trade
+from ticker.feeds.market.trades cimport Trade
 from ticker.shm.counters cimport (
     FEED_BREAKS_UNMATCHED,
     FEED_SHORT_MESSAGES,

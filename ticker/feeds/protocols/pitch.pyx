@@ -19,10 +19,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ticker.feeds.endian cimport le16, le32, le64
-from ticker.feeds.market cimport ASK, BID, TRADE_PRINTED, TRADE_REGULAR, Market
+from ticker.endian cimport le16, le32, le64
+from ticker.feeds.market.market cimport ASK, BID, TRADE_PRINTED, TRADE_REGULAR, Market
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.symbols cimport symbol_length
+from ticker.feeds.market.symbols cimport symbol_length
 from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
     FEED_SHORT_MESSAGES,

@@ -1,3 +1,3 @@
-from ticker.feeds.iex import IexProtocol
+from ticker.feeds.iex.messages import IexProtocol
 
 class Tops(IexProtocol): ...

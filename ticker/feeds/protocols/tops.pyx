@@ -8,9 +8,9 @@ hours) do not make a quote less true and are not read; halts come as messages of
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from ticker.feeds.endian cimport le32
-from ticker.feeds.iex cimport QUOTE_UPDATE, IexProtocol, price_at
-from ticker.feeds.market cimport Market
+from ticker.endian cimport le32
+from ticker.feeds.iex.messages cimport QUOTE_UPDATE, IexProtocol, price_at
+from ticker.feeds.market.market cimport Market
 from ticker.shm.counters cimport FEED_BAD_ORDERS, count
 
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from ticker.feeds.channels cimport CHANNELS, Channels
+from ticker.feeds.sequence.channels cimport CHANNELS, Channels
 
 
 cdef class CboeUnit(Channels):

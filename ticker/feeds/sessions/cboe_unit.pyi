@@ -1,4 +1,4 @@
-from ticker.feeds.channels import Channels
+from ticker.feeds.sequence.channels import Channels
 
 class CboeUnit(Channels):
     def set_reachable(self, reachable: bool) -> None: ...

@@ -15,7 +15,7 @@ times its number went round, and the number.
 What both lines lost is asked for by a Gap Request to a proxy (TCP); the answer comes on the gap
 line, maybe before the proxy's response, and with what others asked for. What the proxy refuses
 is lost at once; where a quota is used up, or nobody is logged in, a gap is waited for like
-without a proxy. See cboe_dialogue.py for the dialogues.
+without a proxy. See cboe/dialogue.py for the dialogues.
 
 With a spin server a unit that is joined late waits for an image of its orders; what comes
 meanwhile is kept, and what lies beyond the image follows it. No image in time: it goes on
@@ -28,11 +28,11 @@ is a new session; if not, only this unit's orders are dropped.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from ticker.feeds.channels cimport CHANNELS, Channel, Channels
-from ticker.feeds.endian cimport le16, le32
+from ticker.feeds.sequence.channels cimport CHANNELS, Channel, Channels
+from ticker.endian cimport le16, le32
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport LINE_RETRANSMISSION
-from ticker.feeds.unit_stream cimport UnitStream, number_of
+from ticker.feeds.cboe.unit_stream cimport UnitStream, number_of
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_HEARTBEATS,

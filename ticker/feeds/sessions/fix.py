@@ -4,7 +4,7 @@ Law: bytes and times in, bytes to send and events out. No socket, no clock, no f
 drives it connects, sends what `data_to_send` gives, closes when `should_close` says so, and
 keeps `next_sequence_out` and `next_expected_sequence` somewhere safe before it sends.
 
-What is in sequence takes the short way (fix_stream.pyx). A gap is asked for once, what comes
+What is in sequence takes the short way (fix/stream.pyx). A gap is asked for once, what comes
 after it is held until it is filled, at most `held_messages`; the rest comes again with the gap.
 A gap that nobody fills is given up after `request_attempts`, counted as lost, and what was
 subscribed is asked for anew.
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 
 from ticker.errors import DecodeError
-from ticker.feeds.fix_dictionary import (
+from ticker.feeds.fix.dictionary import (
     COMP_ID,
     INCORRECT_VALUE,
     REASONS,
@@ -24,9 +24,9 @@ from ticker.feeds.fix_dictionary import (
     SENDING_TIME,
     Problem,
 )
-from ticker.feeds.fix_fields import timestamp
-from ticker.feeds.fix_initiator import FixInitiator, Phase
-from ticker.feeds.fix_message import Fields, Message
+from ticker.feeds.fix.fields import timestamp
+from ticker.feeds.fix.initiator import FixInitiator, Phase
+from ticker.feeds.fix.message import Fields, Message
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import DEADLINE_NEVER
 from ticker.shm.header import Mapping

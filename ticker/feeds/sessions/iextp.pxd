@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.feeds.sequenced cimport Sequenced
+from ticker.feeds.sequence.sequenced cimport Sequenced
 
 
 cdef class IexTp(Sequenced):

@@ -1,3 +1,3 @@
-from ticker.feeds.sequenced import Sequenced
+from ticker.feeds.sequence.sequenced import Sequenced
 
 class IexTp(Sequenced): ...

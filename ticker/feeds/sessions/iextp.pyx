@@ -20,9 +20,9 @@ lines lost is counted, and given up after `request_timeout_ns`.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.endian cimport le16, le64
+from ticker.endian cimport le16, le64
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequenced cimport Sequenced, same
+from ticker.feeds.sequence.sequenced cimport Sequenced, same
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, FEED_OTHER_SESSION_PACKETS, count
 from ticker.shm.header cimport Mapping

@@ -1,6 +1,6 @@
 """MoldUDP64: see moldudp64.pyx."""
 
-from ticker.feeds.sequenced cimport Sequenced
+from ticker.feeds.sequence.sequenced cimport Sequenced
 
 
 cdef class MoldUDP64(Sequenced):

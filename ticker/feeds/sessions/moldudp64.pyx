@@ -12,9 +12,9 @@ Which packet counts, and what becomes of gaps: sequenced.pyx.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.feeds.endian cimport be16, be64
+from ticker.endian cimport be16, be64
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequenced cimport Sequenced
+from ticker.feeds.sequence.sequenced cimport Sequenced
 from ticker.shm.counters cimport FEED_BAD_PACKETS, count
 from ticker.shm.header cimport Mapping
 

@@ -21,7 +21,7 @@ A packet cut by a chunk's end is kept until its rest comes.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.feeds.endian cimport be16
+from ticker.endian cimport be16
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport NEVER, Session
 from ticker.shm.counters cimport (

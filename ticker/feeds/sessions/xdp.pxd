@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from ticker.feeds.channels cimport Channel, Channels
+from ticker.feeds.sequence.channels cimport Channel, Channels
 
 
 cdef class XdpChannel(Channel):

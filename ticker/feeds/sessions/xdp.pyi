@@ -1,4 +1,4 @@
-from ticker.feeds.channels import Channel, Channels
+from ticker.feeds.sequence.channels import Channel, Channels
 
 class XdpChannel(Channel): ...
 

@@ -25,9 +25,9 @@ asked for are used where a line brings them.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from ticker.feeds.channels cimport Channel, Channels
-from ticker.feeds.checks cimport check
-from ticker.feeds.endian cimport le16, le32
+from ticker.feeds.sequence.channels cimport Channel, Channels
+from ticker.checks cimport check
+from ticker.endian cimport le16, le32
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport CHANNEL_SHIFT, LINE_RETRANSMISSION, MOST_CHANNEL
 from ticker.shm.counters cimport (

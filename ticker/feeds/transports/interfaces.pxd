@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.feeds.endian cimport be16, be32, le16, le32
+from ticker.endian cimport be16, be32, le16, le32
 
 cdef struct Interface:
     uint32_t link_type

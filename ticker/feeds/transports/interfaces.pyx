@@ -5,7 +5,7 @@ Source: draft-ietf-opsawg-pcapng, section 4.2.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
-from ticker.feeds.endian cimport be64, le64
+from ticker.endian cimport be64, le64
 
 cdef enum:
     OPTION_RESOLUTION = 9

@@ -10,7 +10,7 @@ RFC 8200, the link types of tcpdump.org.
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from ticker.feeds.endian cimport be16, be32
+from ticker.endian cimport be16, be32
 
 cdef enum:
     # link types

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.feeds.market cimport Market
+from ticker.feeds.market.market cimport Market
 from ticker.feeds.session cimport Session
 from ticker.feeds.transports.interfaces cimport Interface
 from ticker.feeds.transports.link cimport Datagram

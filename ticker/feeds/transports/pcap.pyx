@@ -13,8 +13,8 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
-from ticker.feeds.endian cimport be32, le32
-from ticker.feeds.market cimport Market
+from ticker.endian cimport be32, le32
+from ticker.feeds.market.market cimport Market
 from ticker.feeds.session cimport CHANNEL_SHIFT, MOST_CHANNEL, Session
 from ticker.feeds.transports.interfaces cimport Interface, describe, time_of, u16, u32
 from ticker.feeds.transports.link cimport unwrap

@@ -32,7 +32,7 @@ LOOK = SECOND // 10
 
 
 class Dialogue(Protocol):
-    """Bytes and times in, bytes out; see cboe_dialogue.py."""
+    """Bytes and times in, bytes out; see cboe/dialogue.py."""
 
     name: str
     should_close: bool

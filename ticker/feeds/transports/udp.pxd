@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from posix.uio cimport iovec
 
-from ticker.feeds.market cimport Market
+from ticker.feeds.market.market cimport Market
 from ticker.feeds.session cimport Session
 
 cdef extern from "<sys/socket.h>" nogil:

@@ -15,8 +15,8 @@ from libc.string cimport memset
 from posix.time cimport nanosleep, timespec
 
 from ticker.clock cimport wall_ns
-from ticker.feeds.checks cimport check
-from ticker.feeds.market cimport Market
+from ticker.checks cimport check
+from ticker.feeds.market.market cimport Market
 from ticker.feeds.session cimport LINE_RETRANSMISSION, Session
 from ticker.shm.counters cimport FEED_BAD_PACKETS, count
 

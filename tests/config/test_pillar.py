@@ -1,0 +1,45 @@
+"""[feeds.pillar]: further channels of a feed, and what is refused of them."""
+
+import pytest
+
+from ticker.config import parse
+from ticker.errors import ConfigError
+from ticker.feeds.workers.worker import further_lines
+
+FEED = """
+[[feeds]]
+name = "nyse"
+protocol = "{protocol}"
+{more}venue = "XNYS"
+lines = ["224.0.59.76:11076", "224.0.59.204:11076"]
+[feeds.pillar]
+more_lines = {lines}
+"""
+
+
+def read(lines: str, protocol: str = "pillar", more: str = ""):
+    return parse(FEED.format(lines=lines, protocol=protocol, more=more)).feeds[0]
+
+
+def test_each_further_pair_is_a_channel_of_its_own() -> None:
+    feed = read('[["224.0.59.77:11077", "224.0.59.205:11077"], ["224.0.59.78:11078"]]')
+    assert further_lines(feed) == [
+        ("224.0.59.77", 11077, 0x100),
+        ("224.0.59.205", 11077, 0x101),
+        ("224.0.59.78", 11078, 0x200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "protocol", "more", "said"),
+    [
+        ("[[]]", "pillar", "", "pillar.more_lines"),
+        ('[["224.0.59.77"]]', "pillar", "", "pillar.more_lines[0][0]"),
+        ('[["224.0.59.77:1"]]', "itch50", 'session = "moldudp64"\n', "only for protocol pillar"),
+        (str([["224.0.59.77:1"]] * 31).replace("'", '"'), "pillar", "", "more than 30"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(lines, protocol, more, said) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(lines, protocol, more)
+    assert said in str(refused.value)

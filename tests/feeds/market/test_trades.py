@@ -1,0 +1,72 @@
+"""The trade log: what a break finds, and what it no longer does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ticker.feeds.market.trades import TradeLog
+
+DOLLAR = 10_000
+E9 = 1_000_000_000
+
+
+def test_a_capacity_that_is_no_power_of_two_is_refused() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        TradeLog(4, 100)
+
+
+def test_a_trade_is_broken_once(itch: Any, make_feed: Callable[..., Any]) -> None:
+    feed = make_feed()
+    feed.send(itch.trade(1, 5, DOLLAR, 1), itch.broken(1, 1), itch.broken(1, 1))
+    row = feed.row()
+    assert (row["price"], row["exchange_time"], row["volume"], row["trades"]) == (0, 0, 0, 0)
+    assert (row["open"], row["high"], row["low"], row["seq"]) == (0, 0, 0, 1)
+    assert (feed.counter("breaks"), feed.counter("breaks_unmatched")) == (1, 1)
+
+
+def test_a_break_without_a_known_instrument_searches_all(
+    itch: Any, make_feed: Callable[..., Any]
+) -> None:
+    feed = make_feed(trade_log=4)
+    feed.send(
+        itch.trade(1, 5, DOLLAR, 1, symbol="AAPL"),
+        itch.trade(2, 6, DOLLAR, 2, symbol="MSFT"),
+        itch.broken(77, 1),
+        itch.broken(77, 3),
+    )
+    assert (feed.row("AAPL")["volume"], feed.row("MSFT")["volume"]) == (0, 6)
+    assert feed.counter("breaks_unmatched") == 1
+
+
+def test_what_was_overwritten_cannot_be_broken_and_keeps_its_marks(
+    itch: Any, make_feed: Callable[..., Any]
+) -> None:
+    feed = make_feed(trade_log=4)
+    prices = [300, 500, 200, 310, 320, 330]
+    feed.send(*(itch.trade(1, 1, p * DOLLAR, n + 1, time=n) for n, p in enumerate(prices)))
+    feed.send(itch.broken(1, 1), itch.broken(1, 2))
+    assert feed.counter("breaks_unmatched") == 2
+    feed.send(itch.broken(1, 6))
+    row = feed.row()
+    assert (row["price"], row["exchange_time"], row["volume"]) == (320 * E9, 4, 5)
+    feed.send(*(itch.broken(1, match) for match in (3, 4, 5)))
+    row = feed.row()
+    # Two trades are left that nobody can name: what they may have made stays, and the last
+    # sale too, for there is no older one to show.
+    assert (row["open"], row["high"], row["low"]) == (300 * E9, 500 * E9, 200 * E9)
+    assert (row["price"], row["volume"], row["trades"]) == (320 * E9, 2, 2)
+
+
+def test_breaking_an_older_trade_leaves_the_last_sale(
+    itch: Any, make_feed: Callable[..., Any]
+) -> None:
+    feed = make_feed()
+    feed.send(*(itch.trade(1, n + 1, (10 - n) * DOLLAR, n + 1, time=5) for n in range(4)))
+    feed.send(itch.broken(1, 2))
+    row = feed.row()
+    assert (row["price"], row["size"], row["high"], row["low"]) == (7 * E9, 4, 10 * E9, 7 * E9)
+    feed.send(itch.broken(1, 1))
+    assert (feed.row()["open"], feed.row()["high"]) == (8 * E9, 8 * E9)

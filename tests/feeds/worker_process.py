@@ -1,0 +1,96 @@
+"""Feed workers as processes, what they count and what they publish; for tests of live feeds."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.segment import Geometry, create_feed, remove
+from ticker.shm.table import PriceTable
+
+LOOPBACK = "127.0.0.1"
+GEOMETRY = Geometry(rows=256, rings=2, ring_capacity=65_536)
+numbers = itertools.count(1)
+
+WORKER = """
+import sys
+from ticker.config import parse
+from ticker.feeds.workers.worker import FeedContext, run
+run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
+"""
+
+# Of the local clock are receive_time and publish_time. Quotes count what was published, and
+# quote_time is of that: they depend on what came in one batch, not on what came.
+OF_THE_MOMENT = {"receive_time", "publish_time", "quotes", "quote_time"}
+
+
+def wait_for(
+    what: Callable[[], Any],
+    turn: Callable[[], None] = lambda: None,
+    *,
+    seconds: float = 30.0,
+) -> None:
+    """Until it holds; `turn` is what the test has to do meanwhile."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it does not come to pass"
+        turn()
+        time.sleep(0.001)
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+class Worker:
+    """A feed worker's process, its counters and its table."""
+
+    def __init__(self, toml: str) -> None:
+        self.name = f"/ticker.test-loss-{os.getpid()}-{next(numbers)}.sim"
+        self.mapping = create_feed(self.name, GEOMETRY, 7, time.time_ns())
+        self.heartbeat = Heartbeat(self.mapping)
+        self.table = PriceTable(self.mapping)
+        self.toml = toml
+        self.start()
+
+    def start(self) -> None:
+        """A process, the first or another, that beats."""
+        epoch = self.heartbeat.epoch
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=subprocess.DEVNULL
+        )
+        wait_for(lambda: self.heartbeat.epoch > epoch)
+        before = self.heartbeat.time_ns
+        wait_for(lambda: self.heartbeat.time_ns > before)
+
+    def kill(self) -> None:
+        """Without a word."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def __getitem__(self, counter: str) -> int:
+        return Counters(self.mapping)[counter]
+
+    def rows(self) -> dict[str, dict[str, int]]:
+        found = {}
+        for row in range(len(self.table)):
+            values = self.table.values(row) or {}
+            found[self.table.symbol(row)] = {
+                name: value for name, value in values.items() if name not in OF_THE_MOMENT
+            }
+        return found
+
+    def close(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+        remove(self.name)

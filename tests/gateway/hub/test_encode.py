@@ -1,0 +1,228 @@
+"""Prices as frames: every encoding says the same, and what the message types say it may."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from grpc_tools import protoc
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticker.gateway.hub.encode import encoded, lagged
+from ticker.gateway.protocol import protobuf
+from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PLAIN, PROTOBUF, moment
+from ticker.gateway.protocol.messages import (
+    MESSAGES,
+    AnyMessage,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Lagged,
+    Limits,
+    Message,
+    Rejected,
+    Snapshot,
+    Status,
+    Subscribed,
+    Update,
+)
+
+PROTO = Path(protobuf.__file__).parent / "ticker_v1.proto"
+TIME = 1_774_794_601_234_567_890
+PRICE, QUOTE, TRADES = range(3)
+FULL = {
+    "price": 185_420_000_000,
+    "time": TIME,
+    "seq": 300,
+    "size": 100,
+    "volume": 5_000_000_000,
+    "trades": 70_000,
+    "bid": 185_410_000_000,
+    "bid_size": 3,
+    "ask": 185_430_000_000,
+    "ask_size": 200,
+    "open": 180_000_000_000,
+    "high": 190_000_000_000,
+    "low": 170_123_456_789,
+    "previous_close": 181_000_000_000,
+}
+IN_QUOTE = {name for name in FULL if name not in ("time",)}
+
+
+def payload(frame: bytes) -> bytes:
+    """What stands in one whole server frame."""
+    size, at = frame[1], 2
+    if size == 126:
+        size, at = int.from_bytes(frame[2:4], "big"), 4
+    assert len(frame) == at + size
+    return frame[at:]
+
+
+@pytest.fixture(scope="module")
+def server_message(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The class ServerMessage, made by the real compiler from the shipped file."""
+    out = tmp_path_factory.mktemp("proto") / "descriptor"
+    status = protoc.main(["protoc", f"-I{PROTO.parent}", f"--descriptor_set_out={out}", str(PROTO)])
+    assert status == 0
+    files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("ticker.v1.ServerMessage"))
+
+
+def test_the_shipped_proto_is_made_from_the_types() -> None:
+    """To write it anew: protobuf.proto_text()."""
+    assert PROTO.read_text() == protobuf.proto_text()
+
+
+def test_json_has_the_digits_of_the_tick() -> None:
+    frame = encoded(JSON, PRICE, False, "AAPL", price=185_420_000_000, time=TIME, seq=300)
+    assert payload(frame) == (
+        b'{"type":"update","symbol":"AAPL","price":185.42,'
+        b'"timestamp":"2026-03-29T14:30:01.234567Z","seq":300}'
+    )
+
+
+def test_the_plain_dialect_has_no_seq() -> None:
+    frame = encoded(PLAIN, PRICE, True, 'A"\\', price=1, time=TIME, seq=300)
+    assert payload(frame) == (
+        b'{"type":"snapshot","symbol":"A\\"\\\\","price":0.000000001,'
+        b'"timestamp":"2026-03-29T14:30:01.234567Z"}'
+    )
+
+
+def test_messagepack_has_exact_prices_and_microseconds() -> None:
+    frame = encoded(MSGPACK, PRICE, False, "AAPL", price=185_420_000_000, time=TIME, seq=300)
+    assert frame[0] == 0x82
+    assert msgspec.msgpack.decode(payload(frame)) == {
+        "type": "update",
+        "symbol": "AAPL",
+        "price": "185.42",
+        "timestamp": TIME // 1000,
+        "seq": 300,
+    }
+
+
+def test_protobuf_has_price_e9_and_nanoseconds(server_message: Any) -> None:
+    frame = encoded(PROTOBUF, PRICE, False, "AAPL", price=185_420_000_000, time=TIME, seq=300)
+    assert frame[0] == 0x82
+    update = server_message.FromString(payload(frame)).update
+    assert (update.symbol, update.price_e9, update.timestamp_ns, update.seq) == (
+        "AAPL",
+        185_420_000_000,
+        TIME,
+        300,
+    )
+    assert not update.HasField("channel")
+
+
+def test_quote_has_every_field_in_every_encoding(server_message: Any) -> None:
+    frames = [encoded(code, QUOTE, True, "AAPL", "XNAS", **FULL) for code in range(4)]
+    shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+    assert isinstance(shown, Snapshot)
+    assert all(getattr(shown, name) is not msgspec.UNSET for name in IN_QUOTE)
+    assert (shown.channel, shown.venue, shown.low) == ("quote", "XNAS", Decimal("170.123456789"))
+    plain = msgspec.json.decode(payload(frames[PLAIN]), type=AnyMessage)
+    assert plain == msgspec.structs.replace(shown, seq=msgspec.UNSET)
+    packed = msgspec.msgpack.decode(payload(frames[MSGPACK]))
+    packed["timestamp"] = moment(packed["timestamp"] * 1000)
+    assert msgspec.convert(packed, AnyMessage) == shown
+    assert payload(frames[PROTOBUF]) == protobuf.encode(msgspec.structs.replace(shown)).replace(
+        varint(TIME // 1000 * 1000), varint(TIME)
+    )
+    snapshot = server_message.FromString(payload(frames[PROTOBUF])).snapshot
+    assert snapshot.previous_close_e9 == 181_000_000_000
+    assert snapshot.volume == 5_000_000_000
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def test_sizes_with_fractions_are_exact(server_message: Any) -> None:
+    values = {"price": 1, "time": TIME, "size": 12_345, "size_exponent": 3}
+    frames = [encoded(code, TRADES, False, "BTC", "XXXX", **values) for code in range(4)]
+    assert b'"size":12.345' in payload(frames[JSON])
+    assert msgspec.msgpack.decode(payload(frames[MSGPACK]))["size"] == "12.345"
+    update = server_message.FromString(payload(frames[PROTOBUF])).update
+    assert (update.size, update.size_exponent) == (12_345, 3)
+
+
+most = st.integers(0, 2**63 - 1)
+
+
+@given(
+    symbol=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=23),
+    channel=st.sampled_from([PRICE, QUOTE, TRADES]),
+    snapshot=st.booleans(),
+    values=st.fixed_dictionaries(
+        {name: most for name in FULL if name not in ("time", "price")}
+        | {"price": st.integers(1, 2**63 - 1), "time": st.integers(0, 4 * 10**18)}
+        | {"size_exponent": st.integers(0, 9)}
+    ),
+)
+def test_encodings_agree_on_anything(
+    symbol: str, channel: int, snapshot: bool, values: dict[str, int]
+) -> None:
+    frames = [encoded(code, channel, snapshot, symbol, "XNAS", **values) for code in range(4)]
+    shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+    assert isinstance(shown, Snapshot)
+    assert isinstance(shown, Update) == (not snapshot)
+    assert shown.symbol == symbol
+    assert shown.price == Decimal(values["price"]).scaleb(-9)
+    packed = msgspec.msgpack.decode(payload(frames[MSGPACK]))
+    packed["timestamp"] = moment(packed["timestamp"] * 1000)
+    assert msgspec.convert(packed, AnyMessage) == shown
+
+
+def test_lagged_in_every_encoding(server_message: Any) -> None:
+    expected = Lagged(symbol="AAPL", skipped=300)
+    assert msgspec.json.decode(payload(lagged(JSON, "AAPL", 300)), type=AnyMessage) == expected
+    packed = payload(lagged(MSGPACK, "AAPL", 300))
+    assert msgspec.msgpack.decode(packed, type=AnyMessage) == expected
+    assert payload(lagged(PROTOBUF, "AAPL", 300)) == protobuf.encode(expected)
+    assert server_message.FromString(protobuf.encode(expected)).lagged.skipped == 300
+
+
+LIMITS = Limits(
+    symbols=1, message=2, outbound=3, commands_per_second=4.5, commands_burst=5, max_rate=10.0,
+    slow_timeout=10.0,
+)  # fmt: skip
+SAID: list[Message] = [
+    Hello(protocol="ticker.v1", epoch=5, limits=LIMITS, heartbeat=5.0, auth=False),
+    Subscribed(id="a", symbols=["A"], rejected=[Rejected(symbol="B", code=460)]),
+    Status(symbol="A", state="halted"),
+    Heartbeat(timestamp=moment(TIME)),
+    Goodbye(reason="restart", retry_after=1.7),
+]
+
+
+@pytest.mark.parametrize("message", SAID)
+def test_what_is_said_now_and_then_is_the_same_in_all(
+    message: Message, server_message: Any
+) -> None:
+    assert msgspec.json.decode(CODECS[JSON].encode(message), type=AnyMessage) == message
+    packed = msgspec.msgpack.decode(CODECS[MSGPACK].encode(message))
+    if "timestamp" in packed:
+        packed["timestamp"] = moment(packed["timestamp"] * 1000)
+    assert msgspec.convert(packed, AnyMessage) == message
+    read = server_message.FromString(protobuf.encode(message))
+    name = read.WhichOneof("message")
+    assert name == message.__struct_config__.tag
+    assert read.SerializeToString() == protobuf.encode(message)
+
+
+def test_every_message_has_its_place_in_the_proto(server_message: Any) -> None:
+    fields = server_message.DESCRIPTOR.fields_by_name
+    for number, message in enumerate(MESSAGES, 1):
+        assert fields[str(message.__struct_config__.tag)].number == number

@@ -1,0 +1,112 @@
+"""REST held to /openapi.json: schemathesis asks a live gateway all that the document allows, and
+much that it forbids, with every check that it has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ticker.config import Config, GatewayConfig
+from ticker.config.access import AuthConfig, TokenConfig
+from ticker.gateway.access.access import Access
+from ticker.gateway.access.auth import Authenticator, hash_token
+from ticker.gateway.access.problems import KINDS
+from ticker.gateway.prices.board import Board
+from ticker.gateway.rest.guard import Guard
+from ticker.gateway.rest.http import make_app
+from ticker.gateway.rest.openapi import openapi
+from ticker.gateway.rest.page import FILES
+from ticker.gateway.rest.status import Status
+
+E9 = 1_000_000_000
+TOKEN = "a-token-for-the-test"
+TOKENS = (TokenConfig(name="desk", sha256=hash_token(TOKEN)),)
+ASKING = Config(
+    gateway=GatewayConfig(max_connections=64), auth=AuthConfig(required=True, tokens=TOKENS)
+)
+# A refusal by the size of the request is one as well.
+SETTINGS = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 413, 429, 431]
+"""
+
+
+def found_by_schemathesis(port: int, folder: Path, *options: str) -> tuple[int, str]:
+    """The exit code, 0 where it finds nothing, and what it says."""
+    settings = folder / "schemathesis.toml"
+    settings.write_text(SETTINGS)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run"]
+    command += [f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "--mode", "all"]
+    command += ["--seed", "1", "--max-examples", "30", "--no-color", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def prices(rig: Any) -> None:
+    for symbol in ("AAPL", "MSFT"):
+        row = rig.row(symbol)
+        rig.trade(row, 185_420_000_000)
+        rig.quote(row, bid=E9, bid_size=1, ask=2 * E9, ask_size=2, open=3, high=4, low=5)
+    rig.row("NEW")
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_nothing(rig: Any, tmp_path: Path) -> None:
+    prices(rig)
+    code, said = found_by_schemathesis(rig.port, tmp_path)
+    assert code == 0, said
+    assert "10 selected / 10 total" in said
+    assert "No issues found" in said, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rig", [ASKING], indirect=True)
+def test_schemathesis_finds_nothing_where_a_token_is_asked_for(rig: Any, tmp_path: Path) -> None:
+    prices(rig)
+    header = f"Authorization: Bearer {TOKEN}"
+    code, said = found_by_schemathesis(rig.port, tmp_path, "--header", header)
+    assert code == 0, said
+    assert "No issues found" in said, said
+
+
+def test_every_route_is_documented() -> None:
+    guard = Guard(None, lambda: 0, 1, 1)
+    app = make_app(Board([]), Status([], version="", epoch=0), guard=guard)
+    routes = {route.resource.canonical for route in app.router.routes() if route.resource}
+    assert routes - set(FILES) | {"/"} == set(openapi()["paths"])
+
+
+def test_every_problem_is_documented() -> None:
+    document = openapi()
+    responses = [document["components"]["responses"]]
+    responses += [path["get"]["responses"] for path in document["paths"].values()]
+    codes = set()
+    for answers in responses:
+        for status, answer in answers.items():
+            if "application/problem+json" in answer.get("content", {}):
+                narrowed = answer["content"]["application/problem+json"]["schema"]["properties"]
+                assert narrowed["status"] == {"const": int(status)}
+                assert narrowed["code"]["enum"], status
+                codes |= set(narrowed["code"]["enum"])
+    # the first is of connections, before any address; the second of /stream, in asyncapi.json
+    assert codes == {code for _, code, _ in KINDS} - {"too_many_connections", "upgrade_required"}
+
+
+@pytest.mark.parametrize(
+    ("auth", "security"),
+    [
+        (None, []),
+        (AuthConfig(required=False, tokens=TOKENS), [{}, {"bearer": []}]),
+        (AuthConfig(required=True, tokens=TOKENS), [{"bearer": []}]),
+    ],
+)
+def test_who_has_to_show_a_token_is_documented(auth: AuthConfig | None, security: Any) -> None:
+    access = Access(Config(auth=auth), Authenticator(auth) if auth else None)
+    guard = Guard(access, lambda: 0, 1, 1)
+    document = openapi(tokens=guard.tokens, required=guard.tokens_required)
+    assert document["paths"]["/prices"]["get"]["security"] == security
+    assert document["paths"]["/healthz"]["get"]["security"] == []

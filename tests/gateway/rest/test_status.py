@@ -1,0 +1,59 @@
+"""What the segments say of feeds: ready or not, how old, how far behind."""
+
+import pytest
+
+from ticker.gateway.rest.status import Status, age, feed_ready
+from ticker.shm import counters
+from ticker.shm.counters import Heartbeat, record
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import TableWriter
+
+NOW = 1_774_881_002_000_000_000
+
+
+def feed(state: int, symbols: int, lives: int):
+    mapping = private_feed(Geometry(rows=16, rings=1, ring_capacity=8), 7, NOW)
+    for _ in range(lives):
+        Heartbeat(mapping).take_over(1, NOW)
+    Heartbeat(mapping).set_state(state)
+    writer = TableWriter(mapping)
+    for number in range(symbols):
+        writer.add(f"S{number}", "XNAS")
+    return mapping
+
+
+@pytest.mark.parametrize(
+    ("state", "symbols", "lives", "ready"),
+    [
+        (counters.STARTING, 0, 0, False),
+        (counters.STARTING, 5, 1, False),
+        (counters.RECOVERING, 5, 1, False),  # it is still catching up
+        (counters.RECOVERING, 5, 2, True),  # a successor: its predecessor's prices are served
+        (counters.LIVE, 0, 1, True),
+        (counters.STALE, 0, 1, False),  # nothing ever came
+        (counters.STALE, 5, 1, True),
+        (counters.ENDED, 5, 1, True),
+    ],
+)
+def test_ready_is_to_be_live_or_to_hold_prices(
+    state: int, symbols: int, lives: int, ready: bool
+) -> None:
+    mapping = feed(state, symbols, lives)
+    assert feed_ready(mapping) is ready
+    status = Status([("sim", mapping)], required=["sim"], version="1", epoch=7)
+    assert (status.waiting_for() == []) is ready
+
+
+def test_ages_are_never_negative_and_absent_before_the_first_time() -> None:
+    assert age(0, NOW) is None
+    assert age(NOW - 1_500_000_000, NOW) == 1.5
+    assert age(NOW + 1, NOW) == 0
+
+
+def test_lag_is_the_median_way_from_the_exchange() -> None:
+    mapping = feed(counters.LIVE, 1, 1)
+    for ns in (1_000_000, 2_000_000, 900_000_000):
+        record(mapping, 0, ns)
+    (report,) = Status([("sim", mapping)], version="1", epoch=7).feed_reports(NOW)
+    assert report.lag == pytest.approx(0.002, rel=1 / 8)
+    assert report.lag_p99 == pytest.approx(0.9, rel=1 / 8)

@@ -1,0 +1,132 @@
+"""Real calendars, computed by a real child: early closes, holidays, breaks; and the names."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ticker.config import parse
+from ticker.config.calendar import calendar_names, calendar_of, extended_hours
+from ticker.errors import ConfigError
+from ticker.supervisor.calendar import markets_of
+
+FEED = '[[feeds]]\nname="f"\nprotocol="itch50"\nlines=["127.0.0.1:1"]\nvenue="{}"\n{}'
+
+
+def feed(venue: str, more: str = ""):
+    return parse(FEED.format(venue, more)).feeds[0]
+
+
+@pytest.mark.parametrize(
+    ("venue", "more", "expected"),
+    [
+        ("XNAS", "", "XNYS"),
+        ("IEXG", "", "XNYS"),
+        ("XLON", "", "XLON"),
+        ("XXXX", "", None),
+        ("XNAS", 'calendar = "none"', None),
+        ("XXXX", 'calendar = "XTKS"', "XTKS"),
+    ],
+)
+def test_a_feeds_calendar(venue: str, more: str, expected: str | None) -> None:
+    assert calendar_of(feed(venue, more)) == expected
+
+
+def test_hours() -> None:
+    assert extended_hours(feed("XNAS")) == ("04:00", "20:00")
+    assert extended_hours(feed("XNAS", 'pre_open = "07:00"')) == ("07:00", "20:00")
+    assert extended_hours(feed("XLON")) == (None, None)
+    (market,) = markets_of([feed("XNAS")]).values()
+    assert market.name == "XNYS 04:00-20:00"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('calendar = "XNYSE"', r"feeds\[0\].calendar: no calendar 'XNYSE', did you mean XNYS\?"),
+        ('post_close = "8 pm"', r"feeds\[0\].post_close: '8 pm' is no time of day, like 04:00"),
+    ],
+)
+def test_refused(more: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        feed("XNAS", more)
+
+
+def test_a_simulated_exchange_is_always_open() -> None:
+    assert calendar_of(feed("XNAS", "[feeds.simulator]\nsymbols = 3")) is None
+
+
+def test_nothing_that_serves_imports_pandas() -> None:
+    code = (
+        "import sys, ticker.cli.serve, ticker.feeds.workers.worker, ticker.gateway.worker, "
+        "ticker.supervisor.serve; from ticker.config import load; load(); "
+        "sys.exit('pandas' in sys.modules or 'exchange_calendars' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.slow
+def test_sessions_of_real_calendars() -> None:
+    code = (
+        "import json; from datetime import date; from ticker.supervisor.calendar import *;"
+        "print(json.dumps([sessions_of(MarketHours('XNYS', '04:00', '20:00'), date(2026, 11, 25),"
+        " date(2026, 11, 30)), sessions_of(MarketHours('XHKG'), date(2026, 11, 24),"
+        " date(2026, 11, 25))]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, timeout=60, text=True
+    )
+
+    york, hong_kong = json.loads(done.stdout)
+    shown = [[utc(each) for each in day[:4]] for day in york]
+    assert shown == [
+        ["25 09:00", "25 14:30", "25 21:00", "26 01:00"],
+        # Thanksgiving is no session; the day after ends at 13:00 New York, late trading at 17:00
+        ["27 09:00", "27 14:30", "27 18:00", "27 22:00"],
+        ["30 09:00", "30 14:30", "30 21:00", "01 01:00"],
+    ]
+    assert [utc(each) for each in hong_kong[0]] == [
+        "24 01:30", "24 01:30", "24 08:00", "24 08:00", "24 04:00", "24 05:00",
+    ]  # fmt: skip
+
+
+def utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns // 10**9, UTC).strftime("%d %H:%M")
+
+
+@pytest.mark.slow
+def test_the_worker_writes_a_timetable(tmp_path: Path) -> None:
+
+    from ticker.shm.timetable import Timetable
+
+    path = tmp_path / "timetable"
+    code = (
+        "import sys; from pathlib import Path; from ticker.supervisor.calendar import *;"
+        "run({'f': MarketHours('XNYS', '04:00', '20:00')}, Path(sys.argv[1]))"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while not path.exists():
+            assert worker.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+        resident = Path(f"/proc/{worker.pid}/smaps_rollup").read_text()
+        assert worker.poll() is None
+    finally:
+        worker.terminate()
+        worker.wait(10)
+    table = Timetable(["f"], path)
+    table.look()
+    (market,) = table.markets(time.time_ns())
+    assert market.phase in ("closed", "pre", "open", "post")
+    assert market.next_open > time.time_ns() < market.next_close
+    kilobytes = next(int(x.split()[1]) for x in resident.splitlines() if x.startswith("Rss"))
+    assert kilobytes < 60_000, "the calendar library stays in the child that ended"
+
+
+def test_names_are_found_without_importing() -> None:
+    assert {"XNYS", "XLON", "XTKS", "XHKG"} <= calendar_names()

@@ -1,0 +1,172 @@
+"""The supervisor with real processes: what dies is replaced, and nothing is ever left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.supervised import Server, alive, ask, nothing_left, segments, serve, until
+from ticker.errors import FeedError, GatewayError, InstanceError
+from ticker.shm.segment import create_gateway, leftovers
+
+__all__ = ["serve"]  # a fixture
+pytestmark = pytest.mark.slow
+
+SEGMENTS = 4  # a feed, two gateways, and one for a rolling restart's successor
+
+
+def test_one_line_then_events(serve: Callable[..., Server]) -> None:
+    server = serve()
+    ask(server.where())
+    assert set(server.workers()) == {"feed sim", "gateway 0", "gateway 1", "calendar"}
+    assert len(segments(server)) == SEGMENTS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_leaves_nothing(serve: Callable[..., Server], number: signal.Signals) -> None:
+    server = serve()
+    server.where()
+    with nothing_left(server, 0.1):
+        server.process.send_signal(number)
+        assert server.wait() == 0
+    ended = [entry["worker"] for entry in server.log("ended")]
+    assert set(ended[:2]) == {"gateway 0", "gateway 1"}  # who talks to clients goes first
+    assert ended[2] == "feed sim"
+
+
+def test_stop_while_starting_leaves_nothing(serve: Callable[..., Server]) -> None:
+    server = serve()
+    until(lambda: server.workers())
+    with nothing_left(server, 0.1):
+        server.process.terminate()
+        assert server.wait() == 0
+
+
+def test_killed_worker_is_replaced_in_time(serve: Callable[..., Server]) -> None:
+    server = serve()
+    address = server.where()
+    for name, pid in server.workers().items():
+        os.kill(pid, signal.SIGKILL)
+        assert until(lambda name=name, pid=pid: server.workers()[name] != pid) <= 2.0
+    for _ in range(20):
+        assert ask(address)[1] in server.workers().values()
+    assert len(segments(server)) == SEGMENTS
+
+
+def test_connections_wait_for_the_replacement(serve: Callable[..., Server]) -> None:
+    """What was queued in the killed worker's listening socket is answered by the next one."""
+    server = serve()
+    address = server.where()
+    before = server.workers()
+    for name in ("gateway 0", "gateway 1"):
+        os.kill(before[name], signal.SIGSTOP)
+    clients = [socket.create_connection(address, 5) for _ in range(16)]
+    for name in ("gateway 0", "gateway 1"):
+        os.kill(before[name], signal.SIGKILL)
+    for client in clients:
+        client.settimeout(5)
+        assert int(client.makefile().readline().split()[1]) not in before.values()
+        client.close()
+
+
+def test_hung_worker_is_killed_and_replaced(serve: Callable[..., Server]) -> None:
+    server = serve(TEST_MISBEHAVE="hang")
+    server.where()
+    pid = server.workers()["feed sim"]
+    until(lambda: server.workers()["feed sim"] != pid)
+    assert server.log("hung")[0]["worker"] == "feed sim"
+    assert not alive(pid)
+    # SIGABRT made it show where it hung
+    assert "in feed" in server.said.read_text()
+
+
+def test_stopped_worker_is_killed_and_replaced(serve: Callable[..., Server]) -> None:
+    """One that cannot even hear SIGABRT."""
+    server = serve()
+    server.where()
+    pid = server.workers()["gateway 1"]
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: server.workers()["gateway 1"] != pid)
+    assert not alive(pid)
+
+
+def test_worker_that_does_not_end_is_killed(serve: Callable[..., Server]) -> None:
+    server = serve(TEST_MISBEHAVE="deaf")
+    server.where()
+    with nothing_left(server, 0.1):
+        server.process.terminate()
+        assert server.wait() == 0
+    assert server.log("does not end, killed")
+
+
+def test_told_twice_is_impatient(serve: Callable[..., Server]) -> None:
+    server = serve(TEST_MISBEHAVE="deaf")
+    server.where()
+    with nothing_left(server, 0.1):
+        server.process.terminate()
+        until(lambda: server.log("draining"))
+        server.process.terminate()
+        assert server.wait() == 0
+    assert server.log("told again, killing what is left")
+
+
+def test_boot_failure_ends_the_server(serve: Callable[..., Server]) -> None:
+    server = serve(TEST_MISBEHAVE="boot")
+    with nothing_left(server, 0.1):
+        assert server.wait() == FeedError.exit_code
+    assert "interface 10.9.9.9" in server.said.read_text()
+    assert len([name for name in server.log("started") if name["worker"] == "feed sim"]) == 1
+
+
+def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server]) -> None:
+    server = serve()
+    server.where()
+    with nothing_left(server):
+        server.process.kill()
+        server.wait()
+
+
+def test_restart_right_after_a_kill(serve: Callable[..., Server]) -> None:
+    """The next server takes name, port and segments over from workers on their way out."""
+    server = serve()
+    address = server.where()
+    server.process.kill()
+    server.wait()
+    again = serve(port=address[1])
+    assert again.where() == address
+    until(lambda: not any(alive(pid) for pid in server.all_pids()))
+    assert ask(address)[1] in again.workers().values()
+    assert len(segments(server)) == SEGMENTS
+
+
+def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
+    instance = f"test-{os.getpid()}"
+    create_gateway(f"/ticker.{instance}.gateway7", 1, 1)
+    server = serve(instance)
+    server.where()
+    assert f"/ticker.{instance}.gateway7" not in leftovers(instance)
+    assert server.log("removed what an earlier life left over")
+
+
+def test_second_server_of_an_instance_is_refused(serve: Callable[..., Server]) -> None:
+    server = serve()
+    address = server.where()
+    before = segments(server)
+    second = serve()
+    assert second.wait() == InstanceError.exit_code
+    assert "running already" in second.said.read_text()
+    assert segments(server) == before
+    ask(address)
+
+
+def test_taken_port_is_refused(serve: Callable[..., Server]) -> None:
+    server = serve()
+    _host, port = server.where()
+    second = serve(f"other-{os.getpid()}", port=port)
+    assert second.wait() == GatewayError.exit_code
+    assert f"cannot listen on 127.0.0.1:{port}" in second.said.read_text()
+    assert not leftovers(second.instance)

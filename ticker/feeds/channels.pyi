@@ -1,8 +1,0 @@
-from ticker.feeds.sequenced import Sequenced
-from ticker.feeds.session import Session
-
-class Channel(Sequenced):
-    @property
-    def number(self) -> int: ...
-
-class Channels(Session): ...

@@ -1,0 +1,40 @@
+"""MarketDataRequest (35=V): what to ask a FIX venue for. Source: FIX 4.4 volume 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ticker.feeds.fix.message import Fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscription:
+    """The symbols and entries to subscribe to."""
+
+    symbols: tuple[str, ...] = ()
+    depth: int = 0
+    """264: 0 the full book, 1 its top, n levels."""
+    entries: tuple[str, ...] = ("0", "1", "2")
+    """269: 0 bid, 1 offer, 2 trade, ..."""
+    incremental: bool = True
+    """265: changes as 35=X; else a whole 35=W for each."""
+    aggregated: bool | None = None
+    """266: one entry per price level; None leaves it to the venue."""
+    symbols_per_request: int = 100
+
+    def requests(self, name: str) -> Iterator[Fields]:
+        """The body of each request; `name` makes their ids unlike those of earlier ones."""
+        step = self.symbols_per_request
+        for number, start in enumerate(range(0, len(self.symbols), step)):
+            yield self._request(f"{name}-{number}", self.symbols[start : start + step])
+
+    def _request(self, request_id: str, symbols: tuple[str, ...]) -> Fields:
+        fields: Fields = [(262, request_id.encode()), (263, b"1"), (264, b"%d" % self.depth)]
+        fields.append((265, b"1" if self.incremental else b"0"))
+        if self.aggregated is not None:
+            fields.append((266, b"Y" if self.aggregated else b"N"))
+        fields.append((267, b"%d" % len(self.entries)))
+        fields += [(269, entry.encode()) for entry in self.entries]
+        fields.append((146, b"%d" % len(symbols)))
+        return fields + [(55, symbol.encode()) for symbol in symbols]

@@ -1,0 +1,22 @@
+from typing import NamedTuple
+
+from ticker.feeds.json.mapping import Mapping
+from ticker.feeds.market.market import Market
+from ticker.feeds.protocol import Protocol
+
+class Skipped(NamedTuple):
+    rule: str
+    reason: str
+    times: int
+    example: str
+
+class JsonTexts(Protocol):
+    broken: bool
+    def __init__(
+        self, market: Market, *, midnight_ns: int = 0, mapping: Mapping | None = None
+    ) -> None: ...
+    def connected(self) -> None: ...
+    def asked_for(self, symbol: str) -> None: ...
+    @property
+    def taken(self) -> dict[str, int]: ...
+    def skipped(self) -> list[Skipped]: ...

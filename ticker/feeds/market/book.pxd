@@ -1,0 +1,82 @@
+"""Every displayed order of a feed, and the price levels that they make."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from ticker.pages cimport prefetch
+
+
+cdef struct Order:
+    uint64_t reference
+    int64_t price
+    uint64_t size
+    uint32_t instrument
+    uint32_t place               # 0: the slot is empty, else 1 + Side + 4 * clearing
+
+cdef struct Level:
+    int64_t rank                 # price of a bid, -price of an ask: the greatest is the best
+    uint64_t size                # of all its orders together
+
+cdef struct Ladder:
+    Level* levels                # ascending by rank: the best is the last
+    uint32_t count
+    uint32_t capacity
+
+cdef enum BookChange:
+    BOOK_FAILED = -1             # not taken: no memory, or over the limit
+    BOOK_DEEP = 0                # taken, the top of the book is as it was
+    BOOK_TOP = 1                 # taken, the best level of its side changed
+
+
+cdef class Book:
+    cdef Order* orders
+    cdef uint64_t mask
+    cdef unsigned shift
+    cdef readonly uint64_t used
+    cdef readonly uint64_t order_limit
+    cdef Ladder* ladders
+    cdef uint32_t* clearings     # per instrument: times that it was cleared, mod 2^30
+    cdef bint cleared            # any was, since the last clear()
+    cdef uint32_t instruments
+
+    cdef Order* find(self, uint64_t reference) noexcept nogil
+    cdef int add(
+        self, uint32_t instrument, uint64_t reference, uint32_t side, uint64_t size, int64_t price
+    ) noexcept nogil
+    cdef int reduce(self, Order* order, uint64_t size) noexcept nogil
+    cdef int remove(self, Order* order) noexcept nogil
+    cdef int modify(self, Order* order, uint64_t size, int64_t price) noexcept nogil
+    cdef int set_level(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil
+    cdef int set_top(
+        self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
+    ) noexcept nogil
+    cdef void clear(self) noexcept nogil
+    cdef void clear_instrument(self, uint32_t instrument) noexcept nogil
+    cdef bint _outdated(self, const Order* order) noexcept nogil
+    cdef bint _grow(self) noexcept nogil
+    cdef void _erase(self, Order* order) noexcept nogil
+    cdef int _level_add(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil
+    cdef int _level_reduce(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil
+
+
+cdef inline uint32_t side_of(const Order* order) noexcept nogil:
+    return (order.place & 3) - 1
+
+
+cdef inline uint64_t home_of(Book book, uint64_t reference) noexcept nogil:
+    """The slot where an order is looked for first (Knuth's multiplicative hash)."""
+    return (reference * <uint64_t>0x9E3779B97F4A7C15ULL) >> book.shift
+
+
+cdef inline void prefetch_order(Book book, uint64_t reference) noexcept nogil:
+    # Its slot, and the next one: two fit a cache line, and one probe in a few goes on.
+    cdef uint64_t home = home_of(book, reference)
+    prefetch(&book.orders[home])
+    prefetch(&book.orders[(home + 1) & book.mask])
+
+
+cdef inline Level* best_of(Book book, uint32_t instrument, uint32_t side) noexcept nogil:
+    """The best level of a side, NULL when it is empty."""
+    cdef Ladder* ladder = &book.ladders[2 * instrument + side]
+    return &ladder.levels[ladder.count - 1] if ladder.count else NULL

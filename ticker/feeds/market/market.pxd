@@ -1,0 +1,91 @@
+"""The market as one feed sees it: orders, with the trades of sales.pxd and the instruments of
+rows.pxd; what decoders call.
+
+Every call pushes scalars: prices in 1e-9 units, sizes in shares, times in ns since the epoch
+UTC. Nothing here raises: what cannot be used is counted by its reason (counters.pxd).
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from ticker.feeds.market.book cimport Book
+from ticker.feeds.market.publisher cimport Entry
+from ticker.feeds.market.sales cimport Sales
+from ticker.feeds.market.takeover cimport Takeover
+from ticker.feeds.market.trades cimport (
+    TRADE_COUNTS_VOLUME,
+    TRADE_EXTENDED,
+    TRADE_LAST_IF_ONLY,
+    TRADE_ODD_LOT,
+    TRADE_PRINTED,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
+    TRADE_SETS_RANGE,
+    TRADE_TOLD,
+)
+
+
+cdef enum Side:
+    BID = 0
+    ASK = 1
+
+
+cdef enum:
+    ANNOUNCED = 4              # announcements between an instrument's ladders and its levels
+
+
+cdef class Market(Sales):
+    cdef Book book
+    cdef Takeover takeover       # of what a predecessor left
+    cdef int32_t[ANNOUNCED] announced
+    cdef uint64_t announcements
+
+    # A session begins; sales before `midnight` are of an earlier day.
+    cdef void start_session(self, int64_t midnight) noexcept nogil
+
+    # Orders, by the feed's reference number.
+    cdef void add_order(
+        self, int32_t instrument, uint64_t reference, Side side, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil
+    cdef void execute_order(
+        self, uint64_t reference, uint64_t size, uint64_t match, int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void execute_order_at(
+        self, uint64_t reference, uint64_t size, int64_t price, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void reduce_order(self, uint64_t reference, uint64_t size, int64_t time) noexcept nogil
+    cdef void delete_order(self, uint64_t reference, int64_t time) noexcept nogil
+    cdef void replace_order(
+        self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil
+    # A new size and price, both absolute; size 0 deletes it.
+    cdef void modify_order(
+        self, uint64_t reference, uint64_t size, int64_t price, int64_t time
+    ) noexcept nogil
+    # `remaining` is what is left of the order, whatever it had before.
+    cdef void execute_order_remaining(
+        self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
+        uint64_t match, uint32_t flags, int64_t time, int64_t received,
+    ) noexcept nogil
+
+    # Levels, of a feed that sends no orders: the size of all at this price, 0 removes it.
+    cdef void set_level(
+        self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil
+    # The top of the book, of a feed that sends no more than that; price 0: no bid, no ask.
+    cdef void set_quote(
+        self, int32_t instrument, int64_t bid, uint64_t bid_size, int64_t ask,
+        uint64_t ask_size, int64_t time,
+    ) noexcept nogil
+    cdef void clear_instrument(self, int32_t instrument, int64_t time) noexcept nogil
+
+    # Hints that these will be touched soon.
+    cdef void prefetch_order(self, uint64_t reference) noexcept nogil
+    cdef void prefetch_instrument(self, uint64_t key) noexcept nogil
+
+    cdef void clear_books(self) noexcept nogil
+
+    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
+    cdef void _refresh_quote(self, uint32_t row) noexcept nogil

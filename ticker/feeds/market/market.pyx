@@ -1,0 +1,362 @@
+"""The market: order book, filter, trade log and publisher behind the calls of market.pxd.
+
+Law: this process is the only writer of its segment; every value that it publishes is computed
+here from messages, in private memory, and copied out whole. Nothing is read back, except once
+when a segment is taken over (`adopt_rows`).
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from ticker.feeds.market.book cimport (
+    BOOK_FAILED,
+    BOOK_TOP,
+    Ladder,
+    Level,
+    Order,
+    best_of,
+    prefetch_order,
+    side_of,
+)
+from ticker.checks cimport check
+from ticker.feeds.market.directory cimport row_of
+from ticker.pages cimport prefetch, prefetch_to_write
+from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_QUOTE, Entry, mark_dirty
+from ticker.shm.counters cimport FEED_BAD_ORDERS, FEED_MEMORY_FAILURES, FEED_UNKNOWN_ORDERS, count
+from ticker.shm.doorbell cimport DoorbellRinger
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport ROW_STALE, Values
+
+from ticker.errors import FeedError
+from ticker.feeds.market.filter import PLAIN
+from ticker.shm.rejects import RULES, RejectReader, RejectView
+
+cdef enum:
+    # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
+    SIZE_BITS = 37
+    ORDER_LIMIT_BITS = 26
+
+
+cdef class Market(Sales):
+    """All that one feed knows; publishes into the segment of `mapping`, which it owns.
+
+    Args:
+        venue: ISO 10383 MIC of the feed's rows.
+        ringer: rings the gateways after each flush that changed something.
+        raw: no filter, no sale-condition rules, no trade breaks: every printable trade counts.
+        max_price: greatest price that can be true, 1e-9 units.
+        trade_log: trades kept for breaks, a power of two.
+        order_limit: displayed orders at most, over all instruments.
+        symbology: how the feed writes symbols (symbology.py).
+        rules: a FilterConfig; by default the rules that need no clock and no band.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, *, venue: str = "", currency: str = "USD",
+        DoorbellRinger ringer = None, bint raw = False, max_price: int = 200_000_000_000_000,
+        trade_log: int = 1 << 20, order_limit: int = 1 << ORDER_LIMIT_BITS,
+        size_exponent: int = 0, symbology: str = "none", rules: object = PLAIN,
+    ) -> None:
+        if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
+            raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
+        self._begin_rows(mapping, venue, currency, ringer, size_exponent, symbology)
+        self._begin_sales(raw, max_price, trade_log, rules)
+        self.book = Book(mapping.row_capacity, order_limit)
+        self.takeover = Takeover(self.publisher, self.directory, self.trades)
+        memset(self.announced, 0xFF, sizeof(self.announced))
+
+    cdef void start_session(self, int64_t midnight) noexcept nogil:
+        """Order references and match numbers start over; yesterday's last is the close."""
+        cdef uint32_t row
+        cdef Values* values
+        cdef Values* before
+        self.clear_books()
+        self.filter.forget()
+        self.trades.clear()
+        self.midnight = midnight
+        self.venue.forget()
+        for row in range(self.publisher.table.used):
+            values = &self.publisher.entries[row].values
+            values.session_start = midnight
+            before = self.takeover.before(row)
+            if before.price and before.exchange_time < midnight:
+                values.previous_close = before.price
+                values.open = values.high = values.low = values.open_time = 0
+                values.volume = values.trades = 0
+                values.flags |= ROW_STALE
+                mark_dirty(self.publisher, row, DIRTY_COMPARE)
+            self.trades.partial[row] = values.trades > 0
+
+    # Orders
+
+    cdef void add_order(
+        self, int32_t instrument, uint64_t reference, Side side, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if not size or size >> SIZE_BITS:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        if order != NULL:
+            # Its end was lost: the newer one is true.
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            self._book_changed(order.instrument, self.book.remove(order), time)
+        self._book_changed(
+            <uint32_t>instrument,
+            self.book.add(<uint32_t>instrument, reference, side, size, price), time,
+        )
+
+    cdef void execute_order(
+        self, uint64_t reference, uint64_t size, uint64_t match, int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded at its own price."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        cdef int64_t price
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        price = order.price
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+        self.trade(<int32_t>instrument, price, size, match, TRADE_REGULAR, time, received)
+
+    cdef void execute_order_at(
+        self, uint64_t reference, uint64_t size, int64_t price, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded at another price than its own."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+
+    cdef void reduce_order(self, uint64_t reference, uint64_t size, int64_t time) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.reduce(order, size), time)
+
+    cdef void delete_order(self, uint64_t reference, int64_t time) noexcept nogil:
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.remove(order), time)
+
+    cdef void replace_order(
+        self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
+        int64_t time,
+    ) noexcept nogil:
+        """The new order has the old one's instrument and side."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        cdef Side side
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        side = <Side>side_of(order)
+        self._book_changed(instrument, self.book.remove(order), time)
+        self.add_order(<int32_t>instrument, new_reference, side, size, price, time)
+
+    cdef void modify_order(
+        self, uint64_t reference, uint64_t size, int64_t price, int64_t time
+    ) noexcept nogil:
+        """An order gets another size and price, keeping its reference."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        if size >> SIZE_BITS:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self._book_changed(instrument, self.book.modify(order, size, price), time)
+
+    cdef void execute_order_remaining(
+        self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
+        uint64_t match, uint32_t flags, int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A displayed order traded, and the message says what is left of it."""
+        cdef Order* order = self.book.find(reference)
+        cdef uint32_t instrument
+        if order == NULL:
+            count(self.counters, FEED_UNKNOWN_ORDERS, 1)
+            return
+        instrument = order.instrument
+        self.modify_order(reference, remaining, order.price, time)
+        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+
+    # Levels and quotes
+
+    cdef void set_level(
+        self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if price <= 0:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        self._book_changed(
+            <uint32_t>instrument, self.book.set_level(<uint32_t>instrument, side, price, size),
+            time,
+        )
+
+    cdef void set_quote(
+        self, int32_t instrument, int64_t bid, uint64_t bid_size, int64_t ask,
+        uint64_t ask_size, int64_t time,
+    ) noexcept nogil:
+        cdef int bids, asks
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if bid < 0 or ask < 0:
+            count(self.counters, FEED_BAD_ORDERS, 1)
+            return
+        bids = self.book.set_top(<uint32_t>instrument, BID, bid, bid_size)
+        asks = self.book.set_top(<uint32_t>instrument, ASK, ask, ask_size)
+        if bids == BOOK_TOP or asks == BOOK_TOP:
+            self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
+        if bids == BOOK_FAILED or asks == BOOK_FAILED:
+            count(self.counters, FEED_MEMORY_FAILURES, 1)
+
+    cdef void clear_instrument(self, int32_t instrument, int64_t time) noexcept nogil:
+        """Forget the orders and levels of one instrument; new ones follow."""
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        self.book.clear_instrument(<uint32_t>instrument)
+        self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
+
+    cdef void prefetch_order(self, uint64_t reference) noexcept nogil:
+        prefetch_order(self.book, reference)
+
+    cdef void prefetch_instrument(self, uint64_t key) noexcept nogil:
+        """What of the instrument an order touches; its best levels a few announcements later,
+        when the ladders that say where they are have come."""
+        cdef int32_t row = row_of(self.directory, key)
+        cdef int32_t earlier = self.announced[self.announcements % ANNOUNCED]
+        cdef Ladder* ladder
+        cdef int side
+        if earlier >= 0:
+            for side in range(2):
+                ladder = &self.book.ladders[2 * earlier + side]
+                prefetch_to_write(&ladder.levels[ladder.count], 1, 3)
+                prefetch_to_write(&ladder.levels[ladder.count] - 4, 1, 3)
+        self.announced[self.announcements % ANNOUNCED] = row
+        self.announcements += 1
+        if row >= 0:
+            prefetch(&self.book.ladders[2 * row])
+            prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
+
+    # All instruments
+
+    cdef void clear_books(self) noexcept nogil:
+        """Forget all orders: a new session, or too many messages were lost."""
+        cdef uint32_t row
+        self.book.clear()
+        for row in range(self.publisher.table.used):
+            mark_dirty(self.publisher, row, DIRTY_BOOK)
+
+    # Publishing
+
+    cdef void flush(self, int64_t publish_time) noexcept nogil:
+        cdef uint32_t i
+        # What a rebuild replays was received within its time, whenever that was.
+        if self.filter.held_count and self.filter.live:
+            self.filter.expire(publish_time)
+        if not self.publisher.publishing:
+            return
+        if self.venue.changed:
+            self.venue.publish()
+        for i in range(self.publisher.dirty_count):
+            if self.publisher.entries[self.publisher.dirty_rows[i]].dirty & DIRTY_BOOK:
+                self._refresh_quote(self.publisher.dirty_rows[i])
+        self.publisher.flush(publish_time)
+
+    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil:
+        if change == BOOK_TOP:
+            self._touch(row, DIRTY_BOOK, time)
+        elif change == BOOK_FAILED:
+            count(self.counters, FEED_MEMORY_FAILURES, 1)
+
+    cdef void _refresh_quote(self, uint32_t row) noexcept nogil:
+        """The top of the book into the row's values."""
+        cdef Entry* entry = &self.publisher.entries[row]
+        cdef Values* values = &entry.values
+        cdef Level* bid = best_of(self.book, row, BID)
+        cdef Level* ask = best_of(self.book, row, ASK)
+        cdef int64_t bid_price = bid.rank if bid != NULL else 0
+        cdef int64_t ask_price = -ask.rank if ask != NULL else 0
+        cdef uint64_t bid_size = bid.size if bid != NULL else 0
+        cdef uint64_t ask_size = ask.size if ask != NULL else 0
+        if (values.bid == bid_price and values.ask == ask_price
+                and values.bid_size == bid_size and values.ask_size == ask_size):
+            return
+        values.bid = bid_price
+        values.ask = ask_price
+        values.bid_size = bid_size
+        values.ask_size = ask_size
+        values.quote_time = entry.change_time
+        values.quotes += 1
+        values.flags &= ~<uint64_t>ROW_STALE
+        entry.dirty |= DIRTY_QUOTE
+
+    # What Python sees: taking over, and looking in.
+
+    def adopt_rows(self, *, rebuild: bool) -> int:
+        """Go on with the rows that a predecessor left; how many there are.
+
+        With `rebuild` the state is computed again from the session's start, which the caller
+        now replays with publishing off; without, it is what the rows say, except the quotes
+        (their orders are unknown). Either way rows are stale until their first live tick, and
+        the first flush has a correction for each: the predecessor may have died between a row
+        and its record, and no comparison of rows would tell.
+        """
+        return self.takeover.adopt(rebuild, self.midnight)
+
+    def set_publishing(self, publishing: bool, *, whole: bool = True) -> None:
+        """Off: messages are taken in and nothing is shown. On again: the next flush publishes
+        every row, with records for what differs from what readers saw before. Not `whole`:
+        messages of a rebuild were lost, so that its totals may lack what readers saw."""
+        if publishing and not self.publisher.publishing:
+            self.takeover.resume(whole)
+        self.publisher.publishing = publishing
+        self.filter.live = publishing
+
+    @property
+    def publishing(self) -> bool:
+        return self.publisher.publishing
+
+    def publish(self, now_ns: int) -> None:
+        """Flush, from Python."""
+        self.flush(now_ns)
+
+    def forget_orders(self) -> None:
+        """clear_books, from Python."""
+        self.clear_books()
+
+    @property
+    def orders(self) -> int:
+        """Displayed orders, over all instruments."""
+        return self.book.used
+
+    def depth(self, symbol: str, side: int) -> list[tuple[int, int]]:
+        """(price in 1e-9 units, size) of each level of a side (0 bids, 1 asks), best first."""
+        raw = symbol.encode("ascii")
+        row = self.directory.row_of_symbol(raw, len(raw))
+        if row < 0:
+            raise KeyError(symbol)
+        return self.book.depth(row, side)
+
+    def rejects(self) -> list[RejectView]:
+        """The last rejected trades of each rule, oldest first."""
+        reader = RejectReader(self.mapping)
+        return [reject for rule in RULES for reject in reader.last(rule)]

@@ -1,0 +1,53 @@
+"""The rows of a feed's instruments: see rows.pyx."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from ticker.feeds.market.directory cimport Directory
+from ticker.feeds.market.publisher cimport Publisher
+from ticker.feeds.market.venue_state cimport VenueState
+from ticker.shm.header cimport Mapping
+
+
+cdef class Rows:
+    cdef Mapping mapping
+    cdef uint64_t* counters
+    cdef Directory directory
+    cdef VenueState venue        # phase of the day and circuit breaker, of all instruments
+    cdef Publisher publisher
+    cdef bytes venue_text
+    cdef bytes currency_text
+    cdef const char* venue_code
+    cdef const char* currency_code
+    cdef readonly uint64_t size_exponent
+    cdef readonly str symbology
+    cdef bint renames            # symbols of the feed may not be the canonical ones
+    cdef public int64_t midnight # that the session's day counts from, ns since the epoch
+    # Receive time of the message being decoded; a decoder sets it before it calls.
+    cdef int64_t received
+
+    # `key` is the feed's own number of an instrument (ITCH: stock locate). -1: unknown, or no
+    # room for it.
+    cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil
+    # The same where messages name the venue (MIC, NUL-terminated): a row for each of them.
+    cdef int32_t define_on(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
+    cdef int32_t find(self, uint64_t key) noexcept nogil
+    cdef void set_test(self, int32_t instrument, bint test) noexcept nogil
+    # The venue that lists the symbol, by its MIC; NULL: not known.
+    cdef void set_listing(self, int32_t instrument, const char* venue) noexcept nogil
+    cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil
+    cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
+    cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
+
+    cdef int _begin_rows(
+        self, Mapping mapping, str venue, str currency, object ringer, uint64_t size_exponent,
+        str symbology,
+    ) except -1
+    cdef size_t _canonical(
+        self, const char* symbol, size_t length, char* out
+    ) noexcept nogil
+    cdef int64_t _new_row(
+        self, uint64_t key, const char* symbol, size_t length, const char* venue
+    ) noexcept nogil
+    cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil

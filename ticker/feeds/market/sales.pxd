@@ -1,0 +1,57 @@
+"""The trades of a feed, as far as they count: see sales.pyx."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from ticker.feeds.market.filter cimport Filter, Held
+from ticker.feeds.market.rows cimport Rows
+from ticker.feeds.market.trades cimport Trade, TradeLog
+from ticker.shm.layout cimport Values
+
+
+cdef class Sales(Rows):
+    cdef Filter filter
+    cdef TradeLog trades
+    cdef readonly bint raw
+    # Which trades set prices: marks (trades.pxd) that keep none from it, sizes, times of day.
+    cdef uint32_t price_marks
+    cdef uint64_t odd_lot_below
+    cdef int64_t priced_from     # ns after midnight
+    cdef int64_t priced_until
+    cdef bint selective          # sizes or times of day matter
+
+    # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and
+    # corrections (instrument -1: unknown, all are searched).
+    cdef void trade(
+        self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    # One of what the feed knows no instrument for; `symbol` as far as it says it.
+    cdef void refuse_unknown(
+        self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil
+    cdef void correct_trade(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil
+    # Make visible what changed since the last flush: rows, then rings, then doorbells.
+    cdef void flush(self, int64_t publish_time) noexcept nogil
+
+    cdef int _begin_sales(
+        self, bint raw, int64_t max_price, uint64_t trade_log, object rules
+    ) except -1
+    cdef uint32_t _eligible(
+        self, uint32_t flags, uint64_t size, int64_t time
+    ) noexcept nogil
+    cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil
+    cdef bint _correct_held(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+    ) noexcept nogil
+    cdef void _count_held(self, uint32_t row) noexcept nogil
+    cdef void _count_trade(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil
+    cdef void _take_back(self, Trade* trade) noexcept nogil
+    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
+    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil

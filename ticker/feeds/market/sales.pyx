@@ -1,0 +1,269 @@
+"""The trades of a feed: filtered, counted for what their conditions say, taken back and corrected.
+
+Law: as in market.pyx, of which this is the part about trades.
+"""
+
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+
+from ticker.checks cimport check
+from ticker.feeds.market.filter cimport ACCEPTED, CONFIRMS, CONFIRMS_ONLY
+from ticker.feeds.market.publisher cimport DIRTY_CORRECTION, DIRTY_ROW, PENDING_TRADES, mark_dirty
+from ticker.feeds.market.trades cimport (
+    TRADE_COUNTS_VOLUME,
+    TRADE_EXTENDED,
+    TRADE_LAST_IF_ONLY,
+    TRADE_ODD_LOT,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
+    TRADE_SETS_RANGE,
+    Range,
+)
+from ticker.shm.counters cimport (
+    FEED_BREAKS,
+    FEED_BREAKS_UNMATCHED,
+    FEED_CORRECTIONS,
+    FEED_TRADES,
+    FEED_UNCOUNTED_PRINTS,
+    count,
+)
+from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, ROW_SHARED_MICROSECOND, ROW_STALE
+
+from ticker.config.filter import hours_ns
+
+
+cdef class Sales(Rows):
+    """A base of Market, which begins it."""
+
+    cdef int _begin_sales(
+        self, bint raw, int64_t max_price, uint64_t trade_log, object rules
+    ) except -1:
+        """`rules` say too which trades set prices."""
+        self.raw = raw
+        self.filter = Filter(self.mapping, self.mapping.row_capacity, max_price, rules)
+        self.filter.size_exponent = self.size_exponent
+        self.trades = TradeLog(self.mapping.row_capacity, trade_log)
+        hours = hours_ns(rules.price_hours)
+        self.price_marks = TRADE_ODD_LOT if rules.odd_lots == "count" else 0
+        self.price_marks |= TRADE_EXTENDED if rules.extended_hours == "count" else 0
+        self.odd_lot_below = rules.odd_lot_below * 10 ** self.size_exponent
+        self.priced_from, self.priced_until = hours or (INT64_MIN, INT64_MAX)
+        self.selective = self.odd_lot_below > 0 or hours is not None
+        return 0
+
+    cdef void trade(
+        self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[instrument].values
+        cdef int verdict
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if not flags:
+            return
+        if self.raw:
+            self._count_trade(
+                <uint32_t>instrument, price, size, match, TRADE_REGULAR, time, received
+            )
+            return
+        if flags != TRADE_REGULAR or self.selective:
+            flags = self._eligible(flags, size, time)
+            if not flags & TRADE_REGULAR:
+                count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
+                return
+        verdict = self.filter.judge(
+            <uint32_t>instrument, values, self.midnight, price, size, match, flags, time,
+            received,
+        )
+        if verdict == CONFIRMS or verdict == CONFIRMS_ONLY:
+            self._count_held(<uint32_t>instrument)
+        if verdict == ACCEPTED or verdict == CONFIRMS:
+            self._count_trade(
+                <uint32_t>instrument, price, size, match, flags, time, received
+            )
+
+    cdef uint32_t _eligible(
+        self, uint32_t flags, uint64_t size, int64_t time
+    ) noexcept nogil:
+        """What is left of a trade's flags by the feed's configuration. Odd lots and trades of
+        extended hours count for volume only, unless it says otherwise."""
+        cdef uint32_t marks = flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks
+        if self.selective and not (
+            size >= self.odd_lot_below
+            and self.priced_from <= time - self.midnight < self.priced_until
+        ):
+            marks = TRADE_EXTENDED
+        if marks:
+            flags &= ~<uint32_t>(TRADE_SETS_LAST | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY)
+        return flags
+
+    cdef void refuse_unknown(
+        self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        if not self.raw:
+            self.filter.refuse_unknown(symbol, length, price, size, match, time, received)
+
+    cdef void _count_held(self, uint32_t row) noexcept nogil:
+        """The jump that the filter held counts now, as what it was."""
+        cdef Held held
+        self.filter.take(row, &held)
+        self._count_trade(
+            row, held.price, held.size, held.match, held.flags, held.exchange_time,
+            held.receive_time,
+        )
+
+    cdef void _count_trade(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t time, int64_t received,
+    ) noexcept nogil:
+        """A trade that counts, for what its flags say."""
+        cdef Values* values = &self.publisher.entries[row].values
+        cdef bint last = flags & TRADE_SETS_LAST != 0
+        if not self.raw:
+            self.trades.append(row, price, size, match, flags, time, received)
+        if flags & TRADE_LAST_IF_ONLY and not last:
+            last = not values.price or values.exchange_time < self.midnight
+        if self.publisher.pending_count == PENDING_TRADES:
+            self.flush(received)
+        count(self.counters, FEED_TRADES, 1)
+        values.seq += 1
+        values.flags &= ~<uint64_t>ROW_STALE
+        if last:
+            if price != values.price and time - values.exchange_time < 1000:
+                values.flags |= ROW_SHARED_MICROSECOND
+            else:
+                values.flags &= ~<uint64_t>ROW_SHARED_MICROSECOND
+            values.price = price
+            values.size = size
+            values.exchange_time = time
+            values.receive_time = received
+        if flags & TRADE_SETS_RANGE:
+            if not values.open:
+                values.open = price
+                values.open_time = time
+            values.high = price if price > values.high else values.high
+            values.low = price if price < values.low or not values.low else values.low
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume += size
+            values.trades += 1
+        mark_dirty(self.publisher, row, DIRTY_ROW)
+        if self.publisher.publishing:
+            self.publisher.trade(
+                row, RECORD_TRADE if last else RECORD_PRINT, price, size, time, received,
+            )
+
+    cdef void flush(self, int64_t publish_time) noexcept nogil:
+        pass
+
+    cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil:
+        """Take a trade back. Volume and trades shrink; last, open, high and low become what the
+        trades that are left say, if the broken one had made them."""
+        cdef Trade* trade
+        if self.raw:
+            return
+        trade = self.trades.find(instrument, match)
+        if trade == NULL:
+            count(
+                self.counters,
+                FEED_BREAKS if self._break_held(instrument, match) else FEED_BREAKS_UNMATCHED, 1,
+            )
+            return
+        count(self.counters, FEED_BREAKS, 1)
+        self._take_back(trade)
+        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef void correct_trade(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        """A trade had another price or size: it counts as before, with the right ones."""
+        cdef Trade* trade
+        cdef Values* values
+        cdef uint32_t flags
+        if self.raw:
+            return
+        trade = self.trades.find(instrument, match)
+        if price <= 0 or not size:
+            trade = NULL
+        elif trade == NULL and self._correct_held(instrument, match, price, size):
+            count(self.counters, FEED_CORRECTIONS, 1)
+            return
+        if trade == NULL:
+            count(self.counters, FEED_BREAKS_UNMATCHED, 1)
+            return
+        count(self.counters, FEED_CORRECTIONS, 1)
+        values = &self.publisher.entries[trade.instrument].values
+        flags = trade.flags
+        self._take_back(trade)
+        trade.flags = flags
+        trade.price = price
+        trade.size = size
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume += size
+            values.trades += 1
+        if flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY):
+            self._restore_last(trade.instrument, values)
+        if flags & TRADE_SETS_RANGE:
+            values.high = price if price > values.high else values.high
+            values.low = price if price < values.low or not values.low else values.low
+            self._restore_range(trade.instrument, values)
+        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+
+    cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil:
+        """Whether the trade is a jump that the filter holds; it is then gone."""
+        cdef int32_t row = self.filter.find_held(instrument, match)
+        if row >= 0:
+            self.filter._release(<uint32_t>row)
+        return row >= 0
+
+    cdef bint _correct_held(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+    ) noexcept nogil:
+        """Whether the trade is a jump that the filter holds; it counts if that was the mistake."""
+        cdef int32_t row = self.filter.find_held(instrument, match)
+        if row < 0:
+            return False
+        self.filter.held[row].price = price
+        self.filter.held[row].size = size
+        if self.filter.fits(<uint32_t>row, &self.publisher.entries[row].values):
+            self._count_held(<uint32_t>row)
+        return True
+
+    cdef void _take_back(self, Trade* trade) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[trade.instrument].values
+        cdef uint32_t flags = trade.flags
+        trade.flags = 0
+        values.corrections += 1
+        if flags & TRADE_COUNTS_VOLUME:
+            values.volume -= trade.size if trade.size < values.volume else values.volume
+            values.trades -= 1 if values.trades else 0
+        # Where trades are no longer kept, what they made is still in the values: leave it.
+        if (flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY)
+                and trade.exchange_time >= values.exchange_time):
+            self._restore_last(trade.instrument, values)
+        if flags & TRADE_SETS_RANGE and (
+            trade.price == values.high or trade.price == values.low
+            or trade.price == values.open
+        ):
+            self._restore_range(trade.instrument, values)
+
+    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil:
+        cdef Trade* last = self.trades.last_sale(instrument)
+        cdef bint whole = last == NULL and self.trades.begins_session(instrument)
+        if whole:
+            last = self.trades.only_sale(instrument)
+        if last != NULL:
+            values.price = last.price
+            values.size = last.size
+            values.exchange_time = last.exchange_time
+            values.receive_time = last.receive_time
+        elif whole:
+            values.price = values.exchange_time = values.receive_time = 0
+            values.size = 0
+
+    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil:
+        cdef Range left
+        self.trades.range_of(instrument, &left)
+        if left.whole:
+            values.open = left.open
+            values.open_time = left.open_time
+            values.high = left.high
+            values.low = left.low

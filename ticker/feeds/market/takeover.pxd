@@ -1,0 +1,21 @@
+"""A predecessor's rows: see takeover.pyx."""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from ticker.feeds.market.directory cimport Directory
+from ticker.feeds.market.publisher cimport Publisher
+from ticker.feeds.market.trades cimport TradeLog
+from ticker.shm.layout cimport Values
+
+
+cdef class Takeover:
+    cdef Publisher publisher
+    cdef Directory directory
+    cdef TradeLog trades
+    cdef Values* carried         # of a rebuild: what each row showed before it, NULL: none
+    cdef uint32_t rows           # of these
+
+    cdef int adopt(self, bint rebuild, int64_t midnight) except -1
+    cdef void resume(self, bint whole) noexcept
+    cdef Values* before(self, uint32_t row) noexcept nogil
+    cdef void _restore(self, uint32_t row, bint whole) noexcept nogil

@@ -1,0 +1,127 @@
+"""A predecessor's rows: read back once, and held against what a rebuild computes again.
+
+What readers saw does not go back: seq and counts never; the last sale and the totals only where a
+break explains it.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_CORRECTION, mark_dirty
+from ticker.shm.layout cimport ROW_STALE
+
+from ticker.errors import FeedError
+
+
+cdef class Takeover:
+    """What a predecessor left, of one market."""
+
+    def __cinit__(
+        self, Publisher publisher not None, Directory directory not None, TradeLog trades not None
+    ) -> None:
+        self.publisher = publisher
+        self.directory = directory
+        self.trades = trades
+
+    def __dealloc__(self) -> None:
+        free(self.carried)
+
+    cdef int adopt(self, bint rebuild, int64_t midnight) except -1:
+        """Market.adopt_rows."""
+        cdef uint32_t row
+        cdef uint32_t rows = self.publisher.table.used
+        cdef Values* values
+        if rebuild and rows:
+            free(self.carried)
+            self.carried = <Values*>calloc(rows, sizeof(Values))
+            if self.carried == NULL:
+                raise MemoryError("no memory to rebuild")
+            self.rows = rows
+        for row in range(rows):
+            values = &self.publisher.entries[row].values
+            if self.publisher.table.read(row, values) < 0:
+                raise FeedError(f"row {row} has another writer: stop the other feed worker")
+            values.flags |= ROW_STALE
+            self.publisher.adopt(row)
+            self.directory.enter(<int32_t>row)
+            self.directory.bind(
+                self.publisher.table.rows[row].instrument_key, <int32_t>row
+            )
+            if rebuild:
+                self.carried[row] = values[0]
+                forget_session(values)
+                values.session_start = midnight
+            else:
+                self.trades.partial[row] = values.seq > 0
+                forget_quote(values)
+                mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
+        return rows
+
+    cdef void resume(self, bint whole) noexcept:
+        """A rebuild is over: every row is published anew, with what must not go back."""
+        cdef uint32_t row
+        for row in range(self.publisher.table.used):
+            if row < self.rows:
+                self._restore(row, whole)
+                mark_dirty(self.publisher, row, DIRTY_CORRECTION)
+            mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
+        free(self.carried)
+        self.carried = NULL
+        self.rows = 0
+
+    cdef Values* before(self, uint32_t row) noexcept nogil:
+        """What the row showed before the rebuild that goes on; without one, what it shows."""
+        return &self.carried[row] if row < self.rows else &self.publisher.entries[row].values
+
+    cdef void _restore(self, uint32_t row, bint whole) noexcept nogil:
+        """What must not go back after a rebuild: seq, counts, and the last sale and totals
+        unless a break explains them."""
+        cdef Values* values = &self.publisher.entries[row].values
+        cdef Values* before = &self.carried[row]
+        cdef bint lacks = not whole and values.session_start == before.session_start
+        values.seq = max(values.seq, before.seq)
+        values.quotes = max(values.quotes, before.quotes)
+        if (values.exchange_time < before.exchange_time
+                and values.corrections <= before.corrections):
+            values.price = before.price
+            values.size = before.size
+            values.exchange_time = before.exchange_time
+            values.receive_time = before.receive_time
+            values.flags |= ROW_STALE
+            lacks = True
+        if lacks and restore_totals(values, before):
+            self.trades.partial[row] = True
+        values.corrections = max(values.corrections, before.corrections)
+
+
+cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:
+    """Of a day whose trades were not all had again; whether any were missing."""
+    if values.volume >= before.volume and values.trades >= before.trades:
+        return False
+    values.volume = max(values.volume, before.volume)
+    values.trades = max(values.trades, before.trades)
+    if before.open and (not values.open or before.open_time < values.open_time):
+        values.open = before.open
+        values.open_time = before.open_time
+    values.high = max(values.high, before.high)
+    if before.low and (not values.low or before.low < values.low):
+        values.low = before.low
+    values.previous_close = before.previous_close
+    return True
+
+
+cdef void forget_quote(Values* values) noexcept nogil:
+    values.bid = values.ask = 0
+    values.bid_size = values.ask_size = 0
+
+
+cdef void forget_session(Values* values) noexcept nogil:
+    """Keep only what does not come from the session's messages."""
+    cdef int64_t previous_close = values.previous_close
+    cdef uint64_t status = values.status
+    cdef uint64_t flags = values.flags
+    memset(values, 0, sizeof(Values))
+    values.previous_close = previous_close
+    values.status = status
+    values.flags = flags

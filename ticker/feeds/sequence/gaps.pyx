@@ -1,0 +1,266 @@
+"""The gaps of a sequenced stream: found, filled, asked for, given up.
+
+Law: gaps are sorted and disjoint. Bounded: past MAX_GAPS the newest gap swallows what lies
+between it and the next, which then comes twice.
+
+How a gap is asked for: not before the other line had `line_wait_ns` to fill it; then in
+requests of `span` messages, at most `window` messages on their way. A server answers a request
+with one packet, or some, or as many as it takes (MoldUDP64 leaves it open). What an answer
+brings that stops short, silence behind it, is what requests shrink to, so that several can be
+on their way; from there `span` grows while answers are whole and shrinks when one is not, which
+shows when a later one comes. A gap that no message comes for is asked for again after
+`timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for gone,
+and until it answers again each gap is tried once only.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memmove
+
+from ticker.checks cimport check
+from ticker.feeds.session cimport NEVER
+
+from ticker.errors import FeedError
+
+cdef enum:
+    MOST_REQUESTS = 32         # on their way at once
+    QUIET_PART = 20            # an answer has ended after this part of the timeout of silence
+    MOST_MESSAGES = 65534      # of one request: what its 16 bits hold, less end of session
+
+
+cdef class Gaps:
+    """Times in ns, sequences as the stream counts them."""
+
+    def __cinit__(
+        self, rerequest: bool, line_wait_ns: int, timeout_ns: int, attempts: int, window: int,
+    ) -> None:
+        if timeout_ns < 1 or attempts < 1 or window < 1 or line_wait_ns < 0:
+            raise FeedError("request timeout, attempts and window must be positive")
+        self.rerequest = rerequest
+        self.line_wait_ns = line_wait_ns
+        self.timeout_ns = timeout_ns
+        self.quiet_ns = max(1, timeout_ns // QUIET_PART)
+        self.attempts = attempts
+        self.window = window
+        self.widest = min(window, MOST_MESSAGES)
+        self.span = self.widest
+
+    cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil:
+        """[start, end) is missing; it lies beyond all that is known to be missing."""
+        cdef Gap* gap
+        check(start < end and (self.used == 0 or self.gaps[self.used - 1].end <= start))
+        if self.used and (self.used == MAX_GAPS or self.gaps[self.used - 1].end == start):
+            self.gaps[self.used - 1].end = end
+            return
+        gap = &self.gaps[self.used]
+        gap.start = start
+        gap.end = end
+        gap.asked_to = start
+        gap.detected_ns = now_ns
+        gap.active_ns = now_ns
+        gap.attempts = 0
+        gap.answered = 0
+        gap.requests = 0
+        self.used += 1
+
+    cdef int64_t fill(
+        self, uint64_t start, uint64_t end, bint answer, int64_t now_ns, int* closed
+    ) noexcept nogil:
+        """[start, end) has come. How many of these were missing; -1: there is no room to note
+        it, the messages count as not come. `closed`: gaps that are no more."""
+        cdef int at = 0
+        cdef int64_t filled = 0
+        cdef Gap* gap
+        cdef uint64_t low, high
+        closed[0] = 0
+        while at < self.used and self.gaps[at].end <= start:
+            at += 1
+        while at < self.used and self.gaps[at].start < end:
+            gap = &self.gaps[at]
+            low = max(start, gap.start)
+            high = min(end, gap.end)
+            if low > gap.start and high < gap.end:
+                if self.used == MAX_GAPS:
+                    return -1
+                self._note(gap, high - low, answer, now_ns)
+                self._split(at, low, high, answer)
+                return high - low
+            filled += high - low
+            self._note(gap, high - low, answer, now_ns)
+            if low == gap.start and high == gap.end:
+                self._remove(at)
+                closed[0] += 1
+                continue
+            if low == gap.start:
+                gap.start = high
+                gap.asked_to = max(gap.asked_to, high)
+            else:
+                gap.end = low
+                gap.asked_to = min(gap.asked_to, low)
+            at += 1
+        return filled
+
+    cdef void _note(self, Gap* gap, uint64_t messages, bint answer, int64_t now_ns) noexcept nogil:
+        """A packet came for this gap."""
+        if not answer:
+            return
+        self.silent = False
+        gap.attempts = min(gap.attempts, 1)
+        gap.active_ns = now_ns
+        gap.answered += messages
+
+    cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil:
+        cdef Gap* left = &self.gaps[at]
+        memmove(left + 2, left + 1, (self.used - at - 1) * sizeof(Gap))
+        self.used += 1
+        left[1] = left[0]
+        left[1].start = high
+        left[1].asked_to = max(left.asked_to, high)
+        left.end = low
+        left.asked_to = min(left.asked_to, low)
+        # The requests go on in the right part. If this was an answer, the one before it was short.
+        left.requests = 0
+        if answer:
+            self.span -= self.span // 16
+
+    cdef void _remove(self, int at) noexcept nogil:
+        check(0 <= at < self.used)
+        self.used -= 1
+        memmove(&self.gaps[at], &self.gaps[at + 1], (self.used - at) * sizeof(Gap))
+        if not self.used:
+            self.span = self.widest
+
+    cdef void forget_below(self, uint64_t sequence) noexcept nogil:
+        """What lies below is of no interest any more."""
+        while self.used and self.gaps[0].end <= sequence:
+            self._remove(0)
+        if self.used and self.gaps[0].start < sequence:
+            self.gaps[0].start = sequence
+            self.gaps[0].asked_to = max(self.gaps[0].asked_to, sequence)
+
+    cdef bint given_up(self, int64_t now_ns) noexcept nogil:
+        """The first gap will not be filled. The caller goes on behind it and forgets it."""
+        if not self.used:
+            return False
+        self._set_back(now_ns)
+        if not self.rerequest:
+            return now_ns - self.gaps[0].detected_ns >= self.timeout_ns
+        if not self._exhausted(&self.gaps[0]):
+            return False
+        if now_ns - self.gaps[0].active_ns < self.timeout_ns:
+            return False
+        self.silent = True
+        return True
+
+    cdef void _set_back(self, int64_t now_ns) noexcept nogil:
+        """A clock that was set back must not hold a gap open until it is where it was."""
+        cdef int i
+        for i in range(self.used):
+            self.gaps[i].detected_ns = min(self.gaps[i].detected_ns, now_ns)
+            self.gaps[i].active_ns = min(self.gaps[i].active_ns, now_ns)
+
+    cdef bint _exhausted(self, Gap* gap) noexcept nogil:
+        return gap.attempts >= (1 if self.silent else self.attempts)
+
+    cdef int64_t deadline(self) noexcept nogil:
+        """When something is to be asked for or given up; NEVER without a gap."""
+        cdef int64_t soonest = NEVER
+        cdef uint64_t on_their_way = self._on_their_way()
+        cdef int i
+        for i in range(self.used):
+            soonest = min(soonest, self._due(i, on_their_way))
+        return soonest
+
+    cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil:
+        cdef Gap* gap = &self.gaps[at]
+        if not self.rerequest:
+            return gap.detected_ns + self.timeout_ns
+        if self._exhausted(gap) and not gap.answered:
+            # only the first gap can be given up; the others then follow it
+            return gap.active_ns + self.timeout_ns if at == 0 else NEVER
+        if gap.asked_to == gap.start and not gap.attempts:
+            return gap.detected_ns + self.line_wait_ns
+        if gap.asked_to < gap.end and on_their_way <= self._allowed() // 2:
+            return 0
+        if gap.asked_to == gap.start:
+            return NEVER               # its turn comes when the window has room again
+        return gap.active_ns + self._patience(gap)
+
+    cdef uint64_t _allowed(self) noexcept nogil:
+        return min(self.window, self.span * MOST_REQUESTS)
+
+    cdef uint64_t _on_their_way(self) noexcept nogil:
+        cdef uint64_t messages = 0
+        cdef int i
+        for i in range(self.used):
+            messages += self.gaps[i].asked_to - self.gaps[i].start
+        return messages
+
+    cdef bint asked(self) noexcept nogil:
+        """Something is missing that the server was asked for."""
+        return self.used and self.gaps[0].attempts > 0
+
+    cdef void clear(self) noexcept nogil:
+        self.used = 0
+        self.span = self.widest
+        self.silent = False
+
+    def requests(self, now_ns: int) -> list[tuple[int, int]]:
+        """(first sequence, messages) of each request to send now; they count as sent."""
+        cdef int64_t now = now_ns
+        cdef int i
+        asked: list[tuple[int, int]] = []
+        if not self.rerequest:
+            return asked
+        for i in range(self.used):
+            self._take_back(&self.gaps[i], now)
+        for i in range(self.used):
+            self._ask(&self.gaps[i], now, asked)
+        return asked
+
+    cdef void _take_back(self, Gap* gap, int64_t now_ns) noexcept:
+        """What was asked for and did not come can be asked for again."""
+        if gap.asked_to == gap.start:
+            return
+        if now_ns - gap.active_ns < self._patience(gap):
+            return
+        if gap.answered:
+            self._learn(gap)
+        elif self._exhausted(gap):
+            return
+        gap.asked_to = gap.start
+
+    cdef int64_t _patience(self, Gap* gap) noexcept nogil:
+        """Only the rest of one answer that has begun is known to be late soon."""
+        if gap.answered and gap.asked_to - gap.start <= self.span:
+            return self.quiet_ns
+        return self.timeout_ns
+
+    cdef void _learn(self, Gap* gap) noexcept:
+        """The answers stopped short: ask for a little less than they gave."""
+        if gap.requests == 1 and gap.answered < self.span:
+            self.span = gap.answered - gap.answered // 8
+
+    cdef int _ask(self, Gap* gap, int64_t now_ns, list asked) except -1:
+        cdef uint64_t room, number
+        cdef bint first = gap.asked_to == gap.start
+        if first and not gap.attempts and now_ns - gap.detected_ns < self.line_wait_ns:
+            return 0
+        if first and self._exhausted(gap) and not gap.answered:
+            return 0
+        room = self._on_their_way()
+        room = self._allowed() - room if room < self._allowed() else 0
+        if not room or gap.asked_to == gap.end:
+            return 0
+        if first:
+            gap.attempts = 1 if gap.answered else gap.attempts + 1
+            gap.answered = gap.requests = 0
+        else:
+            self.span = min(self.span + self.span // 16 + 1, self.widest)
+        while room and gap.asked_to < gap.end:
+            number = min(self.span, room, gap.end - gap.asked_to)
+            asked.append((gap.asked_to, number))
+            gap.asked_to += number
+            gap.requests += number == self.span
+            room -= number
+        gap.active_ns = now_ns
+        return 0

@@ -1,3 +1,0 @@
-from ticker.feeds.simulate.framed import FramedMarket
-
-class LevelMarket(FramedMarket): ...

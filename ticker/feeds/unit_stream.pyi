@@ -1,7 +1,0 @@
-from ticker.feeds.channels import Channel
-
-class UnitStream(Channel):
-    @property
-    def damaged(self) -> bool: ...
-    @property
-    def waiting(self) -> bool: ...

@@ -1,0 +1,64 @@
+"""What a Cboe feed's worker has beside its lines: gap request proxy and spin servers."""
+
+from __future__ import annotations
+
+import os
+
+from ticker.config import FeedConfig, parse_address
+from ticker.config.pitch import PitchConfig
+from ticker.errors import FeedError
+from ticker.feeds.cboe.dialogue import Account, Dialogue, GapProxy, Spin
+from ticker.feeds.session import Session
+from ticker.feeds.sessions.cboe_unit import CboeUnit
+from ticker.feeds.transports.sidechannel import SideChannels
+
+
+class CboeChannels:
+    """Carries a session's gap requests to the proxy, and images to the session."""
+
+    def __init__(self, feed: str, pitch: PitchConfig, session: CboeUnit) -> None:
+        account = account_of(pitch)
+        dialogues: list[tuple[tuple[str, int], Dialogue]] = []
+        self.proxy: GapProxy | None = None
+        if pitch.gap_proxy is not None:
+            self.proxy = GapProxy(session, account)
+            dialogues.append((parse_address(pitch.gap_proxy), self.proxy))
+        for unit, server in zip(pitch.units, pitch.spin, strict=False):
+            dialogues.append((parse_address(server), Spin(session, account, unit)))
+        self._channels = SideChannels(feed, dialogues)
+        self.fileno = self._channels.fileno
+        self.turn = self._channels.turn
+        self.next_deadline = self._channels.next_deadline
+        self.close = self._channels.close
+
+    def send(self, requests: list[bytes]) -> None:
+        """To the proxy; they leave with the next `turn`."""
+        if self.proxy is not None:
+            self.proxy.ask(requests)
+
+
+def open_channels(config: FeedConfig, session: Session) -> CboeChannels | None:
+    """A feed's connections beside its lines; None: it has none.
+
+    Raises:
+        FeedError: the account's password is not in the environment.
+    """
+    pitch = config.pitch
+    if pitch is None or not (pitch.gap_proxy or pitch.spin) or not isinstance(session, CboeUnit):
+        return None
+    return CboeChannels(config.name, pitch, session)
+
+
+def account_of(pitch: PitchConfig) -> Account:
+    """Who logs in. Raises FeedError: no password in the environment, or none of 10 characters."""
+    password = ""
+    if pitch.password_env is not None:
+        if pitch.password_env not in os.environ:
+            raise FeedError(f"pitch.password_env: set {pitch.password_env} in the environment")
+        password = os.environ[pitch.password_env]
+        if len(password) > 10 or not password.isascii():
+            raise FeedError(
+                f"pitch.password_env: {pitch.password_env} is no password of Cboe's, which have "
+                "at most 10 ASCII characters"
+            )
+    return Account(session_sub_id=pitch.session_sub_id, username=pitch.username, password=password)

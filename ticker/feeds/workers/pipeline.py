@@ -1,0 +1,213 @@
+"""One feed's way from bytes to shared memory: session, protocol, market, in one piece.
+
+`ticker serve` and `ticker replay` both run what `build` makes; they differ in where the bytes
+come from and whose memory the segment is.
+
+Law: protocols, sessions and transports are found by their file's name. There is no list of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Mapping_
+from dataclasses import dataclass
+from datetime import date
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from ticker.config import is_file_name, modules
+from ticker.config.filter import FilterConfig
+from ticker.errors import FeedError
+from ticker.feeds.day import EASTERN, midnight_ns, session_day
+from ticker.feeds.market.market import Market
+from ticker.feeds.market.symbology import default_symbology
+from ticker.feeds.protocol import Protocol
+from ticker.feeds.session import Session
+from ticker.feeds.transports import binaryfile, pcap
+from ticker.feeds.transports.pcap import Capture
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import Mapping
+
+Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
+"""What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
+
+Part = TypeVar("Part")
+
+CAPTURE_MAGICS = frozenset(
+    bytes.fromhex(magic)
+    for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
+)  # fmt: skip
+"""How pcap (either byte order, µs and ns) and pcapng files begin."""
+
+NO_OPTIONS: Mapping_[str, Any] = {}
+CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
+"""For a capture: its receive times are those of whoever captured it, by whatever clock."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The parts of one feed. Bytes go into `session`; `market.publish` shows what came of it."""
+
+    mapping: Mapping
+    market: Market
+    protocol: Protocol
+    session: Session
+
+
+def build(
+    mapping: Mapping,
+    protocol: str,
+    session: str | None,
+    day: date,
+    *,
+    venue: str = "",
+    currency: str = "USD",
+    timezone: str = EASTERN,
+    raw: bool = False,
+    ringer: DoorbellRinger | None = None,
+    session_options: Any = None,
+    protocol_options: Mapping_[str, Any] = NO_OPTIONS,
+    size_exponent: int = 0,
+    symbology: str | None = None,
+    rules: FilterConfig = CAPTURE_RULES,
+) -> Pipeline:
+    """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
+
+    Without a session it is the protocol's own. `day` is the session date that times of day
+    count from. `session_options` goes to the session as it is, `protocol_options` to the
+    protocol as keywords; sizes are in 10^-size_exponent units. Without a symbology it is the
+    protocol's usual one; `raw` leaves symbols as the venue writes them. `rules` are
+    the filter's.
+
+    Raises:
+        FeedError: no such protocol or session; its message names those that there are.
+    """
+    protocol_class = load_protocol(protocol)
+    session_class = load_session(session or default_session(protocol))
+    market = Market(
+        mapping,
+        venue=venue,
+        currency=currency,
+        ringer=ringer,
+        raw=raw,
+        size_exponent=size_exponent,
+        symbology="none" if raw else symbology or default_symbology(protocol),
+        rules=rules,
+    )
+    decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
+    options = () if session_options is None else (session_options,)
+    return Pipeline(mapping, market, decoder, session_class(decoder, mapping, *options))
+
+
+def load_protocol(name: str) -> type[Protocol]:
+    """The decoder class of ticker/feeds/protocols/<name>, or of the file that `name` ends in .py
+    or .so for. Raises FeedError."""
+    if is_file_name(name):
+        return _class_in(_file_module(Path(name)), Protocol)
+    return _load("protocols", name, Protocol)
+
+
+def default_session(protocol: str) -> str:
+    """The session that a protocol usually comes in.
+
+    Raises:
+        FeedError: no such protocol, or it names no session.
+    """
+    session = load_protocol(protocol).session
+    if not session:
+        known = ", ".join(modules("sessions"))
+        raise FeedError(f"protocol {protocol!r} has no session of its own; name one of: {known}")
+    return session
+
+
+def session_of_file(protocol: str, path: Path) -> str:
+    """The session to read a file in: the protocol's own; or `binaryfile`, where that is read from
+    packet captures and the file is none.
+
+    Raises:
+        FeedError: no such protocol, or it names no session; the file cannot be read.
+    """
+    session = default_session(protocol)
+    if file_blocks(session) is not pcap.blocks:
+        return session
+    for start, _, _ in binaryfile.blocks(path):
+        return session if start[:4] in CAPTURE_MAGICS else "binaryfile"
+    return session
+
+
+def load_session(name: str) -> type[Session]:
+    """The session class of ticker/feeds/sessions/<name>. Raises FeedError."""
+    return _load("sessions", name, Session)
+
+
+def file_blocks(session: str) -> Blocks:
+    """How a file is read for this session: by the transport of the session's own name if there
+    is one (`binaryfile`), as a packet capture otherwise. Raises FeedError: no such session."""
+    load_session(session)
+    package = "ticker.feeds.transports"
+    name = session if find_spec(f"{package}.{session}") else "pcap"
+    blocks: Blocks = importlib.import_module(f"{package}.{name}").blocks
+    return blocks
+
+
+def feed_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]]) -> None:
+    """All blocks through a pipeline, published after each, and the session's end."""
+    if isinstance(blocks, Capture):
+        blocks.replay(pipeline.session)
+        return
+    receive = pipeline.session.receive_data
+    publish = pipeline.market.publish
+    receive_time = 0
+    for block, receive_time, line in blocks:
+        receive(block, line, receive_time)
+        publish(receive_time)
+    pipeline.session.end_of_data(receive_time)
+    publish(receive_time)
+
+
+def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date:
+    """The calendar day in `timezone` of the first block of a file."""
+    for _, receive_time, _ in blocks(path):
+        return session_day(receive_time, timezone)
+    raise FeedError(f"{path}: is empty; name a capture")
+
+
+def _load(folder: str, name: str, base: type[Part]) -> type[Part]:
+    package = f"ticker.feeds.{folder}"
+    if not name.isidentifier() or not find_spec(f"{package}.{name}"):
+        known = ", ".join(modules(folder))
+        raise FeedError(f"no {folder[:-1]} {name!r}; known: {known}")
+    return _class_in(importlib.import_module(f"{package}.{name}"), base)
+
+
+def _file_module(path: Path) -> ModuleType:
+    """A file of the user's own as a module; once per process. Raises FeedError."""
+    name = f"ticker_protocols.{path.name.split('.')[0]}"
+    module = sys.modules.get(name)
+    if module is not None and module.__file__ == str(path.absolute()):
+        return module
+    spec = spec_from_file_location(name, path.absolute())
+    if spec is None or spec.loader is None:
+        raise FeedError(f"{path}: no module of this Python; name a .py or compiled .so file")
+    try:
+        module = sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except Exception as error:
+        sys.modules.pop(name, None)
+        raise FeedError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _class_in(module: ModuleType, base: type[Part]) -> type[Part]:
+    """The subclass of `base` that a module defines itself. (A compiled one, loaded from a file,
+    has its classes under its bare name.)"""
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        home = found.__module__.rpartition(".")[2]
+        if issubclass(found, base) and home == module.__name__.rpartition(".")[2]:
+            return found
+    raise FeedError(f"{module.__file__}: defines no {base.__name__}")

@@ -1,0 +1,61 @@
+"""The key file of JSON Web Tokens, watched: an authenticator that follows it.
+
+An edge: it reads files. A file that has become wrong is named in the log, and the keys that were
+right stay in force, so a half-written file locks nobody out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from ticker.config.access import AuthConfig
+from ticker.errors import ConfigError
+from ticker.gateway.access.auth import Authenticator, Key, parse_keys
+
+
+class WatchedKeys:
+    """Makes the authenticator of a configuration, and a new one when its key file changes."""
+
+    def __init__(self, config: AuthConfig) -> None:
+        self.config = config
+        self._seen: tuple[int, int, int] | None = None
+
+    def authenticator(self) -> Authenticator:
+        """By what the key file holds now.
+
+        Raises:
+            ConfigError: it cannot be read, or holds no key for the algorithms.
+        """
+        jwt = self.config.jwt
+        if jwt is None:
+            return Authenticator(self.config)
+        self._seen = self._mark(jwt.key_file)
+        try:
+            data = Path(jwt.key_file).read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"auth.jwt.key_file: {jwt.key_file}: cannot be read ({error.strerror})"
+            ) from None
+        keys: tuple[Key, ...] = parse_keys(data, jwt.algorithms)
+        return Authenticator(self.config, keys)
+
+    def changed(self) -> Authenticator | None:
+        """A new authenticator if the file is another one than at the last look."""
+        jwt = self.config.jwt
+        if jwt is None or self._mark(jwt.key_file) == self._seen:
+            return None
+        try:
+            return self.authenticator()
+        except ConfigError as error:
+            structlog.get_logger().error("keys not reloaded, the old ones hold", reason=str(error))
+            return None
+
+    @staticmethod
+    def _mark(path: str) -> tuple[int, int, int] | None:
+        try:
+            found = Path(path).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size

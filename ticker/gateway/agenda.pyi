@@ -1,3 +1,0 @@
-from ticker.gateway.subscriptions import Subscriptions
-
-class Agenda(Subscriptions): ...

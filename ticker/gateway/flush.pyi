@@ -1,3 +1,0 @@
-from ticker.gateway.agenda import Agenda
-
-class Flush(Agenda): ...

@@ -1,0 +1,3 @@
+from ticker.gateway.hub.subscriptions import Subscriptions
+
+class Agenda(Subscriptions): ...

@@ -1,0 +1,134 @@
+"""Prices as ready WebSocket frames, in every encoding.
+
+A symbol's frame is encoded once and serves every subscriber (server frames are not masked).
+The part up to the price never changes and is written once; a new price rewrites the rest.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.gateway.hub.encode_json cimport begin_json, json_fields, lagged_json
+from ticker.gateway.hub.encode_msgpack cimport begin_msgpack, lagged_msgpack, msgpack_fields
+from ticker.gateway.hub.encode_protobuf cimport (
+    begin_protobuf,
+    lagged_protobuf,
+    protobuf_envelope,
+    protobuf_fields,
+)
+from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
+
+
+cdef void begin_frame(
+    Frame* frame, int encoding, int channel, bint snapshot, const char* symbol, size_t length
+) noexcept nogil:
+    """Write the part that stays. The symbol is printable ASCII of 1 to 23 bytes."""
+    cdef char* body = <char*>frame.bytes + BODY
+    cdef int size
+    assert 0 < length < 24
+    if encoding == MSGPACK:
+        size = begin_msgpack(body, channel, snapshot, symbol, length)
+    elif encoding == PROTOBUF:
+        size = begin_protobuf(body, symbol, length)
+        frame.bytes[0] = 1 if snapshot else 2  # the number in `oneof`, until there is a frame
+    else:
+        size = begin_json(body, snapshot, symbol, length)
+    frame.prefix = <uint16_t>size
+
+
+cdef void finish_frame(
+    Frame* frame, int encoding, int channel, const Fields* fields
+) noexcept nogil:
+    """Complete a frame that was begun."""
+    cdef char* body = <char*>frame.bytes + BODY
+    cdef int size
+    if encoding == MSGPACK:
+        size = msgpack_fields(body, frame.prefix, channel, fields)
+    elif encoding == PROTOBUF:
+        size = protobuf_fields(body, frame.prefix, channel, fields)
+    else:
+        size = json_fields(body, frame.prefix, channel, encoding != PLAIN, fields)
+    put_head(frame, encoding, size)
+
+
+cdef void put_head(Frame* frame, int encoding, int size) noexcept nogil:
+    """The envelope (Protobuf) and the head of the frame, right in front of a body of `size`."""
+    cdef uint8_t[SERVER_HEAD] head
+    cdef int before = BODY
+    cdef int length
+    if encoding == PROTOBUF:
+        before -= protobuf_envelope(frame.bytes + BODY, frame.bytes[0], size)
+    length = write_head(
+        head, OPCODE_TEXT if encoding <= JSON else OPCODE_BINARY, size + BODY - before
+    )
+    frame.message = <uint16_t>before
+    frame.start = <uint16_t>(before - length)
+    # byte 0 is free: 3 bytes of envelope and 4 of head are the most
+    memcpy(frame.bytes + frame.start, head, length)
+    frame.length = <uint16_t>(size + BODY - frame.start)
+
+
+cdef void lagged_frame(
+    Frame* frame, int encoding, const char* symbol, size_t length, uint64_t skipped
+) noexcept nogil:
+    """A whole `lagged` message."""
+    cdef char* body = <char*>frame.bytes + BODY
+    cdef int size
+    if encoding == MSGPACK:
+        size = lagged_msgpack(body, symbol, length, skipped)
+    elif encoding == PROTOBUF:
+        size = lagged_protobuf(body, symbol, length, skipped)
+        frame.bytes[0] = 9
+    else:
+        size = lagged_json(body, symbol, length, skipped)
+    put_head(frame, encoding, size)
+
+
+def encoded(
+    encoding: int, channel: int, snapshot: bool, symbol: str, venue: str = "", **values: int
+) -> bytes:
+    """One frame from Python: `values` as in Fields; for tests."""
+    cdef Frame frame
+    cdef Fields fields
+    cdef bytes raw = symbol.encode("ascii")
+    cdef bytes mic = venue.encode("ascii")
+    if not 0 < len(raw) < 24 or not raw.decode().isprintable():
+        raise ValueError(f"symbol {symbol!r}: 1 to 23 printable characters")
+    if not 0 <= encoding < ENCODINGS or not 0 <= channel < CHANNELS or len(mic) > VENUE_ROOM:
+        raise ValueError(f"encoding {encoding}, channel {channel}, venue {venue!r}")
+    memset(&fields, 0, sizeof(fields))
+    memcpy(fields.venue, <const char*>mic, len(mic))
+    set_fields(&fields, values)
+    begin_frame(&frame, encoding, channel, snapshot, raw, len(raw))
+    finish_frame(&frame, encoding, channel, &fields)
+    return frame.bytes[frame.start:frame.start + frame.length]
+
+
+cdef int set_fields(Fields* fields, dict values) except -1:
+    fields.price = values.pop("price", 0)
+    fields.time = values.pop("time", 0)
+    fields.seq = values.pop("seq", 0)
+    fields.size = values.pop("size", 0)
+    fields.size_exponent = values.pop("size_exponent", 0)
+    fields.volume = values.pop("volume", 0)
+    fields.trades = values.pop("trades", 0)
+    fields.bid = values.pop("bid", 0)
+    fields.bid_size = values.pop("bid_size", 0)
+    fields.ask = values.pop("ask", 0)
+    fields.ask_size = values.pop("ask_size", 0)
+    fields.open = values.pop("open", 0)
+    fields.high = values.pop("high", 0)
+    fields.low = values.pop("low", 0)
+    fields.previous_close = values.pop("previous_close", 0)
+    if values:
+        raise TypeError(f"unknown: {', '.join(values)}")
+    return 0
+
+
+def lagged(encoding: int, symbol: str, skipped: int) -> bytes:
+    """One `lagged` frame from Python, for tests."""
+    cdef Frame frame
+    cdef bytes raw = symbol.encode("ascii")
+    if not 0 < len(raw) < 24:
+        raise ValueError(f"symbol {symbol!r}: 1 to 23 characters")
+    lagged_frame(&frame, encoding, raw, len(raw), skipped)
+    return frame.bytes[frame.start:frame.start + frame.length]

@@ -1,0 +1,13 @@
+from libc.stdint cimport uint64_t
+
+from ticker.gateway.hub.encode cimport Fields
+
+cdef int begin_json(
+    char* out, bint snapshot, const char* symbol, size_t length
+) noexcept nogil
+cdef int json_fields(
+    char* out, int at, int channel, bint with_seq, const Fields* fields
+) noexcept nogil
+cdef int lagged_json(
+    char* out, const char* symbol, size_t length, uint64_t skipped
+) noexcept nogil

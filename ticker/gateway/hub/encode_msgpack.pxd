@@ -1,0 +1,11 @@
+from libc.stdint cimport uint64_t
+
+from ticker.gateway.hub.encode cimport Fields
+
+cdef int begin_msgpack(
+    char* out, int channel, bint snapshot, const char* symbol, size_t length
+) noexcept nogil
+cdef int msgpack_fields(char* out, int at, int channel, const Fields* fields) noexcept nogil
+cdef int lagged_msgpack(
+    char* out, const char* symbol, size_t length, uint64_t skipped
+) noexcept nogil

@@ -1,0 +1,3 @@
+from ticker.gateway.hub.agenda import Agenda
+
+class Flush(Agenda): ...

@@ -1,0 +1,30 @@
+from ticker.gateway.hub.flush import Flush
+from ticker.gateway.hub.shared_frames import SharedFrames
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.shm.header import Mapping
+
+class Hub(Flush):
+    def __init__(
+        self,
+        topics: Topics,
+        frames: SharedFrames,
+        connections: ConnectionTable,
+        segment: Mapping,
+        interval_ns: int,
+        now_ns: int,
+        max_symbols: int,
+    ) -> None: ...
+    def subscribe(
+        self,
+        number: int,
+        symbols: list[int],
+        channel: int,
+        now_ns: int,
+        seen: dict[int, int] | None = None,
+        before: bytes = b"",
+    ) -> int: ...
+    def configure(
+        self, number: int, max_rate: float | None, batch: bool | None
+    ) -> tuple[float, bool]: ...
+    def forget(self, number: int) -> None: ...

@@ -1,0 +1,187 @@
+"""Every frame that several clients get, encoded once.
+
+In: versions and values of topics. Out: frames. Law: a frame is encoded when somebody needs it
+and its topic's version has moved, once per encoding for all subscribers; a channel in an
+encoding that nobody uses costs nothing.
+"""
+
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.gateway.hub.encode cimport (
+    CHANNEL_PRICE,
+    CHANNEL_QUOTE,
+    CHANNEL_TRADES,
+    CHANNELS,
+    ENCODINGS,
+    PRICE_ROOM,
+    QUOTE_ROOM,
+    TRADE_ROOM,
+    VENUE_ROOM,
+    Fields,
+    Frame,
+    begin_frame,
+    finish_frame,
+)
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, Sale, Topics
+from ticker.gateway.hub.trade_log cimport Trade
+from ticker.shm.counters cimport (
+    GATEWAY_ENCODED,
+    GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
+    GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
+    count,
+    record_duration,
+)
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport CACHE_LINE, Row
+
+cdef size_t[CHANNELS] ROOMS
+ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM]
+
+
+cdef class SharedFrames:
+    """`segment`: the gateway's own, for its counters and histograms."""
+
+    def __cinit__(self, Topics topics not None, Mapping segment not None) -> None:
+        self.topics = topics
+        self.counters = segment.counters
+        self.histograms = segment.histograms
+        self.symbol_capacity = topics.symbol_capacity
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t encoding, channel
+        for encoding in range(ENCODINGS):
+            PyMem_RawFree(self.trades[encoding])
+            PyMem_RawFree(self.trades_shown[encoding])
+            for channel in range(CHANNELS):
+                self._close_page(&self.pages[0][encoding][channel])
+                self._close_page(&self.pages[1][encoding][channel])
+
+    cdef int open(self, uint32_t encoding, uint32_t channel) except -1:
+        """Somebody subscribes to a channel in an encoding: make room for its frames. calloc: a
+        frame costs memory once it is encoded."""
+        cdef uint32_t capacity = self.topics.log.capacity
+        cdef int kind
+        assert encoding < ENCODINGS and channel < CHANNELS
+        for kind in range(2):
+            if self.pages[kind][encoding][channel].frames == NULL:
+                self._open_page(&self.pages[kind][encoding][channel], ROOMS[channel])
+        if channel == CHANNEL_TRADES and self.trades_shown[encoding] == NULL:
+            self.trades[encoding] = <uint8_t*>PyMem_RawCalloc(capacity, TRADE_ROOM)
+            self.trades_shown[encoding] = <uint64_t*>PyMem_RawCalloc(capacity, sizeof(uint64_t))
+            if self.trades[encoding] == NULL or self.trades_shown[encoding] == NULL:
+                raise MemoryError
+        return 0
+
+    cdef int grow(self) except -1:
+        """The topics have room for more symbols: begin all frames anew."""
+        cdef int kind
+        cdef uint32_t encoding, channel
+        cdef Page* page
+        self.symbol_capacity = self.topics.symbol_capacity
+        for kind in range(2):
+            for encoding in range(ENCODINGS):
+                for channel in range(CHANNELS):
+                    page = &self.pages[kind][encoding][channel]
+                    if page.frames != NULL:
+                        self._close_page(page)
+                        self._open_page(page, ROOMS[channel])
+        return 0
+
+    cdef int _open_page(self, Page* page, size_t room) except -1:
+        page.memory = PyMem_RawCalloc(self.symbol_capacity * room + CACHE_LINE, 1)
+        page.shown = <uint32_t*>PyMem_RawCalloc(self.symbol_capacity, sizeof(uint32_t))
+        if page.memory == NULL or page.shown == NULL:
+            raise MemoryError
+        page.frames = <uint8_t*>(
+            (<size_t>page.memory + CACHE_LINE - 1) & ~<size_t>(CACHE_LINE - 1)
+        )
+        page.room = room
+        return 0
+
+    cdef void _close_page(self, Page* page) noexcept:
+        PyMem_RawFree(page.memory)
+        PyMem_RawFree(page.shown)
+        memset(page, 0, sizeof(Page))
+
+    cdef const Frame* update(self, uint32_t topic, uint32_t encoding, int64_t now) noexcept nogil:
+        """The topic's `update`, of its version of now."""
+        cdef uint32_t symbol = topic >> CHANNEL_BITS
+        cdef Page* page = &self.pages[0][encoding][topic & ((1 << CHANNEL_BITS) - 1)]
+        if page.shown[symbol] != self.topics.versions[topic]:
+            self._encode(page, topic, encoding, False)
+            if topic & ((1 << CHANNEL_BITS) - 1) == CHANNEL_PRICE:
+                record_duration(
+                    self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
+                    now - self.topics.sales[symbol].publish_time,
+                )
+                record_duration(
+                    self.histograms, GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
+                    now - self.topics.sales[symbol].time,
+                )
+        return <const Frame*>(page.frames + symbol * page.room)
+
+    cdef const Frame* snapshot(self, uint32_t topic, uint32_t encoding) noexcept nogil:
+        """The topic's `snapshot`, of its version of now."""
+        cdef uint32_t symbol = topic >> CHANNEL_BITS
+        cdef Page* page = &self.pages[1][encoding][topic & ((1 << CHANNEL_BITS) - 1)]
+        if page.shown[symbol] != self.topics.versions[topic]:
+            self._encode(page, topic, encoding, True)
+        return <const Frame*>(page.frames + symbol * page.room)
+
+    cdef void _encode(
+        self, Page* page, uint32_t topic, uint32_t encoding, bint snapshot
+    ) noexcept nogil:
+        cdef uint32_t symbol = topic >> CHANNEL_BITS
+        cdef uint32_t channel = topic & ((1 << CHANNEL_BITS) - 1)
+        cdef Sale* sale = self.topics.sales + symbol
+        cdef Frame* frame = <Frame*>(page.frames + symbol * page.room)
+        cdef Fields fields
+        if not frame.prefix:
+            begin_frame(frame, encoding, channel, snapshot, sale.name, sale.name_length)
+        if channel == CHANNEL_QUOTE:
+            finish_frame(frame, encoding, channel, self.topics.quotes + symbol)
+        elif channel == CHANNEL_PRICE:
+            fields.price = sale.price
+            fields.time = sale.time
+            fields.seq = sale.seq
+            finish_frame(frame, encoding, channel, &fields)
+        else:
+            self.topics.sale_fields(symbol, &fields)
+            finish_frame(frame, encoding, channel, &fields)
+        assert <size_t>frame.start + frame.length + 8 <= page.room
+        page.shown[symbol] = self.topics.versions[topic]
+        count(self.counters, GATEWAY_ENCODED, 1)
+
+    cdef const Frame* trade(
+        self, const Trade* trade, uint32_t encoding, int64_t now
+    ) noexcept nogil:
+        """One trade of the log, as `update`."""
+        cdef uint32_t place = <uint32_t>(trade.number % self.topics.log.capacity)
+        cdef Frame* frame = <Frame*>(self.trades[encoding] + place * <size_t>TRADE_ROOM)
+        if self.trades_shown[encoding][place] != trade.number:
+            self.trade_frame(frame, trade, encoding, False)
+            self.trades_shown[encoding][place] = trade.number
+            record_duration(
+                self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND, now - trade.publish_time
+            )
+        return frame
+
+    cdef void trade_frame(
+        self, Frame* frame, const Trade* trade, uint32_t encoding, bint snapshot
+    ) noexcept nogil:
+        """Encode one trade into a place of the caller's."""
+        cdef Sale* sale = self.topics.sales + trade.symbol
+        cdef Row* row = self.topics.rows[trade.feed] + trade.row
+        cdef Fields fields
+        memset(&fields, 0, sizeof(fields))
+        fields.price = trade.price
+        fields.time = trade.time
+        fields.seq = trade.seq
+        fields.size = trade.size
+        fields.size_exponent = row.size_exponent
+        memcpy(fields.venue, row.venue, VENUE_ROOM)
+        begin_frame(frame, encoding, CHANNEL_TRADES, snapshot, sale.name, sale.name_length)
+        finish_frame(frame, encoding, CHANNEL_TRADES, &fields)
+        count(self.counters, GATEWAY_ENCODED, 1)

@@ -1,0 +1,19 @@
+from ticker.gateway.hub.shared_frames import SharedFrames
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.shm.header import Mapping
+
+class Subscriptions:
+    def __init__(
+        self,
+        topics: Topics,
+        frames: SharedFrames,
+        connections: ConnectionTable,
+        segment: Mapping,
+        *args: object,
+    ) -> None: ...
+    def unsubscribe(self, number: int, symbols: list[int], channel: int) -> list[int]: ...
+    def subscribed(self, number: int, channel: int) -> list[int]: ...
+    def subscription_count(self, number: int) -> int: ...
+    def subscribers(self, symbol: int) -> set[int]: ...
+    def watched(self) -> list[int]: ...

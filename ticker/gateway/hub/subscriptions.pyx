@@ -1,0 +1,145 @@
+"""Who has subscribed to what: each connection's list, and each topic's.
+
+Law: the two lists point at each other's places, so an entry comes and goes in constant time
+once it is found; a connection's list lies in one piece, which a flush reads from end to end.
+"""
+
+from cpython.mem cimport PyMem_RawRealloc
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
+from ticker.gateway.hub.shared_frames cimport SharedFrames
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, Subscriber, Topic, Topics, topic_of
+from ticker.shm.atomics cimport store_relaxed
+from ticker.shm.counters cimport GATEWAY_SUBSCRIPTIONS
+from ticker.shm.header cimport Mapping
+
+cdef enum:
+    CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
+
+
+cdef class Subscriptions:
+    """The lists alone; `segment`: the gateway's own."""
+
+    def __cinit__(
+        self, Topics topics not None, SharedFrames frames not None,
+        ConnectionTable connections not None, Mapping segment not None, *args: object,
+    ) -> None:
+        self.topics = topics
+        self.frames = frames
+        self.connections = connections
+        self.counters = segment.counters
+
+    cdef int64_t _find(self, Connection* connection, uint32_t topic) noexcept nogil:
+        cdef uint32_t slot
+        for slot in range(connection.subscription_count):
+            if connection.subscriptions[slot].topic == topic:
+                return slot
+        return -1
+
+    cdef int _attach(self, Connection* connection, uint32_t number, uint32_t wanted) except -1:
+        """A new subscription at the end of the connection's list, nothing seen yet."""
+        cdef Topic* topic = self.topics.topics + wanted
+        cdef Subscription* slots = connection.subscriptions
+        cdef Subscriber* subscribers = topic.subscribers
+        cdef uint32_t capacity = connection.subscription_capacity
+        self.frames.open(connection.encoding, wanted & CHANNEL_MASK)
+        if connection.subscription_count == capacity:
+            capacity = capacity + (capacity >> 1) + 5
+            slots = <Subscription*>PyMem_RawRealloc(slots, capacity * sizeof(Subscription))
+            if slots == NULL:
+                raise MemoryError
+            connection.subscriptions = slots
+            connection.subscription_capacity = capacity
+        capacity = topic.subscriber_capacity
+        if topic.subscriber_count == capacity:
+            capacity = capacity + (capacity >> 1) + 4
+            subscribers = <Subscriber*>PyMem_RawRealloc(
+                subscribers, capacity * sizeof(Subscriber)
+            )
+            if subscribers == NULL:
+                raise MemoryError
+            topic.subscribers = subscribers
+            topic.subscriber_capacity = capacity
+        slots += connection.subscription_count
+        slots.topic = wanted
+        slots.position = topic.subscriber_count
+        slots.seen = 0
+        subscribers[topic.subscriber_count].connection = number
+        subscribers[topic.subscriber_count].slot = connection.subscription_count
+        connection.subscription_count += 1
+        topic.subscriber_count += 1
+        self.subscription_total += 1
+        return 0
+
+    cdef void _detach(self, Connection* connection, uint32_t slot) noexcept nogil:
+        """Remove a subscription: the last one of each list takes its place."""
+        cdef Subscription gone = connection.subscriptions[slot]
+        cdef Topic* topic = self.topics.topics + gone.topic
+        cdef Subscriber moved
+        cdef Subscription* last
+        topic.subscriber_count -= 1
+        moved = topic.subscribers[topic.subscriber_count]
+        topic.subscribers[gone.position] = moved
+        self.connections.table[moved.connection].subscriptions[moved.slot].position = gone.position
+        connection.subscription_count -= 1
+        last = connection.subscriptions + connection.subscription_count
+        if slot != connection.subscription_count:
+            connection.subscriptions[slot] = last[0]
+            self.topics.topics[last.topic].subscribers[last.position].slot = slot
+        self.subscription_total -= 1
+        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscription_total)
+
+    def unsubscribe(self, number: int, symbols: list[int], channel: int) -> list[int]:
+        """Remove subscriptions; the symbols that were not subscribed."""
+        cdef Connection* connection = self.connections._checked(number)
+        cdef int64_t slot
+        missing = []
+        for symbol in symbols:
+            slot = self._find(connection, topic_of(symbol, channel))
+            if slot < 0:
+                missing.append(symbol)
+            else:
+                self._detach(connection, <uint32_t>slot)
+        return missing
+
+    def subscribed(self, number: int, channel: int) -> list[int]:
+        """Numbers of the symbols that a connection has subscribed on a channel."""
+        cdef Connection* connection = self.connections._checked(number)
+        cdef uint32_t slot
+        found = []
+        for slot in range(connection.subscription_count):
+            if connection.subscriptions[slot].topic & CHANNEL_MASK == <uint32_t>channel:
+                found.append(connection.subscriptions[slot].topic >> CHANNEL_BITS)
+        return found
+
+    def subscription_count(self, number: int) -> int:
+        """How many subscriptions a connection has, over all channels."""
+        return self.connections._checked(number).subscription_count
+
+    def subscribers(self, symbol: int) -> set[int]:
+        """Numbers of the connections that watch a symbol on any channel."""
+        cdef Topic* topic
+        cdef uint32_t channel, i
+        found = set()
+        if not 0 <= symbol < self.topics.symbol_count:
+            raise IndexError(f"symbol {symbol}: there are {self.topics.symbol_count}")
+        for channel in range(3):
+            topic = self.topics.topics + topic_of(symbol, channel)
+            for i in range(topic.subscriber_count):
+                found.add(topic.subscribers[i].connection)
+        return found
+
+    def watched(self) -> list[int]:
+        """Numbers of the symbols that somebody watches on any channel."""
+        cdef Topic* topic
+        cdef uint32_t symbol
+        found = []
+        for symbol in range(self.topics.symbol_count):
+            topic = self.topics.topics + topic_of(symbol, 0)
+            if (
+                topic[0].subscriber_count or topic[1].subscriber_count
+                or topic[2].subscriber_count
+            ):
+                found.append(symbol)
+        return found

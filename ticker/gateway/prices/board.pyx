@@ -1,0 +1,375 @@
+"""The board: every symbol of every feed, found by name or number, read as one price.
+
+In: the price tables of all feeds, mapped read-only. Out: consolidated values of a symbol, to the
+hub as C, to REST as PriceView. Owned by one gateway worker; shares nothing.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_RawFree, PyMem_RawRealloc, PyMem_Realloc
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset, strncmp
+
+from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, add, begin, finish
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    CURRENCY_BYTES,
+    ROW_LISTED,
+    ROW_STALE,
+    STATUS_CLOSED,
+    STATUS_HALTED,
+    STATUS_PAUSED,
+    STATUS_QUOTE_ONLY,
+    STATUS_TRADING,
+    STATUS_UNKNOWN,
+    VENUE_BYTES,
+    Values,
+)
+from ticker.shm.liveness cimport (
+    LIVENESS_CLOSED,
+    LIVENESS_HALTED,
+    LIVENESS_PAUSED,
+    LIVENESS_STALE,
+    Conditions,
+    Liveness,
+    is_stale,
+    liveness_of,
+)
+from ticker.shm.table cimport PriceTable
+
+from ticker.gateway.prices.view import PriceView
+from ticker.shm.liveness import STATES
+
+STATUSES = {
+    STATUS_UNKNOWN: "unknown", STATUS_TRADING: "trading", STATUS_HALTED: "halted",
+    STATUS_PAUSED: "paused", STATUS_QUOTE_ONLY: "quote_only", STATUS_CLOSED: "closed",
+}
+
+
+cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
+    """A row that names no venue is of none."""
+    return a[0] != 0 and strncmp(a, b, VENUE_BYTES) == 0
+
+
+cdef class Board:
+    """`feeds`: (name, mapping of its segment) of each feed. Call look() now and then."""
+
+    def __cinit__(self, feeds: list[tuple[str, Mapping]]) -> None:
+        self.feed_names = [name for name, _ in feeds]
+        self.tables = [PriceTable(mapping) for _, mapping in feeds]
+        self.conditions = Conditions([mapping for _, mapping in feeds])
+        self.names = []
+        self.numbers = {}
+        self.feed_count = len(feeds)
+        self.row_symbols = <uint32_t**>PyMem_Realloc(NULL, (len(feeds) + 1) * sizeof(uint32_t*))
+        self.rows_known = <uint32_t*>PyMem_Realloc(NULL, (len(feeds) + 1) * sizeof(uint32_t))
+        if self.row_symbols == NULL or self.rows_known == NULL:
+            raise MemoryError
+        memset(self.row_symbols, 0, (len(feeds) + 1) * sizeof(uint32_t*))
+        memset(self.rows_known, 0, (len(feeds) + 1) * sizeof(uint32_t))
+        cdef uint32_t feed
+        for feed in range(self.feed_count):
+            self.row_symbols[feed] = <uint32_t*>PyMem_RawRealloc(
+                NULL, self.table(feed).capacity * sizeof(uint32_t)
+            )
+            if self.row_symbols[feed] == NULL:
+                raise MemoryError
+        self.refresh()
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t i
+        if self.row_symbols != NULL:
+            for i in range(self.feed_count):
+                PyMem_RawFree(self.row_symbols[i])
+        for i in range(self.count):
+            PyMem_Free(self.rows[i].rows)
+        PyMem_Free(self.rows)
+        PyMem_Free(self.row_symbols)
+        PyMem_Free(self.rows_known)
+
+    cdef PriceTable table(self, uint32_t feed):
+        return <PriceTable>self.tables[feed]
+
+    cdef uint32_t symbol_of(self, uint32_t feed, uint32_t row) noexcept nogil:
+        """Number of the symbol of a row; NO_SYMBOL for a row not learnt yet (call learn)."""
+        return self.row_symbols[feed][row] if row < self.rows_known[feed] else NO_SYMBOL
+
+    cdef int learn(self, uint32_t feed, uint32_t row) except -1:
+        """Learn all rows of a feed up to `row`."""
+        cdef PriceTable table = self.table(feed)
+        cdef uint32_t at = self.rows_known[feed]
+        while at <= row:
+            self._add_row(table.symbol(at), feed, at)
+            at += 1
+            self.rows_known[feed] = at
+        return 0
+
+    cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1:
+        cdef uint32_t number
+        found = self.numbers.get(symbol)
+        if found is None:
+            number = <uint32_t>self._new_symbol(symbol)
+        else:
+            number = found
+        self._insert(self.rows + number, feed, row)
+        self._agree_on_currency(number)
+        return number
+
+    cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL:
+        """A place for a row among the symbol's others, behind those of earlier feeds."""
+        cdef uint32_t at = entry.count
+        cdef RowRef* grown = <RowRef*>PyMem_Realloc(
+            entry.rows, (entry.count + 1) * sizeof(RowRef)
+        )
+        if grown == NULL:
+            raise MemoryError
+        entry.rows = grown
+        while at and grown[at - 1].feed > feed:
+            grown[at] = grown[at - 1]
+            at -= 1
+        grown[at].feed = feed
+        grown[at].row = row
+        grown[at].size_exponent = self.table(feed).rows[row].size_exponent
+        entry.count += 1
+        return grown + at
+
+    cdef int _agree_on_currency(self, uint32_t symbol) except -1:
+        """Prices in different currencies are no one price: the currency is that of the feed
+        named first, and rows in others are seen by themselves only."""
+        cdef SymbolRows* entry = self.rows + symbol
+        cdef RowRef* ref
+        cdef uint32_t i
+        cdef const char* wanted = self.table(entry.rows[0].feed).rows[entry.rows[0].row].currency
+        for i in range(entry.count):
+            ref = entry.rows + i
+            ref.part = strncmp(
+                self.table(ref.feed).rows[ref.row].currency, wanted, CURRENCY_BYTES
+            ) == 0
+            self.row_symbols[ref.feed][ref.row] = symbol if ref.part else NO_PART
+        return self._find_shared(entry)
+
+    cdef int _find_shared(self, SymbolRows* entry) except -1:
+        """Which of the rows that are part of the price are of one venue."""
+        cdef uint32_t i, j
+        cdef RowRef* ref
+        cdef RowRef* other
+        for i in range(entry.count):
+            ref = entry.rows + i
+            ref.shared = False
+            for j in range(entry.count):
+                other = entry.rows + j
+                if j != i and ref.part and other.part and same_venue(
+                    self.table(ref.feed).rows[ref.row].venue,
+                    self.table(other.feed).rows[other.row].venue,
+                ):
+                    ref.shared = True
+        return 0
+
+    cdef bint _speaks(self, SymbolRows* entry, uint32_t number):
+        """Whether a shared row is the one that speaks for its venue: the first that is not
+        stale; if all are, the first."""
+        cdef Values row
+        cdef uint32_t i
+        cdef uint32_t first = NO_ROW
+        cdef RowRef* ref
+        cdef const char* venue = (
+            self.table(entry.rows[number].feed).rows[entry.rows[number].row].venue
+        )
+        for i in range(entry.count):
+            ref = entry.rows + i
+            if not ref.part or not same_venue(self.table(ref.feed).rows[ref.row].venue, venue):
+                continue
+            if not self._read_row(ref, &row):
+                continue
+            if not row.flags & ROW_STALE:
+                return i == number
+            if first == NO_ROW:
+                first = i
+        return first == number
+
+    cdef int64_t _new_symbol(self, str symbol) except -1:
+        cdef SymbolRows* grown
+        cdef uint32_t wanted
+        if self.count == self.capacity:
+            wanted = self.capacity * 2 if self.capacity else 256
+            grown = <SymbolRows*>PyMem_Realloc(self.rows, wanted * sizeof(SymbolRows))
+            if grown == NULL:
+                raise MemoryError
+            self.rows = grown
+            self.capacity = wanted
+        self.rows[self.count].rows = NULL
+        self.rows[self.count].count = 0
+        self.names.append(symbol)
+        self.numbers[symbol] = self.count
+        self.count += 1
+        return self.count - 1
+
+    cdef bint read(self, uint32_t symbol, Values* out):
+        """Consolidated values of a symbol; False when no row could be read whole."""
+        cdef Consolidated found
+        if not self.read_all(symbol, &found):
+            return False
+        out[0] = found.values
+        return True
+
+    cdef bint read_all(self, uint32_t symbol, Consolidated* out):
+        """The same with whose each value is: numbers into the symbol's rows, for _venue_of."""
+        cdef Values row
+        cdef uint32_t i
+        cdef bint any = False
+        cdef RowRef* ref
+        begin(out)
+        for i in range(self.rows[symbol].count):
+            ref = self.rows[symbol].rows + i
+            if ref.part and self._read_row(ref, &row):
+                add(
+                    out, &row, ref.size_exponent, i,
+                    not ref.shared or self._speaks(self.rows + symbol, i),
+                )
+                any = True
+        if any:
+            finish(out)
+        return any
+
+    cdef bint _read_row(self, RowRef* ref, Values* out):
+        if self.table(ref.feed).read(ref.row, out) < 0:
+            return False
+        if self.conditions.feeds[ref.feed].silent:
+            out.flags |= ROW_STALE
+        return True
+
+    cdef Verdict verdict(self, uint32_t symbol):
+        """On a symbol, as of the last look(): the best on its rows. Only the venue that lists a
+        symbol halts it everywhere, whatever others still print (as consolidate.pyx has it)."""
+        cdef Verdict best
+        cdef Verdict found
+        cdef Liveness halted = LIVENESS_CLOSED
+        cdef uint32_t i
+        best.state = LIVENESS_CLOSED
+        best.stale = True
+        best.listed = False
+        cdef bint any = False
+        for i in range(self.rows[symbol].count):
+            if self.rows[symbol].rows[i].part:
+                found = self._judge(self.rows[symbol].rows + i)
+                best.state = found.state if found.state > best.state else best.state
+                best.stale = best.stale and found.stale
+                any = True
+                if found.listed and (
+                    found.state == LIVENESS_HALTED or found.state == LIVENESS_PAUSED
+                ):
+                    halted = found.state
+        if not any:
+            best.state = LIVENESS_STALE
+        elif halted != LIVENESS_CLOSED:
+            best.state = halted
+        return best
+
+    cdef Verdict _judge(self, RowRef* ref):
+        cdef Verdict found
+        cdef Values row
+        found.state = LIVENESS_STALE
+        found.stale = True
+        found.listed = False
+        if self.table(ref.feed).read(ref.row, &row) >= 0:
+            found.state = liveness_of(
+                &self.conditions.feeds[ref.feed], &row, self.conditions.looked_ns
+            )
+            found.listed = row.flags & ROW_LISTED != 0
+            found.stale = is_stale(&self.conditions.feeds[ref.feed], &row)
+        return found
+
+    def refresh(self) -> int:
+        """Learn the rows that have come since; how many symbols are new."""
+        cdef uint32_t before = self.count
+        cdef uint32_t feed, known
+        for feed in range(self.feed_count):
+            known = self.table(feed).row_count()
+            if known > self.rows_known[feed]:
+                self.learn(feed, known - 1)
+        return self.count - before
+
+    def look(
+        self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None
+    ) -> None:
+        """Learn new rows, and what the feeds are in. `sessions` says of each feed what the
+        calendar says (Timetable.sessions)."""
+        self.refresh()
+        self.conditions.look(now_ns, sessions)
+
+    def feeds(self) -> list[tuple[str, str]]:
+        """(name, state) of each feed, as of the last look(): live, halted, stale or closed."""
+        return [
+            (name, self.conditions.state(feed)) for feed, name in enumerate(self.feed_names)
+        ]
+
+    def state(self, number: int) -> str:
+        """The state of a symbol, as of the last look(): live, quiet, paused, halted, stale or
+        closed (shm/liveness.pyx says which goes before which)."""
+        if not 0 <= number < self.count:
+            raise IndexError(f"symbol {number}: there are {self.count}")
+        return STATES[self.verdict(number).state]
+
+    def symbols(self) -> list[str]:
+        """All symbols known, in the order in which they were learnt."""
+        return list(self.names)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def index(self, symbol: str) -> int:
+        """Number of a symbol, which never changes; -1 when no feed has it."""
+        return self.numbers.get(symbol, -1)
+
+    def name(self, number: int) -> str:
+        """The symbol with this number."""
+        return self.names[number]
+
+    def price(self, symbol: str, venue: str | None = None) -> PriceView | None:
+        """A symbol's consolidated values, or one venue's; None: unknown, or not on that venue.
+
+        A view whose price is 0 has not traded yet.
+        """
+        cdef Consolidated found
+        cdef Values values
+        cdef uint32_t i
+        cdef RowRef* ref
+        known = self.numbers.get(symbol)
+        if known is None:
+            return None
+        cdef uint32_t number = known
+        if venue is None:
+            if not self.read_all(number, &found):
+                return None
+            return self._view(number, &found, self.verdict(number))
+        for i in range(self.rows[number].count):
+            ref = self.rows[number].rows + i
+            if self.table(ref.feed).venue(ref.row) != venue:
+                continue
+            if ref.shared and not self._speaks(self.rows + number, i):
+                continue
+            if self._read_row(ref, &values):
+                begin(&found)
+                add(&found, &values, ref.size_exponent, i, True)
+                finish(&found)
+                return self._view(number, &found, self._judge(ref))
+        return None
+
+    cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict):
+        cdef Values* values = &found.values
+        cdef RowRef* ref = self.rows[symbol].rows + found.first
+        return PriceView(
+            self.names[symbol], self._venue_of(symbol, found.last if values.price else found.first),
+            self.table(ref.feed).currency(ref.row), found.size_exponent,
+            STATES[verdict.state], STATUSES.get(values.status, "unknown"), bool(verdict.stale),
+            values.price, values.size, values.volume, values.trades, values.seq, values.open,
+            values.high, values.low, values.previous_close, values.bid, values.bid_size,
+            values.ask, values.ask_size, values.exchange_time, values.receive_time,
+            values.publish_time, values.quote_time, values.quotes,
+            self._venue_of(symbol, found.bid), self._venue_of(symbol, found.ask),
+        )
+
+    cdef str _venue_of(self, uint32_t symbol, uint32_t number):
+        """The venue of one of the symbol's rows; NO_ROW: of none."""
+        if number == NO_ROW:
+            return ""
+        cdef RowRef* ref = self.rows[symbol].rows + number
+        return self.table(ref.feed).venue(ref.row)

@@ -1,0 +1,177 @@
+"""The encodings: messages out as frames, commands in as trees.
+
+Law: one object per encoding, shared by all connections; bytes in and out, no state. Prices in
+motion do not come through here (shared_frames.pyx): these are the messages said now and then.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ticker.errors import DecodeError
+from ticker.gateway.protocol import protobuf
+from ticker.gateway.protocol.messages import SUBPROTOCOLS, Message
+from ticker.gateway.sockets.frames import frame
+from ticker.units import format_timestamp
+
+TEXT, BINARY = 1, 2
+PLAIN, JSON, MSGPACK, PROTOBUF = range(4)  # as in encode.pxd
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Codec:
+    """One encoding. `number` is its place in CODECS; `subprotocol` is "" for the plain dialect."""
+
+    def __init__(
+        self,
+        number: int,
+        opcode: int,
+        encode: Callable[[Message], bytes],
+        read: Callable[[bytes], dict[str, Any]] | None,
+    ) -> None:
+        self.number = number
+        self.subprotocol = ("", *SUBPROTOCOLS)[number]
+        self.opcode = opcode
+        self.encode = encode
+        self._read = read
+
+    @property
+    def plain(self) -> bool:
+        """Only `snapshot`, `update` and `error` may be said."""
+        return self.number == PLAIN
+
+    def frame(self, message: Message) -> bytes:
+        """A message as a ready WebSocket frame."""
+        return frame(self.opcode, self.encode(message))
+
+    def read(self, is_text: bool, payload: bytes) -> dict[str, Any]:
+        """A command as a tree; JSON in text messages is understood in every encoding.
+
+        Raises:
+            DecodeError: not in this encoding, or a key twice.
+        """
+        if is_text:
+            return read_json(payload)
+        if self._read is None:
+            raise DecodeError("a binary message; commands are JSON in text messages here")
+        return self._read(payload)
+
+
+def moment(ns: int) -> datetime:
+    """A time in ns as messages carry it."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def encode_json(message: Message) -> bytes:
+    """Times as RFC 3339 with microseconds, decimals as numbers."""
+    return _JSON.encode(_tree(message, _json_time))
+
+
+def encode_msgpack(message: Message) -> bytes:
+    """Times as integer microseconds, decimals as strings."""
+    return _MSGPACK.encode(_tree(message, _microseconds))
+
+
+_JSON = msgspec.json.Encoder(decimal_format="number")
+_MSGPACK = msgspec.msgpack.Encoder(decimal_format="string")
+
+
+def _tree(message: Message, time: Callable[[datetime], object]) -> Any:
+    tree = msgspec.to_builtins(message, builtin_types=(datetime, Decimal))
+    return {
+        name: time(value) if isinstance(value, datetime) else value for name, value in tree.items()
+    }
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _json_time(time: datetime) -> str:
+    return format_timestamp(_microseconds(time) * 1000)
+
+
+def read_json(payload: bytes) -> dict[str, Any]:
+    """A JSON object (RFC 8259) as a tree; keys twice, NaN and numbers without bounds refused."""
+    try:
+        tree = _READER.decode(payload.decode())
+    except UnicodeDecodeError:
+        raise DecodeError("the message is not UTF-8") from None
+    except RecursionError:
+        raise DecodeError("the message is nested too deeply") from None
+    except ValueError as error:  # json's own, and integers of thousands of digits
+        raise DecodeError(f"the message is not JSON: {str(error)[:100]}") from None
+    return _object(tree)
+
+
+def _object(tree: object) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise DecodeError("the message is not an object")
+    return tree
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DecodeError(f"{ascii(twice[:40])[1:-1]}: given twice")
+    for name, value in pairs:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DecodeError(f"{ascii(name[:40])[1:-1]}: not a finite number")
+        if not _is_unicode(name) or (isinstance(value, str) and not _is_unicode(value)):
+            raise DecodeError(f"{ascii(name[:40])[1:-1]}: a lone surrogate")
+    return found
+
+
+def _is_unicode(text: str) -> bool:
+    """No surrogate, which only escapes in JSON text can bring."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_unique)
+
+
+def read_msgpack(payload: bytes) -> dict[str, Any]:
+    """A MessagePack map as a tree."""
+    try:
+        tree = _object(_UNPACK.decode(payload))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"the message is not MessagePack: {error}") from None
+    except RecursionError:
+        raise DecodeError("the message is nested too deeply") from None
+    if _map_size(payload) != len(tree):
+        raise DecodeError("the message has a key twice")
+    return tree
+
+
+_UNPACK = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+def _map_size(payload: bytes) -> int:
+    """Entries that the head of a map announces (fixmap, map 16, map 32)."""
+    if payload[0] & 0xF0 == 0x80:
+        return payload[0] & 0x0F
+    return int.from_bytes(payload[1 : 3 if payload[0] == 0xDE else 5], "big")
+
+
+CODECS = (
+    Codec(PLAIN, TEXT, encode_json, None),
+    Codec(JSON, TEXT, encode_json, None),
+    Codec(MSGPACK, BINARY, encode_msgpack, read_msgpack),
+    Codec(PROTOBUF, BINARY, protobuf.encode, protobuf.decode_command),
+)
+
+
+def select(offered: list[str]) -> Codec:
+    """The first subprotocol that a client offers and that is spoken here, else the plain one."""
+    spoken = {codec.subprotocol: codec for codec in CODECS[1:]}
+    return next((spoken[name] for name in offered if name in spoken), CODECS[PLAIN])

@@ -1,0 +1,375 @@
+"""The client protocol: one client's message in, calls on the hub and frames out.
+
+Law: a command is atomic; refused, it has changed nothing. In the plain dialect only `snapshot`,
+`update` and `error` are ever sent. No socket and no clock: `now_ns` comes with every message.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import UNSET
+
+from ticker.config import GatewayConfig
+from ticker.gateway.access.access import Access, TooManyConnectionsError
+from ticker.gateway.access.auth import AuthError, Grant
+from ticker.gateway.hub.hub import Hub
+from ticker.gateway.prices.board import Board
+from ticker.gateway.protocol.announcer import Announcer
+from ticker.gateway.protocol.codec import CODECS, Codec, moment
+from ticker.gateway.protocol.commands import (
+    CommandError,
+    error_message,
+    parse_command,
+    seen,
+    symbols_of,
+)
+from ticker.gateway.protocol.messages import (
+    PROTOCOL,
+    AnyCommand,
+    Auth,
+    Close,
+    Code,
+    Configure,
+    Configured,
+    Error,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Id,
+    Limits,
+    Message,
+    Ping,
+    Pong,
+    Reconnect,
+    Recovered,
+    Rejected,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+    close_code,
+)
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.shm.counters import Counters
+
+CHANNELS = {"price": 0, "quote": 1, "trades": 2}  # as in encode.pxd
+STRIKES = {  # of MAX_STRIKES, for a refusal
+    Code.INVALID_SYNTAX: 10,
+    Code.SYMBOL_LIMIT_EXCEEDED: 10,
+    Code.UNSUPPORTED_ACTION: 10,
+    Code.RATE_LIMITED: 1,
+}
+MAX_STRIKES = 50
+GOODBYES = {
+    int(Close.SHUTDOWN): "shutdown",
+    int(Close.RESTART): "restart",
+    int(Close.OVERLOAD): "overload",
+}
+Symbols = Subscribe | Unsubscribe | Reconnect
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What clients of one worker are told and granted."""
+
+    epoch: int
+    heartbeat: float
+    retry_after: float
+    limits: Limits
+
+
+def terms_of(config: GatewayConfig, epoch: int) -> Terms:
+    """The terms that a configuration gives."""
+    limits = Limits(
+        symbols=config.max_symbols,
+        message=config.max_message,
+        outbound=config.max_outbound,
+        commands_per_second=config.commands_per_second,
+        commands_burst=config.commands_burst,
+        max_rate=round(1 / config.flush_interval, 6),
+        slow_timeout=config.slow_timeout,
+    )
+    return Terms(epoch, config.heartbeat, config.retry_after, limits)
+
+
+class Dialect:
+    """Answers the messages of all clients of one worker."""
+
+    def __init__(
+        self,
+        board: Board,
+        hub: Hub,
+        connections: ConnectionTable,
+        counters: Counters,
+        terms: Terms,
+        announcer: Announcer,
+        access: Access,
+    ) -> None:
+        self.board = board
+        self.hub = hub
+        self.connections = connections
+        self.counters = counters
+        self.announcer = announcer
+        self.access = access
+        self.configure(terms)
+
+    def configure(self, terms: Terms) -> None:
+        """Take over what may change while clients are connected."""
+        self.terms = terms
+        self.greetings = [
+            [
+                b"" if codec.plain else codec.frame(self._hello(terms.limits, asked))
+                for codec in CODECS
+            ]
+            for asked in (False, True)
+        ]
+
+    def _hello(self, limits: Limits, asked: bool) -> Hello:
+        return Hello(
+            protocol=PROTOCOL,
+            epoch=self.terms.epoch,
+            limits=limits,
+            heartbeat=self.terms.heartbeat,
+            auth=asked,
+        )
+
+    def greeting(self, codec: Codec) -> bytes:
+        """What is sent right after the handshake, before any token has been seen."""
+        hello = self.greetings[self.access.required][codec.number]
+        return hello if self.access.required else hello + self.announcer.greeting(codec)
+
+    def forget(self, number: int) -> None:
+        """The connection is gone."""
+        self.hub.forget(number)
+        self.announcer.forget(number)
+
+    def enter(
+        self, number: int, token: str, now_ns: int, command_id: Id | None = None
+    ) -> bytes | None:
+        """Open for the connection what a token opens: a new hello, for those who are told. For a
+        token that opens nothing the connection is closed, and None."""
+        codec = self._codec(number)
+        try:
+            grant = self.access.enter(number, token, now_ns)
+        except TooManyConnectionsError as error:
+            self._turn_away(number, Code.CONNECTION_LIMIT_EXCEEDED, str(error), command_id)
+            return None
+        except AuthError as error:
+            self._turn_away(number, Code.AUTH_FAILED, str(error), command_id)
+            return None
+        if grant.max_rate:
+            self.hub.configure(number, grant.max_rate, None)
+        if codec.plain:
+            return b""
+        hello = codec.frame(self._hello(self._limits(grant), asked=False))
+        return hello + self.announcer.greeting(codec)
+
+    def expire(self, now_ns: int) -> None:
+        """Close who has not said in time who they are, and whose token has run out."""
+        for number in self.access.overdue(now_ns):
+            said = "no token came in time; send auth first, or a token with the handshake"
+            self._turn_away(number, Code.AUTH_TIMEOUT, said)
+        for number in self.access.expired(now_ns):
+            self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
+
+    def revoke(self) -> None:
+        """Close whose token the configuration has no more, or has otherwise."""
+        for number in self.access.revoked():
+            self._turn_away(number, Code.AUTH_FAILED, "the token was changed; authenticate again")
+
+    def _turn_away(
+        self, number: int, code: Code, message: str, command_id: Id | None = None
+    ) -> None:
+        self.access.dismissed(number)
+        self._say(number, self._codec(number), _error(code, message, command_id))
+        self.connections.close(number, close_code(code), code.reason)
+
+    def _limits(self, grant: Grant) -> Limits:
+        """The worker's limits, and what the grant narrows of them."""
+        limits = self.terms.limits
+        return msgspec.structs.replace(
+            limits,
+            symbols=min(limits.symbols, grant.max_symbols or limits.symbols),
+            max_rate=min(limits.max_rate, grant.max_rate or limits.max_rate),
+        )
+
+    def heartbeat(self, encoding: int, now_ns: int) -> bytes:
+        """A heartbeat as a frame."""
+        return CODECS[encoding].frame(Heartbeat(timestamp=moment(now_ns)))
+
+    def last_word(self, number: int, code: int) -> bytes:
+        """What is said in front of a close frame with this code: an `error`, a `goodbye`, or
+        nothing. Clients come back spread over the time that `retry_after` sets."""
+        codec = self._codec(number)
+        if code == close_code(Code.SLOW_CLIENT):
+            return codec.frame(_error(Code.SLOW_CLIENT, "read faster, or ask for less"))
+        reason = GOODBYES.get(code)
+        if reason is None or codec.plain:
+            return b""
+        retry_after = round(random.uniform(0.1, 1.0) * self.terms.retry_after, 3)
+        return codec.frame(Goodbye(reason=reason, retry_after=retry_after))  # type: ignore[arg-type]
+
+    def message(self, number: int, is_text: bool, payload: bytes, now_ns: int) -> None:
+        """One message of connection `number`."""
+        self.counters.add("commands")
+        codec = self._codec(number)
+        try:
+            self._spend(number)
+            self._run(number, codec, parse_command(payload, is_text, codec), now_ns)
+        except CommandError as error:
+            self._say(number, codec, error_message(error))
+            weight = STRIKES.get(error.code, 0)
+            if weight and self.connections.strike(number, weight) >= MAX_STRIKES:
+                reason = "too many refused messages"
+                self.connections.close(number, Close.POLICY_VIOLATION, reason)
+
+    def _codec(self, number: int) -> Codec:
+        return CODECS[self.connections.encoding(number)]
+
+    def _spend(self, number: int) -> None:
+        limits = self.terms.limits
+        if not self.connections.take_token(
+            number, limits.commands_per_second, limits.commands_burst
+        ):
+            raise CommandError(
+                Code.RATE_LIMITED,
+                f"more than {limits.commands_per_second:g} commands a second; slow down",
+            )
+
+    def _run(self, number: int, codec: Codec, command: AnyCommand, now_ns: int) -> None:
+        if isinstance(command, Ping):
+            if not codec.plain:
+                self._say(number, codec, Pong(id=_echoed(command.id)))
+            return
+        if isinstance(command, Auth):
+            if self.access.authenticator is None:
+                said = "action: nobody is asked for a token here"
+                raise CommandError(Code.UNSUPPORTED_ACTION, said, command.id)
+            self.connections.send(
+                number, self.enter(number, command.token, now_ns, command.id) or b""
+            )
+            return
+        grant = self.access.grant(number)
+        if grant is None:
+            said = "action: send auth with a token first"
+            raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
+        if isinstance(command, Configure):
+            self._configure(number, codec, command, grant)
+        else:
+            self._change(number, codec, command, grant, now_ns)
+
+    def _configure(self, number: int, codec: Codec, command: Configure, grant: Grant) -> None:
+        if command.max_rate is None and command.batch is None:
+            raise CommandError(
+                Code.INVALID_SYNTAX, "max_rate: give `max_rate`, `batch` or both", command.id
+            )
+        wanted = command.max_rate
+        if wanted is not None and grant.max_rate:
+            wanted = min(wanted, grant.max_rate)
+        max_rate, batch = self.hub.configure(number, wanted, command.batch)
+        if not codec.plain:
+            answer = Configured(id=_echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
+            self._say(number, codec, answer)
+
+    def _change(
+        self, number: int, codec: Codec, command: Symbols, grant: Grant, now_ns: int
+    ) -> None:
+        """Subscribe or unsubscribe what is known, and say what is not."""
+        if codec.plain and command.channel == "trades":
+            raise CommandError(
+                Code.INVALID_SYNTAX,
+                "channel: `trades` is for the ticker.v1 subprotocols, which can say `lagged`",
+                command.id,
+            )
+        if command.channel not in grant.channels:
+            said = f"channel: your token does not open `{command.channel}`"
+            raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
+        names = symbols_of(command)
+        most = self._limits(grant).symbols
+        if len(names) > most:
+            raise _too_many(f"{len(names)} symbols in one command", most, command.id)
+        channel = CHANNELS[command.channel]
+        known = self._known([name for name in names if grant.sees(name)])
+        if isinstance(command, Unsubscribe):
+            missing = self.hub.unsubscribe(number, list(known.values()), channel)
+            for name in [name for name, place in known.items() if place in missing]:
+                del known[name]
+        else:
+            self._check_room(number, command.id, known, channel, most)
+        rejected = [name for name in names if name not in known]
+        before = b"" if codec.plain else codec.frame(_acknowledged(command, known, rejected))
+        if isinstance(command, Unsubscribe):
+            if before:
+                self.connections.send(number, before)
+        else:
+            moments = _moments(command, known)
+            self.hub.subscribe(number, list(known.values()), channel, now_ns, moments, before)
+            states = b"" if codec.plain else self.announcer.states(codec, known.values())
+            if states:
+                self.connections.send(number, states)
+        if codec.plain:
+            for name in rejected:
+                self._reject(number, codec, command, name)
+
+    def _reject(self, number: int, codec: Codec, command: Symbols, name: str) -> None:
+        """A symbol that was not taken, in the plain dialect."""
+        if isinstance(command, Unsubscribe) and self.board.index(name) >= 0:
+            return  # known, but was not subscribed: as wished
+        said = f"symbols: no feed has {name!r}"
+        self._say(number, codec, _error(Code.UNKNOWN_SYMBOL, said, command.id, name))
+
+    def _known(self, names: list[str]) -> dict[str, int]:
+        """Number of each symbol that some feed has; new rows are learnt when one is missing."""
+        found = {name: self.board.index(name) for name in names}
+        if -1 in found.values() and self.board.refresh():
+            found = {name: self.board.index(name) for name in names}
+        return {name: place for name, place in found.items() if place >= 0}
+
+    def _check_room(
+        self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int
+    ) -> None:
+        held = self.hub.subscription_count(number)
+        if held + len(known) > most:
+            new = set(known.values()) - set(self.hub.subscribed(number, channel))
+            if held + len(new) > most:
+                said = f"{len(new)} more, with {held} there already,"
+                raise _too_many(said, most, command_id)
+
+    def _say(self, number: int, codec: Codec, message: Message) -> None:
+        if isinstance(message, Error):
+            self.counters.add("errors_sent")
+        self.connections.send(number, codec.frame(message))
+
+
+def _too_many(what: str, most: int, command_id: Id | None) -> CommandError:
+    said = f"symbols: {what} would exceed {most}, the most for one connection"
+    return CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command_id)
+
+
+def _acknowledged(command: Symbols, known: dict[str, int], rejected: list[str]) -> Message:
+    kinds = {Subscribe: Subscribed, Unsubscribe: Unsubscribed, Reconnect: Recovered}
+    return kinds[type(command)](
+        id=_echoed(command.id),
+        symbols=list(known),
+        rejected=[Rejected(symbol=name, code=Code.UNKNOWN_SYMBOL) for name in rejected],
+        channel=UNSET if command.channel == "price" else command.channel,
+    )
+
+
+def _moments(command: Subscribe | Reconnect, known: dict[str, int]) -> dict[int, int] | None:
+    """Microseconds of the price that the client has, by symbol number."""
+    if isinstance(command, Subscribe):
+        return None
+    found = {place: seen(command.last_seen[name]) for name, place in known.items()}
+    return {place: moment for place, moment in found.items() if moment is not None}
+
+
+def _echoed(command_id: Id | None) -> Id:
+    return UNSET if command_id is None else command_id  # type: ignore[return-value]
+
+
+def _error(code: Code, message: str, command_id: Id | None = None, symbol: str = "") -> Error:
+    return error_message(CommandError(code, message, command_id, symbol))

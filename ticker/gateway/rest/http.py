@@ -1,0 +1,380 @@
+"""The aiohttp application: REST, health, metrics and the watch page.
+
+`/stream` is not here: the front does that handshake itself and hands every other connection to
+this application. Law: no price passes through a float; JSON numbers carry the tick's digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
+
+import orjson
+from aiohttp import web
+
+from ticker.clock import Clock, now_ns
+from ticker.gateway.access.headers import SECURITY_HEADERS
+from ticker.gateway.access.problems import (
+    BAD_PARAMETER,
+    INTERNAL,
+    NO_PRICE_YET,
+    NOT_ON_VENUE,
+    NOT_READY,
+    TOO_LARGE,
+    UNKNOWN_SYMBOL,
+    Refusal,
+    from_http_exception,
+)
+from ticker.gateway.prices.board import Board
+from ticker.gateway.prices.directory import SymbolDirectory
+from ticker.gateway.prices.view import PriceView
+from ticker.gateway.rest.guard import Guard, visible
+from ticker.gateway.rest.metrics import Metrics
+from ticker.gateway.rest.openapi import MAX_SYMBOLS
+from ticker.gateway.rest.page import add_documents, add_page
+from ticker.gateway.rest.status import Status
+from ticker.shm.counters import Counters
+from ticker.units import format_price, format_size, format_timestamp
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 1000
+MAX_QUERY = 64
+REQUESTS_PER_SECOND = 200
+REQUESTS_BURST = 500
+NO_STORE = {"Cache-Control": "no-store"}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(
+    board: Board,
+    status: Status,
+    *,
+    counters: Counters | None = None,
+    clock: Clock = now_ns,
+    max_symbols: int = MAX_SYMBOLS,
+    guard: Guard | None = None,
+    directory: SymbolDirectory | None = None,
+) -> web.Application:
+    """The application over one worker's board.
+
+    `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
+    bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies. The
+    board's look() is the caller's business.
+    """
+    guard = guard or Guard(None, clock, REQUESTS_PER_SECOND, REQUESTS_BURST)
+    rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
+    app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
+    app.on_response_prepare.append(_add_security_headers)
+    app.router.add_get("/prices/{symbol}", rest.price)
+    app.router.add_get("/prices", rest.prices)
+    app.router.add_get("/symbols", rest.symbols)
+    app.router.add_get("/status", rest.get_status)
+    app.router.add_get("/healthz", rest.healthz)
+    app.router.add_get("/readyz", rest.readyz)
+    app.router.add_get("/metrics", rest.get_metrics)
+    add_documents(app, guard, max_symbols)
+    add_page(app)
+    return app
+
+
+class Rest:
+    """The handlers; each reads the board or the segments and answers at once."""
+
+    def __init__(
+        self,
+        board: Board,
+        status: Status,
+        clock: Clock,
+        max_symbols: int,
+        directory: SymbolDirectory,
+    ) -> None:
+        self.board = board
+        self.directory = directory
+        self.status = status
+        self.clock = clock
+        self.max_symbols = max_symbols
+        self.metrics = Metrics(status, clock)
+        self.sorted_symbols: list[str] = []
+
+    async def price(self, request: web.Request) -> web.Response:
+        parameters = _parameters(request, ("venue",))
+        symbol = request.match_info["symbol"]
+        venue = _venue(parameters)
+        if not self._known(request, symbol):
+            raise self._unknown(symbol)
+        view = self.board.price(symbol, venue)
+        if view is None and venue is not None:
+            raise Refusal(
+                NOT_ON_VENUE,
+                f"{symbol} is known, but not on {venue}; leave ?venue= out for the price "
+                "over all venues.",
+                symbol=symbol,
+                venue=venue,
+            )
+        if view is None or not view.price:
+            raise Refusal(
+                NO_PRICE_YET,
+                f"{symbol} is known, but has not traded yet in this session; ask again, or "
+                "subscribe to it on /stream and its first trade comes by itself.",
+                symbol=symbol,
+            )
+        return _json(self._price_object(view))
+
+    async def prices(self, request: web.Request) -> web.Response:
+        parameters = _parameters(request, ("symbols", "venue"))
+        symbols = self._symbol_list(parameters)
+        venue = _venue(parameters)
+        prices, unknown, unpriced = [], [], []
+        for symbol in symbols:
+            view = self.board.price(symbol, venue) if self._known(request, symbol) else None
+            if view is not None and view.price:
+                prices.append(self._price_object(view))
+            elif view is not None or (venue is None and self._known(request, symbol)):
+                unpriced.append(symbol)
+            else:
+                unknown.append(symbol)
+        return _json({"prices": prices, "unknown": unknown, "no_price_yet": unpriced})
+
+    async def symbols(self, request: web.Request) -> web.Response:
+        parameters = _parameters(request, ("q", "limit", "symbols"))
+        wanted = parameters.get("q", "")
+        if len(wanted) > MAX_QUERY:
+            raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
+        limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        found = [name for name in self._search(wanted.strip().upper()) if visible(request, name)]
+        if "symbols" in parameters:
+            among = set(self._symbol_list(parameters))
+            found = [name for name in found if name in among]
+        shown = [self._listing(symbol) for symbol in found[:limit]]
+        return _json({"symbols": shown, "total": len(found)})
+
+    def _listing(self, symbol: str) -> dict[str, object]:
+        """What the directory says of a symbol, and nothing that it does not say."""
+        said: dict[str, object] = {"symbol": symbol}
+        listing = self.directory.get(symbol)
+        if listing is None:
+            return said
+        for key in ("name", "venue", "currency"):
+            if getattr(listing, key):
+                said[key] = getattr(listing, key)
+        if listing.tick_size is not None:
+            said["tick_size"] = _exact_price(listing.tick_size)
+        if listing.test:
+            said["test"] = True
+        return said
+
+    def _price_object(self, view: PriceView) -> dict[str, object]:
+        listing = self.directory.get(view.symbol)
+        found = price_object(view)
+        if listing is not None and listing.currency:
+            found["currency"] = listing.currency
+        return found
+
+    async def get_status(self, request: web.Request) -> web.Response:
+        _parameters(request, ())
+        now = self.clock()
+        return _json(
+            {
+                "version": self.status.version,
+                "epoch": self.status.epoch,
+                "timestamp": format_timestamp(now),
+                "ready": not self.status.waiting_for(),
+                "symbols": len(self.board),
+                "markets": [asdict(market) for market in self.status.market_sessions(now)],
+                "feeds": [asdict(report) for report in self.status.feed_reports(now)],
+                "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
+            }
+        )
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        _parameters(request, ())
+        return _json({"status": "ok"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        _parameters(request, ())
+        waiting = self.status.waiting_for()
+        if waiting:
+            said = ", ".join(f"{name} is {state}" for name, state in waiting)
+            raise Refusal(
+                NOT_READY,
+                f"Feed {said}; ask again shortly, and see /status if it stays so.",
+                headers={"Retry-After": "1"},
+                feeds=dict(waiting),
+            )
+        return _json({"status": "ready"})
+
+    async def get_metrics(self, request: web.Request) -> web.Response:
+        # Scrapers may send parameters of their own, so none is refused here.
+        body, content_type = self.metrics.render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
+
+    def _known(self, request: web.Request, symbol: str) -> bool:
+        if not visible(request, symbol):
+            return False
+        if self.board.index(symbol) >= 0:
+            return True
+        return self.board.refresh() > 0 and self.board.index(symbol) >= 0
+
+    def _unknown(self, symbol: str) -> Refusal:
+        said = f"No feed has {symbol[:32]!r}."
+        upper = symbol.upper()
+        if upper != symbol and self.board.index(upper) >= 0:
+            said += f" Symbols are exact: did you mean {upper}?"
+        else:
+            said += " Look it up with /symbols?q=."
+        return Refusal(UNKNOWN_SYMBOL, said, symbol=symbol[:32])
+
+    def _symbol_list(self, parameters: dict[str, str]) -> list[str]:
+        if "symbols" not in parameters:
+            raise _bad(
+                "symbols",
+                "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
+            )
+        symbols = parameters["symbols"].split(",")
+        if "" in symbols:
+            raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
+        if len(symbols) > self.max_symbols:
+            raise _bad(
+                "symbols",
+                f"has {len(symbols)} entries, and {self.max_symbols} is "
+                "the most; ask in several requests",
+            )
+        return list(dict.fromkeys(symbols))
+
+    def _search(self, wanted: str) -> list[str]:
+        """The symbol itself, then those that start so, then those with a name in which a word
+        starts so, then those that contain it."""
+        self.board.refresh()
+        if len(self.sorted_symbols) != len(self.board):
+            self.sorted_symbols = sorted(self.board.symbols())
+        if not wanted:
+            return self.sorted_symbols
+        named = self.directory.named(wanted)
+        found = [each for each in self.sorted_symbols if wanted in each.upper() or each in named]
+
+        def rank(symbol: str) -> tuple[bool, bool, bool]:
+            upper = symbol.upper()
+            return upper != wanted, not upper.startswith(wanted), symbol not in named
+
+        return sorted(found, key=rank)
+
+
+def price_object(view: PriceView) -> dict[str, object]:
+    """One price as the protocol has it; what is not known is None.
+
+    Prices and sizes are fragments of JSON text with the exact decimals.
+    """
+    return {
+        "symbol": view.symbol,
+        "price": _exact_price(view.price),
+        "currency": view.currency,
+        "exchange_timestamp": _timestamp(view.exchange_time),
+        "server_timestamp": _timestamp(view.receive_time),
+        "size": _exact_size(view.size, view),
+        "venue": view.venue or None,
+        "volume": _exact_size(view.volume, view),
+        "trades": view.trades,
+        "open": _exact_price(view.open),
+        "high": _exact_price(view.high),
+        "low": _exact_price(view.low),
+        "previous_close": _exact_price(view.previous_close),
+        "bid": _exact_price(view.bid),
+        "bid_size": _exact_size(view.bid_size, view) if view.bid else None,
+        "bid_venue": view.bid_venue or None,
+        "ask": _exact_price(view.ask),
+        "ask_size": _exact_size(view.ask_size, view) if view.ask else None,
+        "ask_venue": view.ask_venue or None,
+        "seq": view.seq,
+        "status": view.status,
+        "stale": view.stale,
+        "trading_status": view.trading_status,
+    }
+
+
+def _exact_price(price: int) -> orjson.Fragment | None:
+    return orjson.Fragment(format_price(price)) if price else None
+
+
+def _exact_size(size: int, view: PriceView) -> orjson.Fragment:
+    return orjson.Fragment(format_size(size, view.size_exponent))
+
+
+def _timestamp(ns: int) -> str | None:
+    return format_timestamp(ns) if ns else None
+
+
+def _json(content: object) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(content), content_type="application/json", headers=NO_STORE
+    )
+
+
+def _bad(field: str, what: str) -> Refusal:
+    return Refusal(BAD_PARAMETER, f"{field} {what}.", field=field)
+
+
+def _parameters(request: web.Request, allowed: Iterable[str]) -> dict[str, str]:
+    """The query as a dict; refuses unknown names and names given twice."""
+    allowed = tuple(allowed)
+    parameters: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name not in allowed:
+            known = ", ".join(allowed) or "none"
+            raise _bad(name[:32], f"is not a parameter here; known: {known}")
+        if name in parameters:
+            raise _bad(name, "is given twice; give it once")
+        parameters[name] = value
+    return parameters
+
+
+def _venue(parameters: dict[str, str]) -> str | None:
+    venue = parameters.get("venue")
+    if venue is None:
+        return None
+    if len(venue) != 4 or not (venue.isascii() and venue.isalnum() and venue.upper() == venue):
+        raise _bad("venue", "must be a market identifier code of ISO 10383, like XNAS")
+    return venue
+
+
+def _integer(parameters: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise _bad(name, f"must be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _answering(
+    counters: Counters | None, guard: Guard
+) -> Callable[..., Awaitable[web.StreamResponse]]:
+    """Counts requests, refuses bodies, and turns every refusal into a problem."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if counters is not None:
+            counters.add("http_requests")
+        try:
+            if request.body_exists:
+                raise Refusal(TOO_LARGE, "Send the request without a body.")
+            guard.check(request)
+            response = await handler(request)
+            guard.allow_reading(request, response)
+            return response
+        except Refusal as refusal:
+            return refusal.response(request.path)
+        except web.HTTPException as error:
+            return from_http_exception(error).response(request.path)
+        except Exception:
+            request.app.logger.exception("%s %s failed", request.method, request.path)
+            return Refusal(
+                INTERNAL, "Nothing is wrong with the request; please report this."
+            ).response(request.path)
+
+    return answer
+
+
+async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(SECURITY_HEADERS)
+    response.headers["Server"] = "ticker"

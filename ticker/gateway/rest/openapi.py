@@ -1,0 +1,184 @@
+"""The machine-readable contract of REST: an OpenAPI 3.1 document.
+
+Law: made from resources.py and problems.py, with every route, refusal and header that http.py has;
+tests ask a live server and hold its answers to it. Source: spec.openapis.org/oas/v3.1.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from ticker import __version__
+from ticker.gateway.access.headers import SECURITY_HEADERS
+from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
+from ticker.gateway.protocol.documents import LICENCE, Json, components
+from ticker.gateway.rest.resources import (
+    Alive,
+    PriceObject,
+    Prices,
+    Problem,
+    ServerStatus,
+    Symbols,
+)
+
+MAX_SYMBOLS = 1024
+RESOURCES = (PriceObject, Prices, Symbols, ServerStatus, Alive, Problem)
+ANY = (400, 403, 413, 429, 431, 500)  # what each address may refuse
+ASKED = (401, *ANY)  # and one that asks for a token
+# Codes that are no answer of a documented address: nothing is there, or only for other methods.
+ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections"}
+SAID_WITH = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+HEADERS = {
+    "Cache-Control": "`no-store` with prices and refusals, `no-cache` with files",
+    "Retry-After": "seconds to wait",
+    "WWW-Authenticate": "`Bearer`, and what is wrong with the token (RFC 6750)",
+    "Allow": "the methods that this address has",
+    "ETag": "a digest of the file, for If-None-Match",
+    "Access-Control-Allow-Origin": "the page's origin, where access.origins lists it",
+    "Vary": "`Origin` beside Access-Control-Allow-Origin",
+    **dict.fromkeys(SECURITY_HEADERS, "for browsers: what a page from here may do"),
+}
+
+
+def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = MAX_SYMBOLS) -> Json:
+    """The OpenAPI document of a server that knows `tokens`, or none; that asks everybody for one
+    if `required`; and that takes `max_symbols` in a list."""
+    bearer: list[Json] = [{"bearer": []}]
+    security = bearer if required else [{}, *bearer] if tokens else []
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ticker",
+            "version": __version__,
+            "license": LICENCE,
+            "description": "Prices as JSON. Refusals are problems (RFC 9457); their `code` is "
+            "stable. Other addresses answer 404, other methods than GET and HEAD 405. The stream "
+            "is in /asyncapi.json.",
+        },
+        "paths": {**_prices(security, max_symbols), **_states(security), **_files()},
+        "components": {
+            "schemas": components(RESOURCES, "#/components/schemas/{name}"),
+            "headers": {name: _header(name, False) for name in HEADERS},
+            "responses": {"405": _refusal(405, KINDS), "404": _refusal(404, KINDS)},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _prices(security: list[Json], max_symbols: int) -> Json:
+    symbol = {
+        "name": "symbol",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+        "example": "AAPL",
+    }
+    venue = _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "one venue's own view")
+    wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
+    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "at most so many")
+    one, several = [symbol, venue], [_list("of these", max_symbols, required=True), venue]
+    found = [wanted, limit, _list("among these alone", max_symbols)]
+    return {
+        "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
+        "/prices": _get("Several prices", "Prices", several, ASKED, security),
+        "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),
+    }
+
+
+def _states(security: list[Json]) -> Json:
+    metrics = _get("For Prometheus", "", [], ASKED, security)
+    metrics["get"]["responses"]["200"]["content"] = {
+        kind: {"schema": {"type": "string"}}
+        for kind in ("text/plain", "application/openmetrics-text")
+    }
+    return {
+        "/status": _get("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
+        "/healthz": _get("Is it alive?", "Alive", [], ANY, []),
+        "/readyz": _get("May it be used?", "Alive", [], (*ANY, 503), []),
+        "/metrics": metrics,
+    }
+
+
+def _files() -> Json:
+    return {
+        "/": _file("The watch page", "text/html", {"type": "string"}),
+        "/openapi.json": _file("This document", "application/json", {"type": "object"}),
+        "/asyncapi.json": _file("The stream", "application/json", {"type": "object"}),
+        "/ticker_v1.proto": _file("The stream in Protobuf", "text/plain", {"type": "string"}),
+    }
+
+
+def _query(name: str, schema: Json, description: str, **more: Any) -> Json:
+    return {"name": name, "in": "query", "schema": schema, "description": description, **more}
+
+
+def _list(description: str, most: int, **more: Any) -> Json:
+    items = {"type": "string", "pattern": "^[^,]+$"}
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": most}
+    style = {"style": "form", "explode": False, "example": ["AAPL", "MSFT"]}
+    return _query("symbols", schema, description, **style, **more)
+
+
+def _get(
+    summary: str,
+    answer: str,
+    parameters: list[Json],
+    refusals: tuple[int, ...],
+    security: list[Json],
+) -> Json:
+    responses: Json = {
+        "200": {
+            "description": "the answer",
+            "headers": _headers(("Cache-Control", *SECURITY_HEADERS), True),
+            "content": {"application/json": {"schema": _reference(answer)}},
+        }
+    }
+    kinds = tuple(kind for kind in KINDS if kind[1] not in ELSEWHERE)
+    responses |= {str(status): _refusal(status, kinds) for status in sorted(refusals)}
+    operation = {"summary": summary, "parameters": parameters, "responses": responses}
+    return {"get": {**operation, "security": security}}
+
+
+def _file(summary: str, content_type: str, schema: Json) -> Json:
+    found = _get(summary, "", [], ANY, [])
+    headers = _headers(("Cache-Control", "ETag", *SECURITY_HEADERS), True)
+    found["get"]["responses"] |= {
+        "200": {
+            "description": "the file",
+            "headers": headers,
+            "content": {content_type: {"schema": schema}},
+        },
+        "304": {"description": "as If-None-Match has it", "headers": headers},
+    }
+    return found
+
+
+def _refusal(status: int, kinds: tuple[tuple[int, str, str], ...]) -> Json:
+    """A response with the problems of one status."""
+    titles = {code: title for number, code, title in kinds if number == status}
+    narrowed = {"status": {"const": status}, "code": {"enum": list(titles)}}
+    headers = _headers(("Cache-Control",), True)
+    if status in SAID_WITH:
+        headers |= _headers((SAID_WITH[status],), True)
+    return {
+        "description": "; ".join(f"`{code}`: {title}" for code, title in titles.items())
+        or HTTPStatus(status).phrase,
+        "headers": headers,
+        "content": {CONTENT_TYPE: {"schema": {**_reference("Problem"), "properties": narrowed}}},
+    }
+
+
+def _headers(names: tuple[str, ...], required: bool) -> Json:
+    found = {name: _header(name, required) for name in names}
+    for name in ("Access-Control-Allow-Origin", "Vary"):
+        found[name] = {"$ref": f"#/components/headers/{name}"}
+    return found
+
+
+def _header(name: str, required: bool) -> Json:
+    return {"description": HEADERS[name], "required": required, "schema": {"type": "string"}}
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}

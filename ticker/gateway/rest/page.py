@@ -1,0 +1,88 @@
+"""The watch page's files and the documents: read or made once, served from memory."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+from aiohttp import hdrs, web
+
+from ticker.gateway.protocol.documents import asyncapi
+from ticker.gateway.rest.guard import Guard
+from ticker.gateway.rest.openapi import openapi
+
+SCRIPTS = (
+    "watch.js",
+    "ticker.js",
+    "rest.js",
+    "row.js",
+    "search.js",
+    "notices.js",
+    "token.js",
+    "format.js",
+)
+FILES = {
+    "/": ("index.html", "text/html"),
+    **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
+    "/style.css": ("style.css", "text/css"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+class PageFile:
+    """One file with its headers; the ETag is a digest of its bytes."""
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.body = body
+        self.content_type = content_type
+        self.etag = hashlib.sha256(self.body).hexdigest()[:32]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """The file, or 304 when the browser has this very version (RFC 9110, 13.1.2)."""
+        headers = {hdrs.CACHE_CONTROL: "no-cache"}
+        wanted = request.if_none_match or ()
+        if any(tag.value in (self.etag, "*") for tag in wanted):
+            response = web.Response(status=304, headers=headers)
+        else:
+            response = web.Response(
+                body=self.body, content_type=self.content_type, charset="utf-8", headers=headers
+            )
+        response.etag = self.etag
+        return response
+
+
+def add_page(app: web.Application) -> None:
+    """Route the page's files; they are read here, so that an incomplete install fails at once."""
+    for path, (name, content_type) in FILES.items():
+        body = files("ticker.gateway").joinpath("web", name).read_bytes()
+        app.router.add_get(path, PageFile(body, content_type).handle)
+
+
+class RestDocument:
+    """/openapi.json; who has to show a token may change while the server runs."""
+
+    def __init__(self, guard: Guard, max_symbols: int) -> None:
+        self.guard = guard
+        self.files = {
+            (tokens, required): _document(
+                openapi(tokens=tokens, required=required, max_symbols=max_symbols)
+            )
+            for tokens, required in ((False, False), (True, False), (True, True))
+        }
+
+    async def handle(self, request: web.Request) -> web.Response:
+        return await self.files[self.guard.tokens, self.guard.tokens_required].handle(request)
+
+
+def add_documents(app: web.Application, guard: Guard, max_symbols: int) -> None:
+    """Route the contract for machines: REST, the stream, and the stream's Protobuf."""
+    app.router.add_get("/openapi.json", RestDocument(guard, max_symbols).handle)
+    app.router.add_get("/asyncapi.json", _document(asyncapi()).handle)
+    proto = files("ticker.gateway.protocol").joinpath("ticker_v1.proto").read_bytes()
+    app.router.add_get("/ticker_v1.proto", PageFile(proto, "text/plain").handle)
+
+
+def _document(content: dict[str, Any]) -> PageFile:
+    return PageFile(msgspec.json.encode(content), "application/json")

@@ -1,0 +1,98 @@
+"""What REST answers with, as types; /openapi.json is made from them.
+
+Law: http.py writes these very fields, and a test holds every answer to the document. Prices are
+JSON numbers with the digits of the tick; None is what is not known.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ticker.gateway.protocol.messages import Count, Price, Size, State, Symbol, Time
+from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
+
+
+class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything known of a symbol."""
+
+    symbol: Symbol
+    price: Price
+    currency: str
+    exchange_timestamp: Time
+    server_timestamp: Time | None
+    size: Size
+    venue: str | None
+    volume: Size
+    trades: Count
+    open: Price | None
+    high: Price | None
+    low: Price | None
+    previous_close: Price | None
+    bid: Price | None
+    bid_size: Size | None
+    bid_venue: str | None
+    ask: Price | None
+    ask_size: Size | None
+    ask_venue: str | None
+    seq: Count
+    status: State
+    stale: bool
+    trading_status: str
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several prices at once."""
+
+    prices: list[PriceObject]
+    unknown: list[str]
+    no_price_yet: list[str]
+
+
+class ListedSymbol(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A symbol, and what the directory says of it."""
+
+    symbol: Symbol
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    venue: str | msgspec.UnsetType = msgspec.UNSET
+    currency: str | msgspec.UnsetType = msgspec.UNSET
+    tick_size: Price | msgspec.UnsetType = msgspec.UNSET
+    test: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Symbols(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Symbols whose ticker or name matches."""
+
+    symbols: list[ListedSymbol]
+    total: Count
+
+
+class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Feeds, markets and gateways at one moment."""
+
+    version: str
+    epoch: Count
+    timestamp: Time
+    ready: bool
+    symbols: Count
+    markets: list[MarketSession]
+    feeds: list[FeedReport]
+    gateways: list[GatewayReport]
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Alive, or ready."""
+
+    status: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal (RFC 9457); `code` names its kind, `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | msgspec.UnsetType = msgspec.UNSET

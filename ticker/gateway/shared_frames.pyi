@@ -1,5 +1,0 @@
-from ticker.gateway.topics import Topics
-from ticker.shm.header import Mapping
-
-class SharedFrames:
-    def __init__(self, topics: Topics, segment: Mapping) -> None: ...

@@ -1,0 +1,100 @@
+"""One watcher: its socket, what it has half received, what it is still due; and all of them.
+
+A connection's number is its place in the table; a freed place is used again.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from ticker.gateway.sockets.frames cimport FrameLimits, FrameReader
+from ticker.shm.header cimport Mapping
+
+
+cdef enum ConnectionState:
+    CONNECTION_FREE = 0
+    CONNECTION_HEAD = 1          # its request head has not come whole
+    CONNECTION_OPEN = 2          # frames both ways
+    CONNECTION_LINGER = 3        # our close frame is out; waits for the peer to go
+    CONNECTION_DOOMED = 4        # to be freed by the next reap()
+
+cdef enum:
+    NO_CONNECTION = 0xFFFFFFFF
+    SCRATCH = 131072             # bytes received at a time
+    SLOW_CLIENT = 4407
+
+cdef struct Subscription:
+    uint32_t topic
+    uint32_t position            # in the topic's subscribers
+    uint32_t seen                # version of the topic that was sent last; 0: no price yet
+
+cdef struct Connection:
+    int fd
+    uint8_t state                # ConnectionState
+    uint8_t wants_write          # its socket is full: EPOLLOUT is on
+    uint16_t close_code
+    uint32_t generation          # of this place in the table
+    uint32_t subscription_count
+    uint32_t subscription_capacity
+    uint32_t inbound_length
+    uint32_t outbound_length     # bytes that wait, from outbound_start on
+    uint32_t outbound_start
+    uint32_t outbound_capacity
+    float tokens                 # commands it may still give
+    Subscription* subscriptions
+    FrameReader* reader          # NULL while at rest
+    uint8_t* inbound             # of a request head
+    uint8_t* outbound
+    int64_t tokens_at
+    int64_t deadline             # what for depends on the state; 0: none
+    PyObject* tls                # owned TlsSession (tls.py), NULL: none
+    int64_t sent_at              # when it was sent something last
+    uint32_t partial             # bytes of `outbound` up to the next frame
+    uint32_t resume              # subscription that the next flush begins with
+    uint16_t turns               # of the wheel between two flushes; 0: as configured
+    uint8_t encoding             # Encoding, see encode.pxd
+    uint8_t batch                # a flush is one message
+    uint8_t pinged
+    uint16_t controls            # pings and pongs of the peer in this second
+    uint32_t controls_second
+    uint8_t strikes              # for refused messages
+
+
+cdef class ConnectionTable:
+    cdef Connection* table
+    cdef uint32_t capacity
+    cdef uint32_t high_water     # places [0, high_water) have been used
+    cdef uint32_t open_count
+    cdef uint32_t used
+    cdef uint32_t* free_places
+    cdef uint32_t free_count
+    cdef uint32_t* doomed
+    cdef uint32_t doomed_count
+    cdef uint32_t* drained       # connections whose socket took all that waited
+    cdef uint32_t drained_count
+    cdef readonly int epoll_fd
+    cdef int listener_fd
+    cdef bint accepting
+    cdef FrameLimits limits
+    cdef uint32_t max_outbound
+    cdef uint8_t* scratch
+    cdef Mapping mapping         # keeps `counters` mapped
+    cdef uint64_t* counters
+    cdef object handler
+    cdef int64_t now
+    cdef int64_t head_timeout
+    cdef int64_t slow_timeout
+    cdef int64_t ping_interval
+    cdef int64_t half_timeout    # of a message that has begun
+
+    cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept
+    cdef void _end_sending(self, uint32_t number) noexcept nogil
+    cdef void doom(self, uint32_t number) noexcept nogil
+    cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
+    cdef uint32_t _place(self, int fd) noexcept nogil
+    cdef void _writable(self, uint32_t number) noexcept nogil
+    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
+    cdef void _watch(self, uint32_t number, int operation) noexcept nogil
+    cdef void _release(self, uint32_t number) noexcept
+    cdef Connection* _checked(self, object number) except NULL

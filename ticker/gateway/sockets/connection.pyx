@@ -1,0 +1,398 @@
+"""The table of all connections of a gateway worker: their places, sending, closing.
+
+Out: bytes to sockets. Law: whatever a client is due and its socket does not take waits in
+`outbound`, at most `max_outbound` bytes; nobody is freed before reap() (reception.pyx), so
+numbers stay good through a turn.
+"""
+
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.errno cimport EAGAIN, errno
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+from posix.unistd cimport close
+
+from ticker.gateway.sockets.frames cimport MAX_CONTROL, frame_end, release, write_close
+from ticker.gateway.sockets.sockets cimport (
+    EPOLL_CLOEXEC,
+    EPOLL_CTL_ADD,
+    EPOLL_CTL_DEL,
+    EPOLL_CTL_MOD,
+    EPOLLIN,
+    EPOLLOUT,
+    EPOLLRDHUP,
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    SHUT_WR,
+    epoll_create1,
+    epoll_ctl,
+    epoll_event,
+    getpeername,
+    send,
+    shutdown,
+    sockaddr_in,
+    socklen_t,
+)
+from ticker.shm.counters cimport (
+    GATEWAY_BYTES_SENT,
+    GATEWAY_CONNECTIONS_ACCEPTED,
+    GATEWAY_SEND_BLOCKED,
+    GATEWAY_SLOW_CLOSED,
+    count,
+)
+from ticker.shm.header cimport Mapping
+
+from ticker.gateway.sockets.tls import TlsError
+
+cdef int64_t HALF_MESSAGE_NS = 5000000000
+cdef int64_t LINGER_NS = 2000000000
+
+
+cdef class ConnectionTable:
+    """Places for `capacity` connections. Sizes in bytes, times in ns; `counters` is the
+    gateway's own, writable segment."""
+
+    def __cinit__(
+        self, handler: object, Mapping counters not None, capacity: int, max_message: int,
+        max_outbound: int, slow_timeout: int, ping_interval: int, head_timeout: int,
+        max_fragments: int = 100,
+    ) -> None:
+        self.handler = handler
+        self.mapping = counters
+        self.counters = counters.counters
+        self.capacity = capacity
+        self.limits.max_message = max_message
+        self.limits.max_fragments = max_fragments
+        self.max_outbound = max_outbound
+        self.slow_timeout = slow_timeout
+        self.ping_interval = ping_interval
+        self.half_timeout = HALF_MESSAGE_NS
+        self.head_timeout = head_timeout
+        self.listener_fd = -1
+        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll_fd < 0:
+            raise OSError(errno, "epoll_create1")
+        # calloc: a place costs memory only once it has been used
+        self.table = <Connection*>PyMem_RawCalloc(capacity, sizeof(Connection))
+        self.free_places = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.doomed = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.drained = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
+        self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
+        if not (self.table and self.free_places and self.doomed and self.drained
+                and self.scratch):
+            raise MemoryError
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t number
+        if self.table != NULL:
+            for number in range(self.high_water):
+                if self.table[number].state != CONNECTION_FREE:
+                    self._release(number)
+        PyMem_RawFree(self.table)
+        PyMem_RawFree(self.free_places)
+        PyMem_RawFree(self.doomed)
+        PyMem_RawFree(self.drained)
+        PyMem_RawFree(self.scratch)
+        if self.epoll_fd >= 0:
+            close(self.epoll_fd)
+
+    cdef uint32_t _place(self, int fd) noexcept nogil:
+        """A place in the table for a new socket; there must be room."""
+        cdef uint32_t number
+        cdef Connection* connection
+        assert self.used < self.capacity
+        if self.free_count:
+            self.free_count -= 1
+            number = self.free_places[self.free_count]
+        else:
+            number = self.high_water
+            self.high_water += 1
+        self.used += 1
+        connection = self.table + number
+        connection.fd = fd
+        connection.state = CONNECTION_HEAD
+        connection.deadline = self.now + self.head_timeout
+        self._watch(number, EPOLL_CTL_ADD)
+        count(self.counters, GATEWAY_CONNECTIONS_ACCEPTED, 1)
+        return number
+
+    cdef void _watch(self, uint32_t number, int operation) noexcept nogil:
+        cdef epoll_event event
+        cdef Connection* connection = self.table + number
+        event.events = EPOLLIN | EPOLLRDHUP
+        if connection.wants_write:
+            event.events |= EPOLLOUT
+        event.data.u64 = <uint64_t>connection.generation << 32 | number
+        if epoll_ctl(self.epoll_fd, operation, connection.fd, &event) < 0:
+            self.doom(number)
+
+    cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
+        """Send, or keep what the socket does not take: 1 all sent, 0 some waits, -1 doomed."""
+        cdef Connection* connection = self.table + number
+        if connection.state == CONNECTION_DOOMED:
+            return -1
+        if connection.tls == NULL:
+            return self._put(number, data, length)
+        with gil:
+            return self._encrypt(number, data, length)
+
+    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept:
+        """As deliver(), through the connection's TLS session."""
+        cdef bytes records
+        try:
+            records = (<object>self.table[number].tls).encrypt(data[:length])
+        except TlsError:
+            self.doom(number)
+            return -1
+        return self._put(number, records, len(records)) if records else 1
+
+    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
+        """As deliver(), the very bytes."""
+        cdef Connection* connection = self.table + number
+        cdef ssize_t sent
+        connection.sent_at = self.now
+        if connection.outbound_length:
+            self._keep(connection, data, length)
+            return -1 if connection.state == CONNECTION_DOOMED else 0
+        sent = send(connection.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
+        if sent == <ssize_t>length:
+            count(self.counters, GATEWAY_BYTES_SENT, sent)
+            return 1
+        if sent < 0:
+            if errno != EAGAIN:
+                self.doom(number)
+                return -1
+            sent = 0
+        count(self.counters, GATEWAY_BYTES_SENT, sent)
+        count(self.counters, GATEWAY_SEND_BLOCKED, 1)
+        self._keep(connection, data + sent, length - sent)
+        if connection.state == CONNECTION_DOOMED:
+            return -1
+        connection.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
+        connection.wants_write = 1
+        if connection.state == CONNECTION_OPEN:
+            connection.deadline = self.now + self.slow_timeout
+        self._watch(number, EPOLL_CTL_MOD)
+        return 0
+
+    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil:
+        """Append to what waits; a client that owes more than max_outbound is too slow."""
+        cdef size_t wanted = connection.outbound_length + length
+        cdef uint8_t* grown
+        if wanted > self.max_outbound:
+            count(self.counters, GATEWAY_SLOW_CLOSED, 1)
+            connection.close_code = SLOW_CLIENT
+            self.doom(<uint32_t>(connection - self.table))
+            return
+        if connection.outbound_start:
+            memmove(
+                connection.outbound, connection.outbound + connection.outbound_start,
+                connection.outbound_length,
+            )
+            connection.outbound_start = 0
+        if wanted > connection.outbound_capacity:
+            grown = <uint8_t*>PyMem_RawRealloc(connection.outbound, wanted)
+            if grown == NULL:
+                self.doom(<uint32_t>(connection - self.table))
+                return
+            connection.outbound = grown
+            connection.outbound_capacity = <uint32_t>wanted
+        memcpy(connection.outbound + connection.outbound_length, data, length)
+        connection.outbound_length = <uint32_t>wanted
+
+    cdef void _writable(self, uint32_t number) noexcept nogil:
+        cdef Connection* connection = self.table + number
+        cdef ssize_t sent
+        if connection.state == CONNECTION_DOOMED:
+            return
+        sent = send(
+            connection.fd, connection.outbound + connection.outbound_start,
+            connection.outbound_length, MSG_NOSIGNAL | MSG_DONTWAIT,
+        )
+        if sent < 0:
+            if errno != EAGAIN:
+                self.doom(number)
+            return
+        count(self.counters, GATEWAY_BYTES_SENT, sent)
+        connection.partial = <uint32_t>(frame_end(
+            connection.outbound + connection.outbound_start, connection.outbound_length, sent,
+            connection.partial,
+        ) - sent)
+        connection.outbound_start += <uint32_t>sent
+        connection.outbound_length -= <uint32_t>sent
+        if connection.outbound_length:
+            return
+        PyMem_RawFree(connection.outbound)
+        connection.outbound = NULL
+        connection.outbound_capacity = 0
+        connection.outbound_start = 0
+        connection.wants_write = 0
+        self._watch(number, EPOLL_CTL_MOD)
+        if connection.state == CONNECTION_LINGER:
+            self._end_sending(number)
+            return
+        if connection.state != CONNECTION_OPEN:
+            return  # a TLS handshake, which has the head's deadline
+        connection.deadline = self.now + (
+            self.ping_interval if connection.reader == NULL else self.half_timeout
+        )
+        self.drained[self.drained_count] = number
+        self.drained_count += 1
+
+    cdef void _end_sending(self, uint32_t number) noexcept nogil:
+        """Nothing more will come from us."""
+        cdef Connection* connection = self.table + number
+        if connection.tls != NULL:
+            with gil:
+                last = (<object>connection.tls).finish()
+                if last and self._put(number, last, len(last)) != 1:
+                    return  # once it has drained, this is called again
+        shutdown(connection.fd, SHUT_WR)
+
+    cdef void doom(self, uint32_t number) noexcept nogil:
+        """No word more to this one; the next reap() frees it."""
+        cdef Connection* connection = self.table + number
+        if connection.state == CONNECTION_DOOMED or connection.state == CONNECTION_FREE:
+            return
+        if connection.state == CONNECTION_OPEN:
+            self.open_count -= 1
+        connection.state = CONNECTION_DOOMED
+        self.doomed[self.doomed_count] = number
+        self.doomed_count += 1
+
+    cdef void fail(
+        self, uint32_t number, uint16_t code, const char* reason, size_t length
+    ) noexcept nogil:
+        """Send a close frame, then wait a little for the peer to close (RFC 6455, 7.1.1)."""
+        cdef Connection* connection = self.table + number
+        cdef uint8_t[MAX_CONTROL + 2] out
+        cdef int size
+        if connection.state != CONNECTION_OPEN:
+            return
+        size = write_close(out, code, reason, length)
+        connection.close_code = code
+        if self.deliver(number, out, size) < 0:
+            return
+        self.open_count -= 1
+        connection.state = CONNECTION_LINGER
+        connection.deadline = self.now + LINGER_NS
+        if not connection.wants_write:
+            self._end_sending(number)
+
+    cdef void _release(self, uint32_t number) noexcept:
+        cdef Connection* connection = self.table + number
+        cdef uint32_t generation = connection.generation
+        if connection.reader != NULL:
+            release(connection.reader)
+            PyMem_RawFree(connection.reader)
+        PyMem_RawFree(connection.inbound)
+        PyMem_RawFree(connection.outbound)
+        PyMem_RawFree(connection.subscriptions)
+        Py_XDECREF(connection.tls)
+        if connection.fd >= 0:
+            close(connection.fd)
+        memset(connection, 0, sizeof(Connection))
+        connection.generation = generation + 1
+
+    cdef Connection* _checked(self, object number) except NULL:
+        if not 0 <= number < self.high_water:
+            raise IndexError(f"connection {number}: there are {self.high_water}")
+        return self.table + <uint32_t>number
+
+    def open(self, number: int, answer: bytes, encoding: int = 0) -> None:
+        """Answer the handshake; from here on frames go both ways, in this encoding."""
+        cdef Connection* connection = self._checked(number)
+        connection.encoding = encoding
+        PyMem_RawFree(connection.inbound)
+        connection.inbound = NULL
+        connection.inbound_length = 0
+        connection.state = CONNECTION_OPEN
+        connection.deadline = self.now + self.ping_interval
+        self.open_count += 1
+        self.deliver(number, answer, len(answer))
+
+    def refuse(self, number: int, answer: bytes) -> None:
+        """Answer a request that is no handshake with these bytes, then close."""
+        cdef Connection* connection = self._checked(number)
+        if self.deliver(number, answer, len(answer)) < 0:
+            return
+        connection.state = CONNECTION_LINGER
+        connection.deadline = self.now + LINGER_NS
+        if not connection.wants_write:
+            self._end_sending(number)
+
+    def hand_over(self, number: int) -> int:
+        """Give the socket away: its descriptor, which the caller now owns."""
+        cdef Connection* connection = self._checked(number)
+        cdef epoll_event event
+        cdef int fd = connection.fd
+        epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, &event)
+        connection.fd = -1
+        self.doom(number)
+        return fd
+
+    def set_tls(self, number: int, tls: object) -> None:
+        """From here on all bytes of this connection go through a TlsSession."""
+        cdef Connection* connection = self._checked(number)
+        Py_INCREF(tls)
+        Py_XDECREF(connection.tls)
+        connection.tls = <PyObject*>tls
+
+    def tls_of(self, number: int) -> object:
+        """The connection's TlsSession, or None."""
+        cdef Connection* connection = self._checked(number)
+        return None if connection.tls == NULL else <object>connection.tls
+
+    def peer(self, number: int) -> str:
+        """The IPv4 address at the other end of the socket; empty when it is gone."""
+        cdef Connection* connection = self._checked(number)
+        cdef sockaddr_in address
+        cdef socklen_t size = sizeof(address)
+        cdef const uint8_t* parts = <const uint8_t*>&address.sin_addr
+        if getpeername(connection.fd, &address, &size) < 0:
+            return ""
+        return f"{parts[0]}.{parts[1]}.{parts[2]}.{parts[3]}"
+
+    def send(self, number: int, data: bytes) -> bool:
+        """Send ready frames; False when the connection is gone."""
+        self._checked(number)
+        return self.deliver(number, data, len(data)) >= 0
+
+    def close(self, number: int, code: int, reason: str = "") -> None:
+        """Close with a code and a reason (cut at 123 bytes)."""
+        cdef bytes text = reason.encode()
+        self._checked(number)
+        self.fail(number, code, text, len(text))
+
+    def strike(self, number: int, weight: int) -> int:
+        """One more refused message; the weight of all that there have been."""
+        cdef Connection* connection = self._checked(number)
+        connection.strikes = <uint8_t>min(connection.strikes + <int>weight, 255)
+        return connection.strikes
+
+    def take_token(self, number: int, rate: float, burst: float) -> bool:
+        """One command of a token bucket: `rate` a second, `burst` at once."""
+        cdef Connection* connection = self._checked(number)
+        cdef double tokens
+        if not connection.tokens_at:
+            tokens = burst
+        else:
+            tokens = connection.tokens + (self.now - connection.tokens_at) * 1e-9 * <double>rate
+            tokens = min(tokens, <double>burst)
+        connection.tokens_at = self.now
+        connection.tokens = <float>(tokens - 1 if tokens >= 1 else tokens)
+        return tokens >= 1
+
+    def encoding(self, number: int) -> int:
+        """What was agreed on in the handshake, see encode.pxd."""
+        return self._checked(number).encoding
+
+    @property
+    def open_connections(self) -> int:
+        return self.open_count
+
+    @property
+    def used_places(self) -> int:
+        """Connections in any state, also those whose head has not come or that linger."""
+        return self.used

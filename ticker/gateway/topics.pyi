@@ -1,8 +1,0 @@
-from ticker.gateway.board import Board
-from ticker.gateway.trade_log import TradeLog
-from ticker.shm.header import Mapping
-
-class Topics:
-    def __init__(
-        self, board: Board, segment: Mapping, feeds: list[Mapping], log: TradeLog
-    ) -> None: ...

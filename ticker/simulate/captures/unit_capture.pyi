@@ -1,0 +1,6 @@
+from ticker.simulate.captures.capture import PcapWriter
+
+class UnitWriter(PcapWriter):
+    def __init__(
+        self, lines: list[tuple[str, int]], midnight: int, loss: float, seed: int
+    ) -> None: ...

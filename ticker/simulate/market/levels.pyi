@@ -1,0 +1,3 @@
+from ticker.simulate.speakers.framed import FramedMarket
+
+class LevelMarket(FramedMarket): ...
