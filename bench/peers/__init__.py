@@ -1,1 +1,1 @@
-"""Other servers beside ours: the same ticks, the same clients, one run. See README.md."""
+"""Other servers beside ours: the same ticks and clients in one run (bench/PEERS.md)."""
