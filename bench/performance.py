@@ -34,7 +34,7 @@ def filled(text: str, reports: Reports) -> str:
     """The text with its blocks made anew.
 
     Raises:
-        BenchError: a block has a name that nobody makes.
+        BenchError: a block has a name that no function makes.
     """
 
     def made(block: re.Match[str]) -> str:

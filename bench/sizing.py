@@ -59,7 +59,7 @@ class Measured:
     feed_bytes: float
     """Of one message on one line."""
     tick_us: float
-    """Of a gateway worker, for each tick that it reads, whoever subscribed."""
+    """Of a gateway worker, for each tick that it reads, whether a client subscribed or not."""
     flush_us: float
     """Of one flush of `flush_updates` updates, at `clients_per_worker`."""
     flush_updates: float

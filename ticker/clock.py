@@ -11,4 +11,4 @@ from collections.abc import Callable
 Clock = Callable[[], int]
 
 now_ns: Clock = time.time_ns
-"""ns since the epoch, UTC. Whoever takes a `clock: Clock = now_ns` can be given another one."""
+"""ns since the epoch, UTC. A parameter `clock: Clock = now_ns` takes another clock in tests."""

@@ -1,7 +1,7 @@
 """One line per event: pretty on a terminal, JSON otherwise.
 
 Law: a line is one write to standard error, so lines of several processes never mix.
-Whoever logs takes `structlog.get_logger()` and says what happened in few words, with the
+A module logs through `structlog.get_logger()`: an event in few words, with the
 facts as keyword arguments.
 """
 

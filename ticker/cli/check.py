@@ -28,4 +28,6 @@ def command(path: Path | None) -> None:
     if config.directory.file is not None:
         SymbolDirectory(Path(config.directory.file))
     feeds = ", ".join(feed.name for feed in config.feeds) or "none"
-    click.echo(f"{path or SHIPPED}: right (feeds: {feeds}; gateways: {config.server.gateways})")
+    click.echo(
+        f"{path or SHIPPED}: no fault found (feeds: {feeds}; gateways: {config.server.gateways})"
+    )

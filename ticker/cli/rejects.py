@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Show the trades that the feeds' filters refused, newest last.
 
-    Reads the shared memory of a server that runs, and disturbs nobody. docs/filter.md says what
+    Reads the shared memory of a running server, which does not notice. docs/filter.md says what
     the rules are.
     """
     config = load(path)

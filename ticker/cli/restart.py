@@ -23,7 +23,7 @@ PATIENCE = 75.0  # s for one worker, besides the spread: to come up, and to drai
 def command(path: Path | None, instance: str | None) -> None:
     """Replace the gateway workers of a running server, one by one.
 
-    Nobody is refused meanwhile: each new worker accepts before the old one stops. The old one's
+    No client is refused meanwhile: each new worker accepts before the old one stops. The old one's
     clients are told to come back. All of them are spread over gateway.restart_spread seconds.
     Waits for the end.
     """

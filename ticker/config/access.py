@@ -31,7 +31,7 @@ class TlsConfig(Section, frozen=True, kw_only=True):
 
 
 class AccessConfig(Section, frozen=True, kw_only=True):
-    """Limits on connections before anybody has said who they are.
+    """Limits on connections before a client has shown a token.
 
     `origins` are the pages that may open a stream, besides the server's own; `proxies` the
     networks whose PROXY header or X-Forwarded-For is believed.
@@ -97,14 +97,14 @@ def access_problems(
         if not _is_network(network):
             yield f"access.proxies[{index}]: {network!r} is no network, like 10.0.0.0/8"
     if access.proxy_protocol and not access.proxies:
-        yield "access.proxies: missing the key; proxy_protocol needs to know whom to believe"
+        yield "access.proxies: missing the key; proxy_protocol needs the addresses of the proxies to believe"
     if auth is not None:
         yield from _auth_problems(auth)
 
 
 def _auth_problems(auth: AuthConfig) -> Iterator[str]:
     if auth.required and not auth.tokens and auth.jwt is None:
-        yield "auth.tokens: nobody could come in; add a token (`ticker token NAME`) or auth.jwt"
+        yield "auth.tokens: no client could log in; add a token (`ticker token NAME`) or auth.jwt"
     names: set[str] = set()
     for index, token in enumerate(auth.tokens):
         if token.name in names:

@@ -44,7 +44,7 @@ def calendar_names() -> frozenset[str]:
 
 def calendar_of(feed: FeedConfig) -> str | None:
     """The feed's calendar: as configured, else its venue's; None: it trades around the clock,
-    or nobody knows. A simulated exchange is always open."""
+    or its hours are unknown. A simulated exchange is always open."""
     if feed.calendar is not None:
         return None if feed.calendar == NONE else feed.calendar
     if feed.simulator is not None:

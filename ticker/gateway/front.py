@@ -58,7 +58,8 @@ class Front:
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
-        """A connection before its first byte; False: TLS, if any, is not for now."""
+        """A connection before its first byte. False: a PROXY header comes first, so that TLS does
+        not begin yet, or the connection is refused."""
         try:
             self.access.accepted(number, self.connections.peer(number), self.clock())
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Counters and latency histograms of a segment, read by anybody, written by its owner."""
+"""Counters and latency histograms of a segment, read by any process, written by its owner."""
 
 from libc.stdint cimport int64_t, uint64_t
 

@@ -1,4 +1,4 @@
-"""Waking a gateway that has nothing to do, and nobody else.
+"""Waking a gateway that sleeps because it has nothing to do.
 
 Law: the sleeper arms its flag, fences, and looks at the rings once more before it sleeps; the
 publisher writes the rings, fences, and then looks at the flag. One of the two sees the other

@@ -49,7 +49,7 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
 cdef class Mapping:
     """A mapped segment: `buffer` is an mmap (or any buffer) that starts with a SegmentHeader.
 
-    The buffer stays exported for as long as the Mapping lives, so that nobody can close or
+    The buffer stays exported for as long as the Mapping lives, so that no caller can close or
     resize it under the addresses taken from it. There is no close(): drop the last reference
     (tables, rings, counters and doorbells each hold one) and the memory is unmapped at once.
     A fork shares the mapping, writable or not: who forks workers first lets go of what it may

@@ -1,6 +1,6 @@
 """The only byte offsets of shared memory.
 
-Law: whoever changes anything here raises LAYOUT_VERSION; attach refuses every other version.
+Law: a change of anything here raises LAYOUT_VERSION; attach refuses every other version.
 All words are 64 bits, host order, naturally aligned, and reached through atomics.pxd.
 
 A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all others read:
@@ -20,7 +20,7 @@ A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it
     1024   counters
     4096   histograms
 
-A row keeps two copies of its values. The writer fills the copy that nobody reads and then
+A row keeps two copies of its values. The writer fills the copy that is not current and then
 makes it the current one, so a reader never waits, even for a writer that died half-way:
 
     generation   2g     copy g & 1 is current, the other one is at rest

@@ -16,7 +16,7 @@ cdef enum Liveness:
     LIVENESS_LIVE = 6
 
 cdef struct FeedCondition:
-    bint silent                  # nobody vouches for the feed's prices now
+    bint silent                  # no live worker vouches for the feed's prices now
     bint closed                  # the calendar says closed, or the venue did since it opened
     bint expected                # the calendar says that it is in session
     bint final                   # silent, but nothing that counts can have been missed

@@ -1,13 +1,13 @@
 """Live, quiet, paused, halted, stale or closed: one rule for every reader.
 
 Law: nothing is written. A feed's state is its worker's words and the clock; a symbol's state is
-derived from its row, its feed and the calendar whenever somebody asks, so that no timer touches
+derived from its row, its feed and the calendar whenever a caller asks, so that no timer touches
 every row. The clock is passed in.
 
 The first that holds is the state of a row:
 
     closed    the calendar says so, or the venue closed it. Silence is then as it should be, and
-              nobody is to be woken by it.
+              no operator is to be woken by it.
     stale     the feed is silent past its heartbeats, or its worker is gone or catching up; or
               the row was restored and nothing has confirmed it yet. A halt that was true before
               the silence may be over, so it does not hide the silence.
@@ -181,7 +181,7 @@ cdef class Conditions:
         return "halted" if found.breaker else "live"
 
     def silent(self, feed: int) -> bool:
-        """Whether nobody vouches for the feed's prices now."""
+        """Whether no live worker vouches for the feed's prices now."""
         return self._checked(feed).silent
 
     cdef FeedCondition* _checked(self, object feed) except NULL:

@@ -1,4 +1,4 @@
-"""The last trades that a feed's filter refused, by rule, for whoever looks while it serves.
+"""The last trades that a feed's filter refused, by rule, for operators to look at while it serves.
 
 Threads: the feed worker writes; any process reads, without a position of its own.
 Loss: each rule keeps its last REJECT_SLOTS; readers show REJECTS_KEPT of them, so that the slot
@@ -142,7 +142,7 @@ cdef class RejectWriter:
 
 
 cdef class RejectReader:
-    """Anybody's view of a feed's rejects."""
+    """A reader's view of a feed's rejects."""
 
     cdef Mapping mapping
     cdef RejectRing[<int>REJECT_RULES] rings

@@ -97,7 +97,7 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
         if stat.S_IMODE(status.st_mode) != MODE:
             raise SegmentError(
                 f"{name}: mode is {stat.S_IMODE(status.st_mode):04o}, expected {MODE:04o}: "
-                "somebody changed it; restart the server"
+                "another program changed it; restart the server"
             )
         if status.st_size < segment_size(KIND_GATEWAY):
             raise SegmentError(f"{name}: {status.st_size} bytes is too short; restart the server")
@@ -110,7 +110,7 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
     try:
         mapping.check(kind, boot_id)
     except SegmentError as error:
-        del mapping  # a traceback that somebody keeps would keep it mapped
+        del mapping  # a traceback that a caller keeps would keep it mapped
         raise SegmentError(f"{name}: {error}") from None
     return mapping
 

@@ -1,4 +1,4 @@
-"""How far a bench is, for whoever sits before a terminal; for nobody else there is nothing.
+"""How far a bench is, on a terminal; nothing is printed elsewhere.
 
 Law: it draws twice a second and costs nothing that a measurement could see.
 """

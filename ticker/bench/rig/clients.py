@@ -124,7 +124,7 @@ def swarm(
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)
-        # not on the command line: a token is nobody's business, and symbols may be many
+        # not on the command line: other users must not see a token, and symbols may be many
         part.tell(json.dumps({"token": place.token, "symbols": place.symbols or load.symbols}))
         clients.parts.append(part)
         clients.watchers.append(0 if probing else size)

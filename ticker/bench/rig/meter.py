@@ -58,7 +58,7 @@ class Meter:
 
     def read(self) -> dict[str, float]:
         """Shares of 1: `generator` of one core, `busiest_process` of it, and `busiest_core` of the
-        generator's cores, whoever used it; `idlest_core` where the server shares them all."""
+        generator's cores, by all processes; `idlest_core` where the server shares them all."""
         begin, cpu, busy = self._begin
         now, cpu_now, busy_now = self._now()
         seconds = now - begin

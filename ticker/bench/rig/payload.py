@@ -19,7 +19,7 @@ ROOM = 120  # bytes of a pong's payload: a length of one byte (RFC 6455, 5.2)
 def payload(size: int, load: Load) -> bytes:
     """Update frames as a client gets them in one flush, of `size` bytes together.
 
-    Those of ticker.v1 are filled up with a pong that nobody asked for (RFC 6455, 5.5.3), which
+    Those of ticker.v1 are filled up with an unsolicited pong (RFC 6455, 5.5.3), which
     takes 2 bytes at least: a byte more may be made.
     """
     if load.encoding == "plain":

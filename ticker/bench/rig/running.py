@@ -1,7 +1,7 @@
 """A load on a ticker server that runs already, on this machine or another.
 
 Law: only what can be known is claimed. The server has its own feeds: no trade is ours, so no price
-is held against its time and nobody can say which price is the newest. What is checked: symbols
+is held against its time and the newest price is not known. What is checked: symbols
 that were asked for, snapshots first, time and `seq` in order, gaps on `trades`, connections kept.
 Latency is from the exchange's timestamp to the receipt here, and as true as the clocks are alike.
 """

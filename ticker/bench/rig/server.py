@@ -1,7 +1,7 @@
 """A real `ticker serve` for a bench, with all its processes, and `ticker simulate` to feed it.
 
 Law: a bench asks nothing of them that an operator could not: a configuration file, signals, the
-public port, and the segments, which anybody on the machine may map read-only.
+public port, and the segments, which any process of the machine may map read-only.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ lines = ["{lines[0]}", "{lines[1]}"]
 
 
 def free_lines() -> tuple[str, str]:
-    """Two multicast groups and a port that nobody uses."""
+    """Two multicast groups and a port that is free."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,6 +1,6 @@
 """The running server that a load is aimed at: its address, and which of its symbols have a price.
 
-Law: whatever is wrong is said before the first client connects, with what to do about it.
+Law: every fault is said before the first client connects, with its remedy.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _address(url: str, parts: SplitResult) -> tuple[str, int]:
     if parts.scheme in ("wss", "https"):
         raise BenchError(
             f"--url {url}: the load generator speaks no TLS; give the plain port, ws://host:port, "
-            "of the server itself (without [tls]) behind whatever encrypts"
+            "of the server itself (without [tls]) behind the proxy that encrypts"
         )
     try:
         port = parts.port or 80

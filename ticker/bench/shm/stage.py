@@ -1,6 +1,6 @@
 """Where shared memory is put under stress: a segment, control words, and forked processes.
 
-Law: whatever a run starts or makes is gone at its end, however it ends.
+Law: all that a run starts or makes is gone at its end, also after an error.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Law: all of it is a function of its arguments; the same seed gives the same draw
 
     uniform     every symbol alike
     zipf[:S]    the k-th symbol, from 1, has the weight k ** -S (G. K. Zipf); S is 1 by itself
-    hot[:N]     client numbers below N, or all, have the first symbol, and nobody else has it;
+    hot[:N]     client numbers below N, or all, have the first symbol, and no other client has it;
                 the other subscriptions are uniform over the other symbols
 """
 
@@ -72,7 +72,7 @@ cdef inline uint64_t mix(uint64_t value) noexcept nogil:
 
 
 cdef class Draw:
-    """One draw costs log2(symbols) steps, whatever the weights."""
+    """One draw costs log2(symbols) steps, for any weights."""
 
     def __cinit__(self, weights: list[int]) -> None:
         cdef uint32_t i

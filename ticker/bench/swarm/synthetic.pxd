@@ -1,4 +1,4 @@
-"""The price of a synthetic trade follows from its time, so that anybody can check the pair."""
+"""The price of a synthetic trade follows from its time, so that every reader can check the pair."""
 
 from libc.stdint cimport int64_t
 

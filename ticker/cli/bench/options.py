@@ -127,7 +127,7 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             default="uniform",
             show_default=True,
             help="Of symbols among clients: uniform; zipf:S, the k-th has k ** -S, like zipf:1.1; "
-            "hot:N, the first symbol has N subscribers and nobody else, hot: all clients.",
+            "hot:N, the first symbol has N subscribers and the others none; hot: all clients.",
         ),
         click.option(
             "--flush-interval",

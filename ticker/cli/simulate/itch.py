@@ -72,7 +72,7 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     type=click.Choice(["moldudp64", "soupbintcp"]),
     default="moldudp64",
     show_default=True,
-    help="soupbintcp: a TCP server on --line-a for anybody who logs in; no other lines.",
+    help="soupbintcp: a TCP server on --line-a takes every login; there are no other lines.",
 )
 @click.option(
     "--stamp",

@@ -2,13 +2,13 @@
 
 One message per step: the ceremonies before the open and after the close, ordinary trading
 (market.pyx) between them, and now and then a rare message, a halt in its stages, or the visit
-of an instrument. One seed gives one stream, whatever portions it is asked for in.
+of an instrument. One seed gives one stream, in portions of any size.
 
 A day is planned (so many messages, on a clock of its own from 09:30 to 16:00) or endless
 (`close` ends it); an endless one's clock ticks evenly, and its sender puts the real time into
 the messages.
 
-So that whoever joins late, and gets only part of the past, still ends up with a whole book:
+A client that joins late, and gets only part of the past, still ends up with a whole book:
 every `visit_interval` messages the next instrument in turn is visited. Its directory and status
 are said again, and orders that were there at its last visit already are deleted, be it under
 another reference that they were replaced from. Hence what rests was added in the last

@@ -12,7 +12,7 @@ from ticker.simulate.market.listings import listings
 
 
 cdef class LevelSpeaker(Speaker):
-    """Calls one of three for whatever the market says: a level changed, a trade, its break."""
+    """Calls one of three methods for each event of the market: a level changed, a trade, its break."""
 
     cdef void changed(
         self, const Instrument* on, int side, int64_t price, int change, bint complete

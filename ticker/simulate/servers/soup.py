@@ -1,4 +1,4 @@
-"""A simulated exchange on TCP: one market, sent in SoupBinTCP to whoever logs in.
+"""A simulated exchange on TCP: one market, sent in SoupBinTCP to every client that logs in.
 
 Each start is a session of its own; at midnight in New York it ends and the next one starts.
 A client that does not read is waited for: what it is due stays in the history, and is counted

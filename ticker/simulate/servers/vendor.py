@@ -2,7 +2,7 @@
 
 The dialogue is Alpaca's: success, auth, subscribe, then arrays of records; any key will do. A
 subscription names symbols or "*" per channel. Bound: a client that is QUEUE batches behind is
-closed (1008), as vendors do; nobody else notices.
+closed (1008), as vendors do; the other clients do not notice.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Client:
 
 
 class Vendor:
-    """Speaks until told to stop; what the market says while nobody is there, nobody gets."""
+    """Speaks until told to stop. Without a client, the market's messages are dropped."""
 
     def __init__(self, settings: VendorSettings) -> None:
         self.settings = settings

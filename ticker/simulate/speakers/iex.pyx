@@ -37,7 +37,7 @@ cdef class IexSpeaker(LevelSpeaker):
     cdef uint8_t* begin(
         self, char kind, uint8_t flags, uint32_t length, const Instrument* on
     ) noexcept nogil:
-        """Frame and common header; the message, of which what follows is zero."""
+        """Frame and common header; the rest of the returned message is zero."""
         cdef uint8_t* message = self.out + 2
         put16(self.out, length)
         memset(message, 0, length)

@@ -21,7 +21,7 @@ cdef class ItchSpeaker(Speaker):
     """Encodes each call as one framed message."""
 
     cdef uint8_t* begin(self, char kind, uint32_t length, uint32_t locate) noexcept nogil:
-        """Frame and common header; the message, of which bytes 11 on are still to be filled."""
+        """Frame and common header; the caller fills the returned message from byte 11 on."""
         cdef uint8_t* message = self.out + 2
         put16(self.out, length)
         message[0] = kind

@@ -37,7 +37,7 @@ cdef class PillarSpeaker(Speaker):
     cdef uint8_t* begin(
         self, uint32_t kind, uint32_t length, const Instrument* on
     ) noexcept nogil:
-        """Frame and message header; the message, of which what follows is zero."""
+        """Frame and message header; the rest of the returned message is zero."""
         cdef uint8_t* message = self.out + PREFIX
         self.out[0] = on.locate % self.channels
         put64(self.out + 1, <uint64_t>(self.midnight + self.time))
