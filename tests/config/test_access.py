@@ -41,7 +41,7 @@ def test_a_public_address_needs_tls_or_a_stated_proxy(tmp_path: Path) -> None:
         ('[access]\norigins = ["https://a.b/c"]', "access.origins[0]"),
         ('[access]\nproxies = ["nginx"]', "access.proxies[0]: 'nginx' is no network"),
         ("[access]\nproxy_protocol = true", "access.proxies: missing"),
-        ("[auth]", "auth.tokens: nobody could come in"),
+        ("[auth]", "auth.tokens: no client could log in"),
         ('[[auth.tokens]]\nname = "a"\nsha256 = "secret"', "auth.tokens[0].sha256"),
         (
             "\n".join([f'[[auth.tokens]]\nname = "a"\nsha256 = "{DIGEST}"'] * 2),

@@ -97,7 +97,7 @@ def access_problems(
         if not _is_network(network):
             yield f"access.proxies[{index}]: {network!r} is no network, like 10.0.0.0/8"
     if access.proxy_protocol and not access.proxies:
-        yield "access.proxies: missing the key; proxy_protocol needs the addresses of the proxies to believe"
+        yield "access.proxies: missing the key; name the proxies that proxy_protocol is for"
     if auth is not None:
         yield from _auth_problems(auth)
 

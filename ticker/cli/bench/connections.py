@@ -31,8 +31,9 @@ def command(output: Output, gateways: int | None, duration: float, **options: An
 
     A crowd is at several gateway workers, which share all cores with the clients' processes:
     all connect and subscribe, prices flow for --duration, and each client counts that was
-    dropped, lagged or is without the newest price. 60,000 clients take 4 workers and 4 client processes, each
-    with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01. With --url the clients
+    dropped, lagged or is without the newest price. 60,000 clients take 4 workers and 4 client
+    processes, each with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01.
+    With --url the clients
     are at a server that runs already, and its memory is not ours to see.
     """
     if options["url"] and gateways is not None:
