@@ -1,12 +1,12 @@
 """A market's calls for Python: for protocols that are written in it, and for tests.
 
-The names, units and meanings are those of market.pxd and its bases; sides are BID and ASK, trade
+The names, units and meanings are those of market.pxd, rows.pxd and sales.pxd; sides are BID and ASK, trade
 flags the TRADE_* below. What C callers must not do, is refused here.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.feeds.market cimport market as markets
+from ticker.feeds.market cimport book as books
 from ticker.feeds.market.market cimport Market
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME as COUNTS_VOLUME,
@@ -20,8 +20,8 @@ from ticker.feeds.market.trades cimport (
     TRADE_TOLD as TOLD,
 )
 
-BID = markets.BID
-ASK = markets.ASK
+BID = books.BID
+ASK = books.ASK
 TRADE_SETS_LAST = SETS_LAST
 TRADE_SETS_RANGE = SETS_RANGE
 TRADE_COUNTS_VOLUME = COUNTS_VOLUME
@@ -56,17 +56,17 @@ cdef class Calls:
         if not 0 < len(text) < 24 or b"\0" in text:
             raise ValueError(f"symbol {symbol!r}: 1 to 23 ASCII characters")
         if venue is None:
-            return self.market.define(key, text, len(text))
+            return self.market.rows.define(key, text, len(text))
         cdef bytes mic = venue.encode("ascii")
         if len(mic) != 4:
             raise ValueError(f"venue {venue!r}: a market identifier code, like XNAS")
-        return self.market.define_on(key, text, len(text), mic)
+        return self.market.rows.define_on(key, text, len(text), mic)
 
     def find(self, key: int) -> int:
-        return self.market.find(key)
+        return self.market.rows.find(key)
 
     def set_test(self, instrument: int, test: bool) -> None:
-        self.market.set_test(self._row(instrument), test)
+        self.market.rows.set_test(self._row(instrument), test)
 
     def start_session(self, midnight: int) -> None:
         self.market.start_session(midnight)
@@ -75,7 +75,7 @@ cdef class Calls:
         self, instrument: int, reference: int, side: int, size: int, price: int, time: int
     ) -> None:
         self.market.add_order(
-            self._row(instrument), reference, markets.ASK if side else markets.BID, size, price,
+            self._row(instrument), reference, books.ASK if side else books.BID, size, price,
             time,
         )
 
@@ -114,7 +114,7 @@ cdef class Calls:
 
     def set_level(self, instrument: int, side: int, price: int, size: int, time: int) -> None:
         self.market.set_level(
-            self._row(instrument), markets.ASK if side else markets.BID, price, size, time
+            self._row(instrument), books.ASK if side else books.BID, price, size, time
         )
 
     def set_quote(
@@ -132,31 +132,31 @@ cdef class Calls:
         self, instrument: int, price: int, size: int, match: int, flags: int, time: int,
         received: int,
     ) -> None:
-        self.market.trade(self._row(instrument), price, size, match, flags, time, received)
+        self.market.sales.trade(self._row(instrument), price, size, match, flags, time, received)
 
     def refuse_unknown(
         self, symbol: str, price: int, size: int, match: int, time: int, received: int
     ) -> None:
         cdef bytes text = symbol.encode("ascii", "replace")
-        self.market.refuse_unknown(text, len(text), price, size, match, time, received)
+        self.market.sales.refuse_unknown(text, len(text), price, size, match, time, received)
 
     def break_trade(self, instrument: int, match: int, time: int) -> None:
-        self.market.break_trade(
+        self.market.sales.break_trade(
             -1 if instrument < 0 else self._row(instrument), match, time
         )
 
     def correct_trade(
         self, instrument: int, match: int, price: int, size: int, time: int
     ) -> None:
-        self.market.correct_trade(
+        self.market.sales.correct_trade(
             -1 if instrument < 0 else self._row(instrument), match, price, size, time
         )
 
     def set_previous_close(self, instrument: int, price: int) -> None:
-        self.market.set_previous_close(self._row(instrument), price)
+        self.market.rows.set_previous_close(self._row(instrument), price)
 
     def set_status(self, instrument: int, status: int, time: int) -> None:
-        self.market.set_status(self._row(instrument), status, time)
+        self.market.rows.set_status(self._row(instrument), status, time)
 
     def set_status_all(self, status: int, time: int) -> None:
-        self.market.set_status_all(status, time)
+        self.market.rows.set_status_all(status, time)

@@ -21,7 +21,7 @@ cdef class Protocol:
         self.market = market
         self.midnight_ns = midnight_ns
         if market is not None:
-            market.midnight = midnight_ns
+            market.rows.midnight = midnight_ns
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
         pass

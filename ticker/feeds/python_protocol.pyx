@@ -45,7 +45,7 @@ cdef class PythonProtocol(Protocol):
         self.calls.start_session(self.midnight_ns)
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         with gil:
             self._guard(self.decode_message, (data[:length], receive_time))
 

@@ -84,7 +84,7 @@ cdef class IexProtocol(Protocol):
         self.lengths[<int>TRADE_BREAK] = 38
         self.lengths[<int>AUCTION_INFORMATION] = 80
         free(self.states)
-        self.rows = market.mapping.row_capacity
+        self.rows = market.rows.mapping.row_capacity
         self.states = <uint8_t*>calloc(self.rows, 1)
         if self.states == NULL:
             raise MemoryError("no memory for the trading states")
@@ -114,7 +114,7 @@ cdef class IexProtocol(Protocol):
             return
         # From here on every field of the type is inside the message.
         self.seen[kind] += 1
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         time = <int64_t>le64(data + 2)
         if kind == SYSTEM_EVENT:
             self._system_event(data[1], time)
@@ -139,7 +139,7 @@ cdef class IexProtocol(Protocol):
         if length < SYMBOL + SYMBOL_LENGTH or data[0] == SYSTEM_EVENT:
             return
         key = le64(data + SYMBOL)
-        prefetch_key(self.market.directory, key)
+        prefetch_key(self.market.rows.directory, key)
         self.market.prefetch_instrument(place[0])
         place[0] = key
         self.announced += 1
@@ -153,7 +153,7 @@ cdef class IexProtocol(Protocol):
 
     cdef int32_t instrument(self, const uint8_t* symbol) noexcept nogil:
         """The instrument of a message's symbol, defined by its first message; -1: none."""
-        cdef int32_t instrument = self.market.find(le64(symbol))
+        cdef int32_t instrument = self.market.rows.find(le64(symbol))
         if instrument >= 0:
             return instrument
         if instrument == -1:
@@ -164,19 +164,19 @@ cdef class IexProtocol(Protocol):
 
     cdef int32_t _define(self, const uint8_t* symbol) noexcept nogil:
         cdef size_t length = symbol_length(symbol, SYMBOL_LENGTH, False)
-        return self.market.define(le64(symbol), <const char*>symbol, length) if length else -1
+        return self.market.rows.define(le64(symbol), <const char*>symbol, length) if length else -1
 
     # Messages
 
     cdef void _trade(self, const uint8_t* data, int64_t time, int64_t receive_time) noexcept nogil:
         cdef int32_t instrument = self.instrument(data + SYMBOL)
         if instrument >= 0:
-            self.market.trade(
+            self.market.sales.trade(
                 instrument, price_at(data + 22), le32(data + 18), le64(data + 30),
                 flags_without(taken_by_iex(data[1])), time, receive_time,
             )
         else:
-            self.market.refuse_unknown(
+            self.market.sales.refuse_unknown(
                 <const char*>data + SYMBOL, SYMBOL_LENGTH, price_at(data + 22), le32(data + 18),
                 le64(data + 30), time, receive_time,
             )
@@ -196,31 +196,31 @@ cdef class IexProtocol(Protocol):
             if (data[1] == c"H" and data[18] == c"M" and data[19] == c"C" and data[20] == c"B"
                     and c"1" <= data[21] <= c"3"):
                 # Reason MCB1 to MCB3: not this security alone (TOPS 1.6, trading status).
-                self.market.venue.set_breaker(data[21] - c"0", time)
+                self.market.rows.venue.set_breaker(data[21] - c"0", time)
         elif kind == OPERATIONAL_HALT_STATUS:
             self._operational_halt(instrument, data[1], time)
         else:
-            self.market.break_trade(instrument, le64(data + 30), time)
+            self.market.sales.break_trade(instrument, le64(data + 30), time)
 
     cdef void _system_event(self, uint8_t event, int64_t time) noexcept nogil:
         if event == c"O" and not self.fresh:
             # Start of messages: trade ids are the day's own.
             self.restart()
         elif event == c"S":
-            self.market.venue.set_phase(PHASE_PRE, time)
+            self.market.rows.venue.set_phase(PHASE_PRE, time)
         elif event == c"R":
-            self.market.venue.set_phase(PHASE_OPEN, time)
+            self.market.rows.venue.set_phase(PHASE_OPEN, time)
         elif event == c"M":
-            self.market.venue.set_phase(PHASE_POST, time)
+            self.market.rows.venue.set_phase(PHASE_POST, time)
         elif event == c"E" or event == c"C":
-            self.market.venue.set_phase(PHASE_CLOSED, time)
-            self.market.set_status_all(STATUS_CLOSED, time)
+            self.market.rows.venue.set_phase(PHASE_CLOSED, time)
+            self.market.rows.set_status_all(STATUS_CLOSED, time)
 
     cdef void _security(self, int32_t instrument, const uint8_t* data) noexcept nogil:
         cdef int64_t close = price_at(data + 22)   # adjusted for corporate actions
-        self.market.set_test(instrument, data[1] & TEST_SECURITY != 0)
+        self.market.rows.set_test(instrument, data[1] & TEST_SECURITY != 0)
         if close > 0:
-            self.market.set_previous_close(instrument, close)
+            self.market.rows.set_previous_close(instrument, close)
 
     cdef void _trading_status(
         self, int32_t instrument, uint8_t status, int64_t time
@@ -255,6 +255,6 @@ cdef class IexProtocol(Protocol):
     cdef void _set_state(self, int32_t instrument, uint8_t state, int64_t time) noexcept nogil:
         check(0 <= instrument and <uint32_t>instrument < self.rows)
         self.states[instrument] = state
-        self.market.set_status(
+        self.market.rows.set_status(
             instrument, STATUS_HALTED if state & OPERATIONAL_HALT else state, time
         )

@@ -85,7 +85,7 @@ cdef class JsonTexts(Protocol):
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
         cdef int32_t i
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         if not self.tape.read(data, length):
             count(self.market.counters, FEED_BAD_TEXTS, 1)
             keep(&self.bad, data, length)

@@ -5,6 +5,10 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from ticker.pages cimport prefetch
 
 
+cdef enum Side:
+    BID = 0
+    ASK = 1
+
 cdef struct Order:
     uint64_t reference
     int64_t price

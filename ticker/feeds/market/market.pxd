@@ -1,14 +1,18 @@
-"""The market as one feed sees it: orders, with the trades of sales.pxd and the instruments of
-rows.pxd; what decoders call.
+"""The market as one feed sees it; what decoders call.
 
-Every call pushes scalars: prices in 1e-9 units, sizes in shares, times in ns since the epoch
-UTC. Nothing here raises: what cannot be used is counted by its reason (counters.pxd).
+Its members have the other calls: `rows` those about instruments and their states (rows.pxd),
+`sales` those about trades, breaks and corrections (sales.pxd). Every call pushes scalars: prices in
+1e-9 units, sizes in shares, times in ns since the epoch UTC. Nothing here raises: what cannot be
+used is counted by its reason (counters.pxd).
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.market.book cimport Book
-from ticker.feeds.market.publisher cimport Entry
+from ticker.feeds.market.book cimport ASK, BID, Book, Side
+from ticker.feeds.market.publisher cimport Entry, Publisher
+from ticker.feeds.market.quotes cimport Quotes
+from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.sales cimport Sales
 from ticker.feeds.market.takeover cimport Takeover
 from ticker.feeds.market.trades cimport (
@@ -24,17 +28,18 @@ from ticker.feeds.market.trades cimport (
 )
 
 
-cdef enum Side:
-    BID = 0
-    ASK = 1
-
-
 cdef enum:
     ANNOUNCED = 4              # announcements between an instrument's ladders and its levels
 
 
-cdef class Market(Sales):
-    cdef Book book
+@cython.final
+cdef class Market:
+    cdef Rows rows
+    cdef Quotes quotes
+    cdef Sales sales
+    cdef Publisher publisher     # that of the rows
+    cdef Book book               # that of the quotes
+    cdef uint64_t* counters
     cdef Takeover takeover       # of what a predecessor left
     cdef int32_t[ANNOUNCED] announced
     cdef uint64_t announcements
@@ -87,5 +92,5 @@ cdef class Market(Sales):
 
     cdef void clear_books(self) noexcept nogil
 
-    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil
-    cdef void _refresh_quote(self, uint32_t row) noexcept nogil
+    # Make visible what changed since the last flush: rows, then rings, then doorbells.
+    cdef void flush(self, int64_t publish_time) noexcept nogil

@@ -8,20 +8,22 @@ when a segment is taken over (`adopt_rows`).
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from ticker.checks cimport check
 from ticker.feeds.market.book cimport (
     BOOK_FAILED,
     BOOK_TOP,
     Ladder,
-    Level,
     Order,
-    best_of,
     prefetch_order,
     side_of,
 )
-from ticker.checks cimport check
 from ticker.feeds.market.directory cimport row_of
+from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, mark_dirty
+from ticker.feeds.market.quotes cimport Quotes
+from ticker.feeds.market.rows cimport Rows
+from ticker.feeds.market.sales cimport Sales
+from ticker.feeds.market.takeover cimport Takeover
 from ticker.pages cimport prefetch, prefetch_to_write
-from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_QUOTE, Entry, mark_dirty
 from ticker.shm.counters cimport FEED_BAD_ORDERS, FEED_MEMORY_FAILURES, FEED_UNKNOWN_ORDERS, count
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
@@ -37,7 +39,7 @@ cdef enum:
     ORDER_LIMIT_BITS = 26
 
 
-cdef class Market(Sales):
+cdef class Market:
     """All that one feed knows; publishes into the segment of `mapping`, which it owns.
 
     Args:
@@ -59,10 +61,13 @@ cdef class Market(Sales):
     ) -> None:
         if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
             raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
-        self._begin_rows(mapping, venue, currency, ringer, size_exponent, symbology)
-        self._begin_sales(raw, max_price, trade_log, rules)
-        self.book = Book(mapping.row_capacity, order_limit)
-        self.takeover = Takeover(self.publisher, self.directory, self.trades)
+        self.rows = Rows(mapping, venue, currency, ringer, size_exponent, symbology)
+        self.quotes = Quotes(self.rows, order_limit)
+        self.sales = Sales(self.rows, self.quotes, raw, max_price, trade_log, rules)
+        self.publisher = self.rows.publisher
+        self.book = self.quotes.book
+        self.counters = mapping.counters
+        self.takeover = Takeover(self.publisher, self.rows.directory, self.sales.trades)
         memset(self.announced, 0xFF, sizeof(self.announced))
 
     cdef void start_session(self, int64_t midnight) noexcept nogil:
@@ -71,10 +76,10 @@ cdef class Market(Sales):
         cdef Values* values
         cdef Values* before
         self.clear_books()
-        self.filter.forget()
-        self.trades.clear()
-        self.midnight = midnight
-        self.venue.forget()
+        self.sales.filter.forget()
+        self.sales.trades.clear()
+        self.rows.midnight = midnight
+        self.rows.venue.forget()
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
             values.session_start = midnight
@@ -85,7 +90,7 @@ cdef class Market(Sales):
                 values.volume = values.trades = 0
                 values.flags |= ROW_STALE
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
-            self.trades.partial[row] = values.trades > 0
+            self.sales.trades.partial[row] = values.trades > 0
 
     # Orders
 
@@ -101,8 +106,8 @@ cdef class Market(Sales):
         if order != NULL:
             # Its end was lost: the newer one is true.
             count(self.counters, FEED_BAD_ORDERS, 1)
-            self._book_changed(order.instrument, self.book.remove(order), time)
-        self._book_changed(
+            self.quotes.changed(order.instrument, self.book.remove(order), time)
+        self.quotes.changed(
             <uint32_t>instrument,
             self.book.add(<uint32_t>instrument, reference, side, size, price), time,
         )
@@ -119,8 +124,8 @@ cdef class Market(Sales):
             return
         instrument = order.instrument
         price = order.price
-        self._book_changed(instrument, self.book.reduce(order, size), time)
-        self.trade(<int32_t>instrument, price, size, match, TRADE_REGULAR, time, received)
+        self.quotes.changed(instrument, self.book.reduce(order, size), time)
+        self.sales.trade(<int32_t>instrument, price, size, match, TRADE_REGULAR, time, received)
 
     cdef void execute_order_at(
         self, uint64_t reference, uint64_t size, int64_t price, uint64_t match, uint32_t flags,
@@ -133,8 +138,8 @@ cdef class Market(Sales):
             count(self.counters, FEED_UNKNOWN_ORDERS, 1)
             return
         instrument = order.instrument
-        self._book_changed(instrument, self.book.reduce(order, size), time)
-        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+        self.quotes.changed(instrument, self.book.reduce(order, size), time)
+        self.sales.trade(<int32_t>instrument, price, size, match, flags, time, received)
 
     cdef void reduce_order(self, uint64_t reference, uint64_t size, int64_t time) noexcept nogil:
         cdef Order* order = self.book.find(reference)
@@ -143,7 +148,7 @@ cdef class Market(Sales):
             count(self.counters, FEED_UNKNOWN_ORDERS, 1)
             return
         instrument = order.instrument
-        self._book_changed(instrument, self.book.reduce(order, size), time)
+        self.quotes.changed(instrument, self.book.reduce(order, size), time)
 
     cdef void delete_order(self, uint64_t reference, int64_t time) noexcept nogil:
         cdef Order* order = self.book.find(reference)
@@ -152,7 +157,7 @@ cdef class Market(Sales):
             count(self.counters, FEED_UNKNOWN_ORDERS, 1)
             return
         instrument = order.instrument
-        self._book_changed(instrument, self.book.remove(order), time)
+        self.quotes.changed(instrument, self.book.remove(order), time)
 
     cdef void replace_order(
         self, uint64_t reference, uint64_t new_reference, uint64_t size, int64_t price,
@@ -167,7 +172,7 @@ cdef class Market(Sales):
             return
         instrument = order.instrument
         side = <Side>side_of(order)
-        self._book_changed(instrument, self.book.remove(order), time)
+        self.quotes.changed(instrument, self.book.remove(order), time)
         self.add_order(<int32_t>instrument, new_reference, side, size, price, time)
 
     cdef void modify_order(
@@ -183,7 +188,7 @@ cdef class Market(Sales):
             count(self.counters, FEED_BAD_ORDERS, 1)
             return
         instrument = order.instrument
-        self._book_changed(instrument, self.book.modify(order, size, price), time)
+        self.quotes.changed(instrument, self.book.modify(order, size, price), time)
 
     cdef void execute_order_remaining(
         self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
@@ -197,7 +202,7 @@ cdef class Market(Sales):
             return
         instrument = order.instrument
         self.modify_order(reference, remaining, order.price, time)
-        self.trade(<int32_t>instrument, price, size, match, flags, time, received)
+        self.sales.trade(<int32_t>instrument, price, size, match, flags, time, received)
 
     # Levels and quotes
 
@@ -208,7 +213,7 @@ cdef class Market(Sales):
         if price <= 0:
             count(self.counters, FEED_BAD_ORDERS, 1)
             return
-        self._book_changed(
+        self.quotes.changed(
             <uint32_t>instrument, self.book.set_level(<uint32_t>instrument, side, price, size),
             time,
         )
@@ -225,7 +230,7 @@ cdef class Market(Sales):
         bids = self.book.set_top(<uint32_t>instrument, BID, bid, bid_size)
         asks = self.book.set_top(<uint32_t>instrument, ASK, ask, ask_size)
         if bids == BOOK_TOP or asks == BOOK_TOP:
-            self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
+            self.rows.touch(<uint32_t>instrument, DIRTY_BOOK, time)
         if bids == BOOK_FAILED or asks == BOOK_FAILED:
             count(self.counters, FEED_MEMORY_FAILURES, 1)
 
@@ -233,7 +238,7 @@ cdef class Market(Sales):
         """Forget the orders and levels of one instrument; new ones follow."""
         check(0 <= instrument < <int32_t>self.publisher.table.used)
         self.book.clear_instrument(<uint32_t>instrument)
-        self._touch(<uint32_t>instrument, DIRTY_BOOK, time)
+        self.rows.touch(<uint32_t>instrument, DIRTY_BOOK, time)
 
     cdef void prefetch_order(self, uint64_t reference) noexcept nogil:
         prefetch_order(self.book, reference)
@@ -241,7 +246,7 @@ cdef class Market(Sales):
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil:
         """What of the instrument an order touches; its best levels a few announcements later,
         when the ladders that say where they are have come."""
-        cdef int32_t row = row_of(self.directory, key)
+        cdef int32_t row = row_of(self.rows.directory, key)
         cdef int32_t earlier = self.announced[self.announcements % ANNOUNCED]
         cdef Ladder* ladder
         cdef int side
@@ -268,46 +273,7 @@ cdef class Market(Sales):
     # Publishing
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
-        cdef uint32_t i
-        # What a rebuild replays was received within its time, whenever that was.
-        if self.filter.held_count and self.filter.live:
-            self.filter.expire(publish_time)
-        if not self.publisher.publishing:
-            return
-        if self.venue.changed:
-            self.venue.publish()
-        for i in range(self.publisher.dirty_count):
-            if self.publisher.entries[self.publisher.dirty_rows[i]].dirty & DIRTY_BOOK:
-                self._refresh_quote(self.publisher.dirty_rows[i])
-        self.publisher.flush(publish_time)
-
-    cdef void _book_changed(self, uint32_t row, int change, int64_t time) noexcept nogil:
-        if change == BOOK_TOP:
-            self._touch(row, DIRTY_BOOK, time)
-        elif change == BOOK_FAILED:
-            count(self.counters, FEED_MEMORY_FAILURES, 1)
-
-    cdef void _refresh_quote(self, uint32_t row) noexcept nogil:
-        """The top of the book into the row's values."""
-        cdef Entry* entry = &self.publisher.entries[row]
-        cdef Values* values = &entry.values
-        cdef Level* bid = best_of(self.book, row, BID)
-        cdef Level* ask = best_of(self.book, row, ASK)
-        cdef int64_t bid_price = bid.rank if bid != NULL else 0
-        cdef int64_t ask_price = -ask.rank if ask != NULL else 0
-        cdef uint64_t bid_size = bid.size if bid != NULL else 0
-        cdef uint64_t ask_size = ask.size if ask != NULL else 0
-        if (values.bid == bid_price and values.ask == ask_price
-                and values.bid_size == bid_size and values.ask_size == ask_size):
-            return
-        values.bid = bid_price
-        values.ask = ask_price
-        values.bid_size = bid_size
-        values.ask_size = ask_size
-        values.quote_time = entry.change_time
-        values.quotes += 1
-        values.flags &= ~<uint64_t>ROW_STALE
-        entry.dirty |= DIRTY_QUOTE
+        self.sales.flush(publish_time)
 
     # What Python sees: taking over, and looking in.
 
@@ -320,7 +286,7 @@ cdef class Market(Sales):
         the first flush has a correction for each: the predecessor may have died between a row
         and its record, and no comparison of rows would tell.
         """
-        return self.takeover.adopt(rebuild, self.midnight)
+        return self.takeover.adopt(rebuild, self.rows.midnight)
 
     def set_publishing(self, publishing: bool, *, whole: bool = True) -> None:
         """Off: messages are taken in and nothing is shown. On again: the next flush publishes
@@ -329,7 +295,7 @@ cdef class Market(Sales):
         if publishing and not self.publisher.publishing:
             self.takeover.resume(whole)
         self.publisher.publishing = publishing
-        self.filter.live = publishing
+        self.sales.filter.live = publishing
 
     @property
     def publishing(self) -> bool:
@@ -351,12 +317,12 @@ cdef class Market(Sales):
     def depth(self, symbol: str, side: int) -> list[tuple[int, int]]:
         """(price in 1e-9 units, size) of each level of a side (0 bids, 1 asks), best first."""
         raw = symbol.encode("ascii")
-        row = self.directory.row_of_symbol(raw, len(raw))
+        row = self.rows.directory.row_of_symbol(raw, len(raw))
         if row < 0:
             raise KeyError(symbol)
         return self.book.depth(row, side)
 
     def rejects(self) -> list[RejectView]:
         """The last rejected trades of each rule, oldest first."""
-        reader = RejectReader(self.mapping)
+        reader = RejectReader(self.rows.mapping)
         return [reject for rule in RULES for reject in reader.last(rule)]

@@ -1,5 +1,6 @@
 """The rows of a feed's instruments: see rows.pyx."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.feeds.market.directory cimport Directory
@@ -8,6 +9,7 @@ from ticker.feeds.market.venue_state cimport VenueState
 from ticker.shm.header cimport Mapping
 
 
+@cython.final
 cdef class Rows:
     cdef Mapping mapping
     cdef uint64_t* counters
@@ -40,14 +42,12 @@ cdef class Rows:
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
     cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
 
-    cdef int _begin_rows(
-        self, Mapping mapping, str venue, str currency, object ringer, uint64_t size_exponent,
-        str symbology,
-    ) except -1
+    # Something of the row other than a trade changed at this exchange time: Dirty `bits`.
+    cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
+
     cdef size_t _canonical(
         self, const char* symbol, size_t length, char* out
     ) noexcept nogil
     cdef int64_t _new_row(
         self, uint64_t key, const char* symbol, size_t length, const char* venue
     ) noexcept nogil
-    cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil

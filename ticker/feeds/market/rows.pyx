@@ -1,6 +1,6 @@
 """The rows of a feed's instruments: which symbol has which, and what is not a price or a trade.
 
-Law: as in market.pyx, of which this is the part about instruments.
+Law: as in market.pyx, whose member this is.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -11,6 +11,8 @@ from ticker.feeds.market.directory cimport ROW_REFUSED, row_of
 from ticker.feeds.market.publisher cimport DIRTY_ROW, DIRTY_STATUS, Entry, mark_dirty
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport FEED_STATUS_CHANGES, FEED_TABLE_FULL, count
+from ticker.shm.doorbell cimport DoorbellRinger
+from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport ROW_LISTED, ROW_TEST, STATUS_TRADING, SYMBOL_BYTES, Values
 
 from ticker.errors import FeedError
@@ -18,12 +20,23 @@ from ticker.feeds.market.symbology import SYMBOLOGIES, canonical, is_test_issue
 
 
 cdef class Rows:
-    """A base of Market, which begins it."""
+    """The rows of the feed whose segment `mapping` is.
 
-    cdef int _begin_rows(
-        self, Mapping mapping, str venue, str currency, object ringer, uint64_t size_exponent,
-        str symbology,
-    ) except -1:
+    Args:
+        venue: ISO 10383 MIC of rows that messages name no other for.
+        currency: ISO 4217, of their prices.
+        ringer: rings the gateways after each flush that changed something.
+        size_exponent: sizes are in units of 10^-this.
+        symbology: how the feed writes symbols (symbology.py).
+
+    Raises:
+        FeedError: no such symbology.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, str venue, str currency, DoorbellRinger ringer,
+        uint64_t size_exponent, str symbology,
+    ) -> None:
         if symbology not in SYMBOLOGIES:
             raise FeedError(f"symbology {symbology!r}: one of {', '.join(SYMBOLOGIES)}")
         self.mapping = mapping
@@ -38,7 +51,6 @@ cdef class Rows:
         self.size_exponent = size_exponent
         self.symbology = symbology
         self.renames = symbology != "none"
-        return 0
 
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil:
         """The instrument of a symbol, known from now on by the feed's number `key`. Its row has
@@ -134,14 +146,14 @@ cdef class Rows:
         if values.status != status:
             values.status = status
             count(self.counters, FEED_STATUS_CHANGES, 1)
-            self._touch(<uint32_t>instrument, DIRTY_STATUS, time)
+            self.touch(<uint32_t>instrument, DIRTY_STATUS, time)
 
     cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil:
         cdef uint32_t row
         for row in range(self.publisher.table.used):
             self.set_status(<int32_t>row, status, time)
 
-    cdef void _touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil:
+    cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil:
         cdef Entry* entry = &self.publisher.entries[row]
         entry.change_time = time
         entry.change_received = self.received

@@ -1,14 +1,22 @@
 """The trades of a feed, as far as they count: see sales.pyx."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.feeds.market.filter cimport Filter, Held
+from ticker.feeds.market.publisher cimport Publisher
+from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.trades cimport Trade, TradeLog
 from ticker.shm.layout cimport Values
 
 
-cdef class Sales(Rows):
+@cython.final
+cdef class Sales:
+    cdef Rows rows
+    cdef Quotes quotes           # a flush shows them with the trades
+    cdef Publisher publisher     # that of the rows
+    cdef uint64_t* counters
     cdef Filter filter
     cdef TradeLog trades
     cdef readonly bint raw
@@ -34,12 +42,9 @@ cdef class Sales(Rows):
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil
-    # Make visible what changed since the last flush: rows, then rings, then doorbells.
+    # Market.flush; comes by itself when PENDING_TRADES wait for one.
     cdef void flush(self, int64_t publish_time) noexcept nogil
 
-    cdef int _begin_sales(
-        self, bint raw, int64_t max_price, uint64_t trade_log, object rules
-    ) except -1
     cdef uint32_t _eligible(
         self, uint32_t flags, uint64_t size, int64_t time
     ) noexcept nogil

@@ -1,6 +1,6 @@
 """The trades of a feed: filtered, counted for what their conditions say, taken back and corrected.
 
-Law: as in market.pyx, of which this is the part about trades.
+Law: as in market.pyx, whose member this is.
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
@@ -8,6 +8,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint6
 from ticker.checks cimport check
 from ticker.feeds.market.filter cimport ACCEPTED, CONFIRMS, CONFIRMS_ONLY
 from ticker.feeds.market.publisher cimport DIRTY_CORRECTION, DIRTY_ROW, PENDING_TRADES, mark_dirty
+from ticker.feeds.market.quotes cimport Quotes
+from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_EXTENDED,
@@ -31,24 +33,30 @@ from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, ROW_SHARED_MICROSECON
 from ticker.config.filter import hours_ns
 
 
-cdef class Sales(Rows):
-    """A base of Market, which begins it."""
+cdef class Sales:
+    """The trades of the instruments of `rows`; Market has the meaning of the others.
 
-    cdef int _begin_sales(
-        self, bint raw, int64_t max_price, uint64_t trade_log, object rules
-    ) except -1:
-        """`rules` say too which trades set prices."""
+    `rules`, a FilterConfig, say too which trades set prices.
+    """
+
+    def __cinit__(
+        self, Rows rows not None, Quotes quotes not None, bint raw, int64_t max_price,
+        uint64_t trade_log, object rules,
+    ) -> None:
+        self.rows = rows
+        self.quotes = quotes
+        self.publisher = rows.publisher
+        self.counters = rows.counters
         self.raw = raw
-        self.filter = Filter(self.mapping, self.mapping.row_capacity, max_price, rules)
-        self.filter.size_exponent = self.size_exponent
-        self.trades = TradeLog(self.mapping.row_capacity, trade_log)
+        self.filter = Filter(rows.mapping, rows.mapping.row_capacity, max_price, rules)
+        self.filter.size_exponent = rows.size_exponent
+        self.trades = TradeLog(rows.mapping.row_capacity, trade_log)
         hours = hours_ns(rules.price_hours)
         self.price_marks = TRADE_ODD_LOT if rules.odd_lots == "count" else 0
         self.price_marks |= TRADE_EXTENDED if rules.extended_hours == "count" else 0
-        self.odd_lot_below = rules.odd_lot_below * 10 ** self.size_exponent
+        self.odd_lot_below = rules.odd_lot_below * 10 ** rows.size_exponent
         self.priced_from, self.priced_until = hours or (INT64_MIN, INT64_MAX)
         self.selective = self.odd_lot_below > 0 or hours is not None
-        return 0
 
     cdef void trade(
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
@@ -70,7 +78,7 @@ cdef class Sales(Rows):
                 count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
                 return
         verdict = self.filter.judge(
-            <uint32_t>instrument, values, self.midnight, price, size, match, flags, time,
+            <uint32_t>instrument, values, self.rows.midnight, price, size, match, flags, time,
             received,
         )
         if verdict == CONFIRMS or verdict == CONFIRMS_ONLY:
@@ -88,7 +96,7 @@ cdef class Sales(Rows):
         cdef uint32_t marks = flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks
         if self.selective and not (
             size >= self.odd_lot_below
-            and self.priced_from <= time - self.midnight < self.priced_until
+            and self.priced_from <= time - self.rows.midnight < self.priced_until
         ):
             marks = TRADE_EXTENDED
         if marks:
@@ -121,7 +129,7 @@ cdef class Sales(Rows):
         if not self.raw:
             self.trades.append(row, price, size, match, flags, time, received)
         if flags & TRADE_LAST_IF_ONLY and not last:
-            last = not values.price or values.exchange_time < self.midnight
+            last = not values.price or values.exchange_time < self.rows.midnight
         if self.publisher.pending_count == PENDING_TRADES:
             self.flush(received)
         count(self.counters, FEED_TRADES, 1)
@@ -152,7 +160,15 @@ cdef class Sales(Rows):
             )
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
-        pass
+        # What a rebuild replays was received within its time, whenever that was.
+        if self.filter.held_count and self.filter.live:
+            self.filter.expire(publish_time)
+        if not self.publisher.publishing:
+            return
+        if self.rows.venue.changed:
+            self.rows.venue.publish()
+        self.quotes.refresh()
+        self.publisher.flush(publish_time)
 
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil:
         """Take a trade back. Volume and trades shrink; last, open, high and low become what the
@@ -169,7 +185,7 @@ cdef class Sales(Rows):
             return
         count(self.counters, FEED_BREAKS, 1)
         self._take_back(trade)
-        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+        self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
 
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
@@ -205,7 +221,7 @@ cdef class Sales(Rows):
             values.high = price if price > values.high else values.high
             values.low = price if price < values.low or not values.low else values.low
             self._restore_range(trade.instrument, values)
-        self._touch(trade.instrument, DIRTY_CORRECTION, time)
+        self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
 
     cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil:
         """Whether the trade is a jump that the filter holds; it is then gone."""

@@ -31,7 +31,7 @@ cdef class IndexMappings:
 
     def __cinit__(self, Market market not None) -> None:
         self.market = market
-        self.rows = market.mapping.row_capacity
+        self.rows = market.rows.mapping.row_capacity
         self.listings = <Listing*>calloc(self.rows, sizeof(Listing))
         if self.listings == NULL:
             raise MemoryError("no memory for the listings of instruments")
@@ -50,7 +50,7 @@ cdef class IndexMappings:
         return row
 
     cdef int32_t _find(self, uint32_t index) noexcept nogil:
-        cdef int32_t row = self.market.find(index)
+        cdef int32_t row = self.market.rows.find(index)
         return row if row >= 0 and self.listings[row].unit else -1
 
     cdef void _recall(self) noexcept nogil:
@@ -62,7 +62,7 @@ cdef class IndexMappings:
             key = load_relaxed(&self.market.publisher.table.rows[row].instrument_key)
             if key & KEY_IS_PILLAR and (key >> 32 & 0xFF) <= DECIMALS and row < self.rows:
                 if not self.listings[row].unit:
-                    self.market.directory.bind(<uint32_t>key, <int32_t>row)
+                    self.market.rows.directory.bind(<uint32_t>key, <int32_t>row)
                     self.listings[row].unit = UNITS[key >> 32 & 0xFF]
                     self.listings[row].engine = <uint8_t>(key >> 40)
 
@@ -73,7 +73,7 @@ cdef class IndexMappings:
         cdef size_t length = symbol_length(data + 8, SYMBOL_LENGTH, True)
         cdef int32_t row = -1
         if length and scale <= DECIMALS:
-            row = self.market.define(index, <const char*>data + 8, length)
+            row = self.market.rows.define(index, <const char*>data + 8, length)
         if row < 0:
             count(self.market.counters, FEED_UNKNOWN_SYMBOLS, 1)
             return
@@ -84,8 +84,8 @@ cdef class IndexMappings:
             &self.market.publisher.table.rows[row].instrument_key,
             KEY_IS_PILLAR | <uint64_t>data[22] << 40 | <uint64_t>scale << 32 | index,
         )
-        self.market.set_previous_close(row, le32(data + 28) * UNITS[scale])
-        self.market.set_listing(row, listing_venue(data[23]))
+        self.market.rows.set_previous_close(row, le32(data + 28) * UNITS[scale])
+        self.market.rows.set_listing(row, listing_venue(data[23]))
 
     cdef void forget_states(self) noexcept nogil:
         """No halt, and no state of the market's session, is known of any instrument."""

@@ -127,10 +127,12 @@ cdef class FixMarketData(Protocol):
     ) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
         self.top_of_book = top_of_book
-        if market.size_exponent > MOST_DECIMALS:
-            raise FeedError(f"size exponent {market.size_exponent}: FIX has at most 18 decimals")
-        self.size_decimals = <int>market.size_exponent
-        self.rows = market.mapping.row_capacity
+        if market.rows.size_exponent > MOST_DECIMALS:
+            raise FeedError(
+                f"size exponent {market.rows.size_exponent}: FIX has at most 18 decimals"
+            )
+        self.size_decimals = <int>market.rows.size_exponent
+        self.rows = market.rows.mapping.row_capacity
         self.styles = <uint8_t*>calloc(self.rows, 1)
         self.quotes = <Quote*>calloc(self.rows, sizeof(Quote))
         if self.styles == NULL or self.quotes == NULL:
@@ -160,7 +162,7 @@ cdef class FixMarketData(Protocol):
         reading.instrument = -1
         reading.received = receive_time
         self.seen[reading.kind] += 1
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         self._read(&cursor, &reading)
         if cursor.malformed or reading.entries != reading.announced:
             count(self.market.counters, FEED_BAD_RECORDS, 1)
@@ -212,16 +214,16 @@ cdef class FixMarketData(Protocol):
         cdef int64_t row
         cdef size_t i
         if 0 < symbol.length <= LONGEST_SYMBOL:
-            row = self.market.directory.row_of_symbol(<const char*>symbol.value, symbol.length)
-            if row < 0 and self.market.renames:
-                row = self.market.find(name_of(symbol, 0) | (<uint64_t>1 << 63))
+            row = self.market.rows.directory.row_of_symbol(<const char*>symbol.value, symbol.length)
+            if row < 0 and self.market.rows.renames:
+                row = self.market.rows.find(name_of(symbol, 0) | (<uint64_t>1 << 63))
             if row >= 0:
                 return <int32_t>row
             for i in range(symbol.length):
                 if not 0x21 <= symbol.value[i] <= 0x7E:
                     break
             else:
-                return self.market.define(
+                return self.market.rows.define(
                     name_of(symbol, 0) | (<uint64_t>1 << 63), <const char*>symbol.value,
                     symbol.length,
                 )
@@ -249,7 +251,7 @@ cdef class FixMarketData(Protocol):
         elif entry.kind == OFFER_BID or entry.kind == OFFER_ASK or entry.kind == NO_KIND:
             self._quote(entry, reading)
         elif entry.kind == CLOSING and entry.parts & HAS_PRICE and entry.action != DELETE:
-            self.market.set_previous_close(reading.instrument, entry.price)
+            self.market.rows.set_previous_close(reading.instrument, entry.price)
         elif entry.kind == EMPTY_BOOK:
             self._clear(reading.instrument, reading.sent)
             self.styles[reading.instrument] = BY_ORDER
@@ -265,28 +267,29 @@ cdef class FixMarketData(Protocol):
             if entry.price != values.price or entry.size != values.size or (
                 entry.time_of_day >= 0 and time != values.exchange_time
             ):
-                self.market.trade(
+                self.market.sales.trade(
                     reading.instrument, entry.price, entry.size, 0,
                     (entry.flags & (TRADE_SETS_LAST | TRADE_EXTENDED)) | TRADE_TOLD, time,
                     reading.received,
                 )
         elif entry.action == NEW:
-            self.market.trade(
+            self.market.sales.trade(
                 reading.instrument, entry.price, entry.size, match, entry.flags, time,
                 reading.received,
             )
         elif entry.action == DELETE:
-            self.market.break_trade(reading.instrument, self._old_match(entry, match, reading),
-                                    time)
+            self.market.sales.break_trade(
+                reading.instrument, self._old_match(entry, match, reading), time
+            )
         else:
-            self.market.correct_trade(
+            self.market.sales.correct_trade(
                 reading.instrument, self._old_match(entry, match, reading), entry.price,
                 entry.size, time,
             )
 
     cdef void _refuse(self, Entry* entry, Reading* reading) noexcept nogil:
         """A trade of what is no symbol, of none, or of one that has no room."""
-        self.market.refuse_unknown(
+        self.market.sales.refuse_unknown(
             <const char*>reading.symbol.value, reading.symbol.length, entry.price, entry.size,
             name_of(&entry.id, 0) if entry.id.length else 0, entry_time(entry, reading.sent),
             reading.received,

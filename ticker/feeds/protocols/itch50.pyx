@@ -121,7 +121,7 @@ cdef class Itch50(Protocol):
 
     def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
-        self.halt_code = HALT_CODES.get(market.venue_text, c"Q")
+        self.halt_code = HALT_CODES.get(market.rows.venue_text, c"Q")
 
     @property
     def message_counts(self) -> dict[str, int]:
@@ -139,7 +139,7 @@ cdef class Itch50(Protocol):
             return
         # From here on every field of the type is inside the message.
         self.seen[kind] += 1
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         time = self.midnight_ns + <int64_t>be48(data + 5)
         if kind == ADD_ORDER or kind == ADD_ORDER_MPID:
             self._add(data, time)
@@ -186,27 +186,29 @@ cdef class Itch50(Protocol):
         elif kind == STOCK_DIRECTORY:
             instrument = self._define(data, data + 11)
             if instrument >= 0:
-                self.market.set_test(instrument, data[29] == c"T")
-                self.market.set_listing(instrument, market_venue(data[19]))
+                self.market.rows.set_test(instrument, data[29] == c"T")
+                self.market.rows.set_listing(instrument, market_venue(data[19]))
         elif kind == TRADING_ACTION:
             self._trading_action(data, time)
         elif kind == OPERATIONAL_HALT_ACTION:
             self._operational_halt(data, time)
         elif kind == BROKEN_TRADE:
-            instrument = self.market.find(be16(data + 1))
-            self.market.break_trade(instrument if instrument >= 0 else -1, be64(data + 11), time)
+            instrument = self.market.rows.find(be16(data + 1))
+            self.market.sales.break_trade(
+                instrument if instrument >= 0 else -1, be64(data + 11), time
+            )
         elif kind == MWCB_STATUS:
             self._breaker(data[11], time)
         elif kind == MWCB_DECLINE_LEVEL:
             # Price(8)
-            self.market.venue.set_decline_levels(
+            self.market.rows.venue.set_decline_levels(
                 <int64_t>(be64(data + 11) * 10), <int64_t>(be64(data + 19) * 10),
                 <int64_t>(be64(data + 27) * 10),
             )
 
     cdef void _breaker(self, uint8_t level, int64_t time) noexcept nogil:
         if c"1" <= level <= c"3":
-            self.market.venue.set_breaker(level - c"0", time)
+            self.market.rows.venue.set_breaker(level - c"0", time)
 
     cdef void _add(self, const uint8_t* data, int64_t time) noexcept nogil:
         cdef int32_t instrument = self._instrument(data, data + 24)
@@ -222,18 +224,18 @@ cdef class Itch50(Protocol):
     ) noexcept nogil:
         cdef int32_t instrument = self._instrument(data, symbol)
         if instrument >= 0:
-            self.market.trade(
+            self.market.sales.trade(
                 instrument, price, size, match, TRADE_REGULAR, time, receive_time
             )
         else:
-            self.market.refuse_unknown(
+            self.market.sales.refuse_unknown(
                 <const char*>symbol, 8, price, size, match, time, receive_time
             )
 
     cdef int32_t _instrument(self, const uint8_t* data, const uint8_t* symbol) noexcept nogil:
         """The message's instrument. Its directory message may have been lost, or sent before
         this feed was joined: then this message's own symbol defines it."""
-        cdef int32_t instrument = self.market.find(be16(data + 1))
+        cdef int32_t instrument = self.market.rows.find(be16(data + 1))
         if instrument >= 0:
             return instrument
         return self._define(data, symbol) if instrument == -1 else self._unknown()
@@ -244,7 +246,7 @@ cdef class Itch50(Protocol):
         cdef int32_t instrument
         if not length:
             return self._unknown()
-        instrument = self.market.define(be16(data + 1), <const char*>symbol, length)
+        instrument = self.market.rows.define(be16(data + 1), <const char*>symbol, length)
         return instrument if instrument >= 0 else self._unknown()
 
     cdef int32_t _unknown(self) noexcept nogil:
@@ -256,14 +258,14 @@ cdef class Itch50(Protocol):
             # Start of messages: locates, order references and match numbers are the day's own.
             self.restart()
         elif event == c"S":
-            self.market.venue.set_phase(PHASE_PRE, time)
+            self.market.rows.venue.set_phase(PHASE_PRE, time)
         elif event == c"Q":
-            self.market.venue.set_phase(PHASE_OPEN, time)
+            self.market.rows.venue.set_phase(PHASE_OPEN, time)
         elif event == c"M":
-            self.market.venue.set_phase(PHASE_POST, time)
+            self.market.rows.venue.set_phase(PHASE_POST, time)
         elif event == c"E" or event == c"C":
-            self.market.venue.set_phase(PHASE_CLOSED, time)
-            self.market.set_status_all(STATUS_CLOSED, time)
+            self.market.rows.venue.set_phase(PHASE_CLOSED, time)
+            self.market.rows.set_status_all(STATUS_CLOSED, time)
 
     cdef void _trading_action(self, const uint8_t* data, int64_t time) noexcept nogil:
         cdef uint8_t state = data[19]
@@ -296,7 +298,7 @@ cdef class Itch50(Protocol):
         cdef int32_t instrument = self._instrument(data, data + 11)
         self.states[be16(data + 1)] = state
         if instrument >= 0:
-            self.market.set_status(
+            self.market.rows.set_status(
                 instrument, STATUS_HALTED if state & OPERATIONAL_HALT else state, time
             )
 

@@ -65,7 +65,7 @@ cdef class Json(JsonTexts):
         self, Market market not None, *, midnight_ns: int = 0, mapping: mappings.Mapping = None
     ) -> None:
         super().__init__(market, midnight_ns=midnight_ns, mapping=mapping)
-        self.rows = market.mapping.row_capacity
+        self.rows = market.rows.mapping.row_capacity
         self.next_numbers = <uint64_t*>calloc(self.rows, sizeof(uint64_t))
         if self.next_numbers == NULL:
             raise MemoryError("no memory for sequence numbers")
@@ -117,11 +117,11 @@ cdef class Json(JsonTexts):
             self.skip(rule, ID)
             return
         if rule.kind == KIND_CORRECT:
-            self.market.correct_trade(self._known(rule), match, price, size, time)
+            self.market.sales.correct_trade(self._known(rule), match, price, size, time)
             return
         instrument = self._instrument(rule)
         if instrument < 0:
-            self.market.refuse_unknown(
+            self.market.sales.refuse_unknown(
                 self.record.symbol, self.record.symbol_length, price, size, match, time,
                 receive_time,
             )
@@ -135,12 +135,12 @@ cdef class Json(JsonTexts):
             if values.price == price and values.exchange_time == time:
                 self.skip(rule, REASON_REPEATED)
                 return
-            self.market.trade(
+            self.market.sales.trade(
                 instrument, price, size, match,
                 flags_without(taken | TRADE_COUNTS_VOLUME) | TRADE_TOLD, time, receive_time,
             )
             return
-        self.market.trade(
+        self.market.sales.trade(
             instrument, price, size, match, flags_without(taken), time, receive_time
         )
 
@@ -205,7 +205,7 @@ cdef class Json(JsonTexts):
             self.skip(rule, PRICE)
             return
         if rule.kind == KIND_BREAK:
-            self.market.break_trade(self._known(rule), match, time)
+            self.market.sales.break_trade(self._known(rule), match, time)
         elif rule.kind == KIND_CLEAR:
             instrument = self._known(rule)
             if instrument >= 0:
@@ -215,9 +215,9 @@ cdef class Json(JsonTexts):
             if instrument < 0:
                 return
             if rule.kind == KIND_STATUS:
-                self.market.set_status(instrument, status, time)
+                self.market.rows.set_status(instrument, status, time)
             else:
-                self.market.set_previous_close(instrument, price)
+                self.market.rows.set_previous_close(instrument, price)
 
     cdef bint _in_sequence(self, Rule* rule, int32_t instrument, uint64_t* match) noexcept nogil:
         """Whether the record is new within its symbol. Numbers with holes only tell records
@@ -271,25 +271,25 @@ cdef class Json(JsonTexts):
         """The row of the record's symbol, -1: it has none."""
         cdef int32_t row
         if self._names_venue(rule):
-            row = self.market.find(self._number(True))
+            row = self.market.rows.find(self._number(True))
             return row if row >= 0 else -1
-        row = self.market.directory.row_on_venue(
-            self.record.symbol, self.record.symbol_length, self.market.venue_code
+        row = self.market.rows.directory.row_on_venue(
+            self.record.symbol, self.record.symbol_length, self.market.rows.venue_code
         )
-        if row < 0 and self.market.renames:
-            row = self.market.find(self._number(False))
+        if row < 0 and self.market.rows.renames:
+            row = self.market.rows.find(self._number(False))
         return row if row >= 0 else -1
 
     cdef int32_t _instrument(self, Rule* rule) noexcept nogil:
         """The row of the record's symbol, a new one if it has none. Its number is its hash."""
         cdef int32_t row = self._known(rule)
-        cdef const char* venue = self.market.venue_code
+        cdef const char* venue = self.market.rows.venue_code
         cdef bint on_venue
         if row < 0:
             on_venue = self._names_venue(rule)
             if on_venue:
                 venue = self.mic
-            row = self.market.define_on(
+            row = self.market.rows.define_on(
                 self._number(on_venue), self.record.symbol, self.record.symbol_length,
                 venue,
             )

@@ -125,7 +125,7 @@ cdef class Pillar(Protocol):
             return
         # From here on every field of the type is inside the message.
         self.seen[kind] += 1
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         if kind == ADD_ORDER:
             row = self.mappings.find(le32(data + 8))
             if row >= 0:
@@ -246,7 +246,7 @@ cdef class Pillar(Protocol):
         price = self._price(row, data + 28)
         if self.market.book.find(reference) == NULL:
             # Joined late, or its order was lost: the sale itself says all about it.
-            self.market.trade(
+            self.market.sales.trade(
                 row, price, le32(data + 32), le32(data + 24), flags, time, receive_time
             )
         self.market.execute_order_at(
@@ -259,7 +259,7 @@ cdef class Pillar(Protocol):
     ) noexcept nogil:
         cdef int32_t row = self.mappings.find(le32(data + 8))
         if row >= 0:
-            self.market.trade(
+            self.market.sales.trade(
                 row, self._price(row, price), size, match, flags,
                 self._time(row, data, receive_time), receive_time,
             )
@@ -275,7 +275,7 @@ cdef class Pillar(Protocol):
         cdef char[16] name
         cdef int length = snprintf(name, sizeof(name), "#%u", <unsigned>le32(data + 8))
         if flags:
-            self.market.refuse_unknown(
+            self.market.sales.refuse_unknown(
                 name, <size_t>length, 0, size, match, self._time(-1, data, receive_time),
                 receive_time,
             )
@@ -292,16 +292,16 @@ cdef class Pillar(Protocol):
             return
         time = self._time(row, data, receive_time)
         if kind == TRADE_CANCEL:
-            self.market.break_trade(row, match, time)
+            self.market.sales.break_trade(row, match, time)
         elif not le32(data + 20):
-            self.market.break_trade(row, match | CROSS_ID, time)
+            self.market.sales.break_trade(row, match | CROSS_ID, time)
         else:
-            cross = self.market.trades.find(row, match | CROSS_ID)
+            cross = self.market.sales.trades.find(row, match | CROSS_ID)
             if cross != NULL:
-                self.market.correct_trade(
+                self.market.sales.correct_trade(
                     row, match | CROSS_ID, cross.price, le32(data + 20), time
                 )
-            elif not self.market.raw:
+            elif not self.market.sales.raw:
                 count(self.market.counters, FEED_BREAKS_UNMATCHED, 1)
 
     # States
@@ -324,7 +324,7 @@ cdef class Pillar(Protocol):
         else:
             listing.session = session_of(status, session_of(data[44], listing.session))
         if listing.halt or listing.session:
-            self.market.set_status(
+            self.market.rows.set_status(
                 row, listing.halt if listing.halt else listing.session, time_at(data + 4)
             )
 

@@ -135,7 +135,7 @@ cdef class Pitch(Protocol):
     cdef uint32_t instruments
 
     def __cinit__(self, Market market not None, **_options: object) -> None:
-        self.instruments = market.mapping.row_capacity
+        self.instruments = market.rows.mapping.row_capacity
         self.units = <uint8_t*>calloc(self.instruments, 1)
         if self.units == NULL:
             raise MemoryError("no memory for the units of instruments")
@@ -167,7 +167,7 @@ cdef class Pitch(Protocol):
             if le32(data + 2) < DAY:
                 self.seconds[self.unit & 255] = self.midnight_ns + le32(data + 2) * SECOND
             return
-        self.market.received = receive_time
+        self.market.rows.received = receive_time
         time = self._time(data, receive_time)
         reference = le64(data + 6) if length >= 14 else 0
         if kind == ADD_SHORT:
@@ -244,7 +244,7 @@ cdef class Pitch(Protocol):
         self, uint8_t kind, const uint8_t* data, uint64_t reference, int64_t time
     ) noexcept nogil:
         if kind == TRADE_BREAK:
-            self.market.break_trade(-1, reference, time)
+            self.market.sales.break_trade(-1, reference, time)
         elif kind == TRADING_STATUS:
             self._trading_status(data, time)
         elif kind == UNIT_CLEAR or kind == END_OF_SESSION:
@@ -258,7 +258,7 @@ cdef class Pitch(Protocol):
                 if kind == UNIT_CLEAR:
                     self.market.clear_instrument(<int32_t>row, time)
                 else:
-                    self.market.set_status(<int32_t>row, STATUS_CLOSED, time)
+                    self.market.rows.set_status(<int32_t>row, STATUS_CLOSED, time)
 
     cdef void _add(
         self, const uint8_t* data, uint64_t reference, uint64_t size, const uint8_t* symbol,
@@ -286,11 +286,11 @@ cdef class Pitch(Protocol):
     ) noexcept nogil:
         cdef int32_t instrument = self._instrument(symbol, eight)
         if instrument >= 0:
-            self.market.trade(
+            self.market.sales.trade(
                 instrument, price, size, execution, flags_of(execution), time, receive_time
             )
         else:
-            self.market.refuse_unknown(
+            self.market.sales.refuse_unknown(
                 <const char*>symbol, 8 if eight else 6, price, size, execution, time, receive_time
             )
 
@@ -306,12 +306,12 @@ cdef class Pitch(Protocol):
             # orders are accepted and queued, nothing trades
             status = STATUS_QUOTE_ONLY
         if instrument >= 0:
-            self.market.set_status(instrument, status, time)
+            self.market.rows.set_status(instrument, status, time)
 
     cdef int32_t _instrument(self, const uint8_t* symbol, bint eight) noexcept nogil:
         """The instrument of a symbol of six or eight bytes; -1: it is none, or has no room."""
         cdef uint64_t key = key_of(symbol, eight)
-        cdef int32_t instrument = self.market.find(key)
+        cdef int32_t instrument = self.market.rows.find(key)
         if instrument == -1:
             instrument = self._define(key)
         if instrument < 0:
@@ -323,7 +323,7 @@ cdef class Pitch(Protocol):
     cdef int32_t _define(self, uint64_t key) noexcept nogil:
         cdef const uint8_t* symbol = <const uint8_t*>&key
         cdef size_t length = symbol_length(symbol, 8, False)
-        return self.market.define(key, <const char*>symbol, length) if length else -1
+        return self.market.rows.define(key, <const char*>symbol, length) if length else -1
 
     cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
         cdef uint8_t kind
