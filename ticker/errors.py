@@ -51,6 +51,12 @@ class InstanceError(TickerError):
     exit_code = 8
 
 
+class StoreError(TickerError):
+    """A file of the store cannot be read or written; the message names it."""
+
+    exit_code = 11
+
+
 class BenchError(TickerError):
     """A bench cannot run here, or a part of it did not do what it must."""
 

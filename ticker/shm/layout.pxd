@@ -93,7 +93,8 @@ cdef struct FeedState:
     uint64_t heartbeat_ns        # last time the writer was seen alive, wall clock
     uint64_t state               # FeedLiveness
     uint64_t row_count           # rows [0, row_count) are whole and will never move
-    uint64_t reserved[3]         # what follows moves with every packet: a cache line of its own
+    uint64_t restored_ns         # when the snapshot was made that the rows came from, 0: none
+    uint64_t reserved[2]         # what follows moves with every packet: a cache line of its own
     uint64_t resume_sequence     # next sequence that the session expected, 0: none
     uint64_t resume_session[2]   # its session id, NUL padded
     uint64_t last_message_ns     # receive time of the last packet

@@ -58,6 +58,9 @@ cdef inline void commit_write(Row* row, uint64_t generation) noexcept nogil:
     store_release(&row.generation, (generation | 1) + 1)
 
 
+cdef dict by_name(const Values* values)
+
+
 cdef class PriceTable:
     """Any reader's view of a feed's rows."""
 

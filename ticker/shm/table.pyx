@@ -65,6 +65,17 @@ cdef bint is_symbol(const char* symbol, size_t length) noexcept nogil:
     return True
 
 
+cdef dict by_name(const Values* values):
+    """All values of a row by name."""
+    cdef const uint64_t* words = <const uint64_t*>values
+    cdef uint64_t word
+    found = {}
+    for index, name in enumerate(FIELDS):
+        word = words[index]
+        found[name] = <int64_t>word if name in _SIGNED else word
+    return found
+
+
 cdef class PriceTable:
     """Reads rows. `mapping` may be read-only."""
 
@@ -129,16 +140,8 @@ cdef class PriceTable:
     def values(self, row: int) -> dict[str, int] | None:
         """All values of a row by name (layout.pxd: Values), None when the writer outran us."""
         cdef Values out
-        cdef uint64_t* words = <uint64_t*>&out
         self._checked(row)
-        if self.read(row, &out) < 0:
-            return None
-        cdef uint64_t word
-        found = {}
-        for index, name in enumerate(FIELDS):
-            word = words[index]
-            found[name] = <int64_t>word if name in _SIGNED else word
-        return found
+        return None if self.read(row, &out) < 0 else by_name(&out)
 
     cdef Row* _checked(self, object row) except NULL:
         if not 0 <= row < self.row_count():

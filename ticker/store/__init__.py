@@ -1,0 +1,1 @@
+"""What outlives the server: last prices on disk, written by a worker that reads segments."""

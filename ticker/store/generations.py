@@ -1,0 +1,124 @@
+"""Two files that take turns: a snapshot replaces the older one, and never the only good one.
+
+In: the bytes of a snapshot. Out: a file that is whole on the disk, or the one before. Owned by
+the store worker; the supervisor reads them at start.
+
+A file is written beside its place, synced, renamed over the older of the two, and the folder is
+synced. A crash at any moment leaves the newer of the two as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from ticker.errors import StoreError
+
+MODE = 0o600
+MOST_BYTES = 4 << 30
+"""A larger file is not one of ours."""
+
+
+class Generations:
+    """The snapshots of one feed: `<folder>/<name>.0` and `.1`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        return self.folder / f"{self.name}.0", self.folder / f"{self.name}.1"
+
+    def write(self, number: int, content: memoryview | bytes) -> None:
+        """Put snapshot `number` on the disk, in the place of the one before the last.
+
+        Raises:
+            OSError: the disk is full, read-only or gone. Both files are as they were.
+        """
+        beside = self.folder / f"{self.name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(beside, flags, MODE)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(fd, left) :]
+            os.fsync(fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)  # noqa: PTH108 - all calls to the disk are of one module
+            raise
+        finally:
+            os.close(fd)
+        os.rename(beside, self.paths[number & 1])  # noqa: PTH104
+        sync_folder(self.folder)
+
+    @staticmethod
+    def read_one(path: Path) -> bytes | None:
+        """The bytes of one of `paths`, None: there is no such file.
+
+        Raises:
+            StoreError: it cannot be read, or is not a file of this user.
+        """
+        try:
+            return read_own(path)
+        except FileNotFoundError:
+            return None
+
+
+def read_own(path: Path) -> bytes:
+    """The bytes of a regular file that belongs to this user.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreError: it cannot be read, or belongs to another user.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); {ADVICE}") from None
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreError(f"{path}: is no file; {ADVICE}")
+        if status.st_uid != os.geteuid():
+            raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}")
+        if status.st_size > MOST_BYTES:
+            raise StoreError(f"{path}: {status.st_size} bytes are too many; {ADVICE}")
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); {ADVICE}") from None
+    finally:
+        os.close(fd)
+
+
+ADVICE = "give this user the folder of [store], or name another folder"
+
+
+def make_folder(path: Path) -> None:
+    """A private folder, with its parents.
+
+    Raises:
+        StoreError: it cannot be made, or belongs to another user.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made ({error.strerror}); {ADVICE}") from None
+    if status.st_uid != os.geteuid():
+        raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

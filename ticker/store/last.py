@@ -1,0 +1,84 @@
+"""Last prices on the disk: a snapshot of each feed's rows, in two generations.
+
+In: the feeds' segments, read-only. Out: `<folder>/last/<feed>.0` and `.1`. Owned by the store
+worker; the supervisor reads the files at start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ticker.errors import StoreError
+from ticker.shm.header import Mapping
+from ticker.store.generations import Generations, make_folder
+from ticker.store.snapshot import Contents, Image, NewerFormatError
+
+FOLDER = "last"
+
+
+class FeedSnapshots:
+    """One feed's snapshots: what has moved since the last one, and the file that gets it.
+
+    Raises:
+        StoreError: the folder cannot be made or is another user's, or a newer version of ticker
+            wrote the files.
+    """
+
+    def __init__(self, mapping: Mapping, folder: Path, feed: str) -> None:
+        make_folder(folder / FOLDER)
+        self.files = Generations(folder / FOLDER, feed)
+        self.image = Image(mapping, feed)
+        self.number = self._reached(folder, feed)
+        self._unwritten = 0
+
+    def take(self, now_ns: int) -> int:
+        """Write a snapshot if a row has moved since the last one that reached the disk; its
+        bytes, 0: none was due.
+
+        Raises:
+            OSError: the disk did not take it. The next call tries again.
+        """
+        self._unwritten += self.image.look()
+        if not self._unwritten:
+            return 0
+        content = self.image.seal(self.number + 1, now_ns)
+        self.files.write(self.number + 1, content)
+        self.number += 1
+        self._unwritten = 0
+        return len(content)
+
+    @staticmethod
+    def _reached(folder: Path, feed: str) -> int:
+        """The number of the newest snapshot; refuses to replace one of a newer version."""
+        for path in Generations(folder / FOLDER, feed).paths:
+            try:
+                if (content := Generations.read_one(path)) is not None:
+                    Contents(content)
+            except NewerFormatError as error:
+                raise StoreError(f"{path}: {error}") from None
+            except StoreError:
+                continue  # read_snapshots has told of it; it is replaced
+        return max((found.number for found in read_snapshots(folder, feed)[0]), default=0)
+
+
+def read_snapshots(folder: Path, feed: str) -> tuple[list[Contents], list[str]]:
+    """A feed's snapshots that can be read, newest first, and what is wrong with the others."""
+    found: list[Contents] = []
+    faults: list[str] = []
+    for path in Generations(folder / FOLDER, feed).paths:
+        try:
+            content = Generations.read_one(path)
+            if content is None:
+                continue
+            contents = Contents(content)
+            if contents.feed != feed:
+                raise StoreError(f"a snapshot of feed {contents.feed!r}")
+        except StoreError as error:
+            faults.append(f"{path}: {error}" if str(path) not in str(error) else str(error))
+            continue
+        found.append(contents)
+        if contents.damaged:
+            rows = sum(rows for _, rows in contents.damaged)
+            faults.append(f"{path}: {rows} of {contents.rows} rows are damaged")
+    found.sort(key=lambda contents: contents.number, reverse=True)
+    return found, faults
