@@ -27,6 +27,8 @@ LAYERS: list[tuple[str, frozenset[str]]] = [
     ("ticker.log", FOUNDATION | {"log"}),
     ("ticker.shm", FOUNDATION | {"config", "shm"}),
     ("ticker.feeds", FOUNDATION | {"config", "log", "shm", "feeds"}),
+    ("ticker.store", FOUNDATION | {"crc32c", "config", "log", "shm", "store"}),
+    ("ticker.crc32c", FOUNDATION),
     ("ticker.gateway", FOUNDATION | {"config", "log", "shm", "gateway"}),
     (
         "ticker.supervisor",
