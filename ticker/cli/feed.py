@@ -21,6 +21,7 @@ from ticker.feeds.workers.pipeline import Pipeline, build
 from ticker.feeds.workers.stream import StreamFeed
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
+from ticker.shm.layout import TRADING_STATUSES, RecordKind
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
@@ -30,9 +31,6 @@ LOOK = 0.05
 GOOD_BYE = 5.0
 """s at most for the logout of a session."""
 SECOND = 1_000_000_000
-STATES = ("unknown", "trading", "halted", "paused", "quote only", "closed")
-TRADE, PRINT, QUOTE, STATUS, CORRECTION = 1, 2, 3, 4, 5
-"""Kinds of ring records (RecordKind in layout.pxd)."""
 
 
 @click.group()
@@ -162,15 +160,15 @@ class Events:
         exponent = self.table.size_exponent(row)
         size, price = units.format_size, units.format_price
         kind = record["kind"]
-        if kind in (TRADE, PRINT):
-            what = "trade" if kind == TRADE else "trade, not the last price"
+        if kind in (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT):
+            what = "trade" if kind == RecordKind.RECORD_TRADE else "trade, not the last price"
             text = f"{what} {price(record['price'])} x {size(record['size'], exponent)}"
-        elif kind == QUOTE:
+        elif kind == RecordKind.RECORD_QUOTE:
             bid, ask = price(values["bid"]), price(values["ask"])
             bids, asks = (size(values[key], exponent) for key in ("bid_size", "ask_size"))
             text = f"quote {bid} x {bids} - {ask} x {asks}"
-        elif kind == STATUS:
-            text = f"status {STATES[values['status']]}"
+        elif kind == RecordKind.RECORD_STATUS:
+            text = f"status {TRADING_STATUSES[values['status']].replace('_', ' ')}"
         else:
             text = f"correction, last {price(values['price'])}"
         when = units.format_timestamp(record["exchange_time"])

@@ -27,11 +27,11 @@ from ticker.feeds.workers.pipeline import (
     session_of_file,
 )
 from ticker.shm.counters import Counters
+from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 
-STATUS = ("unknown", "trading", "halted", "paused", "quote_only", "closed")
 COLUMNS = (
     "price",
     "size",
@@ -161,7 +161,7 @@ def _row(table: PriceTable, row: int) -> dict[str, Any]:
         shown[name] = size if values[name] or name == "volume" else None
     time_ns = values["exchange_time"]
     shown["exchange_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
-    shown["status"] = STATUS[values["status"]]
+    shown["status"] = TRADING_STATUSES[values["status"]]
     return shown
 
 

@@ -16,12 +16,11 @@ import uvloop
 from ticker.clock import now_ns
 from ticker.gateway.access.handshake import parse_head, upgrade
 from ticker.gateway.access.problems import Refusal
-from ticker.gateway.sockets.frames import frame
+from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.gateway.sockets.reception import Connections
 from ticker.shm.segment import private_gateway
 
 NS = 1_000_000_000
-TEXT, BINARY = 1, 2
 EXPIRE = 0.5  # s between two looks at the deadlines
 MAX_MESSAGE = 16 << 20  # suites send some MiB at a time
 CAPACITY = 1000
@@ -61,7 +60,9 @@ class Echo:
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message: the same back."""
-        self.connections.send(number, frame(TEXT if is_text else BINARY, payload))
+        self.connections.send(
+            number, frame(Opcode.OPCODE_TEXT if is_text else Opcode.OPCODE_BINARY, payload)
+        )
 
     def on_closed(self, number: int) -> None:
         """Nothing is kept by connection."""

@@ -32,6 +32,7 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.protocol.announcer import Announcer
 from ticker.gateway.protocol.dialect import Dialect, terms_of
+from ticker.gateway.protocol.messages import Close
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.runner import ProblemProtocol, ProblemServer, Runner
@@ -52,7 +53,6 @@ SEND_BUFFER = 65_536
 DRAIN_SECONDS = 2.0
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
 RETIRE_STEP = 0.1  # s between two shares of clients that are let go
-SHUTDOWN, RESTART = 1001, 1012
 
 
 def run(config: Config, context: GatewayContext) -> None:
@@ -240,7 +240,7 @@ class Worker:
         steps = max(1, round(self.restart_spread / RETIRE_STEP))
         for left in range(steps, 0, -1):
             for number in self.connections.some_open(-(-self.connections.open_connections // left)):
-                self.connections.dismiss(number, RESTART, "restart")
+                self.connections.dismiss(number, Close.RESTART, "restart")
             self.connections.reap()
             await asyncio.sleep(self.restart_spread / steps)
         while self.connections.awaits_heads():  # accepted before: they have a deadline
@@ -278,9 +278,9 @@ class Worker:
     async def drain(self) -> None:
         """Stop accepting, tell everybody, give them a moment to go."""
         if self.retiring is not None:
-            self.connections.close_all(RESTART, "restart")
+            self.connections.close_all(Close.RESTART, "restart")
         else:
-            self.connections.close_all(SHUTDOWN, "shutdown")
+            self.connections.close_all(Close.SHUTDOWN, "shutdown")
         self.connections.reap()
         end = self.loop.time() + DRAIN_SECONDS
         while self.connections.used_places and self.loop.time() < end:

@@ -1,4 +1,8 @@
-"""The counters of a segment by number; counters.pyx gives them their names, in this order."""
+"""The counters and histograms of a segment by number.
+
+A member's own name, without its prefix and in lower case, is the name that users see: one
+inserted here is in /metrics without a word anywhere else.
+"""
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -7,7 +11,7 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport HISTOGRAM_WORDS
 
 
-cdef enum FeedCounter:
+cpdef enum FeedCounter:
     # transport and session
     FEED_PACKETS = 0
     FEED_PACKETS_LINE_A
@@ -63,9 +67,8 @@ cdef enum FeedCounter:
     FEED_REQUESTS_REFUSED
     FEED_IMAGES
     FEED_BAD_MESSAGES
-    FEED_COUNTER_END
 
-cdef enum GatewayCounter:
+cpdef enum GatewayCounter:
     GATEWAY_CONNECTIONS_OPEN = 0
     GATEWAY_CONNECTIONS_ACCEPTED
     GATEWAY_CONNECTIONS_CLOSED
@@ -89,13 +92,12 @@ cdef enum GatewayCounter:
     GATEWAY_WAKEUPS
     GATEWAY_PROTOCOL_ERRORS
     GATEWAY_LAGGED
-    GATEWAY_COUNTER_END
 
-cdef enum FeedHistogram:
+cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0
     FEED_HISTOGRAM_RECEIVE_TO_PUBLISH
 
-cdef enum GatewayHistogram:
+cpdef enum GatewayHistogram:
     GATEWAY_HISTOGRAM_PUBLISH_TO_SEND = 0
     GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND
     GATEWAY_HISTOGRAM_FLUSH

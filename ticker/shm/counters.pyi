@@ -4,7 +4,7 @@ FEED_COUNTERS: tuple[str, ...]
 GATEWAY_COUNTERS: tuple[str, ...]
 FEED_HISTOGRAMS: tuple[str, ...]
 GATEWAY_HISTOGRAMS: tuple[str, ...]
-FEED_STATES: dict[int, str]
+FEED_STATES: tuple[str, ...]
 STARTING: int
 RECOVERING: int
 LIVE: int

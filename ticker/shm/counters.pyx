@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store_release
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    COUNTERS,
     FEED_ENDED,
     FEED_LIVE,
     FEED_RECOVERING,
@@ -16,33 +17,12 @@ from ticker.shm.layout cimport (
 )
 
 from ticker.errors import SegmentError
+from ticker.shm.layout import FEED_STATES, REJECT_REASONS, names_of
 
-FEED_COUNTERS = (
-    "packets", "packets_line_a", "packets_line_b", "packets_retransmitted", "bytes",
-    "bad_packets", "heartbeats", "messages", "duplicate_messages", "gaps", "gap_messages",
-    "gaps_filled_by_line", "requests", "recovered_messages", "lost_messages", "sessions",
-    "other_session_packets", "reorder_drops", "socket_drops", "unknown_types", "short_messages",
-    "unknown_orders", "bad_orders", "memory_failures", "unknown_symbols", "table_full",
-    "breaks_unmatched", "bad_texts", "bad_records", "rejected_duplicate", "rejected_bad_price",
-    "rejected_bad_size", "rejected_older", "rejected_unconfirmed_jump", "rejected_clock_skew",
-    "rejected_unknown_symbol", "rejected_test_symbol", "rejected_wrong_session", "jumps_held",
-    "jumps_confirmed", "trades", "quotes", "breaks", "status_changes", "doorbells",
-    "rows_repaired", "corrections", "uncounted_prints", "requests_refused", "images",
-    "bad_messages",
-)
-GATEWAY_COUNTERS = (
-    "connections_open", "connections_accepted", "connections_closed", "handshakes_refused",
-    "subscriptions", "commands", "errors_sent", "http_requests", "records_read", "laps",
-    "records_skipped", "flushes", "client_flushes", "updates_sent", "snapshots_sent",
-    "bytes_sent", "encoded", "conflated", "send_blocked", "slow_closed", "wakeups",
-    "protocol_errors", "lagged",
-)
-FEED_HISTOGRAMS = ("exchange_to_receive", "receive_to_publish")
-GATEWAY_HISTOGRAMS = ("publish_to_send", "exchange_to_send", "flush")
-FEED_STATES = {
-    FEED_STARTING: "starting", FEED_RECOVERING: "recovering", FEED_LIVE: "live",
-    FEED_STALE: "stale", FEED_ENDED: "ended",
-}
+FEED_COUNTERS = names_of(FeedCounter, "FEED_")
+GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
+FEED_HISTOGRAMS = names_of(FeedHistogram, "FEED_HISTOGRAM_")
+GATEWAY_HISTOGRAMS = names_of(GatewayHistogram, "GATEWAY_HISTOGRAM_")
 STARTING = FEED_STARTING
 RECOVERING = FEED_RECOVERING
 LIVE = FEED_LIVE
@@ -52,8 +32,15 @@ ENDED = FEED_ENDED
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 _GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
 
-if len(FEED_COUNTERS) != FEED_COUNTER_END or len(GATEWAY_COUNTERS) != GATEWAY_COUNTER_END:
-    raise ImportError("counters.pyx names other counters than counters.pxd numbers")
+if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:
+    raise ImportError(f"more than the {COUNTERS} counters that a segment has room for (layout.pxd)")
+if max(len(FEED_HISTOGRAMS), len(GATEWAY_HISTOGRAMS)) > HISTOGRAMS:
+    raise ImportError(f"more than the {HISTOGRAMS} histograms of a segment (layout.pxd)")
+# filter.pyx counts a rule's refusals at FEED_REJECTED_DUPLICATE + the rule.
+if FEED_COUNTERS[<int>FEED_REJECTED_DUPLICATE:][:len(REJECT_REASONS)] != tuple(
+    [f"rejected_{reason}" for reason in REJECT_REASONS]
+):
+    raise ImportError("FEED_REJECTED_* (counters.pxd) differ from REJECT_* (layout.pxd)")
 
 
 cdef int check_writable(Mapping mapping) except -1:
@@ -127,8 +114,8 @@ cdef class Heartbeat:
     def set_state(self, state: int) -> None:
         """Feeds only: one of STARTING, RECOVERING, LIVE, STALE, ENDED."""
         check_writable(self.mapping)
-        if state not in FEED_STATES:
-            raise ValueError(f"no feed state {state}; one of {sorted(FEED_STATES)}")
+        if not 0 <= state < len(FEED_STATES):
+            raise ValueError(f"no feed state {state}; take one of 0 to {len(FEED_STATES) - 1}")
         store_release(&self.mapping.feed_state().state, state)
 
     def heard(self, now_ns: int) -> None:

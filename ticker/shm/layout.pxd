@@ -47,7 +47,7 @@ what the writer may be at.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
-cdef enum:
+cpdef enum:
     LAYOUT_VERSION = 4
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
@@ -113,14 +113,14 @@ cdef struct GatewayState:
     uint64_t heartbeat_ns
     uint64_t doorbell_armed      # 1: asleep, ring the eventfd
 
-cdef enum FeedLiveness:
+cpdef enum FeedLiveness:
     FEED_STARTING = 0
     FEED_RECOVERING = 1
     FEED_LIVE = 2
     FEED_STALE = 3
     FEED_ENDED = 4
 
-cdef enum MarketPhase:
+cpdef enum MarketPhase:
     PHASE_UNKNOWN = 0
     PHASE_CLOSED = 1
     PHASE_PRE = 2                # extended hours before the open
@@ -128,7 +128,7 @@ cdef enum MarketPhase:
     PHASE_BREAK = 4              # between two parts of the regular hours
     PHASE_POST = 5               # extended hours after the close
 
-cdef enum TradingStatus:
+cpdef enum TradingStatus:
     STATUS_UNKNOWN = 0
     STATUS_TRADING = 1
     STATUS_HALTED = 2
@@ -136,7 +136,7 @@ cdef enum TradingStatus:
     STATUS_QUOTE_ONLY = 4
     STATUS_CLOSED = 5
 
-cdef enum RowFlag:
+cpdef enum RowFlag:
     ROW_STALE = 1                # restored or carried over, no live tick since
     ROW_TEST = 2                 # a test issue of the venue
     ROW_SHARED_MICROSECOND = 4   # the price before the last had the same time, cut to 1 us
@@ -183,7 +183,7 @@ cdef struct RingHeader:
     uint64_t cursor              # records ever published: the next record's number
     uint64_t reserved[7]
 
-cdef enum RecordKind:
+cpdef enum RecordKind:
     RECORD_TRADE = 1             # a trade that set the last price
     RECORD_PRINT = 2             # a trade that counts for volume but did not set the last price
     RECORD_QUOTE = 3             # bid or ask changed
@@ -204,7 +204,7 @@ cdef struct Record:
     uint64_t seq                 # the row's seq with this trade
 
 # Why the filter refused a trade, in the order of FEED_REJECTED_* (counters.pxd).
-cdef enum RejectRule:
+cpdef enum RejectRule:
     REJECT_DUPLICATE = 0
     REJECT_BAD_PRICE
     REJECT_BAD_SIZE

@@ -6,7 +6,7 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState, Values
 
 
-cdef enum Liveness:
+cpdef enum Liveness:
     LIVENESS_CLOSED = 0
     LIVENESS_STALE = 1
     LIVENESS_QUIET_UNSAID = 2    # quiet, and its feed does not say whether it trades

@@ -2,8 +2,8 @@ from typing import NamedTuple
 
 from ticker.shm.header import Mapping
 
-STATES: dict[int, str]
-PHASES: dict[int, str]
+STATES: tuple[str, ...]
+PHASES: tuple[str, ...]
 UNKNOWN: int
 CLOSED: int
 PRE: int

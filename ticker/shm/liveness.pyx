@@ -49,6 +49,8 @@ from ticker.shm.layout cimport (
 
 from typing import NamedTuple
 
+from ticker.shm.layout import PHASES, names_of
+
 
 class MarketWords(NamedTuple):
     """Phase of the day by its name, breaker level in force (0: none), the index values at which
@@ -61,15 +63,10 @@ class MarketWords(NamedTuple):
     decline_levels: tuple[int, ...]
 
 
-STATES = {
-    LIVENESS_CLOSED: "closed", LIVENESS_STALE: "stale", LIVENESS_QUIET_UNSAID: "quiet",
-    LIVENESS_HALTED: "halted", LIVENESS_PAUSED: "paused", LIVENESS_QUIET: "quiet",
-    LIVENESS_LIVE: "live",
-}
-PHASES = {
-    PHASE_UNKNOWN: "unknown", PHASE_CLOSED: "closed", PHASE_PRE: "pre", PHASE_OPEN: "open",
-    PHASE_BREAK: "break", PHASE_POST: "post",
-}
+# To users a quiet symbol is quiet, whether its feed says that it trades or not.
+STATES = tuple([
+    name.removesuffix("_unsaid") for name in names_of(Liveness, "LIVENESS_")
+])
 UNKNOWN, CLOSED, PRE, OPEN, BREAK, POST = (
     PHASE_UNKNOWN, PHASE_CLOSED, PHASE_PRE, PHASE_OPEN, PHASE_BREAK, PHASE_POST
 )
@@ -199,7 +196,7 @@ def verdict(
     row.status = status
     row.flags = flags
     row.publish_time = publish_time
-    return STATES[liveness_of(conditions._checked(feed), &row, conditions.looked_ns)]
+    return STATES[<int>liveness_of(conditions._checked(feed), &row, conditions.looked_ns)]
 
 
 def market_words(Mapping mapping not None) -> MarketWords:

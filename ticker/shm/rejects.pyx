@@ -36,17 +36,15 @@ from ticker.shm.layout cimport (
 from typing import NamedTuple
 
 from ticker.errors import SegmentError
+from ticker.shm.layout import REJECT_REASONS
 from ticker.units import format_price, format_size, format_timestamp
 
-RULES = (
-    "duplicate", "bad_price", "bad_size", "older", "unconfirmed_jump", "clock_skew",
-    "unknown_symbol", "test_symbol", "wrong_session",
-)
+RULES = REJECT_REASONS
 KEPT = REJECTS_KEPT
 NS = 1_000_000_000
 
-if len(RULES) != REJECT_RULES or sizeof(Reject) != 8 * REJECT_WORDS:
-    raise ImportError("rejects.pyx has other rules or sizes than layout.pxd")
+if sizeof(Reject) != 8 * REJECT_WORDS:
+    raise ImportError("Reject (layout.pxd) is not of REJECT_WORDS words")
 
 
 class RejectView(NamedTuple):

@@ -43,16 +43,27 @@ cdef extern from "<string.h>" nogil:
 cdef enum:
     READ_ATTEMPTS = 1000
 
-FIELDS = (
-    "price", "size", "volume", "trades", "seq", "open", "high", "low", "previous_close",
-    "bid", "bid_size", "ask", "ask_size", "exchange_time", "receive_time", "publish_time",
-    "quote_time", "quotes", "status", "flags", "corrections", "open_time", "session_start",
-)
+
+cdef tuple names_of_values():
+    """(the names of the row's values in the order of their words, those of them that are signed),
+    read from the struct itself."""
+    cdef Values probe
+    cdef uint64_t* words = <uint64_t*>&probe
+    cdef int index
+    for index in range(<int>VALUE_WORDS):
+        words[index] = index
+    places = dict(probe)
+    places.pop("reserved")
+    for index in range(<int>VALUE_WORDS):
+        words[index] = <uint64_t>-1
+    wide = dict(probe)
+    if sizeof(Values) != 8 * VALUE_WORDS or list(places.values()) != list(range(len(places))):
+        raise ImportError("Values (layout.pxd): VALUE_WORDS words, `reserved` the last of them")
+    return tuple(places), frozenset([name for name in places if wide[name] < 0])
+
+
+FIELDS, _SIGNED = names_of_values()
 _INDEX = {name: index for index, name in enumerate(FIELDS)}
-_SIGNED = frozenset((
-    "price", "open", "high", "low", "previous_close", "bid", "ask", "exchange_time",
-    "receive_time", "publish_time", "quote_time", "open_time", "session_start",
-))
 
 
 cdef bint is_symbol(const char* symbol, size_t length) noexcept nogil:

@@ -17,8 +17,10 @@ from functools import partial
 from typing import Any
 
 from ticker.bench.shm import cost as shm_cost
-from ticker.bench.shm.stage import READY, STOP, Stage, stage
+from ticker.bench.shm.stage import Stage, stage
 from ticker.bench.shm.stress import (
+    READY,
+    STOP,
     die_in_record,
     die_in_row,
     read_records,
@@ -35,10 +37,9 @@ from ticker.shm import segment
 from ticker.shm.counters import Counters
 from ticker.shm.doorbell import Doorbell, DoorbellRinger
 from ticker.shm.header import KIND_GATEWAY, Mapping
+from ticker.shm.layout import RECORD_WORDS, VALUE_WORDS
 from ticker.shm.ring import RingReader, RingWriter
 from ticker.shm.table import PriceTable, TableWriter
-
-ROW_WORDS, RECORD_WORDS = 24, 8
 
 
 def run(reads: int, laps: int, kills: int, rounds: int) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _kill_one(run: Stage, dice: random.Random, life: int, planned: bool) -> str:
     run.control[READY + 3] = 0
     first = (life + 1) << 32
     some, row, in_row = dice.randrange(3000), dice.randrange(64), dice.random() < 0.5
-    words = dice.randrange((ROW_WORDS if in_row else RECORD_WORDS) + 1)
+    words = dice.randrange((VALUE_WORDS if in_row else RECORD_WORDS) + 1)
 
     def live() -> None:
         mapping = run.attach(writable=True)

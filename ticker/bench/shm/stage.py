@@ -18,13 +18,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ticker.bench.shm.stress import Control
+from ticker.bench.shm.stress import READY, Control
 from ticker.errors import TickerError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, Mapping
 from ticker.shm.table import TableWriter
 
-STOP, READY = 0, 8  # control words, as in stress.pyx
 PATIENCE = 600.0
 _numbers = itertools.count()
 

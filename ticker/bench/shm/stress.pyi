@@ -4,6 +4,9 @@ from ticker.shm.doorbell import Doorbell, DoorbellRinger
 from ticker.shm.ring import RingReader, RingWriter
 from ticker.shm.table import PriceTable, TableWriter
 
+STOP: int
+READY: int
+
 class Reads(TypedDict):
     reads: int
     torn: int

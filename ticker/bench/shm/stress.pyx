@@ -38,7 +38,10 @@ cdef extern from "<sched.h>" nogil:
 cdef enum:
     MILLISECOND = 1_000_000
     MAX_ROWS = 4096
-    STOP = 0                     # control words
+
+# Control words.
+cpdef enum:
+    STOP = 0
     ACKNOWLEDGED = 1
     READY = 8                    # and one more per reader
 

@@ -14,7 +14,7 @@ cdef struct Subscriber:
     uint32_t due                # snapshots it waits for
     int64_t asked               # when it sent its last subscribe
 
-cdef enum Count:
+cpdef enum Count:
     UPDATES = 0
     SNAPSHOTS
     ERRORS
@@ -45,7 +45,7 @@ cdef class Checks:
     cdef Watchlists lists
     cdef Subscriber* subscribers
     cdef Slot* slots
-    cdef uint64_t[24] counts
+    cdef uint64_t[<int>COUNT_END] counts
     cdef uint64_t waiting                  # snapshots due over all clients
     cdef int64_t refused                   # code of the newest error, -1: none
     cdef int64_t last_update               # ns, when the newest update was received

@@ -22,13 +22,10 @@ from ticker.bench.swarm.message cimport (
 from ticker.bench.swarm.synthetic cimport price_of
 from ticker.bench.swarm.watchlist cimport Watchlists
 
-COUNTS = (
-    "updates", "snapshots", "errors", "others", "pings", "reads", "bytes", "disconnected",
-    "lagged", "skipped", "merged", "ahead",
-    "malformed", "unasked", "backwards", "mismatched", "before_snapshot", "gaps",
-)
-VIOLATIONS = ("malformed", "unasked", "backwards", "mismatched", "before_snapshot", "gaps")
-assert len(COUNTS) == COUNT_END
+from ticker.shm.layout import names_of
+
+COUNTS = names_of(Count, "", end="COUNT_END")
+VIOLATIONS = COUNTS[<int>MALFORMED:]
 
 
 cdef class Checks:

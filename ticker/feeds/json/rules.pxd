@@ -11,13 +11,14 @@ from ticker.feeds.market.market cimport Side
 
 
 cdef enum StepKind:
-    STEP_KEY = 0                 # in the order of mapping.py
+    STEP_KEY = 0                 # rules.pyx holds mapping.py's to these
     STEP_EACH
     STEP_EACH_OR_SELF
     STEP_MEMBERS
 
-cdef enum RecordKind:
-    KIND_TRADE = 0               # in the order of KINDS
+# A mapping's `kind`: the name without its prefix.
+cpdef enum RecordKind:
+    KIND_TRADE = 0
     KIND_LAST
     KIND_QUOTE
     KIND_LEVEL
@@ -27,8 +28,9 @@ cdef enum RecordKind:
     KIND_CORRECT
     KIND_CLOSE
 
-cdef enum Field:
-    SYMBOL = 0                   # in the order of FIELDS
+# A mapping's fields by their names; that of BID_PRICE is `bid`, that of ASK_PRICE `ask`.
+cpdef enum Field:
+    SYMBOL = 0
     PRICE
     SIZE
     TIME

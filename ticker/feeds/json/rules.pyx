@@ -10,26 +10,20 @@ from ticker.feeds.market.market cimport (
     TRADE_SETS_LAST,
     TRADE_SETS_RANGE,
 )
-from ticker.shm.layout cimport (
-    STATUS_CLOSED,
-    STATUS_HALTED,
-    STATUS_PAUSED,
-    STATUS_QUOTE_ONLY,
-    STATUS_TRADING,
-)
-
+from ticker.shm.layout cimport STATUS_UNKNOWN
 from ticker.feeds.json import mapping as mappings
 from ticker.feeds.market.conditions import taken_by_text
+from ticker.shm.layout import TRADING_STATUSES, names_of
 
-KINDS = ("trade", "last", "quote", "level", "clear", "status", "break", "correct", "close")
-FIELDS = (
-    "symbol", "price", "size", "time", "id", "venue", "sequence", "bid", "bid_size", "ask",
-    "ask_size",
-)
-STATES = {
-    "trading": STATUS_TRADING, "halted": STATUS_HALTED, "paused": STATUS_PAUSED,
-    "quote_only": STATUS_QUOTE_ONLY, "closed": STATUS_CLOSED,
-}
+KINDS = names_of(RecordKind, "KIND_")
+FIELDS = tuple([
+    name.removesuffix("_price") for name in names_of(Field, "", end="FIELD_COUNT")
+])
+
+if (mappings.KEY, mappings.EACH, mappings.EACH_OR_SELF, mappings.MEMBERS) != (
+    STEP_KEY, STEP_EACH, STEP_EACH_OR_SELF, STEP_MEMBERS
+):
+    raise ImportError("mapping.py numbers the steps of a path otherwise than rules.pxd")
 
 
 cdef class Rules:
@@ -129,7 +123,8 @@ cdef class Rules:
         if record.status is not None:
             rule.choice = self._routes((record.status.path,))
             rule.choice_texts = self._texts([
-                (text, state) for name, state in STATES.items()
+                (text, status) for status, name in enumerate(TRADING_STATUSES)
+                if status != STATUS_UNKNOWN
                 for text in getattr(record.status, name)
             ])
         return 0

@@ -12,8 +12,12 @@ from ticker.checks cimport check
 from ticker.feeds.json.record cimport SCOPES, Record, enter, step_from
 from ticker.feeds.json.rules cimport (
     EXAMPLE,
+    FIELD_COUNT,
     REASON_COUNT,
+    REASON_NO_ROOM,
     REASON_REPEATED,
+    REASON_SIDE,
+    REASON_STATUS,
     STEP_EACH_OR_SELF,
     STEP_KEY,
     STEP_MEMBERS,
@@ -45,9 +49,15 @@ from ticker.errors import FeedError
 from ticker.feeds.json import mapping as mappings
 from ticker.feeds.json.rules import FIELDS
 
+_OTHER_REASONS = {
+    REASON_SIDE: "side unknown",
+    REASON_STATUS: "status unknown",
+    REASON_REPEATED: "repeated",
+    REASON_NO_ROOM: "table full",
+}
 REASONS = (
-    *(f"no usable {field}" for field in FIELDS), "side unknown", "status unknown", "repeated",
-    "table full",
+    *[f"no usable {field}" for field in FIELDS],
+    *[_OTHER_REASONS[reason] for reason in range(<int>FIELD_COUNT, <int>REASON_COUNT)],
 )
 
 

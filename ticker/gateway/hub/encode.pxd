@@ -6,14 +6,14 @@ cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
 
 
-cdef enum Encoding:
+cpdef enum Encoding:
     PLAIN = 0                    # JSON without what only ticker.v1 has
     JSON = 1
     MSGPACK = 2
     PROTOBUF = 3
     ENCODINGS = 4
 
-cdef enum Channel:
+cpdef enum Channel:
     CHANNEL_PRICE = 0
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2

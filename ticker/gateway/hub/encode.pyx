@@ -17,6 +17,11 @@ from ticker.gateway.hub.encode_protobuf cimport (
 )
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 
+from ticker.shm.layout import names_of
+
+ENCODING_NAMES = names_of(Encoding, "", end="ENCODINGS")
+CHANNEL_NAMES = names_of(Channel, "CHANNEL_", end="CHANNELS")
+
 
 cdef void begin_frame(
     Frame* frame, int encoding, int channel, bint snapshot, const char* symbol, size_t length

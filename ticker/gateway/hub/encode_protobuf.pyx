@@ -1,6 +1,7 @@
 """Prices in Protobuf: the messages Snapshot, Update and Lagged of ticker_v1.proto.
 
-Field numbers are those of protobuf.py; a test reads what is written here with the real library.
+A test holds these field numbers to those of numbers.py, and reads what is written here with the
+real library.
 Source: protobuf.dev, "Encoding".
 """
 
@@ -9,7 +10,8 @@ from libc.string cimport memcpy
 
 from ticker.gateway.hub.encode cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
 
-cdef enum Number:
+# Fields of Snapshot and Update.
+cpdef enum Number:
     SYMBOL = 1
     PRICE = 2
     TIMESTAMP = 3

@@ -14,12 +14,6 @@ from ticker.shm.layout cimport (
     CURRENCY_BYTES,
     ROW_LISTED,
     ROW_STALE,
-    STATUS_CLOSED,
-    STATUS_HALTED,
-    STATUS_PAUSED,
-    STATUS_QUOTE_ONLY,
-    STATUS_TRADING,
-    STATUS_UNKNOWN,
     VENUE_BYTES,
     Values,
 )
@@ -36,12 +30,8 @@ from ticker.shm.liveness cimport (
 from ticker.shm.table cimport PriceTable
 
 from ticker.gateway.prices.view import PriceView
+from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.liveness import STATES
-
-STATUSES = {
-    STATUS_UNKNOWN: "unknown", STATUS_TRADING: "trading", STATUS_HALTED: "halted",
-    STATUS_PAUSED: "paused", STATUS_QUOTE_ONLY: "quote_only", STATUS_CLOSED: "closed",
-}
 
 
 cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
@@ -306,7 +296,7 @@ cdef class Board:
         closed (shm/liveness.pyx says which goes before which)."""
         if not 0 <= number < self.count:
             raise IndexError(f"symbol {number}: there are {self.count}")
-        return STATES[self.verdict(number).state]
+        return STATES[<int>self.verdict(number).state]
 
     def symbols(self) -> list[str]:
         """All symbols known, in the order in which they were learnt."""
@@ -357,14 +347,21 @@ cdef class Board:
         cdef Values* values = &found.values
         cdef RowRef* ref = self.rows[symbol].rows + found.first
         return PriceView(
-            self.names[symbol], self._venue_of(symbol, found.last if values.price else found.first),
-            self.table(ref.feed).currency(ref.row), found.size_exponent,
-            STATES[verdict.state], STATUSES.get(values.status, "unknown"), bool(verdict.stale),
-            values.price, values.size, values.volume, values.trades, values.seq, values.open,
-            values.high, values.low, values.previous_close, values.bid, values.bid_size,
-            values.ask, values.ask_size, values.exchange_time, values.receive_time,
-            values.publish_time, values.quote_time, values.quotes,
-            self._venue_of(symbol, found.bid), self._venue_of(symbol, found.ask),
+            symbol=self.names[symbol],
+            venue=self._venue_of(symbol, found.last if values.price else found.first),
+            currency=self.table(ref.feed).currency(ref.row),
+            size_exponent=found.size_exponent,
+            status=STATES[<int>verdict.state],
+            trading_status=TRADING_STATUSES[values.status],
+            stale=bool(verdict.stale),
+            price=values.price, size=values.size, volume=values.volume, trades=values.trades,
+            seq=values.seq, open=values.open, high=values.high, low=values.low,
+            previous_close=values.previous_close, bid=values.bid, bid_size=values.bid_size,
+            ask=values.ask, ask_size=values.ask_size, exchange_time=values.exchange_time,
+            receive_time=values.receive_time, publish_time=values.publish_time,
+            quote_time=values.quote_time, quotes=values.quotes,
+            bid_venue=self._venue_of(symbol, found.bid),
+            ask_venue=self._venue_of(symbol, found.ask),
         )
 
     cdef str _venue_of(self, uint32_t symbol, uint32_t number):

@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 
 from ticker.errors import DecodeError
+from ticker.gateway.hub.encode import ENCODING_NAMES, Encoding
 from ticker.gateway.protocol import protobuf
-from ticker.gateway.protocol.messages import SUBPROTOCOLS, Message
-from ticker.gateway.sockets.frames import frame
+from ticker.gateway.protocol.messages import PROTOCOL, Message
+from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.units import format_timestamp
 
-TEXT, BINARY = 1, 2
-PLAIN, JSON, MSGPACK, PROTOBUF = range(4)  # as in encode.pxd
+PLAIN, JSON = Encoding.PLAIN, Encoding.JSON
+MSGPACK, PROTOBUF = Encoding.MSGPACK, Encoding.PROTOBUF
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -38,7 +39,7 @@ class Codec:
         read: Callable[[bytes], dict[str, Any]] | None,
     ) -> None:
         self.number = number
-        self.subprotocol = ("", *SUBPROTOCOLS)[number]
+        self.subprotocol = "" if number == PLAIN else f"{PROTOCOL}.{ENCODING_NAMES[number]}"
         self.opcode = opcode
         self.encode = encode
         self._read = read
@@ -164,10 +165,10 @@ def _map_size(payload: bytes) -> int:
 
 
 CODECS = (
-    Codec(PLAIN, TEXT, encode_json, None),
-    Codec(JSON, TEXT, encode_json, None),
-    Codec(MSGPACK, BINARY, encode_msgpack, read_msgpack),
-    Codec(PROTOBUF, BINARY, protobuf.encode, protobuf.decode_command),
+    Codec(PLAIN, Opcode.OPCODE_TEXT, encode_json, None),
+    Codec(JSON, Opcode.OPCODE_TEXT, encode_json, None),
+    Codec(MSGPACK, Opcode.OPCODE_BINARY, encode_msgpack, read_msgpack),
+    Codec(PROTOBUF, Opcode.OPCODE_BINARY, protobuf.encode, protobuf.decode_command),
 )
 
 

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from ticker.config import GatewayConfig
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
+from ticker.gateway.hub.encode import CHANNEL_NAMES
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
@@ -55,7 +56,7 @@ from ticker.gateway.protocol.messages import (
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.counters import Counters
 
-CHANNELS = {"price": 0, "quote": 1, "trades": 2}  # as in encode.pxd
+CHANNELS = {name: number for number, name in enumerate(CHANNEL_NAMES)}
 STRIKES = {  # of MAX_STRIKES, for a refusal
     Code.INVALID_SYNTAX: 10,
     Code.SYMBOL_LIMIT_EXCEEDED: 10,

@@ -2,7 +2,7 @@
 
 Law: this is the one place that names a field, an error code or a close code. Validation, the
 documents (documents.py), the .proto (protobuf.py) and the encoders' tests are made from here.
-Fields are only ever added, at the end of their struct: their order numbers them in Protobuf.
+Fields are only ever added. numbers.py has the number of each in Protobuf.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Protobuf (proto3) made from the message types: the .proto text, messages out, commands in.
 
-A field's number is its place in its struct, a message's number in the `oneof` its place in
-COMMANDS or MESSAGES. Prices become `<name>_e9` (int64), times `<name>_ns` (int64), sizes uint64
-in units of 10^-size_exponent. Prices in motion are written by encode_protobuf.pyx; here is all
-that is said now and then. Source: protobuf.dev, "Encoding" and "Language guide (proto 3)".
+The numbers of fields and messages are those of numbers.py. Prices become `<name>_e9` (int64),
+times `<name>_ns` (int64), sizes uint64 in units of 10^-size_exponent. Prices in motion are
+written by encode_protobuf.pyx; here is all that is said now and then. Source: protobuf.dev, "Encoding" and "Language guide (proto 3)".
 
 Law: any bytes give a tree for msgspec to convert, or DecodeError.
 """
@@ -22,10 +21,10 @@ from msgspec import UNSET, inspect
 
 from ticker.errors import DecodeError
 from ticker.gateway.protocol.messages import COMMANDS, MESSAGES
+from ticker.gateway.protocol.numbers import COMMAND_NUMBERS, FIELD_NUMBERS, MESSAGE_NUMBERS
 
 PACKAGE = "ticker.v1"
-SIZE_EXPONENT = 100  # number of the field that the types do not have
-BATCH = 15  # of the server's `oneof`
+SIZE_EXPONENT = "size_exponent"  # the field that the types do not have
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCALARS = {"string", "uint64", "int64", "double", "bool"}
@@ -54,10 +53,21 @@ class Field:
 
 @cache
 def fields_of(message: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """The fields of a message, in the order of their numbers."""
+    """The fields of a message, in the order of its type.
+
+    Raises:
+        TypeError: numbers.py has no number for one of them, or one for a field that is not there.
+    """
     info = inspect.type_info(message)
     assert isinstance(info, inspect.StructType)
-    return tuple(_field(number, field) for number, field in enumerate(info.fields, 1))
+    numbers = FIELD_NUMBERS.get(message.__name__, {})
+    names = {field.encode_name for field in info.fields}
+    if wrong := sorted(names ^ (numbers.keys() - {SIZE_EXPONENT})):
+        raise TypeError(
+            f"{message.__name__}: {', '.join(wrong)}: give every field its number in numbers.py, "
+            "one that was never used, and only those"
+        )
+    return tuple(_field(numbers[field.encode_name], field) for field in info.fields)
 
 
 def _field(number: int, field: inspect.Field) -> Field:
@@ -127,25 +137,34 @@ def proto_text() -> str:
         f"package {PACKAGE};",
         "",
     ]
-    lines += _one_of("ClientMessage", "command", COMMANDS)
-    lines += _one_of("ServerMessage", "message", MESSAGES, f"Batch batch = {BATCH};")
+    lines += _one_of("ClientMessage", "command", COMMANDS, COMMAND_NUMBERS)
+    lines += _one_of(
+        "ServerMessage",
+        "message",
+        MESSAGES,
+        MESSAGE_NUMBERS,
+        f"Batch batch = {MESSAGE_NUMBERS['batch']};",
+    )
     lines += ["// All updates of one flush, after `configure` with `batch`."]
     lines += ["message Batch {", "  repeated ServerMessage messages = 1;", "}", ""]
     for message in [*COMMANDS, *MESSAGES, *_inner()]:
         lines += [f"// {(message.__doc__ or '').splitlines()[0]}", f"message {message.__name__} {{"]
         lines += [f"  {field.line}" for field in fields_of(message)]
-        if "size" in {field.name for field in fields_of(message)}:
-            lines.append(f"  uint32 size_exponent = {SIZE_EXPONENT};")
+        if exponent := FIELD_NUMBERS[message.__name__].get(SIZE_EXPONENT):
+            lines.append(f"  uint32 {SIZE_EXPONENT} = {exponent};")
         lines += ["}", ""]
     return "\n".join(lines)
 
 
 def _one_of(
-    name: str, group: str, messages: tuple[type[msgspec.Struct], ...], *more: str
+    name: str,
+    group: str,
+    messages: tuple[type[msgspec.Struct], ...],
+    numbers: dict[str, int],
+    *more: str,
 ) -> list[str]:
     members = [
-        f"{message.__name__} {_tag(message)} = {number};"
-        for number, message in enumerate(messages, 1)
+        f"{message.__name__} {_tag(message)} = {numbers[_tag(message)]};" for message in messages
     ]
     return [
         f"message {name} {{",
@@ -174,12 +193,12 @@ def _inner() -> Iterator[type[msgspec.Struct]]:
 
 def encode(message: msgspec.Struct) -> bytes:
     """A message as a ServerMessage."""
-    return _length(MESSAGES.index(type(message)) + 1, _body(message))
+    return _length(MESSAGE_NUMBERS[_tag(type(message))], _body(message))
 
 
 def encode_command(command: msgspec.Struct) -> bytes:
     """A command as a ClientMessage, for clients and tests."""
-    return _length(COMMANDS.index(type(command)) + 1, _body(command))
+    return _length(COMMAND_NUMBERS[_tag(type(command))], _body(command))
 
 
 def _body(message: msgspec.Struct) -> bytes:
@@ -236,6 +255,8 @@ def _varint(value: int) -> bytes:
 
 # -- commands in ---------------------------------------------------------------------------
 
+_COMMANDS = {COMMAND_NUMBERS[_tag(command)]: command for command in COMMANDS}
+
 
 def decode_command(data: bytes) -> dict[str, Any]:
     """A ClientMessage as the tree that its JSON form would have; the times of `last_seen` in
@@ -248,10 +269,11 @@ def decode_command(data: bytes) -> dict[str, Any]:
     if len(found) != 1 or not isinstance(found[0][1], bytes):
         raise DecodeError("not one command in a ClientMessage")
     number, body = found[0]
-    if not 1 <= number <= len(COMMANDS):
+    command = _COMMANDS.get(number)
+    if command is None:
         return {"action": f"{number}"}
     assert isinstance(body, bytes)
-    return {"action": _tag(COMMANDS[number - 1]), **_tree(COMMANDS[number - 1], body)}
+    return {"action": _tag(command), **_tree(command, body)}
 
 
 def _tree(message: type[msgspec.Struct], data: bytes) -> dict[str, Any]:

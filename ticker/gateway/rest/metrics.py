@@ -88,7 +88,7 @@ class BoxCollector(Collector):
         for feed, mapping in feeds:
             heartbeat = Heartbeat(mapping)
             current = heartbeat.state
-            for state in FEED_STATES.values():
+            for state in FEED_STATES:
                 states.add_metric((feed, state), float(state == current))
             seconds = age(heartbeat.last_message_ns, now)
             if seconds is not None:

@@ -6,7 +6,7 @@ A FrameReader is at rest between messages; a connection at rest needs none of it
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 
-cdef enum Opcode:
+cpdef enum Opcode:
     OPCODE_CONTINUATION = 0
     OPCODE_TEXT = 1
     OPCODE_BINARY = 2

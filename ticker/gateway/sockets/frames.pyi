@@ -1,3 +1,13 @@
+from enum import IntEnum
+
+class Opcode(IntEnum):
+    OPCODE_CONTINUATION = 0
+    OPCODE_TEXT = 1
+    OPCODE_BINARY = 2
+    OPCODE_CLOSE = 8
+    OPCODE_PING = 9
+    OPCODE_PONG = 10
+
 EVENT_NAMES: dict[int, str]
 
 class FrameParser:
