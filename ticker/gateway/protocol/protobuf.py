@@ -2,7 +2,8 @@
 
 The numbers of fields and messages are those of numbers.py. Prices become `<name>_e9` (int64),
 times `<name>_ns` (int64), sizes uint64 in units of 10^-size_exponent. Prices in motion are
-written by encode_protobuf.pyx; here is all that is said now and then. Source: protobuf.dev, "Encoding" and "Language guide (proto 3)".
+written by encode_protobuf.pyx; here is all that is said now and then. Source: protobuf.dev,
+"Encoding" and "Language guide (proto 3)".
 
 Law: any bytes give a tree for msgspec to convert, or DecodeError.
 """
