@@ -21,7 +21,6 @@ ARGS ?=
 # The tree itself must not come before the build under test: not by -m, not in a subprocess.
 export PYTHONSAFEPATH := 1
 
-SOURCES := setup.py $(shell find ticker -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 DEBUG_LIB := build/debug/lib
 ASAN_LIB := build/asan/lib
 
@@ -41,14 +40,21 @@ setup: .venv/installed
 	  print(*p["dependencies"], *p["optional-dependencies"]["dev"])')
 	@touch $@
 
-build/release-built: $(SOURCES) .venv/packages
+# Changes when a source's content does, or when one came, went or was moved (.ci/sources.py).
+build/sources: .venv/packages FORCE
+	@$(BIN)/python .ci/sources.py $@
+
+.PHONY: FORCE
+FORCE:
+
+build/release-built: setup.py build/sources
 	@echo "compiling (a minute the first time)"
 	@mkdir -p build
 	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 	@touch $@
 
 # A complete copy of the package with bounds checks and assertions, beside the tree's own.
-build/debug-built: $(SOURCES) .venv/packages
+build/debug-built: setup.py build/sources
 	@echo "compiling with bounds checks"
 	@mkdir -p build
 	@TICKER_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
@@ -61,7 +67,7 @@ debug-copy: build/debug-built .venv/installed
 	@$(BIN)/python setup.py --quiet build_py --build-lib $(DEBUG_LIB)
 
 # The same with AddressSanitizer: the code that is shipped, with every access watched.
-build/asan-built: $(SOURCES) .venv/packages
+build/asan-built: setup.py build/sources
 	@echo "compiling with AddressSanitizer"
 	@mkdir -p build
 	@TICKER_ASAN=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
