@@ -1,128 +1,113 @@
-"""Law 7, imports point one way, and law 6, no I/O and no clock inside, read from the sources."""
+"""Law 7, imports point one way, and law 6, no I/O and no clock inside, read from the sources.
+
+Which rooms there are, and their order, is in rooms.py. What has no rule fails.
+"""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "ticker"
-
-# What each layer may import; the first that fits a module's name is its layer.
-FOUNDATION = frozenset({"units", "errors", "clock", "checks", "endian", "pages"})
-LAYERS: list[tuple[str, frozenset[str]]] = [
-    ("ticker.units", FOUNDATION),
-    ("ticker.errors", FOUNDATION),
-    ("ticker.clock", FOUNDATION),
-    ("ticker.checks", FOUNDATION),
-    ("ticker.endian", FOUNDATION),
-    ("ticker.pages", FOUNDATION),
-    ("ticker.simulate", FOUNDATION | {"config", "log", "shm", "feeds", "simulate"}),
-    ("ticker.config", FOUNDATION | {"config"}),
-    ("ticker.client", FOUNDATION | {"client"}),
-    ("ticker.log", FOUNDATION | {"log"}),
-    ("ticker.shm", FOUNDATION | {"config", "shm"}),
-    ("ticker.feeds", FOUNDATION | {"config", "log", "shm", "feeds"}),
-    ("ticker.store", FOUNDATION | {"crc32c", "config", "log", "shm", "store"}),
-    ("ticker.crc32c", FOUNDATION),
-    ("ticker.gateway", FOUNDATION | {"config", "log", "shm", "gateway"}),
-    (
-        "ticker.supervisor",
-        FOUNDATION | {"config", "log", "shm", "feeds", "gateway", "supervisor"},
-    ),
-    (
-        "ticker.bench",
-        FOUNDATION
-        | {"config", "log", "shm", "feeds", "gateway", "supervisor", "client", "simulate", "bench"},
-    ),
-]
-
-# Law 6: bytes in, events out. These may know no socket, no loop, no clock. (Not in the list, as
-# they are edges: transports, workers, front, a connection, which sends, and what speaks HTTP.)
-PURE = re.compile(
-    r"ticker\.(units|errors|checks|endian|pages"
-    r"|shm\.(layout|table|ring|header|counters|liveness|rejects)"
-    r"|feeds\.(calls|day|protocol|python_protocol|session)"
-    r"|feeds\.(protocols|sessions|market|sequence|cboe|iex|json|pillar)"
-    r"|feeds\.fix\.(initiator|stream|fields|entries|message|dictionary|requests)"
-    r"|feeds\.transports\.(dialogue|link|interfaces|jsonstream)"
-    r"|gateway\.(hub|protocol|rest\.resources)"
-    r"|gateway\.access\.(access|addresses|auth|handshake|proxy)"
-    r"|gateway\.prices\.(board|liveness|consolidate|view)"
-    r"|gateway\.sockets\.(deadlines|frames)"
-    r"|simulate\.(market|servers\.history)"
-    r"|simulate\.speakers\.(alpaca|cboe|fix|iex|itch|json|little|packet|pillar|pitch|speaker|text))"
-    r"(\..*)?"
+from tests.imports import (
+    PACKAGE,
+    ROOT,
+    SOURCES,
+    code_of,
+    graph,
+    imports_of,
+    module_name,
+    sources,
 )
+from tests.rooms import ALL, APART, MOST_LINES, MOST_MODULES, ROOMS, WAITING
+
+ORDER = list(ROOMS)
+# Files that are read, served or compiled into others: they import nothing.
+INERT = frozenset(
+    {".c", ".css", ".csv", ".h", ".html", ".js", ".proto", ".svg", ".toml", ".typed"}
+)  # fmt: skip
+BUILT = frozenset({".so", ".pyc"})
+
 EDGES = frozenset(
     {
-        "asyncio", "uvloop", "aiohttp", "socket", "select", "selectors", "ssl", "threading",
-        "time", "sched", "signal", "subprocess", "multiprocessing", "ticker.clock",
-        "posix.time", "libc.time", "posix.select", "posix.socket",
+        "aiohttp", "asyncio", "concurrent", "fcntl", "http.client", "io", "logging", "mmap",
+        "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors", "shutil",
+        "signal", "socket", "ssl", "structlog", "subprocess", "tempfile", "threading", "time",
+        "urllib.request", "uvloop", "ticker.clock", "ticker.log", "posix", "libc.time",
     }
 )  # fmt: skip
-
-CIMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\s+(.*)|c?import\s+(.*))$")
-HEADER = re.compile(r'^\s*cdef extern from "([^"]+)"|^\s*cdef extern from <?"?<([^>]+)>')
-EDGE_HEADERS = frozenset({"time.h", "sys/time.h", "sys/socket.h", "sys/epoll.h", "poll.h"})
-
-
-def module_name(path: Path) -> str:
-    parts = list(path.relative_to(ROOT).with_suffix("").parts)
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports_of(path: Path) -> Iterator[str]:
-    """Every module that a file imports or cimports, wherever in the file."""
-    text = path.read_text()
-    if path.suffix == ".py":
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from from_import(path, "." * node.level + (node.module or ""), node.names)
-        return
-    for line in text.splitlines():
-        if match := CIMPORT.match(line.split("#")[0]):
-            base, names, plain = match.groups()
-            if plain:
-                yield from (name.split(" as ")[0].strip() for name in plain.split(","))
-            elif base:
-                listed = [ast.alias(n.strip()) for n in names.strip("() ").split(",") if n.strip()]
-                yield from from_import(path, base, listed)
+"""Modules, with all inside of them, that a pure one imports none of."""
+HEADERS = re.compile(
+    r'"<?((?:sys|net|netinet|arpa)/\w+\.h|(?:time|poll|fcntl|unistd|stdio|pthread)\.h)>?"'
+    r"|#\s*include\s*[<\"](\S+)[>\"]"
+)
+# Memory is no I/O.
+HARMLESS = frozenset(
+    {"stdint.h", "string.h", "endian.h", "assert.h", "stddef.h", "stdlib.h", "sys/mman.h"}
+)
+CALLS = re.compile(
+    r"(?<![\w.])(?:open|print|input)\((?!self\b)|\bdate(?:time)?\.(?:now|utcnow|today)\("
+)
+"""What reads a clock or a file without an import."""
 
 
-def from_import(path: Path, base: str, names: list[ast.alias]) -> Iterator[str]:
-    """The modules in `from base import names`: base itself, and names that are modules."""
-    if base.startswith("."):
-        package = module_name(path.parent / "__init__.py").split(".")
-        dots = len(base) - len(base.lstrip("."))
-        base = ".".join([*package[: len(package) - dots + 1], *filter(None, [base.lstrip(".")])])
-    yield base
-    if base.startswith("ticker"):
-        folder = ROOT / base.replace(".", "/")
-        for alias in names:
-            name = alias.name.split(" as ")[0].strip()
-            if (folder / name).is_dir() or any(folder.glob(f"{name}.p*")):
-                yield f"{base}.{name}"
+def room_of(module: str) -> str | None:
+    """The room that a module is in: the folder around it. None: it has no place in rooms.py."""
+    if module in ROOMS:
+        return module
+    around = module.rpartition(".")[0]
+    return around if around in ROOMS else None
 
 
-def sources() -> list[Path]:
-    return sorted(path for ending in ("py", "pyx", "pxd") for path in PACKAGE.rglob(f"*.{ending}"))
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 def broken_layer(module: str, imported: str) -> bool:
-    """Whether `module` must not import `imported`."""
-    if not imported.startswith("ticker.") or module in ("ticker", "ticker.__main__"):
-        return False
-    for layer, allowed in LAYERS:
-        if module == layer or module.startswith(f"{layer}."):
-            return imported.split(".")[1] not in allowed
-    return not module.startswith("ticker.cli")
+    """Whether `module` must not import `imported`, both of ticker."""
+    room, other = room_of(module), room_of(imported)
+    if module == "ticker":
+        return True
+    if room is None or other is None or ORDER.index(other) > ORDER.index(room):
+        return True
+    apart = (far for home, far in APART.items() if inside(room, home))
+    return any(inside(other, package) for far in apart for package in far)
+
+
+def is_pure(module: str) -> bool:
+    room = room_of(module)
+    return room is not None and ROOMS[room] != ALL and module.split(".")[-1] not in ROOMS[room]
+
+
+def pure_sources() -> Iterator[tuple[Path, str]]:
+    for path in sources():
+        if path.suffix != ".pyi" and is_pure(module_name(path)):
+            yield path, path.read_text(encoding="utf-8")
+
+
+def is_edge(imported: str) -> bool:
+    return any(inside(imported, edge) for edge in EDGES)
+
+
+# Law 7
+
+
+def test_every_file_has_a_room() -> None:
+    lost = [
+        str(path.relative_to(ROOT))
+        for path in sorted(PACKAGE.rglob("*"))
+        if path.is_file() and path.suffix not in BUILT
+        if path.suffix not in SOURCES + tuple(INERT)
+        or (path.suffix in SOURCES and room_of(module_name(path)) is None)
+    ]
+    assert not lost, "no rule for these: give them a room in tests/rooms.py"
+
+
+def test_every_room_and_every_edge_is_there() -> None:
+    modules = {module_name(path) for path in sources()}
+    named = {f"{room}.{edge}" for room, edges in ROOMS.items() for edge in edges - ALL}
+    assert not (set(ROOMS) | named) - modules, "in tests/rooms.py, but not in the tree"
 
 
 def test_every_import_points_down() -> None:
@@ -130,57 +115,104 @@ def test_every_import_points_down() -> None:
         f"{path.relative_to(ROOT)} imports {imported}"
         for path in sources()
         for imported in imports_of(path)
-        if broken_layer(module_name(path), imported)
+        if inside(imported, "ticker") and broken_layer(module_name(path), imported)
+        if (module_name(path), imported) not in WAITING
     ]
-    assert not broken, "law 7: imports point one way"
+    assert not broken, "law 7: imports point one way; tests/rooms.py has the order"
+
+
+def test_every_import_is_of_a_module_that_is_there() -> None:
+    modules = {module_name(path) for path in sources()}
+    lost = [
+        f"{path.relative_to(ROOT)} imports {imported}"
+        for path in sources()
+        for imported in imports_of(path)
+        if inside(imported, "ticker") and imported not in modules
+    ]
+    assert not lost
+
+
+def circle(modules: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other around, or none."""
+    try:
+        TopologicalSorter(modules).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[::-1]
+    return []
+
+
+def modules_of_ticker() -> dict[str, set[str]]:
+    return {
+        module: {each for each in imported if (module, each) not in WAITING}
+        for module, imported in graph().items()
+    }
+
+
+def test_no_circle_of_files() -> None:
+    assert circle(modules_of_ticker()) == []
+
+
+def test_no_circle_of_rooms() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, imported in modules_of_ticker().items():
+        home = str(room_of(module))
+        rooms.setdefault(home, set()).update({str(room_of(each)) for each in imported} - {home})
+    assert circle(rooms) == []
+
+
+# Law 6
 
 
 def test_bytes_in_events_out() -> None:
     broken = [
         f"{path.relative_to(ROOT)} imports {imported}"
-        for path in sources()
-        if PURE.fullmatch(module_name(path))
+        for path, _ in pure_sources()
         for imported in imports_of(path)
-        if imported in EDGES or imported.split(".")[0] in EDGES
+        if is_edge(imported)
     ]
     assert not broken, "law 6: no I/O and no clock inside; pass bytes and now_ns in"
 
 
-def test_pure_kernels_include_no_header_of_the_edges() -> None:
+def test_no_clock_and_no_file_by_a_call() -> None:
     broken = [
-        f"{path.relative_to(ROOT)}: {line.strip()}"
-        for path in sources()
-        if path.suffix != ".py" and PURE.fullmatch(module_name(path))
-        for line in path.read_text().splitlines()
-        if (match := HEADER.match(line)) and (match[1] or match[2]).strip("<>") in EDGE_HEADERS
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path, text in pure_sources()
+        for found in CALLS.finditer(code_of(text))
+    ]
+    assert not broken, "law 6: no I/O and no clock inside; pass bytes and now_ns in"
+
+
+def test_no_clock_and_no_socket_by_way_of_c() -> None:
+    broken = [
+        f"{path.relative_to(ROOT)}: {header}"
+        for path, text in pure_sources()
+        if path.suffix != ".py"
+        for found in HEADERS.finditer(text)
+        if (header := found[1] or found[2]) not in HARMLESS and not header.startswith("ticker/")
     ]
     assert not broken, "law 6: no clock and no socket by way of C either"
 
 
-@pytest.mark.parametrize(
-    ("module", "imported", "broken"),
-    [
-        ("ticker.feeds.market.book", "ticker.shm.table", False),
-        ("ticker.feeds.market.book", "ticker.gateway.hub.hub", True),
-        ("ticker.gateway.hub.hub", "ticker.feeds.market.market", True),
-        ("ticker.shm.table", "ticker.feeds.market.market", True),
-        ("ticker.config", "ticker.shm.segment", True),
-        ("ticker.supervisor.arbiter", "ticker.cli.serve", True),
-        ("ticker.cli.serve", "ticker.bench.report.report", False),
-        ("ticker.novelty", "ticker.units", True),  # a new layer must be placed here first
-    ],
-)
-def test_the_rule_itself(module: str, imported: str, broken: bool) -> None:
-    assert broken_layer(module, imported) is broken
+# Sizes
 
 
-def test_imports_are_found(tmp_path: Path) -> None:
-    """Every way to write an import that occurs in this tree."""
-    found = list(imports_of(PACKAGE / "feeds" / "session.pxd"))
-    assert "ticker.feeds.protocol" in found
-    found = list(imports_of(PACKAGE / "cli" / "serve.py"))
-    assert {"ticker.log", "ticker.feeds.workers.worker", "ticker.supervisor.serve"} <= set(found)
-    assert "time" in imports_of(PACKAGE / "clock.py")
-    text = "import a.b, c as d\nfrom e cimport (\n    f,\n)\n    from g import h  # why\n"
-    (tmp_path / "x.pyx").write_text(text)
-    assert list(imports_of(tmp_path / "x.pyx")) == ["a.b", "c", "e", "g"]
+def test_no_folder_is_a_hallway() -> None:
+    crowded = {}
+    for folder in {path.parent for path in sources()}:
+        modules = {path.stem for path in folder.iterdir() if path.suffix in SOURCES}
+        if len(modules - {"__init__"}) > MOST_MODULES:
+            crowded[str(folder.relative_to(ROOT))] = len(modules)
+    assert not crowded, "give some of these modules a room of their own"
+
+
+def test_no_file_is_long() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for top in (PACKAGE, ROOT / "bench", ROOT / "tests")
+        for path in sorted(top.rglob("*"))
+        if path.suffix in (*SOURCES, ".js", ".css", ".html", ".c", ".h")
+        and "node_modules" not in path.parts
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
+    }
+    assert not long, "split these"

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ticker.bench import connections, fanout, latency
-from ticker.bench.rig import crowd, rates
+from ticker.bench import connections, crowd, fanout, latency, rates
 from ticker.bench.rig.rig import Load
 from ticker.shm.segment import leftovers
 

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from tests.fuzz.campaign import FuzzError, campaign
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.target import Target, all_targets, feed, mutator_of, seeds_of
-from ticker.config import modules
 from ticker.errors import DecodeError
 from ticker.feeds.json.scalars import decimal
+from ticker.feeds.workers.known import modules
 
 TARGETS = all_targets()
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

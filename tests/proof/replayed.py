@@ -9,7 +9,7 @@ from tests.proof.follower import shown_by
 from tests.proof.recomputation import E9, FEEDS, Recomputation
 from tests.proof.rig import ITCH, MICS, VENDOR, Packet
 from ticker.feeds.day import midnight_ns
-from ticker.feeds.json.mapping import load_mapping
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import Pipeline, build
 from ticker.gateway.prices.board import Board
 from ticker.shm import counters, segment

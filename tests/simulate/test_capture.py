@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ticker.simulate.captures.capture import PcapWriter, write_pcap, write_stream
+from ticker.simulate.lines.capture import PcapWriter, write_pcap, write_stream
 from ticker.simulate.speakers.itch import ItchMarket
 
 LINES = [("239.192.0.1", 26477), ("239.192.0.2", 26478)]

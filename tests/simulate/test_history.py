@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from ticker.simulate.servers.history import History
+from ticker.simulate.lines.history import History
 
 
 def framed(number: int, size: int) -> bytes:

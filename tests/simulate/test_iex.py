@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from ticker.cli import main
 from ticker.feeds.transports.pcap import blocks
-from ticker.simulate.captures.capture import write_pcap
+from ticker.simulate.lines.capture import write_pcap
 from ticker.simulate.speakers.iex import IexMarket, IexTpWriter
 
 MIDNIGHT = 1_767_589_200_000_000_000  # 2026-01-05 in New York

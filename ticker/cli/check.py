@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from ticker.config import SHIPPED, is_file_name, load
+from ticker.config import SHIPPED, is_file_name
 from ticker.feeds.workers.pipeline import load_protocol
 from ticker.gateway.prices.directory import SymbolDirectory
+from ticker.supervisor.configuration import load
 
 
 @click.command()

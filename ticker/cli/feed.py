@@ -11,7 +11,7 @@ import click
 
 from ticker import units
 from ticker.clock import now_ns
-from ticker.config import FeedConfig, load, parse_address, session_date
+from ticker.config import FeedConfig, parse_address, session_date
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
 from ticker.feeds.protocols.json import Json
@@ -25,6 +25,7 @@ from ticker.shm.layout import TRADING_STATUSES, RecordKind
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
+from ticker.supervisor.configuration import load
 
 LOOK = 0.05
 """s between two looks at what came."""

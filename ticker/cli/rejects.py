@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from ticker.config import load
 from ticker.errors import ConfigError
 from ticker.shm.header import KIND_FEED
 from ticker.shm.rejects import KEPT, RULES, RejectReader, RejectView
 from ticker.shm.segment import attach, feed_name
+from ticker.supervisor.configuration import load
 
 Rejects = dict[str, dict[str, tuple[int, list[RejectView]]]]
 """By feed and rule: how many, and the newest, oldest first."""

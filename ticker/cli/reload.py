@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ticker.config import load
+from ticker.supervisor.configuration import load
 from ticker.supervisor.find import find
 
 

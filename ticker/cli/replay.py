@@ -13,9 +13,9 @@ import msgspec
 from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
-from ticker.feeds.json.mapping import load_mapping
 from ticker.feeds.json.texts import JsonTexts
 from ticker.feeds.transports import pcap
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import (
     CAPTURE_RULES,
     Blocks,

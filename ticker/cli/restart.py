@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from ticker.config import load
 from ticker.errors import GatewayError
+from ticker.supervisor.configuration import load
 from ticker.supervisor.find import find
 
 LOOK = 0.1  # s

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from ticker import log
-from ticker.config import load
+from ticker.supervisor.configuration import load
 
 
 @click.command()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,16 +24,14 @@ from ticker.config.access import (
     access_problems,
 )
 from ticker.config.address import is_ipv4, parse_address
+from ticker.config.feed_problems import feed_problems
 from ticker.config.feeds import (
-    PACKAGE,
     FeedConfig,
     FixConfig,
     SimulatorConfig,
     SoupBinTcpConfig,
     addresses,
-    feed_problems,
     is_file_name,
-    modules,
     session_date,
 )
 from ticker.config.filter import FilterConfig
@@ -54,13 +52,16 @@ __all__ = [
     "SoupBinTcpConfig",
     "is_file_name",
     "load",
-    "modules",
     "parse",
     "parse_address",
     "session_date",
 ]
 
+PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = PACKAGE / "ticker.toml"
+
+FeedCheck = Callable[[FeedConfig], Iterator[str]]
+"""What else is wrong with a feed: a message for each, which starts with the key within the feed."""
 
 
 class ServerConfig(Section, frozen=True, kw_only=True):
@@ -112,8 +113,14 @@ class Config(Section, frozen=True, kw_only=True):
     feeds: tuple[FeedConfig, ...] = ()
 
 
-def load(path: Path | None = None) -> Config:
-    """The configuration in the file at `path`, or the shipped one.
+def no_check(_: FeedConfig) -> Iterator[str]:
+    """Finds nothing wrong."""
+    return iter(())
+
+
+def load(path: Path | None = None, check: FeedCheck = no_check) -> Config:
+    """The configuration in the file at `path`, or the shipped one. `check` refuses feeds by what
+    is not known here: the protocols, sessions and mappings that there are.
 
     Raises:
         ConfigError: unreadable, not TOML, or refused; the message names file and key.
@@ -125,7 +132,7 @@ def load(path: Path | None = None) -> Config:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}); name a file by --config") from None
     try:
-        return _located(parse(text, path.parent), path)
+        return _located(parse(text, path.parent, check), path)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -140,8 +147,9 @@ def _located(config: Config, path: Path) -> Config:
     return msgspec.structs.replace(config, directory=DirectoryConfig(file=str(file)))
 
 
-def parse(text: str, folder: Path | None = None) -> Config:
-    """The configuration that a TOML text says; files of protocols are looked for from `folder`.
+def parse(text: str, folder: Path | None = None, check: FeedCheck = no_check) -> Config:
+    """The configuration that a TOML text says; files of protocols are looked for from `folder`;
+    `check` as in `load`.
 
     Raises:
         ConfigError: as `load`.
@@ -155,7 +163,7 @@ def parse(text: str, folder: Path | None = None) -> Config:
     problems = list(_unknown_keys(tree, Config, ""))
     if not problems:
         config = _in_folder(_convert(tree), folder or Path())
-        problems = list(_problems(config))
+        problems = list(_problems(config, check))
     if problems:
         raise ConfigError("; ".join(problems))
     return config
@@ -220,7 +228,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
 }
 
 
-def _problems(config: Config) -> Iterator[str]:
+def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
     """What the types cannot say: each key by itself, then keys against each other."""
     if not is_ipv4(config.server.host):
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
@@ -228,7 +236,7 @@ def _problems(config: Config) -> Iterator[str]:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     for index, feed in enumerate(config.feeds):
-        for problem in feed_problems(feed):
+        for problem in (*check(feed), *feed_problems(feed)):
             yield f"feeds[{index}].{problem}"
     yield from _clashes(config)
 

@@ -11,10 +11,8 @@ import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ticker.config import FeedConfig
+from ticker.config.feeds import FeedConfig
 
 NONE = "none"
 NEW_YORK = "XNYS"

@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.simulate.exchange import TURN, open_line, visit_round
+from ticker.simulate.lines.history import History
 from ticker.simulate.servers.cboe import PROXY, Address, ProxyLimits, Servers
-from ticker.simulate.servers.history import History
 from ticker.simulate.speakers.cboe import CboeSender
 from ticker.simulate.speakers.pitch import PitchMarket
 

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.simulate.servers.history import History
+from ticker.simulate.lines.history import History
 from ticker.simulate.speakers.itch import ItchMarket
 from ticker.simulate.speakers.moldudp64 import Sender
 

@@ -18,9 +18,9 @@ from tests.feeds.fix_venue import wait_until as until
 from tests.feeds.tables import rows_of
 from ticker.feeds.fix.initiator import FixOptions
 from ticker.feeds.fix.requests import Subscription
-from ticker.feeds.fix.store import SequenceStore
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.workers.fix import FixConnection
+from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.feeds.workers.pipeline import build
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed

@@ -13,17 +13,17 @@ from ticker.feeds.json.mapping import (
     KEY,
     MEMBERS,
     ROOT,
-    load_mapping,
     parse_mapping,
     read_path,
-    shipped,
 )
+from ticker.feeds.workers.known import mappings
+from ticker.feeds.workers.mappings import load_mapping
 
 TRADE = '[[records]]\nname="t"\nkind="trade"\nsymbol="s"\nprice="p"\n'
 
 
 def test_shipped_mappings_are_right() -> None:
-    names = shipped()
+    names = mappings()
     assert {"polygon", "alpaca", "coinbase", "kraken", "plain", "lastprice"} <= set(names)
     for name in names:
         assert load_mapping(name).description

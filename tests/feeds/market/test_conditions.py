@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ticker.feeds import calls
 from ticker.feeds.calls import Calls
-from ticker.feeds.json.mapping import load_mapping
 from ticker.feeds.market.conditions import CODINGS, CONDITIONS, taken_by_text, trade_flags
+from ticker.feeds.workers.mappings import load_mapping
 
 E9 = 1_000_000_000
 LAST, RANGE, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_SETS_RANGE, calls.TRADE_COUNTS_VOLUME

@@ -10,11 +10,11 @@ import pytest
 from tests.feeds.market.ruled import NANO_DOLLAR, Ruled
 from tests.feeds.sessions.xdp_messages import say
 from ticker.config.filter import FilterConfig
-from ticker.feeds.json.mapping import load_mapping
 from ticker.feeds.protocols.fix import FixMarketData
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.protocols.pillar import Pillar
 from ticker.feeds.protocols.tops import Tops
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ticker import units
-from ticker.feeds.json.mapping import Mapping, load_mapping
+from ticker.feeds.json.mapping import Mapping
 from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.json import Json
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from tests.feeds.protocols.json_feed import JsonFeed, price
 from ticker.errors import FeedError
-from ticker.feeds.json.mapping import Mapping, parse_mapping, shipped
+from ticker.feeds.json.mapping import Mapping, parse_mapping
 from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.json import Json
+from ticker.feeds.workers.known import mappings
 from ticker.shm.segment import Geometry, private_feed
 
 # The mapping's own words
@@ -174,7 +175,7 @@ TEXTS = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", mappings())
 def test_any_bytes_are_events_or_counted(name: str) -> None:
     feed = JsonFeed(name)
     sent = 0

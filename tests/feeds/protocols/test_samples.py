@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ticker.config import modules
+from ticker.feeds.workers.known import modules
 
 FOLDERS = Path(__file__).resolve().parents[2] / "data"
 PROTOCOLS = set(modules("protocols"))

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from ticker.errors import ConfigError
-from ticker.feeds.json.mapping import Stream, load_mapping
-from ticker.feeds.transports.dialogue import Dialogue, Verdict, read_credentials
+from ticker.feeds.json.mapping import Stream
+from ticker.feeds.transports.dialogue import Dialogue, Verdict
+from ticker.feeds.workers.credentials import read_credentials
+from ticker.feeds.workers.mappings import load_mapping
 
 SYMBOLS = ["AAPL", "MSFT"]
 

@@ -19,8 +19,8 @@ import structlog
 from tests.certificates import Authority
 from ticker.config import parse
 from ticker.errors import FeedError
-from ticker.feeds.fix.store import SequenceStore
 from ticker.feeds.workers.fix import FixFeed, claim_identity
+from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove

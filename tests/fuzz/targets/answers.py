@@ -12,6 +12,8 @@ from ticker.errors import ConfigError
 from ticker.feeds.json import mapping
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import LONGEST_RETRY_AFTER, retry_after
+from ticker.feeds.workers.known import mappings as shipped
+from ticker.feeds.workers.mappings import load_mapping
 
 NOW = datetime(2026, 1, 2, 14, 30, tzinfo=UTC)
 OWNERS_BUDGET_NS = 50_000_000
@@ -34,7 +36,7 @@ class Judges:
     """What a server says to an authentication, by every shipped mapping."""
 
     def __init__(self) -> None:
-        streams = [mapping.load_mapping(name).stream for name in mapping.shipped()]
+        streams = [load_mapping(name).stream for name in shipped()]
         keys = {"key": "k", "secret": "s"}
         self.dialogues = [Dialogue(stream, ("AAPL",), keys) for stream in streams]
 

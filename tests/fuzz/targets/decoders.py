@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tests.fuzz.subject import Subject, sample_messages
 from tests.fuzz.target import Target
-from ticker.config import modules
+from ticker.feeds.workers.known import modules
 from ticker.feeds.workers.pipeline import load_protocol
 
 

@@ -12,13 +12,14 @@ from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import Subject, capture_files, chunks
 from tests.fuzz.target import Target
 from ticker.errors import DecodeError
-from ticker.feeds.json.mapping import load_mapping, shipped
 from ticker.feeds.json.scalars import decimal, rfc3339
 from ticker.feeds.json.tape import values_of
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.framed import Framed
 from ticker.feeds.sessions.jsonstream import JsonStream
+from ticker.feeds.workers.known import mappings
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.units import parse_price, parse_size, parse_timestamp
 
 TOKENS = (
@@ -162,6 +163,6 @@ TARGETS = [
             tokens=TOKENS,
             vary=vary,
         )
-        for name in shipped()
+        for name in mappings()
     ),
 ]

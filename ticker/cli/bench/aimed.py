@@ -43,7 +43,7 @@ def aimed(output: Output, options: dict[str, Any], duration: float) -> bool:
         if symbols_file:
             raise click.UsageError("--symbols-file goes with --url")
         return False
-    from ticker.bench.rig import running
+    from ticker.bench import running
     from ticker.bench.rig.target import Target, symbols_in
 
     if options["rate"] is not None or options["ticks"] is not None:

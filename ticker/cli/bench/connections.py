@@ -41,7 +41,7 @@ def command(output: Output, gateways: int | None, duration: float, **options: An
     if aimed(output, options, duration):
         return
     from ticker.bench import connections as bench
-    from ticker.bench.rig import crowd
+    from ticker.bench import crowd
     from ticker.bench.rig.rig import MOST_PER_PROCESS
 
     needed = gateways or -(-options["clients"] // MOST_PER_PROCESS)

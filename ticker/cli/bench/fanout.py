@@ -31,7 +31,7 @@ def command(output: Output, duration: float, rates: bool, **options: Any) -> Non
     if aimed(output, options, duration):
         return
     from ticker.bench import fanout as bench
-    from ticker.bench.rig import rates as different
+    from ticker.bench import rates as different
 
     load = load_of(options)
     parameters = {**vars(load), "duration": duration}

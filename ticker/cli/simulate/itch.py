@@ -21,9 +21,9 @@ from ticker.cli.simulate.parameters import (
     optional_address,
 )
 from ticker.feeds.day import midnight_ns
-from ticker.simulate.captures.capture import PcapWriter, write_pcap, write_stream
 from ticker.simulate.exchange import Exchange, Settings
-from ticker.simulate.servers.soup import SoupExchange
+from ticker.simulate.lines.capture import PcapWriter, write_pcap, write_stream
+from ticker.simulate.soup_exchange import SoupExchange
 from ticker.simulate.speakers.itch import ItchMarket
 from ticker.supervisor import child
 

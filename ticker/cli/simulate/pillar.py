@@ -10,7 +10,7 @@ import click
 from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.parameters import loss_option, seed_option, symbols_option
 from ticker.feeds.day import midnight_ns
-from ticker.simulate.captures.capture import write_pcap
+from ticker.simulate.lines.capture import write_pcap
 from ticker.simulate.speakers.pillar import PillarMarket, XdpWriter
 
 

@@ -18,10 +18,10 @@ from ticker.cli.simulate.parameters import (
     optional_address,
 )
 from ticker.feeds.day import midnight_ns
-from ticker.simulate.captures.capture import write_pcap
-from ticker.simulate.captures.unit_capture import UnitWriter
 from ticker.simulate.cboe_exchange import CboeExchange, CboeSettings
+from ticker.simulate.lines.capture import write_pcap
 from ticker.simulate.speakers.pitch import UNIT_LIMIT, PitchMarket
+from ticker.simulate.speakers.unit_capture import UnitWriter
 from ticker.supervisor import child
 
 

@@ -11,7 +11,7 @@ import click
 from ticker.cli.simulate.day import day_options, write_day
 from ticker.cli.simulate.parameters import seed_option, symbols_option
 from ticker.feeds.day import midnight_ns
-from ticker.simulate.captures.capture import write_stream
+from ticker.simulate.lines.capture import write_stream
 from ticker.simulate.market.levels import LevelMarket
 from ticker.simulate.speakers.fix import FixMarket
 from ticker.simulate.speakers.json import JsonMarket

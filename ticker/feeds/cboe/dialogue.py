@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from ticker.errors import FeedError
 from ticker.feeds.cboe.frames import (
@@ -39,7 +40,6 @@ from ticker.feeds.cboe.frames import (
     FrameReader,
     frame,
 )
-from ticker.feeds.sessions.cboe_unit import CboeUnit
 
 SECOND = 1_000_000_000
 HEARTBEAT = SECOND
@@ -82,12 +82,23 @@ class Phase(Enum):
     LOGGED_IN = 2
 
 
+class Units(Protocol):
+    """The session that a dialogue serves, which is sessions/cboe_unit.pyx."""
+
+    def set_reachable(self, reachable: bool) -> None: ...
+    def gap_response(
+        self, unit: int, sequence: int, messages: int, status: str, now_ns: int
+    ) -> None: ...
+    def wants_image(self, unit: int) -> int | None: ...
+    def apply_image(self, unit: int, sequence: int, messages: bytes, now_ns: int) -> bool: ...
+
+
 class Dialogue:
     """Login, heartbeats and silence; `name` is what it is called in a log."""
 
     name = "dialogue"
 
-    def __init__(self, session: CboeUnit, account: Account) -> None:
+    def __init__(self, session: Units, account: Account) -> None:
         self.session = session
         self.account = account
         self.phase = Phase.DISCONNECTED
@@ -217,7 +228,7 @@ class Spin(Dialogue):
 
     name = "spin"
 
-    def __init__(self, session: CboeUnit, account: Account, unit: int) -> None:
+    def __init__(self, session: Units, account: Account, unit: int) -> None:
         super().__init__(session, account)
         self.unit = unit
         self.name = f"spin of unit {unit}"

@@ -1,7 +1,7 @@
 """A mapping: where in a vendor's JSON texts symbol, price, size and time are. TOML in, checked.
 
-Shipped ones are in ticker/feeds/mappings/<name>.toml; any other is named by its file. What the
-keys mean is in docs/json-mappings.md; ticker/feeds/protocols/json.pyx does what they say.
+Files are read by feeds/workers/mappings.py. What the keys mean is in docs/json-mappings.md;
+ticker/feeds/protocols/json.pyx does what they say.
 
 Paths are names with dots between them, from a record on:
 
@@ -19,12 +19,10 @@ and in a record's own `path` also what makes many records out of one text:
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -32,7 +30,6 @@ from msgspec import Meta
 
 from ticker.errors import ConfigError
 
-FOLDER = Path(__file__).resolve().parent.parent / "mappings"
 MAX_STEPS = 8
 MAX_SPREADS = 5
 TIME_UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -181,36 +178,6 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "correct": ("id", "price", "size"),
     "close": ("price",),
 }
-
-
-def load_mapping(name: str | Path) -> Mapping:
-    """A shipped mapping by its name, or the one in a file.
-
-    Raises:
-        ConfigError: there is none, or it is refused; the message names file and key.
-    """
-    path = Path(name)
-    if path.suffix != ".toml":
-        path = FOLDER / f"{name}.toml"
-        if not path.is_file():
-            known = shipped()
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-            raise ConfigError(f"no mapping {str(name)!r}, {advice}; or name a .toml file")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason}); name a mapping file") from None
-    try:
-        return parse_mapping(text)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def shipped() -> list[str]:
-    """The names of the mappings that come with ticker."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def parse_mapping(text: str) -> Mapping:

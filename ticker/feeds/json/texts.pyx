@@ -82,8 +82,10 @@ cdef class JsonTexts(Protocol):
     ) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
         if mapping is None:
-            known = ", ".join(mappings.shipped())
-            raise FeedError(f"protocol json needs a mapping: a .toml file, or one of {known}")
+            raise FeedError(
+                "protocol json needs a mapping: name a shipped one or a .toml file "
+                "(docs/json-mappings.md)"
+            )
         self.rules = Rules(mapping)
         self.tape = Tape()
         self.record = Record(self.rules, self.tape)

@@ -11,7 +11,6 @@ Law: no socket and no clock; texts in, texts to send out.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Lookup
@@ -105,22 +104,6 @@ class Dialogue:
         if name not in self._credentials:
             raise ConfigError(f"credentials.{name}: missing; the mapping sends it to the server")
         return self._credentials[name]
-
-
-def read_credentials(configured: Lookup[str, str]) -> dict[str, str]:
-    """Credentials by name; one that is written `$NAME` is in the environment.
-
-    Raises:
-        ConfigError: the environment has it not.
-    """
-    found = {}
-    for name, value in configured.items():
-        if value.startswith("$"):
-            if value[1:] not in os.environ:
-                raise ConfigError(f"credentials.{name}: set {value[1:]} in the environment")
-            value = os.environ[value[1:]]
-        found[name] = value
-    return found
 
 
 def _fits(text: object, wanted: Lookup[str, object]) -> bool:

@@ -26,10 +26,10 @@ from ticker.errors import FeedError
 from ticker.feeds.day import session_day
 from ticker.feeds.fix.initiator import FixOptions, Phase
 from ticker.feeds.fix.requests import Subscription
-from ticker.feeds.fix.store import SequenceStore
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context, refusal
 from ticker.feeds.workers.connection import SessionConnection, pause
+from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.feeds.workers.presence import (
     BEAT,
     SECOND,

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from ticker.config import is_file_name, modules
+from ticker.config import is_file_name
 from ticker.config.filter import FilterConfig
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN, midnight_ns, session_day
@@ -30,6 +30,7 @@ from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
 from ticker.feeds.transports import binaryfile, pcap
 from ticker.feeds.transports.pcap import Capture
+from ticker.feeds.workers.known import modules
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 

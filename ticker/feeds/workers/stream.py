@@ -21,14 +21,16 @@ from ticker.config import FeedConfig
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.json.mapping import Mapping as JsonMapping
-from ticker.feeds.json.mapping import Stream, load_mapping
+from ticker.feeds.json.mapping import Stream
 from ticker.feeds.protocols.json import Json
-from ticker.feeds.transports.dialogue import Dialogue, read_credentials
+from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import HttpTransport
 from ticker.feeds.transports.reconnect import stay_connected
 from ticker.feeds.transports.tcp import TcpTransport
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
+from ticker.feeds.workers.credentials import read_credentials
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import Pipeline
 from ticker.feeds.workers.presence import (
     BEAT,

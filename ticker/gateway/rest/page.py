@@ -19,6 +19,7 @@ SCRIPTS = (
     "rest.js",
     "row.js",
     "search.js",
+    "symbols.js",
     "notices.js",
     "token.js",
     "format.js",
@@ -27,6 +28,7 @@ FILES = {
     "/": ("index.html", "text/html"),
     **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/style.css": ("style.css", "text/css"),
+    "/prices.css": ("prices.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

@@ -1,17 +1,14 @@
-// The watch page: which symbols, one row each, and the state of the connection and the box.
+// The watch page: a row for each symbol, and the state of the connection and the box.
 
 import * as format from "./format.js";
 import { notice } from "./notices.js";
 import { Rest } from "./rest.js";
 import { Row } from "./row.js";
 import { Search } from "./search.js";
+import { chosen, defaults, link, remember } from "./symbols.js";
 import { Ticker } from "./ticker.js";
 import { TokenForm } from "./token.js";
 
-const STORED = "ticker.symbols";
-const WELL_KNOWN = [
-  "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AVGO", "JPM", "LLY",
-];
 const DETAILS_EVERY = 2_000;      // ms: bid, ask, volume, status, by REST
 const BOX_EVERY = 5_000;
 const AGES_EVERY = 200;
@@ -27,53 +24,6 @@ const ticker = new Ticker();
 const rest = new Rest();
 const ask = (path) => rest.ask(path);
 let details = Promise.resolve();
-
-// Which symbols: the link says it, or this browser remembers, or the well-known ones.
-
-function chosen() {
-  const link = new URLSearchParams(location.search).get("symbols");
-  if (link !== null) return parse(link);
-  try {
-    const stored = localStorage.getItem(STORED);
-    return stored === null ? null : parse(stored);
-  } catch {
-    return null;                  // storage is switched off
-  }
-}
-
-function parse(text) {
-  return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
-}
-
-function remember() {
-  const text = [...rows.keys()].join(",");
-  try {
-    localStorage.setItem(STORED, text);
-  } catch { /* storage is switched off: the link still has it */ }
-  history.replaceState(null, "", link());
-}
-
-function link() {
-  const url = new URL(location.href);
-  url.search = `?symbols=${[...rows.keys()].map(encodeURIComponent).join(",")}`;
-  url.hash = "";
-  return url.href;
-}
-
-/** The well-known symbols that this server has, filled up with others. */
-async function defaults() {
-  try {
-    const known = await ask(`prices?symbols=${WELL_KNOWN.join(",")}`);
-    const here = WELL_KNOWN.filter((symbol) => !known.unknown.includes(symbol));
-    if (here.length === WELL_KNOWN.length) return here;
-    const { symbols } = await ask(`symbols?limit=${WELL_KNOWN.length}`);
-    const more = symbols.map(({ symbol }) => symbol).filter((symbol) => !here.includes(symbol));
-    const list = [...here, ...more].slice(0, WELL_KNOWN.length);
-    return list.length ? list : WELL_KNOWN;
-  } catch {
-    return WELL_KNOWN;
-  }
-}
 
 // Rows
 
@@ -95,7 +45,7 @@ function add(symbols, before = null) {
 
 function addAndRemember(symbols) {
   add(symbols);
-  remember();
+  remember(rows.keys());
   const row = rows.get(symbols.at(-1));
   row?.element.scrollIntoView({ block: "nearest" });
   say(`${symbols.join(", ")} added`);
@@ -110,12 +60,12 @@ function removeWithUndo(symbol) {
   element.remove();
   ticker.unsubscribe([symbol]);
   tidy();
-  remember();
+  remember(rows.keys());
   if (hadFocus) focusRow(next);
   notice(`${symbol} removed`, "Undo", () => {
     add([symbol], after?.isConnected ? after : null);
     inPageOrder();
-    remember();
+    remember(rows.keys());
   });
 }
 
@@ -158,7 +108,7 @@ function rowKey(event) {
     if (event.key === "ArrowUp") neighbour.before(element);
     else neighbour.after(element);
     inPageOrder();
-    remember();
+    remember(rows.keys());
     focusRow(element);
   } else if (neighbour) {
     focusRow(neighbour);
@@ -281,9 +231,9 @@ function drawConnection() {
 }
 
 async function share() {
-  remember();
+  remember(rows.keys());
   try {
-    await navigator.clipboard.writeText(link());
+    await navigator.clipboard.writeText(link(rows.keys()));
     notice("Link to these symbols copied");
   } catch {
     notice("The address above is the link to these symbols");
@@ -341,7 +291,7 @@ function forget() {
 
 async function start() {
   ticker.connect();
-  const symbols = chosen() ?? await defaults();
+  const symbols = chosen() ?? await defaults(ask);
   if (!form.shown) add(symbols);
 }
 
@@ -376,7 +326,7 @@ document.addEventListener("visibilitychange", reconnectNow);
 body.addEventListener("keydown", rowKey);
 find("share").addEventListener("click", share);
 find("forget").addEventListener("click", forget);
-find("defaults").addEventListener("click", async () => addAndRemember(await defaults()));
+find("defaults").addEventListener("click", async () => addAndRemember(await defaults(ask)));
 
 everyVisible(DETAILS_EVERY, () => {
   if (ticker.state !== "open") return;

@@ -20,7 +20,7 @@ from libc.string cimport memset
 
 from ticker.simulate.market.chance cimport below, draw
 from ticker.simulate.market.market cimport RECENT, TICK, Market, Match
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 cdef enum:
     RARE_INTERVAL = 500      # messages from one rare message to the next

@@ -1,3 +1,3 @@
-from ticker.simulate.speakers.framed import FramedMarket
+from ticker.simulate.market.framed import FramedMarket
 
 class LevelMarket(FramedMarket): ...

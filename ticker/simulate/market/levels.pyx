@@ -4,9 +4,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.feeds.market.book cimport Book, Ladder, Order
 from ticker.simulate.market.day cimport Day
-from ticker.simulate.speakers.framed cimport FramedMarket
+from ticker.simulate.market.framed cimport FramedMarket
 from ticker.simulate.market.resting cimport BID, DEPTH
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 from ticker.simulate.market.listings import listings
 

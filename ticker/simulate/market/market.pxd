@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.simulate.market.chance cimport Chance
 from ticker.simulate.market.resting cimport Resting
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 
 cdef enum:

@@ -15,7 +15,7 @@ from libc.string cimport memcpy
 from ticker.checks cimport check
 from ticker.simulate.market.chance cimport below, bell, draw
 from ticker.simulate.market.resting cimport ASK, BID, DEPTH, Resting, put_in, take_out
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 cdef enum:
     SWEEP_TICKS = 3          # how far beyond fair an aggressive order still takes

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.simulate.servers.history cimport History
+from ticker.simulate.lines.history cimport History
 from ticker.simulate.speakers.pitch cimport MOST_UNITS, PitchMarket
-from ticker.simulate.servers.sender cimport Line, LineSender
+from ticker.simulate.lines.sender cimport Line, LineSender
 
 
 cdef enum:

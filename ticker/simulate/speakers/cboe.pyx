@@ -10,10 +10,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.simulate.market.day cimport OVER, TRADING
-from ticker.simulate.servers.history cimport History
-from ticker.simulate.speakers.little cimport put16, put32
+from ticker.simulate.lines.history cimport History
+from ticker.simulate.lines.little cimport put16, put32
 from ticker.simulate.speakers.pitch cimport MOST_UNITS, PitchMarket
-from ticker.simulate.servers.sender cimport (
+from ticker.simulate.lines.sender cimport (
     BATCH,
     CLOCK_MONOTONIC,
     CLOCK_REALTIME,

@@ -12,7 +12,7 @@ from ticker.checks cimport check
 from ticker.feeds.fix.fields cimport byte_sum
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker, Sale
 from ticker.simulate.market.resting cimport BID
-from ticker.simulate.speakers.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument
 from ticker.simulate.speakers.text cimport (
     put_clock,
     put_digits,

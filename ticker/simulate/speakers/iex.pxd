@@ -2,9 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from ticker.simulate.captures.capture cimport PcapWriter
+from ticker.simulate.lines.capture cimport PcapWriter
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker
-from ticker.simulate.speakers.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument
 
 
 cdef class IexSpeaker(LevelSpeaker):

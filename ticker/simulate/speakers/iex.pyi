@@ -1,4 +1,4 @@
-from ticker.simulate.captures.capture import PcapWriter
+from ticker.simulate.lines.capture import PcapWriter
 from ticker.simulate.market.levels import LevelMarket
 
 class IexMarket(LevelMarket):

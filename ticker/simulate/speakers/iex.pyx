@@ -11,11 +11,11 @@ from libc.string cimport memcpy, memset
 
 from ticker.feeds.market.book cimport BOOK_TOP, Level, best_of
 from ticker.endian cimport le16, le64
-from ticker.simulate.captures.capture cimport PcapWriter
+from ticker.simulate.lines.capture cimport PcapWriter
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker, Sale
-from ticker.simulate.speakers.little cimport put16, put32, put64
+from ticker.simulate.lines.little cimport put16, put32, put64
 from ticker.simulate.market.resting cimport ASK, BID
-from ticker.simulate.speakers.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument
 
 cdef enum:
     HEADER = 40              # of a segment

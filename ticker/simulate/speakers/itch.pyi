@@ -1,4 +1,4 @@
-from ticker.simulate.speakers.framed import FramedMarket
+from ticker.simulate.market.framed import FramedMarket
 
 class ItchMarket(FramedMarket):
     def __init__(

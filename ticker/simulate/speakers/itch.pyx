@@ -9,10 +9,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.simulate.market.day cimport OVER, Day
-from ticker.simulate.speakers.framed cimport FramedMarket
-from ticker.simulate.speakers.packet cimport put16, put32, put64
+from ticker.simulate.market.framed cimport FramedMarket
+from ticker.simulate.lines.packet cimport put16, put32, put64
 from ticker.simulate.market.resting cimport BID
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 from ticker.simulate.market.listings import listings
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint64_t
 
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker
-from ticker.simulate.speakers.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument
 
 
 cdef class JsonSpeaker(LevelSpeaker):

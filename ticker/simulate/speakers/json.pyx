@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from ticker.feeds.market.book cimport BOOK_TOP, Level, best_of
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker
 from ticker.simulate.market.resting cimport ASK, BID
-from ticker.simulate.speakers.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument
 from ticker.simulate.speakers.text cimport put_number, put_price, put_stock, put_text
 
 

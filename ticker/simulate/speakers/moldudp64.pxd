@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.simulate.servers.history cimport History
+from ticker.simulate.lines.history cimport History
 from ticker.simulate.speakers.itch cimport ItchMarket
-from ticker.simulate.servers.sender cimport LineSender
+from ticker.simulate.lines.sender cimport LineSender
 
 
 cdef extern from "sys/socket.h" nogil:

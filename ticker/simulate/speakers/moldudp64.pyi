@@ -1,5 +1,5 @@
-from ticker.simulate.servers.history import History
-from ticker.simulate.servers.sender import LineSender
+from ticker.simulate.lines.history import History
+from ticker.simulate.lines.sender import LineSender
 from ticker.simulate.speakers.itch import ItchMarket
 
 class Sender(LineSender):

@@ -7,16 +7,16 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from ticker.endian cimport be16, be64
-from ticker.simulate.servers.history cimport History
+from ticker.simulate.lines.history cimport History
 from ticker.simulate.speakers.itch cimport LONGEST, ItchMarket
-from ticker.simulate.speakers.packet cimport (
+from ticker.simulate.lines.packet cimport (
     END_OF_SESSION,
     HEADER,
     PAYLOAD,
     measure,
     write_header,
 )
-from ticker.simulate.servers.sender cimport (
+from ticker.simulate.lines.sender cimport (
     BATCH,
     CLOCK_MONOTONIC,
     LineSender,

@@ -1,5 +1,5 @@
-from ticker.simulate.captures.capture import PcapWriter
-from ticker.simulate.speakers.framed import FramedMarket
+from ticker.simulate.lines.capture import PcapWriter
+from ticker.simulate.market.framed import FramedMarket
 
 class PillarMarket(FramedMarket):
     def __init__(

@@ -10,12 +10,12 @@ from libc.string cimport memcpy, memset
 
 from ticker.feeds.market.book cimport Book, Order
 from ticker.endian cimport le16, le64
-from ticker.simulate.captures.capture cimport PcapWriter
+from ticker.simulate.lines.capture cimport PcapWriter
 from ticker.simulate.market.day cimport OVER, Day
-from ticker.simulate.speakers.framed cimport FramedMarket
-from ticker.simulate.speakers.little cimport put16, put32, put64
+from ticker.simulate.market.framed cimport FramedMarket
+from ticker.simulate.lines.little cimport put16, put32, put64
 from ticker.simulate.market.resting cimport DEPTH
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 from ticker.simulate.market.listings import listings
 

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.simulate.speakers.framed cimport FramedMarket
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.framed cimport FramedMarket
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 
 cdef enum:

@@ -9,10 +9,10 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.simulate.market.day cimport Day
-from ticker.simulate.speakers.framed cimport FramedMarket
-from ticker.simulate.speakers.little cimport put16, put32, put64
+from ticker.simulate.market.framed cimport FramedMarket
+from ticker.simulate.lines.little cimport put16, put32, put64
 from ticker.simulate.market.resting cimport BID, DEPTH, Resting
-from ticker.simulate.speakers.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 from ticker.simulate.market.listings import listings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ticker.errors import FeedError
-from ticker.feeds.fix.store import WIDTH, SequenceStore
+from ticker.feeds.workers.fix_store import WIDTH, SequenceStore
 
 WHO = "FIX.4.4 TICKER VENUE"
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from ticker.simulate.captures.capture cimport PcapWriter
+from ticker.simulate.lines.capture cimport PcapWriter
 from ticker.simulate.speakers.pitch cimport MOST_UNITS
 
 cdef enum:

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.whole_server import whole_server
+from ticker.bench import running
 from ticker.bench.report.figures import FIGURES, numbers, resolve
 from ticker.bench.report.latencies import Latencies
-from ticker.bench.rig import running
 from ticker.bench.rig.clients import SwarmResults
 from ticker.bench.rig.load import Load
 from ticker.bench.rig.target import Target, symbols_in

@@ -9,9 +9,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.endian cimport le32
-from ticker.simulate.captures.capture cimport ENVELOPE, PcapWriter
+from ticker.simulate.lines.capture cimport ENVELOPE, PcapWriter
 from ticker.simulate.market.chance cimport draw
-from ticker.simulate.speakers.little cimport put16, put32
+from ticker.simulate.lines.little cimport put16, put32
 from ticker.simulate.speakers.pitch cimport MOST_UNITS
 
 cdef enum:

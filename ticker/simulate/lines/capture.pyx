@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 from ticker.simulate.market.chance cimport draw
-from ticker.simulate.speakers.packet cimport (
+from ticker.simulate.lines.packet cimport (
     HEADER,
     PAYLOAD,
     first_time,

@@ -16,7 +16,7 @@ import os
 
 from ticker.checks cimport check
 from ticker.endian cimport be16
-from ticker.simulate.speakers.packet cimport put64
+from ticker.simulate.lines.packet cimport put64
 
 cdef enum:
     MARK = 64                # messages from one mark to the next; a power of two

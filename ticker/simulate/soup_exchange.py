@@ -18,7 +18,7 @@ import structlog
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.simulate.exchange import Address, Settings, session_id, visit_round
-from ticker.simulate.servers.history import History
+from ticker.simulate.lines.history import History
 from ticker.simulate.speakers.itch import ItchMarket
 
 log = structlog.get_logger()

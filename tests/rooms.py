@@ -1,0 +1,86 @@
+"""The rooms of ticker/, in the one order in which they may import: the only place that says it.
+
+A room is a folder. It may import itself and the rooms above it in ROOMS, but for those that APART
+keeps from it. A folder that is not in ROOMS has no place yet, and fails the test of the layers.
+
+Law 6, bytes in and events out, holds in every room for every file that is not named as an edge:
+no socket, file, event loop, log or clock. A new file is pure until it is named here.
+"""
+
+from __future__ import annotations
+
+ALL = frozenset({"*"})
+
+ROOMS: dict[str, frozenset[str]] = {
+    # room: its edges, which may do I/O and read clocks
+    "ticker": frozenset({"clock", "log"}),
+    "ticker.config": ALL,
+    "ticker.shm": frozenset({"segment", "timetable", "doorbell"}),
+    "ticker.feeds.market": frozenset(),
+    "ticker.feeds": frozenset(),
+    "ticker.feeds.sequence": frozenset(),
+    "ticker.feeds.fix": frozenset(),
+    "ticker.feeds.json": frozenset(),
+    "ticker.feeds.iex": frozenset(),
+    "ticker.feeds.pillar": frozenset(),
+    "ticker.feeds.cboe": frozenset(),
+    "ticker.feeds.protocols": frozenset(),
+    "ticker.feeds.sessions": frozenset(),
+    "ticker.feeds.transports": frozenset(
+        {"binaryfile", "fix", "http", "pcap", "reconnect", "sidechannel", "tcp", "tls", "udp",
+         "websocket"}
+    ),
+    "ticker.feeds.workers": ALL,
+    "ticker.gateway.access": frozenset({"keys", "problems"}),
+    "ticker.gateway.sockets": frozenset({"connection", "sockets", "tls"}),
+    "ticker.gateway.prices": frozenset({"directory"}),
+    "ticker.gateway.hub": frozenset(),
+    "ticker.gateway.protocol": frozenset(),
+    "ticker.gateway.rest": frozenset(
+        {"guard", "http", "metrics", "page", "runner", "tls_http"}
+    ),
+    "ticker.gateway": ALL,
+    "ticker.store": ALL,
+    "ticker.supervisor": ALL,
+    "ticker.client": ALL,
+    "ticker.simulate.market": frozenset(),
+    "ticker.simulate.lines": frozenset({"capture", "history", "sender"}),
+    "ticker.simulate.speakers": frozenset({"moldudp64"}),
+    "ticker.simulate.servers": ALL,
+    "ticker.simulate": ALL,
+    "ticker.bench.swarm": ALL,
+    "ticker.bench.report": ALL,
+    "ticker.bench.shm": ALL,
+    "ticker.bench.rig": ALL,
+    "ticker.bench": ALL,
+    "ticker.cli.simulate": ALL,
+    "ticker.cli.bench": ALL,
+    "ticker.cli": ALL,
+    "ticker.__main__": ALL,
+}  # fmt: skip
+
+APART: dict[str, tuple[str, ...]] = {
+    # in this room and those inside of it: not these, though they stand above
+    "ticker.gateway": ("ticker.feeds",),
+    "ticker.store": ("ticker.feeds", "ticker.gateway"),
+    "ticker.client": ("ticker.config", "ticker.shm", "ticker.feeds", "ticker.gateway",
+                      "ticker.store", "ticker.supervisor"),
+    "ticker.simulate": ("ticker.gateway", "ticker.store", "ticker.supervisor", "ticker.client"),
+}  # fmt: skip
+"""Feeds, gateways and the store meet in shared memory alone; a client knows nothing of the server
+but its contract; a simulated exchange knows nothing of what listens to it."""
+
+WAITING = frozenset(
+    {
+        ("ticker.gateway.sockets.deadlines", "ticker.gateway.hub"),
+        ("ticker.gateway.sockets.deadlines", "ticker.gateway.hub.encode"),
+        ("ticker.gateway.hub.encode", "ticker.gateway.hub.encode_json"),
+        ("ticker.gateway.hub.encode", "ticker.gateway.hub.encode_msgpack"),
+        ("ticker.gateway.hub.encode", "ticker.gateway.hub.encode_protobuf"),
+    }
+)
+"""Imports that are being turned round just now. Nothing may be added here."""
+
+MOST_MODULES = 16
+"""Modules beside each other in a folder, without its __init__."""
+MOST_LINES = 400

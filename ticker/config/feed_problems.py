@@ -1,0 +1,123 @@
+"""What is refused of [[feeds]] in ticker.toml.
+
+Law: a message starts with the key within the feed, says what is wrong with it and what would do.
+Whether a protocol, a session or a mapping exists is not known here: feeds/workers/known.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from ticker.config.address import is_ipv4, parse_address
+from ticker.config.calendar import calendar_problems
+from ticker.config.feeds import FeedConfig, addresses
+from ticker.config.filter import filter_problems
+from ticker.config.pillar import pillar_problems
+from ticker.config.pitch import pitch_problems
+from ticker.errors import ConfigError
+
+SCHEMES = ("ws", "wss", "http", "https", "tcp")
+
+
+def feed_problems(feed: FeedConfig) -> Iterator[str]:
+    """What is wrong with a feed by itself: the key within it, and what would do."""
+    if re.fullmatch(r"gateway[0-9]+", feed.name):
+        yield f"name: {feed.name!r} is kept for the gateways' own shared memory"
+    yield from _url_problems(feed)
+    for where, address in addresses(feed):
+        try:
+            parse_address(address)
+        except ConfigError as error:
+            yield f"{where}: {error}"
+    if not is_ipv4(feed.interface):
+        yield f"interface: {feed.interface!r} is no IPv4 address of this machine, like 127.0.0.1"
+    if feed.ring_capacity & (feed.ring_capacity - 1):
+        above = 1 << feed.ring_capacity.bit_length()
+        yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
+    yield from _fix_problems(feed)
+    simulated = feed.simulator is not None
+    yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
+    yield from pillar_problems(feed.protocol, feed.pillar, simulated)
+    if feed.soupbintcp is not None and feed.session != "soupbintcp":
+        yield 'soupbintcp: only with session = "soupbintcp"'
+    if feed.session == "soupbintcp" and feed.rerequest is not None:
+        yield "rerequest: not with soupbintcp, whose server sends again what a login asks for"
+    yield from filter_problems(feed.filter)
+    if feed.date != "today" and not _is_date(feed.date):
+        yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
+    if not _is_timezone(feed.timezone):
+        yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
+    yield from calendar_problems(feed)
+
+
+def _url_problems(feed: FeedConfig) -> Iterator[str]:
+    """A feed has lines or a url, and what goes with it."""
+    if feed.url is None:
+        if not feed.lines:
+            yield "lines: missing the key; name one line or two, or a url"
+        for key in ("mapping", "symbols", "credentials", "headers", "tls_ca"):
+            if getattr(feed, key):
+                yield f"{key}: only for a feed with a url"
+        return
+    if feed.lines or feed.rerequest is not None:
+        yield "url: not together with lines or rerequest"
+    parts = urlsplit(feed.url)
+    if feed.simulator is not None and not _can_be_simulated(feed):
+        yield 'simulator: of a url only ws://127.0.0.1:PORT/ with mapping = "alpaca"'
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        yield f"url: {feed.url!r} is no address; begin with one of {schemes}"
+    elif parts.scheme == "tcp" and not _port_of(feed.url):
+        yield f"url: {feed.url!r} has no port, like tcp://127.0.0.1:9000"
+    if feed.tls_ca is not None and parts.scheme not in ("https", "wss"):
+        yield f"tls_ca: only for https:// and wss://, not {parts.scheme}://"
+    if "${symbol" in feed.url and not feed.symbols:
+        yield "symbols: missing the key; the url asks for them"
+
+
+def _can_be_simulated(feed: FeedConfig) -> bool:
+    """`ticker simulate vendor` is a plain WebSocket server on this machine, of one dialect."""
+    parts = urlsplit(feed.url or "")
+    address = parts.scheme == "ws" and is_ipv4(parts.hostname or "") and _port_of(feed.url or "")
+    return bool(address) and feed.mapping == "alpaca"
+
+
+def _port_of(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
+
+
+def _fix_problems(feed: FeedConfig) -> Iterator[str]:
+    """A FIX session has its table, and nothing else has."""
+    if (feed.session == "fix" or feed.protocol == "fix") and feed.fix is None:
+        yield "fix: missing the table; it says sender, target and symbols"
+    if feed.fix is None:
+        return
+    if feed.protocol != "fix":
+        yield f"fix: only for protocol fix, not {feed.protocol}"
+    for tag in feed.fix.logon_fields:
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", tag):
+            yield f'fix.logon_fields: {tag!r} is no tag, like 1137 = "9"'
+    if feed.fix.tls_ca is not None and not feed.fix.tls:
+        yield "fix.tls_ca: only with tls = true"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _is_timezone(text: str) -> bool:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""What a feed logs in with, some of it from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ticker.errors import ConfigError
+
+
+def read_credentials(configured: Mapping[str, str]) -> dict[str, str]:
+    """Credentials by name; one that is written `$NAME` is in the environment.
+
+    Raises:
+        ConfigError: the environment has it not.
+    """
+    found = {}
+    for name, value in configured.items():
+        if value.startswith("$"):
+            if value[1:] not in os.environ:
+                raise ConfigError(f"credentials.{name}: set {value[1:]} in the environment")
+            value = os.environ[value[1:]]
+        found[name] = value
+    return found

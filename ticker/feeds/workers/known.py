@@ -1,0 +1,53 @@
+"""The protocols, sessions and mappings that can be named in a configuration: by their files.
+
+Law: nothing is imported, so that a configuration is checked in milliseconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ticker.config import FeedConfig, is_file_name
+
+FEEDS = Path(__file__).resolve().parent.parent
+MAPPINGS = FEEDS / "mappings"
+
+
+def modules(folder: str) -> list[str]:
+    """The names of the modules in ticker/feeds/<folder>."""
+    paths = (FEEDS / folder).iterdir()
+    names = {path.name.split(".")[0] for path in paths if path.suffix in (".py", ".pyx", ".so")}
+    return sorted(names - {"__init__"})
+
+
+def mappings() -> list[str]:
+    """The names of the mappings that come with ticker."""
+    return sorted(path.stem for path in MAPPINGS.glob("*.toml"))
+
+
+def name_problems(feed: FeedConfig) -> Iterator[str]:
+    """A message for each name in a feed that nothing has: the key, and a name that would do."""
+    if is_file_name(feed.protocol):
+        if not Path(feed.protocol).is_file():
+            yield f"protocol: no file {feed.protocol}; it is looked for beside the configuration"
+    else:
+        yield from _unknown("protocol", feed.protocol, modules("protocols"))
+    if feed.session is not None:
+        yield from _unknown("session", feed.session, modules("sessions"))
+    if feed.mapping is None or (feed.mapping.endswith(".toml") and Path(feed.mapping).is_file()):
+        return
+    for problem in _unknown("mapping", feed.mapping, mappings()):
+        yield f"{problem}; or name a .toml file"
+
+
+def advice(name: str, known: list[str]) -> str:
+    """What to write instead of a name that nothing has."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def _unknown(key: str, name: str, known: list[str]) -> Iterator[str]:
+    if name not in known:
+        yield f"{key}: no {key} {name!r}, {advice(name, known)}"
