@@ -12,8 +12,9 @@ from typing import get_args, get_type_hints
 import pytest
 
 from ticker.feeds.json import mapping, rules
-from ticker.gateway.hub import encode
+from ticker.gateway.hub import fields
 from ticker.gateway.protocol import messages
+from ticker.gateway.sockets import connection
 from ticker.shm import counters, layout, liveness, rejects
 from ticker.shm.header import Mapping
 from ticker.shm.table import FIELDS, TableWriter
@@ -96,9 +97,9 @@ def test_each_rule_of_the_filter_has_its_counter() -> None:
 
 def test_names_that_are_written_twice_for_mypy_agree() -> None:
     assert set(get_args(messages.State)) == set(liveness.STATES)
-    assert get_args(messages.Channel) == encode.CHANNEL_NAMES
+    assert get_args(messages.Channel) == fields.CHANNEL_NAMES
     assert (
-        tuple(f"{messages.PROTOCOL}.{name}" for name in encode.ENCODING_NAMES[1:])
+        tuple(f"{messages.PROTOCOL}.{name}" for name in connection.ENCODING_NAMES[1:])
         == messages.SUBPROTOCOLS
     )
     assert get_args(get_type_hints(mapping.Record)["kind"]) == rules.KINDS

@@ -16,8 +16,10 @@ import uvloop
 from ticker.clock import now_ns
 from ticker.gateway.access.handshake import parse_head, upgrade
 from ticker.gateway.access.problems import Refusal
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.deadlines import Deadlines
 from ticker.gateway.sockets.frames import Opcode, frame
-from ticker.gateway.sockets.reception import Connections
+from ticker.gateway.sockets.reception import Reception
 from ticker.shm.segment import private_gateway
 
 NS = 1_000_000_000
@@ -27,21 +29,21 @@ CAPACITY = 1000
 
 
 class Echo:
-    """Handler of its Connections (reception.pyx): every path is a stream, no subprotocol."""
+    """Handler of its Reception: every path is a stream, no subprotocol."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         self.loop = loop
-        self.connections = Connections(
-            self,
+        self.connections = ConnectionTable(
             private_gateway(now_ns()),
             capacity=CAPACITY,
-            max_message=MAX_MESSAGE,
             max_outbound=4 * MAX_MESSAGE,
             slow_timeout=10 * NS,
             ping_interval=45 * NS,
             head_timeout=5 * NS,
         )
-        self.connections.listen(listener.fileno())
+        self.reception = Reception(self.connections, self, MAX_MESSAGE)
+        self.deadlines = Deadlines(self.connections, self)
+        self.reception.listen(listener.fileno())
         loop.add_reader(self.connections.epoll_fd, self._on_sockets)
         self._look_at_deadlines()
 
@@ -76,12 +78,12 @@ class Echo:
         return b""
 
     def _on_sockets(self) -> None:
-        self.connections.poll(now_ns())
-        self.connections.reap()
+        self.reception.poll(now_ns())
+        self.reception.reap()
 
     def _look_at_deadlines(self) -> None:
-        self.connections.expire(now_ns())
-        self.connections.reap()
+        self.deadlines.expire(now_ns())
+        self.reception.reap()
         self.loop.call_later(EXPIRE, self._look_at_deadlines)
 
 

@@ -26,7 +26,7 @@ from ticker.gateway.protocol.codec import select
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.rest.runner import ProblemProtocol
 from ticker.gateway.rest.tls_http import TlsHttp
-from ticker.gateway.sockets.reception import Connections
+from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
 
@@ -35,15 +35,14 @@ HTTP_METHODS = frozenset(HTTPMethod)
 
 
 class Front:
-    """Handler of the worker's Connections. Set `connections` and `dialect` first."""
-
-    connections: Connections
-    dialect: Dialect
+    """Handler of the worker's Reception, and the one that speaks for its Deadlines."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         http: Callable[[], ProblemProtocol],
+        connections: ConnectionTable,
+        dialect: Dialect,
         counters: Counters,
         clock: Clock,
         access: Access,
@@ -51,6 +50,8 @@ class Front:
     ) -> None:
         self.loop = loop
         self.http = http
+        self.connections = connections
+        self.dialect = dialect
         self.counters = counters
         self.clock = clock
         self.access = access

@@ -103,7 +103,7 @@ cdef class Scheduler:
             return
         if wait > 0:
             self._at(wait, now)
-        if self.hub.idle_count:
+        if self.hub.agenda.idle_count:
             self._arm(now)
 
     cdef int _aim(self, int64_t took) except -1:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import structlog
@@ -38,7 +39,9 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.rest.status import Status
 from ticker.gateway.scheduler import Scheduler
-from ticker.gateway.sockets.reception import Connections
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.deadlines import Deadlines
+from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
@@ -98,16 +101,13 @@ class Worker:
         self.keys = WatchedKeys(config.auth) if config.auth is not None else None
         self.access = Access(config, self.keys.authenticator() if self.keys else None)
         tls = server_context(config.tls) if config.tls is not None else None
-        self.front = Front(loop, self._http_protocol, self.counters, clock, self.access, tls)
         self.guard = Guard(
             self.access,
             clock,
             config.gateway.requests_per_second,
             config.gateway.requests_burst,
         )
-        self.runner = self._http(config, feeds)
-        self.connections = _connections(config.gateway, self.front, self.segment)
-        self.connections.tls_context = tls
+        self.connections = _connections(config.gateway, self.segment)
         self.topics = Topics(
             self.board,
             self.segment,
@@ -123,7 +123,8 @@ class Worker:
             clock(),
             config.gateway.max_symbols,
         )
-        self._introduce(config)
+        self._introduce(config, tls)
+        self.runner = self._http(config, feeds)
         self.scheduler = Scheduler(
             loop,
             self.hub,
@@ -131,7 +132,7 @@ class Worker:
             self.connections,
             self.doorbell,
             self.segment,
-            self.connections.reap,
+            self.reception.reap,
         )
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
@@ -165,9 +166,9 @@ class Worker:
         assert isinstance(server, ProblemServer), "start() sets it up before anything is accepted"
         return server()
 
-    def _introduce(self, config: Config) -> None:
+    def _introduce(self, config: Config, tls: ssl.SSLContext | None) -> None:
         terms = terms_of(config.gateway, self.context.boot_id)
-        self.announcer = Announcer(self.board, self.hub, self.connections)
+        self.announcer = Announcer(self.board, self.hub.subscriptions, self.connections)
         self.dialect = Dialect(
             self.board,
             self.hub,
@@ -177,8 +178,19 @@ class Worker:
             self.announcer,
             self.access,
         )
-        self.front.connections = self.connections
-        self.front.dialect = self.dialect
+        self.front = Front(
+            self.loop,
+            self._http_protocol,
+            self.connections,
+            self.dialect,
+            self.counters,
+            self.clock,
+            self.access,
+            tls,
+        )
+        self.reception = Reception(self.connections, self.front, config.gateway.max_message)
+        self.reception.tls_context = tls
+        self.deadlines = Deadlines(self.connections, self.front)
         self._configure(config)
 
     async def start(self) -> None:
@@ -193,7 +205,7 @@ class Worker:
         # Accepted sockets inherit both: what a stopped client can hold, and no delay.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connections.listen(listener.fileno())
+        self.reception.listen(listener.fileno())
         self.loop.add_reader(self.connections.epoll_fd, self._on_sockets)
         self.loop.add_reader(self.doorbell.fd, self.scheduler.on_bell)
         self.loop.add_reader(self.scheduler.timer_fd, self.scheduler.on_timer)
@@ -224,10 +236,10 @@ class Worker:
         """What holds from the next command, request or connection on."""
         gateway = config.gateway
         self.access.configure(config)
-        self.connections.counts_addresses = self.access.counts
+        self.reception.counts_addresses = self.access.counts
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
         self.dialect.configure(terms_of(gateway, self.context.boot_id))
-        self.connections.heartbeat = int(gateway.heartbeat * NS)
+        self.deadlines.heartbeat = int(gateway.heartbeat * NS)
         self.restart_spread = gateway.restart_spread / config.server.gateways
 
     def retire(self) -> None:
@@ -236,12 +248,12 @@ class Worker:
             self.retiring = self.loop.create_task(self._retire())
 
     async def _retire(self) -> None:
-        self.connections.stop_listening()
+        self.reception.stop_listening()
         steps = max(1, round(self.restart_spread / RETIRE_STEP))
         for left in range(steps, 0, -1):
             for number in self.connections.some_open(-(-self.connections.open_connections // left)):
-                self.connections.dismiss(number, Close.RESTART, "restart")
-            self.connections.reap()
+                self.deadlines.dismiss(number, Close.RESTART, "restart")
+            self.reception.reap()
             await asyncio.sleep(self.restart_spread / steps)
         while self.connections.awaits_heads():  # accepted before: they have a deadline
             await asyncio.sleep(RETIRE_STEP)
@@ -251,9 +263,9 @@ class Worker:
         """Bounded: whoever comes back after a restart, with thousands of others, waits for its
         turn, and those who are connected get their prices in between."""
         start = now = self.clock()
-        while self.connections.poll(now) and now - start < RECEPTION_NS:
+        while self.reception.poll(now) and now - start < RECEPTION_NS:
             now = self.clock()
-        self.connections.reap()
+        self.reception.reap()
         self.scheduler.wake()
 
     def _keep_house(self) -> None:
@@ -263,11 +275,11 @@ class Worker:
         self.board.look(now, self.timetable.sessions(now))
         self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
         self._announce()
-        self.connections.expire(now)
+        self.deadlines.expire(now)
         self.dialect.expire(now)
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
-        self.connections.reap()
+        self.reception.reap()
         self.scheduler.turn()
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
 
@@ -277,11 +289,12 @@ class Worker:
 
     async def drain(self) -> None:
         """Stop accepting, tell everybody, give them a moment to go."""
+        self.reception.stop_listening()
         if self.retiring is not None:
-            self.connections.close_all(Close.RESTART, "restart")
+            self.deadlines.close_all(Close.RESTART, "restart")
         else:
-            self.connections.close_all(Close.SHUTDOWN, "shutdown")
-        self.connections.reap()
+            self.deadlines.close_all(Close.SHUTDOWN, "shutdown")
+        self.reception.reap()
         end = self.loop.time() + DRAIN_SECONDS
         while self.connections.used_places and self.loop.time() < end:
             await asyncio.sleep(0.01)
@@ -295,12 +308,10 @@ class Worker:
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
 
 
-def _connections(config: GatewayConfig, front: Front, segment: Mapping) -> Connections:
-    return Connections(
-        front,
+def _connections(config: GatewayConfig, segment: Mapping) -> ConnectionTable:
+    return ConnectionTable(
         segment,
         capacity=config.max_connections,
-        max_message=config.max_message,
         max_outbound=config.max_outbound,
         slow_timeout=int(config.slow_timeout * NS),
         ping_interval=int(config.ping_interval * NS),

@@ -55,6 +55,7 @@ rate = 2000
 seed = 7
 """
 FIGURES = "[...document.querySelectorAll('.price .figure')].map((each) => each.textContent)"
+LOADED = "location.protocol !== 'about:' && document.readyState === 'complete'"
 OPEN = "document.body.dataset.connection === 'open'"
 PRICED = f"{OPEN} && {FIGURES}.length === 10 && {FIGURES}.every((text) => /[0-9]/.test(text))"
 SYMBOLS = "[...document.querySelectorAll('tbody tr')].map((each) => each.dataset.symbol)"
@@ -162,7 +163,7 @@ class Page:
     async def holds(self, condition: str) -> bool:
         """Whether it is so now; not while one page makes place for the next."""
         try:
-            return bool(await self.run(f"document.body !== null && ({condition})"))
+            return bool(await self.run(f"{LOADED} && ({condition})"))
         except Navigated:
             return False
 

@@ -8,10 +8,12 @@ A connection that has at least one subscription is in one phase:
     BLOCKED  its socket is full: left out until it drains
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.subscriptions cimport Subscriptions
-from ticker.gateway.hub.topics cimport Topic
+from ticker.gateway.hub.topics cimport Topic, Topics
+from ticker.gateway.sockets.connection cimport ConnectionTable
 
 
 cdef enum Phase:
@@ -38,7 +40,11 @@ cdef struct Queue:
     uint32_t count
 
 
-cdef class Agenda(Subscriptions):
+@cython.final
+cdef class Agenda:
+    cdef ConnectionTable connections
+    cdef Topics topics
+    cdef Subscriptions subscriptions
     cdef uint8_t* phases
     cdef uint8_t* pending
     cdef uint8_t* queued         # QUEUED_ bits
@@ -54,17 +60,20 @@ cdef class Agenda(Subscriptions):
     cdef int64_t origin
     cdef int64_t turn_width
     cdef uint32_t idle_count
-    cdef int64_t now
 
-    cdef void _mark(self) noexcept nogil
+    cdef void mark(self) noexcept nogil
+    cdef void set_phase(self, uint32_t number, uint8_t phase) noexcept nogil
+    cdef uint32_t turns(self, uint32_t number) noexcept nogil
+    cdef void wait(self, uint32_t number) noexcept nogil
+    cdef void wait_from_last(self, uint32_t number) noexcept nogil
+    cdef void take_buckets(self, int64_t now) noexcept nogil
+    cdef uint32_t next_ready(self) noexcept nogil
+    cdef uint32_t next_due(self) noexcept nogil
+    cdef int64_t next_turn(self, int64_t now) noexcept
     cdef void _mark_topic(self, Topic* topic) noexcept nogil
-    cdef void _set_phase(self, uint32_t number, uint8_t phase) noexcept nogil
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil
-    cdef uint32_t _turns(self, uint32_t number) noexcept nogil
     cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil
     cdef void _leave_wheel(self, uint32_t number) noexcept nogil
-    cdef void _take_buckets(self) noexcept nogil
     cdef void _take_bucket(self, uint64_t turn) noexcept nogil
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil
-    cdef int64_t _next_turn(self) noexcept

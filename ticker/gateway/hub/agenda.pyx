@@ -10,27 +10,27 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
-from ticker.gateway.sockets.connection cimport NO_CONNECTION, ConnectionTable
-from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topic, Topics
-from ticker.shm.header cimport Mapping
+from ticker.gateway.sockets.connection cimport NO_CONNECTION, ConnectionTable
 from ticker.shm.layout cimport CACHE_LINE
 
 
-cdef class Agenda(Subscriptions):
-    """`interval_ns`: a client is flushed once in it at most, unless it wants to be less often."""
+cdef class Agenda:
+    """`interval_ns`: a client is flushed once in it at most, unless it wants to be less often.
+    All times are by the clock that `now_ns` is read from."""
 
     def __cinit__(
-        self, Topics topics not None, SharedFrames frames not None,
-        ConnectionTable connections not None, Mapping segment not None, interval_ns: int,
-        now_ns: int, *args: object,
+        self, ConnectionTable connections not None, Topics topics not None,
+        Subscriptions subscriptions not None, interval_ns: int, now_ns: int,
     ) -> None:
         cdef uint32_t places = connections.capacity
         cdef int bucket
+        self.connections = connections
+        self.topics = topics
+        self.subscriptions = subscriptions
         self.turn_width = interval_ns // TURNS
         self.origin = now_ns
-        self.now = now_ns
         self.phases = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.pending = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.queued = <uint8_t*>PyMem_RawCalloc(places, 1)
@@ -54,14 +54,14 @@ cdef class Agenda(Subscriptions):
         PyMem_RawFree(self.ready.items)
         PyMem_RawFree(self.due.items)
 
-    cdef void _set_phase(self, uint32_t number, uint8_t phase) noexcept nogil:
+    cdef void set_phase(self, uint32_t number, uint8_t phase) noexcept nogil:
         if self.phases[number] == PHASE_IDLE:
             self.idle_count -= 1
         self.phases[number] = phase
         if phase == PHASE_IDLE:
             self.idle_count += 1
 
-    cdef void _mark(self) noexcept nogil:
+    cdef void mark(self) noexcept nogil:
         """Tell the subscribers of what changed: the idle ones are ready, the others pending.
 
         With nobody idle and a good part of all subscriptions concerned, it costs less to look
@@ -69,7 +69,7 @@ cdef class Agenda(Subscriptions):
         """
         cdef uint32_t i
         cdef bint sparse = self.idle_count or (
-            self.topics.changed_subscribers < self.subscription_total >> 3
+            self.topics.changed_subscribers < self.subscriptions.total >> 3
         )
         if self.topics.changed_count and not sparse:
             self.all_pending_until = self.turn_index + TURNS + 1
@@ -86,7 +86,7 @@ cdef class Agenda(Subscriptions):
             number = topic.subscribers[i].connection
             self.pending[number] = 1
             if self.phases[number] == PHASE_IDLE:
-                self._set_phase(number, PHASE_READY)
+                self.set_phase(number, PHASE_READY)
                 self._push(&self.ready, QUEUED_READY, number)
 
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil:
@@ -106,14 +106,27 @@ cdef class Agenda(Subscriptions):
         self.queued[number] &= ~flag
         return number
 
-    cdef uint32_t _turns(self, uint32_t number) noexcept nogil:
+    cdef uint32_t turns(self, uint32_t number) noexcept nogil:
         """Turns between two flushes of a connection."""
         cdef uint32_t turns = self.connections.table[number].turns
         return turns if turns else TURNS
 
+    cdef void wait(self, uint32_t number) noexcept nogil:
+        """Not again before its interval is over."""
+        self._enter_wheel(number, self.turn_index + self.turns(number))
+
+    cdef void wait_from_last(self, uint32_t number) noexcept nogil:
+        """The same, counted from the turn that it had, not from when it was served: a client
+        that is served late does not fall behind. Only one that has missed its next turn takes
+        the next there is."""
+        cdef int32_t ahead = <int32_t>(
+            self.wheel_turn[number] + self.turns(number) - <uint32_t>self.turn_index
+        )
+        self._enter_wheel(number, self.turn_index + (ahead if ahead > 0 else 0))
+
     cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil:
         cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
-        self._set_phase(number, PHASE_WAITING)
+        self.set_phase(number, PHASE_WAITING)
         if self.queued[number] & QUEUED_WHEEL:
             self.pending[number] = 1  # it stands there for longer than `all_pending_until` goes back
             if <int32_t>(self.wheel_turn[number] - <uint32_t>turn) <= TURNS:
@@ -147,13 +160,13 @@ cdef class Agenda(Subscriptions):
         self.bucket_count[bucket] -= 1
         self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
 
-    cdef void _take_buckets(self) noexcept nogil:
+    cdef void take_buckets(self, int64_t now) noexcept nogil:
         """Move the buckets whose time has come to the due queue."""
         cdef uint64_t reached
         cdef int i
-        if self.now < self.origin:
+        if now < self.origin:
             return
-        reached = <uint64_t>((self.now - self.origin) // self.turn_width)
+        reached = <uint64_t>((now - self.origin) // self.turn_width)
         if reached < self.turn_index:
             return
         for i in range(<int>min(<uint64_t>BUCKETS, reached - self.turn_index + 1)):
@@ -190,6 +203,16 @@ cdef class Agenda(Subscriptions):
                 self._push(&self.due, QUEUED_DUE, number)
             number = next_number
 
+    cdef uint32_t next_ready(self) noexcept nogil:
+        """Take the first of those that are to be told at once; there must be one."""
+        self._look_ahead(&self.ready)
+        return self._pop(&self.ready, QUEUED_READY)
+
+    cdef uint32_t next_due(self) noexcept nogil:
+        """Take the first of those whose turn it is; there must be one."""
+        self._look_ahead(&self.due)
+        return self._pop(&self.due, QUEUED_DUE)
+
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil:
         """Fetch what the next flushes will touch, while the one before waits for the kernel."""
         cdef uint32_t capacity = self.connections.capacity
@@ -204,13 +227,14 @@ cdef class Agenda(Subscriptions):
             number = queue.items[(queue.head + 1) % capacity]
             prefetch(self.connections.table[number].subscriptions)
 
-    cdef int64_t _next_turn(self) noexcept:
+    cdef int64_t next_turn(self, int64_t now) noexcept:
+        """ns until the next turn is wanted; 0: at once, -1: never."""
         cdef int i
         cdef int64_t wait
         if self.ready.count or self.due.count:
             return 0
         for i in range(BUCKETS):
             if self.bucket_head[(self.turn_index + i) & (BUCKETS - 1)] != NO_CONNECTION:
-                wait = self.origin + <int64_t>(self.turn_index + i) * self.turn_width - self.now
+                wait = self.origin + <int64_t>(self.turn_index + i) * self.turn_width - now
                 return max(wait, 1)
         return -1

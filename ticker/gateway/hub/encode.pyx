@@ -4,8 +4,8 @@ A symbol's frame is encoded once and serves every subscriber (server frames are 
 The part up to the price never changes and is written once; a new price rewrites the rest.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from libc.string cimport memcpy
 
 from ticker.gateway.hub.encode_json cimport begin_json, json_fields, lagged_json
 from ticker.gateway.hub.encode_msgpack cimport begin_msgpack, lagged_msgpack, msgpack_fields
@@ -15,12 +15,9 @@ from ticker.gateway.hub.encode_protobuf cimport (
     protobuf_envelope,
     protobuf_fields,
 )
+from ticker.gateway.hub.fields cimport CHANNELS, Fields, set_fields
+from ticker.gateway.sockets.connection cimport ENCODINGS, JSON, MSGPACK, PLAIN, PROTOBUF
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
-
-from ticker.shm.layout import names_of
-
-ENCODING_NAMES = names_of(Encoding, "", end="ENCODINGS")
-CHANNEL_NAMES = names_of(Channel, "CHANNEL_", end="CHANNELS")
 
 
 cdef void begin_frame(
@@ -95,38 +92,14 @@ def encoded(
     cdef Frame frame
     cdef Fields fields
     cdef bytes raw = symbol.encode("ascii")
-    cdef bytes mic = venue.encode("ascii")
     if not 0 < len(raw) < 24 or not raw.decode().isprintable():
         raise ValueError(f"symbol {symbol!r}: 1 to 23 printable characters")
-    if not 0 <= encoding < ENCODINGS or not 0 <= channel < CHANNELS or len(mic) > VENUE_ROOM:
-        raise ValueError(f"encoding {encoding}, channel {channel}, venue {venue!r}")
-    memset(&fields, 0, sizeof(fields))
-    memcpy(fields.venue, <const char*>mic, len(mic))
-    set_fields(&fields, values)
+    if not 0 <= encoding < ENCODINGS or not 0 <= channel < CHANNELS:
+        raise ValueError(f"encoding {encoding}, channel {channel}")
+    set_fields(&fields, venue, values)
     begin_frame(&frame, encoding, channel, snapshot, raw, len(raw))
     finish_frame(&frame, encoding, channel, &fields)
     return frame.bytes[frame.start:frame.start + frame.length]
-
-
-cdef int set_fields(Fields* fields, dict values) except -1:
-    fields.price = values.pop("price", 0)
-    fields.time = values.pop("time", 0)
-    fields.seq = values.pop("seq", 0)
-    fields.size = values.pop("size", 0)
-    fields.size_exponent = values.pop("size_exponent", 0)
-    fields.volume = values.pop("volume", 0)
-    fields.trades = values.pop("trades", 0)
-    fields.bid = values.pop("bid", 0)
-    fields.bid_size = values.pop("bid_size", 0)
-    fields.ask = values.pop("ask", 0)
-    fields.ask_size = values.pop("ask_size", 0)
-    fields.open = values.pop("open", 0)
-    fields.high = values.pop("high", 0)
-    fields.low = values.pop("low", 0)
-    fields.previous_close = values.pop("previous_close", 0)
-    if values:
-        raise TypeError(f"unknown: {', '.join(values)}")
-    return 0
 
 
 def lagged(encoding: int, symbol: str, skipped: int) -> bytes:

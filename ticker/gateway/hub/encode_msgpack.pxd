@@ -1,6 +1,6 @@
 from libc.stdint cimport uint64_t
 
-from ticker.gateway.hub.encode cimport Fields
+from ticker.gateway.hub.fields cimport Fields
 
 cdef int begin_msgpack(
     char* out, int channel, bint snapshot, const char* symbol, size_t length

@@ -8,7 +8,7 @@ Source: github.com/msgpack/msgpack/blob/master/spec.md.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, strlen
 
-from ticker.gateway.hub.encode cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
+from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
 from ticker.units cimport write_price, write_size
 
 

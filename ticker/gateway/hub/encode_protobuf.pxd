@@ -1,6 +1,6 @@
 from libc.stdint cimport uint8_t, uint64_t
 
-from ticker.gateway.hub.encode cimport Fields
+from ticker.gateway.hub.fields cimport Fields
 
 cdef int begin_protobuf(char* out, const char* symbol, size_t length) noexcept nogil
 cdef int protobuf_fields(char* out, int at, int channel, const Fields* fields) noexcept nogil

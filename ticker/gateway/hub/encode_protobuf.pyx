@@ -8,7 +8,7 @@ Source: protobuf.dev, "Encoding".
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.gateway.hub.encode cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
+from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
 
 # Fields of Snapshot and Update.
 cpdef enum Number:

@@ -1,3 +1,16 @@
 from ticker.gateway.hub.agenda import Agenda
+from ticker.gateway.hub.shared_frames import SharedFrames
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.shm.header import Mapping
 
-class Flush(Agenda): ...
+class Flush:
+    def __init__(
+        self,
+        topics: Topics,
+        frames: SharedFrames,
+        connections: ConnectionTable,
+        agenda: Agenda,
+        segment: Mapping,
+        max_symbols: int,
+    ) -> None: ...

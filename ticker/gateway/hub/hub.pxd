@@ -1,24 +1,37 @@
-"""The hub: symbol -> subscribers, what changed, and one send for each who is told.
+"""The hub: symbol -> subscribers, what changed, and one send for each client that is told.
 
     ring records --> topics (latest price, version) --> pending connections --> one send each
 
-Subscriptions (who) <- Agenda (when) <- Flush (what) <- Hub: each extends the one before.
+Its parts: Subscriptions (who), Agenda (when), Flush (what); each has its own state.
 """
 
-from libc.stdint cimport int64_t, uint32_t
+cimport cython
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ticker.gateway.sockets.connection cimport Connection
+from ticker.gateway.hub.agenda cimport Agenda
 from ticker.gateway.hub.flush cimport Flush
+from ticker.gateway.hub.shared_frames cimport SharedFrames
+from ticker.gateway.hub.subscriptions cimport Subscriptions
+from ticker.gateway.hub.topics cimport Topics
+from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 
 
-cdef class Hub(Flush):
+@cython.final
+cdef class Hub:
+    cdef Topics topics
+    cdef SharedFrames frames
+    cdef ConnectionTable connections
+    cdef readonly Subscriptions subscriptions
+    cdef Agenda agenda
+    cdef Flush flush
+    cdef uint64_t* counters
     cdef int64_t interval
 
     cdef int64_t take_turn(self, int64_t now, int budget) except? -2
     cdef int _drain(self) except -1
-    cdef void _serve_due(self, uint32_t number) noexcept nogil
-    cdef void _serve_ready(self, uint32_t number) noexcept nogil
-    cdef void _serve_drained(self) noexcept nogil
+    cdef void _serve_due(self, uint32_t number, int64_t now) noexcept nogil
+    cdef void _serve_ready(self, uint32_t number, int64_t now) noexcept nogil
+    cdef void _serve_drained(self, int64_t now) noexcept nogil
     cdef int _take_symbols(
         self, Connection* connection, uint32_t number, list symbols, uint32_t channel, dict seen
     ) except -1

@@ -1,10 +1,11 @@
-from ticker.gateway.hub.flush import Flush
 from ticker.gateway.hub.shared_frames import SharedFrames
+from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.header import Mapping
 
-class Hub(Flush):
+class Hub:
+    subscriptions: Subscriptions
     def __init__(
         self,
         topics: Topics,

@@ -4,8 +4,7 @@ In: topics.pyx's list of changes. Out: frames to connections (flush.pyx). Owned 
 loop, which calls take_turn() (scheduler.pyx).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from ticker.gateway.hub.agenda cimport (
     MOST_TURNS,
@@ -14,16 +13,16 @@ from ticker.gateway.hub.agenda cimport (
     PHASE_NONE,
     PHASE_READY,
     PHASE_WAITING,
-    QUEUED_DUE,
-    QUEUED_READY,
     QUEUED_WHEEL,
     TURNS,
+    Agenda,
 )
-from ticker.gateway.sockets.connection cimport CONNECTION_OPEN, Connection, ConnectionTable
-from ticker.gateway.hub.encode cimport CHANNEL_QUOTE
-from ticker.gateway.hub.flush cimport SPARE, Flush
+from ticker.gateway.hub.fields cimport CHANNEL_QUOTE
+from ticker.gateway.hub.flush cimport Flush
 from ticker.gateway.hub.shared_frames cimport SharedFrames
+from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Sale, Topics, topic_of
+from ticker.gateway.sockets.connection cimport CONNECTION_OPEN, Connection, ConnectionTable
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     GATEWAY_FLUSHES,
@@ -35,7 +34,7 @@ from ticker.shm.counters cimport (
 from ticker.shm.header cimport Mapping
 
 
-cdef class Hub(Flush):
+cdef class Hub:
     """`segment`: the gateway's own. `interval_ns`: a client is flushed once in it at most, and
     the first tick after a quiet interval goes out at once. `max_symbols`: per connection."""
 
@@ -44,7 +43,14 @@ cdef class Hub(Flush):
         ConnectionTable connections not None, Mapping segment not None, interval_ns: int,
         now_ns: int, max_symbols: int,
     ) -> None:
+        self.topics = topics
+        self.frames = frames
+        self.connections = connections
+        self.counters = segment.counters
         self.interval = interval_ns
+        self.subscriptions = Subscriptions(topics, frames, connections, segment)
+        self.agenda = Agenda(connections, topics, self.subscriptions, interval_ns, now_ns)
+        self.flush = Flush(topics, frames, connections, self.agenda, segment, max_symbols)
 
     # -- turns ----------------------------------------------------------------------------
 
@@ -54,25 +60,23 @@ cdef class Hub(Flush):
         Returns ns until the next turn is wanted: 0 when the budget was used up, -1 when only a
         doorbell can bring work.
         """
+        cdef Agenda agenda = self.agenda
         cdef int left = budget
-        self.now = now
         self._drain()
         with nogil:
-            self._mark()
-            self._serve_drained()
-            self._take_buckets()
-            while left > 0 and self.ready.count:
+            agenda.mark()
+            self._serve_drained(now)
+            agenda.take_buckets(now)
+            while left > 0 and agenda.ready.count:
                 left -= 1
-                self._look_ahead(&self.ready)
-                self._serve_ready(self._pop(&self.ready, QUEUED_READY))
-            while left > 0 and self.due.count:
+                self._serve_ready(agenda.next_ready(), now)
+            while left > 0 and agenda.due.count:
                 left -= 1
-                self._look_ahead(&self.due)
-                self._serve_due(self._pop(&self.due, QUEUED_DUE))
+                self._serve_due(agenda.next_due(), now)
         count(self.counters, GATEWAY_WAKEUPS, 1)
         if left != budget:
             count(self.counters, GATEWAY_FLUSHES, 1)
-        return self._next_turn()
+        return agenda.next_turn(now)
 
     cdef int _drain(self) except -1:
         self.topics.drain()
@@ -80,44 +84,35 @@ cdef class Hub(Flush):
             self.frames.grow()
         return 0
 
-    cdef void _serve_due(self, uint32_t number) noexcept nogil:
-        """A connection's interval is over: send what it is due, or let it be idle.
-
-        Its next turn counts from the one that it had, not from when it was served: whoever is
-        served late does not fall behind. Only one that has missed its next turn takes the next
-        there is.
-        """
-        cdef int32_t ahead
-        if self.phases[number] != PHASE_WAITING or self.queued[number] & QUEUED_WHEEL:
+    cdef void _serve_due(self, uint32_t number, int64_t now) noexcept nogil:
+        """A connection's interval is over: send what it is due, or let it be idle."""
+        if self.agenda.phases[number] != PHASE_WAITING or self.agenda.queued[number] & QUEUED_WHEEL:
             return
-        ahead = <int32_t>(
-            self.wheel_turn[number] + self._turns(number) - <uint32_t>self.turn_index
-        )
-        if not self.pending[number] or self._flush(number) == 0:
-            if self.phases[number] == PHASE_WAITING:
-                self._set_phase(number, PHASE_IDLE)
-        elif self.phases[number] == PHASE_WAITING:
-            self._enter_wheel(number, self.turn_index + (ahead if ahead > 0 else 0))
+        if not self.agenda.pending[number] or self.flush.flush(number, now) == 0:
+            if self.agenda.phases[number] == PHASE_WAITING:
+                self.agenda.set_phase(number, PHASE_IDLE)
+        elif self.agenda.phases[number] == PHASE_WAITING:
+            self.agenda.wait_from_last(number)
 
-    cdef void _serve_ready(self, uint32_t number) noexcept nogil:
-        if self.phases[number] != PHASE_READY:
+    cdef void _serve_ready(self, uint32_t number, int64_t now) noexcept nogil:
+        if self.agenda.phases[number] != PHASE_READY:
             return
-        if self._flush(number) == 0 and self.phases[number] == PHASE_READY:
-            self._set_phase(number, PHASE_IDLE)
-        elif self.phases[number] == PHASE_READY:
-            self._enter_wheel(number, self.turn_index + self._turns(number))
+        if self.flush.flush(number, now) == 0 and self.agenda.phases[number] == PHASE_READY:
+            self.agenda.set_phase(number, PHASE_IDLE)
+        elif self.agenda.phases[number] == PHASE_READY:
+            self.agenda.wait(number)
 
-    cdef void _serve_drained(self) noexcept nogil:
+    cdef void _serve_drained(self, int64_t now) noexcept nogil:
         """Sockets that took all that waited: their clients get the newest of what changed."""
         cdef uint32_t i, number
         for i in range(self.connections.drained_count):
             number = self.connections.drained[i]
-            if self.phases[number] == PHASE_BLOCKED:
-                self._flush(number)
-                if self.phases[number] == PHASE_BLOCKED:
+            if self.agenda.phases[number] == PHASE_BLOCKED:
+                self.flush.flush(number, now)
+                if self.agenda.phases[number] == PHASE_BLOCKED:
                     if self.connections.table[number].wants_write:
                         continue
-                    self._enter_wheel(number, self.turn_index + self._turns(number))
+                    self.agenda.wait(number)
         self.connections.drained_count = 0
 
     # -- commands -------------------------------------------------------------------------
@@ -133,32 +128,30 @@ cdef class Hub(Flush):
         snapshot. A symbol already subscribed gets its snapshot again; one that has not traded
         gets it with its first trade. Returns the snapshots sent.
         """
-        cdef Connection* connection = self.connections._checked(number)
+        cdef Connection* connection = self.connections.checked(number)
+        cdef Agenda agenda = self.agenda
+        cdef Flush flush = self.flush
         cdef uint32_t place = number
         cdef int due, sent = 0
         if connection.state != CONNECTION_OPEN:
             return 0
-        self.now = now_ns
         self._drain()
-        self.reserve(connection.subscription_count + <uint32_t>len(symbols))
+        flush.reserve(connection.subscription_count + <uint32_t>len(symbols))
         due = self._take_symbols(connection, place, symbols, channel, seen)
-        self.at = 0
-        if connection.batch or not due or <size_t>len(before) + SPARE > self.out_capacity:
-            if before:
-                self.connections.deliver(place, before, len(before))
-        else:
-            memcpy(self.out, <const uint8_t*>before, len(before))
-            self.at = len(before)
+        flush.parcel.begin(connection.encoding, connection.batch)
+        behind = before and due and flush.parcel.begin_behind(before)
+        if before and not behind:
+            self.connections.deliver(place, before, len(before))
         if connection.state == CONNECTION_OPEN and due and not connection.wants_write:
-            sent = self._send(place, due, True)
-        elif self.at:
-            self.connections.deliver(place, self.out, self.at)
+            sent = flush.send(place, due, True, now_ns)
+        elif behind:
+            self.connections.deliver(place, flush.parcel.out, flush.parcel.length())
         if sent < due:
-            self.pending[place] = 1
+            agenda.pending[place] = 1
         count(self.counters, GATEWAY_SNAPSHOTS_SENT, sent)
-        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscription_total)
-        if connection.state == CONNECTION_OPEN and self.phases[place] in (PHASE_NONE, PHASE_IDLE):
-            self._enter_wheel(place, self.turn_index + self._turns(place))
+        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscriptions.total)
+        if connection.state == CONNECTION_OPEN and agenda.phases[place] in (PHASE_NONE, PHASE_IDLE):
+            agenda.wait(place)
         return sent
 
     cdef int _take_symbols(
@@ -171,9 +164,9 @@ cdef class Hub(Flush):
         for wanted in symbols:
             symbol = wanted
             topic = topic_of(symbol, channel)
-            slot = self._find(connection, topic)
+            slot = self.subscriptions.find(connection, topic)
             if slot < 0:
-                self._attach(connection, number, topic)
+                self.subscriptions.attach(connection, number, topic)
                 slot = connection.subscription_count - 1
             connection.subscriptions[slot].seen = 0
             if not self.topics.versions[topic]:
@@ -183,7 +176,7 @@ cdef class Hub(Flush):
             if seen is not None and self._has_newest(symbol, channel, seen.get(wanted)):
                 connection.subscriptions[slot].seen = self.topics.versions[topic]
                 continue
-            self.due_slots[due] = <uint32_t>slot
+            self.flush.due_slots[due] = <uint32_t>slot
             due += 1
         return due
 
@@ -198,7 +191,7 @@ cdef class Hub(Flush):
     ) -> tuple[float, bool]:
         """Set a connection's flushes per second and whether a flush is one message; what holds
         now. A rate is rounded down to a whole number of flush intervals."""
-        cdef Connection* connection = self.connections._checked(number)
+        cdef Connection* connection = self.connections.checked(number)
         cdef double interval = self.interval * 1e-9
         cdef double intervals
         if batch is not None:
@@ -209,14 +202,12 @@ cdef class Hub(Flush):
             connection.turns = <uint16_t>min(TURNS * -((1e-6 - intervals) // 1), MOST_TURNS)
             if connection.turns <= TURNS:
                 connection.turns = 0
-            if self.phases[<uint32_t>number] == PHASE_WAITING:
-                self._enter_wheel(number, self.turn_index + self._turns(number))
-        return TURNS / (interval * self._turns(number)), bool(connection.batch)
+            if self.agenda.phases[<uint32_t>number] == PHASE_WAITING:
+                self.agenda.wait(number)
+        return TURNS / (interval * self.agenda.turns(number)), bool(connection.batch)
 
     def forget(self, number: int) -> None:
         """The connection is gone: remove all its subscriptions."""
-        cdef Connection* connection = self.connections._checked(number)
-        while connection.subscription_count:
-            self._detach(connection, connection.subscription_count - 1)
-        self._set_phase(number, PHASE_NONE)
-        self.pending[<uint32_t>number] = 0
+        self.subscriptions.forget(number)
+        self.agenda.set_phase(number, PHASE_NONE)
+        self.agenda.pending[<uint32_t>number] = 0

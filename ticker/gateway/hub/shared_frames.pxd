@@ -2,9 +2,11 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.gateway.hub.encode cimport CHANNELS, ENCODINGS, Frame
-from ticker.gateway.hub.topics cimport Topics
+from ticker.gateway.hub.encode cimport Frame
+from ticker.gateway.hub.fields cimport CHANNELS
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
+from ticker.gateway.sockets.connection cimport ENCODINGS
 
 
 # Frames of one channel, one encoding and one kind, by symbol.
@@ -43,5 +45,5 @@ cdef class SharedFrames:
 
 cdef inline void* place_of(SharedFrames frames, uint32_t topic, uint32_t encoding) noexcept nogil:
     """Where a topic's update is kept, to be fetched ahead."""
-    cdef Page* page = &frames.pages[0][encoding][topic & 3]
-    return page.frames + (topic >> 2) * page.room
+    cdef Page* page = &frames.pages[0][encoding][topic & CHANNEL_MASK]
+    return page.frames + (topic >> CHANNEL_BITS) * page.room

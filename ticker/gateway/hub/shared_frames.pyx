@@ -10,22 +10,24 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.gateway.hub.encode cimport (
-    CHANNEL_PRICE,
-    CHANNEL_QUOTE,
-    CHANNEL_TRADES,
-    CHANNELS,
-    ENCODINGS,
     PRICE_ROOM,
     QUOTE_ROOM,
     TRADE_ROOM,
-    VENUE_ROOM,
-    Fields,
     Frame,
     begin_frame,
     finish_frame,
 )
-from ticker.gateway.hub.topics cimport CHANNEL_BITS, Sale, Topics
+from ticker.gateway.hub.fields cimport (
+    CHANNEL_PRICE,
+    CHANNEL_QUOTE,
+    CHANNEL_TRADES,
+    CHANNELS,
+    VENUE_ROOM,
+    Fields,
+)
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Sale, Topics
 from ticker.gateway.hub.trade_log cimport Trade
+from ticker.gateway.sockets.connection cimport ENCODINGS
 from ticker.shm.counters cimport (
     GATEWAY_ENCODED,
     GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
@@ -108,10 +110,10 @@ cdef class SharedFrames:
     cdef const Frame* update(self, uint32_t topic, uint32_t encoding, int64_t now) noexcept nogil:
         """The topic's `update`, of its version of now."""
         cdef uint32_t symbol = topic >> CHANNEL_BITS
-        cdef Page* page = &self.pages[0][encoding][topic & ((1 << CHANNEL_BITS) - 1)]
+        cdef Page* page = &self.pages[0][encoding][topic & CHANNEL_MASK]
         if page.shown[symbol] != self.topics.versions[topic]:
             self._encode(page, topic, encoding, False)
-            if topic & ((1 << CHANNEL_BITS) - 1) == CHANNEL_PRICE:
+            if topic & CHANNEL_MASK == CHANNEL_PRICE:
                 record_duration(
                     self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
                     now - self.topics.sales[symbol].publish_time,
@@ -125,7 +127,7 @@ cdef class SharedFrames:
     cdef const Frame* snapshot(self, uint32_t topic, uint32_t encoding) noexcept nogil:
         """The topic's `snapshot`, of its version of now."""
         cdef uint32_t symbol = topic >> CHANNEL_BITS
-        cdef Page* page = &self.pages[1][encoding][topic & ((1 << CHANNEL_BITS) - 1)]
+        cdef Page* page = &self.pages[1][encoding][topic & CHANNEL_MASK]
         if page.shown[symbol] != self.topics.versions[topic]:
             self._encode(page, topic, encoding, True)
         return <const Frame*>(page.frames + symbol * page.room)
@@ -134,7 +136,7 @@ cdef class SharedFrames:
         self, Page* page, uint32_t topic, uint32_t encoding, bint snapshot
     ) noexcept nogil:
         cdef uint32_t symbol = topic >> CHANNEL_BITS
-        cdef uint32_t channel = topic & ((1 << CHANNEL_BITS) - 1)
+        cdef uint32_t channel = topic & CHANNEL_MASK
         cdef Sale* sale = self.topics.sales + symbol
         cdef Frame* frame = <Frame*>(page.frames + symbol * page.room)
         cdef Fields fields

@@ -1,5 +1,6 @@
 """Who has subscribed to what: each connection's list, and each topic's."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
@@ -7,13 +8,14 @@ from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
 
 
+@cython.final
 cdef class Subscriptions:
     cdef Topics topics
     cdef SharedFrames frames
     cdef ConnectionTable connections
     cdef uint64_t* counters
-    cdef uint64_t subscription_total
+    cdef uint64_t total          # of all connections
 
-    cdef int64_t _find(self, Connection* connection, uint32_t topic) noexcept nogil
-    cdef int _attach(self, Connection* connection, uint32_t number, uint32_t topic) except -1
-    cdef void _detach(self, Connection* connection, uint32_t slot) noexcept nogil
+    cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil
+    cdef int attach(self, Connection* connection, uint32_t number, uint32_t topic) except -1
+    cdef void detach(self, Connection* connection, uint32_t slot) noexcept nogil

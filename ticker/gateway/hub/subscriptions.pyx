@@ -9,35 +9,32 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
 from ticker.gateway.hub.shared_frames cimport SharedFrames
-from ticker.gateway.hub.topics cimport CHANNEL_BITS, Subscriber, Topic, Topics, topic_of
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Subscriber, Topic, Topics, topic_of
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport GATEWAY_SUBSCRIPTIONS
 from ticker.shm.header cimport Mapping
 
-cdef enum:
-    CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
-
 
 cdef class Subscriptions:
-    """The lists alone; `segment`: the gateway's own."""
+    """`segment`: the gateway's own, for its counter."""
 
     def __cinit__(
         self, Topics topics not None, SharedFrames frames not None,
-        ConnectionTable connections not None, Mapping segment not None, *args: object,
+        ConnectionTable connections not None, Mapping segment not None,
     ) -> None:
         self.topics = topics
         self.frames = frames
         self.connections = connections
         self.counters = segment.counters
 
-    cdef int64_t _find(self, Connection* connection, uint32_t topic) noexcept nogil:
+    cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil:
         cdef uint32_t slot
         for slot in range(connection.subscription_count):
             if connection.subscriptions[slot].topic == topic:
                 return slot
         return -1
 
-    cdef int _attach(self, Connection* connection, uint32_t number, uint32_t wanted) except -1:
+    cdef int attach(self, Connection* connection, uint32_t number, uint32_t wanted) except -1:
         """A new subscription at the end of the connection's list, nothing seen yet."""
         cdef Topic* topic = self.topics.topics + wanted
         cdef Subscription* slots = connection.subscriptions
@@ -69,10 +66,10 @@ cdef class Subscriptions:
         subscribers[topic.subscriber_count].slot = connection.subscription_count
         connection.subscription_count += 1
         topic.subscriber_count += 1
-        self.subscription_total += 1
+        self.total += 1
         return 0
 
-    cdef void _detach(self, Connection* connection, uint32_t slot) noexcept nogil:
+    cdef void detach(self, Connection* connection, uint32_t slot) noexcept nogil:
         """Remove a subscription: the last one of each list takes its place."""
         cdef Subscription gone = connection.subscriptions[slot]
         cdef Topic* topic = self.topics.topics + gone.topic
@@ -87,25 +84,25 @@ cdef class Subscriptions:
         if slot != connection.subscription_count:
             connection.subscriptions[slot] = last[0]
             self.topics.topics[last.topic].subscribers[last.position].slot = slot
-        self.subscription_total -= 1
-        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscription_total)
+        self.total -= 1
+        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.total)
 
     def unsubscribe(self, number: int, symbols: list[int], channel: int) -> list[int]:
         """Remove subscriptions; the symbols that were not subscribed."""
-        cdef Connection* connection = self.connections._checked(number)
+        cdef Connection* connection = self.connections.checked(number)
         cdef int64_t slot
         missing = []
         for symbol in symbols:
-            slot = self._find(connection, topic_of(symbol, channel))
+            slot = self.find(connection, topic_of(symbol, channel))
             if slot < 0:
                 missing.append(symbol)
             else:
-                self._detach(connection, <uint32_t>slot)
+                self.detach(connection, <uint32_t>slot)
         return missing
 
     def subscribed(self, number: int, channel: int) -> list[int]:
         """Numbers of the symbols that a connection has subscribed on a channel."""
-        cdef Connection* connection = self.connections._checked(number)
+        cdef Connection* connection = self.connections.checked(number)
         cdef uint32_t slot
         found = []
         for slot in range(connection.subscription_count):
@@ -113,9 +110,15 @@ cdef class Subscriptions:
                 found.append(connection.subscriptions[slot].topic >> CHANNEL_BITS)
         return found
 
-    def subscription_count(self, number: int) -> int:
+    def forget(self, number: int) -> None:
+        """Remove all subscriptions of a connection."""
+        cdef Connection* connection = self.connections.checked(number)
+        while connection.subscription_count:
+            self.detach(connection, connection.subscription_count - 1)
+
+    def count_of(self, number: int) -> int:
         """How many subscriptions a connection has, over all channels."""
-        return self.connections._checked(number).subscription_count
+        return self.connections.checked(number).subscription_count
 
     def subscribers(self, symbol: int) -> set[int]:
         """Numbers of the connections that watch a symbol on any channel."""

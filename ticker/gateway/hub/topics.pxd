@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.prices.board cimport Board
 from ticker.gateway.prices.consolidate cimport Consolidated
-from ticker.gateway.hub.encode cimport Fields
+from ticker.gateway.hub.fields cimport Fields
 from ticker.gateway.hub.trade_log cimport TradeLog
 from ticker.shm.layout cimport SYMBOL_BYTES, Record, Row
 from ticker.shm.ring cimport RingReader
@@ -15,6 +15,7 @@ from ticker.shm.ring cimport RingReader
 
 cdef enum:
     CHANNEL_BITS = 2
+    CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
 
 cdef struct Subscriber:
     uint32_t connection

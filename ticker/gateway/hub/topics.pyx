@@ -17,7 +17,7 @@ cdef extern from *:
 
 from ticker.gateway.prices.board cimport NO_PART, NO_SYMBOL, Board, RowRef
 from ticker.gateway.prices.consolidate cimport Consolidated
-from ticker.gateway.hub.encode cimport CHANNEL_PRICE, CHANNEL_QUOTE, CHANNEL_TRADES, VENUE_ROOM, Fields
+from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, CHANNEL_TRADES, VENUE_ROOM, Fields
 from ticker.gateway.hub.trade_log cimport Trade, TradeLog
 from ticker.shm.counters cimport (
     GATEWAY_LAPS,
@@ -231,7 +231,7 @@ cdef class Topics:
             if (<RingReader>reader).pending():
                 self._drain_ring(feed, <RingReader>reader)
         for i in range(self.changed_count):
-            if self.changed[i] & ((1 << CHANNEL_BITS) - 1) == CHANNEL_QUOTE:
+            if self.changed[i] & CHANNEL_MASK == CHANNEL_QUOTE:
                 self.read_quote(self.changed[i] >> CHANNEL_BITS)
         return 0
 

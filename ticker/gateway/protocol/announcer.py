@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ticker.gateway.hub.hub import Hub
+from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.liveness import Watch
 from ticker.gateway.protocol.codec import CODECS, Codec
 from ticker.gateway.protocol.messages import Status
-from ticker.gateway.sockets.deadlines import Deadlines
+from ticker.gateway.sockets.connection import ConnectionTable
 
 SHARE = 200  # connections that are told at a time
 
@@ -22,9 +22,11 @@ SHARE = 200  # connections that are told at a time
 class Announcer:
     """One worker's; `look` after each look of the board, `say` until nothing waits."""
 
-    def __init__(self, board: Board, hub: Hub, connections: Deadlines) -> None:
+    def __init__(
+        self, board: Board, subscriptions: Subscriptions, connections: ConnectionTable
+    ) -> None:
         self.board = board
-        self.hub = hub
+        self.subscriptions = subscriptions
         self.connections = connections
         self.watch = Watch(board)
         self.standing: dict[tuple[str, str], Status] = {}  # of feeds and markets that are not live
@@ -32,9 +34,9 @@ class Announcer:
 
     def look(self, phases: Iterable[tuple[str, str]]) -> None:
         """Note what has changed; `phases` are (market, phase)."""
-        for number, state in self.watch.symbols(self.hub.watched()):
+        for number, state in self.watch.symbols(self.subscriptions.watched()):
             self._tell(
-                self.hub.subscribers(number),
+                self.subscriptions.subscribers(number),
                 Status(symbol=self.board.name(number), state=state),  # type: ignore[arg-type]
             )
         for name, state in self.watch.feeds():

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from ticker.errors import DecodeError
-from ticker.gateway.hub.encode import ENCODING_NAMES, Encoding
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.messages import PROTOCOL, Message
+from ticker.gateway.sockets.connection import ENCODING_NAMES, Encoding
 from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.units import format_timestamp
 

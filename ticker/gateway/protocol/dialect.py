@@ -15,7 +15,7 @@ from msgspec import UNSET
 from ticker.config import GatewayConfig
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
-from ticker.gateway.hub.encode import CHANNEL_NAMES
+from ticker.gateway.hub.fields import CHANNEL_NAMES
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
@@ -54,6 +54,7 @@ from ticker.gateway.protocol.messages import (
     close_code,
 )
 from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.restraint import Restraint
 from ticker.shm.counters import Counters
 
 CHANNELS = {name: number for number, name in enumerate(CHANNEL_NAMES)}
@@ -112,6 +113,7 @@ class Dialect:
         self.board = board
         self.hub = hub
         self.connections = connections
+        self.restraint = Restraint(connections)
         self.counters = counters
         self.announcer = announcer
         self.access = access
@@ -223,7 +225,7 @@ class Dialect:
         except CommandError as error:
             self._say(number, codec, error_message(error))
             weight = STRIKES.get(error.code, 0)
-            if weight and self.connections.strike(number, weight) >= MAX_STRIKES:
+            if weight and self.restraint.strike(number, weight) >= MAX_STRIKES:
                 reason = "too many refused messages"
                 self.connections.close(number, Close.POLICY_VIOLATION, reason)
 
@@ -232,9 +234,7 @@ class Dialect:
 
     def _spend(self, number: int) -> None:
         limits = self.terms.limits
-        if not self.connections.take_token(
-            number, limits.commands_per_second, limits.commands_burst
-        ):
+        if not self.restraint.take_token(number, limits.commands_per_second, limits.commands_burst):
             raise CommandError(
                 Code.RATE_LIMITED,
                 f"more than {limits.commands_per_second:g} commands a second; slow down",
@@ -295,7 +295,7 @@ class Dialect:
         channel = CHANNELS[command.channel]
         known = self._known([name for name in names if grant.sees(name)])
         if isinstance(command, Unsubscribe):
-            missing = self.hub.unsubscribe(number, list(known.values()), channel)
+            missing = self.hub.subscriptions.unsubscribe(number, list(known.values()), channel)
             for name in [name for name, place in known.items() if place in missing]:
                 del known[name]
         else:
@@ -332,9 +332,9 @@ class Dialect:
     def _check_room(
         self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int
     ) -> None:
-        held = self.hub.subscription_count(number)
+        held = self.hub.subscriptions.count_of(number)
         if held + len(known) > most:
-            new = set(known.values()) - set(self.hub.subscribed(number, channel))
+            new = set(known.values()) - set(self.hub.subscriptions.subscribed(number, channel))
             if held + len(new) > most:
                 said = f"{len(new)} more, with {held} there already,"
                 raise _too_many(said, most, command_id)

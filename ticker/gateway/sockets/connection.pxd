@@ -3,12 +3,20 @@
 A connection's number is its place in the table; a freed place is used again.
 """
 
+cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.gateway.sockets.frames cimport FrameLimits, FrameReader
+from ticker.gateway.sockets.frames cimport FrameReader
 from ticker.shm.header cimport Mapping
 
+
+cpdef enum Encoding:
+    PLAIN = 0                    # JSON without what only ticker.v1 has
+    JSON = 1
+    MSGPACK = 2
+    PROTOBUF = 3
+    ENCODINGS = 4
 
 cdef enum ConnectionState:
     CONNECTION_FREE = 0
@@ -19,7 +27,6 @@ cdef enum ConnectionState:
 
 cdef enum:
     NO_CONNECTION = 0xFFFFFFFF
-    SCRATCH = 131072             # bytes received at a time
     SLOW_CLIENT = 4407
 
 cdef struct Subscription:
@@ -51,7 +58,7 @@ cdef struct Connection:
     uint32_t partial             # bytes of `outbound` up to the next frame
     uint32_t resume              # subscription that the next flush begins with
     uint16_t turns               # of the wheel between two flushes; 0: as configured
-    uint8_t encoding             # Encoding, see encode.pxd
+    uint8_t encoding             # Encoding
     uint8_t batch                # a flush is one message
     uint8_t pinged
     uint16_t controls            # pings and pongs of the peer in this second
@@ -59,9 +66,10 @@ cdef struct Connection:
     uint8_t strikes              # for refused messages
 
 
+@cython.final
 cdef class ConnectionTable:
     cdef Connection* table
-    cdef uint32_t capacity
+    cdef readonly uint32_t capacity
     cdef uint32_t high_water     # places [0, high_water) have been used
     cdef uint32_t open_count
     cdef uint32_t used
@@ -72,29 +80,27 @@ cdef class ConnectionTable:
     cdef uint32_t* drained       # connections whose socket took all that waited
     cdef uint32_t drained_count
     cdef readonly int epoll_fd
-    cdef int listener_fd
-    cdef bint accepting
-    cdef FrameLimits limits
     cdef uint32_t max_outbound
-    cdef uint8_t* scratch
     cdef Mapping mapping         # keeps `counters` mapped
     cdef uint64_t* counters
-    cdef object handler
-    cdef int64_t now
+    cdef int64_t now             # of the turn; the edges set it
     cdef int64_t head_timeout
     cdef int64_t slow_timeout
     cdef int64_t ping_interval
     cdef int64_t half_timeout    # of a message that has begun
 
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
-    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef void writable(self, uint32_t number) noexcept nogil
+    cdef void doom(self, uint32_t number) noexcept nogil
+    cdef void fail(
+        self, uint32_t number, uint16_t code, const char* reason, size_t length
+    ) noexcept nogil
+    cdef uint32_t place(self, int fd) noexcept nogil
+    cdef void free(self, uint32_t number) noexcept
+    cdef Connection* checked(self, object number) except NULL
     cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept
     cdef void _end_sending(self, uint32_t number) noexcept nogil
-    cdef void doom(self, uint32_t number) noexcept nogil
-    cdef void fail(self, uint32_t number, uint16_t code, const char* reason, size_t length) noexcept nogil
-    cdef uint32_t _place(self, int fd) noexcept nogil
-    cdef void _writable(self, uint32_t number) noexcept nogil
     cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
     cdef void _watch(self, uint32_t number, int operation) noexcept nogil
     cdef void _release(self, uint32_t number) noexcept
-    cdef Connection* _checked(self, object number) except NULL

@@ -5,7 +5,7 @@ Out: bytes to sockets. Law: whatever a client is due and its socket does not tak
 numbers stay good through a turn.
 """
 
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.errno cimport EAGAIN, errno
@@ -44,7 +44,9 @@ from ticker.shm.counters cimport (
 from ticker.shm.header cimport Mapping
 
 from ticker.gateway.sockets.tls import TlsError
+from ticker.shm.layout import names_of
 
+ENCODING_NAMES = names_of(Encoding, "", end="ENCODINGS")
 cdef int64_t HALF_MESSAGE_NS = 5000000000
 cdef int64_t LINGER_NS = 2000000000
 
@@ -54,22 +56,17 @@ cdef class ConnectionTable:
     gateway's own, writable segment."""
 
     def __cinit__(
-        self, handler: object, Mapping counters not None, capacity: int, max_message: int,
-        max_outbound: int, slow_timeout: int, ping_interval: int, head_timeout: int,
-        max_fragments: int = 100,
+        self, Mapping counters not None, capacity: int, max_outbound: int, slow_timeout: int,
+        ping_interval: int, head_timeout: int,
     ) -> None:
-        self.handler = handler
         self.mapping = counters
         self.counters = counters.counters
         self.capacity = capacity
-        self.limits.max_message = max_message
-        self.limits.max_fragments = max_fragments
         self.max_outbound = max_outbound
         self.slow_timeout = slow_timeout
         self.ping_interval = ping_interval
         self.half_timeout = HALF_MESSAGE_NS
         self.head_timeout = head_timeout
-        self.listener_fd = -1
         self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
         if self.epoll_fd < 0:
             raise OSError(errno, "epoll_create1")
@@ -78,9 +75,7 @@ cdef class ConnectionTable:
         self.free_places = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
         self.doomed = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
         self.drained = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
-        self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
-        if not (self.table and self.free_places and self.doomed and self.drained
-                and self.scratch):
+        if not (self.table and self.free_places and self.doomed and self.drained):
             raise MemoryError
 
     def __dealloc__(self) -> None:
@@ -93,11 +88,10 @@ cdef class ConnectionTable:
         PyMem_RawFree(self.free_places)
         PyMem_RawFree(self.doomed)
         PyMem_RawFree(self.drained)
-        PyMem_RawFree(self.scratch)
         if self.epoll_fd >= 0:
             close(self.epoll_fd)
 
-    cdef uint32_t _place(self, int fd) noexcept nogil:
+    cdef uint32_t place(self, int fd) noexcept nogil:
         """A place in the table for a new socket; there must be room."""
         cdef uint32_t number
         cdef Connection* connection
@@ -133,7 +127,7 @@ cdef class ConnectionTable:
         if connection.state == CONNECTION_DOOMED:
             return -1
         if connection.tls == NULL:
-            return self._put(number, data, length)
+            return self.put(number, data, length)
         with gil:
             return self._encrypt(number, data, length)
 
@@ -145,9 +139,9 @@ cdef class ConnectionTable:
         except TlsError:
             self.doom(number)
             return -1
-        return self._put(number, records, len(records)) if records else 1
+        return self.put(number, records, len(records)) if records else 1
 
-    cdef int _put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
+    cdef int put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
         """As deliver(), the very bytes."""
         cdef Connection* connection = self.table + number
         cdef ssize_t sent
@@ -201,7 +195,7 @@ cdef class ConnectionTable:
         memcpy(connection.outbound + connection.outbound_length, data, length)
         connection.outbound_length = <uint32_t>wanted
 
-    cdef void _writable(self, uint32_t number) noexcept nogil:
+    cdef void writable(self, uint32_t number) noexcept nogil:
         cdef Connection* connection = self.table + number
         cdef ssize_t sent
         if connection.state == CONNECTION_DOOMED:
@@ -246,7 +240,7 @@ cdef class ConnectionTable:
         if connection.tls != NULL:
             with gil:
                 last = (<object>connection.tls).finish()
-                if last and self._put(number, last, len(last)) != 1:
+                if last and self.put(number, last, len(last)) != 1:
                     return  # once it has drained, this is called again
         shutdown(connection.fd, SHUT_WR)
 
@@ -280,6 +274,13 @@ cdef class ConnectionTable:
         if not connection.wants_write:
             self._end_sending(number)
 
+    cdef void free(self, uint32_t number) noexcept:
+        """Close the socket; its place is for the next one."""
+        self._release(number)
+        self.free_places[self.free_count] = number
+        self.free_count += 1
+        self.used -= 1
+
     cdef void _release(self, uint32_t number) noexcept:
         cdef Connection* connection = self.table + number
         cdef uint32_t generation = connection.generation
@@ -295,14 +296,14 @@ cdef class ConnectionTable:
         memset(connection, 0, sizeof(Connection))
         connection.generation = generation + 1
 
-    cdef Connection* _checked(self, object number) except NULL:
+    cdef Connection* checked(self, object number) except NULL:
         if not 0 <= number < self.high_water:
             raise IndexError(f"connection {number}: there are {self.high_water}")
         return self.table + <uint32_t>number
 
     def open(self, number: int, answer: bytes, encoding: int = 0) -> None:
         """Answer the handshake; from here on frames go both ways, in this encoding."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         connection.encoding = encoding
         PyMem_RawFree(connection.inbound)
         connection.inbound = NULL
@@ -314,7 +315,7 @@ cdef class ConnectionTable:
 
     def refuse(self, number: int, answer: bytes) -> None:
         """Answer a request that is no handshake with these bytes, then close."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         if self.deliver(number, answer, len(answer)) < 0:
             return
         connection.state = CONNECTION_LINGER
@@ -324,7 +325,7 @@ cdef class ConnectionTable:
 
     def hand_over(self, number: int) -> int:
         """Give the socket away: its descriptor, which the caller now owns."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         cdef epoll_event event
         cdef int fd = connection.fd
         epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, &event)
@@ -334,19 +335,19 @@ cdef class ConnectionTable:
 
     def set_tls(self, number: int, tls: object) -> None:
         """From here on all bytes of this connection go through a TlsSession."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         Py_INCREF(tls)
         Py_XDECREF(connection.tls)
         connection.tls = <PyObject*>tls
 
     def tls_of(self, number: int) -> object:
         """The connection's TlsSession, or None."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         return None if connection.tls == NULL else <object>connection.tls
 
     def peer(self, number: int) -> str:
         """The IPv4 address at the other end of the socket; empty when it is gone."""
-        cdef Connection* connection = self._checked(number)
+        cdef Connection* connection = self.checked(number)
         cdef sockaddr_in address
         cdef socklen_t size = sizeof(address)
         cdef const uint8_t* parts = <const uint8_t*>&address.sin_addr
@@ -356,37 +357,41 @@ cdef class ConnectionTable:
 
     def send(self, number: int, data: bytes) -> bool:
         """Send ready frames; False when the connection is gone."""
-        self._checked(number)
+        self.checked(number)
         return self.deliver(number, data, len(data)) >= 0
 
     def close(self, number: int, code: int, reason: str = "") -> None:
         """Close with a code and a reason (cut at 123 bytes)."""
         cdef bytes text = reason.encode()
-        self._checked(number)
+        self.checked(number)
         self.fail(number, code, text, len(text))
 
-    def strike(self, number: int, weight: int) -> int:
-        """One more refused message; the weight of all that there have been."""
-        cdef Connection* connection = self._checked(number)
-        connection.strikes = <uint8_t>min(connection.strikes + <int>weight, 255)
-        return connection.strikes
+    def adopt(self, fd: int, now_ns: int, tls: object = None) -> int:
+        """Take over a connected, non-blocking socket and its TLS session; its number, or -1
+        when there is no place (the descriptor then stays the caller's)."""
+        cdef uint32_t number
+        self.now = now_ns
+        if self.used == self.capacity:
+            return -1
+        number = self.place(fd)
+        if tls is not None:
+            self.set_tls(number, tls)
+        return number
 
-    def take_token(self, number: int, rate: float, burst: float) -> bool:
-        """One command of a token bucket: `rate` a second, `burst` at once."""
-        cdef Connection* connection = self._checked(number)
-        cdef double tokens
-        if not connection.tokens_at:
-            tokens = burst
-        else:
-            tokens = connection.tokens + (self.now - connection.tokens_at) * 1e-9 * <double>rate
-            tokens = min(tokens, <double>burst)
-        connection.tokens_at = self.now
-        connection.tokens = <float>(tokens - 1 if tokens >= 1 else tokens)
-        return tokens >= 1
+    def some_open(self, most: int) -> list[int]:
+        """Numbers of up to `most` open streams."""
+        cdef uint32_t at
+        found = [at for at in range(self.high_water) if self.table[at].state == CONNECTION_OPEN]
+        return found[:most]
+
+    def awaits_heads(self) -> bool:
+        """Whether a connection is there whose request has not come, or not whole."""
+        cdef uint32_t at
+        return CONNECTION_HEAD in {self.table[at].state for at in range(self.high_water)}
 
     def encoding(self, number: int) -> int:
-        """What was agreed on in the handshake, see encode.pxd."""
-        return self._checked(number).encoding
+        """What was agreed on in the handshake: an Encoding."""
+        return self.checked(number).encoding
 
     @property
     def open_connections(self) -> int:

@@ -1,9 +1,13 @@
+cimport cython
 from libc.stdint cimport int64_t, uint32_t
 
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 
 
-cdef class Deadlines(ConnectionTable):
+@cython.final
+cdef class Deadlines:
+    cdef ConnectionTable connections
+    cdef object speaker
     cdef public int64_t heartbeat        # ns without a word that are too long, 0: never
 
     cdef int _expire(self, uint32_t number) except -1

@@ -11,11 +11,12 @@ from ticker.gateway.sockets.connection cimport (
     CONNECTION_HEAD,
     CONNECTION_LINGER,
     CONNECTION_OPEN,
+    ENCODINGS,
+    PLAIN,
     SLOW_CLIENT,
     Connection,
     ConnectionTable,
 )
-from ticker.gateway.hub.encode cimport ENCODINGS, PLAIN
 from ticker.gateway.sockets.frames cimport MAX_CONTROL, OPCODE_PING, write_close, write_head
 from ticker.gateway.sockets.sockets cimport (
     MSG_DONTWAIT,
@@ -33,8 +34,12 @@ cdef enum:
     LAST_ROOM = 131072           # of a socket's send buffer, to take them
 
 
-cdef class Deadlines(ConnectionTable):
-    """`handler` has last_word(number, code) and heartbeat(encoding, now_ns) -> ready frames."""
+cdef class Deadlines:
+    """`speaker` has last_word(number, code) and heartbeat(encoding, now_ns) -> ready frames."""
+
+    def __cinit__(self, ConnectionTable connections not None, speaker: object) -> None:
+        self.connections = connections
+        self.speaker = speaker
 
     def expire(self, now_ns: int) -> None:
         """Act on deadlines that have passed: heads, half frames, slow clients, silent clients;
@@ -42,14 +47,16 @@ cdef class Deadlines(ConnectionTable):
         cdef uint32_t number
         cdef Connection* connection
         cdef list frames = [None] * ENCODINGS
-        self.now = now_ns
-        for number in range(self.high_water):
-            connection = self.table + number
-            if connection.deadline and connection.deadline <= self.now:
+        self.connections.now = now_ns
+        for number in range(self.connections.high_water):
+            connection = self.connections.table + number
+            if connection.deadline and connection.deadline <= now_ns:
                 self._expire(number)
             if self.heartbeat and connection.state == CONNECTION_OPEN:
                 self._beat(connection, number, frames)
-        store_relaxed(self.counters + GATEWAY_CONNECTIONS_OPEN, self.open_count)
+        store_relaxed(
+            self.connections.counters + GATEWAY_CONNECTIONS_OPEN, self.connections.open_count
+        )
 
     cdef int _beat(self, Connection* connection, uint32_t number, list frames) except -1:
         """A heartbeat where nothing else was said; its frame is made once for all."""
@@ -57,44 +64,44 @@ cdef class Deadlines(ConnectionTable):
         cdef int encoding = connection.encoding
         if (
             encoding == PLAIN or connection.wants_write
-            or self.now - connection.sent_at < self.heartbeat
+            or self.connections.now - connection.sent_at < self.heartbeat
         ):
             return 0
         if frames[encoding] is None:
-            frames[encoding] = self.handler.heartbeat(encoding, self.now)
+            frames[encoding] = self.speaker.heartbeat(encoding, self.connections.now)
         frame = frames[encoding]
-        self.deliver(number, frame, len(frame))
+        self.connections.deliver(number, frame, len(frame))
         return 0
 
     cdef int _expire(self, uint32_t number) except -1:
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef uint8_t[2] ping
         if connection.state == CONNECTION_HEAD or connection.state == CONNECTION_LINGER:
-            self.doom(number)
+            self.connections.doom(number)
         elif connection.state == CONNECTION_OPEN:
             if connection.wants_write:
                 self._close_slow(number)
             elif connection.reader != NULL and not connection.pinged:
-                self.fail(number, 1008, b"half a frame", 12)
+                self.connections.fail(number, 1008, b"half a frame", 12)
             elif connection.pinged:
-                self.fail(number, 1008, b"no pong", 7)
+                self.connections.fail(number, 1008, b"no pong", 7)
             else:
                 connection.pinged = 1
-                connection.deadline = self.now + self.ping_interval
+                connection.deadline = self.connections.now + self.connections.ping_interval
                 write_head(ping, OPCODE_PING, 0)
-                self.deliver(number, ping, 2)
+                self.connections.deliver(number, ping, 2)
         return 0
 
     cdef int _close_slow(self, uint32_t number) except -1:
         """Close a client that does not read. Its socket is full: it gets a little more room, for
         the rest of the frame under way, the error and the close frame, which the kernel keeps
         for a while in case the client reads again. What else waited is dropped."""
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef uint8_t[LAST_WORDS] words
         cdef int room = LAST_ROOM
         cdef int size
-        cdef bytes error = self.handler.last_word(number, SLOW_CLIENT)
-        count(self.counters, GATEWAY_SLOW_CLOSED, 1)
+        cdef bytes error = self.speaker.last_word(number, SLOW_CLIENT)
+        count(self.connections.counters, GATEWAY_SLOW_CLOSED, 1)
         connection.close_code = SLOW_CLIENT
         if connection.tls == NULL and <size_t>len(error) < LAST_WORDS - MAX_CONTROL - 2:
             size = <int>len(error)
@@ -106,41 +113,21 @@ cdef class Deadlines(ConnectionTable):
                 connection.partial, MSG_NOSIGNAL | MSG_DONTWAIT,
             ) == <ssize_t>connection.partial:
                 send(connection.fd, words, size, MSG_NOSIGNAL | MSG_DONTWAIT)
-        self.doom(number)
+        self.connections.doom(number)
         return 0
-
-    def some_open(self, most: int) -> list[int]:
-        """Numbers of up to `most` open streams."""
-        cdef uint32_t number
-        cdef list found = []
-        for number in range(self.high_water):
-            if len(found) >= most:
-                break
-            if self.table[number].state == CONNECTION_OPEN:
-                found.append(number)
-        return found
-
-    def awaits_heads(self) -> bool:
-        """Whether a connection is there whose request has not come, or not whole."""
-        cdef uint32_t number
-        for number in range(self.high_water):
-            if self.table[number].state == CONNECTION_HEAD:
-                return True
-        return False
 
     def dismiss(self, number: int, code: int, reason: str) -> None:
         """Close an open stream after a last word of the handler's."""
-        cdef bytes word = self.handler.last_word(number, code)
+        cdef bytes word = self.speaker.last_word(number, code)
         if word:
-            self.deliver(number, word, len(word))
-        self.close(number, code, reason)
+            self.connections.deliver(number, word, len(word))
+        self.connections.close(number, code, reason)
 
     def close_all(self, code: int, reason: str = "") -> None:
-        """Stop accepting and close everybody; for a drain. Callers go on polling for a while."""
+        """Close everybody; for a drain. Callers go on polling for a while."""
         cdef uint32_t number
-        self.stop_listening()
-        for number in range(self.high_water):
-            if self.table[number].state == CONNECTION_HEAD:
-                self.doom(number)
-            elif self.table[number].state == CONNECTION_OPEN:
+        for number in range(self.connections.high_water):
+            if self.connections.table[number].state == CONNECTION_HEAD:
+                self.connections.doom(number)
+            elif self.connections.table[number].state == CONNECTION_OPEN:
                 self.dismiss(number, code, reason)

@@ -1,24 +1,35 @@
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
-from ticker.gateway.sockets.connection cimport Connection
-from ticker.gateway.sockets.deadlines cimport Deadlines
-from ticker.gateway.sockets.frames cimport FrameReader
+from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
+from ticker.gateway.sockets.frames cimport FrameLimits, FrameReader
+
+cdef enum:
+    SCRATCH = 131072             # bytes received at a time
 
 
-cdef class Connections(Deadlines):
+@cython.final
+cdef class Reception:
+    cdef ConnectionTable connections
+    cdef object handler
     cdef public object tls_context       # ssl.SSLContext for what is accepted, None: plain
     cdef public bint counts_addresses
-    cdef int _placed(self, uint32_t number) except -1
-    cdef int _bytes(self, uint32_t number, size_t length) except -1
-    cdef int _records(self, uint32_t number, bytes data) except -1
+    cdef FrameLimits limits
+    cdef int listener_fd
+    cdef bint accepting
+    cdef uint8_t* scratch
+
     cdef int _accept(self) except -1
-    cdef int _readable(self, uint32_t number) except -1
-    cdef int _head_bytes(self, uint32_t number, size_t length) except -1
-    cdef int _keep_head(self, uint32_t number, bytes data) except -1
-    cdef bint _flooded(self, Connection* connection) noexcept nogil
-    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
+    cdef int _placed(self, uint32_t number) except -1
     cdef int _full(self) except -1
     cdef void _pause(self) noexcept nogil
+    cdef int _readable(self, uint32_t number) except -1
+    cdef int _bytes(self, uint32_t number, size_t length) except -1
+    cdef int _records(self, uint32_t number, bytes data) except -1
+    cdef int _head_bytes(self, uint32_t number, size_t length) except -1
+    cdef int _keep_head(self, uint32_t number, bytes data) except -1
+    cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1
     cdef int _event(
         self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
     ) except -1
+    cdef bint _flooded(self, Connection* connection) noexcept nogil

@@ -6,19 +6,17 @@ In: what an epoll of our own says of sockets. Out: request heads and messages to
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_DOOMED,
     CONNECTION_FREE,
     CONNECTION_HEAD,
-    CONNECTION_LINGER,
     CONNECTION_OPEN,
-    SCRATCH,
     Connection,
+    ConnectionTable,
 )
-from ticker.gateway.sockets.deadlines cimport Deadlines
 from ticker.gateway.sockets.frames cimport (
     EVENT_CLOSE,
     EVENT_ERROR,
@@ -69,19 +67,36 @@ cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
 cdef int64_t SECOND_NS = 1000000000
 
 
-cdef class Connections(Deadlines):
+cdef class Reception:
     """`handler` has on_head(number, data), on_message(number, is_text, payload) and
     on_closed(number); it may call anything here from them. With `counts_addresses` it is asked
     on_accept(number) first. A `tls_context` is for all that is accepted, but for those that
     on_accept has answered with False: these it has refused, or it calls set_tls itself.
+    `max_message`: bytes of one, over all its fragments.
     """
+
+    def __cinit__(
+        self, ConnectionTable connections not None, handler: object, max_message: int,
+        max_fragments: int = 100,
+    ) -> None:
+        self.connections = connections
+        self.handler = handler
+        self.listener_fd = -1
+        self.limits.max_message = max_message
+        self.limits.max_fragments = max_fragments
+        self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
+        if self.scratch == NULL:
+            raise MemoryError
+
+    def __dealloc__(self) -> None:
+        PyMem_RawFree(self.scratch)
 
     def listen(self, fd: int) -> None:
         """Accept from this non-blocking, listening socket from the next poll on."""
         cdef epoll_event event
         event.events = EPOLLIN
         event.data.u64 = LISTENER
-        if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0:
+        if epoll_ctl(self.connections.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0:
             raise OSError(errno, "epoll_ctl(listener)")
         self.listener_fd = fd
         self.accepting = True
@@ -94,7 +109,7 @@ cdef class Connections(Deadlines):
     cdef void _pause(self) noexcept nogil:
         cdef epoll_event event
         if self.listener_fd >= 0 and self.accepting:
-            epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
+            epoll_ctl(self.connections.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
         self.accepting = False
 
     def poll(self, now_ns: int) -> bool:
@@ -103,18 +118,18 @@ cdef class Connections(Deadlines):
         cdef int i, found
         cdef uint32_t number
         cdef Connection* connection
-        self.now = now_ns
-        found = epoll_wait(self.epoll_fd, events, EVENTS, 0)
+        self.connections.now = now_ns
+        found = epoll_wait(self.connections.epoll_fd, events, EVENTS, 0)
         for i in range(found):
             if events[i].data.u64 == LISTENER:
                 self._accept()
                 continue
             number = <uint32_t>(events[i].data.u64 & 0xFFFFFFFF)
-            connection = self.table + number
+            connection = self.connections.table + number
             if connection.generation != events[i].data.u64 >> 32:
                 continue
             if events[i].events & EPOLLOUT and connection.wants_write:
-                self._writable(number)
+                self.connections.writable(number)
             if events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP):
                 self._readable(number)
         return found == EVENTS
@@ -122,7 +137,7 @@ cdef class Connections(Deadlines):
     cdef int _accept(self) except -1:
         cdef int i, fd
         for i in range(ACCEPTS):
-            if self.used == self.capacity:
+            if self.connections.used == self.connections.capacity:
                 self._full()
                 return 0
             fd = accept4(self.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
@@ -130,7 +145,7 @@ cdef class Connections(Deadlines):
                 if errno in (EMFILE, ENFILE):
                     self._full()
                 return 0
-            self._placed(self._place(fd))
+            self._placed(self.connections.place(fd))
         return 0
 
     cdef int _placed(self, uint32_t number) except -1:
@@ -138,7 +153,7 @@ cdef class Connections(Deadlines):
         if self.counts_addresses and not self.handler.on_accept(number):
             return 0
         if self.tls_context is not None:
-            self.set_tls(number, TlsSession(self.tls_context))
+            self.connections.set_tls(number, TlsSession(self.tls_context))
         return 0
 
     cdef int _full(self) except -1:
@@ -147,7 +162,7 @@ cdef class Connections(Deadlines):
         return 0
 
     cdef int _readable(self, uint32_t number) except -1:
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef ssize_t got
         if connection.state == CONNECTION_DOOMED or connection.state == CONNECTION_FREE:
             return 0
@@ -155,7 +170,7 @@ cdef class Connections(Deadlines):
         if got < 0 and errno in (EAGAIN, EINTR):
             return 0
         if got <= 0:
-            self.doom(number)
+            self.connections.doom(number)
             return 0
         if connection.tls != NULL:
             return self._records(number, self.scratch[:got])
@@ -163,7 +178,7 @@ cdef class Connections(Deadlines):
 
     cdef int _bytes(self, uint32_t number, size_t length) except -1:
         """What the peer says stands in `scratch`."""
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         if connection.state == CONNECTION_HEAD:
             return self._head_bytes(number, length)
         if connection.state == CONNECTION_OPEN:
@@ -172,7 +187,7 @@ cdef class Connections(Deadlines):
 
     cdef int _records(self, uint32_t number, bytes data) except -1:
         """TLS records: answer what the protocol wants, go on with what they say."""
-        cdef object tls = <object>self.table[number].tls
+        cdef object tls = <object>self.connections.table[number].tls
         cdef bytes plain = b""
         cdef bytes answer
         cdef size_t start, length
@@ -180,13 +195,13 @@ cdef class Connections(Deadlines):
         try:
             plain = tls.receive(data)
         except TlsError:
-            count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            count(self.connections.counters, GATEWAY_PROTOCOL_ERRORS, 1)
             broken = True
         answer = tls.pending()
         if answer:
-            self._put(number, answer, len(answer))
+            self.connections.put(number, answer, len(answer))
         if broken:
-            self.doom(number)
+            self.connections.doom(number)
         for start in range(0, <size_t>len(plain), <size_t>SCRATCH):
             length = min(<size_t>SCRATCH, <size_t>len(plain) - start)
             memcpy(self.scratch, <const uint8_t*>plain + start, length)
@@ -196,7 +211,7 @@ cdef class Connections(Deadlines):
     cdef int _head_bytes(self, uint32_t number, size_t length) except -1:
         """Give all that has come of the head to the handler, which takes it once it is whole; or
         takes a part off its front, and gives back the rest."""
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef bytes data = self.scratch[:length]
         if connection.inbound != NULL:
             data = connection.inbound[:connection.inbound_length] + data
@@ -214,17 +229,17 @@ cdef class Connections(Deadlines):
             data = rest
 
     cdef int _keep_head(self, uint32_t number, bytes data) except -1:
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         connection.inbound = <uint8_t*>PyMem_RawMalloc(len(data))
         if connection.inbound == NULL or len(data) > MAX_REQUEST_HEAD + SCRATCH:
-            self.doom(number)
+            self.connections.doom(number)
             return 0
         connection.inbound_length = <uint32_t>len(data)
         memcpy(connection.inbound, <const uint8_t*>data, len(data))
         return 0
 
     cdef int _frames(self, uint32_t number, uint8_t* data, size_t length) except -1:
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef FrameReader fresh
         cdef FrameReader* reader = connection.reader
         cdef uint8_t* payload = NULL
@@ -251,41 +266,45 @@ cdef class Connections(Deadlines):
             connection.reader = <FrameReader*>PyMem_RawMalloc(sizeof(FrameReader))
             if connection.reader == NULL:
                 release(reader)
-                self.doom(number)
+                self.connections.doom(number)
                 return 0
             memcpy(connection.reader, reader, sizeof(FrameReader))
         if not connection.wants_write:
             # control frames between its fragments win a message no time
-            connection.deadline = self.now + self.half_timeout if begun else deadline
+            connection.deadline = (
+                self.connections.now + self.connections.half_timeout if begun else deadline
+            )
         return 0
 
     cdef int _event(
         self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
     ) except -1:
-        cdef Connection* connection = self.table + number
+        cdef Connection* connection = self.connections.table + number
         cdef uint8_t[MAX_CONTROL + 2] answer
+        cdef uint16_t code
         cdef int size
         if not connection.wants_write:
-            connection.deadline = self.now + self.ping_interval
+            connection.deadline = self.connections.now + self.connections.ping_interval
             connection.pinged = 0
         if event in (EVENT_PING, EVENT_PONG) and self._flooded(connection):
-            self.fail(number, 1008, b"ping flood", 10)
+            self.connections.fail(number, 1008, b"ping flood", 10)
         elif event == EVENT_MESSAGE:
             self.handler.on_message(number, reader.opcode == 1, payload[:length])
         elif event == EVENT_PING:
             size = write_head(answer, OPCODE_PONG, length)
             memcpy(answer + size, payload, length)
-            self.deliver(number, answer, size + length)
+            self.connections.deliver(number, answer, size + length)
         elif event == EVENT_CLOSE:
-            self.fail(number, reader.close_code if reader.close_code != 1005 else 1000, b"", 0)
+            code = reader.close_code if reader.close_code != 1005 else 1000
+            self.connections.fail(number, code, b"", 0)
         elif event == EVENT_ERROR:
-            count(self.counters, GATEWAY_PROTOCOL_ERRORS, 1)
-            self.fail(number, reader.close_code, b"", 0)
+            count(self.connections.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            self.connections.fail(number, reader.close_code, b"", 0)
         return 0
 
     cdef bint _flooded(self, Connection* connection) noexcept nogil:
         """Count one more control frame; True when this second has seen enough of them."""
-        cdef uint32_t second = <uint32_t>(self.now / SECOND_NS)
+        cdef uint32_t second = <uint32_t>(self.connections.now / SECOND_NS)
         if connection.controls_second != second:
             connection.controls_second = second
             connection.controls = 0
@@ -296,28 +315,13 @@ cdef class Connections(Deadlines):
         """Free the doomed, after on_closed(number) for each; how many."""
         cdef uint32_t number
         cdef int freed = 0
-        while self.doomed_count:
-            self.doomed_count -= 1
-            number = self.doomed[self.doomed_count]
+        while self.connections.doomed_count:
+            self.connections.doomed_count -= 1
+            number = self.connections.doomed[self.connections.doomed_count]
             self.handler.on_closed(number)
-            self._release(number)
-            self.free_places[self.free_count] = number
-            self.free_count += 1
-            self.used -= 1
+            self.connections.free(number)
             freed += 1
-            count(self.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
+            count(self.connections.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
         if freed and not self.accepting and self.listener_fd >= 0:
             self.listen(self.listener_fd)
         return freed
-
-    def adopt(self, fd: int, now_ns: int, tls: object = None) -> int:
-        """Take over a connected, non-blocking socket and its TLS session; its number, or -1
-        when there is no place (the descriptor then stays the caller's)."""
-        cdef uint32_t number
-        self.now = now_ns
-        if self.used == self.capacity:
-            return -1
-        number = self._place(fd)
-        if tls is not None:
-            self.set_tls(number, tls)
-        return number
