@@ -114,9 +114,7 @@ cdef class ConnectionTable:
     cdef void _watch(self, uint32_t number, int operation) noexcept nogil:
         cdef epoll_event event
         cdef Connection* connection = self.table + number
-        event.events = EPOLLIN | EPOLLRDHUP
-        if connection.wants_write:
-            event.events |= EPOLLOUT
+        event.events = EPOLLIN | EPOLLRDHUP | (EPOLLOUT if connection.wants_write else 0)
         event.data.u64 = <uint64_t>connection.generation << 32 | number
         if epoll_ctl(self.epoll_fd, operation, connection.fd, &event) < 0:
             self.doom(number)
@@ -399,5 +397,5 @@ cdef class ConnectionTable:
 
     @property
     def used_places(self) -> int:
-        """Connections in any state, also those whose head has not come or that linger."""
+        """Connections in any state: also without a whole head, or about to end."""
         return self.used
