@@ -25,14 +25,12 @@ from ticker.gateway.sockets.sockets cimport (
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
     SHUT_WR,
+    address_of,
     epoll_create1,
     epoll_ctl,
     epoll_event,
-    getpeername,
     send,
     shutdown,
-    sockaddr_in,
-    socklen_t,
 )
 from ticker.shm.counters cimport (
     GATEWAY_BYTES_SENT,
@@ -345,13 +343,7 @@ cdef class ConnectionTable:
 
     def peer(self, number: int) -> str:
         """The IPv4 address at the other end of the socket; empty when it is gone."""
-        cdef Connection* connection = self.checked(number)
-        cdef sockaddr_in address
-        cdef socklen_t size = sizeof(address)
-        cdef const uint8_t* parts = <const uint8_t*>&address.sin_addr
-        if getpeername(connection.fd, &address, &size) < 0:
-            return ""
-        return f"{parts[0]}.{parts[1]}.{parts[2]}.{parts[3]}"
+        return address_of(self.checked(number).fd)
 
     def send(self, number: int, data: bytes) -> bool:
         """Send ready frames; False when the connection is gone."""

@@ -1,6 +1,6 @@
 """What this package needs of <sys/socket.h> and <sys/epoll.h>."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -45,3 +45,13 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_create1(int flags)
     int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event)
     int epoll_wait(int epoll_fd, epoll_event* events, int most, int timeout)
+
+
+cdef inline str address_of(int fd):
+    """The IPv4 address at the other end; empty when it is gone."""
+    cdef sockaddr_in address
+    cdef socklen_t size = sizeof(address)
+    cdef const uint8_t* parts = <const uint8_t*>&address.sin_addr
+    if getpeername(fd, &address, &size) < 0:
+        return ""
+    return f"{parts[0]}.{parts[1]}.{parts[2]}.{parts[3]}"
