@@ -26,6 +26,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.cboe": frozenset(),
     "ticker.feeds.protocols": frozenset(),
     "ticker.feeds.sessions": frozenset(),
+    "ticker.feeds.packets": frozenset({"file"}),
     "ticker.feeds.transports": frozenset(
         {"binaryfile", "fix", "http", "pcap", "reconnect", "sidechannel", "tcp", "tls", "udp",
          "websocket"}

@@ -38,6 +38,13 @@ cdef extern from *:
         memcpy(&value, at, 4);
         return value;
     }
+    static inline void ticker_put_be16(uint8_t *at, uint16_t value) {
+        value = __builtin_bswap16(value);
+        memcpy(at, &value, 2);
+    }
+    static inline void ticker_put_le16(uint8_t *at, uint16_t value) {
+        memcpy(at, &value, 2);
+    }
     static inline uint64_t ticker_le64(const uint8_t *at) {
         uint64_t value;
         memcpy(&value, at, 8);
@@ -51,3 +58,5 @@ cdef extern from *:
     uint16_t le16 "ticker_le16"(const uint8_t* at) nogil
     uint32_t le32 "ticker_le32"(const uint8_t* at) nogil
     uint64_t le64 "ticker_le64"(const uint8_t* at) nogil
+    void put_be16 "ticker_put_be16"(uint8_t* at, uint16_t value) nogil
+    void put_le16 "ticker_put_le16"(uint8_t* at, uint16_t value) nogil

@@ -5,17 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.feeds.conftest import Itch
+from tests.feeds.mold_feed import packet
+from tests.feeds.packets.frames import ethernet, ip4, ip6, pcap, pcapng, simple_blocks, udp
 from ticker.cli import main
 from ticker.shm.rejects import RULES
 
 
 @pytest.fixture
-def capture(tmp_path: Path, itch: Any) -> Path:
+def capture(tmp_path: Path) -> Path:
+    itch = Itch()
     messages = [
         itch.system("O"),
         itch.directory(1, "AAPL"),
@@ -128,6 +131,96 @@ def test_what_is_wrong_is_said(capture: Path, options: tuple[str, str], message:
     assert result.exit_code == 5
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+# Packet captures
+
+
+def packets(path: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["replay", str(path), "--protocol", "itch50", *options])
+
+
+def day(number: int = 3) -> list[bytes]:
+    """Frames of a day: a symbol, and a trade in each packet after the first."""
+    itch = Itch()
+    seconds = 34_200 * 10**9
+    bodies = [packet(1, itch.system("O"), itch.directory(1, "AAPL"))]
+    for at in range(number):
+        trade = itch.trade(1, 5, 3_200_500, 7 + at, time=seconds + at)
+        bodies.append(packet(3 + at, trade))
+    return [ethernet(ip4(udp(body))) for body in bodies]
+
+
+def test_the_table_says_all_that_json_says(tmp_path: Path) -> None:
+    path = tmp_path / "day.pcap"
+    frames = [*day(), ethernet(b"arp", kind=0x0806), ethernet(ip6(b"secret", 50))]
+    path.write_bytes(pcap(*frames, snaplen=len(frames[1]))[:-3])
+    report = json.loads(packets(path, "--json").output)
+    text = packets(path).output
+    capture = report["capture"]
+    assert capture == {
+        "packets": 6,
+        "datagrams": 4,
+        "cut": 1,
+        "fragments_joined": 0,
+        "without_time": 0,
+        "not_read": {"EtherType 0x0806 (ARP)": 1, "IP protocol 50 (ESP)": 1},
+        "truncated": True,
+        "error": "",
+    }
+    for counts in (report["counters"], capture["not_read"]):
+        for name, count in counts.items():
+            assert f"{count} {name}" in text
+    assert "capture: 6 packets, 4 datagrams, 1 cut\n" in text
+    assert "the file ends inside a packet" in text
+    assert f"{report['messages']} messages, {report['packets']} packets" in text
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"),
+    [
+        ([ethernet(ip4(b"secret", 50))] * 3, "3 IP protocol 50 (ESP)"),
+        ([frame[:50] for frame in day()], "4 cut short by the capture"),
+        ([], "is empty"),
+    ],
+)
+def test_the_exit_code_says_that_nothing_was_read(
+    tmp_path: Path, frames: list[bytes], said: str
+) -> None:
+    path = tmp_path / "day.pcap"
+    path.write_bytes(pcap(*frames))
+    result = packets(path)
+    assert said in result.output
+    assert result.exit_code == 1
+    assert packets(path, "--date", "2026-03-30").exit_code == 1
+
+
+def test_packets_that_are_cut_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "day.pcap"
+    path.write_bytes(pcap(*day(), snaplen=64))
+    result = packets(path)
+    assert "not read: 4 cut short by the capture" in result.output
+    assert result.exit_code == 1
+    path.write_bytes(pcap(*day(), snaplen=80))
+    result = packets(path)
+    assert "capture: 4 packets, 1 datagrams, 1 cut" in result.output
+    assert result.exit_code == 0
+
+
+def test_packets_without_a_time_need_a_day(tmp_path: Path) -> None:
+    path = tmp_path / "day.pcapng"
+    path.write_bytes(simple_blocks(*day()))
+    result = packets(path)
+    assert "no time of capture; name the day" in result.output
+    assert result.exit_code == 1
+    result = packets(path, "--date", "2026-03-30", "--json")
+    report = json.loads(result.output)
+    row = report["symbols"]["AAPL"]
+    assert (row["price"], row["trades"]) == ("320.05", 3)
+    assert row["exchange_timestamp"] == "2026-03-30T13:30:00.000000Z"
+    assert report["capture"]["without_time"] == 4
+    path.write_bytes(pcapng(day()[0]) + simple_blocks(*day()[1:]))
+    assert json.loads(packets(path, "--json").output)["symbols"]["AAPL"]["trades"] == 3
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ COLUMNS = (
     "status",
 )
 PRICES = ("price", "open", "high", "low", "bid", "ask")
+CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
+EPOCH = date(1970, 1, 1)
+NOTHING_READ = 1
+"""The exit code when no message was read."""
 
 
 @click.command()
@@ -69,7 +73,9 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
 @click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
+@click.pass_context
 def command(
+    context: click.Context,
     file: Path,
     protocol: str,
     session: str | None,
@@ -85,7 +91,8 @@ def command(
 ) -> None:
     """Run a capture FILE through the pipeline and print each symbol's state at its end.
 
-    Speed is measured over the whole file, reading included, each run into a fresh segment.
+    Speed is measured over the whole file, reading included, each run into a fresh segment. The
+    exit code is 1 when no message was read.
     """
     rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
     options: dict[str, Any] = {"rules": rules}
@@ -95,7 +102,7 @@ def command(
         options["size_exponent"] = json_mapping.size_decimals
     session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
-    session_date = _parse_date(day) if day else capture_day(file, blocks)
+    session_date = _parse_date(day) if day else _day_of(file, blocks)
     seconds = cpu = float("inf")
     for _ in range(repeat):
         mapping = private_feed(Geometry(rows=rows), 1, now_ns())
@@ -103,11 +110,16 @@ def command(
         if symbol is not None:
             _asked_for(pipeline, symbol)
         started, started_cpu = time.perf_counter(), time.process_time()
-        feed_file(pipeline, blocks(file))
+        source = blocks(file)
+        feed_file(pipeline, source)
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
     report = _report(pipeline, seconds, cpu)
+    if isinstance(source, pcap.Capture):
+        report["capture"] = source.summary()
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+    if not report["messages"]:
+        context.exit(NOTHING_READ)
 
 
 def _asked_for(pipeline: Pipeline, symbol: str) -> None:
@@ -122,6 +134,15 @@ def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
         raise FeedError(f"--channel: only for packet captures, not for files of {session}")
     pairs = [channel.split(",") for channel in channels]
     return lambda path: pcap.blocks(path, pairs)
+
+
+def _day_of(file: Path, blocks: Blocks) -> date:
+    """The day of a capture; any, of one with nothing to read: what it has is told all the same."""
+    try:
+        return capture_day(file, blocks) or EPOCH
+    except FeedError as error:
+        error.exit_code = NOTHING_READ
+        raise
 
 
 def _parse_date(text: str) -> date:
@@ -175,11 +196,29 @@ def _table(report: dict[str, Any]) -> str:
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     ]
-    rejected = ", ".join(f"{count} {rule}" for rule, count in report["rejected"].items() if count)
     text += [
         "",
         f"{report['messages']} messages, {report['packets']} packets, {report['gaps']} gaps",
-        f"rejected: {rejected or 'none'}",
-        f"{report['seconds']:.3f} s, {report['messages_per_second']} messages/s",
+        f"rejected: {_listed(report['rejected'])}",
+        *(_captured(report["capture"]) if "capture" in report else ()),
+        f"counters: {_listed(report['counters'])}",
+        f"{report['seconds']:.3f} s ({report['cpu_seconds']:.3f} s of CPU), "
+        f"{report['messages_per_second']} messages/s",
     ]
     return "\n".join(text)
+
+
+def _captured(capture: dict[str, Any]) -> list[str]:
+    """What a packet capture had, and what of it was not read."""
+    counts = {name.replace("_", " "): capture[name] for name in CAPTURE_COUNTS}
+    text = [f"capture: {_listed(counts)}", f"not read: {_listed(capture['not_read'])}"]
+    if capture["truncated"]:
+        text.append("the file ends inside a packet, or is damaged there")
+    if capture["error"]:
+        text.append(f"reading stopped: {capture['error']}")
+    return text
+
+
+def _listed(counts: dict[str, int]) -> str:
+    """Those that are not 0, each with its name."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"

@@ -43,6 +43,9 @@ cdef class Session:
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time
     ) noexcept nogil
+    # Make a packet of the whole messages of one that was cut short, in place; its length, 0: it
+    # has none. What a session that does not know how gets is what there is.
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil
     # A datagram of a Line, into the counters.
     cdef void _count_packet(self, size_t length, int line) noexcept nogil
     # No more bytes will come: what waits behind a gap goes on without what is missing.

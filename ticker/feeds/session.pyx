@@ -76,6 +76,9 @@ cdef class Session:
     cdef void finish(self, int64_t now_ns) noexcept nogil:
         pass
 
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
+        return length
+
     cdef void _count_packet(self, size_t length, int line) noexcept nogil:
         count(self.counters, FEED_PACKETS, 1)
         count(self.counters, FEED_BYTES, length)
@@ -118,6 +121,12 @@ cdef class Session:
         cdef const uint8_t* start = data
         cdef size_t length = len(data)
         self.receive(start, length, line, receive_time)
+
+    def mend_packet(self, packet: bytes) -> bytes:
+        """`mend` for callers in Python: the packet that was cut is not changed."""
+        cdef bytearray copy = bytearray(packet)
+        cdef uint8_t* start = copy
+        return bytes(copy[:self.mend(start, len(copy))])
 
     def end_of_data(self, now_ns: int = 0) -> None:
         """`finish` for callers in Python."""

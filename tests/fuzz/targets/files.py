@@ -51,6 +51,9 @@ class Captured(File):
                     assert line in (0, 1, 2)
                     yield
                 capture.destination  # noqa: B018
+                not_read = sum(capture.not_read.values())
+                joined = capture.datagrams + capture.fragments_joined
+                assert capture.packets == joined + not_read
             finally:
                 capture.close()
 

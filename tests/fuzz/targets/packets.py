@@ -24,6 +24,8 @@ from ticker.feeds.workers.pipeline import load_protocol
 WAITS = (0, 0, 0, 1, 30, 200, 4_000, -1_000)
 """ms that pass before a piece."""
 OTHER = 3
+CUT = 0x20
+"""The packet was cut by a capture."""
 Packets = Callable[[str], Iterable[list[bytes]]]
 
 
@@ -43,6 +45,8 @@ class Receiver(Subject):
             if line == OTHER:
                 self.other(piece)
                 continue
+            if operation & CUT:
+                piece = self.whole_messages(piece)
             before = self.counters["packets"]
             self.session.receive_data(piece, line, self.now)
             assert self.counters["packets"] == before + 1
@@ -51,6 +55,13 @@ class Receiver(Subject):
         self.session.end_of_data(self.now)
         assert not self.session.recovering
         self.check()
+
+    def whole_messages(self, packet: bytes) -> bytes:
+        """What is whole of a packet that a capture cut."""
+        mended = self.session.mend_packet(packet)
+        assert len(mended) <= len(packet)
+        assert self.session.mend_packet(mended) == mended
+        return mended
 
     def other(self, _: bytes) -> None:
         """What comes beside the lines."""

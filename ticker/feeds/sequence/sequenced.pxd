@@ -74,5 +74,22 @@ cdef inline size_t block_length(const uint8_t* at, bint little_endian) noexcept 
     return le16(at) if little_endian else be16(at)
 
 
+cdef inline size_t whole_blocks(
+    const uint8_t* data, size_t length, size_t header, bint little_endian, uint32_t* blocks
+) noexcept nogil:
+    """Bytes of a packet that was cut, up to the end of its last whole block; of so many."""
+    cdef uint32_t claimed = blocks[0]
+    cdef size_t at = header
+    cdef size_t size
+    blocks[0] = 0
+    while blocks[0] < claimed and length - at >= 2:
+        size = 2 + block_length(data + at, little_endian)
+        if size > length - at:
+            break
+        at += size
+        blocks[0] += 1
+    return at
+
+
 cdef inline bint same(const uint64_t* words, const uint64_t* others) noexcept nogil:
     return words[0] == others[0] and words[1] == others[1]

@@ -25,11 +25,11 @@ A unit whose number goes back while it is quiet has begun again. If all of them 
 is a new session; if not, only this unit's orders are dropped.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.feeds.sequence.channels cimport CHANNELS, Channel, Channels
-from ticker.endian cimport le16, le32
+from ticker.endian cimport le16, le32, put_le16
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.feeds.cboe.unit_stream cimport UnitStream, number_of
@@ -104,6 +104,19 @@ cdef class CboeUnit(Channels):
             data, length, sequence, messages, line, receive_time
         )
         self._took(unit, before, deadline, line, receive_time)
+
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
+        cdef uint8_t claimed, messages = 0
+        cdef size_t at = HEADER
+        if length < HEADER:
+            return 0
+        claimed = data[2]
+        while messages < claimed and at < length and 0 < data[at] <= length - at:
+            at += data[at]
+            messages += 1
+        put_le16(data, <uint16_t>at)
+        data[2] = messages
+        return at if messages else 0
 
     cdef bint _ready(self, int unit) noexcept nogil:
         """There is a stream for this unit, which is one of this feed's."""

@@ -18,11 +18,11 @@ Nothing is asked for: the layout of IEX's gap fill requests could not be verifie
 lines lost is counted, and given up after `request_timeout_ns`.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.endian cimport le16, le64
+from ticker.endian cimport le16, le64, put_le16
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequence.sequenced cimport Sequenced, same
+from ticker.feeds.sequence.sequenced cimport Sequenced, same, whole_blocks
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, FEED_OTHER_SESSION_PACKETS, count
 from ticker.shm.header cimport Mapping
@@ -84,6 +84,16 @@ cdef class IexTp(Sequenced):
             words, data, length, sequence, messages, False, line, receive_time
         ) and line != LINE_RETRANSMISSION:
             self.newest_send_time = max(self.newest_send_time, send_time)
+
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
+        cdef uint32_t messages
+        if length < HEADER:
+            return 0
+        messages = le16(data + 14)
+        length = whole_blocks(data, length, HEADER, True, &messages)
+        put_le16(data + 12, <uint16_t>(length - HEADER))
+        put_le16(data + 14, <uint16_t>messages)
+        return length if messages else 0
 
     cdef void _begin(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         Sequenced._begin(self, words, sequence)

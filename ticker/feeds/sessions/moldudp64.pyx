@@ -9,12 +9,12 @@ heartbeat, 0xFFFF the end of session; both carry the sequence of the message to 
 Which packet counts, and what becomes of gaps: sequenced.pyx.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.endian cimport be16, be64
+from ticker.endian cimport be16, be64, put_be16
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequence.sequenced cimport Sequenced
+from ticker.feeds.sequence.sequenced cimport Sequenced, whole_blocks
 from ticker.shm.counters cimport FEED_BAD_PACKETS, count
 from ticker.shm.header cimport Mapping
 
@@ -63,6 +63,17 @@ cdef class MoldUDP64(Sequenced):
             words, data, length, be64(data + 10), 0 if blocks == END_OF_SESSION else blocks,
             blocks == END_OF_SESSION, line, receive_time,
         )
+
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
+        cdef uint32_t blocks
+        if length < HEADER:
+            return 0
+        blocks = be16(data + 18)
+        if blocks == END_OF_SESSION:
+            return HEADER
+        length = whole_blocks(data, length, HEADER, False, &blocks)
+        put_be16(data + 18, <uint16_t>blocks)
+        return length if blocks else 0
 
     def request(self, sequence: int, messages: int) -> bytes:
         """20 bytes for the re-request server (section 3)."""

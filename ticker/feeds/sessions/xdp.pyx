@@ -22,12 +22,12 @@ lost is counted, and given up after `request_timeout_ns`; retransmissions that s
 asked for are used where a line brings them.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.feeds.sequence.channels cimport Channel, Channels
 from ticker.checks cimport check
-from ticker.endian cimport le16, le32
+from ticker.endian cimport le16, le32, put_le16
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport CHANNEL_SHIFT, LINE_RETRANSMISSION, MOST_CHANNEL
 from ticker.shm.counters cimport (
@@ -221,6 +221,20 @@ cdef class Xdp(Channels):
             self._refresh(data, length, channel, receive_time)
         else:
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+
+    cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
+        cdef uint8_t claimed, messages = 0
+        cdef size_t at = HEADER
+        if length < HEADER:
+            return 0
+        claimed = data[3]
+        while (messages < claimed and length - at >= MESSAGE_HEADER
+                and MESSAGE_HEADER <= le16(data + at) <= length - at):
+            at += le16(data + at)
+            messages += 1
+        put_le16(data, <uint16_t>at)
+        data[3] = messages
+        return at if messages else 0
 
     cdef void _sequenced(
         self, const uint8_t* data, size_t length, int channel, int line, int64_t now_ns

@@ -1,55 +1,31 @@
 """Packet captures, pcap and pcapng, plain or gzip: the UDP datagrams in them.
 
-Law: nothing is copied; a datagram is a pointer into the mapped file (or the decompressed
-window) and lives until the next one. A file that ends inside a packet gives all packets before
-it, and says so (`truncated`).
-
-What is no datagram (link.pyx) is counted (`others`) and skipped.
-
-Source: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+Law: nothing is copied but what came in fragments or was cut; a datagram is a pointer into the file
+and lives until the next one. Packets in which no datagram was found are counted by the reason
+(packets/tally.pyx), as are those that the capture has only in part: of these a session is given the
+whole messages.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memmove
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
 
-from ticker.endian cimport be32, le32
 from ticker.feeds.market.market cimport Market
+from ticker.feeds.packets.file cimport Packet, PacketFile
+from ticker.feeds.packets.fragments cimport Fragments
+from ticker.feeds.packets.layers cimport CUT_SHORT, DATAGRAM, Verdict
+from ticker.feeds.packets.link cimport unwrap
+from ticker.feeds.packets.tally cimport Tally
 from ticker.feeds.session cimport CHANNEL_SHIFT, MOST_CHANNEL, Session
-from ticker.feeds.transports.interfaces cimport Interface, describe, time_of, u16, u32
-from ticker.feeds.transports.link cimport unwrap
 
-import gzip
 import ipaddress
-import mmap
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ticker.errors import FeedError
 
 cdef enum:
-    FILE_HEADER = 24
-    RECORD_HEADER = 16
-    BLOCK_HEADER = 8
-    BLOCK_LEAST = 12
-    LONGEST = 64 << 20             # bytes of one packet or block; more is damage
-    # pcapng block types
-    INTERFACE_BLOCK = 1
-    PACKET_BLOCK = 2               # obsolete, still found
-    SIMPLE_BLOCK = 3
-    ENHANCED_BLOCK = 6
-    SECTION_BLOCK = 0x0A0D0D0A
-    BYTE_ORDER = 0x1A2B3C4D
-
-cdef uint32_t MAGIC_US = 0xA1B2C3D4
-cdef uint32_t MAGIC_NS = 0xA1B23C4D
-cdef uint64_t SECOND = 1000000000
-
-GZIP_MAGIC = b"\x1f\x8b"
-WINDOW = 256 << 10
-"""Bytes of a gzip file that are decompressed at once: they stay in the cache. It grows to hold a
-longer packet, as its bytes come: what a damaged length claims costs nothing."""
+    MOST_PAYLOAD = 65536
 
 
 def blocks(path: Path, channels: Sequence[Sequence[str]] = ()) -> Capture:
@@ -75,9 +51,9 @@ cdef class Capture:
         self, path: Path, lines: Sequence[str] = (), *, with_tcp: bool = False,
         channels: Sequence[Sequence[str]] = (),
     ) -> None:
-        self.path = path
         self.with_tcp = with_tcp
-        self.error = ""
+        self.fragments = Fragments()
+        self.tally = Tally()
         for channel, pair in enumerate([lines] if lines else channels):
             if len(pair) > 2 or channel > MOST_CHANNEL:
                 raise FeedError(
@@ -86,11 +62,10 @@ cdef class Capture:
                 )
             for line, address in enumerate(pair):
                 self._add_line(address, line | channel << CHANNEL_SHIFT)
-        try:
-            self._open()
-        except (OSError, EOFError, zlib.error) as error:
-            raise FeedError(f"{path}: cannot be read ({error}); is it whole?") from None
-        self._read_head()
+        self.file = PacketFile(path)
+
+    def __dealloc__(self) -> None:
+        free(self.mended)
 
     def _add_line(self, text: str, line: int) -> None:
         host, _, port = text.rpartition(":")
@@ -104,56 +79,9 @@ cdef class Capture:
         self.lines[self.line_count].line = line
         self.line_count += 1
 
-    def _open(self) -> None:
-        with self.path.open("rb") as file:
-            start = file.read(2)
-            if start == GZIP_MAGIC:
-                self.window = bytearray(WINDOW)
-            elif start:
-                self.window = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                self.window.madvise(mmap.MADV_SEQUENTIAL)
-            else:
-                self.window = b""      # an empty file cannot be mapped
-        self._look()
-        if start == GZIP_MAGIC:
-            self.file = gzip.open(self.path)
-            self.end = 0
-
-    def __del__(self) -> None:
-        self.close()
-
     def close(self) -> None:
         """Give the file back. Not needed after the last datagram."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-
-    cdef _look(self):
-        """The window's address; it stays mapped as long as `window` is referenced."""
-        cdef Py_buffer view
-        PyObject_GetBuffer(self.window, &view, PyBUF_SIMPLE)
-        self.base = <const uint8_t*>view.buf
-        self.end = view.len
-        PyBuffer_Release(&view)
-
-    def _read_head(self) -> None:
-        cdef uint32_t magic
-        if self._have(FILE_HEADER):
-            magic = le32(self.base)
-            if magic == SECTION_BLOCK:
-                self.ng = True
-                return
-            for self.big_endian in (False, True):
-                magic = u32(self.base, self.big_endian)
-                if magic == MAGIC_US or magic == MAGIC_NS:
-                    self.interfaces[0].link_type = u32(self.base + 20, self.big_endian) & 0xFFFF
-                    self.interfaces[0].ticks = SECOND if magic == MAGIC_NS else 1000000
-                    self.interface_count = 1
-                    self.at = FILE_HEADER
-                    return
-        raise FeedError(
-            f"{self.path}: {self.error or 'neither pcap nor pcapng'}; name a packet capture"
-        )
+        self.file.close()
 
     def __iter__(self) -> Iterator[tuple[bytes, int, int]]:
         while self.next():
@@ -164,18 +92,22 @@ cdef class Capture:
         """All datagrams into a session, at full speed, published after each that brought
         something; then the end of the session's data. Returns the datagrams.
 
-        The time of everything is the time of capture. A session whose channels differ by where
-        their packets are sent to (`channels_by_destination`) is told of each destination as a
-        channel, unless `channels` says which are.
+        The time of everything is the time of capture; a packet without one has that of the packet
+        before it. A session whose channels differ by where their packets are sent to
+        (`channels_by_destination`) is told of each destination as a channel, unless `channels`
+        says which are.
         """
         cdef Market market = session.protocol.market
-        cdef uint64_t before = self.datagrams
+        cdef uint64_t before = self.tally.datagrams
         cdef uint64_t sequence
         self.by_destination = not self.line_count and getattr(
             session, "channels_by_destination", False
         )
         with nogil:
             while self.next():
+                if self.datagram.cut and not self._mend(session):
+                    self._take_back()
+                    continue
                 sequence = session.next_expected_sequence
                 session.receive(
                     self.datagram.payload, self.datagram.length, self.datagram.line,
@@ -186,7 +118,26 @@ cdef class Capture:
             session.finish(self.datagram.time_ns)
             if market is not None:
                 market.flush(self.datagram.time_ns)
-        return self.datagrams - before
+        return self.tally.datagrams - before
+
+    cdef bint _mend(self, Session session) noexcept nogil:
+        """What is whole of a datagram that was cut, as a datagram. False: nothing is."""
+        if self.mended == NULL:
+            self.mended = <uint8_t*>malloc(MOST_PAYLOAD)
+            if self.mended == NULL:
+                return False
+        memcpy(self.mended, self.datagram.payload, self.datagram.length)
+        self.datagram.payload = self.mended
+        self.datagram.length = session.mend(self.mended, self.datagram.length)
+        return self.datagram.length > 0
+
+    cdef void _take_back(self) noexcept nogil:
+        """The current datagram has nothing that could be read."""
+        self.tally.datagrams -= 1
+        self.tally.cut -= 1
+        self.tally.refuse(CUT_SHORT, 0)
+
+    # What became of it
 
     @property
     def destination(self) -> tuple[str, int]:
@@ -194,145 +145,97 @@ cdef class Capture:
         address = ipaddress.IPv6Address(bytes(self.datagram.destination[:16]))
         return str(address.ipv4_mapped or address), self.datagram.destination_port
 
-    # -- the file ------------------------------------------------------------------------------
+    @property
+    def packets(self) -> int:
+        """Packets in the file, so far."""
+        return self.tally.packets
 
-    cdef bint _have(self, size_t length) noexcept nogil:
-        """So many bytes lie at `at`."""
-        if self.end - self.at >= length:
-            return True
-        return self.file is not None and self._refill(length)
+    @property
+    def datagrams(self) -> int:
+        """Datagrams that were handed out."""
+        return self.tally.datagrams
 
-    cdef bint _refill(self, size_t length) noexcept with gil:
-        """Move what is left to the front of the window and decompress behind it."""
-        cdef size_t left = self.end - self.at
-        try:
-            memmove(<void*>self.base, self.base + self.at, left)
-            self.at = 0
-            self.end = left
-            while self.end < length:
-                if self.end == <size_t>len(self.window):
-                    self._grow()
-                got = self.file.readinto(memoryview(self.window)[self.end:])
-                if not got:
-                    self.close()
-                    return False
-                self.end += got
-            return True
-        except (OSError, EOFError, zlib.error, MemoryError) as error:
-            self.error = str(error) or type(error).__name__
-            self.truncated = True
-            self.close()
-            return False
+    @property
+    def cut(self) -> int:
+        """Of those: that the capture has only in part."""
+        return self.tally.cut
 
-    cdef _grow(self):
-        """Twice the window, with the same in its first half."""
-        cdef size_t end = self.end
-        self.window = self.window + bytes(len(self.window))
-        self._look()
-        self.end = end
+    @property
+    def without_time(self) -> int:
+        """Packets whose time of capture the file does not say."""
+        return self.tally.without_time
 
-    cdef bint _stop(self) noexcept nogil:
-        """No whole packet follows. That is the end, unless bytes are left."""
-        if self.at < self.end:
-            self.truncated = True
-        self.at = self.end
-        return False
+    @property
+    def fragments_joined(self) -> int:
+        """Packets that held a part of a datagram which then became whole, but for its last."""
+        return self.fragments.joined
+
+    @property
+    def others(self) -> int:
+        """Packets of which no datagram was handed out."""
+        return self.tally.packets - self.tally.datagrams
+
+    @property
+    def not_read(self) -> dict[str, int]:
+        """Packets by the reason why nothing was read of them."""
+        return self.tally.not_read(
+            self.fragments.left_over + self.fragments.waiting, self.fragments.contradicting
+        )
+
+    @property
+    def truncated(self) -> bool:
+        """The file ends inside a packet, or is damaged there."""
+        return self.file.truncated
+
+    @property
+    def error(self) -> str:
+        """Why reading stopped early; empty: it did not."""
+        return self.file.error
+
+    def summary(self) -> dict[str, object]:
+        """All of it, by name."""
+        return {
+            "packets": self.packets, "datagrams": self.datagrams, "cut": self.cut,
+            "fragments_joined": self.fragments_joined, "without_time": self.without_time,
+            "not_read": self.not_read, "truncated": self.truncated, "error": self.error,
+        }  # fmt: skip
+
+    # -- the packets ---------------------------------------------------------------------------
 
     cdef bint next(self) noexcept nogil:
         """The next datagram, in `datagram`; False at the end."""
-        cdef const uint8_t* data = NULL
-        cdef size_t length = 0
-        cdef Interface* interface = NULL
-        while True:
-            if self.ng:
-                if not self._packet_ng(&data, &length, &interface):
-                    return False
-            elif not self._packet(&data, &length, &interface):
-                return False
-            self.packets += 1
-            if (interface != NULL
-                    and unwrap(data, length, interface.link_type, self.with_tcp, &self.datagram)
-                    and self._find_line()):
-                self.datagrams += 1
+        cdef Packet packet
+        cdef Verdict verdict
+        cdef uint32_t unread = 0
+        while self.file.next(&packet):
+            self.tally.packets += 1
+            self.fragments.next_packet()
+            if packet.time_ns > 0:
+                self.newest_time = packet.time_ns
+            else:
+                self.tally.without_time += 1
+            self.datagram.time_ns = self.newest_time
+            if packet.interface == NULL:
+                self.tally.nowhere += 1
+                continue
+            verdict = unwrap(
+                packet.data, packet.length, packet.cut, packet.interface.link_type, self.with_tcp,
+                self.fragments, &self.datagram, &unread,
+            )
+            if verdict != DATAGRAM:
+                self.tally.refuse(verdict, unread)
+            elif self._is_datagram():
                 return True
-            self.others += 1
+        return False
 
-    cdef bint _packet(
-        self, const uint8_t** data, size_t* length, Interface** interface
-    ) noexcept nogil:
-        cdef const uint8_t* head
-        if not self._have(RECORD_HEADER):
-            return self._stop()
-        length[0] = u32(self.base + self.at + 8, self.big_endian)
-        if length[0] > LONGEST or not self._have(RECORD_HEADER + length[0]):
-            return self._stop()
-        head = self.base + self.at
-        interface[0] = &self.interfaces[0]
-        self.datagram.time_ns = <int64_t>(
-            u32(head, self.big_endian) * SECOND
-            + u32(head + 4, self.big_endian) * (SECOND // self.interfaces[0].ticks)
-        )
-        data[0] = head + RECORD_HEADER
-        self.at += RECORD_HEADER + length[0]
-        return True
-
-    cdef bint _packet_ng(
-        self, const uint8_t** data, size_t* length, Interface** interface
-    ) noexcept nogil:
-        """The next packet of any block type that holds one."""
-        cdef const uint8_t* block
-        cdef uint32_t kind
-        cdef size_t size, fixed, captured
-        while True:
-            if not self._have(BLOCK_LEAST):
-                return self._stop()
-            if le32(self.base + self.at) == SECTION_BLOCK and not self._section():
-                return self._stop()
-            kind = u32(self.base + self.at, self.big_endian)
-            size = u32(self.base + self.at + 4, self.big_endian)
-            if size < BLOCK_LEAST or size > LONGEST or size & 3 or not self._have(size):
-                return self._stop()
-            block = self.base + self.at
-            self.at += size
-            if kind == INTERFACE_BLOCK:
-                self._describe(block, size)
-            elif kind == SIMPLE_BLOCK:
-                if size < 16:
-                    continue
-                interface[0] = &self.interfaces[0] if self.interface_count else NULL
-                data[0] = block + 12
-                length[0] = min(<size_t>u32(block + 8, self.big_endian), size - 16)
-                return True
-            elif kind == ENHANCED_BLOCK or kind == PACKET_BLOCK:
-                if size < 32:
-                    continue
-                fixed = u32(block + 8, self.big_endian) if kind == ENHANCED_BLOCK else u16(block + 8, self.big_endian)
-                captured = u32(block + 20, self.big_endian)
-                interface[0] = NULL
-                if fixed < self.interface_count:
-                    interface[0] = &self.interfaces[fixed]
-                    self.datagram.time_ns = time_of(
-                        interface[0],
-                        (<uint64_t>u32(block + 12, self.big_endian) << 32) | u32(block + 16, self.big_endian),
-                    )
-                data[0] = block + 28
-                length[0] = min(captured, size - 32)
-                return True
-
-    cdef bint _section(self) noexcept nogil:
-        """A section header says the byte order of what follows, and forgets the interfaces."""
-        cdef const uint8_t* order = self.base + self.at + BLOCK_HEADER
-        if le32(order) != BYTE_ORDER and be32(order) != BYTE_ORDER:
+    cdef bint _is_datagram(self) noexcept nogil:
+        """Whether what was found is of a line, which it then counts for."""
+        if not self._find_line():
+            self.tally.elsewhere += 1
             return False
-        self.big_endian = le32(order) != BYTE_ORDER
-        self.interface_count = 0
+        self.tally.datagrams += 1
+        self.tally.cut += self.datagram.cut
         return True
-
-    cdef void _describe(self, const uint8_t* block, size_t length) noexcept nogil:
-        """One more interface, if there may be one."""
-        if length >= 20 and self.interface_count < MOST_INTERFACES:
-            describe(&self.interfaces[self.interface_count], block, length, self.big_endian)
-            self.interface_count += 1
 
     # -- the lines -----------------------------------------------------------------------------
 

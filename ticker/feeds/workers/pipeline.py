@@ -171,11 +171,27 @@ def feed_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]]) -> N
     publish(receive_time)
 
 
-def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date:
-    """The calendar day in `timezone` of the first block of a file."""
-    for _, receive_time, _ in blocks(path):
-        return session_day(receive_time, timezone)
-    raise FeedError(f"{path}: is empty; name a capture")
+def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date | None:
+    """The calendar day in `timezone` of the first block of a file; None: it is a packet capture
+    in which there is nothing to read.
+
+    Raises:
+        FeedError: the file is empty, or does not say when its packets were captured.
+    """
+    source = blocks(path)
+    empty = True
+    for _, receive_time, _ in source:
+        if receive_time:
+            return session_day(receive_time, timezone)
+        empty = False
+    if empty:
+        if isinstance(source, Capture) and source.packets:
+            return None
+        raise FeedError(f"{path}: is empty; name a capture")
+    raise FeedError(
+        f"{path}: its packets have no time of capture; name the day of the session, like "
+        "--date 2026-03-29"
+    )
 
 
 def _load(folder: str, name: str, base: type[Part]) -> type[Part]:

@@ -6,6 +6,7 @@ from ticker.endian cimport be16, be32, le16, le32
 
 cdef struct Interface:
     uint32_t link_type
+    uint32_t most                  # bytes of a packet that are kept, 0: all
     uint64_t ticks                 # of a time stamp in a second
     int64_t offset_ns
 

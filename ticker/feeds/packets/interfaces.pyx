@@ -23,6 +23,7 @@ cdef void describe(
     cdef uint16_t option
     cdef uint8_t power
     interface.link_type = u16(block + 8, big_endian)
+    interface.most = u32(block + 12, big_endian)
     interface.ticks = 1000000
     interface.offset_ns = 0
     while at + 4 <= length - 4:
