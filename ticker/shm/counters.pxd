@@ -32,6 +32,10 @@ cpdef enum FeedCounter:
     FEED_OTHER_SESSION_PACKETS
     FEED_REORDER_DROPS
     FEED_SOCKET_DROPS
+    FEED_UNREAD_BYTES              # behind the end of a session, or of a message that was cut
+    FEED_FOREIGN_PACKETS           # from a source that is not the venue's
+    FEED_UNCONFIRMED_PACKETS       # of a jump or a session that nothing has confirmed
+    FEED_REQUESTS_WITHHELD         # more than may be asked for
     # protocol and book
     FEED_UNKNOWN_TYPES
     FEED_SHORT_MESSAGES
@@ -43,6 +47,8 @@ cpdef enum FeedCounter:
     FEED_BREAKS_UNMATCHED
     FEED_BAD_TEXTS
     FEED_BAD_RECORDS
+    FEED_REFUSED_MESSAGES          # whole, because of what they are made of (FIX)
+    FEED_FINE_PRICES               # of more decimals than are kept, and none is declared
     # filter: a rule each, in the order of RejectRule (layout.pxd)
     FEED_REJECTED_DUPLICATE
     FEED_REJECTED_BAD_PRICE

@@ -108,3 +108,19 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (torn, damaged, tmp_path / "none", tmp_path):
         with pytest.raises(FeedError, match="cannot be read"):
             list(blocks(path))
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 9999)))
+def test_what_lies_behind_the_end_is_counted(rest: bytes, points: list[int]) -> None:
+    found, session, counters = read(*cut(frame(b"one", b"two", b"") + rest, points))
+    assert found == [b"one", b"two"]
+    assert session.ended
+    assert counters["unread_bytes"] == len(rest)
+
+
+@pytest.mark.parametrize("kept", range(1, 7))
+def test_a_message_that_the_end_cuts_is_counted(kept: int) -> None:
+    _, session, counters = read(frame(b"one"), frame(b"other")[:kept])
+    assert counters["unread_bytes"] == 0
+    session.end_of_data()
+    assert counters["unread_bytes"] == kept

@@ -37,6 +37,7 @@ from ticker.shm.counters cimport (
     FEED_MESSAGES,
     FEED_PACKETS,
     FEED_SESSIONS,
+    FEED_UNREAD_BYTES,
     count,
 )
 from ticker.shm.counters import FEED_COUNTERS
@@ -88,6 +89,10 @@ cdef class FixStream(Session):
         if not self.open:
             self.cut_length = 0
         self._flush(receive_time)
+
+    cdef void finish(self, int64_t now_ns) noexcept nogil:
+        count(self.counters, FEED_UNREAD_BYTES, self.cut_length)
+        self.cut_length = 0
 
     cdef void _keep(self, const uint8_t* data, size_t length) noexcept nogil:
         """Less than one frame, so its size is bounded by `longest`."""

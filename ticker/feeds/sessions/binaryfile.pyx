@@ -4,8 +4,9 @@
     | u16 n, BE | message of n bytes        | u16 n, BE | ...
     +-----------+---------------------------+-----------+------
 
-A length of 0 ends the session; what follows is ignored. The stream comes in chunks of any size;
-a message cut by a chunk's end is kept until its rest comes.
+A length of 0 ends the session; what follows is not read. The stream comes in chunks of any size;
+a message cut by a chunk's end is kept until its rest comes. What is not read, and what the file's
+end cuts, is counted (`unread_bytes`).
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -13,7 +14,7 @@ from libc.string cimport memcpy
 
 from ticker.endian cimport be16
 from ticker.feeds.session cimport Session
-from ticker.shm.counters cimport FEED_BYTES, FEED_MESSAGES, count
+from ticker.shm.counters cimport FEED_BYTES, FEED_MESSAGES, FEED_UNREAD_BYTES, count
 
 cdef enum:
     PREFIX = 2
@@ -37,7 +38,14 @@ cdef class BinaryFile(Session):
         self.last_packet_ns = receive_time
         if self.cut_length:
             data = self._complete(data, end, receive_time)
+        if self.ended:
+            count(self.counters, FEED_UNREAD_BYTES, <uint64_t>(end - data))
+            return
         self._walk(data, end, receive_time)
+
+    cdef void finish(self, int64_t now_ns) noexcept nogil:
+        count(self.counters, FEED_UNREAD_BYTES, self.cut_length)
+        self.cut_length = 0
 
     cdef const uint8_t* _complete(
         self, const uint8_t* data, const uint8_t* end, int64_t receive_time
@@ -78,6 +86,7 @@ cdef class BinaryFile(Session):
             length = be16(data)
             if not length:
                 self.ended = True
+                count(self.counters, FEED_UNREAD_BYTES, <uint64_t>(end - data) - PREFIX)
                 break
             self.protocol.message(data + PREFIX, length, receive_time)
             data += PREFIX + length
