@@ -17,8 +17,7 @@ from ticker.shm.rejects import RULES
 
 
 @pytest.fixture
-def capture(tmp_path: Path) -> Path:
-    itch = Itch()
+def capture(tmp_path: Path, itch: Itch) -> Path:
     messages = [
         itch.system("O"),
         itch.directory(1, "AAPL"),
