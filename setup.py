@@ -50,6 +50,7 @@ DIRECTIVES = {
 def extensions() -> list[Extension]:
     """One extension module per .pyx file below ticker/."""
     found = []
+    headers = [str(header) for header in Path("ticker").rglob("*.h")]
     for path in sorted(Path("ticker").rglob("*.pyx")):
         if ONLY and not str(path).startswith(ONLY):
             continue
@@ -59,7 +60,7 @@ def extensions() -> list[Extension]:
                 name,
                 [str(path)],
                 include_dirs=["."],
-                depends=[str(header) for header in Path("ticker").rglob("*.h")],
+                depends=[*headers, *map(str, path.parent.glob("c/*.c"))],
                 extra_compile_args=C_FLAGS,
                 extra_link_args=LINK_FLAGS,
                 define_macros=MACROS,

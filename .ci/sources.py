@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-ENDINGS = (".pyx", ".pxd", ".h")
+ENDINGS = (".pyx", ".pxd", ".h", ".c")
 COMPILED = ("build/cython", "build/cython-debug")
 BUILT = ("ticker", "build/debug/lib/ticker", "build/asan/lib/ticker")
 
@@ -53,6 +53,7 @@ def remove_orphans(tree: Path, sources: Seen) -> list[Path]:
         for folder in COMPILED
         for path in (tree / folder).rglob("*.c")
         if str(path.relative_to(tree / folder).with_suffix("")) not in modules
+        and str(path.relative_to(tree / folder)) not in sources
     ]
     for folder in BUILT:
         top = (tree / folder).parent

@@ -51,6 +51,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.simulate": ALL,
     "ticker.bench.swarm": ALL,
     "ticker.bench.report": ALL,
+    "ticker.bench.limits": ALL,
     "ticker.bench.shm": ALL,
     "ticker.bench.rig": ALL,
     "ticker.bench": ALL,

@@ -20,7 +20,13 @@ def script(root: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for name in ("ticker/a.pyx", "ticker/a.pxd", "ticker/room/b.pyx", "ticker/c.py"):
+    for name in (
+        "ticker/a.pyx",
+        "ticker/a.pxd",
+        "ticker/room/b.pyx",
+        "ticker/c.py",
+        "ticker/c/d.c",
+    ):
         write(tmp_path / name, name)
     return tmp_path
 
@@ -40,7 +46,7 @@ def test_times_are_believed_where_nothing_was_seen_before(
 ) -> None:
     seen = script["look"](tree, {}, NOW)
     assert {name: changed for name, (_, changed) in seen.items()} == dict.fromkeys(
-        ("ticker/a.pyx", "ticker/a.pxd", "ticker/room/b.pyx"), OLD
+        ("ticker/a.pyx", "ticker/a.pxd", "ticker/room/b.pyx", "ticker/c/d.c"), OLD
     )
     assert script["look"](tree, seen, LATER) == seen
 
@@ -72,7 +78,12 @@ def test_one_that_was_only_touched_gets_its_time_back(script: dict[str, Any], tr
 
 def test_what_was_compiled_from_one_that_is_gone_goes(script: dict[str, Any], tree: Path) -> None:
     ending = ".cpython-311-x86_64-linux-gnu.so"
-    kept = [f"ticker/a{ending}", "build/cython/ticker/a.c", f"build/debug/lib/ticker/a{ending}"]
+    kept = [
+        f"ticker/a{ending}",
+        "build/cython/ticker/a.c",
+        "build/cython/ticker/c/d.c",
+        f"build/debug/lib/ticker/a{ending}",
+    ]
     gone = [
         f"ticker/room/e{ending}",
         "build/cython/ticker/room/e.c",

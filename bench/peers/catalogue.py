@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.bench.report import machine
+from bench.runs import ROOT
 
 HERE = Path(__file__).resolve().parent
 SERVERS = HERE / "servers"
-BUILD = machine.ROOT / "build" / "peers"
+BUILD = ROOT / "build" / "peers"
 PYTHON = BUILD / "venv" / "bin" / "python"
 NODE_MODULES = BUILD / "node" / "node_modules"
 GO_BIN = BUILD / "go"

@@ -65,7 +65,6 @@ def test_every_highlight_is_a_figure_or_a_word_of_its_bench() -> None:
 @pytest.mark.slow
 def test_all_of_them(require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
-    require("cc", "no C compiler (cc)")
     monkeypatch.setattr(every, "MESSAGES", 60_000)
     monkeypatch.setattr(every, "TURNS", 1)
     monkeypatch.setattr(every, "IDLE_CLIENTS", 20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ def test_a_format(
     protocol: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    require: Callable[[object, str], None],
 ) -> None:
-    require("cc", "no C compiler (cc)")
     monkeypatch.setattr(ingest, "DAYS", tmp_path)
     report = tmp_path / "report.json"
     options = ("--symbols", "20", "--messages", "20000", "--repeat", "1", "--json", str(report))

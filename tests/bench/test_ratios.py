@@ -34,9 +34,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
 @pytest.mark.parametrize(("share", "failed"), [(1.16, True), (1.14, False), (1.0, False),
                                                (0.5, False)])  # fmt: skip
 def test_a_real_report_fails_at_16_percent_and_passes_at_14(
-    report: dict, share: float, failed: bool, require: Require
+    report: dict, share: float, failed: bool
 ) -> None:
-    require("cc", "no C compiler (cc)")
     fresh = ratios.found({"ingest-fix": report})["ingest-fix"]["ratio"]
     assert fresh == report["cpu_ratio_to_walk"] > 1
     committed = {"ratio": fresh / share, "better": "lower"}
@@ -47,8 +46,7 @@ def test_a_real_report_fails_at_16_percent_and_passes_at_14(
 
 
 @pytest.mark.slow
-def test_what_is_void_is_not_kept(report: dict, tmp_path: Path, require: Require) -> None:
-    require("cc", "no C compiler (cc)")
+def test_what_is_void_is_not_kept(report: dict, tmp_path: Path) -> None:
     kept = tmp_path / "ratios.json"
     ratios.keep({"fanout": LOWER}, kept)
     ratios.keep(ratios.found({"ingest-fix": report}), kept)

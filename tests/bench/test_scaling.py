@@ -24,7 +24,6 @@ SMALL = Load(clients=10, symbols=20, per_client=2, flush_interval=0.02)
 @pytest.fixture
 def two_cores(require: Require) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
-    require("cc", "no C compiler (cc)")
 
 
 def row(value: int, ratio: float, void: str | None = None) -> scaling.Row:

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def two_cores(require: Require) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
-    require("cc", "no C compiler (cc)")
 
 
 def right(found: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""The C reference programs compile, run, and meet the swarm's raw readers."""
+"""The C reference programs run without a compiler, and meet the swarm's raw readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ticker.bench.rig.part import Part, c_part, compile_limit
+from ticker.bench.rig.part import Part, limit_command, limit_part
 from ticker.bench.rig.payload import payload
 from ticker.bench.rig.rig import Load
 from ticker.bench.swarm.checks import VIOLATIONS
@@ -27,9 +27,8 @@ LOAD = Load(clients=4, symbols=20, per_client=5)
 
 
 @pytest.fixture
-def loop(require: Require) -> Iterator[Part]:
-    require("cc", "no C compiler (cc)")
-    part = c_part("send_loop", str(min(os.sched_getaffinity(0))))
+def loop() -> Iterator[Part]:
+    part = limit_part("send_loop", str(min(os.sched_getaffinity(0))))
     yield part
     part.close()
 
@@ -108,20 +107,29 @@ def test_an_unknown_command_is_an_error(loop: Part) -> None:
         ask(loop, "dance")
 
 
-def test_the_walk_counts_by_type(tmp_path: Path, require: Require) -> None:
-    require("cc", "no C compiler (cc)")
+def test_the_walk_counts_by_type(tmp_path: Path) -> None:
     day = tmp_path / "day.itch"
     records = [b"S" + bytes(11), b"R" + bytes(38), b"R" + bytes(38)]
     framed = b"".join(struct.pack(">H", len(each)) + each for each in records)
     day.write_bytes(framed + b"\x00\x09cut")
     done = subprocess.run(
-        [compile_limit("walk"), "binaryfile", day], capture_output=True, check=True
+        limit_command("walk", "binaryfile", str(day)), capture_output=True, check=True
     )
     walked = json.loads(done.stdout)
     assert walked["types"] == {"S": 1, "R": 2}
     assert (walked["messages"], walked["bytes"], walked["left"]) == (3, len(framed), 5)
 
 
-def test_benches_need_a_source_tree(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="source tree"):
-        compile_limit("send_loop", tmp_path)
+def test_a_program_says_how_it_ended(tmp_path: Path) -> None:
+    for arguments, status in (((), 2), (("binaryfile", str(tmp_path / "none")), 1)):
+        done = subprocess.run(limit_command("walk", *arguments), capture_output=True, text=True)
+        assert done.returncode == status
+        assert done.stderr.startswith(("usage: walk FRAMING FILE", "walk: "))
+
+
+def test_benches_need_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a wheel on a machine without one."""
+    monkeypatch.setenv("PATH", "")
+    part = limit_part("send_loop", str(min(os.sched_getaffinity(0))))
+    assert part.answer()["port"] > 0
+    part.close()

@@ -20,7 +20,7 @@ from typing import Any
 from ticker.bench.latency import NO_TRADES, checks
 from ticker.bench.report import progress
 from ticker.bench.rig.meter import Meter, Pace
-from ticker.bench.rig.part import Part, c_part
+from ticker.bench.rig.part import Part, limit_part
 from ticker.bench.rig.payload import payload
 from ticker.bench.rig.rig import Clients, Load, Rig, SwarmResults
 
@@ -63,9 +63,8 @@ class SendLoops:
 
     def __init__(self, rig: Rig) -> None:
         load = rig.load
-        self.parts = [
-            rig.own(c_part("send_loop", str(rig.core_of(index)))) for index in range(load.gateways)
-        ]
+        cores = [str(rig.core_of(index)) for index in range(load.gateways)]
+        self.parts = [rig.own(limit_part("send_loop", core)) for core in cores]
         self.readers = Clients()
         taken = 0
         for index, loop in enumerate(self.parts):

@@ -1,7 +1,7 @@
 """Ingest: how many messages a feed worker takes in.
 
 `replay` runs a generated day through `ticker replay` on one core, in any format that `ticker
-simulate` writes, next to bench/limits/walk, which walks the same file and does nothing. `udp` lets
+simulate` writes, next to limits/c/walk.c, which walks the same file and does nothing. `udp` lets
 `ticker simulate` send to `ticker serve` over loopback, simulator and server on cores of their own,
 and then asks the feed's segment what arrived, what was lost, and how long it took from receipt to
 publication.
@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from ticker.bench.report import machine
-from ticker.bench.rig.part import compile_limit
+from ticker.bench.rig.part import limit_command
 from ticker.bench.rig.rig import Cores
 from ticker.bench.rig.server import Server, free_lines, pin, settle
 from ticker.errors import BenchError
 from ticker.shm.counters import FEED_HISTOGRAMS, Counters, Heartbeat, histogram, percentile
 from ticker.shm.header import Mapping
 
-DAYS = machine.ROOT / "build" / "bench"
+DAYS = machine.KEPT
 SHARES = (
     ("p50", 0.5),
     ("p90", 0.9),
@@ -45,7 +45,7 @@ class Format:
     simulate: str
     suffix: str
     framing: str
-    """Of bench/limits/walk.c."""
+    """Of ticker/bench/limits/c/walk.c."""
     options: tuple[str, ...] = ()
     """Of `ticker replay`, beside the protocol."""
     messages: int = 10_000_000
@@ -84,7 +84,7 @@ def replay(
     made = FORMATS[protocol]
     cores = Cores.choose()
     path = day(protocol, symbols, messages or made.messages, seed)
-    walk = [str(compile_limit("walk")), made.framing, str(path)]
+    walk = limit_command("walk", made.framing, str(path))
     command = ("replay", path, "--protocol", protocol, *made.options, "--json")
     walks, runs = [], []
     for _ in range(repeat):

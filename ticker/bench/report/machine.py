@@ -15,9 +15,12 @@ from ticker import __version__
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 """Per second of `busy_ticks` and of /proc/PID/stat."""
 
-_HERE = Path(__file__).resolve()
-# The source tree, also for a build inside it (build/debug/lib).
-ROOT = next((up for up in _HERE.parents if (up / "bench" / "limits").is_dir()), _HERE.parents[3])
+_ABOVE = Path(__file__).resolve().parents
+TREE = next((up for up in _ABOVE if (up / "bench" / "ratios.json").is_file()), None)
+"""The source tree, also of a build inside it (build/debug/lib); None: installed from a wheel."""
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ticker"
+KEPT = (TREE / "build" if TREE else CACHE) / "bench"
+"""Where benches keep what takes long to make."""
 
 
 def describe() -> dict[str, Any]:
@@ -35,7 +38,7 @@ def versions() -> dict[str, str]:
     found = {"ticker": __version__, "python": platform.python_version()}
     for package in ("uvloop", "aiohttp"):
         found[package] = importlib.metadata.version(package)
-    commit = _output("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")
+    commit = _output("git", "-C", str(TREE), "rev-parse", "--short", "HEAD") if TREE else ""
     if commit:
         found["commit"] = commit
     compiler = _output("cc", "--version")

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from ticker.bench.report import machine
@@ -132,31 +131,12 @@ def python_part(
     return Part(name, argv, pass_fds, server=server)
 
 
-def c_part(name: str, *arguments: str) -> Part:
-    """A part that is one of the programs in bench/limits, compiled when it is not yet."""
-    return Part(name, [str(compile_limit(name)), *arguments])
+def limit_command(name: str, *arguments: str) -> list[str]:
+    """The command of one of the programs in ticker/bench/limits: they are compiled with ticker, so
+    that a bench needs neither a source tree nor a compiler."""
+    return [sys.executable, "-m", "ticker.bench.limits", name, *arguments]
 
 
-def compile_limit(name: str, root: Path = machine.ROOT) -> Path:
-    """bench/limits/<name>.c as a program in build/bench.
-
-    Raises:
-        BenchError: no source tree, or no compiler.
-    """
-    source = root / "bench" / "limits" / f"{name}.c"
-    program = root / "build" / "bench" / name
-    if not source.exists():
-        raise BenchError(f"{source} is not there: run benches from a source tree")
-    if program.exists() and program.stat().st_mtime >= source.stat().st_mtime:
-        return program
-    program.parent.mkdir(parents=True, exist_ok=True)
-    fresh = program.with_name(f"{name}.{os.getpid()}")
-    argv = ["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", str(source), "-o", str(fresh)]
-    try:
-        subprocess.run(argv, check=True, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise BenchError("no C compiler: install one that answers to `cc`") from None
-    except subprocess.CalledProcessError as error:
-        raise BenchError(f"{source}: {error.stderr[:2000]}") from None
-    fresh.replace(program)
-    return program
+def limit_part(name: str, *arguments: str) -> Part:
+    """A part that is one of the programs in ticker/bench/limits."""
+    return Part(name, limit_command(name, *arguments))

@@ -20,7 +20,7 @@ from ticker.cli.bench import (
 
 @click.group()
 def command() -> None:
-    """What this build carries on this machine; needs two cores and a source tree.
+    """What this build carries on this machine; needs two cores.
 
     Begin with `all` (three minutes), then `capacity` with your own --clients, --symbols-per-client
     and --rate. The load is open loop: trades come when they are due, whatever the server does,

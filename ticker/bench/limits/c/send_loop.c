@@ -1,6 +1,6 @@
 /* The floor of a fan-out: nothing but send(2), as many bytes on as many sockets.
  *
- *   send_loop CORE
+ *   python -m ticker.bench.limits send_loop CORE
  *
  * Listens on a free port of 127.0.0.1 and takes commands on stdin, one line each; answers each
  * with one line of JSON on stdout, the port first. Ends with stdin.
@@ -13,7 +13,6 @@
  *
  * CPU is CLOCK_PROCESS_CPUTIME_ID from the first send to the last, the sleeps between included.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -129,7 +128,7 @@ static void run(double seconds, double interval) {
            (long long)(clock_ns(CLOCK_MONOTONIC) - start));
 }
 
-int main(int argc, char **argv) {
+static int send_loop(int argc, char **argv) {
     char *line = NULL;
     size_t room = 0, wanted;
     double seconds, interval;

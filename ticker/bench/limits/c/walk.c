@@ -1,6 +1,6 @@
 /* The floor of an ingest: walk a file of messages and look at each one.
  *
- *   walk FRAMING FILE
+ *   python -m ticker.bench.limits walk FRAMING FILE
  *
  *   binaryfile  Nasdaq BinaryFILE: u16 big-endian length, then so many bytes of one message,
  *               until the end or a zero length
@@ -122,7 +122,7 @@ static size_t lines(const uint8_t *data, size_t size) {
     return at;
 }
 
-static size_t walk(const char *framing, const uint8_t *data, size_t size) {
+static size_t walk_over(const char *framing, const uint8_t *data, size_t size) {
     if (!strcmp(framing, "binaryfile")) return binaryfile(data, size);
     if (!strcmp(framing, "iextp")) return pcap(data, size, 40, 2, 0);
     if (!strcmp(framing, "unit")) return pcap(data, size, 8, 1, 1);
@@ -133,7 +133,7 @@ static size_t walk(const char *framing, const uint8_t *data, size_t size) {
     exit(2);
 }
 
-int main(int argc, char **argv) {
+static int walk(int argc, char **argv) {
     struct stat status;
     if (argc != 3) {
         fprintf(stderr, "usage: walk FRAMING FILE\n");
@@ -146,7 +146,7 @@ int main(int argc, char **argv) {
     const uint8_t *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     if (data == MAP_FAILED) die("mmap");
     if (data) madvise((void *)data, size, MADV_SEQUENTIAL);
-    size_t at = walk(argv[1], data, size);
+    size_t at = walk_over(argv[1], data, size);
     cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     wall = clock_ns(CLOCK_MONOTONIC) - wall;
     printf("{\"messages\": %llu, \"bytes\": %zu, \"left\": %zu, \"cpu_ns\": %lld, "
