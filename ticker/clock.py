@@ -1,4 +1,7 @@
-"""The wall clock, at the two edges of the program.
+"""The wall clock and the monotonic one, at the two edges of the program.
+
+The wall clock says when a thing was; it may be set, forth and back, at any moment. What waits or
+ages goes by the monotonic clock, which only runs.
 
 Law: sessions, decoders, filters and the client protocol never import this; times are passed in.
 """
@@ -12,3 +15,6 @@ Clock = Callable[[], int]
 
 now_ns: Clock = time.time_ns
 """ns since the epoch, UTC. A parameter `clock: Clock = now_ns` takes another clock in tests."""
+
+steady_ns: Clock = time.monotonic_ns
+"""ns since some moment before; never set, and the same for all processes of the machine."""

@@ -13,7 +13,7 @@ import socket
 import click
 import uvloop
 
-from ticker.clock import now_ns
+from ticker.clock import now_ns, steady_ns
 from ticker.gateway.access.handshake import parse_head, upgrade
 from ticker.gateway.access.problems import Refusal
 from ticker.gateway.sockets.connection import ConnectionTable
@@ -73,16 +73,16 @@ class Echo:
         """Nothing is said before a close frame."""
         return b""
 
-    def heartbeat(self, encoding: int, now_ns: int) -> bytes:  # noqa: ARG002
+    def heartbeat(self, encoding: int) -> bytes:  # noqa: ARG002
         """Never asked for."""
         return b""
 
     def _on_sockets(self) -> None:
-        self.reception.poll(now_ns())
+        self.reception.poll(steady_ns())
         self.reception.reap()
 
     def _look_at_deadlines(self) -> None:
-        self.deadlines.expire(now_ns())
+        self.deadlines.expire(steady_ns())
         self.reception.reap()
         self.loop.call_later(EXPIRE, self._look_at_deadlines)
 

@@ -45,6 +45,7 @@ class Front:
         dialect: Dialect,
         counters: Counters,
         clock: Clock,
+        steady: Clock,
         access: Access,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -54,6 +55,7 @@ class Front:
         self.dialect = dialect
         self.counters = counters
         self.clock = clock
+        self.steady = steady
         self.access = access
         self.tls = tls
         self.handing_over: set[asyncio.Task[None]] = set()
@@ -62,7 +64,7 @@ class Front:
         """A connection before its first byte. False: a PROXY header comes first, so that TLS does
         not begin yet, or the connection is refused."""
         try:
-            self.access.accepted(number, self.connections.peer(number), self.clock())
+            self.access.accepted(number, self.connections.peer(number), self.steady())
         except Refusal as refusal:
             self._refuse(number, refusal)
             return False
@@ -104,9 +106,9 @@ class Front:
         """What a client is told in front of a close frame."""
         return self.dialect.last_word(number, code)
 
-    def heartbeat(self, encoding: int, now_ns: int) -> bytes:
+    def heartbeat(self, encoding: int) -> bytes:
         """A heartbeat in an encoding."""
-        return self.dialect.heartbeat(encoding, now_ns)
+        return self.dialect.heartbeat(encoding, self.clock())
 
     def _refuse(self, number: int, refusal: Refusal) -> None:
         self.counters.add("handshakes_refused")
@@ -121,28 +123,28 @@ class Front:
         if header is None:
             return None
         end, client = header
-        self.access.introduced(number, client, self.clock())
+        self.access.introduced(number, client, self.steady())
         if self.tls is not None:
             self.connections.set_tls(number, TlsSession(self.tls))
         return data[end:]
 
     def _stream(self, number: int, head: Head) -> None:
         answer = self._answer(head)
-        self.access.opening(number, head, self.connections.peer(number), self.clock())
+        self.access.opening(number, head, self.connections.peer(number), self.steady())
         self._open(number, head, answer)
 
     def _answer(self, head: Head) -> bytes:
         return upgrade(head, select(offered(head)).subprotocol)
 
     def _open(self, number: int, head: Head, answer: bytes) -> None:
-        codec, now = select(offered(head)), self.clock()
+        codec = select(offered(head))
         token = offered_token(head)
         if token is None or self.access.authenticator is None:
             self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
-            self.access.opened(number, now)
+            self.access.opened(number, self.steady())
             return
         self.connections.open(number, answer, codec.number)
-        hello = self.dialect.enter(number, token, now)
+        hello = self.dialect.enter(number, token, self.clock())
         if hello:
             self.connections.send(number, hello)
 
@@ -158,7 +160,7 @@ class Front:
             tls = transport.get_extra_info("tls")
             fd = os.dup(transport.get_extra_info("socket").fileno())
             transport.abort()  # closes aiohttp's descriptor, not the connection
-            number = self.connections.adopt(fd, self.clock(), tls)
+            number = self.connections.adopt(fd, self.steady(), tls)
             if number < 0:
                 os.close(fd)
             else:
@@ -166,7 +168,7 @@ class Front:
         return web.Response()  # to nobody: the transport is gone
 
     def _adopted(self, number: int, head: Head, answer: bytes) -> None:
-        now = self.clock()
+        now = self.steady()
         peer = self.connections.peer(number)
         try:
             self.access.accepted(number, peer, now)

@@ -17,7 +17,7 @@ cdef extern from "<sys/timerfd.h>" nogil:
     int timerfd_create(int clock, int flags)
     int timerfd_settime(int fd, int flags, const itimerspec* value, itimerspec* before)
 
-from ticker.clock cimport wall_ns
+from ticker.clock cimport steady_ns, wall_ns
 from ticker.gateway.sockets.connection cimport ConnectionTable
 from ticker.gateway.hub.hub cimport Hub
 from ticker.gateway.hub.topics cimport Topics
@@ -77,7 +77,7 @@ cdef class Scheduler:
     def on_bell(self) -> None:
         """A publisher rang: there is a tick for somebody idle."""
         self.doorbell.disarm()
-        self.last_bell = wall_ns()
+        self.last_bell = steady_ns()
         self.turn()
 
     def on_timer(self) -> None:
@@ -89,13 +89,13 @@ cdef class Scheduler:
 
     cpdef turn(self):
         """Let the hub work for a while, then arrange for its next turn."""
-        cdef int64_t start = wall_ns()
+        cdef int64_t start = steady_ns()
         cdef int64_t wait, now
         self.cancel()
-        wait = self.hub.take_turn(start, self.budget)
+        wait = self.hub.take_turn(wall_ns(), start, self.budget)
         if self.connections.doomed_count:
             self.reap()
-        now = wall_ns()
+        now = steady_ns()
         record_duration(self.segment.histograms, GATEWAY_HISTOGRAM_FLUSH, now - start)
         if wait == 0:
             self._aim(now - start)

@@ -17,7 +17,7 @@ import structlog
 import uvloop
 
 from ticker import __version__
-from ticker.clock import Clock, now_ns
+from ticker.clock import Clock, now_ns, steady_ns
 from ticker.config import Config, GatewayConfig
 from ticker.errors import ConfigError
 from ticker.gateway.access.access import Access
@@ -79,9 +79,11 @@ class Worker:
         context: GatewayContext,
         loop: asyncio.AbstractEventLoop,
         clock: Clock = now_ns,
+        steady: Clock = steady_ns,
     ) -> None:
         self.loop = loop
         self.clock = clock
+        self.steady = steady
         self.context = context
         self.config = config
         self.stopped = asyncio.Event()
@@ -103,9 +105,10 @@ class Worker:
         tls = server_context(config.tls) if config.tls is not None else None
         self.guard = Guard(
             self.access,
-            clock,
             config.gateway.requests_per_second,
             config.gateway.requests_burst,
+            clock=clock,
+            steady=steady,
         )
         self.connections = _connections(config.gateway, self.segment)
         self.topics = Topics(
@@ -120,7 +123,7 @@ class Worker:
             self.connections,
             self.segment,
             int(config.gateway.flush_interval * NS),
-            clock(),
+            steady(),
             config.gateway.max_symbols,
         )
         self._introduce(config, tls)
@@ -185,6 +188,7 @@ class Worker:
             self.dialect,
             self.counters,
             self.clock,
+            self.steady,
             self.access,
             tls,
         )
@@ -262,21 +266,21 @@ class Worker:
     def _on_sockets(self) -> None:
         """Bounded: whoever comes back after a restart, with thousands of others, waits for its
         turn, and those who are connected get their prices in between."""
-        start = now = self.clock()
+        start = now = self.steady()
         while self.reception.poll(now) and now - start < RECEPTION_NS:
-            now = self.clock()
+            now = self.steady()
         self.reception.reap()
         self.scheduler.wake()
 
     def _keep_house(self) -> None:
-        now = self.clock()
+        now, steady = self.clock(), self.steady()
         self.heartbeat.beat(now)
         self.timetable.look()
         self.board.look(now, self.timetable.sessions(now))
         self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
         self._announce()
-        self.deadlines.expire(now)
-        self.dialect.expire(now)
+        self.deadlines.expire(steady)
+        self.dialect.expire(now, steady)
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
         self.reception.reap()

@@ -74,7 +74,7 @@ def test_schemathesis_finds_nothing_where_a_token_is_asked_for(rig: Any, tmp_pat
 
 
 def test_every_route_is_documented() -> None:
-    guard = Guard(None, lambda: 0, 1, 1)
+    guard = Guard(None, 1, 1)
     app = make_app(Board([]), Status([], version="", epoch=0), guard=guard)
     routes = {route.resource.canonical for route in app.router.routes() if route.resource}
     assert routes - set(FILES) | {"/"} == set(openapi()["paths"])
@@ -106,7 +106,7 @@ def test_every_problem_is_documented() -> None:
 )
 def test_who_has_to_show_a_token_is_documented(auth: AuthConfig | None, security: Any) -> None:
     access = Access(Config(auth=auth), Authenticator(auth) if auth else None)
-    guard = Guard(access, lambda: 0, 1, 1)
+    guard = Guard(access, 1, 1)
     document = openapi(tokens=guard.tokens, required=guard.tokens_required)
     assert document["paths"]["/prices"]["get"]["security"] == security
     assert document["paths"]["/healthz"]["get"]["security"] == []

@@ -1,7 +1,8 @@
 """Who comes in: addresses behind proxies, limits by address, origins, tokens.
 
 In: what the front has read of a connection. Out: yes, or a Refusal. It keeps, by connection number,
-the address that a connection counts for and what its token has opened; no socket, no clock.
+the address that a connection counts for and what its token has opened; no socket, no clock. Rates
+and deadlines go by the monotonic clock (`steady_ns`), tokens expire by the wall clock (`now_ns`).
 """
 
 from __future__ import annotations
@@ -54,26 +55,26 @@ class Access:
         """Whether accepted() wants to be asked at all."""
         return self.limits.active or self.proxy_protocol
 
-    def accepted(self, number: int, peer: str, now_ns: int) -> None:
+    def accepted(self, number: int, peer: str, steady_ns: int) -> None:
         """A connection has come, nothing of it has been read. Raises Refusal."""
         if is_among(peer, self.proxies):
             if self.proxy_protocol:
                 self.unheaded[number] = peer
             return  # counted once its client is known
-        self._count(number, peer, now_ns)
+        self._count(number, peer, steady_ns)
 
-    def introduced(self, number: int, client: str | None, now_ns: int) -> None:
+    def introduced(self, number: int, client: str | None, steady_ns: int) -> None:
         """A proxy's PROXY header has named the client; None: the connection is the proxy's own.
         Raises Refusal."""
         del self.unheaded[number]
         if client is not None:
-            self._count(number, client, now_ns)
+            self._count(number, client, steady_ns)
 
-    def opening(self, number: int, head: Head, peer: str, now_ns: int) -> None:
+    def opening(self, number: int, head: Head, peer: str, steady_ns: int) -> None:
         """A handshake has come: may this page, and this client, open a stream? Raises Refusal."""
         if number not in self.addresses and is_among(peer, self.proxies):
             values = head.values("x-forwarded-for")
-            self._count(number, forwarded_for(values, peer, self.proxies), now_ns)
+            self._count(number, forwarded_for(values, peer, self.proxies), steady_ns)
         self.check_origin(head.values("origin"), head.values("host"))
 
     def check_origin(self, origins: list[str], hosts: list[str]) -> None:
@@ -88,16 +89,16 @@ class Access:
                 "the operator can add it to access.origins.",
             )
 
-    def opened(self, number: int, now_ns: int) -> None:
+    def opened(self, number: int, steady_ns: int) -> None:
         """A stream is open; where tokens are asked for, its time to show one begins."""
         if self.required:
-            self.strangers[number] = now_ns + self.timeout
+            self.strangers[number] = steady_ns + self.timeout
 
-    def overdue(self, now_ns: int) -> list[int]:
+    def overdue(self, steady_ns: int) -> list[int]:
         """The streams whose time to show a token is over."""
         found = []
         for number, deadline in self.strangers.items():
-            if deadline > now_ns:
+            if deadline > steady_ns:
                 break
             found.append(number)
         return found
@@ -171,10 +172,10 @@ class Access:
         except AuthError as error:
             raise _unauthorised(f"{error}.", error="invalid_token") from None
 
-    def _count(self, number: int, address: str, now_ns: int) -> None:
+    def _count(self, number: int, address: str, steady_ns: int) -> None:
         if not self.limits.active:
             return
-        reason = self.limits.admit(address, now_ns)
+        reason = self.limits.admit(address, steady_ns)
         if reason is not None:
             raise Refusal(TOO_MANY_CONNECTIONS, f"{reason}.", headers={"Retry-After": "1"})
         self.addresses[number] = address

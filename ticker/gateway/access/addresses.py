@@ -1,8 +1,8 @@
 """How many connections and handshakes one address may have.
 
-Law: no clock and no socket; addresses and times are passed in. An address costs memory only while
-it has connections or has just made handshakes. IPv6 clients are counted by their /64, which is what
-one subscriber gets.
+Law: no clock and no socket; addresses and times (monotonic) are passed in. An address costs memory
+only while it has connections or has just made handshakes. IPv6 clients are counted by their /64,
+which is what one subscriber gets.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class AddressLimits:
         """Whether there is anything to count."""
         return bool(self.connections or self.rate)
 
-    def admit(self, address: str, now_ns: int) -> str | None:
+    def admit(self, address: str, steady_ns: int) -> str | None:
         """Count one more connection; or the reason why it is refused, and nothing is counted."""
         key = _key(address)
         seen = self.seen.get(key)
         if seen is None:
-            seen = self.seen[key] = _Seen(0, self.burst, now_ns)
+            seen = self.seen[key] = _Seen(0, self.burst, steady_ns)
         if self.connections and seen.connections >= self.connections:
             return f"{self.connections} connections from one address are the most; close some"
         if self.rate:
-            gained = max(now_ns - seen.at, 0) * self.rate / NS
+            gained = max(steady_ns - seen.at, 0) * self.rate / NS
             seen.tokens = min(seen.tokens + gained, self.burst)
-            seen.at = now_ns
+            seen.at = steady_ns
             if seen.tokens < 1:
                 return f"more than {self.rate:g} handshakes a second from one address; slow down"
             seen.tokens -= 1
@@ -59,7 +59,7 @@ class AddressLimits:
         if not seen.connections and not self.rate:
             del self.seen[_key(address)]
 
-    def forget(self, now_ns: int) -> None:
+    def forget(self, steady_ns: int) -> None:
         """Drop the addresses that have nothing open and their whole burst again."""
         if not self.rate:
             return
@@ -67,7 +67,7 @@ class AddressLimits:
         self.seen = {
             key: seen
             for key, seen in self.seen.items()
-            if seen.connections or now_ns - seen.at < full
+            if seen.connections or steady_ns - seen.at < full
         }
 
 

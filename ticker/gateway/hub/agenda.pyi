@@ -9,5 +9,5 @@ class Agenda:
         topics: Topics,
         subscriptions: Subscriptions,
         interval_ns: int,
-        now_ns: int,
+        steady_ns: int,
     ) -> None: ...

@@ -18,11 +18,11 @@ from ticker.shm.layout cimport CACHE_LINE
 
 cdef class Agenda:
     """`interval_ns`: a client is flushed once in it at most, unless it wants to be less often.
-    All times are by the clock that `now_ns` is read from."""
+    All times are by the monotonic clock."""
 
     def __cinit__(
         self, ConnectionTable connections not None, Topics topics not None,
-        Subscriptions subscriptions not None, interval_ns: int, now_ns: int,
+        Subscriptions subscriptions not None, interval_ns: int, steady_ns: int,
     ) -> None:
         cdef uint32_t places = connections.capacity
         cdef int bucket
@@ -30,7 +30,7 @@ cdef class Agenda:
         self.topics = topics
         self.subscriptions = subscriptions
         self.turn_width = interval_ns // TURNS
-        self.origin = now_ns
+        self.origin = steady_ns
         self.phases = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.pending = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.queued = <uint8_t*>PyMem_RawCalloc(places, 1)

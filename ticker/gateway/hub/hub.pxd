@@ -27,7 +27,7 @@ cdef class Hub:
     cdef uint64_t* counters
     cdef int64_t interval
 
-    cdef int64_t take_turn(self, int64_t now, int budget) except? -2
+    cdef int64_t take_turn(self, int64_t now, int64_t steady, int budget) except? -2
     cdef int _drain(self) except -1
     cdef void _serve_due(self, uint32_t number, int64_t now) noexcept nogil
     cdef void _serve_ready(self, uint32_t number, int64_t now) noexcept nogil

@@ -13,7 +13,7 @@ class Hub:
         connections: ConnectionTable,
         segment: Mapping,
         interval_ns: int,
-        now_ns: int,
+        steady_ns: int,
         max_symbols: int,
     ) -> None: ...
     def subscribe(

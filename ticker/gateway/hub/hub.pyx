@@ -41,7 +41,7 @@ cdef class Hub:
     def __cinit__(
         self, Topics topics not None, SharedFrames frames not None,
         ConnectionTable connections not None, Mapping segment not None, interval_ns: int,
-        now_ns: int, max_symbols: int,
+        steady_ns: int, max_symbols: int,
     ) -> None:
         self.topics = topics
         self.frames = frames
@@ -49,13 +49,14 @@ cdef class Hub:
         self.counters = segment.counters
         self.interval = interval_ns
         self.subscriptions = Subscriptions(topics, frames, connections, segment)
-        self.agenda = Agenda(connections, topics, self.subscriptions, interval_ns, now_ns)
+        self.agenda = Agenda(connections, topics, self.subscriptions, interval_ns, steady_ns)
         self.flush = Flush(topics, frames, connections, self.agenda, segment, max_symbols)
 
     # -- turns ----------------------------------------------------------------------------
 
-    cdef int64_t take_turn(self, int64_t now, int budget) except? -2:
+    cdef int64_t take_turn(self, int64_t now, int64_t steady, int budget) except? -2:
         """Read the rings, then flush at most `budget` connections that may be flushed now.
+        `now` by the wall clock, `steady` by the monotonic one, which turns go by.
 
         Returns ns until the next turn is wanted: 0 when the budget was used up, -1 when only a
         doorbell can bring work.
@@ -66,7 +67,7 @@ cdef class Hub:
         with nogil:
             agenda.mark()
             self._serve_drained(now)
-            agenda.take_buckets(now)
+            agenda.take_buckets(steady)
             while left > 0 and agenda.ready.count:
                 left -= 1
                 self._serve_ready(agenda.next_ready(), now)
@@ -76,7 +77,7 @@ cdef class Hub:
         count(self.counters, GATEWAY_WAKEUPS, 1)
         if left != budget:
             count(self.counters, GATEWAY_FLUSHES, 1)
-        return agenda.next_turn(now)
+        return agenda.next_turn(steady)
 
     cdef int _drain(self) except -1:
         self.topics.drain()

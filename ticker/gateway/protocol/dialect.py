@@ -170,9 +170,9 @@ class Dialect:
         hello = codec.frame(self._hello(self._limits(grant), asked=False))
         return hello + self.announcer.greeting(codec)
 
-    def expire(self, now_ns: int) -> None:
+    def expire(self, now_ns: int, steady_ns: int) -> None:
         """Close who has not said in time who they are, and whose token has run out."""
-        for number in self.access.overdue(now_ns):
+        for number in self.access.overdue(steady_ns):
             said = "no token came in time; send auth first, or a token with the handshake"
             self._turn_away(number, Code.AUTH_TIMEOUT, said)
         for number in self.access.expired(now_ns):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from ticker.clock import Clock
+from ticker.clock import Clock, now_ns, steady_ns
 from ticker.gateway.access.access import Access
 from ticker.gateway.access.auth import EVERYBODY, Grant
 from ticker.gateway.access.problems import TOO_MANY_REQUESTS, Refusal
@@ -25,9 +25,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Guard:
     """`rate` requests a second on one connection, `burst` at once."""
 
-    def __init__(self, access: Access | None, clock: Clock, rate: float, burst: int) -> None:
+    def __init__(
+        self,
+        access: Access | None,
+        rate: float,
+        burst: int,
+        *,
+        clock: Clock = now_ns,
+        steady: Clock = steady_ns,
+    ) -> None:
         self.access = access
         self.clock = clock
+        self.steady = steady
         self.rate = rate
         self.burst = float(burst)
 
@@ -43,8 +52,7 @@ class Guard:
 
     def check(self, request: web.Request) -> None:
         """Let the request pass. Raises Refusal: 429, 401 or 403."""
-        now = self.clock()
-        self._count(request, now)
+        self._count(request, self.steady())
         request[GRANT] = EVERYBODY
         if self.access is None:
             return
@@ -53,15 +61,15 @@ class Guard:
             self.access.check_origin(origins, [request.host])
         if request.path.startswith(PROTECTED):
             headers = request.headers.getall("Authorization", [])
-            request[GRANT] = self.access.request_grant(headers, now)
+            request[GRANT] = self.access.request_grant(headers, self.clock())
 
-    def _count(self, request: web.Request, now: int) -> None:
+    def _count(self, request: web.Request, steady_ns: int) -> None:
         protocol = request.protocol
         if not isinstance(protocol, ProblemProtocol):
             return
-        tokens, at = protocol.bucket or (self.burst, now)
-        tokens = min(tokens + max(now - at, 0) * self.rate / NS, self.burst)
-        protocol.bucket = (max(tokens - 1, 0.0), now)
+        tokens, at = protocol.bucket or (self.burst, steady_ns)
+        tokens = min(tokens + max(steady_ns - at, 0) * self.rate / NS, self.burst)
+        protocol.bucket = (max(tokens - 1, 0.0), steady_ns)
         if tokens < 1:
             request.protocol.close()
             raise Refusal(

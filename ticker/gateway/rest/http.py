@@ -62,7 +62,7 @@ def make_app(
     bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies. The
     board's look() is the caller's business.
     """
-    guard = guard or Guard(None, clock, REQUESTS_PER_SECOND, REQUESTS_BURST)
+    guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_security_headers)

@@ -83,7 +83,7 @@ cdef class ConnectionTable:
     cdef uint32_t max_outbound
     cdef Mapping mapping         # keeps `counters` mapped
     cdef uint64_t* counters
-    cdef int64_t now             # of the turn; the edges set it
+    cdef int64_t now             # by the monotonic clock, which the edges pass in
     cdef int64_t head_timeout
     cdef int64_t slow_timeout
     cdef int64_t ping_interval

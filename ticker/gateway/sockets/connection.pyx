@@ -356,11 +356,11 @@ cdef class ConnectionTable:
         self.checked(number)
         self.fail(number, code, text, len(text))
 
-    def adopt(self, fd: int, now_ns: int, tls: object = None) -> int:
+    def adopt(self, fd: int, steady_ns: int, tls: object = None) -> int:
         """Take over a connected, non-blocking socket and its TLS session; its number, or -1
         when there is no place (the descriptor then stays the caller's)."""
         cdef uint32_t number
-        self.now = now_ns
+        self.now = steady_ns
         if self.used == self.capacity:
             return -1
         number = self.place(fd)

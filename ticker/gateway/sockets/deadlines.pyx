@@ -35,22 +35,22 @@ cdef enum:
 
 
 cdef class Deadlines:
-    """`speaker` has last_word(number, code) and heartbeat(encoding, now_ns) -> ready frames."""
+    """`speaker` has last_word(number, code) and heartbeat(encoding) -> ready frames."""
 
     def __cinit__(self, ConnectionTable connections not None, speaker: object) -> None:
         self.connections = connections
         self.speaker = speaker
 
-    def expire(self, now_ns: int) -> None:
+    def expire(self, steady_ns: int) -> None:
         """Act on deadlines that have passed: heads, half frames, slow clients, silent clients;
         and on silence of our own."""
         cdef uint32_t number
         cdef Connection* connection
         cdef list frames = [None] * ENCODINGS
-        self.connections.now = now_ns
+        self.connections.now = steady_ns
         for number in range(self.connections.high_water):
             connection = self.connections.table + number
-            if connection.deadline and connection.deadline <= now_ns:
+            if connection.deadline and connection.deadline <= self.connections.now:
                 self._expire(number)
             if self.heartbeat and connection.state == CONNECTION_OPEN:
                 self._beat(connection, number, frames)
@@ -68,7 +68,7 @@ cdef class Deadlines:
         ):
             return 0
         if frames[encoding] is None:
-            frames[encoding] = self.speaker.heartbeat(encoding, self.connections.now)
+            frames[encoding] = self.speaker.heartbeat(encoding)
         frame = frames[encoding]
         self.connections.deliver(number, frame, len(frame))
         return 0

@@ -112,13 +112,13 @@ cdef class Reception:
             epoll_ctl(self.connections.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
         self.accepting = False
 
-    def poll(self, now_ns: int) -> bool:
+    def poll(self, steady_ns: int) -> bool:
         """Handle what epoll reports at once; True when there may be more."""
         cdef epoll_event[EVENTS] events
         cdef int i, found
         cdef uint32_t number
         cdef Connection* connection
-        self.connections.now = now_ns
+        self.connections.now = steady_ns
         found = epoll_wait(self.connections.epoll_fd, events, EVENTS, 0)
         for i in range(found):
             if events[i].data.u64 == LISTENER:
