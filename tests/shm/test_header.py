@@ -10,7 +10,7 @@ from ticker.errors import SegmentError
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping, segment_size
 
 BODY = 4096 + 8 * 512 * 8
-REJECTS = 9 * (64 + 128 * 96)
+REJECTS = 11 * (64 + 128 * 96)
 
 
 def test_sizes() -> None:

@@ -22,7 +22,7 @@ def mapping() -> Mapping:
 
 
 def test_rules_have_counters_of_their_names(mapping: Mapping) -> None:
-    assert len(RULES) == 9
+    assert len(RULES) == 10
     assert RejectReader(mapping).counts() == dict.fromkeys(RULES, 0)
     assert all(RejectReader(mapping).last(rule) == [] for rule in RULES)
     with pytest.raises(ValueError, match="not in"):
@@ -57,6 +57,10 @@ def test_a_reject_is_told_in_words(mapping: Mapping) -> None:
         "wrong_session": (
             (0, -(2**63)),
             "the session is 1970-01-01T00:00:00.000000Z to 1677-09-21T00:12:43.145224Z",
+        ),
+        "too_old_to_tell": (
+            (0, 0),
+            "trade number 7 may have come before: it is of a time forgotten",
         ),
     }
     for rule, (detail, text) in said.items():

@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.feeds.market cimport book as books
 from ticker.feeds.market.market cimport Market
+from ticker.feeds.market.trade_ids cimport joined_id as joined
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME as COUNTS_VOLUME,
     TRADE_EXTENDED as EXTENDED,
@@ -31,6 +32,12 @@ TRADE_LAST_IF_ONLY = LAST_IF_ONLY
 TRADE_ODD_LOT = ODD_LOT
 TRADE_EXTENDED = EXTENDED
 TRADE_TOLD = TOLD
+
+
+def joined_id(first: int, second: int) -> int:
+    """The number of a trade whose id has two parts, each of 64 bits; for more of them, join the
+    result with the next."""
+    return joined(first, second)
 
 
 cdef class Calls:

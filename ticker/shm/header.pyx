@@ -11,7 +11,7 @@ from ticker.shm.layout cimport (
     GATEWAY_SEGMENT,
     HISTOGRAMS_OFFSET,
     LAYOUT_VERSION,
-    REJECT_RULES,
+    REJECT_RINGS,
     REJECT_SLOTS,
     STATE_OFFSET,
     FeedState,
@@ -42,7 +42,7 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
         raise SegmentError(f"ring capacity {ring_capacity}: take a power of two, at least 2")
     # Python integers: the numbers may come from a header that is not ours, and may not wrap.
     ring_stride = sizeof(RingHeader) + ring_capacity * sizeof(Record)
-    rejects = REJECT_RULES * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
+    rejects = REJECT_RINGS * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
     return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride + rejects
 
 

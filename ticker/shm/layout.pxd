@@ -11,7 +11,7 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
     4096   histograms      HISTOGRAMS x HISTOGRAM_WORDS words
     ...    price table     row_capacity x Row
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
-    ...    rejects         REJECT_RULES x (RingHeader + REJECT_SLOTS x Reject)
+    ...    rejects         REJECT_RINGS x (RingHeader + REJECT_SLOTS x Reject)
 
 A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it:
 
@@ -41,14 +41,15 @@ A record that is whole stays so until it is lapped: a successor that finds recor
 
 What the filter refused is kept in a ring per rule, by the same protocol; its cursor is how many
 there were. Readers look backwards from it, and show REJECTS_KEPT of the slots: the others are
-what the writer may be at.
+what the writer may be at. The last ring has what the filter held: a trade in it waits as long as
+its row's flags count it.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 4
+    LAYOUT_VERSION = 5
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -141,6 +142,8 @@ cpdef enum RowFlag:
     ROW_TEST = 2                 # a test issue of the venue
     ROW_SHARED_MICROSECOND = 4   # the price before the last had the same time, cut to 1 us
     ROW_LISTED = 8               # the venue lists the symbol: its close is the official one
+    ROW_HELD_ONE = 16            # trades that the filter holds, in two bits: 0, 1 or 2 of them;
+    ROW_HELD = 48                # not 0: the price may change by them (status "unconfirmed")
 
 # The values of a row: what one copy holds. Prices are 1e-9 units, 0 where there is none
 # (has_* bits would cost a word; no venue trades at 0); times are ns since the epoch, UTC.
@@ -214,7 +217,13 @@ cpdef enum RejectRule:
     REJECT_UNKNOWN_SYMBOL
     REJECT_TEST_SYMBOL
     REJECT_WRONG_SESSION
+    REJECT_TOO_OLD_TO_TELL
     REJECT_RULES
+
+# The rings of rejects are one for each rule, then one for the jumps that the filter held.
+cdef enum:
+    HELD_RING = REJECT_RULES
+    REJECT_RINGS
 
 cdef struct Reject:
     uint64_t sequence            # commit marker, as a Record's

@@ -35,6 +35,8 @@ class RowFlag(IntEnum):
     ROW_TEST = 2
     ROW_SHARED_MICROSECOND = 4
     ROW_LISTED = 8
+    ROW_HELD_ONE = 16
+    ROW_HELD = 48
 
 class RecordKind(IntEnum):
     RECORD_TRADE = 1
@@ -53,6 +55,7 @@ class RejectRule(IntEnum):
     REJECT_UNKNOWN_SYMBOL = 6
     REJECT_TEST_SYMBOL = 7
     REJECT_WRONG_SESSION = 8
-    REJECT_RULES = 9
+    REJECT_TOO_OLD_TO_TELL = 9
+    REJECT_RULES = 10
 
 def names_of(members: type, prefix: str, end: str = "") -> tuple[str, ...]: ...

@@ -1,9 +1,9 @@
 """The rings of rejected trades; rejects.pyx says the law."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport REJECT_RULES, Reject, RingHeader
+from ticker.shm.layout cimport REJECT_RINGS, Reject, RingHeader, Row
 
 
 cdef struct RejectRing:
@@ -15,7 +15,15 @@ cdef class RejectWriter:
     """The one writer of a feed's rejects."""
 
     cdef Mapping mapping
-    cdef RejectRing[<int>REJECT_RULES] rings
-    cdef uint64_t[<int>REJECT_RULES] cursors
+    cdef Row* rows
+    cdef RejectRing[<int>REJECT_RINGS] rings
+    cdef uint64_t[<int>REJECT_RINGS] cursors
 
+    # Count a trade of a row under its rule, and keep it.
+    cdef void refuse(
+        self, int rule, uint32_t row, Reject* trade, int64_t detail, int64_t more
+    ) noexcept nogil
+    # A jump of a row is held from now on; `good`: the price that it jumped from.
+    cdef void hold(self, uint32_t row, Reject* trade, int64_t good) noexcept nogil
     cdef void write(self, int rule, Reject* reject) noexcept nogil
+    cdef void _name(self, uint32_t row, Reject* trade, int64_t detail, int64_t more) noexcept nogil

@@ -1,4 +1,5 @@
-"""The last trades that a feed's filter refused, by rule, for operators to look at while it serves.
+"""The last trades that a feed's filter refused, by rule, and those that it holds, for operators to
+look at while it serves.
 
 Threads: the feed worker writes; any process reads, without a position of its own.
 Loss: each rule keeps its last REJECT_SLOTS; readers show REJECTS_KEPT of them, so that the slot
@@ -6,7 +7,7 @@ being written is not among those that they copy. What was overtaken all the same
 Death: as in a ring (ring.pyx): a reject that its writer did not finish was never there.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.shm.atomics cimport (
@@ -18,19 +19,28 @@ from ticker.shm.atomics cimport (
     load_relaxed,
     store_release,
 )
+from ticker.shm.counters cimport FEED_REJECTED_DUPLICATE, count
+from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    HELD_RING,
     REJECT_BAD_PRICE,
     REJECT_BAD_SIZE,
     REJECT_CLOCK_SKEW,
     REJECT_DUPLICATE,
     REJECT_OLDER,
+    REJECT_RINGS,
+    REJECT_RULES,
     REJECT_SLOTS,
     REJECT_TEST_SYMBOL,
+    REJECT_TOO_OLD_TO_TELL,
     REJECT_UNCONFIRMED_JUMP,
     REJECT_UNKNOWN_SYMBOL,
     REJECT_WORDS,
     REJECTS_KEPT,
     SYMBOL_BYTES,
+    Reject,
+    RingHeader,
+    Row,
 )
 
 from typing import NamedTuple
@@ -40,6 +50,7 @@ from ticker.shm.layout import REJECT_REASONS
 from ticker.units import format_price, format_size, format_timestamp
 
 RULES = REJECT_REASONS
+HELD = "held"
 KEPT = REJECTS_KEPT
 NS = 1_000_000_000
 
@@ -79,7 +90,7 @@ cdef int locate(Mapping mapping, RejectRing* rings) except -1:
     cdef char* at = <char*>mapping.base + mapping.header.rejects_offset
     cdef int rule
     mapping.feed_state()
-    for rule in range(<int>REJECT_RULES):
+    for rule in range(<int>REJECT_RINGS):
         rings[rule].head = <RingHeader*>at
         rings[rule].slots = <Reject*>(at + sizeof(RingHeader))
         at += sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject)
@@ -96,8 +107,9 @@ cdef class RejectWriter:
         if not mapping.writable:
             raise SegmentError("the segment is mapped read-only: only its owner may write it")
         self.mapping = mapping
+        self.rows = <Row*>(mapping.base + mapping.header.table_offset)
         locate(mapping, self.rings)
-        for rule in range(<int>REJECT_RULES):
+        for rule in range(<int>REJECT_RINGS):
             head = self.rings[rule].head
             cursor = load_acquire(&head.cursor)
             if load_acquire(
@@ -106,6 +118,25 @@ cdef class RejectWriter:
                 cursor += 1  # whole, but not counted
                 store_release(&head.cursor, cursor)
             self.cursors[rule] = cursor
+
+    cdef void refuse(
+        self, int rule, uint32_t row, Reject* trade, int64_t detail, int64_t more
+    ) noexcept nogil:
+        count(self.mapping.counters, <unsigned>(FEED_REJECTED_DUPLICATE + rule), 1)
+        self._name(row, trade, detail, more)
+        self.write(rule, trade)
+
+    cdef void hold(self, uint32_t row, Reject* trade, int64_t good) noexcept nogil:
+        self._name(row, trade, good, row)
+        self.write(HELD_RING, trade)
+
+    cdef void _name(
+        self, uint32_t row, Reject* trade, int64_t detail, int64_t more
+    ) noexcept nogil:
+        memcpy(trade.symbol, self.rows[row].symbol, SYMBOL_BYTES)
+        trade.size_exponent = self.rows[row].size_exponent
+        trade.detail[0] = detail
+        trade.detail[1] = more
 
     cdef void write(self, int rule, Reject* reject) noexcept nogil:
         """Keep a reject; its `sequence` is of no account."""
@@ -143,7 +174,7 @@ cdef class RejectReader:
     """A reader's view of a feed's rejects."""
 
     cdef Mapping mapping
-    cdef RejectRing[<int>REJECT_RULES] rings
+    cdef RejectRing[<int>REJECT_RINGS] rings
 
     def __cinit__(self, Mapping mapping not None) -> None:
         self.mapping = mapping
@@ -211,4 +242,6 @@ cdef str in_words(int rule, Reject* reject):
         return "not a symbol that this feed has, or has room for"
     if rule == REJECT_TEST_SYMBOL:
         return "a test issue"
+    if rule == REJECT_TOO_OLD_TO_TELL:
+        return f"trade number {reject.match} may have come before: it is of a time forgotten"
     return f"the session is {format_timestamp(one)} to {format_timestamp(other)}"

@@ -6,7 +6,6 @@ time; the market goes from state to state. Random sequences of trades, breaks an
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,7 +50,7 @@ class Model:
     """One instrument, by the words of docs/filter.md."""
 
     counted: list[Trade] = field(default_factory=list)
-    seen: deque[int] = field(default_factory=lambda: deque(maxlen=15))
+    seen: set[int] = field(default_factory=set)
     held: Trade | None = None
     rejects: list[tuple[str, int, int, int]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,7 +81,7 @@ class Model:
         if trade.match and trade.match in self.seen:
             return self.refuse("duplicate", trade)
         if trade.match:
-            self.seen.append(trade.match)
+            self.seen.add(trade.match)
         if trade.flags & LAST and last and trade.time < last.time:
             return self.refuse("older", trade)
         if not -4 * SECOND <= trade.time - trade.received <= 2 * SECOND:

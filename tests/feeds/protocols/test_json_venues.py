@@ -77,5 +77,6 @@ def test_a_successor_finds_the_rows_of_each_venue() -> None:
     successor.adopt_rows(rebuild=False)
     feed.market = successor
     feed.protocol = Json(successor, mapping=venues_mapping())
+    feed.now += 1
     feed.send(sale("BATS", 3), sale("XNAS", 4))
     assert places(feed) == [("AAPL", "XNAS", 200), ("AAPL", "BATS", 200)]

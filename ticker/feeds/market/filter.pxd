@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.shm.layout cimport Reject, Row, Values
+from ticker.feeds.market.trade_ids cimport TradeIds
+from ticker.shm.layout cimport Reject, Values
 from ticker.shm.rejects cimport RejectWriter
 
 
@@ -11,14 +12,6 @@ cdef enum Verdict:
     ACCEPTED
     CONFIRMS                     # the held one counts, then this one
     CONFIRMS_ONLY                # the held one counts, this one is older than it
-
-cdef enum:
-    RECENT_MATCHES = 15
-
-cdef struct Recent:
-    uint64_t matches[RECENT_MATCHES]
-    uint32_t next
-    uint32_t holding             # a jump of the instrument is held
 
 # A trade that waits for a second one; it is in nobody's log yet.
 cdef struct Held:
@@ -35,8 +28,8 @@ cdef struct Held:
 cdef class Filter:
     cdef uint64_t* counters
     cdef RejectWriter rejects
-    cdef Row* rows
-    cdef Recent* recent          # per instrument
+    cdef TradeIds ids
+    cdef char* jumped            # per instrument: a jump of it is held
     cdef Held* held              # per instrument
     cdef uint32_t* holding       # the instruments that hold a jump
     cdef uint32_t held_count
@@ -80,13 +73,13 @@ cdef class Filter:
         self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
         int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil
-    cdef bint _seen(self, uint32_t instrument, uint64_t match) noexcept nogil
+    cdef bint _known(
+        self, uint32_t instrument, uint64_t match, uint32_t flags, int64_t exchange_time,
+        int64_t receive_time, int* rule
+    ) noexcept nogil
     cdef int _jump(
         self, uint32_t instrument, const Values* values, Reject* trade, uint32_t flags,
     ) noexcept nogil
     cdef bint _within(self, int64_t good, int64_t since, int64_t price) noexcept nogil
     cdef void _refute(self, uint32_t instrument, int64_t by) noexcept nogil
     cdef void _release(self, uint32_t instrument) noexcept nogil
-    cdef void _keep(
-        self, int rule, uint32_t instrument, Reject* trade, int64_t detail, int64_t more
-    ) noexcept nogil

@@ -7,7 +7,8 @@ parameters, [feeds.filter] of ticker.toml.
     unknown_symbol    no instrument of the feed
     bad_size          no shares, and yet it counts for volume
     bad_price         0 or less, or above the greatest price that the protocol can mean
-    duplicate         its match number is one of the instrument's last RECENT_MATCHES
+    duplicate         the session had its match number before, of the same instrument
+    too_old_to_tell   it may be a duplicate of a trade whose number is forgotten
     older             it would set the last price, and happened before the last sale
     clock_skew        it happened after it was received, or too long before
     test_symbol       of a test issue
@@ -26,6 +27,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ticker.checks cimport check
+from ticker.feeds.market.trade_ids cimport ID_NEW, ID_SEEN, Sighting, TradeIds
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_LAST_IF_ONLY,
@@ -47,11 +49,13 @@ from ticker.shm.layout cimport (
     REJECT_DUPLICATE,
     REJECT_OLDER,
     REJECT_TEST_SYMBOL,
+    REJECT_TOO_OLD_TO_TELL,
     REJECT_UNCONFIRMED_JUMP,
     REJECT_UNKNOWN_SYMBOL,
     REJECT_WRONG_SESSION,
     ROW_TEST,
     SYMBOL_BYTES,
+    Values,
 )
 
 from ticker.config.filter import MILLION, NS, FilterConfig, hours_ns
@@ -78,14 +82,14 @@ cdef class Filter:
     ) -> None:
         self.counters = mapping.counters
         self.rejects = RejectWriter(mapping)
-        self.rows = <Row*>(mapping.base + mapping.header.table_offset)
         self.instruments = instruments
         self.max_price = max_price
         self.live = True
-        self.recent = <Recent*>calloc(self.instruments, sizeof(Recent))
+        self.ids = TradeIds(mapping, rules.duplicate_ids)
+        self.jumped = <char*>calloc(self.instruments, 1)
         self.held = <Held*>calloc(self.instruments, sizeof(Held))
         self.holding = <uint32_t*>calloc(self.instruments, sizeof(uint32_t))
-        if self.recent == NULL or self.held == NULL or self.holding == NULL:
+        if self.jumped == NULL or self.held == NULL or self.holding == NULL:
             raise MemoryError("no memory for the filter")
         self._set_rules(rules)
 
@@ -116,7 +120,7 @@ cdef class Filter:
         return 0
 
     def __dealloc__(self) -> None:
-        free(self.recent)
+        free(self.jumped)
         free(self.held)
         free(self.holding)
 
@@ -138,8 +142,10 @@ cdef class Filter:
         elif price < self.least_price or price > self.most_price:
             rule = REJECT_BAD_PRICE
             detail = self.most_price
-        elif match and self.duplicates and self._seen(instrument, match):
-            rule = REJECT_DUPLICATE
+        elif match and self.duplicates and self._known(
+            instrument, match, flags, exchange_time, receive_time, &rule
+        ):
+            pass
         elif flags & TRADE_SETS_LAST and exchange_time < values.exchange_time and self.older:
             rule = REJECT_OLDER
             detail = values.exchange_time
@@ -161,14 +167,26 @@ cdef class Filter:
                 return ACCEPTED
             move = price - values.price
             if (move if move >= 0 else -move) <= values.price >> self.band_shift and not (
-                self.held_count and self.recent[instrument].holding
+                self.held_count and self.jumped[instrument]
             ):
                 return ACCEPTED
             fill(&trade, price, size, match, exchange_time, receive_time)
             return self._jump(instrument, values, &trade, flags)
         fill(&trade, price, size, match, exchange_time, receive_time)
-        self._keep(rule, instrument, &trade, detail, more)
+        self.rejects.refuse(rule, instrument, &trade, detail, more)
         return REFUSED
+
+    cdef bint _known(
+        self, uint32_t instrument, uint64_t match, uint32_t flags, int64_t exchange_time,
+        int64_t receive_time, int* rule
+    ) noexcept nogil:
+        """Whether the trade was here before, or may have been."""
+        cdef Sighting sighting = self.ids.see(instrument, match, exchange_time, receive_time)
+        if sighting == ID_NEW:
+            return False
+        rule[0] = REJECT_DUPLICATE if sighting == ID_SEEN else REJECT_TOO_OLD_TO_TELL
+        # One more that counts for no volume does no harm, as a snapshot's last trade.
+        return sighting == ID_SEEN or flags & TRADE_COUNTS_VOLUME != 0
 
     cdef int _jump(
         self, uint32_t instrument, const Values* values, Reject* trade, uint32_t flags,
@@ -177,14 +195,14 @@ cdef class Filter:
         cdef Held* held = &self.held[instrument]
         cdef int64_t gap
         cdef bint told_order
-        if self.recent[instrument].holding:
+        if self.jumped[instrument]:
             gap = minus(trade.exchange_time, held.exchange_time)
             told_order = gap >= 0
             gap = gap if gap >= 0 else minus(0, gap)
             if gap <= self.hold and self._within(held.price, gap, trade.price):
                 if told_order or not (flags & TRADE_SETS_LAST and self.older):
                     return CONFIRMS
-                self._keep(REJECT_OLDER, instrument, trade, held.exchange_time, 0)
+                self.rejects.refuse(REJECT_OLDER, instrument, trade, held.exchange_time, 0)
                 return CONFIRMS_ONLY
             self._refute(instrument, trade.price if gap <= self.hold else 0)
         if values.price <= 0 or self._within(
@@ -201,7 +219,7 @@ cdef class Filter:
         held.place = self.held_count
         self.holding[self.held_count] = instrument
         self.held_count += 1
-        self.recent[instrument].holding = True
+        self.jumped[instrument] = True
         count(self.counters, FEED_JUMPS_HELD, 1)
         return REFUSED
 
@@ -250,7 +268,7 @@ cdef class Filter:
         """A new session: its match numbers start over, and nothing confirms a jump of the old."""
         while self.held_count:
             self._refute(self.holding[self.held_count - 1], 0)
-        memset(self.recent, 0, self.instruments * sizeof(Recent))
+        self.ids.clear()
 
     cdef void refuse_unknown(
         self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
@@ -272,7 +290,7 @@ cdef class Filter:
         cdef Reject trade
         fill(&trade, held.price, held.size, held.match, held.exchange_time, held.receive_time)
         self._release(instrument)
-        self._keep(REJECT_UNCONFIRMED_JUMP, instrument, &trade, held.good, by)
+        self.rejects.refuse(REJECT_UNCONFIRMED_JUMP, instrument, &trade, held.good, by)
 
     cdef void _release(self, uint32_t instrument) noexcept nogil:
         """The slot is free; the last of `holding` takes its place there."""
@@ -281,29 +299,7 @@ cdef class Filter:
         self.held_count -= 1
         self.holding[place] = self.holding[self.held_count]
         self.held[self.holding[place]].place = place
-        self.recent[instrument].holding = False
-
-    cdef void _keep(
-        self, int rule, uint32_t instrument, Reject* trade, int64_t detail, int64_t more
-    ) noexcept nogil:
-        cdef Row* row = &self.rows[instrument]
-        memcpy(trade.symbol, row.symbol, SYMBOL_BYTES)
-        trade.size_exponent = row.size_exponent
-        trade.detail[0] = detail
-        trade.detail[1] = more
-        count(self.counters, <unsigned>(FEED_REJECTED_DUPLICATE + rule), 1)
-        self.rejects.write(rule, trade)
-
-    cdef bint _seen(self, uint32_t instrument, uint64_t match) noexcept nogil:
-        """Whether the instrument had this match number lately; it has from now on."""
-        cdef Recent* recent = &self.recent[instrument]
-        cdef int i
-        for i in range(RECENT_MATCHES):
-            if recent.matches[i] == match:
-                return True
-        recent.matches[recent.next] = match
-        recent.next = recent.next + 1 if recent.next + 1 < RECENT_MATCHES else 0
-        return False
+        self.jumped[instrument] = False
 
 
 cdef inline void fill(

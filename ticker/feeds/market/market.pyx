@@ -286,7 +286,10 @@ cdef class Market:
         the first flush has a correction for each: the predecessor may have died between a row
         and its record, and no comparison of rows would tell.
         """
-        return self.takeover.adopt(rebuild, self.rows.midnight)
+        rows = self.takeover.adopt(rebuild, self.rows.midnight)
+        if not rebuild:
+            self.sales.adopt()
+        return rows
 
     def set_publishing(self, publishing: bool, *, whole: bool = True) -> None:
         """Off: messages are taken in and nothing is shown. On again: the next flush publishes

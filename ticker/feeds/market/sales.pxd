@@ -42,6 +42,8 @@ cdef class Sales:
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil
+    # Rows that a predecessor left go on, and the numbers of its trades are not known.
+    cdef void adopt(self) noexcept nogil
     # Market.flush; comes by itself when PENDING_TRADES wait for one.
     cdef void flush(self, int64_t publish_time) noexcept nogil
 

@@ -170,6 +170,13 @@ cdef class Sales:
         self.quotes.refresh()
         self.publisher.flush(publish_time)
 
+    cdef void adopt(self) noexcept nogil:
+        cdef uint32_t row
+        cdef Values* values
+        for row in range(self.publisher.table.used):
+            values = &self.publisher.entries[row].values
+            self.filter.ids.forget_until(min(values.exchange_time, values.receive_time))
+
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil:
         """Take a trade back. Volume and trades shrink; last, open, high and low become what the
         trades that are left say, if the broken one had made them."""
