@@ -32,13 +32,13 @@ ROOMS: dict[str, frozenset[str]] = {
          "websocket"}
     ),
     "ticker.feeds.workers": ALL,
-    "ticker.gateway.access": frozenset({"keys", "problems"}),
+    "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
     "ticker.gateway.sockets": frozenset({"connection", "sockets", "tls"}),
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
     "ticker.gateway.rest": frozenset(
-        {"guard", "http", "metrics", "page", "runner", "tls_http"}
+        {"cors", "guard", "http", "metrics", "page", "runner", "tls_http"}
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,

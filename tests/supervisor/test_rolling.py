@@ -211,5 +211,6 @@ def test_each_changed_key_has_its_time() -> None:
         "access.origins": Effect.NOW,
         "auth.tokens": Effect.NOW,
     }
-    assert dict(changes(Config(), old)) == {"auth": Effect.WORKERS}
+    assert dict(changes(Config(), old)) == {"auth": Effect.NOW}
+    assert dict(changes(old, Config())) == {"auth": Effect.NOW}
     assert dict(changes(old, old)) == {}

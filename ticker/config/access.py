@@ -20,7 +20,8 @@ Algorithm = Literal["HS256", "RS256", "EdDSA"]
 SymbolPattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,24}\Z")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
-ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+HOST = re.compile(r"[a-z0-9._-]{1,253}")
 
 
 class TlsConfig(Section, frozen=True, kw_only=True):
@@ -31,14 +32,19 @@ class TlsConfig(Section, frozen=True, kw_only=True):
 
 
 class AccessConfig(Section, frozen=True, kw_only=True):
-    """Limits on connections before a client has shown a token.
+    """Who may connect, before a client has shown a token. The limits are each gateway worker's.
 
-    `origins` are the pages that may open a stream, besides the server's own; `proxies` the
-    networks whose PROXY header or X-Forwarded-For is believed.
+    `public_url` is the address that clients use, where a proxy or a port map stands between;
+    `hosts` are further names of this server, "*" any; `origins` the pages that may use it besides
+    its own; `proxies` the networks that are believed about their clients, by a PROXY header, or by
+    the headers that `forwarded` names: X-Forwarded-*, or Forwarded (RFC 7239).
     """
 
+    public_url: str | None = None
+    hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    forwarded: Literal["x-forwarded", "forwarded"] = "x-forwarded"
     proxy_protocol: bool = False
     behind_tls_proxy: bool = False
     connections_per_address: Annotated[int, Meta(ge=0)] = 0
@@ -46,16 +52,22 @@ class AccessConfig(Section, frozen=True, kw_only=True):
     handshakes_burst: Count = 100
 
 
-class TokenConfig(Section, frozen=True, kw_only=True):
+class Rights(Section, frozen=True, kw_only=True):
+    """What a client may see, on the stream and by REST; 0 is no bound. `metrics`: /metrics too."""
+
+    symbols: Annotated[tuple[SymbolPattern, ...], Meta(min_length=1)] = ("*",)
+    channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = ("price", "quote", "trades")
+    max_rate: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    max_symbols: Annotated[int, Meta(ge=0)] = 0
+    connections: Annotated[int, Meta(ge=0)] = 0
+    metrics: bool = False
+
+
+class TokenConfig(Rights, frozen=True, kw_only=True):
     """A static token by the SHA-256 of its text, and what it may see."""
 
     name: Text
     sha256: Digest
-    symbols: Annotated[tuple[SymbolPattern, ...], Meta(min_length=1)] = ("*",)
-    channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = ("price", "quote", "trades")
-    max_rate: Annotated[float, Meta(ge=0)] = 0.0
-    max_symbols: Annotated[int, Meta(ge=0)] = 0
-    connections: Annotated[int, Meta(ge=0)] = 0
 
 
 class JwtConfig(Section, frozen=True, kw_only=True):
@@ -70,10 +82,16 @@ class JwtConfig(Section, frozen=True, kw_only=True):
 
 
 class AuthConfig(Section, frozen=True, kw_only=True):
-    """Whether clients must say who they are, and how they can; `timeout` for the first message."""
+    """Whether clients must say who they are, and how they can; `timeout` for the first message.
+
+    `default` is what a client may see whose rights nobody has written down: a JSON Web Token
+    without the claim `ticker` (refused where there is no default), and, where tokens are not
+    required, a client without one (everything, where there is no default).
+    """
 
     required: bool = True
     timeout: Seconds = 10.0
+    default: Rights | None = None
     tokens: tuple[TokenConfig, ...] = ()
     jwt: JwtConfig | None = None
 
@@ -90,9 +108,7 @@ def access_problems(
     for key, path in () if tls is None else (("certificate", tls.certificate), ("key", tls.key)):
         if not Path(path).is_file():
             yield f"tls.{key}: no file {path!r}"
-    for index, origin in enumerate(access.origins):
-        if origin != "*" and not ORIGIN.fullmatch(origin):
-            yield f"access.origins[{index}]: {origin!r} is no origin, like https://desk.example"
+    yield from _name_problems(access)
     for index, network in enumerate(access.proxies):
         if not _is_network(network):
             yield f"access.proxies[{index}]: {network!r} is no network, like 10.0.0.0/8"
@@ -100,6 +116,23 @@ def access_problems(
         yield "access.proxies: missing the key; name the proxies that proxy_protocol is for"
     if auth is not None:
         yield from _auth_problems(auth)
+
+
+def _name_problems(access: AccessConfig) -> Iterator[str]:
+    if access.public_url is not None and not ORIGIN.match(access.public_url):
+        yield (
+            f"access.public_url: {access.public_url!r} is no address in small letters, like "
+            "https://desk.example/"
+        )
+    for index, host in enumerate(access.hosts):
+        if host != "*" and not HOST.fullmatch(host):
+            yield (
+                f"access.hosts[{index}]: {host!r} is no name in small letters and without a port, "
+                "like desk.example"
+            )
+    for index, origin in enumerate(access.origins):
+        if origin != "*" and not ORIGIN.fullmatch(origin):
+            yield f"access.origins[{index}]: {origin!r} is no origin, like https://desk.example"
 
 
 def _auth_problems(auth: AuthConfig) -> Iterator[str]:

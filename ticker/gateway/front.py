@@ -20,6 +20,7 @@ from aiohttp import web
 from ticker.clock import Clock
 from ticker.gateway.access.access import Access, offered_token
 from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
+from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
 from ticker.gateway.access.proxy import ProxyError, parse_header
 from ticker.gateway.protocol.codec import select
@@ -48,6 +49,7 @@ class Front:
         steady: Clock,
         access: Access,
         tls: ssl.SSLContext | None = None,
+        notes: Notes | None = None,
     ) -> None:
         self.loop = loop
         self.http = http
@@ -58,6 +60,7 @@ class Front:
         self.steady = steady
         self.access = access
         self.tls = tls
+        self.notes = notes or Notes()
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
@@ -112,6 +115,7 @@ class Front:
 
     def _refuse(self, number: int, refusal: Refusal) -> None:
         self.counters.add("handshakes_refused")
+        self.notes.refused(refusal, self.steady())
         self.connections.refuse(number, refusal.raw_response())
 
     def _introduced(self, number: int, data: bytes) -> bytes | None:
@@ -129,11 +133,16 @@ class Front:
         return data[end:]
 
     def _stream(self, number: int, head: Head) -> None:
-        answer = self._answer(head)
-        self.access.opening(number, head, self.connections.peer(number), self.steady())
+        peer = self.connections.peer(number)
+        encrypted = self.connections.tls_of(number) is not None
+        answer = self._answer(head, peer, encrypted=encrypted)
+        self.access.opening(number, head, peer, self.steady())
         self._open(number, head, answer)
 
-    def _answer(self, head: Head) -> bytes:
+    def _answer(self, head: Head, peer: str, *, encrypted: bool) -> bytes:
+        """The answer that opens the stream. The page comes first: one that may not connect is
+        told so by any request, which is how a page finds out (browsers hide a handshake's)."""
+        self.access.check_page(head.values, peer, encrypted=encrypted)
         return upgrade(head, select(offered(head)).subprotocol)
 
     def _open(self, number: int, head: Head, answer: bytes) -> None:
@@ -142,6 +151,7 @@ class Front:
         if token is None or self.access.authenticator is None:
             self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
             self.access.opened(number, self.steady())
+            self.dialect.admitted(number)
             return
         self.connections.open(number, answer, codec.number)
         hello = self.dialect.enter(number, token, self.clock())
@@ -155,25 +165,24 @@ class Front:
         version = f"{request.version.major}.{request.version.minor}"
         transport = request.transport
         head = Head(request.method, request.path_qs, version, headers, b"")
-        answer = self._answer(head)
+        tls = transport.get_extra_info("tls") if transport is not None else None
+        answer = self._answer(head, request.remote or "", encrypted=tls is not None)
         if transport is not None:
-            tls = transport.get_extra_info("tls")
+            address = getattr(request.protocol, "address", None)
             fd = os.dup(transport.get_extra_info("socket").fileno())
             transport.abort()  # closes aiohttp's descriptor, not the connection
             number = self.connections.adopt(fd, self.steady(), tls)
             if number < 0:
                 os.close(fd)
             else:
-                self._adopted(number, head, answer)
+                self._adopted(number, head, answer, address)
         return web.Response()  # to nobody: the transport is gone
 
-    def _adopted(self, number: int, head: Head, answer: bytes) -> None:
+    def _adopted(self, number: int, head: Head, answer: bytes, address: str | None) -> None:
         now = self.steady()
-        peer = self.connections.peer(number)
         try:
-            self.access.accepted(number, peer, now)
-            self.access.unheaded.pop(number, None)  # it came before the first request
-            self.access.opening(number, head, peer, now)
+            self.access.returned(number, address, now)
+            self.access.opening(number, head, self.connections.peer(number), now)
         except Refusal as refusal:
             self._refuse(number, refusal)
         else:
@@ -192,6 +201,7 @@ class Front:
     ) -> None:
         http = self.http()
         if address is not None:
+            http.address = address
             http.lost = partial(self.access.limits.release, address)
         receive: asyncio.Protocol = http if tls is None else TlsHttp(http, tls)
         try:

@@ -21,8 +21,10 @@ from ticker.clock import Clock, now_ns, steady_ns
 from ticker.config import Config, GatewayConfig
 from ticker.errors import ConfigError
 from ticker.gateway.access.access import Access
+from ticker.gateway.access.auth import Authenticator
 from ticker.gateway.access.handshake import STREAM_PATH
 from ticker.gateway.access.keys import WatchedKeys
+from ticker.gateway.access.notes import Notes
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
@@ -103,12 +105,14 @@ class Worker:
         self.keys = WatchedKeys(config.auth) if config.auth is not None else None
         self.access = Access(config, self.keys.authenticator() if self.keys else None)
         tls = server_context(config.tls) if config.tls is not None else None
+        self.notes = Notes()
         self.guard = Guard(
             self.access,
             config.gateway.requests_per_second,
             config.gateway.requests_burst,
             clock=clock,
             steady=steady,
+            notes=self.notes,
         )
         self.connections = _connections(config.gateway, self.segment)
         self.topics = Topics(
@@ -162,6 +166,7 @@ class Worker:
             guard=self.guard,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
+        self.guard.leave_open(STREAM_PATH)  # it asks by itself
         return Runner(app)
 
     def _http_protocol(self) -> ProblemProtocol:
@@ -171,7 +176,12 @@ class Worker:
 
     def _introduce(self, config: Config, tls: ssl.SSLContext | None) -> None:
         terms = terms_of(config.gateway, self.context.boot_id)
-        self.announcer = Announcer(self.board, self.hub.subscriptions, self.connections)
+        self.announcer = Announcer(
+            self.board,
+            self.hub.subscriptions,
+            self.connections,
+            lambda number: self.access.grant(number) is not None,
+        )
         self.dialect = Dialect(
             self.board,
             self.hub,
@@ -191,11 +201,12 @@ class Worker:
             self.steady,
             self.access,
             tls,
+            self.notes,
         )
         self.reception = Reception(self.connections, self.front, config.gateway.max_message)
         self.reception.tls_context = tls
         self.deadlines = Deadlines(self.connections, self.front)
-        self._configure(config)
+        self._configure(config, self.access.authenticator)
 
     async def start(self) -> None:
         """Take the slot over and begin to accept."""
@@ -222,24 +233,23 @@ class Worker:
         log = structlog.get_logger()
         try:
             config = self.context.reload() if self.context.reload is not None else self.config
-            if config.auth is not None and self.keys is not None:
-                keys = WatchedKeys(config.auth)
-                self.access.authenticator = keys.authenticator()
-                self.keys = keys
+            keys = WatchedKeys(config.auth) if config.auth is not None else None
+            authenticator = keys.authenticator() if keys is not None else None
             if config.tls is not None and self.front.tls is not None:
                 load_certificate(self.front.tls, config.tls)
             self.directory.reload()
         except (ConfigError, OSError) as error:
             log.error("not reloaded", reason=str(error))
             return
-        self._configure(config)
+        self.keys = keys
+        self._configure(config, authenticator)
         self.dialect.revoke()
         log.info("reloaded", slot=self.context.index)
 
-    def _configure(self, config: Config) -> None:
+    def _configure(self, config: Config, authenticator: Authenticator | None) -> None:
         """What holds from the next command, request or connection on."""
         gateway = config.gateway
-        self.access.configure(config)
+        self.access.configure(config, authenticator)
         self.reception.counts_addresses = self.access.counts
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
         self.dialect.configure(terms_of(gateway, self.context.boot_id))

@@ -15,6 +15,8 @@ import structlog
 
 from ticker.config import Config
 from ticker.errors import ConfigError
+from ticker.gateway.access.keys import WatchedKeys
+from ticker.gateway.sockets.tls import server_context
 
 LIVE = (
     "access",
@@ -53,6 +55,7 @@ class Current:
             return True
         try:
             new = self.read()
+            check_files(new)
         except ConfigError as error:
             log.error("configuration not reloaded, the old one holds", reason=str(error))
             return False
@@ -67,6 +70,19 @@ class Current:
             new, server=self.config.server, feeds=self.config.feeds
         )
         return True
+
+
+def check_files(config: Config) -> None:
+    """Read what every gateway worker will read, so that all of them take the configuration or
+    none does.
+
+    Raises:
+        ConfigError: a certificate or a key file is not usable.
+    """
+    if config.auth is not None:
+        WatchedKeys(config.auth).authenticator()
+    if config.tls is not None:
+        server_context(config.tls)
 
 
 def changes(
@@ -88,7 +104,9 @@ def changes(
 def _effect(key: str, *, whole: bool) -> Effect:
     if _is_of(key, FIXED):
         return Effect.SERVER
-    return Effect.NOW if _is_of(key, LIVE) and not whole else Effect.WORKERS
+    # Who may see what comes and goes as a whole, at once; TLS with new workers only.
+    now = key == "auth" or (_is_of(key, LIVE) and not whole)
+    return Effect.NOW if now else Effect.WORKERS
 
 
 def _is_of(key: str, tables: tuple[str, ...]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ticker.gateway.access.addresses import AddressLimits
+import pytest
+
+from ticker.gateway.access.addresses import AddressLimits, canonical
 
 NS = 1_000_000_000
 
@@ -51,6 +53,30 @@ def test_one_ipv6_subscriber_is_one_address() -> None:
     assert limits.admit("2001:db8:0:1::1", 0) is None
     limits.release("2001:db8::1")
     assert limits.admit("2001:db8::2", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:c000:201", "192.0.2.1"),
+        ("::ffff:192.0.2.1%eth0", "192.0.2.1"),
+        ("2001:DB8::0001", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("no address", "no address"),
+        ("no: address", "no: address"),
+    ],
+)
+def test_an_address_has_one_spelling(address: str, same: str) -> None:
+    assert canonical(address) == same
+
+
+def test_an_ipv4_address_counts_once_however_it_comes() -> None:
+    limits = AddressLimits(1, 0, 1)
+    assert limits.admit("192.0.2.1", 0) is None
+    assert limits.admit("::ffff:192.0.2.1", 0) is not None
+    assert limits.admit("::ffff:192.0.2.2", 0) is None, "mapped addresses are no /64 of their own"
 
 
 def test_without_limits_there_is_nothing_to_count() -> None:

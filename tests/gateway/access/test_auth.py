@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.config.access import AuthConfig, JwtConfig, TokenConfig
+from ticker.config.access import AuthConfig, JwtConfig, Rights, TokenConfig
 from ticker.errors import ConfigError
 from ticker.gateway.access.auth import Authenticator, AuthError, hash_token, new_token, parse_keys
 
@@ -40,7 +40,7 @@ def refused(authenticator: Authenticator, token: str, now: int = NOW) -> str:
 
 
 def claims(**more: Any) -> dict[str, Any]:
-    return {"sub": "desk", "exp": NOW + 60, **more}
+    return {"sub": "desk", "exp": NOW + 60, "ticker": {}, **more}
 
 
 def test_a_static_token_opens_what_its_table_says() -> None:
@@ -94,8 +94,39 @@ def test_a_token_must_expire_and_be_for_us() -> None:
         (right | {"iss": "elsewhere"}, "issuer"),
         (right | {"ticker": {"symbols": "AAPL"}}, "claim ticker"),
         (right | {"ticker": []}, "claim ticker"),
+        (right | {"ticker": None}, "claim ticker"),
+        (right | {"ticker": {"symbol": ["AAPL"]}}, "unknown field `symbol`"),
+        (right | {"ticker": {"symbols": []}}, "length >= 1"),
+        (right | {"ticker": {"channels": ["qoute"]}}, "qoute"),
+        (right | {"ticker": {"max_rate": -1}}, ">= 0.0"),
+        (right | {"ticker": {"max_symbols": -1}}, ">= 0"),
+        (right | {"ticker": {"connections": -1}}, ">= 0"),
+        (right | {"ticker": {"max_rate": float("nan")}}, "claim ticker"),
     ]:
         assert words in refused(authenticator, jwt.encode(wrong, SECRET))
+
+
+def without_claim(**more: Any) -> str:
+    said = {name: value for name, value in claims().items() if name != "ticker"}
+    return jwt.encode(said | more, SECRET)
+
+
+def test_a_token_without_the_claim_opens_nothing_by_itself() -> None:
+    authenticator = by_jwt(SECRET, algorithms=("HS256",))
+    for token in (without_claim(), without_claim(tikcer={"symbols": ["AAPL"]})):
+        assert "lacks the claim ticker" in refused(authenticator, token)
+
+
+def test_a_token_without_the_claim_opens_what_the_default_says() -> None:
+    keys = JwtConfig(key_file="keys", algorithms=("HS256",))
+    config = AuthConfig(jwt=keys, default=Rights(symbols=("A*",), channels=("price",)))
+    authenticator = Authenticator(config, parse_keys(SECRET, keys.algorithms))
+    grant = authenticator.grant(without_claim(), NOW * NS)
+    assert (grant.name, grant.channels, grant.metrics) == ("desk", {"price"}, False)
+    assert [grant.sees(symbol) for symbol in ("AAPL", "MSFT")] == [True, False]
+    more = authenticator.grant(jwt.encode(claims(ticker={"metrics": True}), SECRET), NOW * NS)
+    assert more.metrics
+    assert more.sees("MSFT"), "its own claim, and nothing of the default"
 
 
 def test_no_other_algorithm_is_taken() -> None:

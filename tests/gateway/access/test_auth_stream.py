@@ -165,7 +165,7 @@ def test_a_signed_token_ends_with_its_time_and_its_key(
     keys = JwtConfig(key_file=secret, algorithms=("HS256",), leeway=0.0)
     rig = Rig(f"jwt{os.getpid()}", asking(tokens=(), jwt=keys))
     try:
-        soon = jwt.encode({"exp": time.time() + 1.5}, SECRET)
+        soon = jwt.encode({"exp": time.time() + 1.5, "ticker": {}}, SECRET)
         client = Client(rig.port, headers=(V1, f"Authorization: Bearer {soon}"))
         assert until(client, "hello")["auth"] is False
         assert until(client, "error")["code"] == 402
@@ -174,9 +174,9 @@ def test_a_signed_token_ends_with_its_time_and_its_key(
         new = SECRET[::-1]
         with open(secret, "wb") as file:  # noqa: PTH123
             file.write(new)
-        later = jwt.encode({"exp": time.time() + 60}, new)
+        later = jwt.encode({"exp": time.time() + 60, "ticker": {}}, new)
         wait_for(lambda: _lets_in(rig, later))
-        assert not _lets_in(rig, jwt.encode({"exp": time.time() + 60}, SECRET))
+        assert not _lets_in(rig, jwt.encode({"exp": time.time() + 60, "ticker": {}}, SECRET))
     finally:
         assert rig.close() == 0
 

@@ -11,41 +11,52 @@ from collections import Counter
 
 from ticker.config import Config
 from ticker.gateway.access.addresses import AddressLimits
-from ticker.gateway.access.auth import EVERYBODY, Authenticator, AuthError, Grant
+from ticker.gateway.access.auth import EVERYBODY, Authenticator, AuthError, Grant, granted
+from ticker.gateway.access.forwarded import Address, Proxies, Values
 from ticker.gateway.access.handshake import Head
+from ticker.gateway.access.origins import Names
 from ticker.gateway.access.problems import (
-    FORBIDDEN_ORIGIN,
     NOT_AUTHENTICATED,
     TOO_MANY_CONNECTIONS,
     Refusal,
 )
-from ticker.gateway.access.proxy import forwarded_for, is_among, parse_networks
 
 NS = 1_000_000_000
 TOKEN_PROTOCOL = "ticker.token."
 BEARER = "bearer "
+WRITTEN_BY_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded")
 
 
 class Access:
     """The rules of one gateway worker; `authenticator` is None where nobody is asked."""
 
     def __init__(self, config: Config, authenticator: Authenticator | None = None) -> None:
-        self.authenticator = authenticator
         self.limits = AddressLimits(0, 0, 0)
-        self.configure(config)
         self.addresses: dict[int, str] = {}  # counted, by connection
         self.unheaded: dict[int, str] = {}  # proxies whose PROXY header has not come
         self.grants: dict[int, Grant] = {}
         self.strangers: dict[int, int] = {}  # ns by which each must have shown a token, in order
         self.held: Counter[str] = Counter()  # connections by the name of their grant
+        self.nameless: set[int] = set()  # streams that have shown no token
+        self.authenticator: Authenticator | None = None
+        self.everybody = EVERYBODY
+        self.configure(config, authenticator)
 
-    def configure(self, config: Config) -> None:
-        """Take over what may change while the server runs."""
-        self.origins = frozenset(config.access.origins)
-        self.proxies = parse_networks(config.access.proxies)
+    def configure(self, config: Config, authenticator: Authenticator | None) -> None:
+        """Take over what may change while the server runs, all of it at once. The streams that
+        have lost something by it are in outdated()."""
+        self.before = (self.authenticator, self.everybody)
+        self.authenticator = authenticator
+        self.everybody = EVERYBODY
+        if config.auth is not None and config.auth.default is not None:
+            self.everybody = granted(config.auth.default)
+        self.names = Names(config)
+        self.proxies = Proxies(config.access.proxies, config.access.forwarded)
         self.proxy_protocol = config.access.proxy_protocol
         self.required = config.auth is not None and config.auth.required
         self.timeout = int((config.auth.timeout if config.auth else 0.0) * NS)
+        if not self.required:
+            self.strangers.clear()
         self.limits.connections = config.access.connections_per_address
         self.limits.rate = config.access.handshakes_per_second
         self.limits.burst = float(config.access.handshakes_burst)
@@ -57,7 +68,7 @@ class Access:
 
     def accepted(self, number: int, peer: str, steady_ns: int) -> None:
         """A connection has come, nothing of it has been read. Raises Refusal."""
-        if is_among(peer, self.proxies):
+        if self.proxies.trusts(peer):
             if self.proxy_protocol:
                 self.unheaded[number] = peer
             return  # counted once its client is known
@@ -71,26 +82,31 @@ class Access:
             self._count(number, client, steady_ns)
 
     def opening(self, number: int, head: Head, peer: str, steady_ns: int) -> None:
-        """A handshake has come: may this page, and this client, open a stream? Raises Refusal."""
-        if number not in self.addresses and is_among(peer, self.proxies):
-            values = head.values("x-forwarded-for")
-            self._count(number, forwarded_for(values, peer, self.proxies), steady_ns)
-        self.check_origin(head.values("origin"), head.values("host"))
+        """A handshake has come: may this client open one more stream? Raises Refusal."""
+        if number not in self.addresses and self.proxies.trusts(peer):
+            self._count(number, self.client(head.values, peer), steady_ns)
 
-    def check_origin(self, origins: list[str], hosts: list[str]) -> None:
-        """A page of another site may not read with its visitor's access (RFC 6455, 10.2)."""
-        if not origins or "*" in self.origins:
-            return
-        own = {f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")}
-        if len(origins) > 1 or origins[0] not in own | self.origins:
-            raise Refusal(
-                FORBIDDEN_ORIGIN,
-                f"Pages of {origins[0][:100]!r} may not connect; "
-                "the operator can add it to access.origins.",
-            )
+    def client(self, values: Values, peer: str) -> str:
+        """The address of a request's client."""
+        return peer if self.proxy_protocol else self.proxies.client(values, peer)
+
+    def check_page(self, values: Values, peer: str, *, encrypted: bool) -> None:
+        """Is the request for this server, and of a page that may use it? Raises Refusal.
+
+        Args:
+            encrypted: TLS ends at this server.
+        """
+        if self.proxy_protocol:  # its proxy passes bytes on and writes no headers
+            address = Address(tuple(host.lower() for host in values("host")))
+        else:
+            address = self.proxies.address(values, peer, encrypted=encrypted)
+        self.names.check_host(address.hosts)
+        unbelieved = not self.proxies.trusts(peer) and any(map(values, WRITTEN_BY_PROXIES))
+        self.names.check_origin(values("origin"), address, peer if unbelieved else "")
 
     def opened(self, number: int, steady_ns: int) -> None:
         """A stream is open; where tokens are asked for, its time to show one begins."""
+        self.nameless.add(number)
         if self.required:
             self.strangers[number] = steady_ns + self.timeout
 
@@ -106,6 +122,7 @@ class Access:
     def dismissed(self, number: int) -> None:
         """The connection is told to go: nothing more is expected of it."""
         self.strangers.pop(number, None)
+        self.nameless.discard(number)
         self._let_go(number)
 
     def closed(self, number: int) -> None:
@@ -122,6 +139,11 @@ class Access:
         self.unheaded.pop(number, None)
         return self.addresses.pop(number, None)
 
+    def returned(self, number: int, address: str | None, steady_ns: int) -> None:
+        """A connection that moved() is back to become a stream. Raises Refusal."""
+        if address is not None:
+            self._count(number, address, steady_ns)
+
     def enter(self, number: int, token: str, now_ns: int) -> Grant:
         """Open what the token opens for this connection.
 
@@ -129,15 +151,17 @@ class Access:
             AuthError: nothing; the connection has what it had before.
         """
         if self.authenticator is None:
-            return EVERYBODY
+            return self.everybody
         grant = self.authenticator.grant(token, now_ns)
         others = self.held[grant.name] - (self.grant(number) == grant)
         if grant.connections and others >= grant.connections:
             raise TooManyConnectionsError(
-                f"{grant.name} has {grant.connections} connections here, its most; close one"
+                f"{grant.name} has {grant.connections} connections, its most, at this gateway "
+                "worker; close one"
             )
         self._let_go(number)
         self.strangers.pop(number, None)
+        self.nameless.discard(number)
         self.grants[number] = grant
         self.held[grant.name] += 1
         return grant
@@ -145,25 +169,42 @@ class Access:
     def grant(self, number: int) -> Grant | None:
         """What the connection may see; None: it has to say who it is first."""
         found = self.grants.get(number)
-        return EVERYBODY if found is None and not self.required else found
+        return self.everybody if found is None and not self.required else found
 
     def expired(self, now_ns: int) -> list[int]:
         """The connections whose grant has run out."""
         return [number for number, grant in self.grants.items() if 0 < grant.expires <= now_ns]
 
-    def revoked(self) -> list[int]:
-        """The connections whose static token is not in the configuration any more."""
-        known = set(self.authenticator.tokens.values()) if self.authenticator else set()
+    def outdated(self) -> list[int]:
+        """The streams whose rights the last configure() has changed: a static token that is gone
+        or opens something else, a signed one where the rules for those are new, and a stream
+        without a token where one is asked for now, or where such streams see something else."""
+        authenticator, everybody = self.before
+        found = self._outdated_grants(authenticator, self.authenticator)
+        changed = self.everybody != everybody or self.required
+        found += [number for number in self.nameless if changed and number not in self.strangers]
+        return found
+
+    def _outdated_grants(
+        self, before: Authenticator | None, now: Authenticator | None
+    ) -> list[int]:
+        if now is None:
+            return []  # nothing is asked for: nobody loses anything
+        known = set(now.tokens.values())
+        signed = before is not None and (before.config.jwt, before.config.default) == (
+            now.config.jwt,
+            now.config.default,
+        )
         return [
             number
             for number, grant in self.grants.items()
-            if not grant.expires and grant not in known
+            if (not signed if grant.expires else grant not in known)
         ]
 
     def request_grant(self, headers: list[str], now_ns: int) -> Grant:
         """What a REST request may see by its Authorization header. Raises Refusal, a 401."""
         if self.authenticator is None or (not headers and not self.required):
-            return EVERYBODY
+            return self.everybody
         token = _bearer(headers)
         if token is None:
             raise _unauthorised("Send the header Authorization: Bearer TOKEN.")

@@ -2,7 +2,8 @@
 
 Law: no clock and no socket; addresses and times (monotonic) are passed in. An address costs memory
 only while it has connections or has just made handshakes. IPv6 clients are counted by their /64,
-which is what one subscriber gets.
+which is what one subscriber gets. An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) is the
+IPv4 address.
 """
 
 from __future__ import annotations
@@ -41,13 +42,19 @@ class AddressLimits:
         if seen is None:
             seen = self.seen[key] = _Seen(0, self.burst, steady_ns)
         if self.connections and seen.connections >= self.connections:
-            return f"{self.connections} connections from one address are the most; close some"
+            return (
+                f"{self.connections} connections from one address are the most that one gateway "
+                "worker takes; close some"
+            )
         if self.rate:
             gained = max(steady_ns - seen.at, 0) * self.rate / NS
             seen.tokens = min(seen.tokens + gained, self.burst)
             seen.at = steady_ns
             if seen.tokens < 1:
-                return f"more than {self.rate:g} handshakes a second from one address; slow down"
+                return (
+                    f"more than {self.rate:g} handshakes a second from one address to one gateway "
+                    "worker; slow down"
+                )
             seen.tokens -= 1
         seen.connections += 1
         return None
@@ -71,7 +78,20 @@ class AddressLimits:
         }
 
 
-def _key(address: str) -> str:
+def canonical(address: str) -> str:
+    """The one spelling of an address: no zone, and IPv4 wherever it is one. A text that is no
+    address stays as it is."""
     if ":" not in address:
         return address
-    return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    try:
+        found = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or found)
+
+
+def _key(address: str) -> str:
+    address = canonical(address)
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, 64), strict=False))

@@ -20,7 +20,7 @@ import jwt
 import msgspec
 from jwt.algorithms import Algorithm, get_default_algorithms
 
-from ticker.config.access import AuthConfig, JwtConfig, TokenConfig
+from ticker.config.access import AuthConfig, JwtConfig, Rights
 from ticker.errors import ConfigError
 
 NS = 1_000_000_000
@@ -45,6 +45,7 @@ class Grant:
     max_rate: float = 0.0
     max_symbols: int = 0
     connections: int = 0
+    metrics: bool = False
     expires: int = 0
 
     def sees(self, symbol: str) -> bool:
@@ -52,7 +53,7 @@ class Grant:
         return self.symbols is None or self.symbols.fullmatch(symbol) is not None
 
 
-EVERYBODY = Grant("")
+EVERYBODY = Grant("", metrics=True)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Authenticator:
     def __init__(self, config: AuthConfig, keys: Sequence[Key] = ()) -> None:
         self.config = config
         self.keys = tuple(keys)
-        self.tokens = {token.sha256: _grant(token) for token in config.tokens}
+        self.tokens = {token.sha256: granted(token, token.name) for token in config.tokens}
 
     def grant(self, token: str, now_ns: int) -> Grant:
         """What this token opens at this time.
@@ -85,7 +86,7 @@ class Authenticator:
             return found
         if self.config.jwt is None:
             raise AuthError("the token is not known here; ask the operator for one")
-        return _claimed(self._verified(self.config.jwt, token), self.config.jwt, now_ns)
+        return _claimed(self._verified(self.config.jwt, token), self.config, now_ns)
 
     def _verified(self, config: JwtConfig, token: str) -> dict[str, Any]:
         """The claims of a token whose signature, audience and issuer are right."""
@@ -130,52 +131,52 @@ _OPTIONS: Any = {
 }
 
 
-class Claims(msgspec.Struct, frozen=True):
-    """The claim `ticker` of a JSON Web Token: the same words as a [[auth.tokens]] table."""
-
-    symbols: tuple[str, ...] = ("*",)
-    channels: tuple[str, ...] = ("price", "quote", "trades")
-    max_rate: float = 0.0
-    max_symbols: int = 0
-    connections: int = 0
-
-
-def _claimed(claims: dict[str, Any], config: JwtConfig, now_ns: int) -> Grant:
-    now = now_ns / NS
+def _claimed(claims: dict[str, Any], config: AuthConfig, now_ns: int) -> Grant:
+    assert config.jwt is not None
+    now, leeway = now_ns / NS, config.jwt.leeway
     expires, begins = claims["exp"], claims.get("nbf", 0)
     if not _is_time(expires) or not _is_time(begins):
         raise AuthError("the token's exp or nbf is no time")
-    if now >= expires + config.leeway:
+    if now >= expires + leeway:
         raise AuthError("the token has expired; get a new one")
-    if now < begins - config.leeway:
+    if now < begins - leeway:
         raise AuthError("the token is not valid yet; look at its nbf and at the clocks")
-    try:
-        seen = msgspec.convert(claims.get(CLAIM, {}), Claims)
-    except msgspec.ValidationError as error:
-        raise AuthError(f"the token's claim {CLAIM}: {error}") from None
-    return Grant(
-        str(claims.get("sub", "")),
-        _pattern(seen.symbols),
-        frozenset(seen.channels),
-        max(seen.max_rate, 0.0),
-        max(seen.max_symbols, 0),
-        max(seen.connections, 0),
-        int((expires + config.leeway) * NS),
+    return granted(
+        _rights(claims, config), str(claims.get("sub", "")), int((expires + leeway) * NS)
     )
+
+
+def _rights(claims: dict[str, Any], config: AuthConfig) -> Rights:
+    """What the claim `ticker` says, in the words of a [[auth.tokens]] table; without one, what
+    the configuration grants by default."""
+    if CLAIM in claims:
+        try:
+            return msgspec.convert(claims[CLAIM], Rights)
+        except msgspec.ValidationError as error:
+            raise AuthError(f"the token's claim {CLAIM}: {error}") from None
+    if config.default is None:
+        raise AuthError(
+            f"the token lacks the claim {CLAIM}, which says what it opens, and this server has "
+            "no auth.default for such tokens; ask its issuer for one"
+        )
+    return config.default
 
 
 def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1 << 34
 
 
-def _grant(token: TokenConfig) -> Grant:
+def granted(rights: Rights, name: str = "", expires: int = 0) -> Grant:
+    """Rights as the grant of somebody; of nobody in particular without a name."""
     return Grant(
-        token.name,
-        _pattern(token.symbols),
-        frozenset(token.channels),
-        token.max_rate,
-        token.max_symbols,
-        token.connections,
+        name,
+        _pattern(rights.symbols),
+        frozenset(rights.channels),
+        rights.max_rate,
+        rights.max_symbols,
+        rights.connections,
+        rights.metrics,
+        expires,
     )
 
 

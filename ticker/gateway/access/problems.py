@@ -16,6 +16,7 @@ BAD_PARAMETER = (400, "bad_parameter", "A parameter is wrong")
 BAD_REQUEST = (400, "bad_request", "This is not a request that can be read")
 NOT_AUTHENTICATED = (401, "not_authenticated", "This server wants to know who asks")
 FORBIDDEN_ORIGIN = (403, "forbidden_origin", "Pages of this origin may not connect")
+NOT_ENTITLED = (403, "not_entitled", "The token does not open this")
 UNKNOWN_SYMBOL = (404, "unknown_symbol", "No feed has this symbol")
 NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
 NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
@@ -23,6 +24,7 @@ NOT_FOUND = (404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
 UPGRADE_REQUIRED = (426, "upgrade_required", "This address speaks WebSocket")
 TOO_LARGE = (413, "content_too_large", "The request has a body, and none is read")
+UNKNOWN_HOST = (421, "unknown_host", "This server has another name")
 TOO_MANY_CONNECTIONS = (429, "too_many_connections", "This address has its share of connections")
 TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection asks too fast")
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
@@ -33,6 +35,7 @@ KINDS = (
     BAD_REQUEST,
     NOT_AUTHENTICATED,
     FORBIDDEN_ORIGIN,
+    NOT_ENTITLED,
     UNKNOWN_SYMBOL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
@@ -40,6 +43,7 @@ KINDS = (
     METHOD_NOT_ALLOWED,
     UPGRADE_REQUIRED,
     TOO_LARGE,
+    UNKNOWN_HOST,
     TOO_MANY_CONNECTIONS,
     TOO_MANY_REQUESTS,
     HEAD_TOO_LARGE,

@@ -1,14 +1,15 @@
-"""Who is behind a proxy: the PROXY protocol's header, version 2, and X-Forwarded-For.
+"""Who is behind a proxy: the PROXY protocol's header, version 2.
 
 Law: only what a configured proxy says is believed; the caller has checked the peer's address.
-Source: "The PROXY protocol, versions 1 & 2" (HAProxy), section 2.2; RFC 7239, section 7.4.
+Source: "The PROXY protocol, versions 1 & 2" (HAProxy), section 2.2.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterable, Sequence
+
+from ticker.gateway.access.addresses import canonical
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 HEAD = struct.Struct("!12sBBH")
@@ -16,8 +17,6 @@ MAX_LENGTH = 1024  # of addresses and extensions; HAProxy sends some 300 bytes a
 LOCAL, PROXIED = 0x20, 0x21
 TCP_IPV4, TCP_IPV6 = 0x11, 0x21
 ADDRESSES = {TCP_IPV4: 12, TCP_IPV6: 36}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ProxyError(Exception):
@@ -50,34 +49,4 @@ def parse_header(data: bytes) -> tuple[int, str | None] | None:
     if command == LOCAL or family not in ADDRESSES:
         return end, None
     size = 4 if family == TCP_IPV4 else 16
-    return end, str(ipaddress.ip_address(data[HEAD.size : HEAD.size + size]))
-
-
-def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks of `access.proxies`."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
-
-
-def is_among(address: str, networks: Sequence[Network]) -> bool:
-    """Whether the address is in one of the networks; a text that is no address is in none."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)
-
-
-def forwarded_for(values: Sequence[str], peer: str, proxies: Sequence[Network]) -> str:
-    """The client's address from X-Forwarded-For: the last one that no trusted proxy has.
-
-    What stands left of it was written by the client and proves nothing.
-    """
-    address = peer
-    for text in reversed([part.strip() for value in values for part in value.split(",")]):
-        if not is_among(address, proxies):
-            break
-        try:
-            address = str(ipaddress.ip_address(text))
-        except ValueError:
-            break
-    return address
+    return end, canonical(str(ipaddress.ip_address(data[HEAD.size : HEAD.size + size])))

@@ -7,7 +7,7 @@ so that a feed that falls silent with all its symbols does not hold up prices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.prices.board import Board
@@ -20,14 +20,20 @@ SHARE = 200  # connections that are told at a time
 
 
 class Announcer:
-    """One worker's; `look` after each look of the board, `say` until nothing waits."""
+    """One worker's; `look` after each look of the board, `say` until nothing waits. Feeds and
+    markets are told of to the connections that are `admitted`."""
 
     def __init__(
-        self, board: Board, subscriptions: Subscriptions, connections: ConnectionTable
+        self,
+        board: Board,
+        subscriptions: Subscriptions,
+        connections: ConnectionTable,
+        admitted: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self.board = board
         self.subscriptions = subscriptions
         self.connections = connections
+        self.admitted = admitted
         self.watch = Watch(board)
         self.standing: dict[tuple[str, str], Status] = {}  # of feeds and markets that are not live
         self.waiting: dict[int, bytearray] = {}  # frames by connection
@@ -75,7 +81,7 @@ class Announcer:
         if status.state != "live":
             self.standing[about] = status
         open_numbers = self.connections.some_open(self.connections.open_connections)
-        self._tell(open_numbers, status)
+        self._tell(filter(self.admitted, open_numbers), status)
 
     def _tell(self, numbers: Iterable[int], status: Status) -> None:
         frames = [b"" if codec.plain else codec.frame(status) for codec in CODECS]

@@ -123,11 +123,11 @@ class Dialect:
         """Take over what may change while clients are connected."""
         self.terms = terms
         self.greetings = [
-            [
-                b"" if codec.plain else codec.frame(self._hello(terms.limits, asked))
-                for codec in CODECS
-            ]
-            for asked in (False, True)
+            [b"" if codec.plain else codec.frame(self._hello(limits, asked)) for codec in CODECS]
+            for limits, asked in (
+                (self._limits(self.access.everybody), False),
+                (terms.limits, True),
+            )
         ]
 
     def _hello(self, limits: Limits, asked: bool) -> Hello:
@@ -143,6 +143,12 @@ class Dialect:
         """What is sent right after the handshake, before any token has been seen."""
         hello = self.greetings[self.access.required][codec.number]
         return hello if self.access.required else hello + self.announcer.greeting(codec)
+
+    def admitted(self, number: int) -> None:
+        """The stream is open without a token."""
+        everybody = self.access.everybody
+        if everybody.max_rate and not self.access.required:
+            self.hub.configure(number, everybody.max_rate, None)
 
     def forget(self, number: int) -> None:
         """The connection is gone."""
@@ -179,9 +185,10 @@ class Dialect:
             self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
 
     def revoke(self) -> None:
-        """Close whose token the configuration has no more, or has otherwise."""
-        for number in self.access.revoked():
-            self._turn_away(number, Code.AUTH_FAILED, "the token was changed; authenticate again")
+        """Close the streams whose rights the configuration has changed."""
+        said = "what may be seen here was changed; connect again, with a token that is valid now"
+        for number in self.access.outdated():
+            self._turn_away(number, Code.AUTH_FAILED, said)
 
     def _turn_away(
         self, number: int, code: Code, message: str, command_id: Id | None = None

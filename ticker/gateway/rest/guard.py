@@ -1,25 +1,26 @@
-"""What every REST request passes: its rate on this connection, its origin, its token.
+"""What every REST request passes: its rate on this connection, its host and origin, its token.
 
-In: a request and the access rules. Out: `request[GRANT]`, or a Refusal that http.py answers with.
+In: a request and the access rules. Out: `request[ENTITLED]`, or a Refusal that http.py answers
+with. An address asks for a token unless it was left open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from ticker.clock import Clock, now_ns, steady_ns
 from ticker.gateway.access.access import Access
-from ticker.gateway.access.auth import EVERYBODY, Grant
+from ticker.gateway.access.notes import Notes
+from ticker.gateway.access.pace import Pace
 from ticker.gateway.access.problems import TOO_MANY_REQUESTS, Refusal
+from ticker.gateway.rest.cors import PAGE, is_preflight
+from ticker.gateway.rest.entitled import UNBOUND, Entitled
 from ticker.gateway.rest.runner import ProblemProtocol
 
 NS = 1_000_000_000
-GRANT = web.RequestKey("grant", Grant)
-PROTECTED = ("/prices", "/symbols", "/status", "/metrics")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ENTITLED = web.RequestKey("entitled", Entitled)
 
 
 class Guard:
@@ -33,12 +34,16 @@ class Guard:
         *,
         clock: Clock = now_ns,
         steady: Clock = steady_ns,
+        notes: Notes | None = None,
     ) -> None:
         self.access = access
         self.clock = clock
         self.steady = steady
         self.rate = rate
         self.burst = float(burst)
+        self.notes = notes or Notes()
+        self.pace = Pace()  # of prices, by token and symbol
+        self.open: set[str] = set()
 
     @property
     def tokens(self) -> bool:
@@ -50,18 +55,39 @@ class Guard:
         """Whether everybody has to show one."""
         return self.access is not None and self.access.required
 
+    def leave_open(self, path: str) -> None:
+        """This address is for everybody: it tells no price, and nothing of any client."""
+        self.open.add(path)
+
     def check(self, request: web.Request) -> None:
-        """Let the request pass. Raises Refusal: 429, 401 or 403."""
+        """Let the request pass. Raises Refusal: 429, 421, 403 or 401."""
         self._count(request, self.steady())
-        request[GRANT] = EVERYBODY
+        request[ENTITLED] = UNBOUND
         if self.access is None:
             return
-        origins = request.headers.getall("Origin", [])
-        if origins:
-            self.access.check_origin(origins, [request.host])
-        if request.path.startswith(PROTECTED):
-            headers = request.headers.getall("Authorization", [])
-            request[GRANT] = self.access.request_grant(headers, self.clock())
+        self._check_page(request, self.access)
+        if request.path not in self.open and not is_preflight(request):
+            request[ENTITLED] = self._entitled(request, self.access)
+
+    def _check_page(self, request: web.Request, access: Access) -> None:
+        transport = request.transport
+        encrypted = transport is not None and transport.get_extra_info("tls") is not None
+        values = partial(_values, request)
+        try:
+            access.check_page(values, request.remote or "", encrypted=encrypted)
+        except Refusal as refusal:
+            self.notes.refused(refusal, self.steady())
+            raise
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            request[PAGE] = origin
+
+    def _entitled(self, request: web.Request, access: Access) -> Entitled:
+        grant = access.request_grant(_values(request, "Authorization"), self.clock())
+        client = ""
+        if grant.max_rate and not grant.name:
+            client = access.client(partial(_values, request), request.remote or "")
+        return Entitled(grant, self.pace, client, self.steady())
 
     def _count(self, request: web.Request, steady_ns: int) -> None:
         protocol = request.protocol
@@ -79,16 +105,11 @@ class Guard:
                 headers={"Retry-After": "1"},
             )
 
-    def allow_reading(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Tell a browser that a page of a listed origin may read the answer (CORS)."""
-        origin = request.headers.get("Origin")
-        if origin is None or self.access is None:
-            return
-        if "*" in self.access.origins or origin in self.access.origins:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Vary"] = "Origin"
-
 
 def visible(request: web.Request, symbol: str) -> bool:
-    """Whether this request's token may see the symbol."""
-    return request[GRANT].sees(symbol)
+    """Whether the symbol exists for this request's token."""
+    return request[ENTITLED].sees(symbol)
+
+
+def _values(request: web.Request, name: str) -> list[str]:
+    return request.headers.getall(name, [])

@@ -28,7 +28,8 @@ from ticker.gateway.access.problems import (
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.prices.view import PriceView
-from ticker.gateway.rest.guard import Guard, visible
+from ticker.gateway.rest.cors import allow_reading, is_preflight, preflight_answer
+from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import add_documents, add_page
@@ -65,7 +66,7 @@ def make_app(
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
-    app.on_response_prepare.append(_add_security_headers)
+    app.on_response_prepare.append(_add_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
     app.router.add_get("/prices", rest.prices)
     app.router.add_get("/symbols", rest.symbols)
@@ -73,8 +74,10 @@ def make_app(
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
+    guard.leave_open("/healthz")
+    guard.leave_open("/readyz")
     add_documents(app, guard, max_symbols)
-    add_page(app)
+    add_page(app, guard)
     return app
 
 
@@ -102,7 +105,8 @@ class Rest:
         symbol = request.match_info["symbol"]
         venue = _venue(parameters)
         if not self._known(request, symbol):
-            raise self._unknown(symbol)
+            raise self._unknown(request, symbol)
+        request[ENTITLED].read([symbol])
         view = self.board.price(symbol, venue)
         if view is None and venue is not None:
             raise Refusal(
@@ -119,17 +123,19 @@ class Rest:
                 "subscribe to it on /stream and its first trade comes by itself.",
                 symbol=symbol,
             )
-        return _json(self._price_object(view))
+        return _json(self._price_object(request, view))
 
     async def prices(self, request: web.Request) -> web.Response:
         parameters = _parameters(request, ("symbols", "venue"))
-        symbols = self._symbol_list(parameters)
+        most = request[ENTITLED].most_symbols(self.max_symbols)
+        symbols = _symbol_list(parameters, most)
         venue = _venue(parameters)
+        request[ENTITLED].read([each for each in symbols if self._known(request, each)])
         prices, unknown, unpriced = [], [], []
         for symbol in symbols:
             view = self.board.price(symbol, venue) if self._known(request, symbol) else None
             if view is not None and view.price:
-                prices.append(self._price_object(view))
+                prices.append(self._price_object(request, view))
             elif view is not None or (venue is None and self._known(request, symbol)):
                 unpriced.append(symbol)
             else:
@@ -144,7 +150,7 @@ class Rest:
         limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         found = [name for name in self._search(wanted.strip().upper()) if visible(request, name)]
         if "symbols" in parameters:
-            among = set(self._symbol_list(parameters))
+            among = set(_symbol_list(parameters, self.max_symbols))
             found = [name for name in found if name in among]
         shown = [self._listing(symbol) for symbol in found[:limit]]
         return _json({"symbols": shown, "total": len(found)})
@@ -164,9 +170,9 @@ class Rest:
             said["test"] = True
         return said
 
-    def _price_object(self, view: PriceView) -> dict[str, object]:
+    def _price_object(self, request: web.Request, view: PriceView) -> dict[str, object]:
         listing = self.directory.get(view.symbol)
-        found = price_object(view)
+        found = request[ENTITLED].narrowed(price_object(view))
         if listing is not None and listing.currency:
             found["currency"] = listing.currency
         return found
@@ -174,6 +180,9 @@ class Rest:
     async def get_status(self, request: web.Request) -> web.Response:
         _parameters(request, ())
         now = self.clock()
+        feeds = [asdict(report) for report in self.status.feed_reports(now)]
+        for feed in feeds:
+            feed["rejects"] = request[ENTITLED].rejects(feed["rejects"])
         return _json(
             {
                 "version": self.status.version,
@@ -182,7 +191,7 @@ class Rest:
                 "ready": not self.status.waiting_for(),
                 "symbols": len(self.board),
                 "markets": [asdict(market) for market in self.status.market_sessions(now)],
-                "feeds": [asdict(report) for report in self.status.feed_reports(now)],
+                "feeds": feeds,
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
             }
         )
@@ -205,6 +214,7 @@ class Rest:
         return _json({"status": "ready"})
 
     async def get_metrics(self, request: web.Request) -> web.Response:
+        request[ENTITLED].require_metrics()
         # Scrapers may send parameters of their own, so none is refused here.
         body, content_type = self.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
@@ -216,31 +226,14 @@ class Rest:
             return True
         return self.board.refresh() > 0 and self.board.index(symbol) >= 0
 
-    def _unknown(self, symbol: str) -> Refusal:
+    def _unknown(self, request: web.Request, symbol: str) -> Refusal:
         said = f"No feed has {symbol[:32]!r}."
         upper = symbol.upper()
-        if upper != symbol and self.board.index(upper) >= 0:
+        if upper != symbol and self._known(request, upper):
             said += f" Symbols are exact: did you mean {upper}?"
         else:
             said += " Look it up with /symbols?q=."
         return Refusal(UNKNOWN_SYMBOL, said, symbol=symbol[:32])
-
-    def _symbol_list(self, parameters: dict[str, str]) -> list[str]:
-        if "symbols" not in parameters:
-            raise _bad(
-                "symbols",
-                "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
-            )
-        symbols = parameters["symbols"].split(",")
-        if "" in symbols:
-            raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
-        if len(symbols) > self.max_symbols:
-            raise _bad(
-                "symbols",
-                f"has {len(symbols)} entries, and {self.max_symbols} is "
-                "the most; ask in several requests",
-            )
-        return list(dict.fromkeys(symbols))
 
     def _search(self, wanted: str) -> list[str]:
         """The symbol itself, then those that start so, then those with a name in which a word
@@ -328,6 +321,23 @@ def _parameters(request: web.Request, allowed: Iterable[str]) -> dict[str, str]:
     return parameters
 
 
+def _symbol_list(parameters: dict[str, str], most: int) -> list[str]:
+    if "symbols" not in parameters:
+        raise _bad(
+            "symbols",
+            "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
+        )
+    symbols = parameters["symbols"].split(",")
+    if "" in symbols:
+        raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
+    if len(symbols) > most:
+        raise _bad(
+            "symbols",
+            f"has {len(symbols)} entries, and {most} is the most; ask in several requests",
+        )
+    return list(dict.fromkeys(symbols))
+
+
 def _venue(parameters: dict[str, str]) -> str | None:
     venue = parameters.get("venue")
     if venue is None:
@@ -359,9 +369,7 @@ def _answering(
             if request.body_exists:
                 raise Refusal(TOO_LARGE, "Send the request without a body.")
             guard.check(request)
-            response = await handler(request)
-            guard.allow_reading(request, response)
-            return response
+            return preflight_answer() if is_preflight(request) else await handler(request)
         except Refusal as refusal:
             return refusal.response(request.path)
         except web.HTTPException as error:
@@ -375,6 +383,7 @@ def _answering(
     return answer
 
 
-async def _add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    allow_reading(request, response.headers)
     response.headers.update(SECURITY_HEADERS)
     response.headers["Server"] = "ticker"

@@ -24,7 +24,7 @@ from ticker.gateway.rest.resources import (
 
 MAX_SYMBOLS = 1024
 RESOURCES = (PriceObject, Prices, Symbols, ServerStatus, Alive, Problem)
-ANY = (400, 403, 413, 429, 431, 500)  # what each address may refuse
+ANY = (400, 403, 413, 421, 429, 431, 500)  # what each address may refuse
 ASKED = (401, *ANY)  # and one that asks for a token
 # Codes that are no answer of a documented address: nothing is there, or only for other methods.
 ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections"}
@@ -35,7 +35,8 @@ HEADERS = {
     "WWW-Authenticate": "`Bearer`, and what is wrong with the token (RFC 6750)",
     "Allow": "the methods that this address has",
     "ETag": "a digest of the file, for If-None-Match",
-    "Access-Control-Allow-Origin": "the page's origin, where access.origins lists it",
+    "Access-Control-Allow-Origin": "the page's origin, where it may use this server",
+    "Access-Control-Expose-Headers": "what such a page may read beside the body",
     "Vary": "`Origin` beside Access-Control-Allow-Origin",
     **dict.fromkeys(SECURITY_HEADERS, "for browsers: what a page from here may do"),
 }
@@ -171,7 +172,7 @@ def _refusal(status: int, kinds: tuple[tuple[int, str, str], ...]) -> Json:
 
 def _headers(names: tuple[str, ...], required: bool) -> Json:
     found = {name: _header(name, required) for name in names}
-    for name in ("Access-Control-Allow-Origin", "Vary"):
+    for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"):
         found[name] = {"$ref": f"#/components/headers/{name}"}
     return found
 

@@ -13,17 +13,17 @@ from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything known of a symbol."""
+    """Everything known of a symbol; null is what is not known, or what the token does not open."""
 
     symbol: Symbol
     price: Price
     currency: str
     exchange_timestamp: Time
     server_timestamp: Time | None
-    size: Size
+    size: Size | None
     venue: str | None
-    volume: Size
-    trades: Count
+    volume: Size | None
+    trades: Count | None
     open: Price | None
     high: Price | None
     low: Price | None

@@ -22,14 +22,16 @@ class ProblemProtocol(web.RequestHandler):
 
     Attributes:
         lost: called once when the connection is gone.
+        address: what the connection counts for, if it is counted (access.py).
         bucket: requests that it may still make, and when that was so (ns).
     """
 
-    __slots__ = ("bucket", "lost")
+    __slots__ = ("address", "bucket", "lost")
 
     def __init__(self, manager: web.Server, **settings: Any) -> None:
         super().__init__(manager, **settings)
         self.lost: Callable[[], None] | None = None
+        self.address: str | None = None
         self.bucket: tuple[float, int] | None = None
 
     def connection_lost(self, exc: BaseException | None) -> None:

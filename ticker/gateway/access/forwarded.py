@@ -1,0 +1,202 @@
+"""What an HTTP proxy says of a request: whose it is, and the address that its client wrote.
+
+Law: only what a configured proxy says is believed, and of the two ways to say it only the one that
+`access.forwarded` names, since a proxy passes the other one on as the client wrote it.
+Sources: RFC 7239 (Forwarded); X-Forwarded-* as nginx, HAProxy, Caddy and Apache write them, with
+and without ports, brackets and quotes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ticker.gateway.access.addresses import canonical
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Values = Callable[[str], list[str]]
+"""All values of a header, by its name."""
+
+SCHEMES = ("http", "https")
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address that a client wrote, as far as it is known: `host[:port]` in lower case by any
+    of `hosts`, one of `schemes`."""
+
+    hosts: tuple[str, ...]
+    schemes: tuple[str, ...] = SCHEMES
+
+
+@dataclass(frozen=True)
+class Hop:
+    """What one proxy says of the connection that it had: `client` is None where it hides it."""
+
+    client: str | None
+    host: str = ""
+    scheme: str = ""
+
+
+class Proxies:
+    """The proxies that are believed; `forwarded` is "x-forwarded" or "forwarded"."""
+
+    def __init__(self, networks: Iterable[str], forwarded: str = "x-forwarded") -> None:
+        self.networks = parse_networks(networks)
+        self.forwarded = forwarded
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is a proxy's; a text that is no address is nobody's."""
+        return is_among(address, self.networks)
+
+    def client(self, values: Values, peer: str) -> str:
+        """The address of the request's client: the last one that no trusted proxy has.
+
+        What stands left of it was written by the client and proves nothing.
+        """
+        address = canonical(peer)
+        for hop in self._trusted(values, peer):
+            if hop.client is None:
+                break
+            address = hop.client
+        return address
+
+    def address(self, values: Values, peer: str, *, encrypted: bool) -> Address:
+        """The address that the client wrote. `encrypted`: TLS ends here."""
+        written = Address(_hosts(values("host")), SCHEMES[1:] if encrypted else SCHEMES)
+        if not self.trusts(peer):
+            return written
+        if self.forwarded == "x-forwarded":
+            said = _x_forwarded(values)
+        else:
+            hops = list(self._trusted(values, peer))
+            said = _said([hop.host for hop in hops[-1:]], [hop.scheme for hop in hops[-1:]])
+        return Address(
+            tuple(dict.fromkeys((*said.hosts, *written.hosts))), said.schemes or written.schemes
+        )
+
+    def _trusted(self, values: Values, peer: str) -> Iterator[Hop]:
+        """What trusted proxies say, the nearest one first."""
+        address: str | None = peer
+        for hop in self._hops(values):
+            if address is None or not self.trusts(address):
+                return
+            yield hop
+            address = hop.client
+
+    def _hops(self, values: Values) -> Iterator[Hop]:
+        if self.forwarded == "x-forwarded":
+            for text in reversed(_listed(values("x-forwarded-for"))):
+                yield Hop(node_address(text))
+            return
+        for value in reversed(values("forwarded")):
+            for element in reversed(_parts(value, ",")):
+                yield _hop(element)
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of `access.proxies`; IPv4-mapped ones are the IPv4 ones."""
+    return tuple(_network(ipaddress.ip_network(text)) for text in texts)
+
+
+def _network(network: Network) -> Network:
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - 96))
+
+
+def is_among(address: str, networks: Sequence[Network]) -> bool:
+    """Whether the address is in one of the networks; a text that is no address is in none."""
+    try:
+        found = ipaddress.ip_address(canonical(address))
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
+def node_address(text: str) -> str | None:
+    """The address in one entry of X-Forwarded-For, or in a `for=`: `203.0.113.7`,
+    `203.0.113.7:40000`, `2001:db8::7`, `"[2001:db8::7]:40000"`. None: a name, or nothing of it."""
+    text = _unquoted(text)
+    if text.startswith("["):
+        text, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not _is_port(port[:1], port[1:])):
+            return None
+    elif text.count(":") == 1:
+        text, colon, port = text.partition(":")
+        if not _is_port(colon, port):
+            return None
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return canonical(text)
+
+
+def _hop(element: str) -> Hop:
+    """An element of Forwarded (RFC 7239, section 4)."""
+    pairs: dict[str, str] = {}
+    for pair in _parts(element, ";"):
+        name, _, value = pair.partition("=")
+        pairs.setdefault(name.strip().lower(), value)
+    return Hop(
+        node_address(pairs.get("for", "")),
+        _unquoted(pairs.get("host", "")),
+        _unquoted(pairs.get("proto", "")),
+    )
+
+
+def _x_forwarded(values: Values) -> Address:
+    """X-Forwarded-Host and -Proto; a host without a port has that of X-Forwarded-Port, too."""
+    hosts = [_unquoted(host) for host in _listed(values("x-forwarded-host"))]
+    ports = [port for port in _listed(values("x-forwarded-port")) if _is_port(":", port)]
+    more = [f"{host}:{port}" for host in hosts for port in ports if not _has_port(host)]
+    return _said(hosts + more, _listed(values("x-forwarded-proto")))
+
+
+def _said(hosts: Iterable[str], schemes: Iterable[str]) -> Address:
+    """`schemes` may be those of WebSocket; empty: nothing is said."""
+    plain = {"ws": "http", "wss": "https"}
+    known = [plain.get(scheme.lower(), scheme.lower()) for scheme in schemes]
+    return Address(_hosts(hosts), tuple(dict.fromkeys(each for each in known if each in SCHEMES)))
+
+
+def _hosts(hosts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(host.lower() for host in hosts if host))
+
+
+def _listed(values: Iterable[str]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",")]
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """What stands between separators that are in no quotes. An open quote hides the rest."""
+    parts, start, at, quoted = [], 0, 0, False
+    while at < len(text):
+        if quoted and text[at] == "\\":
+            at += 1
+        elif text[at] == '"':
+            quoted = not quoted
+        elif text[at] == separator and not quoted:
+            parts.append(text[start:at])
+            start = at + 1
+        at += 1
+    return [*parts, text[start:]]
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text
+
+
+def _has_port(host: str) -> bool:
+    return ":" in host.rpartition("]")[2]
+
+
+def _is_port(colon: str, port: str) -> bool:
+    return colon == ":" and port.isascii() and port.isdigit() and len(port) < 6

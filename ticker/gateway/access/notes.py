@@ -1,0 +1,38 @@
+"""What a stranger can cause to be logged: each kind of line at most so often.
+
+Law: no clock; `steady_ns` is passed in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import structlog
+
+from ticker.gateway.access.pace import Pace
+from ticker.gateway.access.problems import FORBIDDEN_ORIGIN, UNKNOWN_HOST, Refusal
+
+EVERY = 60.0  # s
+NOTED = {FORBIDDEN_ORIGIN: "page refused", UNKNOWN_HOST: "host refused"}
+"""The refusals that an operator may want to change something about."""
+
+
+class Notes:
+    """A line of each kind at once, then one a minute that says how many there were."""
+
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self.unsaid: Counter[str] = Counter()
+
+    def refused(self, refusal: Refusal, steady_ns: int) -> None:
+        """Log the refusal, where it is one of NOTED and it is time for a line."""
+        event = NOTED.get(refusal.kind)
+        if event is None:
+            return
+        if self.pace.take([event], 1 / EVERY, 1, steady_ns):
+            self.unsaid[event] += 1
+            return
+        more = self.unsaid.pop(event, 0)
+        structlog.get_logger().warning(
+            event, reason=refusal.detail, **({"more_since": more} if more else {})
+        )
