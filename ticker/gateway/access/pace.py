@@ -1,7 +1,7 @@
 """How often something may be had: token buckets by key.
 
-Law: no clock; times (monotonic) are passed in, and one that goes back gives nothing. A key costs memory only
-until its bucket is full again.
+Law: no clock; times (monotonic) are passed in, and one that goes back gives nothing. A key costs
+memory only until its bucket is full again.
 """
 
 from __future__ import annotations
