@@ -6,11 +6,12 @@ skipped and says why, or fails where TICKER_REQUIRE_ALL=1 promises that all is t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,26 @@ def samples() -> Path:
 def root() -> Path:
     """The top of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def states_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers of the tests keep their last prices in folders that pytest removes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STATE_DIRECTORY", raising=False)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def states_of_the_test(
+    states_of_the_session: None,  # noqa: ARG001 - its folder is the default
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A server that a test starts knows no prices of the test before."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path(os.environ["XDG_STATE_HOME"]) / name))
 
 
 @pytest.fixture(scope="session", autouse=True)

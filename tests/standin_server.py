@@ -71,7 +71,9 @@ if __name__ == "__main__":
                 feed_main=feed,
                 gateway_main=gateway,
                 reload=partial(load, Path(sys.argv[1])),
-                patience=Patience(hung=0.8, last_words=0.2, drain=(1.0, 1.0, 1.0), backoff=0.05),
+                patience=Patience(
+                    hung=0.8, last_words=0.2, drain=(1.0, 1.0, 1.0, 1.0), backoff=0.05
+                ),
             )
         )
     except TickerError as error:

@@ -120,7 +120,7 @@ def test_prices_move_and_everything_ends(server: Server) -> None:
     until(lambda: server.trades() > 0)
     seen = server.trades()
     until(lambda: server.trades() > seen)
-    assert set(server.workers()) == {"feed sim", "gateway 0", "simulator sim"}
+    assert set(server.workers()) == {"feed sim", "gateway 0", "simulator sim", "store"}
     server.process.terminate()
     assert server.process.wait(20) == 0
     assert all(gone(pid) for pid in server.workers().values())

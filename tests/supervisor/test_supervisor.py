@@ -16,7 +16,7 @@ from ticker.shm.segment import create_gateway, leftovers
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
 
-SEGMENTS = 4  # a feed, two gateways, and one for a rolling restart's successor
+SEGMENTS = 5  # a feed, two gateways and the one in spare, the store
 
 
 def test_one_line_then_events(serve: Callable[..., Server]) -> None:

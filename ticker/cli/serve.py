@@ -37,6 +37,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     # Loaded here, before the first fork: every worker shares these pages.
     from ticker.feeds.workers import worker as feed_worker
     from ticker.gateway import worker as gateway_worker
+    from ticker.store import worker as store_worker
     from ticker.supervisor.serve import serve
 
     ctx.exit(
@@ -45,6 +46,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
             click.echo,
             feed_main=feed_worker.run,
             gateway_main=gateway_worker.run,
+            store_main=store_worker.run,
             reload=partial(load, here),
         )
     )

@@ -39,6 +39,7 @@ from ticker.config.filter import FilterConfig
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.config.section import Count, Name, Port, Seconds, Section
+from ticker.config.store import StoreConfig, store_problems
 from ticker.errors import ConfigError
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ServerConfig",
     "SimulatorConfig",
     "SoupBinTcpConfig",
+    "StoreConfig",
     "is_file_name",
     "load",
     "parse",
@@ -111,6 +113,7 @@ class Config(Section, frozen=True, kw_only=True):
     access: AccessConfig = AccessConfig()
     auth: AuthConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
+    store: StoreConfig = StoreConfig()
     feeds: tuple[FeedConfig, ...] = ()
 
 
@@ -220,6 +223,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (AuthConfig, "default"): Rights,
     (AuthConfig, "jwt"): JwtConfig,
     (Config, "directory"): DirectoryConfig,
+    (Config, "store"): StoreConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
@@ -236,6 +240,7 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
+    yield from store_problems(config.store)
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     for index, feed in enumerate(config.feeds):
         for problem in (*check(feed), *feed_problems(feed)):

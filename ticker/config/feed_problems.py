@@ -25,8 +25,8 @@ SCHEMES = ("ws", "wss", "http", "https", "tcp")
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
     """What is wrong with a feed by itself: the key within it, and what would do."""
-    if re.fullmatch(r"gateway[0-9]+", feed.name):
-        yield f"name: {feed.name!r} is kept for the gateways' own shared memory"
+    if re.fullmatch(r"gateway[0-9]+|store", feed.name):
+        yield f"name: {feed.name!r} names shared memory of the server's own; take another name"
     yield from _url_problems(feed)
     for where, address in addresses(feed):
         try:

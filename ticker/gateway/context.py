@@ -23,6 +23,7 @@ class GatewayContext:
         doorbell_fd: non-blocking eventfd that feed workers ring.
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
+        store: name of the store worker's segment, for its state; None: nothing is kept.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
@@ -34,4 +35,5 @@ class GatewayContext:
     doorbell_fd: int
     gateways: tuple[str, ...] = ()
     timetable: Path | None = None
+    store: str | None = None
     reload: Callable[[], Config] | None = None

@@ -47,7 +47,7 @@ from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping
 from ticker.shm.segment import attach
 from ticker.shm.timetable import Timetable
 
@@ -143,7 +143,7 @@ class Worker:
         )
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
-        boot_id = self.context.boot_id
+        boot_id, store = self.context.boot_id, self.context.store
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
             for index, name in enumerate(self.context.gateways)
@@ -155,6 +155,7 @@ class Worker:
             version=__version__,
             epoch=boot_id,
             timetable=self.timetable,
+            store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
         )
         app = make_app(
             self.board,

@@ -100,6 +100,16 @@ cpdef enum GatewayCounter:
     GATEWAY_PROTOCOL_ERRORS
     GATEWAY_LAGGED
 
+cpdef enum StoreCounter:
+    STORE_SNAPSHOTS = 0          # written to the disk
+    STORE_SNAPSHOT_BYTES
+    STORE_SNAPSHOT_TIME_NS       # when all feeds' last prices were on the disk, wall clock
+    STORE_FAULTS                 # of the disk, each try counted
+    STORE_FAULT                  # the newest: its errno
+    STORE_FAILING                # things that cannot be written now
+    STORE_DISK_BYTES             # of the files in the folder
+    STORE_CPU_NS
+
 cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0
     FEED_HISTOGRAM_RECEIVE_TO_PUBLISH

@@ -2,6 +2,7 @@ from ticker.shm.header import Mapping
 
 FEED_COUNTERS: tuple[str, ...]
 GATEWAY_COUNTERS: tuple[str, ...]
+STORE_COUNTERS: tuple[str, ...]
 FEED_HISTOGRAMS: tuple[str, ...]
 GATEWAY_HISTOGRAMS: tuple[str, ...]
 FEED_STATES: tuple[str, ...]
@@ -34,6 +35,8 @@ class Heartbeat:
     def time_ns(self) -> int: ...
     @property
     def state(self) -> str: ...
+    @property
+    def restored_ns(self) -> int: ...
     @property
     def last_message_ns(self) -> int: ...
 

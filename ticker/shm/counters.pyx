@@ -14,6 +14,7 @@ from ticker.shm.layout cimport (
     FEED_STARTING,
     HISTOGRAM_WORDS,
     HISTOGRAMS,
+    STORE_SEGMENT,
 )
 
 from ticker.errors import SegmentError
@@ -21,6 +22,7 @@ from ticker.shm.layout import FEED_STATES, REJECT_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
 GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
+STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 FEED_HISTOGRAMS = names_of(FeedHistogram, "FEED_HISTOGRAM_")
 GATEWAY_HISTOGRAMS = names_of(GatewayHistogram, "GATEWAY_HISTOGRAM_")
 STARTING = FEED_STARTING
@@ -31,6 +33,7 @@ ENDED = FEED_ENDED
 
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 _GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
+_STORE_NUMBERS = {name: number for number, name in enumerate(STORE_COUNTERS)}
 
 if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:
     raise ImportError(f"more than the {COUNTERS} counters that a segment has room for (layout.pxd)")
@@ -58,7 +61,10 @@ cdef class Counters:
     def __init__(self, Mapping mapping not None) -> None:
         self.mapping = mapping
         kind = mapping.header.kind
-        self.numbers = _FEED_NUMBERS if kind == FEED_SEGMENT else _GATEWAY_NUMBERS
+        self.numbers = (
+            _FEED_NUMBERS if kind == FEED_SEGMENT
+            else _STORE_NUMBERS if kind == STORE_SEGMENT else _GATEWAY_NUMBERS
+        )
 
     def __getitem__(self, name: str) -> int:
         return self._value(self.numbers[name])
@@ -149,6 +155,11 @@ cdef class Heartbeat:
     def state(self) -> str:
         """Feeds only: starting, recovering, live, stale or ended."""
         return FEED_STATES[load_acquire(&self.mapping.feed_state().state)]
+
+    @property
+    def restored_ns(self) -> int:
+        """Feeds only: when the snapshot was made that the rows came from; 0: from none."""
+        return load_acquire(&self.mapping.feed_state().restored_ns)
 
     @property
     def last_message_ns(self) -> int:

@@ -14,6 +14,7 @@ from ticker.shm.layout cimport (
     REJECT_RINGS,
     REJECT_SLOTS,
     STATE_OFFSET,
+    STORE_SEGMENT,
     FeedState,
     GatewayState,
     Record,
@@ -29,12 +30,13 @@ cdef uint64_t MAGIC = 0x315245_4B434954  # "TICKER1" in memory order
 
 KIND_FEED = FEED_SEGMENT
 KIND_GATEWAY = GATEWAY_SEGMENT
-_KIND_NAMES = {FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway"}
+KIND_STORE = STORE_SEGMENT
+_KIND_NAMES = {FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store"}
 
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:
     """Bytes of a segment with `rows` table rows and `rings` rings of `ring_capacity` records."""
-    if kind == GATEWAY_SEGMENT:
+    if kind != FEED_SEGMENT:
         return BODY_OFFSET
     if rows < 1 or rings < 1:
         raise SegmentError(f"a feed segment needs rows and rings, not {rows} and {rings}")
@@ -76,8 +78,8 @@ cdef class Mapping:
         return <FeedState*>(self.base + STATE_OFFSET)
 
     cdef GatewayState* gateway_state(self) except NULL:
-        if self.header.kind != GATEWAY_SEGMENT:
-            raise SegmentError("this is not a gateway's segment")
+        if self.header.kind == FEED_SEGMENT:
+            raise SegmentError("this is not a gateway's segment: a feed has no doorbell")
         return <GatewayState*>(self.base + STATE_OFFSET)
 
     def format(

@@ -20,6 +20,8 @@ A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it
     1024   counters
     4096   histograms
 
+The store's segment, `/ticker.<instance>.store`, is like a gateway's; the store worker writes it.
+
 A row keeps two copies of its values. The writer fills the copy that is not current and then
 makes it the current one, so a reader never waits, even for a writer that died half-way:
 
@@ -70,6 +72,7 @@ cpdef enum:
 cdef enum SegmentKind:
     FEED_SEGMENT = 1
     GATEWAY_SEGMENT = 2
+    STORE_SEGMENT = 3
 
 cdef struct SegmentHeader:
     uint64_t magic

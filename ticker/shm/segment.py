@@ -17,7 +17,7 @@ from pathlib import Path
 import posix_ipc
 
 from ticker.errors import SegmentError
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping, segment_size
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping, segment_size
 
 SHM_FOLDER = Path("/dev/shm")
 MODE = 0o600
@@ -40,6 +40,10 @@ def gateway_name(instance: str, index: int) -> str:
     return f"/ticker.{instance}.gateway{index}"
 
 
+def store_name(instance: str) -> str:
+    return f"/ticker.{instance}.store"
+
+
 def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty feed segment; refuses a name that is taken."""
     size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
@@ -54,6 +58,13 @@ def create_gateway(name: str, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty gateway segment."""
     mapping = _create(name, segment_size(KIND_GATEWAY))
     mapping.format(KIND_GATEWAY, boot_id, now_ns)
+    return mapping
+
+
+def create_store(name: str, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of the store worker."""
+    mapping = _create(name, segment_size(KIND_STORE))
+    mapping.format(KIND_STORE, boot_id, now_ns)
     return mapping
 
 

@@ -89,7 +89,7 @@ class Arbiter:
         if self._exit_code is not None:
             self._log.warning("told again, killing what is left", reason=reason)
             self._deadline = now
-            self.patience = Patience(drain=(0.0, 0.0, 0.0))
+            self.patience = Patience(drain=(0.0, 0.0, 0.0, 0.0))
             return
         self._log.info("draining", reason=reason)
         self._exit_code = exit_code
@@ -173,7 +173,7 @@ class Arbiter:
         delay = slot.vacated(time.monotonic(), self.patience)
         if self._exit_code is not None:
             self._log.info("ended", worker=slot.name, pid=pid, how=end)
-        elif code > 0 and (code in HOPELESS or not slot.been_up):
+        elif code > 0 and slot.vital and (code in HOPELESS or not slot.been_up):
             self._log.error("cannot start", worker=slot.name, pid=pid, how=end)
             self.stop(code, f"{slot.name} cannot start")
         else:

@@ -17,9 +17,11 @@ from contextlib import ExitStack, contextmanager
 import structlog
 
 from ticker.config import Config, FeedConfig
+from ticker.config.store import store_folder
 from ticker.errors import GatewayError, InstanceError
 from ticker.shm import segment
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping
+from ticker.supervisor.restored import restore_feed
 
 BACKLOG = 4096
 PATIENCE = 5.0  # s for the workers of a killed supervisor to let go of name and port
@@ -31,6 +33,8 @@ class Instance:
     Attributes:
         boot_id: names this life of the server; every segment carries it.
         feeds: segment by feed name, mapped read-only.
+        store: the store worker's segment, mapped read-only; None where nothing is kept.
+        folder: where the store keeps its files; None where nothing is kept.
         gateways: segment by slot, mapped read-only; one slot more than workers, for a rolling
             restart's successor.
         doorbells: eventfd by gateway slot.
@@ -41,6 +45,8 @@ class Instance:
         self.name = config.server.instance
         self.boot_id = secrets.randbits(52) + 1  # exact as a number of JSON, too
         self.feeds: dict[str, Mapping] = {}
+        self.store: Mapping | None = None
+        self.folder = store_folder(config.store, self.name)
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
@@ -54,6 +60,10 @@ class Instance:
 
     def feed_segment(self, feed: str) -> str:
         return segment.feed_name(self.name, feed)
+
+    @property
+    def store_segment(self) -> str:
+        return segment.store_name(self.name)
 
     def gateway_segment(self, slot: int) -> str:
         return segment.gateway_name(self.name, slot)
@@ -177,8 +187,14 @@ def _make_segments(instance: Instance, config: Config) -> None:
     now, boot = time.time_ns(), instance.boot_id
     for feed in config.feeds:
         name = instance.feed_segment(feed.name)
-        segment.create_feed(name, geometry(feed), boot, now)
+        fresh = segment.create_feed(name, geometry(feed), boot, now)
+        if instance.folder is not None:
+            restore_feed(fresh, feed, instance.folder, now, config.store.symbol_days)
+        del fresh
         instance.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=boot)
+    if instance.folder is not None:
+        segment.create_store(instance.store_segment, boot, now)
+        instance.store = segment.attach(instance.store_segment, KIND_STORE, boot_id=boot)
     for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)

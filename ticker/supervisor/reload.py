@@ -30,7 +30,7 @@ LIVE = (
     "gateway.requests_per_second",
     "gateway.restart_spread",
 )
-FIXED = ("server", "feeds")
+FIXED = ("server", "store", "feeds")
 
 
 class Effect(Enum):
@@ -67,7 +67,7 @@ class Current:
             if found[effect]:
                 log.warning("changed keys wait", keys=found[effect], until=effect.value)
         self.config = msgspec.structs.replace(
-            new, server=self.config.server, feeds=self.config.feeds
+            new, server=self.config.server, store=self.config.store, feeds=self.config.feeds
         )
         return True
 

@@ -17,6 +17,7 @@ from ticker.feeds.workers.presence import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
+from ticker.store.context import StoreContext
 from ticker.supervisor import calendar
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.instance import Instance, opened
@@ -26,6 +27,7 @@ from ticker.supervisor.slot import Patience, Slot, Stage
 
 FeedMain = Callable[[FeedConfig, FeedContext], None]
 GatewayMain = Callable[[Config, GatewayContext], None]
+StoreMain = Callable[[Config, StoreContext], None]
 
 
 def serve(
@@ -34,6 +36,7 @@ def serve(
     *,
     feed_main: FeedMain,
     gateway_main: GatewayMain,
+    store_main: StoreMain | None = None,
     reload: Callable[[], Config] | None = None,
     patience: Patience | None = None,
 ) -> int:
@@ -56,6 +59,7 @@ def serve(
         slots = [_feed(instance, feed, feed_main) for feed in config.feeds] + gateways
         slots += [_simulator(instance, feed) for feed in config.feeds if feed.simulator]
         slots += _calendar(instance, config)
+        slots += _store(instance, config, store_main)
         arbiter = Arbiter(
             slots,
             orphaned=instance.remove_if_orphaned,
@@ -113,6 +117,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             doorbell_fd=instance.doorbells[index],
             gateways=tuple(instance.gateway_segment(at) for at in range(len(instance.gateways))),
             timetable=timetable_path(instance.name),
+            store=instance.store_segment if instance.store is not None else None,
             reload=current.read,
         )
         main(current.config, context)
@@ -129,7 +134,25 @@ def _calendar(instance: Instance, config: Config) -> list[Slot]:
         instance.keep_only(None)
         calendar.run(markets, timetable_path(instance.name))
 
-    return [Slot("calendar", Stage.FEED, run)] if markets else []
+    return [Slot("calendar", Stage.FEED, run, vital=False)] if markets else []
+
+
+def _store(instance: Instance, config: Config, main: StoreMain | None) -> list[Slot]:
+    """Nobody, where nothing is kept. A disk may block for long, so no heartbeat is watched."""
+    if main is None or instance.folder is None:
+        return []
+    context = StoreContext(
+        segment=instance.store_segment,
+        boot_id=instance.boot_id,
+        feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
+        folder=instance.folder,
+    )
+
+    def run() -> None:
+        instance.keep_only(None)
+        main(config, context)
+
+    return [Slot("store", Stage.STORE, run, vital=False)]
 
 
 def _simulator(instance: Instance, feed: FeedConfig) -> Slot:

@@ -14,11 +14,13 @@ from ticker.shm.counters import Heartbeat
 
 
 class Stage(IntEnum):
-    """In this order a server drains: who talks to clients first, the exchange last."""
+    """In this order a server drains: gateways first, so that clients are told; the store after
+    the feeds, so that it has their last prices; the exchange last."""
 
     GATEWAY = 0
     FEED = 1
-    SIMULATOR = 2
+    STORE = 2
+    SIMULATOR = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Patience:
     settled: float = 3.0  # having lived so long, it has started, if it has no heartbeat
     hung: float = 10.0  # without a heartbeat
     last_words: float = 1.0  # between SIGABRT, which shows where it hangs, and SIGKILL
-    drain: tuple[float, float, float] = (15.0, 5.0, 2.0)  # by stage
+    drain: tuple[float, float, float, float] = (15.0, 5.0, 5.0, 2.0)  # by stage
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Slot:
         run: what the child does.
         heartbeat: its sign of life in shared memory; None where there is none to watch.
         position: which of the listening sockets its worker serves.
+        vital: prices are not served without it, so a failure at the first start ends the server.
         vacant: nobody is in it, and nobody is to be started.
         pid: 0 while nobody is in it.
         due: when to start the next one.
@@ -56,6 +59,7 @@ class Slot:
     run: Callable[[], None]
     heartbeat: Heartbeat | None = None
     position: int = 0
+    vital: bool = True
     vacant: bool = False
     pid: int = 0
     due: float = 0.0

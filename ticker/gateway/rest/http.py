@@ -34,6 +34,7 @@ from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import add_documents, add_page
 from ticker.gateway.rest.status import Status
+from ticker.gateway.rest.store import store_report
 from ticker.shm.counters import Counters
 from ticker.units import format_price, format_size, format_timestamp
 
@@ -193,6 +194,7 @@ class Rest:
                 "markets": [asdict(market) for market in self.status.market_sessions(now)],
                 "feeds": feeds,
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
+                "store": asdict(store_report(self.status.store, now)),
             }
         )
 
@@ -211,7 +213,7 @@ class Rest:
                 headers={"Retry-After": "1"},
                 feeds=dict(waiting),
             )
-        return _json({"status": "ready"})
+        return _json({"status": "restored" if self.status.restored() else "ready"})
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         request[ENTITLED].require_metrics()

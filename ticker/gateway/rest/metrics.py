@@ -28,6 +28,7 @@ from ticker.shm.counters import (
     FEED_STATES,
     GATEWAY_COUNTERS,
     GATEWAY_HISTOGRAMS,
+    STORE_COUNTERS,
     Counters,
     Heartbeat,
     bucket_bounds,
@@ -42,7 +43,9 @@ BOUNDS_NS = (
     10**10,
 )
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
-GAUGES = frozenset({"connections_open", "subscriptions"})
+GAUGES = frozenset(
+    {"connections_open", "subscriptions", "snapshot_time_ns", "fault", "failing", "disk_bytes"}
+)
 REJECTED = "rejected_"
 
 
@@ -62,6 +65,8 @@ class BoxCollector(Collector):
         yield from _counters("gateway", GATEWAY_COUNTERS, status.gateways)
         yield from _histograms("gateway", GATEWAY_HISTOGRAMS, status.gateways)
         yield self._heartbeats("gateway", status.gateways)
+        if status.store is not None:
+            yield from _counters("store", STORE_COUNTERS, [("store", status.store)])
 
     def _feeds(self) -> Iterator[Metric]:
         feeds = self.status.feeds

@@ -10,6 +10,7 @@ import msgspec
 
 from ticker.gateway.protocol.messages import Count, Price, Size, State, Symbol, Time
 from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
+from ticker.gateway.rest.store import StoreReport
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,10 +80,11 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     markets: list[MarketSession]
     feeds: list[FeedReport]
     gateways: list[GatewayReport]
+    store: StoreReport
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alive, or ready."""
+    """Alive; ready, or restored: it has the last prices of the life before, marked stale."""
 
     status: str
 

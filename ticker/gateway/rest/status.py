@@ -94,12 +94,14 @@ class Status:
         version: str,
         epoch: int,
         timetable: Timetable | None = None,
+        store: Mapping | None = None,
     ) -> None:
         self.feeds = tuple(feeds)
         self.gateways = tuple(gateways)
         self.required = frozenset(required)
         self.version = version
         self.epoch = epoch
+        self.store = store
         self.timetable = timetable or Timetable([name for name, _ in self.feeds])
         self.conditions = Conditions([mapping for _, mapping in self.feeds])
 
@@ -132,6 +134,15 @@ class Status:
             if name in self.required and not feed_ready(mapping)
         ]
 
+    def restored(self) -> bool:
+        """Whether a required feed has shown nothing yet but the prices of the life before."""
+        return any(
+            name in self.required
+            and Heartbeat(mapping).restored_ns > 0
+            and Heartbeat(mapping).state in ("starting", "recovering")
+            for name, mapping in self.feeds
+        )
+
     def _feed(self, index: int, now_ns: int) -> FeedReport:
         name, mapping = self.feeds[index]
         heartbeat = Heartbeat(mapping)
@@ -161,7 +172,9 @@ def feed_ready(mapping: Mapping) -> bool:
     heartbeat = Heartbeat(mapping)
     if heartbeat.state == "live":
         return True
-    carried_over = heartbeat.state in ("stale", "ended") or heartbeat.epoch > 1
+    carried_over = (
+        heartbeat.state in ("stale", "ended") or heartbeat.epoch > 1 or heartbeat.restored_ns > 0
+    )
     return carried_over and len(PriceTable(mapping)) > 0
 
 

@@ -1,0 +1,55 @@
+"""[store] of ticker.toml: where the server keeps what must outlive it.
+
+Law: a message starts with the key within the table, says what is wrong and what would do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from ticker.config.section import Count, Section
+
+AUTO = "auto"
+
+
+class StoreConfig(Section, frozen=True, kw_only=True):
+    """Last prices, days and bars on the disk. `interval`: seconds between two snapshots at
+    most; `symbol_days`: a symbol that did not move for so long is forgotten at a start;
+    `bars_days`, `history_days`: how long minutes and days are kept."""
+
+    enabled: bool = True
+    folder: str = AUTO
+    interval: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
+    symbol_days: Count = 30
+    bars_days: Count = 90
+    history_days: Count = 3650
+
+
+def store_folder(
+    store: StoreConfig, instance: str, environment: Mapping[str, str] = os.environ
+) -> Path | None:
+    """Where an instance keeps its files; None: it keeps none.
+
+    "auto" is systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/ticker/<instance>`, else
+    `~/.local/state/ticker/<instance>`.
+    """
+    if not store.enabled:
+        return None
+    if store.folder != AUTO:
+        return Path(store.folder).expanduser()
+    if given := environment.get("STATE_DIRECTORY", ""):
+        return Path(given.split(":")[0]) / instance
+    home = Path(environment.get("HOME") or "/")
+    state = environment.get("XDG_STATE_HOME") or home / ".local" / "state"
+    return Path(state) / "ticker" / instance
+
+
+def store_problems(store: StoreConfig) -> Iterator[str]:
+    """What is wrong with the table."""
+    if not store.folder:
+        yield f'store.folder: empty; name a folder, or "{AUTO}", or set enabled = false'

@@ -1,0 +1,59 @@
+"""Last prices from the store's folder into the segments, before the first worker starts.
+
+In: the snapshot files of the life before. Out: rows in fresh segments, each marked stale. A file
+that is damaged or missing costs prices, never the start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from ticker.config import FeedConfig, session_date
+from ticker.errors import StoreError
+from ticker.feeds.day import midnight_ns, session_day
+from ticker.shm.header import Mapping
+from ticker.store.last import read_snapshots
+from ticker.store.restore import Restored, restore
+
+DAY = 86_400_000_000_000
+
+
+def restore_feed(
+    mapping: Mapping, feed: FeedConfig, folder: Path, now_ns: int, symbol_days: int
+) -> Restored:
+    """A feed's last prices into its segment; what is wrong with the files is logged.
+
+    Args:
+        mapping: the feed's fresh, writable segment.
+        folder: of the store.
+        symbol_days: a symbol that did not move for so many days is left out.
+    """
+    log = structlog.get_logger()
+    day = session_date(feed, session_day(now_ns, feed.timezone))
+    try:
+        contents, faults = read_snapshots(folder, feed.name)
+        done = restore(
+            mapping,
+            contents,
+            midnight=midnight_ns(day, feed.timezone),
+            oldest_ns=now_ns - symbol_days * DAY,
+        )
+    except (OSError, StoreError) as error:
+        log.error("last prices not restored", feed=feed.name, reason=str(error))
+        return Restored()
+    for fault in faults:
+        log.error("a snapshot is damaged", feed=feed.name, reason=fault)
+    if contents:
+        log.info(
+            "last prices restored",
+            feed=feed.name,
+            rows=done.rows,
+            age=round((now_ns - done.created_ns) / 1e9, 1),
+            new_day=done.rolled,
+            too_old=done.too_old,
+            no_room=done.no_room,
+            damaged=done.damaged,
+        )
+    return done
