@@ -1,8 +1,9 @@
 # make serve     set up what is missing, start everything, say where to look
 # make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
-# make fuzz      mutated inputs for every parser (DEBUG=1, ASAN=1: watched; CONTRIBUTING.md)
-# make bench     the benchmarks into bench/RESULTS.md; make stress: the long races and kills
+# make fuzz      new mutated inputs for every parser (DEBUG=1, ASAN=1: watched; CONTRIBUTING.md)
+# make stress    the long races and kills, and new examples for the property tests
+# make bench     the benchmarks into bench/RESULTS.md
 # make bench-check   are the ratios still those of bench/ratios.json
 # make bench-peers   other servers beside ours into bench/PEERS.md
 #
@@ -129,8 +130,12 @@ bench-peers: setup
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.install
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers $(ARGS)
 
+# SEED=N repeats the examples of a run that printed it.
+SEED ?= $(shell date +%s)
 stress: setup
-	$(BIN)/python -m pytest -m stress --timeout 3600 $(ARGS)
+	@echo "seed of the examples: $(SEED)"
+	$(BIN)/python -m pytest -m "stress or hypothesis" --timeout 3600 --hypothesis-profile explore \
+	  --hypothesis-seed $(SEED) $(ARGS)
 
 clean:
 	rm -rf build .venv

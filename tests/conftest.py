@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import ticker.units
 
@@ -22,6 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # `bench` is of the tree, and behind everything: the build under test is found first.
 sys.path.append(str(ROOT))
 REQUIRE_ALL = os.environ.get("TICKER_REQUIRE_ALL") == "1"
+
+# `make test`: the same examples everywhere, none kept from an earlier run, and no clock decides.
+settings.register_profile("same", derandomize=True, database=None)
+# `make stress`: others each time, by the seed that it prints (--hypothesis-seed).
+settings.register_profile("explore", max_examples=1000, database=None)
+settings.load_profile("same")
 
 Require = Callable[[object, str], None]
 

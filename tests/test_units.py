@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.errors import DecodeError
@@ -63,7 +63,6 @@ def test_price_text(price: int, text: str) -> None:
     assert parse_price(text) == price
 
 
-@settings(deadline=None)
 @given(st.one_of(int64, spread))
 def test_prices_agree_with_decimal(price: int) -> None:
     text = format_price(price)
@@ -117,7 +116,6 @@ def test_text_that_is_no_price(text: str, why: str) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(
     st.one_of(
         st.decimals(allow_nan=False, allow_infinity=False).map(str),
@@ -136,7 +134,6 @@ def test_price_text_parses_as_decimal_does_or_not_at_all(text: str) -> None:
         assert Decimal(price) == Decimal(text).scaleb(9)
 
 
-@settings(deadline=None)
 @given(st.one_of(st.integers(0, 2**64 - 1), spread.map(abs)), st.integers(0, 19))
 def test_sizes_agree_with_decimal(size: int, exponent: int) -> None:
     text = format_size(size, exponent)
@@ -190,7 +187,6 @@ def test_leap_days(year: int) -> None:
         assert format_timestamp(micros(day) * 1000) == day.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(int64, st.integers(-3 * NS, 3 * NS)), min_size=1, max_size=8))
 def test_timestamps_agree_with_datetime(times: list[int]) -> None:
     """Several in a row, as the text of the last second is kept between calls."""
@@ -205,7 +201,6 @@ def test_timestamps_agree_with_datetime(times: list[int]) -> None:
         assert utc_midnight(ns) % DAY == 0
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)),
     st.integers(-23 * 60 - 59, 23 * 60 + 59),
@@ -243,7 +238,6 @@ def test_text_that_is_no_time(text: str) -> None:
         parse_timestamp(text)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_time_or_a_decode_error(text: str) -> None:
     with contextlib.suppress(DecodeError):

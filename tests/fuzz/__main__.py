@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="tests.fuzz", description="fuzz runs")
     options.add_argument("--target", action="append", choices=sorted(targets), metavar="NAME")
     options.add_argument("--count", type=int, default=100_000, help="inputs for each target")
-    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--seed", type=int, help="of the inputs  [default: another each time]")
     options.add_argument(
         "--slack", type=int, default=1, help="times its budget that an input may take (sanitizers)"
     )
@@ -33,6 +34,9 @@ def main() -> int:
     options.add_argument("--list", action="store_true", help="name the targets")
     options.add_argument("--atheris", metavar="NAME", help="coverage-guided; `all` of them, too")
     chosen = options.parse_args()
+    seed = time.time_ns() % 10**9 if chosen.seed is None else chosen.seed
+    if not chosen.list and chosen.input is None:
+        print(f"seed of the inputs: {seed}", flush=True)
     failed = 0
     for name in chosen.target or targets:
         target = replace(targets[name], budget_ns=targets[name].budget_ns * chosen.slack)
@@ -42,7 +46,7 @@ def main() -> int:
             print(target.start()(chosen.input))
         else:
             try:
-                print(campaign(target, chosen.count, chosen.seed).line(), flush=True)
+                print(campaign(target, chosen.count, seed).line(), flush=True)
             except FuzzError as failure:
                 failed = 1
                 print(failure, flush=True)

@@ -55,7 +55,7 @@ def test_any_bytes(target: Target) -> None:
         mutator.chance = chance
         return mutator.next()
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300) | st.randoms(use_true_random=True).map(mutated))
     def check(data: bytes) -> None:
         feed(run if target.per_subject > 1 else target.start(), target, data)
@@ -74,7 +74,9 @@ def test_mutated_inputs(target: Target) -> None:
 @pytest.mark.stress
 @every_target
 def test_a_million_mutated_inputs(target: Target) -> None:
-    outcome = campaign(target, 1_000_000, seed=time.time_ns())
+    seed = time.time_ns()
+    print(f"seed of the inputs: {seed}")
+    outcome = campaign(target, 1_000_000, seed=seed)
     print(outcome.line())
     assert outcome.inputs == 1_000_000
 
@@ -86,7 +88,7 @@ def test_coverage_guided_runs(require: Callable[[object, str], None], root: Path
     )
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(root)]))
     run = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", "--atheris", "all", "--", "-runs=2000"],
+        [sys.executable, "-m", "tests.fuzz", "--atheris", "all", "--", "-runs=2000", "-seed=1"],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.errors import SegmentError
@@ -115,7 +115,6 @@ def test_buckets_join_without_a_gap() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.one_of(st.integers(0, 2**63 - 1), st.integers(0, 62).map(lambda bit: 1 << bit)))
 def test_a_duration_falls_in_its_bucket(ns: int) -> None:
     mapping = segment.private_feed(segment.Geometry(1, 1, 2), 1, 1)

@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.bench.shm import shm
@@ -72,7 +72,6 @@ def test_a_new_row_is_all_zero(feed: Mapping) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.data())
 def test_values_come_back_as_they_went_in(data: st.DataObject) -> None:
     mapping = segment.private_feed(segment.Geometry(1, 1, 2), 1, 1)

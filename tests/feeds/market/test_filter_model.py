@@ -198,7 +198,7 @@ actions = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(actions, min_size=10, max_size=100))
 def test_the_market_shows_what_the_model_computes(
     make_feed: Callable[..., Any], sequence: list[tuple[Any, ...]]

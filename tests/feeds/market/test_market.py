@@ -154,7 +154,6 @@ class Flow:
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(steps, max_size=120))
 def test_agrees_with_the_reference(
     itch: Any, make_feed: Callable[..., Any], stream: list[tuple[Any, ...]]
@@ -176,7 +175,7 @@ def test_agrees_with_the_reference(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(steps, max_size=80), st.integers(0, 80))
 def test_a_rebuilt_market_ends_where_the_first_one_did(
     itch: Any, make_feed: Callable[..., Any], stream: list[tuple[Any, ...]], cut: int

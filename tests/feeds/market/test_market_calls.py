@@ -78,7 +78,7 @@ def test_a_quote_without_sizes_keeps_its_prices(fed: Fed) -> None:
 levels = st.lists(st.tuples(st.booleans(), st.integers(1, 30), st.integers(0, 5)), max_size=150)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(levels)
 def test_levels_are_what_was_said_last_of_each(
     make_feed: Callable[..., Any], said: list[tuple[bool, int, int]]

@@ -167,7 +167,7 @@ DAMAGED = (
 
 
 @pytest.mark.slow
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_gives_packets_or_an_end(capture: Write, data: st.DataObject) -> None:
     """And each packet is accounted for, once."""

@@ -256,7 +256,7 @@ def turn(receiver: Receiver, server: Server | None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["itch50", "pitch"])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(fates=st.tuples(FATES, FATES), answers=FATES)
 def test_whatever_is_answered_is_as_if_never_lost(
     protocol: str, fates: tuple[list[int], list[int]], answers: list[int]
@@ -271,7 +271,7 @@ def test_whatever_is_answered_is_as_if_never_lost(
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["itch50", "pitch"])
 @pytest.mark.parametrize("asks", [False, True])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(fates=st.tuples(FATES, FATES))
 def test_whatever_nobody_answers_is_counted_in_time(
     protocol: str, asks: bool, fates: tuple[list[int], list[int]]

@@ -33,6 +33,10 @@ def model(rows: Rows) -> dict[str, int | None]:
         {**row, **{name: min(row[name] * 10 ** (exponent - each), MOST) for name in SIZES}}
         for row, each, _ in rows
     ]
+    exact = [
+        {name: row[name] * 10 ** (exponent - each) for name in ("bid_size", "ask_size")}
+        for row, each, _ in rows
+    ]
     speaking = [i for i, (_, _, speaks) in enumerate(rows) if speaks]
     total: dict[str, int | None] = dict.fromkeys(FIELDS, 0)
     total.update(size_exponent=exponent, last_row=None, bid_row=None, ask_row=None, close_row=None)
@@ -48,7 +52,7 @@ def model(rows: Rows) -> dict[str, int | None]:
             total[name] = venues[last][name]
         flags |= venues[last]["flags"] & SHARED
     flags |= day(venues, speaking, total) | state(venues, total, sold)
-    quotes(venues, speaking, total)
+    quotes(venues, exact, speaking, total)
     total["flags"] = flags
     return total
 
@@ -73,7 +77,9 @@ def day(venues: list[Row], speaking: list[int], total: dict[str, int | None]) ->
     return venues[close]["flags"] & LISTED
 
 
-def quotes(venues: list[Row], speaking: list[int], total: dict[str, int | None]) -> None:
+def quotes(
+    venues: list[Row], exact: list[Row], speaking: list[int], total: dict[str, int | None]
+) -> None:
     live = [i for i in speaking if not venues[i]["flags"] & STALE]
     counted = live or speaking
     total["quote_time"] = max((venues[i]["quote_time"] for i in counted), default=0)
@@ -85,7 +91,7 @@ def quotes(venues: list[Row], speaking: list[int], total: dict[str, int | None])
         at = [i for i in counted if venues[i][side] == total[side]]
         size = f"{side}_size"
         total[size] = min(sum(venues[i][size] for i in at), MOST)
-        total[f"{side}_row"] = max(at, key=lambda i: (venues[i][size], -i))
+        total[f"{side}_row"] = max(at, key=lambda i: (exact[i][size], -i))
 
 
 def state(venues: list[Row], total: dict[str, int | None], sold: list[int]) -> int:
@@ -120,8 +126,16 @@ def venue_rows(draw: st.DrawFn) -> tuple[Row, int, bool]:
     return row, draw(st.sampled_from([0, 0, 0, 2, 8, 19])), speaks
 
 
+def asking(size: int, exponent: int = 0) -> tuple[Row, int, bool]:
+    """A venue that asks 1.00 for so much, or, for nothing, has no quote."""
+    return dict.fromkeys(FIELDS, 0) | {"ask": E9 if size else 0, "ask_size": size}, exponent, True
+
+
 @given(st.lists(venue_rows(), min_size=1, max_size=5))
 @example([({name: MOST if name in SIZES else 0 for name in FIELDS}, 19, True)] * 2)
+@example([asking(2**63), asking(MOST), asking(0, 2)])
+@example([asking(2**63, 2), asking(MOST, 2), asking(0, 19)])
+@example([asking(MOST, 2), asking(MOST)])
 def test_the_rules(rows: Rows) -> None:
     assert consolidated(rows) == model(rows)
 

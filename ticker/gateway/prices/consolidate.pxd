@@ -5,6 +5,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from ticker.shm.layout cimport Values
 
 
+cdef extern from *:
+    # Cython takes it for a shorter one: only C calculates with it.
+    ctypedef unsigned long long uint128_t "unsigned __int128"
+
 cdef enum:
     NO_ROW = 0xFFFFFFFF
 
@@ -18,8 +22,8 @@ cdef struct Consolidated:
     uint32_t bid
     uint32_t ask
     uint32_t close
-    uint64_t bid_largest         # size of that row alone
-    uint64_t ask_largest
+    uint128_t bid_largest        # size of that row alone, exact: it is compared, not shown
+    uint128_t ask_largest
     bint fresh                   # a row that is not stale was added
     bint fresh_sale              # ... and it has sold
     bint fresh_quote             # ... and it speaks for its venue

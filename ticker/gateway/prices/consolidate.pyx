@@ -138,8 +138,7 @@ cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexc
             into.bid = NO_ROW
         if row.bid == values.bid:
             add_size(
-                times(row.bid_size, scale), &values.bid_size, &into.bid_largest, into.number,
-                &into.bid,
+                row.bid_size, scale, &values.bid_size, &into.bid_largest, into.number, &into.bid
             )
     if row.ask:
         if into.ask == NO_ROW or row.ask < values.ask:
@@ -148,19 +147,21 @@ cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexc
             into.ask = NO_ROW
         if row.ask == values.ask:
             add_size(
-                times(row.ask_size, scale), &values.ask_size, &into.ask_largest, into.number,
-                &into.ask,
+                row.ask_size, scale, &values.ask_size, &into.ask_largest, into.number, &into.ask
             )
 
 
 cdef void add_size(
-    uint64_t size, uint64_t* total, uint64_t* largest, uint32_t number, uint32_t* row
+    uint64_t size, uint64_t scale, uint64_t* total, uint128_t* largest, uint32_t number,
+    uint32_t* row,
 ) noexcept nogil:
     """One more row at the best price: the quote is its venue's if it has more there than any
-    before it."""
-    total[0] = plus(total[0], size)
-    if row[0] == NO_ROW or size > largest[0]:
-        largest[0] = size
+    before it. A size that can no longer be shown is still larger than another: compared are the
+    exact ones, which fit into 128 bits (2^64 and 19 decimals)."""
+    cdef uint128_t exact = <uint128_t>size * scale
+    total[0] = plus(total[0], times(size, scale))
+    if row[0] == NO_ROW or exact > largest[0]:
+        largest[0] = exact
         row[0] = number
 
 
@@ -187,8 +188,8 @@ cdef void refine(Consolidated* into, uint64_t scale) noexcept nogil:
     into.values.volume = times(into.values.volume, scale)
     into.values.bid_size = times(into.values.bid_size, scale)
     into.values.ask_size = times(into.values.ask_size, scale)
-    into.bid_largest = times(into.bid_largest, scale)
-    into.ask_largest = times(into.ask_largest, scale)
+    into.bid_largest *= scale
+    into.ask_largest *= scale
 
 
 cdef uint64_t power_of_ten(uint64_t exponent) noexcept nogil:
