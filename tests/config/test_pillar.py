@@ -4,7 +4,7 @@ import pytest
 
 from ticker.config import parse
 from ticker.errors import ConfigError
-from ticker.feeds.workers.worker import further_lines
+from ticker.feeds.workers.sources import further_lines
 
 FEED = """
 [[feeds]]

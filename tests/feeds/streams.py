@@ -12,7 +12,10 @@ from aiohttp import web
 
 from ticker import units
 from ticker.config import FeedConfig
-from ticker.feeds.workers.stream import StreamFeed
+from ticker.feeds.workers.loop import drive
+from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.stream import StreamSource
+from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 
@@ -58,16 +61,24 @@ async def serving(app: web.Application, tls: ssl.SSLContext | None = None) -> As
 
 
 @contextlib.asynccontextmanager
-async def listening(configured: FeedConfig) -> AsyncIterator[tuple[StreamFeed, Prices]]:
-    """A feed at work in private memory."""
-    feed = StreamFeed(configured, private_feed(GEOMETRY, 1, 1))
-    work = asyncio.ensure_future(feed.run())
+async def working(worker: FeedWorker) -> AsyncIterator[Any]:
+    """A worker of a feed on this test's own event loop; its source."""
+    source: Any = worker.source
+    work = asyncio.ensure_future(drive(source.work, worker))
     try:
-        yield feed, Prices(feed.pipeline.mapping)
+        yield source
     finally:
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        worker.stop()
+        await work
+        worker.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(configured: FeedConfig) -> AsyncIterator[tuple[StreamSource, Prices]]:
+    """A feed at work in private memory."""
+    segment = private_feed(GEOMETRY, 1, 1)
+    async with working(FeedWorker(configured, PrivateContext(segment))) as source:
+        yield source, Prices(segment)
 
 
 async def until(what: Callable[[], Any]) -> None:

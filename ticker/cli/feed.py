@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 
 from ticker import units
 from ticker.clock import now_ns
-from ticker.config import FeedConfig, parse_address, session_date
 from ticker.errors import FeedError
-from ticker.feeds.day import session_day
 from ticker.feeds.protocols.json import Json
-from ticker.feeds.transports.udp import UdpTransport
-from ticker.feeds.workers.fix import FixFeed
-from ticker.feeds.workers.pipeline import Pipeline, build
-from ticker.feeds.workers.stream import StreamFeed
+from ticker.feeds.workers.pipeline import Pipeline
+from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
 from ticker.shm.layout import TRADING_STATUSES, RecordKind
@@ -27,10 +23,6 @@ from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 from ticker.supervisor.configuration import load
 
-LOOK = 0.05
-"""s between two looks at what came."""
-GOOD_BYE = 5.0
-"""s at most for the logout of a session."""
 SECOND = 1_000_000_000
 
 
@@ -55,84 +47,23 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
     feed = feeds[name]
     segment = private_feed(Geometry(feed.rows, feed.rings, feed.ring_capacity), 1, now_ns())
     events = Events(segment, most)
-    if feed.fix is not None:
-        pipeline = _listen_to_fix(feed, segment, seconds, events.show)
-    elif feed.url is not None:
-        pipeline = _listen_to_stream(feed, segment, seconds, events.show)
-    else:
-        pipeline = _listen_to_datagrams(feed, segment, seconds, events.show)
-    events.show()
-    for line in _summary(pipeline, events.shown, events.hidden):
-        click.echo(line)
-
-
-def _listen_to_stream(
-    config: FeedConfig, segment: Mapping, seconds: float, show: Callable[[], None]
-) -> Pipeline:
-    feed = StreamFeed(config, segment)
-
-    async def listen() -> None:
-        work = asyncio.ensure_future(feed.run())
-        end = time.monotonic() + seconds
-        while not work.done() and time.monotonic() < end:
-            await asyncio.sleep(min(LOOK, seconds))
-            show()
-        if work.done():
-            work.result()
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        feed.publish()
-
-    asyncio.run(listen())
-    return feed.pipeline
-
-
-def _listen_to_fix(
-    config: FeedConfig, segment: Mapping, seconds: float, show: Callable[[], None]
-) -> Pipeline:
-    """Log on, with the numbers of the feed's own file, listen, and log out."""
-
-    async def listen() -> Pipeline:
-        feed = FixFeed(config, segment)
-        try:
-            work = asyncio.ensure_future(feed.run())
-            end = time.monotonic() + seconds
-            while not work.done() and time.monotonic() < end:
-                await asyncio.sleep(min(LOOK, seconds))
-                feed.pipeline.market.publish(now_ns())
-                show()
-            feed.stop()
-            await asyncio.wait((work,), timeout=GOOD_BYE)
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            feed.pipeline.market.publish(now_ns())
-            return feed.pipeline
-        finally:
-            feed.close()
-
-    return asyncio.run(listen())
-
-
-def _listen_to_datagrams(
-    config: FeedConfig, segment: Mapping, seconds: float, show: Callable[[], None]
-) -> Pipeline:
-    transport = UdpTransport(
-        [parse_address(line) for line in config.lines], interface=config.interface
-    )
-    day = session_date(config, session_day(now_ns(), config.timezone))
-    pipeline = build(
-        segment, config.protocol, config.session, day, venue=config.venue,
-        currency=config.currency, timezone=config.timezone, rules=config.filter,
-    )  # fmt: skip
     end = now_ns() + int(seconds * SECOND)
+
+    def watch(now: int) -> None:
+        events.show()
+        if now >= end:
+            worker.stop()
+
+    # What a worker asks for anew from a session's start is no news here.
+    live = msgspec.structs.replace(feed, rebuild=feed.rebuild and feed.rerequest is None)
+    worker = FeedWorker(live, PrivateContext(segment), watch=watch)
     try:
-        while (now := now_ns()) < end:
-            transport.run(pipeline.session, now + int(LOOK * SECOND))
-            show()
+        worker.loop()
     finally:
-        transport.close()
-    pipeline.market.publish(now_ns())
-    return pipeline
+        worker.close()
+    events.show()
+    for line in _summary(worker.pipeline, events.shown, events.hidden):
+        click.echo(line)
 
 
 class Events:

@@ -35,6 +35,28 @@ cdef class Protocol:
     cdef void restart(self) noexcept nogil:
         pass
 
+    @property
+    def broken(self) -> bool:
+        """What makes the books is lost: only a new connection brings it again."""
+        return False
+
+    def connected(self) -> None:
+        """A new connection: nothing of an earlier one will come any more."""
+
+    def asked_for(self, symbol: str) -> None:
+        """The next messages are the answer to a request for this symbol."""
+
+    def begin_session(self) -> None:
+        """The session's first message is next: `restart` from Python."""
+        self.restart()
+
+    def begin_day(self, midnight_ns: int) -> None:
+        """The calendar has come to another day, which starts at `midnight_ns`: totals start over,
+        books go on."""
+        self.midnight_ns = midnight_ns
+        if self.market is not None:
+            self.market.start_day(midnight_ns)
+
     def decode(self, message: bytes, receive_time: int = 0) -> None:
         """One message from Python; it shows at the market's next flush."""
         cdef const uint8_t* data = message

@@ -14,6 +14,7 @@ import structlog
 from ticker.config import Config, FeedConfig, SimulatorConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.workers.presence import FeedContext
+from ticker.feeds.workers.sources import Kind, plan_of
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
@@ -167,8 +168,9 @@ def _simulator(instance: Instance, feed: FeedConfig) -> Slot:
 def simulator_command(feed: FeedConfig) -> list[str]:
     """The command that starts a feed's simulated exchange; it speaks to the feed's lines."""
     simulator = feed.simulator or SimulatorConfig()
-    if feed.url is not None:
-        return _vendor_command(feed.url, simulator)
+    plan = plan_of(feed)
+    if plan.kind is Kind.STREAM:
+        return _vendor_command(feed.url or "", simulator)
     name = "pitch" if feed.protocol == "pitch" else "itch"
     command = [sys.executable, "-m", "ticker", "simulate", name, "--die-with-parent"]
     command += ["--lines", str(len(feed.lines))]
@@ -176,7 +178,7 @@ def simulator_command(feed: FeedConfig) -> list[str]:
         command += _cboe_servers(feed)
     else:
         command += ["--rerequest", feed.rerequest or "none"]
-    if feed.session == "soupbintcp":
+    if plan.kind is Kind.SOUP:
         command += ["--session", "soupbintcp"]
     for option, line in zip(("--line-a", "--line-b"), feed.lines, strict=False):
         command += [option, line]

@@ -13,10 +13,18 @@ import pytest
 import structlog
 from aiohttp import web
 
-from tests.feeds.streams import GEOMETRY, Prices, config, listening, serving, tick, until
+from tests.feeds.streams import (
+    GEOMETRY,
+    Prices,
+    config,
+    listening,
+    serving,
+    tick,
+    until,
+    working,
+)
 from ticker.feeds.transports.http import batch_urls, retry_after
-from ticker.feeds.workers.stream import StreamWorker
-from ticker.feeds.workers.worker import FeedContext
+from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import attach, create_feed, remove
@@ -224,17 +232,13 @@ def test_a_part_that_is_not_answered_makes_the_feed_stale() -> None:
         async with serving(app) as address:
             url = f"http://{address}/?s=${{symbols}}"
             configured = config(url, poll_interval=0.05, batch=1)
-            worker = StreamWorker(configured, FeedContext(segment=name, boot_id=7))
             heartbeat = Heartbeat(segment)
-            work = asyncio.ensure_future(worker.serve())
-            await until(lambda: heartbeat.state == "live" and len(Prices(segment)()) == 2)
-            failing = True
-            await until(lambda: heartbeat.state == "stale")
-            failing = False
-            await until(lambda: heartbeat.state == "live")
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            worker.close()
+            async with working(FeedWorker(configured, FeedContext(segment=name, boot_id=7))):
+                await until(lambda: heartbeat.state == "live" and len(Prices(segment)()) == 2)
+                failing = True
+                await until(lambda: heartbeat.state == "stale")
+                failing = False
+                await until(lambda: heartbeat.state == "live")
 
     try:
         asyncio.run(test())

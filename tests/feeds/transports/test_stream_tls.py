@@ -21,7 +21,8 @@ from tests.feeds.streams import (
 )
 from ticker.config import parse
 from ticker.errors import ConfigError, FeedError
-from ticker.feeds.workers.stream import StreamFeed
+from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.segment import Geometry, private_feed
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_attempts")]
@@ -86,7 +87,10 @@ def test_a_file_without_certificates(tmp_path: Path) -> None:
     path = tmp_path / "none.pem"
     path.write_text("nothing")
     with pytest.raises(FeedError, match=r"none\.pem: no certificates"):
-        StreamFeed(config("wss://x/", tls_ca=str(path)), private_feed(Geometry(rows=1), 1, 1))
+        FeedWorker(
+            config("wss://x/", tls_ca=str(path)),
+            PrivateContext(private_feed(Geometry(rows=1), 1, 1)),
+        )
 
 
 def test_an_authority_needs_tls() -> None:

@@ -17,10 +17,13 @@ import pytest
 import structlog
 
 from tests.certificates import Authority
+from tests.feeds.streams import working
 from ticker.config import parse
 from ticker.errors import FeedError
-from ticker.feeds.workers.fix import FixFeed, claim_identity
+from ticker.feeds.workers.fix import FixSource, claim_identity
 from ticker.feeds.workers.fix_store import SequenceStore
+from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove
@@ -187,15 +190,13 @@ async def tls_before(port: int, authority: Authority) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def feed_at(text: str) -> AsyncIterator[FixFeed]:
-    feed = FixFeed(parse(text).feeds[0], private_feed(GEOMETRY, 1, 1))
-    work = asyncio.ensure_future(feed.run())
-    try:
-        yield feed
-    finally:
-        feed.stop()
-        await work
-        feed.close()
+async def feed_at(text: str) -> AsyncIterator[FixSource]:
+    async with working(in_private(text)) as source:
+        yield source
+
+
+def in_private(text: str) -> FeedWorker:
+    return FeedWorker(parse(text).feeds[0], PrivateContext(private_feed(GEOMETRY, 1, 1)))
 
 
 def test_over_tls(tmp_path: Path, quickfix_at: At, until: Until) -> None:
@@ -212,10 +213,10 @@ def test_over_tls(tmp_path: Path, quickfix_at: At, until: Until) -> None:
                 text = config(port, f'tls = true\ntls_ca = "{authority.path}"\ntls_name = "{name}"')
                 with structlog.testing.capture_logs() as logged:
                     async with feed_at(text):
-                        await until(lambda: logged)
-                assert logged[0]["event"] == "fix cannot connect"
-                assert "certificate is refused" in logged[0]["reason"]
-                assert "fix.tls_ca" in logged[0]["reason"]
+                        await until(lambda: [one for one in logged if "reason" in one])
+                told = next(one for one in logged if one["event"] == "fix cannot connect")
+                assert "certificate is refused" in told["reason"]
+                assert "fix.tls_ca" in told["reason"]
             assert venue.heard("35=A") == 0
             text = config(port, f'tls = true\ntls_ca = "{right.path}"\ntls_name = "venue.example"')
             async with feed_at(text) as feed:
@@ -231,7 +232,7 @@ def test_no_certificates_in_a_file(tmp_path: Path) -> None:
     path.write_text("")
     text = config(1, f'tls = true\ntls_ca = "{path}"')
     with pytest.raises(FeedError, match=r"empty\.pem: no certificates"):
-        FixFeed(parse(text).feeds[0], private_feed(GEOMETRY, 1, 1))
+        in_private(text)
 
 
 # ticker feed test

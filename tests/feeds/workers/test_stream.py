@@ -27,11 +27,13 @@ from tests.feeds.streams import (
     tick,
     until,
     websocket_app,
+    working,
 )
 from ticker import units
 from ticker.errors import ConfigError
 from ticker.feeds.transports import reconnect
-from ticker.feeds.workers.stream import StreamFeed
+from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import attach, create_feed, private_feed, remove
@@ -242,49 +244,49 @@ def test_backoff_grows_and_is_bounded() -> None:
 
 
 def test_a_missing_credential_is_told_at_once() -> None:
-    async def test() -> None:
-        feed = StreamFeed(
-            config("ws://127.0.0.1:1/", mapping="polygon"), private_feed(GEOMETRY, 1, 1)
-        )
-        with pytest.raises(ConfigError, match=r"credentials\.key"):
-            await feed.run()
-
-    asyncio.run(test())
+    configured = config("ws://127.0.0.1:1/", mapping="polygon")
+    worker = FeedWorker(configured, PrivateContext(private_feed(GEOMETRY, 1, 1)))
+    with pytest.raises(ConfigError, match=r"credentials\.key"):
+        worker.loop()
 
 
 def test_a_new_day_starts_over() -> None:
-    """At midnight volumes start over, the last sale becomes the close, the connection is new."""
+    """At midnight volumes start over and the last sale becomes the close; the connection stays."""
     midnight = 1_700_024_400_000_000_000  # 2023-11-15 00:00 in New York
+    go_on = asyncio.Event()
     clock = [midnight - 10**9]
 
     async def trade(socket: web.WebSocketResponse) -> None:
-        text = json.dumps(
-            {"channel": "trade", "data": [{
-                "symbol": "A", "price": 5, "qty": 2, "trade_id": clock[0],
-                "timestamp": units.format_timestamp(clock[0]),
-            }]}
-        )  # fmt: skip
-        await socket.send_str(text)
+        for _ in range(2):
+            text = json.dumps(
+                {"channel": "trade", "data": [{
+                    "symbol": "A", "price": 5, "qty": 2, "trade_id": clock[0],
+                    "timestamp": units.format_timestamp(clock[0]),
+                }]}
+            )  # fmt: skip
+            await socket.send_str(text)
+            await go_on.wait()
         await socket.receive()
 
     async def test() -> None:
+        nonlocal go_on
+        go_on = asyncio.Event()
         async with serving(websocket_app(trade)) as address:
             segment = private_feed(GEOMETRY, 1, 1)
             configured = config(f"ws://{address}/", mapping="kraken", heartbeat=5.0)
-            feed = StreamFeed(configured, segment, clock=lambda: clock[0])
-            work = asyncio.ensure_future(feed.run())
-            table = PriceTable(segment)
-            await until(lambda: len(table) == 1)
-            clock[0] = midnight + 10**9
-            feed.follow_the_calendar(clock[0])
-            await until(lambda: feed.connections == 2 and Counters(segment)["trades"] == 2)
-            feed.publish()
-            values = table.values(0)
-            assert values is not None
-            assert (values["trades"], values["previous_close"]) == (1, 5 * 10**9)
-            work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            worker = FeedWorker(configured, PrivateContext(segment), clock=lambda: clock[0])
+            async with working(worker) as feed:
+                table = PriceTable(segment)
+                await until(lambda: len(table) == 1)
+                clock[0] = midnight + 10**9
+                await until(lambda: (table.values(0) or {}).get("trades") == 0)
+                go_on.set()
+                await until(lambda: Counters(segment)["trades"] == 2)
+                feed.publish()
+                values = table.values(0)
+                assert values is not None
+                assert (values["trades"], values["previous_close"]) == (1, 5 * 10**9)
+                assert feed.connections == 1
 
     asyncio.run(test())
 

@@ -46,6 +46,9 @@ cdef class Market:
 
     # A session begins; sales before `midnight` are of an earlier day.
     cdef void start_session(self, int64_t midnight) noexcept nogil
+    # Another day of a session that goes on: totals start over, books and states stay.
+    cdef void start_day(self, int64_t midnight) noexcept nogil
+    cdef void _roll(self, int64_t midnight, uint64_t flags) noexcept nogil
 
     # Orders, by the feed's reference number.
     cdef void add_order(

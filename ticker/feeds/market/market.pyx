@@ -72,14 +72,23 @@ cdef class Market:
 
     cdef void start_session(self, int64_t midnight) noexcept nogil:
         """Order references and match numbers start over; yesterday's last is the close."""
+        self.clear_books()
+        self.rows.venue.forget()
+        self._roll(midnight, ROW_STALE)
+
+    cdef void start_day(self, int64_t midnight) noexcept nogil:
+        """Yesterday's last is the close, and yesterday's trades are counted no more."""
+        if midnight > self.rows.midnight:
+            self._roll(midnight, 0)
+
+    cdef void _roll(self, int64_t midnight, uint64_t flags) noexcept nogil:
+        """Rows whose last sale is of an earlier day begin anew, with these flags."""
         cdef uint32_t row
         cdef Values* values
         cdef Values* before
-        self.clear_books()
         self.sales.filter.forget()
         self.sales.trades.clear()
         self.rows.midnight = midnight
-        self.rows.venue.forget()
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
             values.session_start = midnight
@@ -88,7 +97,7 @@ cdef class Market:
                 values.previous_close = before.price
                 values.open = values.high = values.low = values.open_time = 0
                 values.volume = values.trades = 0
-                values.flags |= ROW_STALE
+                values.flags |= flags
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
             self.sales.trades.partial[row] = values.trades > 0
 

@@ -78,9 +78,10 @@ cdef class Json(JsonTexts):
         memset(self.next_numbers, 0, self.rows * sizeof(uint64_t))
         self.market.start_session(self.midnight_ns)
 
-    def begin_session(self) -> None:
-        """`restart` from Python."""
-        self.restart()
+    def begin_day(self, midnight_ns: int) -> None:
+        """Numbers within a symbol start over with its day."""
+        memset(self.next_numbers, 0, self.rows * sizeof(uint64_t))
+        super().begin_day(midnight_ns)
 
     cdef void take(self, Rule* rule, int64_t receive_time) noexcept nogil:
         """One record into one call on the market, or skipped with its reason."""

@@ -82,8 +82,8 @@ class Phase(Enum):
 
 
 class Event(NamedTuple):
-    """What an operator may want to know: login_accepted, login_rejected, end_of_session, silent,
-    garbled, debug."""
+    """What an operator may want to know: login_accepted, login_rejected, credentials_refused,
+    end_of_session, silent, garbled, debug."""
 
     kind: str
     text: str
@@ -383,7 +383,9 @@ cdef class SoupBinTcp(Session):
     def _rejected(self, text: bytes) -> None:
         reason = text[:1].decode("ascii", "replace")
         self.events.append(Event("login_rejected", REASONS.get(reason, f"reason {reason!r}")))
-        if reason == "S":
+        if reason == "A":
+            self.events.append(Event("credentials_refused", self.options.username))
+        elif reason == "S":
             # The session that we know is over: take what there is now.
             self._want_current()
         self.should_close = True

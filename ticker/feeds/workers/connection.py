@@ -1,19 +1,43 @@
-"""One TCP connection of a session that speaks too: its bytes both ways, its deadlines, its end."""
+"""The connections of a session that speaks too: its bytes both ways, its deadlines, its end; then
+the next connection, to the other line."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Generic, Protocol, TypeVar, cast
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import structlog
 
 from ticker.clock import Clock
 from ticker.feeds.session import DEADLINE_NEVER
+from ticker.feeds.transports import reconnect
+from ticker.feeds.transports.tls import ADVICE, refusal
+
+log = structlog.get_logger()
 
 SECOND = 1_000_000_000
+CONNECT_TIMEOUT = 10.0
+REFUSED_WAIT = 30.0
+"""s after the server did not take our credentials: asking again at once will not help."""
+REFUSED = "credentials_refused"
+
+
+class Event(Protocol):
+    """Something that a session wants an operator to know."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
 class Speaking(Protocol):
-    """What a session has to be that a connection serves (times in ns)."""
+    """What a session has to be that a connection serves (times in ns). An event of the kind
+    `credentials_refused` says that the server knows us and does not want us."""
 
     @property
     def should_close(self) -> bool: ...
@@ -23,27 +47,37 @@ class Speaking(Protocol):
     def receive_data(self, data: bytes, line: int = 0, receive_time: int = 0) -> None: ...
     def data_to_send(self, now_ns: int) -> list[bytes]: ...
     def next_deadline(self, now_ns: int) -> int: ...
+    def take_events(self) -> Sequence[Event]: ...
 
 
-Session = TypeVar("Session", bound=Speaking)
+class SessionConnection(asyncio.Protocol):
+    """One connection.
 
+    Args:
+        name: of the session's protocol, as the log calls it.
+        received: called with the time when the session has taken what came.
+        about_to_send: called before what the session says is sent.
+    """
 
-class SessionConnection(asyncio.Protocol, Generic[Session]):
-    """A subclass says what becomes of what was received, and what is done before sending."""
-
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(
+        self,
+        session: Speaking,
+        clock: Clock,
+        name: str = "session",
+        *,
+        received: Callable[[int], None] = lambda _: None,
+        about_to_send: Callable[[], None] = lambda: None,
+    ) -> None:
         self.session = session
         self.clock = clock
+        self.name = name
+        self.received = received
+        self.about_to_send = about_to_send
+        self.refused = False
         self.loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-
-    def received(self, now: int) -> None:
-        """The session has taken what came."""
-
-    def about_to_send(self) -> None:
-        """The session has made what is sent next, if anything is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's in all but their bases.
@@ -69,6 +103,9 @@ class SessionConnection(asyncio.Protocol, Generic[Session]):
         now = self.clock()
         frames = self.session.data_to_send(now)
         self.about_to_send()
+        for event in self.session.take_events():
+            self.refused |= event.kind == REFUSED
+            log.info(f"{self.name} {event.kind.replace('_', ' ')}", text=event.text)
         if self._transport is not None:
             self._transport.writelines(frames)
             if self.session.should_close:
@@ -81,7 +118,7 @@ class SessionConnection(asyncio.Protocol, Generic[Session]):
         self.run()
 
     async def until_closed(self, stop: asyncio.Event) -> None:
-        """The connection's end, which is asked for when it is time to stop."""
+        """Until the connection is closed, or with good-bye when it is time to stop."""
         stopped: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, self.closed}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -97,6 +134,68 @@ class SessionConnection(asyncio.Protocol, Generic[Session]):
         deadline = self.session.next_deadline(now)
         if deadline != DEADLINE_NEVER and self._transport is not None:
             self._timer = self.loop.call_later(max(deadline - now, 0) / SECOND, self.run)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a server proves who it is; without a `name` it is the host that is connected to."""
+
+    context: ssl.SSLContext
+    name: str | None = None
+    advice: str = ADVICE
+
+
+async def stay_connected(
+    lines: Sequence[tuple[str, int]],
+    connect: Callable[[], SessionConnection],
+    stop: asyncio.Event,
+    *,
+    progress: Callable[[], int],
+    tls: Tls | None = None,
+) -> None:
+    """One connection after another, to one line after the other, until `stop`; then good-bye.
+
+    `progress` grows with what comes: a connection that brought something was a good one, and
+    the waits between two connections begin small again.
+    """
+    backoff = reconnect.Backoff()
+    attempt = 0
+    while not stop.is_set():
+        before = progress()
+        refused = await _connection(lines[attempt % len(lines)], connect, stop, tls)
+        if progress() > before:
+            backoff.reset()
+        wait = backoff.next()
+        await pause(stop, max(wait, REFUSED_WAIT) if refused else wait)
+        attempt += 1
+
+
+async def _connection(
+    address: tuple[str, int],
+    connect: Callable[[], SessionConnection],
+    stop: asyncio.Event,
+    tls: Tls | None,
+) -> bool:
+    """One connection until it ends; whether the server refused our credentials."""
+    host, port = address
+    connection = connect()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                host,
+                port,
+                ssl=tls.context if tls else None,
+                server_hostname=(tls.name or host) if tls else None,
+            )
+    except (OSError, TimeoutError) as error:
+        reason = refusal(error, tls.advice if tls else ADVICE)
+        log.warning(
+            f"{connection.name} cannot connect", address=f"{host}:{port}", reason=reason
+        )  # fmt: skip
+        return False
+    await connection.until_closed(stop)
+    return connection.refused
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""A FIX feed's worker: one TCP (or TLS) connection, one session, one segment.
+"""The source of a FIX feed: one TCP (or TLS) connection at a time, one session.
 
-The session knows the rules (sessions/fix.py); this connects, reconnects with growing patience,
-keeps the sequence numbers in their file before anything is sent, and gives signs of life.
+The session knows the rules (sessions/fix.py); this connects, and keeps the sequence numbers in
+their file before anything is sent.
 
 Law: one process of a machine logs on under one identity, `ticker feed test` or a worker: a venue
 drops the one or the other, and the numbers of both would be wrong.
@@ -13,202 +13,106 @@ import asyncio
 import errno
 import hashlib
 import os
-import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
-import structlog
-import uvloop
-
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, FixConfig, parse_address
+from ticker.config import FeedConfig, FixConfig
 from ticker.errors import FeedError
-from ticker.feeds.day import session_day
 from ticker.feeds.fix.initiator import FixOptions, Phase
 from ticker.feeds.fix.requests import Subscription
 from ticker.feeds.sessions.fix import Fix
-from ticker.feeds.transports.tls import client_context, refusal
-from ticker.feeds.workers.connection import SessionConnection, pause
+from ticker.feeds.transports.tls import client_context
+from ticker.feeds.workers import loop
+from ticker.feeds.workers.connection import SessionConnection, Tls, stay_connected
 from ticker.feeds.workers.fix_store import SequenceStore
-from ticker.feeds.workers.presence import (
-    BEAT,
-    SECOND,
-    FeedContext,
-    Presence,
-    build_feed,
-    ringer_of,
-    silence_ns,
-)
-from ticker.shm import counters
-from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import Mapping
+from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
 
-log = structlog.get_logger()
-
-CONNECT_TIMEOUT = 10.0
-BACKOFF_FIRST = 0.5
-"""s between two attempts to connect, doubled with each that failed."""
-BACKOFF_MOST = 30.0
 ADVICE = "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
 
 
-def run(config: FeedConfig, context: FeedContext) -> None:
-    """Serve a feed until SIGTERM or SIGINT.
-
-    Raises:
-        SegmentError: the segment is not there or not the expected one.
-        FeedError: the sequence file cannot be used.
-    """
-    worker = FixWorker(config, context)
-    try:
-        uvloop.run(worker.serve())
-    finally:
-        worker.close()
-
-
-class FixConnection(SessionConnection[Fix]):
-    """Keeps the numbers before they are sent, and tells what happens to the session."""
+class FixConnection(SessionConnection):
+    """Keeps the numbers in their file before a message with them leaves."""
 
     def __init__(self, session: Fix, store: SequenceStore | None, clock: Clock = now_ns) -> None:
-        super().__init__(session, clock)
+        super().__init__(session, clock, "fix", about_to_send=self.keep_numbers)
+        self.numbers = session
         self.store = store
 
-    def about_to_send(self) -> None:
+    def keep_numbers(self) -> None:
+        """Those of the next message out and in."""
         if self.store is not None:
-            self.store.save(self.session.next_sequence_out, self.session.next_expected_sequence)
-        for event in self.session.take_events():
-            log.info("fix " + event.kind.replace("_", " "), text=event.text)
+            self.store.save(self.numbers.next_sequence_out, self.numbers.next_expected_sequence)
 
 
-class FixFeed:
-    """A feed's pipeline, and the connection that fills it.
-
-    Args:
-        segment: where it publishes; the caller's own.
+class FixSource:
+    """A feed's connection, the session on it, and the file of its numbers.
 
     Raises:
         FeedError: the identity or its sequence file is in use, or the file is unusable.
     """
 
-    def __init__(
-        self,
-        config: FeedConfig,
-        segment: Mapping,
-        *,
-        ringer: DoorbellRinger | None = None,
-        clock: Clock = now_ns,
-    ) -> None:
+    rebuilds = False
+
+    def __init__(self, place: Place) -> None:
+        config = place.config
         if config.fix is None:
             raise FeedError(f"feed {config.name!r}: needs its [feeds.fix] table")
-        self.config = config
+        self.place = place
         self.fix: FixConfig = config.fix
-        self.clock = clock
-        self.tls = client_context(self.fix.tls_ca) if self.fix.tls else None
-        self._claim = claim_identity(config, self.fix)
-        try:
+        self.silence_ns = silence_ns(self.fix.heartbeat)
+        self.told: dict[str, object] = {}
+        self.tls: Tls | None = None
+        if self.fix.tls:
+            self.tls = Tls(client_context(self.fix.tls_ca), self.fix.tls_name, ADVICE)
+        with ExitStack() as opened:
+            opened.enter_context(claim_identity(config, self.fix))
             self.store = open_store(self.fix)
-        except BaseException:
-            self._claim.close()
-            raise
-        self.pipeline = build_feed(
-            config,
-            segment,
-            "fix",
-            session_day(clock(), config.timezone),
-            ringer=ringer,
-            size_exponent=self.fix.size_decimals,
-            session_options=session_options(self.fix, self.store),
-            protocol_options={"top_of_book": self.fix.depth == 1},
-        )
+            if self.store is not None:
+                opened.callback(self.store.close)
+            self.pipeline = place.build(
+                size_exponent=self.fix.size_decimals,
+                session_options=session_options(self.fix, self.store),
+                protocol_options={"top_of_book": self.fix.depth == 1},
+            )
+            self._opened = opened.pop_all()
         session = self.pipeline.session
         assert isinstance(session, Fix)
         self.session = session
-        self._stop = asyncio.Event()
 
-    async def run(self) -> None:
-        """Stay connected until `stop`; then log out."""
-        attempt = 0
-        while not self._stop.is_set():
-            if await self._connect(attempt):
-                attempt = 0
-            await pause(self._stop, min(BACKOFF_FIRST * 2.0**attempt, BACKOFF_MOST))
-            attempt += 1
+    @property
+    def heard(self) -> int:
+        """When something came last, ns; 0: nothing yet."""
+        return self.session.last_packet_ns
 
-    def stop(self) -> None:
-        """Let `run` say good-bye and return. May be called by a signal handler of the loop."""
-        self._stop.set()
+    @property
+    def joined(self) -> bool:
+        """Logged on; a session that is silent then is tested."""
+        return self.session.phase is Phase.LOGGED_ON
+
+    @property
+    def recovering(self) -> bool:
+        """A gap is asked for."""
+        return self.session.recovering
+
+    def run(self, life: Life) -> None:
+        """Receive and publish until it is time to stop; then log out."""
+        loop.run(self.work, life)
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Stay logged on until `stop`."""
+        await stay_connected(
+            [(host, port) for host, port, _ in self.place.plan.lines],
+            lambda: FixConnection(self.session, self.store, self.place.clock),
+            stop,
+            progress=lambda: self.session.last_packet_ns,
+            tls=self.tls,
+        )
 
     def close(self) -> None:
         """Give the numbers' file and the identity back."""
-        if self.store is not None:
-            self.store.close()
-        self._claim.close()
-
-    async def _connect(self, attempt: int) -> bool:
-        """One connection until it ends; whether it got as far as a logon."""
-        lines = self.config.lines
-        host, port = parse_address(lines[attempt % len(lines)])
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, connection = await loop.create_connection(
-                    lambda: FixConnection(self.session, self.store, self.clock),
-                    host,
-                    port,
-                    ssl=self.tls,
-                    server_hostname=(self.fix.tls_name or host) if self.fix.tls else None,
-                )
-        except (OSError, TimeoutError) as error:
-            log.warning(
-                "fix cannot connect", address=f"{host}:{port}", reason=refusal(error, ADVICE)
-            )
-            return False
-        before = self.session.last_packet_ns
-        await connection.until_closed(self._stop)
-        return self.session.last_packet_ns > before
-
-
-class FixWorker:
-    """A feed in its segment, with its signs of life."""
-
-    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
-        self.config = config
-        self.clock = clock
-        self.presence = Presence(config, context, clock)
-        self.feed = FixFeed(config, self.presence.segment, ringer=ringer_of(context), clock=clock)
-        self.rows_adopted = self.feed.pipeline.market.adopt_rows(rebuild=False)
-        self.presence.set_patience(config, silence_ns(self.feed.fix.heartbeat))
-
-    async def serve(self) -> None:
-        """Receive, publish and beat until SIGTERM or SIGINT."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.feed.stop)
-        self.presence.started(self.rows_adopted)
-        beating = asyncio.create_task(self._beat())
-        try:
-            await self.feed.run()
-        finally:
-            beating.cancel()
-
-    def close(self) -> None:
-        """Let readers know that nobody feeds this feed now."""
-        self.feed.close()
-        self.presence.stopped()
-
-    async def _beat(self) -> None:
-        while True:
-            self.presence.heartbeat.beat(self.clock())
-            self.presence.heartbeat.heard(self.feed.session.last_packet_ns)
-            self.presence.show(self._state())
-            await asyncio.sleep(BEAT / SECOND)
-
-    def _state(self) -> int:
-        """A FeedLiveness (layout.pxd): a session that is logged on is tested when it is silent."""
-        session = self.feed.session
-        if session.phase is Phase.LOGGED_ON:
-            return counters.RECOVERING if session.recovering else counters.LIVE
-        return counters.STALE if session.last_packet_ns else counters.STARTING
+        self._opened.close()
 
 
 def claim_identity(config: FeedConfig, fix: FixConfig) -> socket.socket:

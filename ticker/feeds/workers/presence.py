@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from typing import Protocol
 
 import structlog
 
 from ticker.clock import Clock
-from ticker.config import FeedConfig, session_date
+from ticker.config import FeedConfig
 from ticker.feeds.session import resume_point
-from ticker.feeds.workers.pipeline import Pipeline, build
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
@@ -24,9 +22,16 @@ log = structlog.get_logger()
 SECOND = 1_000_000_000
 BEAT = SECOND // 10
 """ns between two signs of life."""
-SILENCES = 2.5
-"""A feed that is silent for so many of its heartbeats is stale. Whoever looks twice a second
-notices within three, from heartbeats of a second on."""
+
+
+class Context(Protocol):
+    """Whose memory a feed is served in, and who reads it."""
+
+    def attach(self) -> Mapping:
+        """The segment, writable. Raises SegmentError."""
+
+    def ringer(self) -> DoorbellRinger | None:
+        """What wakes the readers; None: nobody has to be woken."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +46,36 @@ class FeedContext:
     gateways: tuple[tuple[str, int], ...] = ()
     """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
 
+    def attach(self) -> Mapping:
+        """Raises SegmentError: it is not there, or not the expected one."""
+        return attach(self.segment, KIND_FEED, boot_id=self.boot_id, writable=True)
+
+    def ringer(self) -> DoorbellRinger:
+        """The doors of all gateways; their segments are the supervisor's work and exist by now."""
+        return DoorbellRinger(
+            [(attach(name, KIND_GATEWAY, boot_id=self.boot_id), fd) for name, fd in self.gateways]
+        )
+
+
+@dataclass(frozen=True)
+class PrivateContext:
+    """A feed that nobody else sees, in memory of this process."""
+
+    segment: Mapping
+
+    def attach(self) -> Mapping:
+        return self.segment
+
+    def ringer(self) -> None:
+        return None
+
 
 class Presence:
-    """A feed's segment, of which this process is the writer now.
+    """A feed's segment, of which this process is the writer now."""
 
-    Raises:
-        SegmentError: the segment is not there or not the expected one.
-    """
-
-    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock) -> None:
+    def __init__(self, config: FeedConfig, segment: Mapping, clock: Clock) -> None:
         self.feed = config.name
-        self.segment = attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True)
+        self.segment = segment
         self.resume = resume_point(self.segment)
         """Where a predecessor's session stood."""
         self.heartbeat = Heartbeat(self.segment)
@@ -79,33 +103,3 @@ class Presence:
         """Let readers know that nobody feeds this feed now."""
         self.heartbeat.set_state(counters.STALE)
         log.info("feed stopped", feed=self.feed)
-
-
-def build_feed(
-    config: FeedConfig, segment: Mapping, session: str | None, day: date, **more: Any
-) -> Pipeline:
-    """The pipeline of a configured feed (`pipeline.build`) on a day; `more` goes to it as it is."""
-    return build(
-        segment,
-        config.protocol,
-        session,
-        session_date(config, day),
-        venue=config.venue,
-        currency=config.currency,
-        timezone=config.timezone,
-        symbology=config.symbology,
-        rules=config.filter,
-        **more,
-    )
-
-
-def silence_ns(heartbeat: float) -> int:
-    """Of a venue that sends something every `heartbeat` s: silence that makes its feed stale."""
-    return int(SILENCES * heartbeat * SECOND)
-
-
-def ringer_of(context: FeedContext) -> DoorbellRinger:
-    """The doors of all gateways; their segments are the supervisor's work and exist by now."""
-    return DoorbellRinger(
-        [(attach(name, KIND_GATEWAY, boot_id=context.boot_id), fd) for name, fd in context.gateways]
-    )

@@ -1,72 +1,43 @@
-"""The process entry of a feed worker: one feed, one segment, one core.
+"""The process of a feed: one feed, one segment, one core.
 
 `run` is called by the supervisor in a forked child and returns when the feed was told to stop.
+What differs from feed to feed is its source (sources.py says which one it has); signs of life,
+state, calendar and stop are the same for all, and are here.
 
-A worker that finds rows in its segment is the successor of one that died. With a re-request
-server and `rebuild` it asks for the session from 1, computes everything again and shows nothing
-before it has caught up with its predecessor and with the lines; otherwise it goes on with the
-rows as they are and asks for what it missed. Either way nothing that readers see goes back.
+A worker that finds rows in its segment is the successor of one that died. Where its source can ask
+for the session from its start (`rebuild`), it computes everything again and shows nothing before
+it has caught up with its predecessor; otherwise it goes on with the rows as they are. Either way
+nothing that readers see goes back.
 """
 
 from __future__ import annotations
 
 import signal
-
-import structlog
+from collections.abc import Callable
 
 from ticker.clock import Clock, now_ns
-from ticker.config import FeedConfig, parse_address
-from ticker.config.pillar import PillarConfig
-from ticker.config.pitch import PitchConfig
+from ticker.config import FeedConfig
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
-from ticker.feeds.transports.udp import UdpTransport
-from ticker.feeds.workers.cboe_channels import open_channels
-from ticker.feeds.workers.presence import (
-    BEAT,
-    FeedContext,
-    Presence,
-    build_feed,
-    ringer_of,
-    silence_ns,
-)
+from ticker.feeds.workers.datagrams import DatagramSource
+from ticker.feeds.workers.fix import FixSource
+from ticker.feeds.workers.presence import BEAT, SECOND, Context, FeedContext, Presence
+from ticker.feeds.workers.soup import SoupSource
+from ticker.feeds.workers.sources import Kind, Place, Source, plan_of
+from ticker.feeds.workers.stream import StreamSource
 from ticker.shm import counters
 from ticker.shm.counters import Counters
 
-log = structlog.get_logger()
-
-SECOND = 1_000_000_000
-RETRANSMISSION = 2
-CHANNEL_SHIFT = 8  # as in session.pxd
-"""A Line (session.pxd)."""
-WINDOW_SHARE = 256
-"""Bytes of socket buffer for each message on its way from the re-request server."""
-WINDOW_MOST = 16_384
+__all__ = ["FeedContext", "FeedWorker", "open_source", "run"]
 
 
 def run(config: FeedConfig, context: FeedContext) -> None:
-    """Serve a feed until SIGTERM or SIGINT; one with a `url` is stream.py's, one with a
-    FIX session fix.py's, with SoupBinTCP soup.py's.
+    """Serve a feed until SIGTERM or SIGINT.
 
     Raises:
         SegmentError: the segment is not there or not the expected one.
-        FeedError: an address cannot be listened on, or no such protocol or session.
+        FeedError, ConfigError: an address cannot be listened on, no such protocol, session or
+            mapping, or a credential is missing.
     """
-    if config.url is not None:
-        from ticker.feeds.workers import stream as stream_worker
-
-        stream_worker.run(config, context)
-        return
-    if config.fix is not None:
-        from ticker.feeds.workers import fix as fix_worker
-
-        fix_worker.run(config, context)
-        return
-    if config.session == "soupbintcp":
-        from ticker.feeds.workers import soup as soup_worker
-
-        soup_worker.run(config, context)
-        return
     worker = FeedWorker(config, context)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -76,86 +47,67 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         worker.close()
 
 
-class FeedWorker:
-    """A feed's sockets, its pipeline and its signs of life."""
+def open_source(place: Place) -> Source:
+    """The source that a feed's plan names. Raises FeedError, ConfigError."""
+    kind = place.plan.kind
+    if kind is Kind.DATAGRAMS:
+        return DatagramSource(place)
+    if kind is Kind.SOUP:
+        return SoupSource(place)
+    return FixSource(place) if kind is Kind.FIX else StreamSource(place)
 
-    def __init__(self, config: FeedConfig, context: FeedContext, clock: Clock = now_ns) -> None:
+
+class FeedWorker:
+    """A feed's source in its segment, with its signs of life. It is its source's `Life`.
+
+    Args:
+        watch: called with the time at every beat.
+
+    Attributes:
+        stopping: `loop` is to end.
+        next_beat: when `turn` has something to do, ns.
+    """
+
+    def __init__(
+        self,
+        config: FeedConfig,
+        context: Context,
+        clock: Clock = now_ns,
+        *,
+        watch: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.config = config
         self.clock = clock
+        self.watch = watch
         self.stopping = False
-        self.presence = Presence(config, context, clock)
-        self.heartbeat = self.presence.heartbeat
-        self.resume = self.presence.resume
-        self.silence_ns = silence_ns(config.heartbeat)
+        self.next_beat = 0
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
-        self.presence.set_patience(config, self.silence_ns)
-        self.counters = Counters(self.presence.segment)
-        self.drops_before = self.counters["socket_drops"]
-        self.lost = self.counters["lost_messages"]
-        self.transport = UdpTransport(
-            [parse_address(line) for line in config.lines],
-            interface=config.interface,
-            rerequest=parse_address(config.rerequest) if config.rerequest else None,
-            more=further_lines(config),
-        )
-        self.rebuilds = config.rebuild and config.rerequest is not None
+        self.presence = Presence(config, context.attach(), clock)
         self.day = session_day(clock(), config.timezone)
-        self.pipeline = build_feed(
-            config,
-            self.presence.segment,
-            config.session,
-            self.day,
-            ringer=ringer_of(context),
-            session_options=self._session_options(),
+        self.plan = plan_of(config)
+        self.source = open_source(
+            Place(
+                config,
+                self.plan,
+                self.presence.segment,
+                self.day,
+                clock,
+                context.ringer(),
+                self.presence.resume,
+            )
         )
+        self.pipeline = self.source.pipeline
         self.session = self.pipeline.session
         self.market = self.pipeline.market
-        self.channels = open_channels(config, self.session)
-        if self.channels is not None:
-            self.transport.watch(self.channels.fileno())
-        self.rows_adopted = self.market.adopt_rows(rebuild=self.rebuilds)
-        self.market.set_publishing(not self.rebuilds)
-
-    def _session_options(self) -> SessionOptions:
-        config = self.config
-        pitch = config.pitch or PitchConfig()
-        return SessionOptions(
-            join="start" if self.rebuilds else "live",
-            resume=None if self.rebuilds else self.resume,
-            rerequest=config.rerequest is not None,
-            request_timeout_ns=int(config.request_timeout * SECOND),
-            request_attempts=config.request_attempts,
-            request_window=min(WINDOW_MOST, self.transport.receive_buffer // WINDOW_SHARE),
-            quiet_ns=self.silence_ns,
-            image_timeout_ns=int(pitch.spin_timeout * SECOND) if pitch.spin else 0,
-            units=pitch.units,
-        )
+        self.counters = Counters(self.presence.segment)
+        self.rows_adopted = self.market.adopt_rows(rebuild=self.source.rebuilds)
+        self.market.set_publishing(not self.source.rebuilds)
+        self.presence.set_patience(config, self.source.silence_ns)
 
     def loop(self) -> None:
-        """Receive and publish until `stop`."""
-        self.presence.started(
-            self.rows_adopted,
-            rebuild=self.rebuilds,
-            receive_buffer=self.transport.receive_buffer,
-        )
-        beat = 0
-        while not self.stopping:
-            now = self.clock()
-            # A clock that was set back is noticed too, here and by `run`.
-            beats = not beat - self.beat_ns <= now < beat
-            if beats:
-                beat = now + self.beat_ns
-                self._beat(now)
-            deadline = self.session.next_deadline(now)
-            if deadline <= now or (beats and deadline != DEADLINE_NEVER):
-                (self.channels or self.transport).send(self.session.data_to_send(now))
-                self.market.publish(now)
-            if self.channels is not None and self.channels.turn(now):
-                self.market.publish(now)
-            if not self.market.publishing and self._caught_up():
-                self.market.set_publishing(True, whole=self.counters["lost_messages"] == self.lost)
-                self.market.publish(now)
-            self.transport.run(self.session, self._next_look(now, beat))
+        """Receive and publish until `stop`. Raises FeedError, ConfigError."""
+        self.presence.started(self.rows_adopted, rebuild=self.source.rebuilds, **self.source.told)
+        self.source.run(self)
         self.market.publish(self.clock())
 
     def stop(self) -> None:
@@ -163,68 +115,50 @@ class FeedWorker:
         self.stopping = True
 
     def close(self) -> None:
-        """Give the sockets back, and let readers know that nobody feeds this feed now."""
-        if self.channels is not None:
-            self.channels.close()
-        self.transport.close()
+        """Give everything back, and let readers know that nobody feeds this feed now."""
+        self.source.close()
         self.presence.stopped()
 
-    def _next_look(self, now: int, beat: int) -> int:
-        """While a rebuild is under way, look often whether it is done."""
-        if self.channels is not None:
-            beat = min(beat, self.channels.next_deadline(now))
-        if self.market.publishing or not self.session.joined_at:
-            return beat
-        return min(beat, now + SECOND // 1000)
-
-    def _caught_up(self) -> bool:
-        """A rebuild has reached all that was shown before, and what the lines brought first."""
-        session = self.session
-        target = session.joined_at
-        if self.resume and self.resume[0] == session.session_id:
-            target = max(target, self.resume[1])
-        return 0 < target <= session.next_expected_sequence
+    def turn(self, now: int) -> bool:
+        """Beat, if it is time; whether it was. A clock that was set back is noticed too."""
+        if self.next_beat - self.beat_ns <= now < self.next_beat:
+            return False
+        self.next_beat = now + self.beat_ns
+        self._beat(now)
+        self.watch(now)
+        return True
 
     def _beat(self, now: int) -> None:
-        self.heartbeat.beat(now)
-        self.heartbeat.heard(self.session.last_packet_ns)
-        self.counters.put("socket_drops", self.drops_before + self.transport.drops)
+        self.presence.heartbeat.beat(now)
+        self.presence.heartbeat.heard(self.source.heard)
         state = self._state(now)
         self.presence.show(state)
-        if state != counters.LIVE:
-            self._follow_the_calendar(now)
+        self._follow_the_calendar(now, state)
 
     def _state(self, now: int) -> int:
         """A FeedLiveness (layout.pxd)."""
-        session = self.session
-        if session.ended:
+        source = self.source
+        if self.session.ended:
             return counters.ENDED
-        if not session.last_packet_ns:
-            return counters.STARTING
-        if now - session.last_packet_ns > self.silence_ns:
+        heard = source.heard
+        if not heard:
+            never = self.presence.state == counters.STARTING
+            return counters.STARTING if never else counters.STALE
+        if not source.joined or now - heard > source.silence_ns:
             return counters.STALE
-        if session.recovering or not self.market.publishing:
+        if source.recovering or not self.market.publishing:
             return counters.RECOVERING
         return counters.LIVE
 
-    def _follow_the_calendar(self, now: int) -> None:
-        """A session that begins on another day counts its times from that day's midnight; one
-        that goes on past midnight does not change, hence only while nothing comes."""
+    def _follow_the_calendar(self, now: int, state: int) -> None:
+        """At midnight in the feed's time zone another day begins. Datagrams count their times
+        from a midnight: a session that goes on past it keeps its own, hence only in silence."""
         day = session_day(now, self.config.timezone)
-        if day != self.day and self.config.date == "today":
-            self.day = day
-            self.pipeline.protocol.midnight_ns = midnight_ns(day, self.config.timezone)
-
-
-def further_lines(config: FeedConfig) -> list[tuple[str, int, int]]:
-    """(address, port, line) of what a feed hears beside `lines`: other units, gap lines, and
-    other channels, whose line has the channel above CHANNEL_SHIFT."""
-    pitch = config.pitch or PitchConfig()
-    pillar = config.pillar or PillarConfig()
-    found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
-    found += [(parse_address(address), RETRANSMISSION) for address in pitch.gap_lines]
-    for channel, lines in enumerate(pillar.more_lines, 1):
-        found += [
-            (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
-        ]
-    return [(*address, line) for address, line in found]
+        if day == self.day or self.config.date != "today":
+            return
+        from_midnight = self.plan.kind in (Kind.DATAGRAMS, Kind.SOUP)
+        if from_midnight and state == counters.LIVE:
+            return
+        self.day = day
+        self.pipeline.protocol.begin_day(midnight_ns(day, self.config.timezone))
+        self.market.publish(now)

@@ -1,0 +1,117 @@
+"""The source of a feed of datagrams: its lines, its re-request server, a fast loop of its own.
+
+With a re-request server and `rebuild` a successor asks for the session from 1.
+"""
+
+from __future__ import annotations
+
+from ticker.config import parse_address
+from ticker.config.pitch import PitchConfig
+from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
+from ticker.feeds.transports.udp import UdpTransport
+from ticker.feeds.workers.cboe_channels import open_channels
+from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
+from ticker.shm.counters import Counters
+
+WINDOW_SHARE = 256
+"""Bytes of socket buffer for each message on its way from the re-request server."""
+WINDOW_MOST = 16_384
+
+
+class DatagramSource:
+    """A feed's sockets, and the session that puts in order what they bring.
+
+    Raises:
+        FeedError: an address cannot be listened on, or the account of a proxy is not there.
+    """
+
+    joined = True
+
+    def __init__(self, place: Place) -> None:
+        config = place.config
+        self.place = place
+        self.silence_ns = silence_ns(config.heartbeat)
+        self.counters = Counters(place.segment)
+        self.drops_before = self.counters["socket_drops"]
+        self.lost = self.counters["lost_messages"]
+        self.rebuilds = config.rebuild and config.rerequest is not None
+        own = len(config.lines)
+        self.transport = UdpTransport(
+            [(host, port) for host, port, _ in place.plan.lines[:own]],
+            interface=config.interface,
+            rerequest=parse_address(config.rerequest) if config.rerequest else None,
+            more=place.plan.lines[own:],
+        )
+        self.told: dict[str, object] = {"receive_buffer": self.transport.receive_buffer}
+        self.pipeline = place.build(session_options=self._session_options())
+        self.session = self.pipeline.session
+        self.market = self.pipeline.market
+        self.channels = open_channels(config, self.session)
+        if self.channels is not None:
+            self.transport.watch(self.channels.fileno())
+
+    def _session_options(self) -> SessionOptions:
+        config = self.place.config
+        pitch = config.pitch or PitchConfig()
+        return SessionOptions(
+            join="start" if self.rebuilds else "live",
+            resume=None if self.rebuilds else self.place.resume,
+            rerequest=config.rerequest is not None,
+            request_timeout_ns=int(config.request_timeout * SECOND),
+            request_attempts=config.request_attempts,
+            request_window=min(WINDOW_MOST, self.transport.receive_buffer // WINDOW_SHARE),
+            quiet_ns=self.silence_ns,
+            image_timeout_ns=int(pitch.spin_timeout * SECOND) if pitch.spin else 0,
+            units=pitch.units,
+        )
+
+    @property
+    def heard(self) -> int:
+        """The last packet of the current stream, ns; 0: none yet."""
+        self.counters.put("socket_drops", self.drops_before + self.transport.drops)
+        return self.session.last_packet_ns
+
+    @property
+    def recovering(self) -> bool:
+        """An answer of the re-request server is awaited."""
+        return self.session.recovering
+
+    def run(self, life: Life) -> None:
+        """Receive and publish until it is time to stop."""
+        while not life.stopping:
+            now = life.clock()
+            beats = life.turn(now)
+            deadline = self.session.next_deadline(now)
+            # With a clock that was set back, what is due is asked for at every beat.
+            if deadline <= now or (beats and deadline != DEADLINE_NEVER):
+                (self.channels or self.transport).send(self.session.data_to_send(now))
+                self.market.publish(now)
+            if self.channels is not None and self.channels.turn(now):
+                self.market.publish(now)
+            if not self.market.publishing and self._caught_up():
+                self.market.set_publishing(True, whole=self.counters["lost_messages"] == self.lost)
+                self.market.publish(now)
+            self.transport.run(self.session, self._next_look(now, life.next_beat))
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        if self.channels is not None:
+            self.channels.close()
+        self.transport.close()
+
+    def _next_look(self, now: int, beat: int) -> int:
+        """While a rebuild is under way, look often whether it is done."""
+        if self.channels is not None:
+            beat = min(beat, self.channels.next_deadline(now))
+        if self.market.publishing or not self.session.joined_at:
+            return beat
+        return min(beat, now + SECOND // 1000)
+
+    def _caught_up(self) -> bool:
+        """A rebuild has reached all that was shown before, and what the lines brought first."""
+        session = self.session
+        target = session.joined_at
+        resume = self.place.resume
+        if resume and resume[0] == session.session_id:
+            target = max(target, resume[1])
+        return 0 < target <= session.next_expected_sequence
