@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def filled(text: str, reports: Reports) -> str:
     return BLOCK.sub(made, text)
 
 
-def table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Markdown; the first column stands left, the others right."""
     return [
         f"| {' | '.join(names)} |",

@@ -158,9 +158,8 @@ def slope(pairs: list[tuple[float, float]]) -> float:
     if len(pairs) < 2:
         raise BenchError(f"{len(pairs)} points are too few for a slope")
     x, y = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
-    return sum((one - x) * (two - y) for one, two in pairs) / sum(
-        (one - x) ** 2 for one, _ in pairs
-    )
+    rise = sum((one - x) * (two - y) for one, two in pairs)
+    return float(rise / sum((one - x) ** 2 for one, _ in pairs))
 
 
 def plan(fleet: Fleet, box: Box, found: Measured, interval: float) -> Plan:

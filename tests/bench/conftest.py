@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ HEAD = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
-Answer = Callable[[dict], list[bytes]]
+Answer = Callable[[dict[str, Any]], list[bytes]]
 
 
 class ScriptedServer:
@@ -23,7 +24,7 @@ class ScriptedServer:
     def __init__(self, answer: Answer, head: bytes = HEAD) -> None:
         self.answer = answer
         self.head = head
-        self.commands: list[dict] = []
+        self.commands: list[dict[str, Any]] = []
         self.port = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,13 +21,13 @@ HIGHER = {"ratio": 2.0, "better": "higher"}
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A real report of `ticker bench ingest`, small."""
     path = tmp_path_factory.mktemp("ratios") / "ingest-fix.json"
     arguments = "ingest --protocol fix --symbols 20 --messages 20000 --repeat 1 --json"
     done = CliRunner().invoke(command, [*arguments.split(), str(path)])
     assert done.exception is None, done.output
-    found: dict = json.loads(path.read_text())
+    found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
@@ -34,7 +35,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
 @pytest.mark.parametrize(("share", "failed"), [(1.16, True), (1.14, False), (1.0, False),
                                                (0.5, False)])  # fmt: skip
 def test_a_real_report_fails_at_16_percent_and_passes_at_14(
-    report: dict, share: float, failed: bool
+    report: dict[str, Any], share: float, failed: bool
 ) -> None:
     fresh = ratios.found({"ingest-fix": report})["ingest-fix"]["ratio"]
     assert fresh == report["cpu_ratio_to_walk"] > 1
@@ -46,7 +47,7 @@ def test_a_real_report_fails_at_16_percent_and_passes_at_14(
 
 
 @pytest.mark.slow
-def test_what_is_void_is_not_kept(report: dict, tmp_path: Path) -> None:
+def test_what_is_void_is_not_kept(report: dict[str, Any], tmp_path: Path) -> None:
     kept = tmp_path / "ratios.json"
     ratios.keep({"fanout": LOWER}, kept)
     ratios.keep(ratios.found({"ingest-fix": report}), kept)
@@ -58,7 +59,7 @@ def test_what_is_void_is_not_kept(report: dict, tmp_path: Path) -> None:
     (LOWER, 2.32, True), (LOWER, 2.28, False), (LOWER, 1.0, False),
     (HIGHER, 2.0 / 1.16, True), (HIGHER, 2.0 / 1.14, False), (HIGHER, 4.0, False),
 ])  # fmt: skip
-def test_worse_is_higher_or_lower(committed: dict, ratio: float, failed: bool) -> None:
+def test_worse_is_higher_or_lower(committed: dict[str, Any], ratio: float, failed: bool) -> None:
     assert ratios.fails(committed, ratio) is failed
 
 

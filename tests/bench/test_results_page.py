@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from bench.__main__ import RUNS, main
+from bench.__main__ import main
 from bench.results import GOALS, render
+from bench.runs import RUNS
 from ticker.bench.report.report import report
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ ABOUT = {
 }
 
 
-def row(**figures: float) -> dict:
+def row(**figures: Any) -> dict[str, Any]:
     """A point of a scaling report."""
     return {
         "void": None,
@@ -47,7 +48,7 @@ def row(**figures: float) -> dict:
     }
 
 
-def sweep(name: str, *points: dict) -> dict:
+def sweep(name: str, *points: dict[str, Any]) -> dict[str, Any]:
     """A scaling report."""
     return {
         **ABOUT,
@@ -59,7 +60,7 @@ def sweep(name: str, *points: dict) -> dict:
     }
 
 
-REPORTS = {
+REPORTS: dict[str, dict[str, Any]] = {
     "ingest-udp": {
         **ABOUT,
         "command": "ticker bench ingest --udp",

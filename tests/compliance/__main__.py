@@ -65,7 +65,7 @@ def run(program: Path, url: str) -> dict[str, tuple[str, str]]:
     path = HOME / "fuzzingclient.json"
     path.write_text(json.dumps(spec))
     with (HOME / "run.log").open("w") as log:
-        command = [program, "--mode", "fuzzingclient", "--spec", path]
+        command: list[str | Path] = [program, "--mode", "fuzzingclient", "--spec", path]
         subprocess.run(command, cwd=HOME, stdout=log, stderr=log, timeout=TIMEOUT, check=True)
     index = json.loads((HOME / "reports" / "index.json").read_text())
     return {

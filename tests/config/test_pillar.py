@@ -2,7 +2,7 @@
 
 import pytest
 
-from ticker.config import parse
+from ticker.config import FeedConfig, parse
 from ticker.errors import ConfigError
 from ticker.feeds.workers.sources import further_lines
 
@@ -17,7 +17,7 @@ more_lines = {lines}
 """
 
 
-def read(lines: str, protocol: str = "pillar", more: str = ""):
+def read(lines: str, protocol: str = "pillar", more: str = "") -> FeedConfig:
     return parse(FEED.format(lines=lines, protocol=protocol, more=more)).feeds[0]
 
 
@@ -39,7 +39,9 @@ def test_each_further_pair_is_a_channel_of_its_own() -> None:
         (str([["224.0.59.77:1"]] * 31).replace("'", '"'), "pillar", "", "more than 30"),
     ],
 )
-def test_what_does_not_go_together_is_refused(lines, protocol, more, said) -> None:
+def test_what_does_not_go_together_is_refused(
+    lines: str, protocol: str, more: str, said: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         read(lines, protocol, more)
     assert said in str(refused.value)

@@ -24,6 +24,7 @@ import select
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -54,26 +55,26 @@ def say(text: str) -> None:
     print(text.replace("\x01", "|"), flush=True)
 
 
-class Venue(quickfix.Application):
-    def onCreate(self, session):  # noqa: N802
+class Venue(quickfix.Application):  # type: ignore[misc]  # it has no types
+    def onCreate(self, session: Any) -> None:  # noqa: N802
         self.session = session
 
-    def onLogon(self, _):  # noqa: N802
+    def onLogon(self, _: Any) -> None:  # noqa: N802
         say("logon")
 
-    def onLogout(self, _):  # noqa: N802
+    def onLogout(self, _: Any) -> None:  # noqa: N802
         say("logout")
 
-    def toAdmin(self, message, _):  # noqa: N802
+    def toAdmin(self, message: Any, _: Any) -> None:  # noqa: N802
         say(f"sent {message}")
 
-    def fromAdmin(self, message, _):  # noqa: N802
+    def fromAdmin(self, message: Any, _: Any) -> None:  # noqa: N802
         say(f"received {message}")
 
-    def toApp(self, message, _):  # noqa: N802
+    def toApp(self, message: Any, _: Any) -> None:  # noqa: N802
         pass
 
-    def fromApp(self, message, _):  # noqa: N802
+    def fromApp(self, message: Any, _: Any) -> None:  # noqa: N802
         say(f"received {message}")
 
     def message(self, kind: str, text: str = "") -> None:

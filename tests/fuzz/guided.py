@@ -86,8 +86,9 @@ class _Judge:
         if took > self.target.budget_ns:
             took = min(self._time(data) for _ in range(REPEATS))
             assert took <= self.target.budget_ns, f"took {took / 1e6:.2f} ms, input {data.hex()}"
-        if isinstance(self.subject, Subject):
-            self.told(self.subject)
+        subject: object = self.subject
+        if isinstance(subject, Subject):
+            self.told(subject)
 
     def _time(self, data: bytes) -> int:
         try:
@@ -108,7 +109,7 @@ class _Branches:
         self.before = {}
 
     def __call__(self, subject: Subject) -> None:
-        now: dict[object, int] = {**subject.counters.as_dict()}
+        now: dict[object, int] = dict(subject.counters.as_dict().items())
         now.update(getattr(subject.protocol, "message_counts", {}))
         for name, value in now.items():
             more = value - self.before.get(name, 0)

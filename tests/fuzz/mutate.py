@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 BOUNDS = sorted(
     {0, 1, 2, 3, 7, 8, 9, 15, 16, 19, 20, 21, 31, 32, 33, 63, 64, 99, 100, 127, 128, 255}
@@ -96,7 +97,7 @@ class Mutator:
     def _add(self, data: bytearray) -> None:
         """A little more or less in what may be a length or a count."""
         width = self.chance.choice((1, 2, 4))
-        order = self.chance.choice(("little", "big"))
+        order: Literal["little", "big"] = self.chance.choice(("little", "big"))
         at = self._place(data, width)
         value = int.from_bytes(data[at : at + width], order) + self.chance.randint(-17, 17)
         data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, order)

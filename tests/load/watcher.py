@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ def stamp(encoding: str, time: int) -> str | int:
     if encoding == MSGPACK:
         return time
     seconds, rest = divmod(time, 1_000_000)
-    parts = calendar.datetime.datetime.fromtimestamp(seconds, calendar.datetime.UTC)
+    parts = datetime.fromtimestamp(seconds, UTC)
     return f"{parts:%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
 
 

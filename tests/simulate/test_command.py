@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -56,6 +57,6 @@ def test_addresses() -> None:
         (Address(), "1.2.3.4:70000"), (Address(), "1.2.3.400:7"),
     ],
 )  # fmt: skip
-def test_what_is_none_of_them_is_refused(kind: click.ParamType, text: str) -> None:
+def test_what_is_none_of_them_is_refused(kind: click.ParamType[Any], text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"give|0 to 65535"):
         kind.convert(text, None, None)

@@ -289,7 +289,8 @@ def test_an_endless_day_ends_when_it_is_closed() -> None:
     market = ItchMarket(10, 1, rate=1_000.0)
     buffer = bytearray(1 << 20)
     assert market.generate(2_000, buffer)[0] == 2_000
-    assert not market.over
+    over = market.over
+    assert not over
     market.close()
     messages, used = market.generate(2_000, buffer)
     assert [chr(message[11]) for message in split(bytes(buffer[:used]))] == ["M", "E", "C"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ticker.config import parse
+from ticker.config import FeedConfig, parse
 from ticker.config.calendar import calendar_names, calendar_of, extended_hours
 from ticker.errors import ConfigError
 from ticker.supervisor.calendar import markets_of
@@ -17,7 +17,7 @@ from ticker.supervisor.calendar import markets_of
 FEED = '[[feeds]]\nname="f"\nprotocol="itch50"\nlines=["127.0.0.1:1"]\nvenue="{}"\n{}'
 
 
-def feed(venue: str, more: str = ""):
+def feed(venue: str, more: str = "") -> FeedConfig:
     return parse(FEED.format(venue, more)).feeds[0]
 
 

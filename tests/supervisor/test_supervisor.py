@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -46,12 +47,16 @@ def test_stop_while_starting_leaves_nothing(serve: Callable[..., Server]) -> Non
         assert server.wait() == 0
 
 
+def replaced(server: Server, name: str, pid: int) -> bool:
+    return server.workers()[name] != pid
+
+
 def test_killed_worker_is_replaced_in_time(serve: Callable[..., Server]) -> None:
     server = serve()
     address = server.where()
     for name, pid in server.workers().items():
         os.kill(pid, signal.SIGKILL)
-        assert until(lambda name=name, pid=pid: server.workers()[name] != pid) <= 2.0
+        assert until(partial(replaced, server, name, pid)) <= 2.0
     for _ in range(20):
         assert ask(address)[1] in server.workers().values()
     assert len(segments(server)) == SEGMENTS

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address
+from typing import Any
 
 from ticker.errors import FeedError
 from ticker.feeds.day import midnight_ns, session_day
@@ -174,7 +175,7 @@ class Exchange:
                 self._open_session()
         self._sender.finish(linger)
 
-    def statistics(self) -> dict[str, object]:
+    def statistics(self) -> dict[str, Any]:
         """Counts of the session: messages, and per line packets, lost and errors, ..."""
         return {"session": self.session.decode(), **self._sender.statistics()}
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from socketify import App, CompressOptions, OpCode
 
 last: dict[str, str] = {}
 
 
-def stream_message(ws, text, _opcode) -> None:
+def stream_message(ws: Any, text: str, _opcode: int) -> None:
     command = json.loads(text)
     for symbol in command["symbols"]:
         if (price := last.get(symbol)) is not None:
@@ -31,7 +32,7 @@ def stream_message(ws, text, _opcode) -> None:
 def main(port: int) -> None:
     app = App()
 
-    def ticks_message(_ws, data, _opcode) -> None:
+    def ticks_message(_ws: Any, data: bytes, _opcode: int) -> None:
         for line in data.split(b"\n"):
             symbol, _, message = line.partition(b" ")
             last[symbol.decode()] = message.decode()

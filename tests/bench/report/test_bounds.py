@@ -112,7 +112,7 @@ def test_what_a_report_must_not_say(text: str, said: list[str]) -> None:
 
 def test_a_bound_holds_in_every_run_of_a_sweep() -> None:
     rows = [{"share_of_capacity": share, "update_p99_us": 1e5 * share} for share in (0.1, 0.5, 0.8)]
-    found = {"sweep": rows, "void": None}
+    found: dict[str, object] = {"sweep": rows, "void": None}
     assert breaks("p99>50ms", found) == ["p99>50ms: update_p99_us is 80 ms in run 3 of 3"]
     assert len(breaks("p99>5ms", found)) == 3
     assert breaks("p99>80ms", found) == []

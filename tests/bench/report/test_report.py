@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from ticker.bench.report import machine
 from ticker.bench.report.report import (
     DURATIONS,
     WIDTH,
     columns,
     figures,
-    machine,
     report,
     table,
     write,

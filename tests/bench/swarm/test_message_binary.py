@@ -105,7 +105,8 @@ def test_any_messagepack_map_is_read() -> None:
 
 @BINARY
 def test_a_part_of_a_message_is_malformed(encoding: int) -> None:
-    _, _, whole = parse_frame(encoded(encoding, 1, False, "AAPL", price=10**9, time=TIME, **FULL))
+    values: dict[str, Any] = FULL | {"price": 10**9, "time": TIME}
+    _, _, whole = parse_frame(encoded(encoding, 1, False, "AAPL", **values))
     for length in range(len(whole)):
         assert parse_binary(whole[:length], encoding == PROTOBUF)["kind"] == "malformed", length
     assert parse_binary(whole + b"\0", encoding == PROTOBUF)["kind"] == "malformed"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,11 @@ def test_a_gap_fill_that_nobody_asked_for(play: Play) -> None:
     play(story)
 
 
+def tested(session: Fix, after: int) -> bool:
+    """Whether the session sent a test request, as a number later than `after`."""
+    return bool(session._tested_at) and session.next_sequence_out > after
+
+
 def test_a_venue_that_falls_silent_is_asked_then_left(play: Play) -> None:
     """The process is stopped: its connection stands, and nothing comes."""
 
@@ -290,11 +296,7 @@ def test_a_venue_that_falls_silent_is_asked_then_left(play: Play) -> None:
                 if lasts:
                     await line.closed
                 else:
-                    await until(
-                        lambda last=before: (
-                            client.session._tested_at and (client.session.next_sequence_out > last)
-                        )
-                    )
+                    await until(partial(tested, client.session, before))
             finally:
                 venue.process.send_signal(signal.SIGCONT)
             if not lasts:

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.feeds.conftest import Itch
+
 SYMBOLS = {1: "AAPL", 2: "MSFT", 3: "BRK.B"}
 UNIT = 100_000
 STALE, LISTED = 1, 8
@@ -84,7 +86,7 @@ steps = st.tuples(
 class Flow:
     """Turns random steps into messages that make sense, and into the same on the reference."""
 
-    def __init__(self, itch: Any, feed: Any) -> None:
+    def __init__(self, itch: Itch, feed: Any) -> None:
         self.itch, self.feed, self.reference = itch, feed, Reference()
         self.refs = iter(range(1, 1 << 30))
         self.time = self.match = 0

@@ -166,13 +166,15 @@ DAMAGED = (
 )
 
 
+WRITERS: tuple[Callable[..., bytes], ...] = (pcap, pcapng)
+
+
 @pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_gives_packets_or_an_end(capture: Write, data: st.DataObject) -> None:
     """And each packet is accounted for, once."""
-    make = data.draw(st.sampled_from([pcap, pcapng]))
-    whole = bytearray(make(*DAMAGED))
+    whole = bytearray(data.draw(st.sampled_from(WRITERS))(*DAMAGED))
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:

@@ -213,7 +213,10 @@ def test_a_datagram_inside_of_itself(read: Read) -> None:
     assert found.packets == accounted(found)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+FRAGMENTS: tuple[Callable[..., list[bytes]], ...] = (fragments4, fragments6)
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_any_order_with_any_repeats_and_losses(read: Read, chance: random.Random) -> None:
     """Every datagram of which all pieces came, comes, with its own bytes; nothing else does."""
@@ -221,8 +224,7 @@ def test_any_order_with_any_repeats_and_losses(read: Read, chance: random.Random
     whole = []
     for number in range(chance.randrange(1, 12)):
         text = bytes([number]) + chance.randbytes(chance.randrange(5000))
-        make = chance.choice([fragments4, fragments6])
-        pieces = make(udp(text), 8 * chance.randrange(1, 300), number)
+        pieces = chance.choice(FRAGMENTS)(udp(text), 8 * chance.randrange(1, 300), number)
         kept = [piece for piece in pieces if chance.random() < 0.97]
         if len(kept) == len(pieces):
             whole.append(text)

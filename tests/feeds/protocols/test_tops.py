@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticker.feeds.iex.messages import IexProtocol
 from ticker.feeds.protocols.deep import Deep
 from ticker.feeds.protocols.tops import Tops
 from ticker.feeds.sessions.iextp import IexTp
@@ -32,13 +33,13 @@ KINDS = [(protocol, kind) for protocol, kinds in LENGTHS.items() for kind in sor
 
 
 @pytest.mark.parametrize("protocol", [Tops, Deep])
-def test_knows_every_type(make_feed: Callable[..., Any], protocol: type) -> None:
+def test_knows_every_type(make_feed: Callable[..., Any], protocol: type[IexProtocol]) -> None:
     assert make_feed(protocol=protocol).decoder.message_lengths == LENGTHS[protocol]
 
 
 @pytest.mark.parametrize(("protocol", "kind"), KINDS)
 def test_accepts_longer_messages_and_counts_shorter_ones(
-    make_feed: Callable[..., Any], protocol: type, kind: str
+    make_feed: Callable[..., Any], protocol: type[IexProtocol], kind: str
 ) -> None:
     feed = make_feed(protocol=protocol)
     whole = kind.encode().ljust(10, b"\0").ljust(LENGTHS[protocol][kind], b"A")
@@ -207,7 +208,7 @@ def test_a_full_table_is_counted_and_the_feed_goes_on(
     assert feed.row("S63")["trades"] == 2
 
 
-def messages_of(protocol: type) -> st.SearchStrategy[bytes]:
+def messages_of(protocol: type[IexProtocol]) -> st.SearchStrategy[bytes]:
     """Any bytes, and bytes that look like each of the protocol's messages."""
     return st.one_of(
         st.binary(max_size=90),
@@ -228,7 +229,7 @@ def messages_of(protocol: type) -> st.SearchStrategy[bytes]:
 @pytest.mark.parametrize("protocol", [Tops, Deep])
 @given(data=st.data(), raw=st.booleans())
 def test_any_bytes_give_counts_and_never_a_crash(
-    make_feed: Callable[..., Any], protocol: type, data: st.DataObject, raw: bool
+    make_feed: Callable[..., Any], protocol: type[IexProtocol], data: st.DataObject, raw: bool
 ) -> None:
     feed = make_feed(protocol=protocol, raw=raw)
     stream = data.draw(st.lists(messages_of(protocol), max_size=60))
@@ -242,7 +243,7 @@ def test_any_bytes_give_counts_and_never_a_crash(
 @pytest.mark.parametrize("protocol", [Tops, Deep])
 @given(datagrams=st.lists(st.binary(max_size=300), max_size=20))
 def test_a_random_datagram_changes_no_price(
-    iex: Any, make_feed: Callable[..., Any], protocol: type, datagrams: list[bytes]
+    iex: Any, make_feed: Callable[..., Any], protocol: type[IexProtocol], datagrams: list[bytes]
 ) -> None:
     feed = make_feed(protocol=protocol)
     session = IexTp(feed.decoder, feed.mapping)

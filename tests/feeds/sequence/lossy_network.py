@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 import time
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 REORDERED = 0.02
@@ -25,7 +26,9 @@ IDLE = 0.05
 class Line:
     """One line: what comes from its group goes to its port, unless it is lost."""
 
-    def __init__(self, source: tuple[str, int], target: tuple[str, int], how: dict, seed: int):
+    def __init__(
+        self, source: tuple[str, int], target: tuple[str, int], how: dict[str, Any], seed: int
+    ):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 20)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +80,7 @@ class Line:
 class Datagrams:
     """Requests of one client to a UDP server."""
 
-    def __init__(self, port: int, server: tuple[str, int], how: dict) -> None:
+    def __init__(self, port: int, server: tuple[str, int], how: dict[str, Any]) -> None:
         how["answered"] = True
         self.near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.near.bind((LOOPBACK, port))
@@ -110,7 +113,7 @@ class Datagrams:
 class Stream:
     """One TCP connection after the other to a server."""
 
-    def __init__(self, port: int, server: tuple[str, int], how: dict) -> None:
+    def __init__(self, port: int, server: tuple[str, int], how: dict[str, Any]) -> None:
         self.how = how
         self.listener = socket.create_server((LOOPBACK, port))
         self.server = server
@@ -156,7 +159,7 @@ class Stream:
         self.pair = []
 
 
-def main(how: dict) -> None:
+def main(how: dict[str, Any]) -> None:
     lines = [
         Line(tuple(source), tuple(target), how, how["seed"] + number)
         for number, (source, target) in enumerate(how["lines"])

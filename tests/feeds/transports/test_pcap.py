@@ -32,8 +32,11 @@ def test_lines_by_destination(tmp_path: Path) -> None:
     assert found.not_read == {"sent to other addresses": 2}
 
 
+Replay = Callable[[bytes], tuple[list[bytes], Capture, Counters]]
+
+
 @pytest.fixture
-def replayed(tmp_path: Path) -> Callable[[bytes], tuple[list[bytes], Capture, Counters]]:
+def replayed(tmp_path: Path) -> Replay:
     def replay(data: bytes) -> tuple[list[bytes], Capture, Counters]:
         path = tmp_path / "day.pcap"
         path.write_bytes(data)
@@ -46,7 +49,7 @@ def replayed(tmp_path: Path) -> Callable[[bytes], tuple[list[bytes], Capture, Co
     return replay
 
 
-def test_the_whole_messages_of_a_cut_packet_count(replayed: Callable[..., object]) -> None:
+def test_the_whole_messages_of_a_cut_packet_count(replayed: Replay) -> None:
     """A file may end at any byte of its last packet."""
     whole = pcap(*(ethernet(ip4(udp(numbered(first, 3)))) for first in (1, 4)))
     size = 14 + 20 + 8 + 20
@@ -61,7 +64,7 @@ def test_the_whole_messages_of_a_cut_packet_count(replayed: Callable[..., object
 
 @pytest.mark.parametrize("snaplen", [64, 70, 96])
 def test_packets_cut_by_the_snaplen_give_their_whole_messages(
-    replayed: Callable[..., object], snaplen: int
+    replayed: Replay, snaplen: int
 ) -> None:
     frames = [ethernet(ip4(udp(packet(1 + 9 * i, *[b"x" * 4] * 9)))) for i in range(4)]
     messages, capture, counters = replayed(pcap(*frames, snaplen=snaplen))

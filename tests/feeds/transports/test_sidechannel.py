@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ticker.clock import now_ns
-from ticker.feeds.transports import sidechannel
+from ticker.feeds.transports import reconnect, sidechannel
 from ticker.feeds.transports.sidechannel import SECOND, SideChannels
 
 LOOPBACK = "127.0.0.1"
@@ -168,7 +168,7 @@ def test_a_refused_login_is_not_repeated_soon(server: Server, connect: Connect) 
     now = now_ns()
     channels.turn(now)
     assert talk.losses == 1
-    assert channels.channels[0]._not_before >= now + int(sidechannel.REFUSED_WAIT / 2) * SECOND
+    assert channels.channels[0]._not_before >= now + int(reconnect.REFUSED_WAIT / 2) * SECOND
 
 
 def test_who_does_not_listen_is_given_up(

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -79,8 +79,11 @@ class Receiver:
             self.run()
 
 
+Make = Callable[..., Receiver]
+
+
 @pytest.fixture
-def receiver() -> Iterator[type[Receiver]]:
+def receiver() -> Iterator[Make]:
     made: list[Receiver] = []
 
     def make(*lines: tuple[str, int], **options: Any) -> Receiver:
@@ -92,7 +95,7 @@ def receiver() -> Iterator[type[Receiver]]:
         each.transport.close()
 
 
-def test_two_multicast_lines(receiver, sender) -> None:
+def test_two_multicast_lines(receiver: Make, sender: socket.socket) -> None:
     a, b = (group(), free_port()), (group(), free_port())
     feed = receiver(a, b)
     sender.sendto(packet(1, b"one"), a)
@@ -104,7 +107,7 @@ def test_two_multicast_lines(receiver, sender) -> None:
     assert abs(feed.session.last_packet_ns - time.time_ns()) < 10_000 * MS
 
 
-def test_only_the_own_group_on_a_shared_port(receiver, sender) -> None:
+def test_only_the_own_group_on_a_shared_port(receiver: Make, sender: socket.socket) -> None:
     port = free_port()
     mine, other = (group(), port), (group(), port)
     feed, neighbour = receiver(mine), receiver(other)
@@ -116,7 +119,7 @@ def test_only_the_own_group_on_a_shared_port(receiver, sender) -> None:
     assert neighbour.log.messages == [b"theirs"]
 
 
-def test_a_unicast_line_and_more_than_a_batch(receiver, sender) -> None:
+def test_a_unicast_line_and_more_than_a_batch(receiver: Make, sender: socket.socket) -> None:
     line = (LOOPBACK, free_port())
     feed = receiver(line)
     for sequence in range(1, 101):
@@ -125,7 +128,7 @@ def test_a_unicast_line_and_more_than_a_batch(receiver, sender) -> None:
     assert feed.log.messages == [b"m%d" % sequence for sequence in range(1, 101)]
 
 
-def test_requests_and_answers(receiver, sender) -> None:
+def test_requests_and_answers(receiver: Make, sender: socket.socket) -> None:
     line = (LOOPBACK, free_port())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((LOOPBACK, 0))
@@ -147,7 +150,7 @@ def test_requests_and_answers(receiver, sender) -> None:
     assert feed["recovered_messages"] == 1
 
 
-def test_a_server_that_is_not_there(receiver, sender) -> None:
+def test_a_server_that_is_not_there(receiver: Make, sender: socket.socket) -> None:
     line = (LOOPBACK, free_port())
     feed = receiver(line, rerequest=(LOOPBACK, free_port()))
     for _ in range(3):
@@ -158,7 +161,7 @@ def test_a_server_that_is_not_there(receiver, sender) -> None:
     assert feed.log.messages == [b"one"]
 
 
-def test_a_datagram_too_long_is_a_bad_packet(receiver, sender) -> None:
+def test_a_datagram_too_long_is_a_bad_packet(receiver: Make, sender: socket.socket) -> None:
     line = (LOOPBACK, free_port())
     feed = receiver(line)
     sender.sendto(packet(1, bytes(9300)), line)
@@ -168,7 +171,7 @@ def test_a_datagram_too_long_is_a_bad_packet(receiver, sender) -> None:
     assert feed.log.messages == [bytes(9000)]
 
 
-def test_further_lines_are_what_they_are_said_to_be(receiver, sender) -> None:
+def test_further_lines_are_what_they_are_said_to_be(receiver: Make, sender: socket.socket) -> None:
     """Other units' lines A and B, and a gap line, each a group of its own."""
     lines = [(group(), free_port()) for _ in range(4)]
     more = [(*lines[1], 0), (*lines[2], 1), (*lines[3], 2)]
@@ -181,12 +184,12 @@ def test_further_lines_are_what_they_are_said_to_be(receiver, sender) -> None:
     assert feed["messages"] == 4
 
 
-def test_too_many_lines_are_refused(receiver) -> None:
+def test_too_many_lines_are_refused(receiver: Make) -> None:
     with pytest.raises(FeedError, match="at most"):
         receiver((group(), free_port()), more=[(group(), 1, 0)] * 64)
 
 
-def test_what_is_watched_ends_the_wait(receiver) -> None:
+def test_what_is_watched_ends_the_wait(receiver: Make) -> None:
     feed = receiver((LOOPBACK, free_port()))
     eventfd = os.eventfd(0, os.EFD_NONBLOCK)
     try:
@@ -200,7 +203,7 @@ def test_what_is_watched_ends_the_wait(receiver) -> None:
         os.close(eventfd)
 
 
-def test_a_signal_ends_the_wait(receiver) -> None:
+def test_a_signal_ends_the_wait(receiver: Make) -> None:
     feed = receiver((LOOPBACK, free_port()))
     caught = []
     before = signal.signal(signal.SIGALRM, lambda *_: caught.append(True))
@@ -215,7 +218,7 @@ def test_a_signal_ends_the_wait(receiver) -> None:
     assert caught
 
 
-def test_what_the_kernel_drops_is_seen(receiver, sender) -> None:
+def test_what_the_kernel_drops_is_seen(receiver: Make, sender: socket.socket) -> None:
     line = (LOOPBACK, free_port())
     feed = receiver(line)
     assert feed.transport.drops == 0
@@ -226,7 +229,7 @@ def test_what_the_kernel_drops_is_seen(receiver, sender) -> None:
     assert feed.transport.drops > 100
 
 
-def test_addresses_that_cannot_be_used(receiver) -> None:
+def test_addresses_that_cannot_be_used(receiver: Make) -> None:
     with pytest.raises(FeedError, match=r"192\.0\.2\.1:26477.*check `lines`"):
         receiver(("192.0.2.1", 26477))
     with pytest.raises(FeedError, match="check `lines` and `interface`"):

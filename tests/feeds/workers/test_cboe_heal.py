@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ BOOK = ("bid", "bid_size", "ask", "ask_size", "status")
 class Feed:
     """One unit's session into a table."""
 
-    def __init__(self, **options: int) -> None:
+    def __init__(self, **options: Any) -> None:
         self.mapping = private_feed(Geometry(rows=16, rings=1, ring_capacity=1024), 1, 1)
         self.pipeline = build(
             self.mapping, "pitch", None, DAY, session_options=SessionOptions(**options)

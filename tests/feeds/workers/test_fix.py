@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import structlog
 
 from tests.certificates import Authority
+from tests.feeds.fix_venue import Venue
 from tests.feeds.streams import working
 from ticker.config import parse
 from ticker.errors import FeedError
@@ -57,6 +59,14 @@ def config(port: int, more: str = "") -> str:
 
 def trade(price: int) -> str:
     return f"incremental 279=0|269=2|278=T{price}|55=AAPL|270={price}|271=100"
+
+
+def is_price(segment: Any, price: int) -> bool:
+    return price_of(segment) == price
+
+
+def subscribed(venue: Venue, times: int) -> bool:
+    return venue.heard("35=V") == times
 
 
 def price_of(segment: Any) -> int:
@@ -154,9 +164,9 @@ def test_a_worker_comes_back_after_every_disconnect(
             shared = share(config(venue.port, more))
             async with worker_of(shared) as child:
                 for turn in (1, 2, 3):
-                    await until(lambda turn=turn: venue.heard("35=V") == turn)
+                    await until(partial(subscribed, venue, turn))
                     await venue.do(trade(10 + turn))
-                    await until(lambda turn=turn: price_of(shared.segment) == 10 + turn)
+                    await until(partial(is_price, shared.segment, 10 + turn))
                     await until(lambda: shared.heartbeat.state == "live")
                     await venue.do("drop")
                     await until(lambda: shared.heartbeat.state == "stale")

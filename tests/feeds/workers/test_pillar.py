@@ -104,7 +104,7 @@ def test_each_channel_has_its_own_sequence_and_is_filled_by_its_own_other_line()
                     sender.sendto(each, ("127.0.0.1", port))
                 time.sleep(0.02)
         table = PriceTable(mapping)
-        found = {table.symbol(row): table.values(row) for row in range(2)}
+        found = {table.symbol(row): table.values(row) or {} for row in range(2)}
         assert found["AAPL"]["price"] == 180_010_000_000
         assert found["IBM"]["price"] == 250_010_000_000
         assert Counters(mapping)["messages"] == 8

@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.feeds.itch_venue import (
-    LOOPBACK,
     Served,
     Venue,
     assert_not_back,
     expected,
-    free_port,
     shown,
-    wait_for,
 )
+from tests.feeds.worker_process import LOOPBACK, free_port, wait_for
 from ticker.errors import SegmentError
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell

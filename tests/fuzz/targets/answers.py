@@ -12,6 +12,7 @@ from ticker.errors import ConfigError
 from ticker.feeds.json import mapping
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import LONGEST_RETRY_AFTER, retry_after
+from ticker.feeds.workers.known import MAPPINGS
 from ticker.feeds.workers.known import mappings as shipped
 from ticker.feeds.workers.mappings import load_mapping
 
@@ -63,7 +64,7 @@ def configurations() -> list[bytes]:
 
 def mappings() -> list[bytes]:
     """The shipped ones."""
-    return [path.read_bytes() for path in sorted(mapping.FOLDER.glob("*.toml"))]
+    return [path.read_bytes() for path in sorted(MAPPINGS.glob("*.toml"))]
 
 
 DATES = (

@@ -33,7 +33,8 @@ class Decoder(Subject):
 
     def _met(self) -> int:
         counted = self.counters["short_messages"] + self.counters["unknown_types"]
-        return counted + sum(getattr(self.protocol, "message_counts", {}).values())
+        counts: dict[str, int] = getattr(self.protocol, "message_counts", {})
+        return counted + sum(counts.values())
 
 
 def rows_of(protocol: str) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -111,10 +112,11 @@ def _nodes(value: Any) -> int:
 def read_scalars(data: bytes) -> None:
     """Every reader of numbers and times, on the same bytes."""
     text = data.decode("latin-1")
-    for each in (
+    readers: tuple[Callable[[], object], ...] = (
         lambda: decimal(data, 9), lambda: decimal(data, 0, True), lambda: rfc3339(data),
         lambda: parse_price(text), lambda: parse_size(text, 8), lambda: parse_timestamp(text),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for each in readers:
         with contextlib.suppress(DecodeError):
             each()
 

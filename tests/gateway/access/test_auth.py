@@ -122,7 +122,7 @@ def test_a_token_without_the_claim_opens_what_the_default_says() -> None:
     config = AuthConfig(jwt=keys, default=Rights(symbols=("A*",), channels=("price",)))
     authenticator = Authenticator(config, parse_keys(SECRET, keys.algorithms))
     grant = authenticator.grant(without_claim(), NOW * NS)
-    assert (grant.name, grant.channels, grant.metrics) == ("desk", {"price"}, False)
+    assert (grant.name, grant.channels, grant.metrics) == ("desk", frozenset({"price"}), False)
     assert [grant.sees(symbol) for symbol in ("AAPL", "MSFT")] == [True, False]
     more = authenticator.grant(jwt.encode(claims(ticker={"metrics": True}), SECRET), NOW * NS)
     assert more.metrics
@@ -132,7 +132,7 @@ def test_a_token_without_the_claim_opens_what_the_default_says() -> None:
 def test_no_other_algorithm_is_taken() -> None:
     # the public key as a shared secret, and no signature at all (RFC 8725, section 2.1)
     authenticator = by_jwt(pem(RSA), algorithms=("RS256",))
-    unsigned = jwt.encode(claims(), None, "none")
+    unsigned = jwt.encode(claims(), "", "none")
     assert "not signed" in refused(authenticator, unsigned)
     confused = jwt.encode(claims(), b"k" * 32, "HS256")
     assert "not signed" in refused(authenticator, confused)

@@ -184,7 +184,7 @@ def test_a_signed_token_ends_with_its_time_and_its_key(
 def _lets_in(rig: Rig, text: str) -> bool:
     client = Client(rig.port, headers=(V1, f"Authorization: Bearer {text}"))
     try:
-        return client.receive()["type"] == "hello"
+        return bool(client.receive()["type"] == "hello")
     finally:
         client.close()
 

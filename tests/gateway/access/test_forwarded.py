@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,12 +139,13 @@ def test_only_the_header_that_the_proxies_write_is_believed() -> None:
 def test_the_address_that_the_client_wrote(
     headers: dict[str, list[str]], hosts: tuple[str, ...], schemes: tuple[str, ...]
 ) -> None:
-    found = address(X, "10.0.0.1", host=["127.0.0.1:8700"], **headers)
+    sent: dict[str, Any] = {**headers, "host": ["127.0.0.1:8700"]}
+    found = address(X, "10.0.0.1", **sent)
     assert found.hosts[-1] == "127.0.0.1:8700", "what arrived here counts, too"
     if hosts:
         assert found.hosts[: len(hosts)] == hosts
     assert found.schemes == (schemes or ("http", "https"))
-    stranger = address(X, "203.0.113.1", host=["127.0.0.1:8700"], **headers)
+    stranger = address(X, "203.0.113.1", **sent)
     assert stranger == Address(("127.0.0.1:8700",))
 
 

@@ -45,7 +45,7 @@ def cost(rig: Any, rows: list[int], rates: Sequence[float], price: int, seconds:
         flushes = rig.counters["client_flushes"] - flushes
     until(lambda: rig.counters["subscriptions"] == 0, 10)
     assert flushes > 0
-    return cpu * 1e9 / flushes
+    return float(cpu * 1e9 / flushes)
 
 
 @pytest.mark.stress

@@ -165,7 +165,7 @@ class Venues:
             beat.set_state(counters.LIVE)
         self.board = Board([(f"f{i}", mapping) for i, mapping in enumerate(self.mappings)])
 
-    def put(self, feed: int, symbol: str = "ACME", **values: int) -> None:
+    def put(self, feed: int, /, *, symbol: str = "ACME", **values: int) -> None:
         table = self.tables[feed]
         venue, currency, exponent = self.venues[feed]
         names = [table.symbol(row) for row in range(len(table))]
@@ -241,7 +241,7 @@ def test_the_order_of_learning_decides_nothing(order: tuple[int, ...]) -> None:
 def test_the_day_is_the_newest_session() -> None:
     """A feed that has been silent since yesterday adds nothing to today."""
     venues = Venues(("XNAS", "USD", 0), ("BATS", "USD", 0))
-    day = {"volume": 5, "trades": 1, "previous_close": 9 * E9}
+    day: dict[str, Any] = {"volume": 5, "trades": 1, "previous_close": 9 * E9}
     venues.put(0, price=E9, open=E9, high=9 * E9, low=E9, open_time=11, session_start=10, **day)
     venues.put(1, price=2 * E9, open=2 * E9, high=2 * E9, low=2 * E9, open_time=21,
                session_start=20, volume=3, trades=2, previous_close=E9)  # fmt: skip

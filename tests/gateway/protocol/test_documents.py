@@ -145,7 +145,7 @@ def test_live_messages_are_as_documented(rig: Any, connect: Connect, protocol: s
     for row in rows:
         rig.trade(row, 185_430_000_000)
     rig.heartbeat.set_state(3)
-    kinds = set()
+    kinds: set[str] = set()
     end = time.monotonic() + 10
     wanted = {"error", "snapshot", "update"}
     if protocol:

@@ -133,7 +133,7 @@ def test_protobuf_speaks_and_understands(rig: Any, connect: Connect) -> None:
         client.socket.sendall(client.frame(protobuf.encode_command(command), opcode=2))
     assert client.receive()[0] >> 3 == 4
     snapshot = client.receive()
-    fields = dict(protobuf._wire(dict(protobuf._wire(snapshot))[1]))
+    fields = read(read(snapshot)[1])
     assert fields == {1: b"AAPL", 2: 185_420_000_000, 3: moment, 4: 1}
     assert dict(protobuf._wire(client.receive())) == {11: b"\x0a\x01x"}
 
@@ -204,6 +204,11 @@ def test_a_batch_is_one_array(rig: Any, connect: Connect, protocol: str) -> None
         got |= {item["symbol"] for item in batch if float(item["price"]) == 2}
 
 
+def read(message: Any) -> dict[int, Any]:
+    """A Protobuf message's fields by their numbers."""
+    return dict(protobuf._wire(message))
+
+
 def test_a_batch_in_protobuf(rig: Any, connect: Connect) -> None:
     names = [f"S{i}" for i in range(40)]
     for name in names:
@@ -211,10 +216,10 @@ def test_a_batch_in_protobuf(rig: Any, connect: Connect) -> None:
     client = connect(protocol="ticker.v1.protobuf")
     client.send({"action": "configure", "batch": True})
     client.send({"action": "subscribe", "symbols": names})
-    messages = [dict(protobuf._wire(client.receive())) for _ in range(4)]
+    messages = [read(client.receive()) for _ in range(4)]
     assert [next(iter(message)) for message in messages] == [3, 7, 4, 15]
-    items = [dict(protobuf._wire(item)) for _, item in protobuf._wire(messages[3][15])]
-    symbols = [dict(protobuf._wire(item[1]))[1].decode() for item in items]
+    items = [read(item) for _, item in protobuf._wire(messages[3][15])]
+    symbols = [read(item[1])[1].decode() for item in items]
     assert symbols == names
 
 

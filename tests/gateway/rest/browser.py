@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -64,7 +65,7 @@ SYMBOLS = "[...document.querySelectorAll('tbody tr')].map((each) => each.dataset
 def free_udp_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -114,7 +115,7 @@ class Page:
         self.connection = connection
         self.session: str | None = None
         self.numbers = itertools.count(1)
-        self.answers: dict[int, asyncio.Future[dict]] = {}
+        self.answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.requests: list[str] = []
         self.complaints: list[str] = []
 
@@ -131,7 +132,7 @@ class Page:
             elif method in ("Runtime.exceptionThrown", "Log.entryAdded"):
                 self.complaints.append(json.dumps(parameters))
 
-    async def call(self, method: str, **parameters: object) -> dict:
+    async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         number = next(self.numbers)
         self.answers[number] = asyncio.get_running_loop().create_future()
         command = {"id": number, "method": method, "params": parameters}
@@ -142,7 +143,8 @@ class Page:
         if "navigated" in answer.get("error", {}).get("message", ""):
             raise Navigated
         assert "error" not in answer, answer
-        return answer["result"]
+        result: dict[str, Any] = answer["result"]
+        return result
 
     async def open(self, url: str) -> None:
         target = await self.call("Target.createTarget", url="about:blank")
@@ -154,7 +156,7 @@ class Page:
             await self.call(f"{domain}.enable")
         await self.call("Page.navigate", url=url)
 
-    async def run(self, script: str) -> object:
+    async def run(self, script: str) -> Any:
         """The value of a script's last expression."""
         answer = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -105,7 +106,7 @@ class Box:
     def ask(self, path: str, method: str = "GET", **options: object) -> "Answer":
         return self.ask_all([(method, path, options)])[0]
 
-    def ask_all(self, requests: list) -> "list[Answer]":
+    def ask_all(self, requests: list[tuple[str, str, dict[str, Any]]]) -> "list[Answer]":
         async def run() -> list[Answer]:
             app = make_app(
                 self.board,
@@ -128,7 +129,9 @@ class Box:
 
         return asyncio.run(run())
 
-    async def _one(self, client: ClientSession, method: str, path: str, options: dict) -> "Answer":
+    async def _one(
+        self, client: ClientSession, method: str, path: str, options: dict[str, Any]
+    ) -> "Answer":
         async with client.request(method, path, **options) as response:
             return Answer(response.status, response.headers, await response.read())
 
@@ -139,9 +142,10 @@ class Answer:
         self.headers = headers
         self.body = body
 
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         """The body with every number as the Decimal of its digits."""
-        return json.loads(self.body, parse_float=Decimal, parse_int=Decimal)
+        found: dict[str, Any] = json.loads(self.body, parse_float=Decimal, parse_int=Decimal)
+        return found
 
     def problem(self) -> tuple[int, str]:
         """Status and code, after a look at the form of RFC 9457."""

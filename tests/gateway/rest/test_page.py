@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -26,16 +27,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def server(require, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(
+    require: Callable[[object, str], None], root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The base URL of a running server that is ready."""
     require("chromium", "chromium is not installed")
     with serving(root, tmp_path_factory.mktemp("page")) as url:
         yield url
 
 
-def status(server: str) -> dict:
+def status(server: str) -> dict[str, Any]:
     with urlopen(f"{server}status", timeout=5) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def test_prices_change_and_outlive_their_gateway(server: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jwt
@@ -40,7 +40,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
-def server(require, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(
+    require: Callable[[object, str], None], root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The base URL of a running server that asks for a token."""
     require("chromium", "chromium is not installed")
     folder = tmp_path_factory.mktemp("token")

@@ -5,13 +5,14 @@ import pytest
 from ticker.gateway.rest.status import Status, age, feed_ready
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat, record
+from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
 
 NOW = 1_774_881_002_000_000_000
 
 
-def feed(state: int, symbols: int, lives: int):
+def feed(state: int, symbols: int, lives: int) -> Mapping:
     mapping = private_feed(Geometry(rows=16, rings=1, ring_capacity=8), 7, NOW)
     for _ in range(lives):
         Heartbeat(mapping).take_over(1, NOW)

@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from ticker.bench.rig.clients import MOST_PER_PROCESS, Clients, SwarmResults, swarm
 from ticker.bench.rig.load import Cores, Load
@@ -63,7 +63,7 @@ class Rig:
         self.cores = cores or (Cores.choose() if load.gateways == 1 else Cores.shared())
         self._stack = ExitStack()
 
-    def __enter__(self) -> Rig:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
