@@ -74,6 +74,10 @@ cpdef enum FeedCounter:
     FEED_REQUESTS_REFUSED
     FEED_IMAGES
     FEED_BAD_MESSAGES
+    FEED_BAD_FRAMES              # compressed messages that cannot be read
+    FEED_LONG_SYMBOLS            # symbols that no row has room for
+    FEED_REFUSALS                # what a server says that it refuses
+    FEED_BAD_CHECKSUMS           # of books
 
 cpdef enum GatewayCounter:
     GATEWAY_CONNECTIONS_OPEN = 0

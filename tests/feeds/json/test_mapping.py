@@ -7,15 +7,8 @@ from pathlib import Path
 import pytest
 
 from ticker.errors import ConfigError
-from ticker.feeds.json.mapping import (
-    EACH,
-    EACH_OR_SELF,
-    KEY,
-    MEMBERS,
-    ROOT,
-    parse_mapping,
-    read_path,
-)
+from ticker.feeds.json.mapping import parse_mapping
+from ticker.feeds.json.paths import EACH, EACH_OR_SELF, KEY, MEMBERS, ROOT, read_path
 from ticker.feeds.workers.known import mappings
 from ticker.feeds.workers.mappings import load_mapping
 

@@ -105,9 +105,9 @@ def test_what_is_skipped_is_told() -> None:
     feed = JsonFeed(mapping(FULL % "s"))
     good = {"k": "t", "s": "A", "p": 1, "q": 1, "t": 1, "i": 1}
     bad: list[tuple[str, object]] = [
-        ("symbol", None), ("symbol", ""), ("symbol", "A B"), ("symbol", "A" * 25),
-        ("symbol", ["A"]), ("symbol", "Ä"), ("price", "x"), ("price", None), ("price", "1e-12"),
-        ("size", -1), ("size", True), ("time", "soon"), ("time", None), ("sequence", "x"),
+        ("symbol", None), ("symbol", ""), ("symbol", "A B"), ("symbol", ["A"]), ("symbol", "Ä"),
+        ("price", "x"), ("price", None), ("size", True), ("size", -1), ("time", "soon"),
+        ("time", None), ("sequence", "x"),
     ]  # fmt: skip
     keys = {"symbol": "s", "price": "p", "size": "q", "time": "t", "sequence": "i"}
     for field, value in bad:
@@ -121,8 +121,26 @@ def test_what_is_skipped_is_told() -> None:
     assert feed.counter("bad_texts") == 2
     assert feed.counter("bad_records") == len(bad)
     assert sum(row["trades"] for _, row in feed.rows()) == 0
-    example = next(skip.example for skip in feed.protocol.skipped() if "price" in skip.reason)
-    assert '"1e-12"' in example
+    example = next(skip.example for skip in feed.protocol.skipped() if "size" in skip.reason)
+    assert '"q": -1' in example
+
+
+ADVICE = [
+    ("p", "178.52999877929688", "a price finer than 1e-9", "price_decimals"),
+    ("t", "2026-03-31T13:30:00", "a time without an offset", "time_zone"),
+    ("s", "A" * 24, "a symbol of more than 23 characters", ""),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "what", "remedy"), ADVICE)
+def test_a_reason_says_which_key_helps(key: str, value: str, what: str, remedy: str) -> None:
+    feed = JsonFeed(mapping(FULL % "iso"))
+    good = {"k": "t", "s": "A", "p": 1, "q": 1, "t": "2026-03-31T13:30:00Z", "i": 1}
+    feed.send({"d": {**good, key: value}})
+    (reason,) = feed.protocol.skipped()
+    assert reason.reason.startswith(what)
+    assert remedy in reason.reason
+    assert not list(feed.rows())
 
 
 def test_a_broken_text_changes_nothing() -> None:
@@ -198,3 +216,56 @@ def test_random_bytes_change_no_price(data: bytes) -> None:
     before = dict(feed.rows())
     feed.send(data)
     assert dict(feed.rows()) == before
+
+
+# Values that are none
+
+BATCH = (
+    '[{"sym":"A","px":10.5,"ts":1},{"sym":"B","px":%s,"ts":1},{"sym":"C","px":12.5,"ts":1,"x":%s}]'
+)
+NONE = (
+    "NaN", "Infinity", "-Infinity", "nan", "undefined", "None", "", " ", "01", "+1", ".5", "1.",
+    "0x1F", "1.2.3", "1,5e", "truex", '"\\x"', '"a\nb"', '"\\u12G4"', "'7'", "10.5USD",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NONE)
+def test_a_value_that_is_none_takes_no_other_record_along(value: str) -> None:
+    """Neither those beside it in the batch, nor its own, where nobody asks for it."""
+    feed = JsonFeed("plain")
+    value = value if value != "1,5e" else "5e"
+    feed.send(BATCH % (value, value))
+    assert {symbol: row["price"] for symbol, row in feed.rows()} == {
+        "A": price("10.5"), "C": price("12.5"),
+    }  # fmt: skip
+    assert feed.reasons() == {("trade", "no usable price"): 1}
+    assert (feed.counter("bad_texts"), feed.counter("bad_records")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN", "[NaN", '{"sym":"A","px":1,"ts":1', '[{"sym":"A","px":NaN}', '{"sym":}}', "[1,}",
+        '{"sym":"A","px":1 2,"ts":1}', '{"sym" "A"}', "<html>", "[,1]", "[1,]", '{,"a":1}', "{1:2}",
+        '{"sym":"A,"px":1,"ts":1}', '[{"sym":"A","px":1,"ts":1}]x', ",", "}", '{"a":{"b":}',
+    ],
+)  # fmt: skip
+def test_a_text_whose_grammar_is_broken_is_refused_whole(text: str) -> None:
+    feed = JsonFeed("plain")
+    feed.send(text)
+    assert (feed.counter("bad_texts"), list(feed.rows())) == (1, [])
+
+
+@given(
+    st.lists(st.one_of(st.integers(0, 99), st.sampled_from(NONE[:6])), min_size=1, max_size=12),
+    st.sampled_from(["", " ", "\n"]),
+)
+def test_as_many_are_taken_as_can_be_read(values: list[int | str], space: str) -> None:
+    feed = JsonFeed("plain")
+    records = [
+        f'{space}{{"sym":"S{number}",{space}"px":{space}{value}{space},"ts":1}}'
+        for number, value in enumerate(values)
+    ]
+    feed.send(f"[{','.join(records)}]")
+    expected = {f"S{n}" for n, value in enumerate(values) if isinstance(value, int) and value}
+    assert {symbol for symbol, row in feed.rows() if row["price"]} == expected

@@ -13,8 +13,9 @@ from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import Subject, capture_files, chunks
 from tests.fuzz.target import Target
 from ticker.errors import DecodeError
-from ticker.feeds.json.scalars import decimal, rfc3339
+from ticker.feeds.json.scalars import decimal
 from ticker.feeds.json.tape import values_of
+from ticker.feeds.json.times import TimeZone, by_pattern, iso
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.framed import Framed
@@ -109,11 +110,16 @@ def _nodes(value: Any) -> int:
     return 1
 
 
+EASTERN = TimeZone("America/New_York")
+
+
 def read_scalars(data: bytes) -> None:
     """Every reader of numbers and times, on the same bytes."""
     text = data.decode("latin-1")
     readers: tuple[Callable[[], object], ...] = (
-        lambda: decimal(data, 9), lambda: decimal(data, 0, True), lambda: rfc3339(data),
+        lambda: decimal(data, 9), lambda: decimal(data, 0, "cut"),
+        lambda: decimal(data, 4, "round"), lambda: iso(data), lambda: iso(data, EASTERN),
+        lambda: by_pattern("%d-%b-%Y %I:%M:%S.%f %p%z", data, EASTERN),
         lambda: parse_price(text), lambda: parse_size(text, 8), lambda: parse_timestamp(text),
     )  # fmt: skip
     for each in readers:
@@ -123,13 +129,14 @@ def read_scalars(data: bytes) -> None:
 
 NUMBERS = (
     b"178.52", b"-0.000000001", b"9223372036.854775807", b"1e-9", b"1.5E+3", b"100000000000000000",
+    b"2026-03-08 02:30:00", b"31-Mar-2026 04:05:09.5 pm-0400",
     b"2025-12-01T10:00:00Z", b"2026-03-29T14:30:01.234567891+05:30", b"2016-12-31 23:59:60.5z",
 )  # fmt: skip
 
 TARGETS = [
     Target(
         name="scalars",
-        covers=("ticker.feeds.json.scalars", "ticker.units"),
+        covers=("ticker.feeds.json.scalars", "ticker.feeds.json.times", "ticker.units"),
         start=lambda: read_scalars,
         seeds=lambda: list(NUMBERS),
         per_subject=1000,

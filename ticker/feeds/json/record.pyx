@@ -3,27 +3,34 @@
 Law: nothing is rounded and nothing is guessed. A field is there and usable, absent, or unusable.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 from ticker.checks cimport check
 from ticker.feeds.json.rules cimport (
-    ID,
+    CODES,
+    CODES_BITS,
+    CODES_LETTERS,
+    CODES_NUMBERS,
     ISO,
     OF_KEY,
     OF_REQUEST,
+    PATTERN,
     SYMBOL,
     TIME,
     VENUE,
+    Codes,
     Field,
     Route,
     Rule,
     Rules,
     Span,
     Test,
+    Text,
 )
 from ticker.feeds.json.tape cimport (
     JSON_ARRAY,
+    JSON_BAD,
     JSON_NULL,
     JSON_NUMBER,
     JSON_OBJECT,
@@ -32,7 +39,8 @@ from ticker.feeds.json.tape cimport (
     Node,
     Tape,
 )
-from ticker.feeds.json.scalars cimport read_decimal, read_rfc3339, read_uint
+from ticker.feeds.json.scalars cimport CUT, EXACT, digit, read_decimal, read_uint
+from ticker.feeds.json.times cimport NO_OFFSET, TIME_FOUND, TimeFound, read_iso, read_pattern
 from ticker.shm.layout cimport SYMBOL_BYTES
 
 
@@ -54,7 +62,9 @@ cdef class Record:
                 if (node != NO_NODE) != test.present:
                     return False
                 continue
-            if node == NO_NODE or self.tape.nodes[node].kind in (JSON_OBJECT, JSON_ARRAY):
+            if node == NO_NODE or self.tape.nodes[node].kind in (
+                JSON_OBJECT, JSON_ARRAY, JSON_BAD
+            ):
                 return False
             passed = False
             for j in range(test.texts.first, test.texts.first + test.texts.count):
@@ -101,20 +111,68 @@ cdef class Record:
         return other
 
     cdef uint32_t taken_away(self, const Rule* rule) noexcept nogil:
+        """The codes are an array or one value; a text may have several of them."""
         cdef uint32_t flags = 0
+        cdef int32_t place = rule.codes
         cdef int32_t node, end
+        cdef const Codes* codes
         if not rule.conditions.count:
             return 0
         node = self.node_of(&self.rules.routes[rule.conditions.first])
         if node == NO_NODE:
             return 0
+        if rule.tape.count:
+            end = self.node_of(&self.rules.routes[rule.tape.first])
+            if end != NO_NODE:
+                place = <int32_t>self.meaning(rule.tape_texts, end, <uint32_t>place)
+        codes = &self.rules.codes[place]
         if self.tape.nodes[node].kind != JSON_ARRAY:
-            return self.meaning(rule.condition_texts, node, 0)
+            return self._codes_at(codes, node)
         end = self.tape.nodes[node].next
         node += 1
         while node < end:
-            flags |= self.meaning(rule.condition_texts, node, 0)
+            flags |= self._codes_at(codes, node)
             node = self.tape.nodes[node].next
+        return flags
+
+    cdef uint32_t _codes_at(self, const Codes* codes, int32_t node) noexcept nogil:
+        cdef const char* text
+        cdef uint32_t length
+        cdef int32_t i
+        cdef uint64_t bits = 0
+        cdef const Text* word
+        if not self.text_of(node, &text, &length):
+            return 0
+        for i in range(codes.texts.first, codes.texts.first + codes.texts.count):
+            word = &self.rules.texts[i]
+            if word.length == length and not memcmp(word.text, text, length):
+                return word.meaning
+        if codes.form == CODES_LETTERS:
+            return letters(codes, text, length)
+        if codes.form == CODES_NUMBERS:
+            return numbers(codes, text, length)
+        if codes.form == CODES_BITS:
+            return codes.away[bits % CODES] if read_uint(text, length, &bits) else 0
+        return self._words(codes, text, length)
+
+    cdef uint32_t _words(
+        self, const Codes* codes, const char* text, uint32_t length
+    ) noexcept nogil:
+        """Words with blanks or commas between."""
+        cdef uint32_t flags = 0
+        cdef uint32_t start = 0
+        cdef uint32_t end
+        cdef int32_t i
+        cdef const Text* word
+        while start < length:
+            end = start
+            while end < length and text[end] != c" " and text[end] != c",":
+                end += 1
+            for i in range(codes.texts.first, codes.texts.first + codes.texts.count):
+                word = &self.rules.texts[i]
+                if word.length == end - start and not memcmp(word.text, text + start, end - start):
+                    flags |= word.meaning
+            start = end + 1
         return flags
 
     # Fields
@@ -136,69 +194,103 @@ cdef class Record:
                 return FOUND if self.text_of(node, text, length) else UNUSABLE
         return ABSENT
 
-    cdef bint read_symbol(self, const Rule* rule) noexcept nogil:
+    cdef Found read_symbol(self, const Rule* rule) noexcept nogil:
         cdef const char* text
         cdef uint32_t length, i
-        if self.read_text(rule, SYMBOL, &text, &length) != FOUND or not 0 < length <= SYMBOL_BYTES:
-            return False
+        cdef Found found = self.read_text(rule, SYMBOL, &text, &length)
+        if found != FOUND or not length:
+            return UNUSABLE
         for i in range(length):
-            if not 0x20 < text[i] < 0x7F:
-                return False
+            if not 0x20 < text[i] < 0x7F and not (
+                self.blanks and text[i] == c" " and 0 < i < length - 1
+            ):
+                return UNUSABLE
+        if length >= SYMBOL_BYTES:
+            return TOO_LONG
         # It must outlive the next `text_of`.
         self.symbol = text
         if text == self.plain:
             memcpy(self.symbol_text, text, length)
             self.symbol = self.symbol_text
         self.symbol_length = length
-        return True
+        return FOUND
 
     cdef Found read_price(self, const Rule* rule, Field field, int64_t* out) noexcept nogil:
         cdef const char* text
         cdef uint32_t length
+        cdef int64_t price = 0
+        cdef int32_t i
         cdef Found found = self.read_text(rule, field, &text, &length)
         if found != FOUND:
             return found
-        return FOUND if read_decimal(text, length, 9, False, out) else UNUSABLE
+        for i in range(rule.price_none.first, rule.price_none.first + rule.price_none.count):
+            if self.rules.texts[i].length == length and not memcmp(
+                self.rules.texts[i].text, text, length
+            ):
+                return ABSENT
+        if read_decimal(text, length, rule.price_digits, rule.price_finer, &price):
+            if rule.price_factor > 1:
+                if not INT64_MIN // rule.price_factor < price < INT64_MAX // rule.price_factor:
+                    return UNUSABLE
+                price *= rule.price_factor
+            out[0] = price
+            return FOUND
+        if rule.price_digits < 9 or rule.price_finer != EXACT:
+            return UNUSABLE
+        return TOO_FINE if read_decimal(text, length, 9, CUT, &price) else UNUSABLE
 
-    cdef Found read_size(self, const Rule* rule, Field field, uint64_t* out) noexcept nogil:
+    cdef Found read_size(
+        self, const Rule* rule, Field field, int64_t time, uint64_t* out
+    ) noexcept nogil:
         """A size, finer digits than the rows have cut."""
         cdef const char* text
         cdef uint32_t length
         cdef int64_t size = 0
+        cdef uint64_t factor = rule.size_factor if time < rule.size_factor_until else 1
         cdef Found found = self.read_text(rule, field, &text, &length)
         if found != FOUND:
             return found
-        if not read_decimal(text, length, self.rules.size_decimals, True, &size) or size < 0:
+        if not read_decimal(text, length, self.rules.size_decimals, CUT, &size) or size < 0:
             return UNUSABLE
-        if <uint64_t>size > (<uint64_t>1 << 62) // rule.size_factor:
+        if <uint64_t>size > (<uint64_t>1 << 62) // factor:
             return UNUSABLE
-        out[0] = <uint64_t>size * rule.size_factor
+        out[0] = <uint64_t>size * factor
         return FOUND
 
     cdef Found read_time(self, const Rule* rule, int64_t* out) noexcept nogil:
         cdef const char* text
         cdef uint32_t length
-        cdef bint good
+        cdef TimeFound time
         cdef Found found = self.read_text(rule, TIME, &text, &length)
         if found != FOUND:
             return found
         if rule.time_digits == ISO:
-            good = read_rfc3339(text, length, out)
+            time = read_iso(text, length, rule.zone, out)
+        elif rule.time_digits == PATTERN:
+            time = read_pattern(rule.time_pattern, text, length, rule.zone, out)
         else:
-            good = read_decimal(text, length, 9 - rule.time_digits, True, out)
-        return FOUND if good else UNUSABLE
+            return FOUND if read_decimal(
+                text, length, 9 - rule.time_digits, CUT, out
+            ) else UNUSABLE
+        return FOUND if time == TIME_FOUND else NO_ZONE if time == NO_OFFSET else UNUSABLE
 
-    cdef Found read_id(self, const Rule* rule, uint64_t* out) noexcept nogil:
+    cdef Found read_id(self, const Rule* rule, Field field, uint64_t* out) noexcept nogil:
         """A trade's number; venues number by themselves, so theirs is part of it."""
         cdef const char* text
         cdef uint32_t length
-        cdef Found found = self.read_text(rule, ID, &text, &length)
+        cdef int32_t i, node
+        cdef Found found = self.read_text(rule, field, &text, &length)
         if found != FOUND or not length:
             return ABSENT if found == ABSENT else UNUSABLE
         if not read_uint(text, length, out):
             out[0] = hash_of(text, length)
         if self.read_text(rule, VENUE, &text, &length) == FOUND:
-            out[0] = (out[0] + 1) * <uint64_t>0x9E3779B97F4A7C15ULL ^ hash_of(text, length)
+            out[0] = with_part(out[0], hash_of(text, length))
+        for i in range(rule.id_parts.count):
+            node = self.node_of(&self.rules.routes[rule.id_parts.first + i])
+            if node != NO_NODE and self.text_of(node, &text, &length):
+                # Its place counts, so that one part is not taken for another.
+                out[0] = with_part(out[0], hash_of(text, length) + <uint64_t>(i + 1))
         out[0] = out[0] if out[0] else 1
         return FOUND
 
@@ -209,3 +301,29 @@ cdef class Record:
         if found != FOUND:
             return found
         return FOUND if read_uint(text, length, out) else UNUSABLE
+
+
+cdef uint32_t letters(const Codes* codes, const char* text, uint32_t length) noexcept nogil:
+    """A character each, as the tapes' own field has them: blanks pad it."""
+    cdef uint32_t flags = 0
+    cdef uint32_t i
+    for i in range(length):
+        flags |= codes.away[<uint8_t>text[i]]
+    return flags
+
+
+cdef uint32_t numbers(const Codes* codes, const char* text, uint32_t length) noexcept nogil:
+    """Numbers with anything else between."""
+    cdef uint32_t flags = 0
+    cdef uint32_t number
+    cdef uint32_t i = 0
+    while i < length:
+        if not digit(text[i]):
+            i += 1
+            continue
+        number = 0
+        while i < length and digit(text[i]):
+            number = min(number * 10 + <uint32_t>(text[i] - c"0"), <uint32_t>CODES)
+            i += 1
+        flags |= codes.away[number] if number < CODES else 0
+    return flags

@@ -3,15 +3,18 @@
     Group   rules whose records are in the same place of a text, which is walked once for them all
     Rule    one table of [[records]]: when it counts, where its fields are
     Route   a path: where it starts, and its steps
+    Codes   what each sale condition of one coding takes away from a trade
 """
 
-from libc.stdint cimport int8_t, int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.feeds.json.scalars cimport Finer
+from ticker.feeds.json.times cimport Zone
 from ticker.feeds.market.market cimport Side
 
 
 cdef enum StepKind:
-    STEP_KEY = 0                 # rules.pyx holds mapping.py's to these
+    STEP_KEY = 0                 # rules.pyx holds paths.py's to these
     STEP_EACH
     STEP_EACH_OR_SELF
     STEP_MEMBERS
@@ -27,6 +30,8 @@ cpdef enum RecordKind:
     KIND_BREAK
     KIND_CORRECT
     KIND_CLOSE
+    KIND_ERROR
+    KIND_PING
 
 # A mapping's fields by their names; that of BID_PRICE is `bid`, that of ASK_PRICE `ask`.
 cpdef enum Field:
@@ -41,6 +46,8 @@ cpdef enum Field:
     BID_SIZE
     ASK_PRICE
     ASK_SIZE
+    NEW_ID
+    TEXT
     FIELD_COUNT
 
 cdef enum Reason:
@@ -49,6 +56,9 @@ cdef enum Reason:
     REASON_STATUS
     REASON_REPEATED              # it was there before
     REASON_NO_ROOM               # for another symbol in the table
+    REASON_LONG_SYMBOL
+    REASON_FINE_PRICE            # finer than rows have it
+    REASON_NO_OFFSET             # of a time whose zone is not known
     REASON_COUNT
 
 cdef enum Source:
@@ -59,8 +69,16 @@ cdef enum Source:
 cdef enum:
     STEPS = 8
     EXAMPLE = 160
-    ISO = -1
+    ISO = -1                     # instead of decimals of a second
+    PATTERN = -2
     UNKNOWN_SIDE = 2
+    CODES = 256
+
+cdef enum CodeForm:
+    CODES_WORDS = 0              # of any length, blanks or commas between
+    CODES_LETTERS                # a character each, blanks are none
+    CODES_NUMBERS                # below CODES, anything else between
+    CODES_BITS                   # a number of which each bit is one
 
 cdef struct Step:
     const char* name
@@ -88,6 +106,12 @@ cdef struct Test:
     int32_t present              # 1, 0: it must be there, or not; -1: one of `texts`
     Span texts
 
+cdef struct Codes:
+    CodeForm form
+    uint32_t[<int>CODES] away    # TradeFlags, by letter or number
+    uint8_t[<int>CODES] known
+    Span texts                   # words, and what the mapping names itself
+
 cdef struct Skip:
     uint64_t count
     uint32_t length
@@ -98,13 +122,25 @@ cdef struct Rule:
     Span top_tests               # of the text's own top: the same for all its records
     Span tests
     Span[<int>FIELD_COUNT] fields
+    Span id_parts                # further routes, each a part of the id
     Span conditions              # one route, or none
-    Span condition_texts
+    Span tape                    # one route to the tape whose codes they are, or none
+    Span tape_texts              # each means a place in `codes`
+    int32_t codes                # of any other tape
     Span choice                  # one route to the side or status, or none
     Span choice_texts
     Side side                    # where there is no route to it
-    int32_t time_digits          # of a second, ISO: RFC 3339
+    int32_t time_digits          # of a second, or ISO, or PATTERN
+    const char* time_pattern
+    const Zone* zone             # of times without an offset, NULL: not known
+    int32_t price_digits         # decimals that are read
+    Finer price_finer            # what becomes of finer ones
+    int64_t price_factor         # from those to 1e-9
+    Span price_none              # what is written where there is no price
     uint64_t size_factor
+    int64_t size_factor_until    # ns, of records before it
+    int32_t depth                # levels of a side that the vendor keeps up to date, 0: all
+    Span checksum                # one route to that of the book, or none
     bint sequence_gaps
     bint counts                  # for the text at hand: it passed `top_tests`
     uint64_t matched
@@ -118,23 +154,30 @@ cdef struct Group:
 
 cdef class Rules:
     cdef list names              # of the rules
-    cdef list kept               # the bytes that `text` and `name` pointers point into
+    cdef list kept               # what `text`, `name` and `zone` pointers point into
     cdef Route* routes
     cdef Text* texts
     cdef Test* tests
     cdef Rule* rules
     cdef Group* groups
-    cdef int32_t rule_count, group_count
+    cdef Codes* codes
+    cdef int32_t rule_count, group_count, codes_count
     cdef int32_t sequence_route  # of a text's number in its connection, -1: none
     cdef int size_decimals
     cdef bint has_levels         # some rule makes books
     # while it is compiled, what the arrays are made of
-    cdef list route_list, text_list, test_list
+    cdef object mapping
+    cdef list route_list, text_list, test_list, codes_list
 
     cdef int _compile(self, list records) except -1
     cdef int _fill(self) except -1
+    cdef int _fill_codes(self) except -1
     cdef int _fill_rule(self, Rule* rule, object record) except -1
+    cdef int _fill_prices(self, Rule* rule, object record) except -1
+    cdef int _fill_times(self, Rule* rule, object record) except -1
+    cdef int _fill_conditions(self, Rule* rule, object conditions) except -1
     cdef int _choose(self, Rule* rule, object record) except -1
+    cdef int32_t _codes(self, object table, object conditions) except -1
     cdef Span _routes(self, tuple paths) except *
     cdef Span _texts(self, list texts) except *
     cdef Span _tests(self, list tests) except *

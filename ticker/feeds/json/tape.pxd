@@ -5,6 +5,10 @@
 An object's children come in pairs, name and value. `next` of a node is the node after it and
 all that is in it, so a value is stepped over in one go. Nothing is converted and nothing copied:
 a node says where its bytes are in the text, which belongs to the caller.
+
+Values that are none (NaN, 01, nothing at all, a string with a raw line end in it) are nodes too,
+JSON_BAD, as long as it is clear where they end: vendors write them, and the records beside the one
+that has such a value are as good as ever.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
@@ -17,6 +21,7 @@ cdef enum JsonKind:
     JSON_TRUE
     JSON_FALSE
     JSON_NULL
+    JSON_BAD                     # what is written there is no value
 
 cdef enum:
     JSON_DEPTH = 64              # deeper nesting is refused
@@ -37,9 +42,13 @@ cdef class Tape:
     cdef const uint8_t* text     # of the last `read`, as long as the caller keeps it
     cdef size_t length
     cdef size_t most             # bytes of a text, at most
+    cdef uint32_t bad            # nodes that are JSON_BAD
 
-    # Whether the bytes are one JSON text (RFC 8259), which then is in `nodes`, its root first.
+    # Whether the bytes are one JSON text (RFC 8259, but for its bad values), which then is in
+    # `nodes`, its root first.
     cdef bint read(self, const uint8_t* text, size_t length) noexcept nogil
+    cdef const uint8_t* _spoil(self, Node* node, const uint8_t* after) noexcept nogil
+    cdef bint _lack(self, const uint8_t* at) noexcept nogil
     cdef bint _grow(self) noexcept nogil
 
     # The value of a name in an object (the first, if it is there twice), or NO_NODE.

@@ -1,7 +1,9 @@
 """Reads a JSON text into a flat list of its values: see tape.pxd.
 
-Law: any bytes are either one JSON text by the grammar of RFC 8259, or refused whole. (One
-leniency: that strings are UTF-8 is not checked; symbols must be ASCII anyway.)
+Law: any bytes are either one JSON text by the grammar of RFC 8259, or refused whole. Two
+leniencies: that strings are UTF-8 is not checked (symbols must be ASCII anyway), and inside of an
+object or array a value that is none becomes JSON_BAD and is counted in `bad`. The grammar of what
+is around it holds all the same, so a text that is cut off is refused whole.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
@@ -9,6 +11,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from ticker.checks cimport check
+from ticker.feeds.json.escapes cimport hex4, is_digit, unescaped, write_unicode
 
 from ticker.errors import DecodeError
 
@@ -37,33 +40,15 @@ cdef inline bint is_space(uint8_t byte) noexcept nogil:
     return byte == 0x20 or byte == 0x0A or byte == 0x0D or byte == 0x09
 
 
-cdef inline bint is_digit(uint8_t byte) noexcept nogil:
-    return 0x30 <= byte <= 0x39
-
-
-cdef inline int hex_digit(uint8_t byte) noexcept nogil:
-    if is_digit(byte):
-        return byte - 0x30
-    byte |= 0x20
-    return byte - 0x61 + 10 if 0x61 <= byte <= 0x66 else -1
-
-
-cdef int hex4(const uint8_t* at) noexcept nogil:
-    """The value of four hexadecimal digits, or -1."""
-    cdef int value = 0
-    cdef int i, digit
-    for i in range(4):
-        digit = hex_digit(at[i])
-        if digit < 0:
-            return -1
-        value = value << 4 | digit
-    return value
+cdef enum:
+    BROKEN = 2                   # beside `escaped`: a string that none can be
 
 
 cdef const uint8_t* skip_string(
     const uint8_t* at, const uint8_t* end, uint8_t* escaped
 ) noexcept nogil:
-    """`at` is after the opening quote; the closing quote, or NULL: no string."""
+    """`at` is after the opening quote; the closing quote, or NULL: it has none. `escaped` becomes
+    1, or BROKEN."""
     cdef uint8_t kind
     while at < end:
         kind = IN_STRING[at[0]]
@@ -71,18 +56,19 @@ cdef const uint8_t* skip_string(
             at += 1
         elif kind == QUOTE:
             return at
-        elif kind == CONTROL or end - at < 2:
+        elif kind == CONTROL:
+            escaped[0] |= BROKEN
+            at += 1
+        elif end - at < 2:
             return NULL
-        elif at[1] == c"u":
-            if end - at < 6 or hex4(at + 2) < 0:
-                return NULL
-            escaped[0] = 1
+        elif at[1] == c"u" and end - at >= 6 and hex4(at + 2) >= 0:
+            escaped[0] |= 1
             at += 6
-        elif at[1] in (c'"', c"\\", c"/", c"b", c"f", c"n", c"r", c"t"):
-            escaped[0] = 1
-            at += 2
         else:
-            return NULL
+            if at[1] not in (c'"', c"\\", c"/", c"b", c"f", c"n", c"r", c"t"):
+                escaped[0] |= BROKEN
+            escaped[0] |= 1
+            at += 2
     return NULL
 
 
@@ -110,6 +96,15 @@ cdef const uint8_t* skip_number(const uint8_t* at, const uint8_t* end) noexcept 
         if at < end and (at[0] == c"+" or at[0] == c"-"):
             at += 1
         at = skip_digits(at, end)
+    return at
+
+
+cdef const uint8_t* skip_token(const uint8_t* at, const uint8_t* end) noexcept nogil:
+    """After what cannot be a value: up to a space, a comma, a colon, a quote or a bracket."""
+    while at < end and not is_space(at[0]) and at[0] not in (
+        c",", c":", c'"', c"{", c"}", c"[", c"]"
+    ):
+        at += 1
     return at
 
 
@@ -148,6 +143,7 @@ cdef class Tape:
         self.text = text
         self.length = length
         self.used = 0
+        self.bad = 0
         if length > self.most:
             return False
         while True:
@@ -167,7 +163,11 @@ cdef class Tape:
                 node = &self.nodes[open_nodes[depth - 1]] if depth else NULL
                 if (node == NULL or expect == EXPECT_VALUE or expect == EXPECT_NAME
                         or (byte == c"}") != (node.kind == JSON_OBJECT)):
-                    return False
+                    if node == NULL or byte == c"]" or expect != EXPECT_VALUE or not self._lack(at):
+                        return False
+                    node = &self.nodes[open_nodes[depth - 1]]
+                    if node.kind != JSON_OBJECT:
+                        return False
                 node.next = self.used
                 depth -= 1
                 at += 1
@@ -176,7 +176,10 @@ cdef class Tape:
                 expect = EXPECT_COMMA_OR_END
                 continue
             if expect == EXPECT_COMMA_OR_END:
-                return False
+                at = self._spoil(&self.nodes[self.used - 1], at)
+                if at == NULL:
+                    return False
+                continue
             if self.used == self.capacity and not self._grow():
                 return False
             node = &self.nodes[self.used]
@@ -193,6 +196,10 @@ cdef class Tape:
                     return False
                 node.length = <uint32_t>(stop - at) - 1
                 at = stop + 1
+                if node.escaped & BROKEN:
+                    node.kind = JSON_BAD
+                    node.escaped = 0
+                    self.bad += 1
                 if expect == EXPECT_NAME or expect == EXPECT_NAME_OR_END:
                     while at < end and is_space(at[0]):
                         at += 1
@@ -216,9 +223,12 @@ cdef class Tape:
                 node.kind = JSON_NUMBER
                 stop = skip_number(at, end)
                 if stop == NULL:
-                    return False
-                node.length = <uint32_t>(stop - at)
-                at = stop
+                    at = self._spoil(node, at)
+                    if at == NULL:
+                        return False
+                else:
+                    node.length = <uint32_t>(stop - at)
+                    at = stop
             elif end - at >= 4 and not memcmp(at, b"true", 4):
                 node.kind = JSON_TRUE
                 node.length = 4
@@ -232,13 +242,43 @@ cdef class Tape:
                 node.length = 4
                 at += 4
             else:
-                return False
+                node.kind = JSON_NULL
+                stop = self._spoil(node, at)
+                if stop == NULL:
+                    # Where a comma follows the name of a member, nothing is its value.
+                    if not depth or byte != c",":
+                        return False
+                    if self.nodes[open_nodes[depth - 1]].kind != JSON_OBJECT:
+                        return False
+                    stop = at
+                at = stop
             if not depth:
                 break
             expect = EXPECT_COMMA_OR_END
         while at < end and is_space(at[0]):
             at += 1
-        return at == end
+        return at == end and self.nodes[0].kind != JSON_BAD
+
+    cdef const uint8_t* _spoil(self, Node* node, const uint8_t* after) noexcept nogil:
+        """A node, whose value cannot be read beyond `after`, becomes JSON_BAD, with all that is
+        written without a space; where that ends, or NULL: nothing more is."""
+        cdef const uint8_t* start = self.text + node.start
+        cdef const uint8_t* stop = skip_token(start, self.text + self.length)
+        if node.kind == JSON_STRING or node.kind == JSON_ARRAY or node.kind == JSON_OBJECT:
+            return NULL
+        self.bad += node.kind != JSON_BAD
+        node.kind = JSON_BAD
+        node.length = <uint32_t>(stop - start)
+        return stop if stop > after else NULL
+
+    cdef bint _lack(self, const uint8_t* at) noexcept nogil:
+        """Nothing is where a value must be: a JSON_BAD of no bytes."""
+        if self.used == self.capacity and not self._grow():
+            return False
+        self.nodes[self.used] = Node(<uint32_t>(at - self.text), 0, self.used + 1, JSON_BAD, 0)
+        self.used += 1
+        self.bad += 1
+        return True
 
     cdef int32_t member(self, int32_t node, const char* name, uint32_t length) noexcept nogil:
         cdef int32_t at = node + 1
@@ -306,61 +346,18 @@ cdef class Tape:
         return length
 
 
-cdef char unescaped(uint8_t byte) noexcept nogil:
-    """What a backslash and this byte stand for."""
-    if byte == c"b":
-        return 8
-    if byte == c"f":
-        return 12
-    if byte == c"n":
-        return 10
-    if byte == c"r":
-        return 13
-    if byte == c"t":
-        return 9
-    return <char>byte
-
-
-cdef int write_unicode(char* out, const uint8_t** at, const uint8_t* end) noexcept nogil:
-    """A \\uXXXX, or two that are a surrogate pair, as UTF-8; how many bytes (at most 4)."""
-    cdef uint32_t code = <uint32_t>hex4(at[0] + 2)
-    cdef int low
-    at[0] += 6
-    if 0xD800 <= code < 0xDC00 and end - at[0] >= 6 and at[0][0] == c"\\" and at[0][1] == c"u":
-        low = hex4(at[0] + 2)
-        if 0xDC00 <= low < 0xE000:
-            code = 0x10000 + ((code - 0xD800) << 10) + <uint32_t>(low - 0xDC00)
-            at[0] += 6
-    if 0xD800 <= code < 0xE000:
-        code = 0xFFFD            # half of a pair
-    if code < 0x80:
-        out[0] = <char>code
-        return 1
-    if code < 0x800:
-        out[0] = <char>(0xC0 | code >> 6)
-        out[1] = <char>(0x80 | code & 0x3F)
-        return 2
-    if code < 0x10000:
-        out[0] = <char>(0xE0 | code >> 12)
-        out[1] = <char>(0x80 | code >> 6 & 0x3F)
-        out[2] = <char>(0x80 | code & 0x3F)
-        return 3
-    out[0] = <char>(0xF0 | code >> 18)
-    out[1] = <char>(0x80 | code >> 12 & 0x3F)
-    out[2] = <char>(0x80 | code >> 6 & 0x3F)
-    out[3] = <char>(0x80 | code & 0x3F)
-    return 4
-
-
-def values_of(text: bytes, most: int = 1 << 24) -> list[tuple[str, bytes, int]]:
+def values_of(
+    text: bytes, most: int = 1 << 24, bad: bool = False
+) -> list[tuple[str, bytes, int]]:
     """The values of a JSON text, in its order: (kind, bytes, node after it). To look into it.
 
     Raises:
-        DecodeError: it is no JSON text, longer than `most`, or nested deeper than 64.
+        DecodeError: it is no JSON text, longer than `most`, nested deeper than 64, or has a value
+            that is none, unless `bad` ones may be.
     """
-    names = ("", "object", "array", "string", "number", "true", "false", "null")
+    names = ("", "object", "array", "string", "number", "true", "false", "null", "bad")
     tape = Tape(most)
-    if not tape.read(text, len(text)):
+    if not tape.read(text, len(text)) or (tape.bad and not bad):
         raise DecodeError(f"{text[:40]!r}: no JSON text")
     found = []
     plain = bytearray(len(text) + 4)

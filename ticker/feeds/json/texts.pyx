@@ -9,11 +9,26 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.checks cimport check
-from ticker.feeds.json.record cimport SCOPES, Record, enter, step_from
+from ticker.feeds.json.record cimport (
+    FOUND,
+    NO_ZONE,
+    SCOPES,
+    TOO_FINE,
+    TOO_LONG,
+    Found,
+    Record,
+    enter,
+    step_from,
+)
 from ticker.feeds.json.rules cimport (
     EXAMPLE,
     FIELD_COUNT,
+    KIND_ERROR,
+    KIND_PING,
     REASON_COUNT,
+    REASON_FINE_PRICE,
+    REASON_LONG_SYMBOL,
+    REASON_NO_OFFSET,
     REASON_NO_ROOM,
     REASON_REPEATED,
     REASON_SIDE,
@@ -21,6 +36,8 @@ from ticker.feeds.json.rules cimport (
     STEP_EACH_OR_SELF,
     STEP_KEY,
     STEP_MEMBERS,
+    TEXT,
+    Field,
     Group,
     Rule,
     Rules,
@@ -38,6 +55,7 @@ from ticker.shm.counters cimport (
     FEED_GAP_MESSAGES,
     FEED_GAPS,
     FEED_LOST_MESSAGES,
+    FEED_REFUSALS,
     FEED_UNKNOWN_TYPES,
     count,
 )
@@ -46,19 +64,33 @@ from ticker.shm.layout cimport SYMBOL_BYTES
 from typing import NamedTuple
 
 from ticker.errors import FeedError
-from ticker.feeds.json import mapping as mappings
 from ticker.feeds.json.rules import FIELDS
+from ticker.feeds.json.tables import Mapping
+from ticker.feeds.market.symbology import spelled
 
 _OTHER_REASONS = {
     REASON_SIDE: "side unknown",
     REASON_STATUS: "status unknown",
     REASON_REPEATED: "repeated",
     REASON_NO_ROOM: "table full",
+    REASON_LONG_SYMBOL: f"a symbol of more than {SYMBOL_BYTES - 1} characters",
+    REASON_FINE_PRICE:
+        "a price finer than 1e-9 (with price_decimals the mapping says how to round it)",
+    REASON_NO_OFFSET: "a time without an offset (with time_zone the mapping says whose it is)",
 }
 REASONS = (
     *[f"no usable {field}" for field in FIELDS],
     *[_OTHER_REASONS[reason] for reason in range(<int>FIELD_COUNT, <int>REASON_COUNT)],
 )
+MOST_EVENTS = 64
+"""Events that are kept until they are taken; of more, the oldest are forgotten."""
+
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+cdef enum:
+    LONGEST_EVENT = 1 << 16
 
 
 class Skipped(NamedTuple):
@@ -70,6 +102,18 @@ class Skipped(NamedTuple):
     example: str
 
 
+class Event(NamedTuple):
+    """A record that is for the connection, not for the market."""
+
+    kind: str
+    """`error`: the server refuses something. `ping`: it wants an answer. `book`: a book is not what
+    its checksum says."""
+    rule: str
+    text: str
+    """Of an error: what the server says. Of a ping: the record, and whatever is behind it. Of a
+    book: its symbol, as the feed writes it."""
+
+
 cdef class JsonTexts(Protocol):
     """Reads the texts of one mapping (mapping.py).
 
@@ -78,7 +122,7 @@ cdef class JsonTexts(Protocol):
     """
 
     def __init__(
-        self, Market market not None, *, midnight_ns: int = 0, mapping: mappings.Mapping = None
+        self, Market market not None, *, midnight_ns: int = 0, mapping: Mapping = None
     ) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
         if mapping is None:
@@ -89,8 +133,13 @@ cdef class JsonTexts(Protocol):
         self.rules = Rules(mapping)
         self.tape = Tape()
         self.record = Record(self.rules, self.tape)
+        self.record.blanks = market.rows.symbology == "cms"
+        self._events = []
 
     cdef void take(self, Rule* rule, int64_t receive_time) noexcept nogil:
+        pass
+
+    cdef void text_ends(self) noexcept nogil:
         pass
 
     # Texts
@@ -110,6 +159,7 @@ cdef class JsonTexts(Protocol):
         for i in range(self.rules.group_count):
             if self._any_counts(&self.rules.groups[i]):
                 self._descend(&self.rules.groups[i], 0, 0, receive_time)
+        self.text_ends()
         if not self.matched:
             count(self.market.counters, FEED_UNKNOWN_TYPES, 1)
             keep(&self.unmatched, data, length)
@@ -215,7 +265,10 @@ cdef class JsonTexts(Protocol):
             if rule.counts and self.record.passes(rule.tests):
                 self.matched = True
                 rule.matched += 1
-                self.take(rule, receive_time)
+                if rule.kind < KIND_ERROR:
+                    self.take(rule, receive_time)
+                else:
+                    self.tell(rule)
         if deeper:
             self.record.depth -= 1
 
@@ -229,7 +282,51 @@ cdef class JsonTexts(Protocol):
             count(self.market.counters, FEED_BAD_RECORDS, 1)
         keep(&rule.skips[reason], self.tape.text + node.start, end - node.start)
 
+    cdef void refuse(self, Rule* rule, Field field, Found found) noexcept nogil:
+        self.skip(
+            rule,
+            <int>REASON_LONG_SYMBOL if found == TOO_LONG
+            else <int>REASON_FINE_PRICE if found == TOO_FINE
+            else <int>REASON_NO_OFFSET if found == NO_ZONE
+            else <int>field,
+        )
+
+    cdef void tell(self, Rule* rule) noexcept nogil:
+        """An event for the connection. They are rare, and whoever has the connection is Python."""
+        cdef Node* node = &self.tape.nodes[self.record.scopes[self.record.depth]]
+        cdef const char* text = <const char*>self.tape.text + node.start
+        cdef uint32_t length = <uint32_t>self.tape.length - node.start
+        if node.next < self.tape.used:
+            length = self.tape.nodes[node.next].start - node.start
+        if rule.kind == KIND_ERROR:
+            count(self.market.counters, FEED_REFUSALS, 1)
+            if self.record.read_text(rule, TEXT, &text, &length) != FOUND:
+                length = min(length, <uint32_t>EXAMPLE)
+        with gil:
+            kind = "ping" if rule.kind == KIND_PING else "error"
+            name = self.rules.names[rule - self.rules.rules]
+            self._remember(kind, name, text[:min(length, <uint32_t>LONGEST_EVENT)])
+
+    cdef void tell_symbol(self, const char* symbol) noexcept nogil:
+        """The book of this symbol is wrong."""
+        with gil:
+            name = symbol[:strnlen(symbol, SYMBOL_BYTES)].decode()
+            self._remember("book", "", spelled(name, self.market.rows.symbology).encode())
+
+    cdef int _remember(self, str kind, str rule, bytes text) except -1:
+        self._events.append(Event(kind, rule, text.decode(errors="replace")))
+        del self._events[:-MOST_EVENTS]
+        self.told = True
+        return 0
+
     # What Python sees
+
+    def take_events(self) -> list[Event]:
+        """What the server said to us since the last call, oldest first."""
+        found = self._events
+        self._events = []
+        self.told = False
+        return found
 
     @property
     def taken(self) -> dict[str, int]:

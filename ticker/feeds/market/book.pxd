@@ -55,6 +55,7 @@ cdef class Book:
     cdef int set_top(
         self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
     ) noexcept nogil
+    cdef void cut(self, uint32_t instrument, uint32_t side, uint32_t depth) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void clear_instrument(self, uint32_t instrument) noexcept nogil
     cdef bint _outdated(self, const Order* order) noexcept nogil

@@ -192,6 +192,17 @@ cdef class Book:
         ladder.levels[0].size = size
         return BOOK_TOP
 
+    cdef void cut(self, uint32_t instrument, uint32_t side, uint32_t depth) noexcept nogil:
+        """Forget all levels of a side behind the best `depth` (1 or more): its feed no longer says
+        what becomes of them."""
+        cdef Ladder* ladder = &self.ladders[2 * instrument + side]
+        cdef uint32_t beyond
+        check(instrument < self.instruments and side < 2 and depth)
+        if ladder.count > depth:
+            beyond = ladder.count - depth
+            memmove(ladder.levels, ladder.levels + beyond, depth * sizeof(Level))
+            ladder.count = depth
+
     cdef void clear(self) noexcept nogil:
         """Drop every order of every instrument."""
         cdef size_t i

@@ -10,7 +10,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ticker.feeds.market.conditions cimport flags_without
-from ticker.feeds.json.record cimport FOUND, UNUSABLE, hash_of
+from ticker.feeds.json.depths cimport WRONG, Depths, Touched
+from ticker.feeds.json.record cimport FOUND, Found, hash_of
 from ticker.feeds.json.rules cimport (
     ASK_PRICE,
     ASK_SIZE,
@@ -39,13 +40,14 @@ from ticker.feeds.json.rules cimport (
     VENUE,
     Rule,
 )
+from ticker.feeds.json.scalars cimport read_uint
 from ticker.feeds.json.tape cimport NO_NODE
 from ticker.feeds.json.texts cimport JsonTexts
 from ticker.feeds.market.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
-from ticker.shm.counters cimport FEED_DUPLICATE_MESSAGES, count
+from ticker.shm.counters cimport FEED_BAD_CHECKSUMS, FEED_DUPLICATE_MESSAGES, count
 from ticker.shm.layout cimport VENUE_BYTES, Values
 
-from ticker.feeds.json import mapping as mappings
+from ticker.feeds.json.tables import Mapping
 
 
 cdef class Json(JsonTexts):
@@ -60,15 +62,18 @@ cdef class Json(JsonTexts):
     cdef uint64_t* next_numbers  # by row: the next record's number within its symbol, 0: unknown
     cdef size_t rows
     cdef char[VENUE_BYTES] mic   # that the record names, NUL-padded
+    cdef Depths depths           # None: no book is cut
 
     def __init__(
-        self, Market market not None, *, midnight_ns: int = 0, mapping: mappings.Mapping = None
+        self, Market market not None, *, midnight_ns: int = 0, mapping: Mapping = None
     ) -> None:
         super().__init__(market, midnight_ns=midnight_ns, mapping=mapping)
         self.rows = market.rows.mapping.row_capacity
         self.next_numbers = <uint64_t*>calloc(self.rows, sizeof(uint64_t))
         if self.next_numbers == NULL:
             raise MemoryError("no memory for sequence numbers")
+        if any(record.depth for record in mapping.records):
+            self.depths = Depths(market, mapping.size_decimals)
 
     def __dealloc__(self) -> None:
         free(self.next_numbers)
@@ -86,11 +91,16 @@ cdef class Json(JsonTexts):
     cdef void take(self, Rule* rule, int64_t receive_time) noexcept nogil:
         """One record into one call on the market, or skipped with its reason."""
         cdef int64_t time = receive_time
-        if not self.record.read_symbol(rule):
-            self.skip(rule, SYMBOL)
-        elif rule.fields[<int>TIME].count and self.record.read_time(rule, &time) != FOUND:
-            self.skip(rule, TIME)
-        elif rule.kind == KIND_TRADE or rule.kind == KIND_LAST or rule.kind == KIND_CORRECT:
+        cdef Found found = self.record.read_symbol(rule)
+        if found != FOUND:
+            self.refuse(rule, SYMBOL, found)
+            return
+        if rule.fields[<int>TIME].count:
+            found = self.record.read_time(rule, &time)
+            if found != FOUND:
+                self.refuse(rule, TIME, found)
+                return
+        if rule.kind == KIND_TRADE or rule.kind == KIND_LAST or rule.kind == KIND_CORRECT:
             self._trade(rule, time, receive_time)
         elif rule.kind == KIND_QUOTE:
             self._quote(rule, time)
@@ -106,15 +116,16 @@ cdef class Json(JsonTexts):
         cdef uint32_t taken = 0
         cdef int32_t instrument
         cdef const Values* values
-        if self.record.read_price(rule, PRICE, &price) != FOUND:
-            self.skip(rule, PRICE)
+        cdef Found found = self.record.read_price(rule, PRICE, &price)
+        if found != FOUND:
+            self.refuse(rule, PRICE, found)
             return
         if not rule.fields[<int>SIZE].count:
             taken = TRADE_COUNTS_VOLUME
-        elif self.record.read_size(rule, SIZE, &size) != FOUND:
+        elif self.record.read_size(rule, SIZE, time, &size) != FOUND:
             self.skip(rule, SIZE)
             return
-        if rule.fields[<int>ID].count and self.record.read_id(rule, &match) != FOUND:
+        if rule.fields[<int>ID].count and self.record.read_id(rule, ID, &match) != FOUND:
             self.skip(rule, ID)
             return
         if rule.kind == KIND_CORRECT:
@@ -152,13 +163,16 @@ cdef class Json(JsonTexts):
         cdef uint64_t bid_size = 0
         cdef uint64_t ask_size = 0
         cdef int32_t instrument
-        if self.record.read_price(rule, BID_PRICE, &bid) == UNUSABLE or bid < 0:
-            self.skip(rule, BID_PRICE)
-        elif self.record.read_price(rule, ASK_PRICE, &ask) == UNUSABLE or ask < 0:
-            self.skip(rule, ASK_PRICE)
-        elif self.record.read_size(rule, BID_SIZE, &bid_size) == UNUSABLE:
+        cdef Found found = self.record.read_price(rule, BID_PRICE, &bid)
+        if found > FOUND or bid < 0:
+            self.refuse(rule, BID_PRICE, found)
+            return
+        found = self.record.read_price(rule, ASK_PRICE, &ask)
+        if found > FOUND or ask < 0:
+            self.refuse(rule, ASK_PRICE, found)
+        elif self.record.read_size(rule, BID_SIZE, time, &bid_size) > FOUND:
             self.skip(rule, BID_SIZE)
-        elif self.record.read_size(rule, ASK_SIZE, &ask_size) == UNUSABLE:
+        elif self.record.read_size(rule, ASK_SIZE, time, &ask_size) > FOUND:
             self.skip(rule, ASK_SIZE)
         else:
             instrument = self._instrument(rule)
@@ -170,6 +184,7 @@ cdef class Json(JsonTexts):
         cdef uint64_t size = 0
         cdef uint32_t side = rule.side
         cdef int32_t node, instrument
+        cdef Found found
         if rule.choice.count:
             node = self.record.node_of(&self.rules.routes[rule.choice.first])
             side = UNKNOWN_SIDE
@@ -177,40 +192,85 @@ cdef class Json(JsonTexts):
                 side = self.record.meaning(rule.choice_texts, node, UNKNOWN_SIDE)
         if side == UNKNOWN_SIDE:
             self.skip(rule, REASON_SIDE)
-        elif self.record.read_price(rule, PRICE, &price) != FOUND or price <= 0:
-            self.skip(rule, PRICE)
-        elif self.record.read_size(rule, SIZE, &size) != FOUND:
+            return
+        found = self.record.read_price(rule, PRICE, &price)
+        if found != FOUND or price <= 0:
+            self.refuse(rule, PRICE, found)
+        elif self.record.read_size(rule, SIZE, time, &size) != FOUND:
             self.skip(rule, SIZE)
         else:
             instrument = self._instrument(rule)
             if instrument >= 0:
                 self.market.set_level(instrument, <Side>side, price, size, time)
+                if rule.depth:
+                    self._deepen(rule, instrument)
+
+    cdef void _deepen(self, Rule* rule, int32_t instrument) noexcept nogil:
+        """A level of a book that is cut changed; the text may say the checksum of it all."""
+        cdef Touched* book = self.depths.touch(instrument, <uint32_t>rule.depth)
+        cdef const char* price
+        cdef const char* size
+        cdef const char* text
+        cdef uint32_t price_length, size_length, length
+        cdef uint64_t checksum = 0
+        cdef int32_t node
+        if not rule.checksum.count:
+            return
+        if self.record.read_text(rule, PRICE, &price, &price_length) == FOUND and (
+            self.record.read_text(rule, SIZE, &size, &size_length) == FOUND and price != size
+        ):
+            self.depths.note(instrument, price, price_length, size, size_length)
+        node = self.record.node_of(&self.rules.routes[rule.checksum.first])
+        if node != NO_NODE and self.record.text_of(node, &text, &length) and (
+            read_uint(text, length, &checksum) and not checksum >> 32
+        ):
+            book.proves = True
+            book.checksum = <uint32_t>checksum
+
+    cdef void text_ends(self) noexcept nogil:
+        cdef uint32_t i
+        if self.depths is None:
+            return
+        for i in range(self.depths.count):
+            if self.depths.settle(&self.depths.touched[i]) == WRONG:
+                self._doubt(self.depths.touched[i].row)
+        self.depths.count = 0
+
+    cdef void _doubt(self, int32_t row) noexcept nogil:
+        """The book of a row is not the vendor's: ask for it anew, once until it comes."""
+        count(self.market.counters, FEED_BAD_CHECKSUMS, 1)
+        if not self.depths.written[row].wrong:
+            self.depths.written[row].wrong = True
+            self.tell_symbol(self.market.publisher.table.rows[row].symbol)
 
     cdef void _rare(self, Rule* rule, int64_t time) noexcept nogil:
         cdef int64_t price = 0
         cdef uint64_t match = 0
         cdef uint32_t status = 0
         cdef int32_t node, instrument
+        cdef Found found
         if rule.kind == KIND_STATUS:
             node = self.record.node_of(&self.rules.routes[rule.choice.first])
             status = self.record.meaning(rule.choice_texts, node, 0) if node != NO_NODE else 0
             if not status:
                 self.skip(rule, REASON_STATUS)
                 return
-        elif rule.kind == KIND_BREAK and self.record.read_id(rule, &match) != FOUND:
+        elif rule.kind == KIND_BREAK and self.record.read_id(rule, ID, &match) != FOUND:
             self.skip(rule, ID)
             return
-        elif rule.kind == KIND_CLOSE and (
-            self.record.read_price(rule, PRICE, &price) != FOUND or price <= 0
-        ):
-            self.skip(rule, PRICE)
-            return
+        elif rule.kind == KIND_CLOSE:
+            found = self.record.read_price(rule, PRICE, &price)
+            if found != FOUND or price <= 0:
+                self.refuse(rule, PRICE, found)
+                return
         if rule.kind == KIND_BREAK:
             self.market.sales.break_trade(self._known(rule), match, time)
         elif rule.kind == KIND_CLEAR:
             instrument = self._known(rule)
             if instrument >= 0:
                 self.market.clear_instrument(instrument, time)
+                if self.depths is not None:
+                    self.depths.begin(instrument)
         else:
             instrument = self._instrument(rule)
             if instrument < 0:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ticker.errors import ConfigError
-from ticker.feeds.json.mapping import Message, Stream
+from ticker.feeds.json.tables import Message, Stream
 
 _PLACE = re.compile(r"\$\{(each:)?((?:\{\}|[^{}])*)\}")
 
