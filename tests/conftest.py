@@ -25,9 +25,9 @@ sys.path.append(str(ROOT))
 REQUIRE_ALL = os.environ.get("TICKER_REQUIRE_ALL") == "1"
 
 # `make test`: the same examples everywhere, none kept from an earlier run, and no clock decides.
-settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
 # `make stress`: others each time, by the seed that it prints (--hypothesis-seed).
-settings.register_profile("explore", max_examples=1000, database=None)
+settings.register_profile("explore", max_examples=1000, database=None, deadline=None)
 settings.load_profile("same")
 
 Require = Callable[[object, str], None]
