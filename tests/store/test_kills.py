@@ -1,0 +1,139 @@
+"""Killed at any moment, with any damage to its files: each price that comes back was true."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ticker.config import Config
+from ticker.config.store import StoreConfig
+from ticker.shm import segment
+from ticker.shm.header import KIND_FEED
+from ticker.shm.segment import Geometry
+from ticker.shm.table import PriceTable, TableWriter
+from ticker.store.context import StoreContext
+from ticker.store.last import FOLDER, read_snapshots
+from ticker.store.restore import restore
+from ticker.store.worker import StoreWorker
+
+ROWS = 2000
+INTERVAL = 0.2
+OLDEST = 2.0
+"""s before the kill that a price may be of, on a machine with nothing else to do."""
+OLDEST_BUSY = 20.0
+
+
+def write(name: str) -> None:
+    """For ever: each row's price is the time at which it was written, and its volume proves it."""
+    table = TableWriter(segment.attach(name, KIND_FEED, boot_id=1, writable=True))
+    for row in range(ROWS):
+        table.add(f"S{row}", "XNAS")
+    while True:
+        for row in range(ROWS):
+            now = time.time_ns()
+            table.put(row, price=now, exchange_time=now, publish_time=now, volume=now ^ row)
+
+
+@contextmanager
+def child(work: Callable[[], None]) -> Iterator[int]:
+    """A forked process, killed at the end."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@contextmanager
+def storing(folder: Path, number: int) -> Iterator[float]:
+    """A feed and its store; gives the time from which on both run. Both are killed at the end."""
+    instance = f"kill{os.getpid()}-{number}"
+    feed, store = segment.feed_name(instance, "f"), segment.store_name(instance)
+    segment.create_feed(feed, Geometry(ROWS, 1, 16), 1, time.time_ns())
+    segment.create_store(store, 1, time.time_ns())
+    context = StoreContext(segment=store, boot_id=1, feeds=(("f", feed),), folder=folder)
+    config = Config(store=StoreConfig(interval=INTERVAL))
+    try:
+        with (
+            child(lambda: write(feed)),
+            child(lambda: StoreWorker(config, context).serve(threading.Event())),
+        ):
+            table = PriceTable(segment.attach(feed, KIND_FEED, boot_id=1))
+            while len(table) < ROWS or not (table.values(ROWS - 1) or {}).get("price"):
+                time.sleep(0.01)
+            yield time.time()
+    finally:
+        segment.remove(feed)
+        segment.remove(store)
+
+
+def check(folder: Path, killed: float, oldest: float) -> int:
+    """The prices that a start would show; how many there are."""
+    target = segment.private_feed(Geometry(ROWS, 1, 16), 1, 1)
+    restore(target, read_snapshots(folder, "f")[0], midnight=0)
+    table = PriceTable(target)
+    for row in range(len(table)):
+        values = table.values(row)
+        assert values is not None
+        price, number = values["price"], int(table.symbol(row)[1:])
+        if not price:
+            continue  # the row was there before its first price
+        assert values["volume"] == price ^ number, "a price that never was"
+        assert killed - oldest <= price / 1e9 <= killed, "a price of another time"
+    return len(table)
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+
+
+def truncate(path: Path, chance: random.Random) -> None:
+    os.truncate(path, chance.randrange(path.stat().st_size))
+
+
+def kills(folder: Path, times: int, damages: int, seed: int, oldest: float) -> None:
+    chance = random.Random(seed)
+    for number in range(times):
+        here = folder / str(number)
+        with storing(here, number):
+            # both files must be of this life
+            while len(list((here / FOLDER).glob("f.[01]"))) < 2:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 2 * INTERVAL))
+        killed = time.time()
+        assert check(here, killed, oldest) == ROWS, f"kill {number}"
+        for damage in range(damages):
+            copy = folder / "damaged"
+            shutil.copytree(here, copy)
+            victim = copy / FOLDER / f"f.{chance.randrange(2)}"
+            (flip, truncate)[damage % 2](victim, chance)
+            check(copy, killed, oldest)
+            shutil.rmtree(copy)
+        shutil.rmtree(here)
+
+
+@pytest.mark.slow
+def test_kills_and_damage(tmp_path: Path) -> None:
+    kills(tmp_path, times=3, damages=10, seed=1, oldest=OLDEST_BUSY)
+
+
+@pytest.mark.stress
+def test_200_kills_each_with_a_truncation_and_a_flipped_bit(tmp_path: Path) -> None:
+    kills(tmp_path, times=200, damages=2, seed=time.time_ns(), oldest=OLDEST)
