@@ -12,7 +12,7 @@ import pytest
 
 from tests.gateway.conftest import Client, Rig
 from ticker.config import Config, GatewayConfig
-from ticker.config.access import AccessConfig, AuthConfig, TokenConfig
+from ticker.config.access import AccessConfig, AuthConfig, Rights, TokenConfig
 from ticker.gateway.access.auth import hash_token
 
 GATEWAY = GatewayConfig(max_connections=512, requests_per_second=10, requests_burst=20)
@@ -209,6 +209,65 @@ def test_requests_need_a_token_and_see_what_it_may(rig: Rig) -> None:
     assert get(rig, "/prices/MSFT", **some)[1]["code"] == "unknown_symbol"
     assert get(rig, "/symbols", **some)[1] == {"symbols": [{"symbol": "AAPL"}], "total": 1}
     assert get(rig, "/prices?symbols=AAPL,MSFT", **some)[1]["unknown"] == ["MSFT"]
+
+
+BOUND = Config(
+    gateway=GATEWAY,
+    auth=AuthConfig(
+        required=False,
+        tokens=(
+            TokenConfig(name="two", sha256=hash_token("two"), max_symbols=2),
+            TokenConfig(name="slow", sha256=hash_token("slow"), max_rate=0.5),
+            TokenConfig(name="slower", sha256=hash_token("slower"), max_rate=0.5),
+        ),
+        default=Rights(max_rate=0.5),
+    ),
+    access=AccessConfig(proxies=("127.0.0.1",)),
+)
+
+
+@pytest.mark.parametrize("rig", [BOUND], indirect=True)
+def test_max_symbols_binds_a_request_too(rig: Rig) -> None:
+    told = {"Authorization": "Bearer two"}
+    assert get(rig, "/prices?symbols=A,B", **told)[0] == 200
+    status, problem, _ = get(rig, "/prices?symbols=A,B,C", **told)
+    assert (status, problem["code"]) == (400, "bad_parameter")
+    assert "2 is the most" in problem["detail"]
+
+
+@pytest.mark.parametrize("rig", [BOUND], indirect=True)
+def test_max_rate_binds_requests_too(rig: Rig) -> None:
+    """Whichever connection and address they come by, and whether one symbol is asked or many."""
+    for symbol in ("AAPL", "MSFT"):
+        rig.trade(rig.row(symbol), 185 * E9)
+    told = {"Authorization": "Bearer slow"}
+    assert get(rig, "/prices/AAPL", **told)[0] == 200
+    for path in ("/prices/AAPL", "/prices?symbols=AAPL", "/prices?symbols=MSFT,AAPL"):
+        status, problem, headers = get(rig, path, **told)
+        assert (status, problem["code"]) == (429, "too_many_requests"), path
+        assert 1 <= int(headers["Retry-After"]) <= 2
+    assert get(rig, "/prices/MSFT", **told)[0] == 200, "each symbol by itself"
+    assert get(rig, "/prices/NONE", **told)[0] == 404
+    assert get(rig, "/symbols", **told)[0] == 200, "names are no prices"
+    assert get(rig, "/prices/AAPL", Authorization="Bearer slower")[0] == 200
+
+
+@pytest.mark.parametrize("rig", [BOUND], indirect=True)
+def test_who_has_no_name_is_told_apart_by_address(rig: Rig) -> None:
+    rig.trade(rig.row("AAPL"), 185 * E9)
+    first, second = ({"X-Forwarded-For": f"198.51.100.{n}"} for n in (1, 2))
+    assert [get(rig, "/prices/AAPL", **first)[0] for _ in range(2)] == [200, 429]
+    assert [get(rig, "/prices/AAPL", **second)[0] for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize("rig", [GUARDED], indirect=True)
+def test_no_hint_tells_of_a_symbol_that_a_token_may_not_see(rig: Rig) -> None:
+    for symbol in ("AAPL", "MSFT"):
+        rig.trade(rig.row(symbol), 185 * E9)
+    some = {"Authorization": "Bearer some-of-it"}
+    assert "did you mean AAPL" in get(rig, "/prices/aapl", **some)[1]["detail"]
+    told = get(rig, "/prices/msft", **some)[1]["detail"]
+    assert told == get(rig, "/prices/none", **some)[1]["detail"].replace("none", "msft")
 
 
 @pytest.mark.parametrize("rig", [GUARDED], indirect=True)

@@ -8,6 +8,10 @@
 // The token goes into the header Authorization and nowhere else: never into an address.
 
 const TIMEOUT = 5_000;
+const REFUSALS = new Set(["forbidden_origin", "unknown_host", "too_many_connections"]);
+const NO_HANDSHAKE = new Set(["upgrade_required", "method_not_allowed"]);  // this page is welcome
+const UPGRADE_KEPT = "The server answers, but its stream does not open. A proxy in front of it may "
+  + "keep the Upgrade header to itself: docs/security.md has what to set.";
 const CLEARLY_WRONG = 1_500;      // ms: Date has whole seconds
 
 export class Rest extends EventTarget {
@@ -29,6 +33,20 @@ export class Rest extends EventTarget {
     if (response.ok) return response.json();
     if (response.status === 401 && token === this.token) await this.#refused(response);
     throw new Error(`${path}: ${response.status}`);
+  }
+
+  /** Why the stream at `path` does not open, in the server's own words; "" when it is no refusal
+   *  of this page. A browser hides the answer to a handshake, and says the page's origin with a
+   *  POST, so the server judges this request as it did the handshake. `opened`: it did once. */
+  async refusal(path, opened) {
+    try {
+      const request = { method: "POST", signal: AbortSignal.timeout(TIMEOUT) };
+      const { code, detail } = await (await fetch(path, request)).json();
+      if (NO_HANDSHAKE.has(code) && !opened) return UPGRADE_KEPT;
+      return REFUSALS.has(code) ? detail : "";
+    } catch {
+      return "";
+    }
   }
 
   #compareClocks(response, here) {

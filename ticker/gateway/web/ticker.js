@@ -4,7 +4,7 @@
 //   ticker.token = "…";                                // where one is asked for
 //   ticker.addEventListener("price", ({ detail }) => …);   { symbol, price, timestamp, snapshot }
 //   ticker.addEventListener("refusal", ({ detail }) => …); { code, reason, message, symbol? }
-//   ticker.addEventListener("state", ({ detail }) => …);   { state, delay, reason, code }
+//   ticker.addEventListener("state", ({ detail }) => …);   { state, delay, reason, code, failures }
 //   ticker.subscribe(["AAPL", "MSFT"]);
 //   ticker.connect();
 //
@@ -198,7 +198,7 @@ export class Ticker extends EventTarget {
 
   #become(state, delay = 0, reason = "", code = 0) {
     this.#state = state;
-    this.#emit("state", { state, delay, reason, code });
+    this.#emit("state", { state, delay, reason, code, failures: this.#failures });
   }
 
   #emit(type, detail) {

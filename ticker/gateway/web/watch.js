@@ -197,13 +197,17 @@ function refused({ detail }) {
 }
 
 let retryAt = 0;
+let refusal = "";                 // why the server does not open a stream to this page
+let opened = false;               // it did once
 
-function connection({ detail: { state, delay, reason } }) {
+function connection({ detail: { state, delay, reason, failures } }) {
   const before = document.body.dataset.connection;
   document.body.dataset.connection = state;
   retryAt = performance.now() + delay;
   drawConnection();
   if (state === "open") {
+    opened = true;
+    drawRefusal("");
     say("Live");
     refreshDetails([...rows.keys()]);
     refreshNames([...rows.keys()]);
@@ -212,15 +216,31 @@ function connection({ detail: { state, delay, reason } }) {
     lock(ticker.token ? reason : "");
   } else if (before === "open" && state === "waiting") {
     say("Connection lost, reconnecting");
+  } else if (state === "waiting" && failures > 1) {
+    explain();                    // twice: more than a restart
   }
+}
+
+async function explain() {
+  const found = await rest.refusal("stream", opened);
+  if (ticker.state !== "open") drawRefusal(found);
+}
+
+function drawRefusal(text) {
+  if (text === refusal) return;
+  refusal = text;
+  const banner = find("banner");
+  banner.hidden = !text;
+  banner.textContent = text;
+  drawConnection();
 }
 
 function drawConnection() {
   const seconds = Math.ceil((retryAt - performance.now()) / 1000);
   const text = {
     open: "Live",
-    connecting: rows.size ? "Connecting…" : "Starting",
-    waiting: navigator.onLine
+    connecting: refusal ? "Refused" : rows.size ? "Connecting…" : "Starting",
+    waiting: refusal ? "Refused" : navigator.onLine
       ? seconds > 1 ? `Reconnecting in ${seconds} s` : "Reconnecting…"
       : "Offline",
     refused: "Token needed",

@@ -1,0 +1,184 @@
+"""Who may see what: the one table. test_entitlements.py asks a real gateway for every cell, and
+docs/security.md is made from it.
+
+In a cell: yes; no, where what is asked is left out; or the code of the refusal: a status of HTTP,
+an `error` of the stream, or the code that the stream is closed with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KINDS = {
+    # column: what the client has shown
+    "none": "no token, where one is needed",
+    "wrong": "a token that is unknown or has expired",
+    "free": "no token, where none is needed",
+    "full": "a token without bounds",
+    "price": '`channels = ["price"]`',
+    "quote": '`channels = ["quote"]`',
+    "trades": '`channels = ["trades"]`',
+    "some": '`symbols = ["A*"]`',
+    "metrics": "`metrics = true`",
+}
+ASKED = ("none", "wrong")  # the kinds that see nothing which is asked for
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that a client may want. `paths`, `commands`, `messages` and `channels` are those
+    that it covers."""
+
+    what: str
+    probe: str
+    argument: str = ""
+    cells: dict[str, str] = field(default_factory=dict)  # those that are not `otherwise`
+    otherwise: str = "yes"
+    paths: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    def cell(self, kind: str) -> str:
+        return self.cells.get(kind, self.otherwise)
+
+
+REFUSED = dict.fromkeys(ASKED, "401")
+ON_STREAM = {"none": "401", "wrong": "4402"}
+OF_QUOTE = "`volume`, `trades`, `open`, `high`, `low`, `previous_close`, bid and ask"
+FILES = (
+    "/",
+    "/watch.js",
+    "/ticker.js",
+    "/rest.js",
+    "/row.js",
+    "/search.js",
+    "/symbols.js",
+    "/notices.js",
+    "/token.js",
+    "/format.js",
+    "/style.css",
+    "/prices.css",
+    "/icon.svg",
+)
+DOCUMENTS = ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto")
+HEALTH = ("/healthz", "/readyz")
+
+TABLE = (
+    Row("the watch page", "get", paths=FILES),
+    Row("`/openapi.json`, `/asyncapi.json`, `/ticker_v1.proto`", "get", paths=DOCUMENTS),
+    Row("`/healthz`, `/readyz`", "get", paths=HEALTH),
+    Row(
+        "`/metrics`",
+        "get",
+        cells={**REFUSED, "free": "yes", "metrics": "yes"},
+        otherwise="403",
+        paths=("/metrics",),
+    ),
+    Row("`/status`", "get", cells=REFUSED, paths=("/status",)),
+    Row("its rejected trades of `MSFT`", "rejects", "MSFT", {**REFUSED, "some": "no"}),
+    Row("`/symbols`: `AAPL`", "listed", "AAPL", REFUSED, paths=("/symbols",)),
+    Row("`/symbols`: `MSFT`", "listed", "MSFT", {**REFUSED, "some": "no"}),
+    Row("`/prices/AAPL`: `price`, `seq`, times, states", "field", "price", REFUSED),
+    Row(
+        "`/prices/AAPL`: `size`, `venue`",
+        "field",
+        "size,venue",
+        {**REFUSED, "price": "no"},
+        paths=("/prices/{symbol}",),
+    ),
+    Row(
+        f"`/prices/AAPL`: {OF_QUOTE}",
+        "field",
+        "volume,trades,open,high,low,previous_close,bid,bid_size,bid_venue,ask,ask_size,ask_venue",
+        {**REFUSED, "price": "no", "trades": "no"},
+    ),
+    Row("`/prices/MSFT`", "price", "MSFT", {**REFUSED, "some": "404"}),
+    Row(
+        "`/prices?symbols=`: `MSFT`",
+        "prices",
+        "MSFT",
+        {**REFUSED, "some": "no"},
+        paths=("/prices",),
+    ),
+    Row("`/stream`: it opens", "opens", cells={"wrong": "4402"}, paths=("/stream",)),
+    Row("`hello`", "hears", "hello", {"wrong": "no"}, messages=("hello",)),
+    Row("`heartbeat`", "hears", "heartbeat", {"wrong": "4402"}, messages=("heartbeat",)),
+    Row(
+        "`ping`: `pong`",
+        "asks",
+        "ping",
+        {"wrong": "4402"},
+        commands=("ping",),
+        messages=("pong",),
+    ),
+    Row("`auth` with a right token", "enters", commands=("auth",), cells={"wrong": "4402"}),
+    Row(
+        "`configure`: `configured`",
+        "asks",
+        "configure",
+        ON_STREAM,
+        commands=("configure",),
+        messages=("configured", "error"),
+    ),
+    Row(
+        "`status` of feeds and markets",
+        "feed",
+        cells={"none": "no", "wrong": "4402"},
+        messages=("status",),
+    ),
+    Row(
+        "`subscribe`, `reconnect` on `price`: prices and states",
+        "subscribes",
+        "price",
+        {**ON_STREAM, "quote": "401", "trades": "401"},
+        commands=("subscribe", "reconnect"),
+        messages=("subscribed", "recovered", "snapshot", "update"),
+        channels=("price",),
+    ),
+    Row(
+        "`subscribe`, `reconnect` on `quote`: quotes",
+        "subscribes",
+        "quote",
+        {**ON_STREAM, "price": "401", "trades": "401"},
+        channels=("quote",),
+    ),
+    Row(
+        "`subscribe`, `reconnect` on `trades`: every trade, `lagged`",
+        "subscribes",
+        "trades",
+        {**ON_STREAM, "price": "401", "quote": "401"},
+        messages=("lagged",),
+        channels=("trades",),
+    ),
+    Row(
+        "`subscribe` to `MSFT`",
+        "other",
+        "MSFT",
+        {**ON_STREAM, "some": "460"},
+    ),
+    Row(
+        "`unsubscribe`: `unsubscribed`",
+        "leaves",
+        cells=ON_STREAM,
+        commands=("unsubscribe",),
+        messages=("unsubscribed",),
+    ),
+    Row(
+        "`goodbye`, at the server's end",
+        "goodbye",
+        cells={"wrong": "no"},
+        messages=("goodbye",),
+    ),
+)
+
+
+def table() -> str:
+    """The table in Markdown, as docs/security.md has it."""
+    heads = " | ".join(KINDS)
+    lines = [f"| | {heads} |", f"| --- |{' --- |' * len(KINDS)}"]
+    for row in TABLE:
+        cells = " | ".join(row.cell(kind) for kind in KINDS)
+        lines.append(f"| {row.what} | {cells} |")
+    shown = [f"- **{kind}**: {words}" for kind, words in KINDS.items()]
+    return "\n".join([*shown, "", *lines, ""])

@@ -1,0 +1,316 @@
+"""Every cell of the table of entitlements, asked of a real gateway; and nothing left out of it."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import pytest
+
+from tests.gateway.access.entitlements import KINDS, TABLE, Row, table
+from tests.gateway.conftest import Client, Rig
+from ticker.config import Config, GatewayConfig
+from ticker.config.access import AuthConfig, TokenConfig
+from ticker.gateway.access.auth import hash_token
+from ticker.gateway.prices.board import Board
+from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, Channel
+from ticker.gateway.rest.guard import Guard
+from ticker.gateway.rest.http import make_app
+from ticker.gateway.rest.status import Status
+from ticker.shm import counters
+from ticker.shm.rejects import RejectWriter
+
+E9 = 10**9
+V1 = "Sec-WebSocket-Protocol: ticker.v1.json"
+RIGHTS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "price": {"channels": ("price",)},
+    "quote": {"channels": ("quote",)},
+    "trades": {"channels": ("trades",)},
+    "some": {"symbols": ("A*",)},
+    "metrics": {"metrics": True},
+}
+TOKENS = tuple(
+    TokenConfig(name=name, sha256=hash_token(f"{name}-token"), **rights)
+    for name, rights in RIGHTS.items()
+)
+_numbers = itertools.count()
+
+
+def made(required: bool) -> Rig:
+    config = Config(
+        gateway=GatewayConfig(max_connections=64, heartbeat=0.2),
+        auth=AuthConfig(required=required, tokens=TOKENS),
+    )
+    rig = Rig(f"rights{os.getpid()}-{next(_numbers)}", config)
+    for symbol in ("AAPL", "MSFT"):
+        row = rig.row(symbol)
+        rig.trade(row, 185 * E9)
+        more = {"open": 1, "high": 2, "low": 1, "previous_close": 1, "volume": 9, "trades": 3}
+        rig.quote(row, bid=184 * E9, bid_size=1, ask=186 * E9, ask_size=2, **more)
+        RejectWriter(rig.feed).put("older", symbol, price=E9, size=1)
+    return rig
+
+
+@pytest.fixture(scope="module")
+def rigs() -> Iterator[dict[str, Rig]]:
+    """By the kind of token, a gateway that asks for one, or that does not."""
+    asking, free = made(True), made(False)
+    yield {kind: free if kind == "free" else asking for kind in KINDS}
+    for rig in (asking, free):
+        assert rig.close() == 0
+
+
+def authorization(kind: str) -> dict[str, str]:
+    if kind in ("none", "free"):
+        return {}
+    return {"Authorization": f"Bearer {kind}-token"}  # of nobody, for "wrong"
+
+
+class Asker:
+    """One kind of client at its gateway; a method for each probe, which returns a cell."""
+
+    def __init__(self, rig: Rig, kind: str, row: Row) -> None:
+        self.rig = rig
+        self.kind = kind
+        self.row = row
+
+    def fetch(self, path: str) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.rig.port, timeout=10)
+        try:
+            connection.request("GET", path, headers=authorization(self.kind))
+            found = connection.getresponse()
+            body = found.read()
+            is_json = "json" in found.headers.get("Content-Type", "")
+            return found.status, json.loads(body) if is_json else body
+        finally:
+            connection.close()
+
+    def looked(self, path: str, holds: Callable[[Any], bool]) -> str:
+        status, body = self.fetch(path)
+        if status != 200:
+            return str(status)
+        return "yes" if holds(body) else "no"
+
+    def get(self) -> str:
+        cells = {self.looked(path, bool) for path in self.row.paths}
+        assert len(cells) == 1, "one cell cannot say different things"
+        return cells.pop()
+
+    def rejects(self) -> str:
+        def holds(status: Any) -> bool:
+            found = status["feeds"][0]["rejects"]["older"]
+            assert found["count"] == 2, "how many there were is no secret"
+            return self.row.argument in [each["symbol"] for each in found["last"]]
+
+        return self.looked("/status", holds)
+
+    def listed(self) -> str:
+        wanted = {"symbol": self.row.argument}
+        return self.looked("/symbols", lambda body: wanted in body["symbols"])
+
+    def field(self) -> str:
+        def holds(price: Any) -> bool:
+            given = {price[name] is not None for name in self.row.argument.split(",")}
+            assert len(given) == 1, price
+            return given.pop()
+
+        cells = {self.looked("/prices/AAPL", holds)}
+        cells.add(self.looked("/prices?symbols=AAPL", lambda body: holds(body["prices"][0])))
+        assert len(cells) == 1
+        return cells.pop()
+
+    def price(self) -> str:
+        return self.looked(f"/prices/{self.row.argument}", bool)
+
+    def prices(self) -> str:
+        symbols = f"AAPL,{self.row.argument}"
+        return self.looked(
+            f"/prices?symbols={symbols}",
+            lambda body: self.row.argument in [price["symbol"] for price in body["prices"]],
+        )
+
+    def stream(self) -> Client:
+        token = [f"{name}: {text}" for name, text in authorization(self.kind).items()]
+        return Client(self.rig.port, headers=(V1, *token))
+
+    def heard(self, client: Client, *kinds: str) -> str:
+        """The code of the next error or close, or yes for a message of these kinds."""
+        while True:
+            opcode, payload = client.receive_frame()
+            if opcode == 8:
+                return str(int.from_bytes(payload[:2], "big"))
+            message = json.loads(payload) if opcode == 1 else {"type": "ping"}
+            if message["type"] in kinds:
+                return "yes"
+            if message["type"] == "error" and message["code"] != 402:  # which closes
+                return str(message["code"])
+
+    def opens(self) -> str:
+        client = self.stream()
+        try:
+            return self.heard(client, "hello")
+        finally:
+            client.close()
+
+    def hears(self) -> str:
+        client = self.stream()
+        try:
+            said = self.heard(client, self.row.argument)
+            return "no" if self.row.argument == "hello" and said != "yes" else said
+        finally:
+            client.close()
+
+    def asks(self) -> str:
+        commands = {
+            "ping": ({"action": "ping"}, "pong"),
+            "configure": ({"action": "configure", "max_rate": 1}, "configured"),
+        }
+        command, answer = commands[self.row.argument]
+        return self.said(command, answer)
+
+    def said(self, command: dict[str, Any], *answers: str) -> str:
+        client = self.stream()
+        try:
+            client.send(command)
+            return self.heard(client, *answers)
+        finally:
+            client.close()
+
+    def enters(self) -> str:
+        client = self.stream()
+        try:
+            client.send({"action": "auth", "token": "full-token"})
+            client.send({"action": "subscribe", "symbols": ["AAPL"]})
+            return self.heard(client, "snapshot")
+        finally:
+            client.close()
+
+    def feed(self) -> str:
+        """Whether a feed that falls silent is told to this client."""
+        other = Client(self.rig.port, headers=(V1, "Authorization: Bearer full-token"))
+        client = self.stream()
+        try:
+            if (opened := self.heard(client, "hello")) != "yes":
+                return opened
+            was_stale = "stale" in up_to_pong(other)
+            self.rig.heartbeat.set_state(counters.LIVE)
+            self.rig.heartbeat.beat(time.time_ns())
+            if was_stale:
+                assert other.until("status")["state"] == "live"
+            self.rig.heartbeat.set_state(counters.STALE)
+            assert other.until("status")["state"] == "stale"
+            return "yes" if "stale" in up_to_pong(client) else "no"
+        finally:
+            client.close()
+            other.close()
+
+    def subscribes(self) -> str:
+        cells = {
+            self.subscribed({"action": "subscribe", "symbols": ["AAPL"]}, "subscribed"),
+            self.subscribed({"action": "reconnect", "last_seen": {"AAPL": ""}}, "recovered"),
+        }
+        assert len(cells) == 1
+        return cells.pop()
+
+    def subscribed(self, command: dict[str, Any], answer: str) -> str:
+        channel = self.row.argument
+        client = self.stream()
+        try:
+            client.send({**command, "channel": channel})
+            if (said := self.heard(client, answer)) != "yes":
+                return said
+            self.rig.trade(0, 185 * E9)
+            while True:
+                message = client.receive()
+                if message["type"] == "update":
+                    assert message.get("channel", "price") == channel
+                    return "yes"
+                assert message["type"] in ("snapshot", "status", "heartbeat", "lagged")
+        finally:
+            client.close()
+
+    def other(self) -> str:
+        channel = "price"
+        if self.kind in get_args(Channel):
+            channel = self.kind
+        client = self.stream()
+        try:
+            client.send({"action": "subscribe", "symbol": "MSFT", "channel": channel})
+            while True:
+                opcode, payload = client.receive_frame()
+                if opcode == 8:
+                    return str(int.from_bytes(payload[:2], "big"))
+                message = json.loads(payload)
+                if message["type"] == "subscribed":
+                    rejected = message["rejected"]
+                    return str(rejected[0]["code"]) if rejected else "yes"
+                if message["type"] == "error" and message["code"] != 402:
+                    return str(message["code"])
+        finally:
+            client.close()
+
+    def leaves(self) -> str:
+        channel = self.kind if self.kind in get_args(Channel) else "price"
+        return self.said(
+            {"action": "unsubscribe", "symbol": "AAPL", "channel": channel}, "unsubscribed"
+        )
+
+
+def up_to_pong(client: Client) -> list[str]:
+    """The states that were told to a client up to now."""
+    client.send({"action": "ping"})
+    found = []
+    while (message := client.receive())["type"] != "pong":
+        found.append(message.get("state", ""))
+    return found
+
+
+CELLS = [(row, kind) for row in TABLE if row.probe != "goodbye" for kind in KINDS]
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"), CELLS, ids=[f"{row.what}-{kind}".replace("`", "") for row, kind in CELLS]
+)
+def test_a_cell_says_what_a_gateway_does(rigs: dict[str, Rig], row: Row, kind: str) -> None:
+    assert getattr(Asker(rigs[kind], kind, row), row.probe)() == row.cell(kind)
+
+
+def test_all_who_are_connected_are_told_goodbye() -> None:
+    row = next(row for row in TABLE if row.probe == "goodbye")
+    rigs = {True: made(True), False: made(False)}
+    clients = {kind: Asker(rigs[kind != "free"], kind, row).stream() for kind in KINDS}
+    for kind, client in clients.items():
+        if kind != "wrong":
+            client.until("hello")
+    for rig in rigs.values():
+        assert rig.close() == 0
+    for kind, client in clients.items():
+        said = Asker(rigs[kind != "free"], kind, row).heard(client, "goodbye")
+        assert ("yes" if said == "yes" else "no") == row.cell(kind), kind
+        client.close()
+
+
+def test_every_endpoint_channel_command_and_message_is_in_the_table() -> None:
+    guard = Guard(None, 1, 1)
+    app = make_app(Board([]), Status([], version="", epoch=0), guard=guard)
+    routes = {route.resource.canonical for route in app.router.routes() if route.resource}
+    assert routes | {"/stream"} == {path for row in TABLE for path in row.paths}
+    assert set(get_args(Channel)) == {name for row in TABLE for name in row.channels}
+    for kinds, covered in (
+        (COMMANDS, [name for row in TABLE for name in row.commands]),
+        (MESSAGES, [name for row in TABLE for name in row.messages]),
+    ):
+        assert {kind.__struct_config__.tag for kind in kinds} == set(covered)
+
+
+def test_the_docs_have_this_very_table(root: Any) -> None:
+    """To write it anew: put table() between the marks."""
+    text = (root / "docs" / "security.md").read_text()
+    _, _, rest = text.partition("<!-- made from tests/gateway/access/entitlements.py -->\n\n")
+    assert rest.partition("\n<!-- until here -->")[0] == table()
