@@ -24,7 +24,7 @@ from ticker.gateway.rest.status import Status
 
 E9 = 1_000_000_000
 TOKEN = "a-token-for-the-test"
-TOKENS = (TokenConfig(name="desk", sha256=hash_token(TOKEN)),)
+TOKENS = (TokenConfig(name="desk", sha256=hash_token(TOKEN), metrics=True),)
 ASKING = Config(
     gateway=GatewayConfig(max_connections=64), auth=AuthConfig(required=True, tokens=TOKENS)
 )
