@@ -120,8 +120,7 @@ def _summary(pipeline: Pipeline, shown: int, hidden: int) -> Iterator[str]:
             if taken:
                 yield f"taken: {taken} {rule}"
         for skip in protocol.skipped():
-            of = f"{skip.rule}: " if skip.rule else ""
-            yield f"skipped: {skip.times} {of}{skip.reason}, like {skip.example!r}"
+            yield skip.said()
     yield from _newest(pipeline)
     rest = {
         name: value for name, value in counts.items()

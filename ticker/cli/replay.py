@@ -13,9 +13,10 @@ import msgspec
 from ticker import units
 from ticker.clock import now_ns
 from ticker.errors import FeedError
-from ticker.feeds.json.texts import JsonTexts
+from ticker.feeds.json.texts import JsonTexts, Skipped
+from ticker.feeds.market.symbology import SYMBOLOGIES
 from ticker.feeds.transports import pcap
-from ticker.feeds.workers.mappings import load_mapping
+from ticker.feeds.workers.mappings import load_mapping, options_of
 from ticker.feeds.workers.pipeline import (
     CAPTURE_RULES,
     Blocks,
@@ -61,6 +62,11 @@ NOTHING_READ = 1
 @click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
 @click.option("--symbol", help="For JSON that does not say it: what its texts are of.")
 @click.option(
+    "--symbology",
+    type=click.Choice(SYMBOLOGIES),
+    help="How the symbols are written; default: as the mapping or the protocol says.",
+)
+@click.option(
     "--channel",
     "channels",
     multiple=True,
@@ -81,6 +87,7 @@ def command(
     session: str | None,
     mapping_name: str | None,
     symbol: str | None,
+    symbology: str | None,
     channels: tuple[str, ...],
     as_json: bool,
     raw: bool,
@@ -95,11 +102,11 @@ def command(
     exit code is 1 when no message was read.
     """
     rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
-    options: dict[str, Any] = {"rules": rules}
+    options: dict[str, Any] = {"rules": rules, "symbology": symbology}
     if mapping_name is not None:
         json_mapping = load_mapping(mapping_name)
-        options["protocol_options"] = {"mapping": json_mapping}
-        options["size_exponent"] = json_mapping.size_decimals
+        options |= options_of(json_mapping)
+        options["symbology"] = symbology or json_mapping.symbology
     session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
     session_date = _parse_date(day) if day else _day_of(file, blocks)
@@ -115,6 +122,8 @@ def command(
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
     report = _report(pipeline, seconds, cpu)
+    if isinstance(pipeline.protocol, JsonTexts):
+        report["skipped"] = [each._asdict() for each in pipeline.protocol.skipped()]
     if isinstance(source, pcap.Capture):
         report["capture"] = source.summary()
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
@@ -153,7 +162,8 @@ def _parse_date(text: str) -> date:
 
 
 def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
-    """Everything `--json` prints; prices are decimal strings, null where there is none."""
+    """Everything `--json` prints; prices are decimal strings, and so are sizes that are not whole;
+    null where there is none."""
     counts = Counters(pipeline.mapping).as_dict()
     table = PriceTable(pipeline.mapping)
     messages = counts["messages"]
@@ -178,8 +188,9 @@ def _row(table: PriceTable, row: int) -> dict[str, Any]:
     for name in PRICES:
         shown[name] = units.format_price(values[name]) if values[name] else None
     for name in ("size", "bid_size", "ask_size", "volume"):
-        size = units.format_size(values[name], exponent) if exponent else values[name]
-        shown[name] = size if values[name] or name == "volume" else None
+        size = units.format_size(values[name], exponent)
+        whole = int(size) if size.isdigit() else size
+        shown[name] = whole if values[name] or name == "volume" else None
     time_ns = values["exchange_time"]
     shown["exchange_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
     shown["status"] = TRADING_STATUSES[values["status"]]
@@ -200,6 +211,7 @@ def _table(report: dict[str, Any]) -> str:
         "",
         f"{report['messages']} messages, {report['packets']} packets, {report['gaps']} gaps",
         f"rejected: {_listed(report['rejected'])}",
+        *(Skipped(**skip).said() for skip in report.get("skipped", ())),
         *(_captured(report["capture"]) if "capture" in report else ()),
         f"counters: {_listed(report['counters'])}",
         f"{report['seconds']:.3f} s ({report['cpu_seconds']:.3f} s of CPU), "

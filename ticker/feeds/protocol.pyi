@@ -4,6 +4,7 @@ from ticker.feeds.market.market import Market
 
 class Protocol:
     session: ClassVar[str]
+    max_price: ClassVar[int]
     midnight_ns: int
     unit: int
     def __init__(self, market: Market | None = None, *, midnight_ns: int = 0) -> None: ...

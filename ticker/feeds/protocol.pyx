@@ -4,11 +4,14 @@ from libc.stdint cimport int64_t, uint8_t
 
 from ticker.feeds.market.market cimport Market
 
+from ticker.units import MAX_PRICE
+
 
 cdef class Protocol:
     """Ignores every message; real decoders override `message` (protocol.pxd).
 
-    A subclass names its usual session (`session = "moldudp64"` in the class body).
+    A subclass names its usual session (`session = "moldudp64"` in the class body), and, where its
+    messages cannot say more, the greatest price of a trade (`max_price`, 1e-9 units).
 
     Args:
         market: what the messages are about; a decoder that keeps no market takes None.
@@ -16,6 +19,7 @@ cdef class Protocol:
     """
 
     session = ""
+    max_price = MAX_PRICE
 
     def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
         self.market = market

@@ -15,6 +15,8 @@ from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 
+E6 = 10**6
+"""What one share is in rows of Polygon, whose sizes have six decimals."""
 E8 = 10**8
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.feeds.protocols.json_feed import E8, JsonFeed, ns, price
+from tests.feeds.protocols.json_feed import E6, E8, JsonFeed, ns, price
 
 
 def test_plain_dialect() -> None:
@@ -49,10 +49,10 @@ def test_polygon_stream(samples: Path) -> None:
     feed = JsonFeed("polygon")
     feed.send(*(samples / "json/polygon/ws_messages.jsonl").read_bytes().splitlines())
     aapl, amzn = feed.row("AAPL"), feed.row("AMZN")
-    assert (aapl["price"], aapl["volume"]) == (price("161.87"), 300)
+    assert (aapl["price"], aapl["volume"]) == (price("161.87"), 300 * E6)
     assert aapl["exchange_time"] == 1_651_684_192_462_000_000
     # The first AMZN print is an odd lot: it counts for volume, and sets no price.
-    assert (amzn["price"], amzn["volume"], amzn["size"]) == (price("161.87"), 101, 100)
+    assert (amzn["price"], amzn["volume"], amzn["size"]) == (price("161.87"), 101 * E6, 100 * E6)
     assert amzn["exchange_time"] == 1_651_684_192_717_000_000
     assert feed.protocol.taken["trade"] == 3
     assert feed.reasons() == {("", "no rule for it"): 4}
@@ -63,14 +63,14 @@ def test_polygon_rest(samples: Path) -> None:
     feed = JsonFeed("polygon")
     feed.send((folder / "v2_last_nbbo_AAPL.json").read_bytes())
     row = feed.row("AAPL")
-    assert (row["bid"], row["bid_size"]) == (price("155.65"), 100)
-    assert (row["ask"], row["ask_size"]) == (price("155.66"), 1400)
+    assert (row["bid"], row["bid_size"]) == (price("155.65"), 100 * E6)
+    assert (row["ask"], row["ask_size"]) == (price("155.66"), 1400 * E6)
     assert row["quote_time"] == 1_652_192_754_171_619_000
 
     feed = JsonFeed("polygon", raw=True)
     feed.send((folder / "v2_last_trade_AAPL.json").read_bytes())
     row = feed.row("AAPL")
-    assert (row["price"], row["size"]) == (price("166.25"), 2)
+    assert (row["price"], row["size"]) == (price("166.25"), 2 * E6)
     assert row["exchange_time"] == 1_651_179_319_308_000_000
     assert feed.protocol.taken["last quote"] == 0
 
@@ -95,7 +95,7 @@ def test_polygon_snapshots(samples: Path, name: str) -> None:
         assert row["price"] == int(last["p"] * 10**9)
         assert row["exchange_time"] == last["t"]
         assert row["bid"] == int(quote["p"] * 10**9)
-        assert row["ask_size"] == quote["S"] * 100
+        assert row["ask_size"] == quote["S"] * 100 * E6
         assert row["previous_close"] == int(each["prevDay"]["c"] * 10**9)
 
 
@@ -110,7 +110,7 @@ def test_polygon_pages(samples: Path) -> None:
     feed.send(text)
     # Form T and odd lots: for volume only. One id at two venues is two trades.
     row = feed.row("AAPL")
-    assert (row["price"], row["volume"], row["trades"]) == (0, 20, 2)
+    assert (row["price"], row["volume"], row["trades"]) == (0, 20 * E6, 2)
 
     page = json.loads((folder / "v3_quotes_AAPL.json").read_bytes(), parse_float=Decimal)
     feed = JsonFeed("polygon")
@@ -122,7 +122,8 @@ def test_polygon_pages(samples: Path) -> None:
         price(str(last["bid_price"])),
         price(str(last["ask_price"])),
     )
-    assert (row["bid_size"], row["ask_size"]) == (last["bid_size"] * 100, last["ask_size"] * 100)
+    lots = (last["bid_size"], last["ask_size"])
+    assert (row["bid_size"], row["ask_size"]) == tuple(each * 100 * E6 for each in lots)
 
     feed = JsonFeed("polygon")
     feed.send((folder / "v2_aggs_ticker_AAPL_prev.json").read_bytes())

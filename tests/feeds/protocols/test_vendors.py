@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 
+from tests.feeds.protocols.json_feed import E6
 from tests.feeds.streams import config, listening, serving, until, websocket_app
 from ticker import units
 from ticker.shm.counters import Counters
@@ -138,14 +139,14 @@ def test_polygon() -> None:
     """Data after the subscriptions, again on a second connection; an odd lot sets no price."""
     found, vendor = play(
         polygon,
-        lambda found: row(found, "AAPL").get("volume") == 214 and row(found, "AAPL")["bid"],
+        lambda found: row(found, "AAPL").get("volume") == 214 * E6 and row(found, "AAPL")["bid"],
         mapping="polygon",
         credentials={"key": "K"},
     )
     aapl = row(found, "AAPL")
     assert (aapl["price"], aapl["high"], aapl["trades"]) == ("162", "162", 4)
     assert (aapl["bid"], aapl["bid_size"], aapl["ask"], aapl["ask_size"]) == (
-        "160.5", 300, "161.25", 200,
+        "160.5", 300 * E6, "161.25", 200 * E6,
     )  # fmt: skip
     assert vendor.connections == 2
 

@@ -9,6 +9,7 @@ class Skipped(NamedTuple):
     reason: str
     times: int
     example: str
+    def said(self) -> str: ...
 
 class Event(NamedTuple):
     kind: str

@@ -54,6 +54,7 @@ from ticker.shm.counters cimport (
     FEED_DUPLICATE_MESSAGES,
     FEED_GAP_MESSAGES,
     FEED_GAPS,
+    FEED_LONG_SYMBOLS,
     FEED_LOST_MESSAGES,
     FEED_REFUSALS,
     FEED_UNKNOWN_TYPES,
@@ -100,6 +101,11 @@ class Skipped(NamedTuple):
     reason: str
     times: int
     example: str
+
+    def said(self) -> str:
+        """For people, a line."""
+        of = f"{self.rule}: " if self.rule else ""
+        return f"skipped: {self.times} {of}{self.reason}, like {self.example!r}"
 
 
 class Event(NamedTuple):
@@ -283,6 +289,8 @@ cdef class JsonTexts(Protocol):
         keep(&rule.skips[reason], self.tape.text + node.start, end - node.start)
 
     cdef void refuse(self, Rule* rule, Field field, Found found) noexcept nogil:
+        if found == TOO_LONG:
+            count(self.market.counters, FEED_LONG_SYMBOLS, 1)
         self.skip(
             rule,
             <int>REASON_LONG_SYMBOL if found == TOO_LONG

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free
 from ticker.feeds.json.scalars cimport digit
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from ticker.errors import DecodeError
@@ -71,6 +72,7 @@ cdef class TimeZone:
         free(self.zone.shifts)
 
 
+@cache
 def changes(name: str) -> tuple[int, list[tuple[int, int, int]]]:
     """The offset of a zone at the start, and each change: (when, offset before, offset after),
     s since the epoch and s east of UTC."""

@@ -10,7 +10,7 @@ from ticker.checks cimport check
 from ticker.feeds.market.directory cimport ROW_REFUSED, row_of
 from ticker.feeds.market.publisher cimport DIRTY_ROW, DIRTY_STATUS, Entry, mark_dirty
 from ticker.shm.atomics cimport store_relaxed
-from ticker.shm.counters cimport FEED_STATUS_CHANGES, FEED_TABLE_FULL, count
+from ticker.shm.counters cimport FEED_LONG_SYMBOLS, FEED_STATUS_CHANGES, FEED_TABLE_FULL, count
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport ROW_LISTED, ROW_TEST, STATUS_TRADING, SYMBOL_BYTES, Values
@@ -61,12 +61,15 @@ cdef class Rows:
         self, uint64_t key, const char* symbol, size_t length, const char* venue
     ) noexcept nogil:
         cdef char[SYMBOL_BYTES] text
-        cdef int64_t row = -1
+        cdef int64_t row
         if self.renames:
             length = self._canonical(symbol, length, text)
             symbol = text
-        if length:
-            row = self.directory.row_on_venue(symbol, length, venue)
+        if not 0 < length < SYMBOL_BYTES:
+            count(self.counters, FEED_LONG_SYMBOLS, 1)
+            self.directory.bind(key, ROW_REFUSED)
+            return -1
+        row = self.directory.row_on_venue(symbol, length, venue)
         if row >= 0:
             store_relaxed(&self.publisher.table.rows[row].instrument_key, key)
         else:

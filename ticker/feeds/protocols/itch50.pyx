@@ -114,6 +114,8 @@ cdef class Itch50(Protocol):
     an unnamed venue is taken for Nasdaq."""
 
     session = "moldudp64"
+    # Prices of four bytes end here: more is no price (ITCH 5.0, "Data Types").
+    max_price = 200_000 * 1_000_000_000
 
     cdef uint64_t[256] seen
     cdef uint8_t[LOCATES] states # TradingStatus of the last H, and OPERATIONAL_HALT

@@ -7,7 +7,7 @@ each becomes a call on the market, or is skipped with the field that it lacks.
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memchr, memcpy, memset
 
 from ticker.feeds.market.conditions cimport flags_without
 from ticker.feeds.json.depths cimport WRONG, Depths, Touched
@@ -28,6 +28,7 @@ from ticker.feeds.json.rules cimport (
     KIND_STATUS,
     KIND_TRADE,
     PRICE,
+    REASON_LONG_SYMBOL,
     REASON_NO_ROOM,
     REASON_REPEATED,
     REASON_SIDE,
@@ -45,7 +46,7 @@ from ticker.feeds.json.tape cimport NO_NODE
 from ticker.feeds.json.texts cimport JsonTexts
 from ticker.feeds.market.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
 from ticker.shm.counters cimport FEED_BAD_CHECKSUMS, FEED_DUPLICATE_MESSAGES, count
-from ticker.shm.layout cimport VENUE_BYTES, Values
+from ticker.shm.layout cimport SYMBOL_BYTES, VENUE_BYTES, Values
 
 from ticker.feeds.json.tables import Mapping
 
@@ -341,11 +342,23 @@ cdef class Json(JsonTexts):
             row = self.market.rows.find(self._number(False))
         return row if row >= 0 else -1
 
+    cdef bint _stays_blank(self) noexcept nogil:
+        """Whether the symbol has a blank in its canonical form too."""
+        cdef char[SYMBOL_BYTES] text
+        cdef size_t length = self.market.rows._canonical(
+            self.record.symbol, self.record.symbol_length, text
+        )
+        return memchr(text, c" ", length) != NULL
+
     cdef int32_t _instrument(self, Rule* rule) noexcept nogil:
         """The row of the record's symbol, a new one if it has none. Its number is its hash."""
         cdef int32_t row = self._known(rule)
         cdef const char* venue = self.market.rows.venue_code
         cdef bint on_venue
+        if row < 0 and self.record.blanks and self._stays_blank():
+            # No rule of the symbology knows what is behind the blank, and no client could name it.
+            self.skip(rule, SYMBOL)
+            return -1
         if row < 0:
             on_venue = self._names_venue(rule)
             if on_venue:
@@ -355,5 +368,9 @@ cdef class Json(JsonTexts):
                 venue,
             )
         if row < 0:
-            self.skip(rule, REASON_NO_ROOM)
+            # Where there is room, the canonical form of the symbol is too long for it.
+            self.skip(
+                rule, <int>REASON_NO_ROOM if self.market.publisher.table.used == self.rows
+                else <int>REASON_LONG_SYMBOL
+            )
         return row

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ticker.errors import ConfigError
 from ticker.feeds.json.mapping import Mapping, parse_mapping
 from ticker.feeds.workers.known import MAPPINGS, advice, mappings
+
+
+def options_of(mapping: Mapping) -> dict[str, Any]:
+    """What a pipeline is built with that decodes by a mapping (`pipeline.build`)."""
+    return {"protocol_options": {"mapping": mapping}, "size_exponent": mapping.size_decimals}
 
 
 def load_mapping(name: str | Path) -> Mapping:

@@ -96,6 +96,7 @@ def build(
         currency=currency,
         ringer=ringer,
         raw=raw,
+        max_price=protocol_class.max_price,
         size_exponent=size_exponent,
         symbology="none" if raw else symbology or default_symbology(protocol),
         rules=rules,

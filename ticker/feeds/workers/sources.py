@@ -17,6 +17,7 @@ from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.market.symbology import default_symbology
+from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import Pipeline, build, default_session
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
@@ -153,8 +154,16 @@ def plan_of(config: FeedConfig) -> Plan:
         kind,
         session,
         (*lines, *further_lines(config)),
-        config.symbology or default_symbology(config.protocol),
+        symbology_of(config),
     )
+
+
+def symbology_of(config: FeedConfig) -> str:
+    """How a feed writes its symbols: as its configuration says, else its mapping, else its
+    protocol. Raises ConfigError: its mapping is not there, or is refused."""
+    if config.symbology is None and config.mapping is not None:
+        return load_mapping(config.mapping).symbology or default_symbology(config.protocol)
+    return config.symbology or default_symbology(config.protocol)
 
 
 def _kind_and_session(config: FeedConfig) -> tuple[Kind, str]:

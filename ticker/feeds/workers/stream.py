@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 
 from ticker.errors import FeedError
-from ticker.feeds.json.mapping import Mapping, Stream
+from ticker.feeds.json.mapping import Stream
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import HttpTransport
 from ticker.feeds.transports.reconnect import stay_connected
@@ -22,7 +22,7 @@ from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.credentials import read_credentials
-from ticker.feeds.workers.mappings import load_mapping
+from ticker.feeds.workers.mappings import load_mapping, options_of
 from ticker.feeds.workers.sources import Life, Place, silence_ns
 
 log = structlog.get_logger()
@@ -58,15 +58,10 @@ class StreamSource:
         secure = self.scheme in ("https", "wss")
         self.tls = client_context(config.tls_ca) if secure else None
         self.mapping = load_mapping(config.mapping) if config.mapping else None
-        self.pipeline = place.build(**self._options(self.mapping))
+        self.pipeline = place.build(**(options_of(self.mapping) if self.mapping else {}))
         self.connections = 0
         self._polls: HttpTransport | None = None
         self._unpublished = 0
-
-    def _options(self, mapping: Mapping | None) -> dict[str, Any]:
-        if mapping is None:
-            return {}
-        return {"protocol_options": {"mapping": mapping}, "size_exponent": mapping.size_decimals}
 
     @property
     def heard(self) -> int:
