@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from ticker.feeds.json import mapping, rules
+from ticker.feeds.json import rules, tables
 from ticker.gateway.hub import fields
 from ticker.gateway.protocol import messages
 from ticker.gateway.sockets import connection
@@ -103,6 +103,6 @@ def test_names_that_are_written_twice_for_mypy_agree() -> None:
         tuple(f"{messages.PROTOCOL}.{name}" for name in connection.ENCODING_NAMES[1:])
         == messages.SUBPROTOCOLS
     )
-    assert get_args(get_type_hints(mapping.Record)["kind"]) == vars(rules)["KINDS"]
-    assert mapping.Status.__struct_fields__[1:] == layout.TRADING_STATUSES[1:]
-    assert set(rules.FIELDS) < set(mapping.Record.__struct_fields__)
+    assert get_args(get_type_hints(tables.Record)["kind"]) == vars(rules)["KINDS"]
+    assert tables.Status.__struct_fields__[1:] == layout.TRADING_STATUSES[1:]
+    assert set(rules.FIELDS) < set(tables.Record.__struct_fields__)
