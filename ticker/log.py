@@ -2,18 +2,22 @@
 
 Law: a line is one write to standard error, so lines of several processes never mix.
 A module logs through `structlog.get_logger()`: an event in few words, with the
-facts as keyword arguments.
+facts as keyword arguments. What libraries log, which strangers may cause, is paced.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
 
 Mode = Literal["auto", "pretty", "json"]
+BURST = 10  # lines of one kind in a PERIOD
+PERIOD = 60.0  # s
 
 
 def configure(mode: Mode = "auto") -> None:
@@ -36,6 +40,7 @@ def configure(mode: Mode = "auto") -> None:
     handler.setFormatter(
         formatter(foreign_pre_chain=shared, processors=[formatter.remove_processors_meta, *last])
     )
+    handler.addFilter(Paced())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
@@ -54,3 +59,23 @@ def _renderers(pretty: bool) -> list[Any]:
             )
         ]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+class Paced(logging.Filter):
+    """Lets BURST records of one kind pass in a PERIOD, a kind being the logger and the place in
+    its code. The next one that passes says how many were left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.clock = clock
+        self.kinds: dict[tuple[str, str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = (record.name, record.pathname, record.lineno)
+        begun, count = self.kinds.get(kind, (self.clock(), 0))
+        if self.clock() >= begun + PERIOD:
+            if count > BURST:
+                record.msg = f"{record.msg} ({count - BURST} more of its kind were left out)"
+            begun, count = self.clock(), 0
+        self.kinds[kind] = begun, count + 1
+        return count < BURST

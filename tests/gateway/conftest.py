@@ -8,9 +8,11 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -42,6 +44,7 @@ class Rig:
         default_factory=lambda: segment.Geometry(rows=64, rings=2, ring_capacity=1024)
     )
     reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
+    said: Path | None = None  # where the worker's log goes; None: to the test's standard error
 
     def __post_init__(self) -> None:
         self.boot_id = time.time_ns() & 0x7FFFFFFF
@@ -87,6 +90,8 @@ class Rig:
             return pid
         code = 1
         try:
+            if self.said is not None:
+                sys.stderr = self.said.open("a", buffering=1)
             log.configure("json")
             worker.run(self.config, context)
             code = 0
@@ -142,6 +147,11 @@ class Rig:
         return status
 
 
+def new_rig(config: Config, said: Path | None = None) -> Rig:
+    """A rig that no other test of this process has; close it."""
+    return Rig(f"t{os.getpid()}-{next(_instances)}", config, said=said)
+
+
 @pytest.fixture
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A rig with the default configuration, with GatewayConfig(**param), or with a Config."""
@@ -150,7 +160,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
         config = options
     else:
         config = Config(gateway=GatewayConfig(**{"max_connections": 512, **options}))
-    made = Rig(f"t{os.getpid()}-{next(_instances)}", config)
+    made = new_rig(config)
     yield made
     assert made.close() == 0
 

@@ -200,15 +200,19 @@ class Front:
         self, sock: socket.socket, data: bytes, tls: TlsSession | None, address: str | None
     ) -> None:
         http = self.http()
-        if address is not None:
-            http.address = address
-            http.lost = partial(self.access.limits.release, address)
+        http.address = address
+        http.lost = partial(self._http_lost, address)
         receive: asyncio.Protocol = http if tls is None else TlsHttp(http, tls)
         try:
             await self.loop.connect_accepted_socket(lambda: receive, sock)
         except OSError:
             sock.close()  # gone already
-            if http.lost is not None:
-                http.lost()
+            self._http_lost(address)
             return
         http.data_received(data)
+
+    def _http_lost(self, address: str | None) -> None:
+        """An HTTP connection is gone, which was counted for this address."""
+        self.connections.given_back()
+        if address is not None:
+            self.access.limits.release(address)

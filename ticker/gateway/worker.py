@@ -25,6 +25,7 @@ from ticker.gateway.access.auth import Authenticator
 from ticker.gateway.access.handshake import STREAM_PATH
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.access.notes import Notes
+from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
@@ -54,6 +55,7 @@ from ticker.shm.timetable import Timetable
 NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
+MINUTE = 60 * NS
 SEND_BUFFER = 65_536
 DRAIN_SECONDS = 2.0
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
@@ -96,6 +98,7 @@ class Worker:
             for name, segment in context.feeds
         ]
         self.counters = Counters(self.segment)
+        self.exhausted, self.warned = self.counters["descriptors_exhausted"], -MINUTE
         self.heartbeat = Heartbeat(self.segment)
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
@@ -206,6 +209,10 @@ class Worker:
         )
         self.reception = Reception(self.connections, self.front, config.gateway.max_message)
         self.reception.tls_context = tls
+        if tls is None:
+            self.reception.busy = Refusal(
+                BUSY, "Come again in a moment.", headers={"Retry-After": "2"}
+            ).raw_response()
         self.deadlines = Deadlines(self.connections, self.front)
         self._configure(config, self.access.authenticator)
 
@@ -295,8 +302,23 @@ class Worker:
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
         self.reception.reap()
+        self.reception.resume()
+        self._warn(steady)
         self.scheduler.turn()
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
+
+    def _warn(self, steady: int) -> None:
+        """Say what an operator should know, once a minute."""
+        exhausted = self.counters["descriptors_exhausted"]
+        if exhausted == self.exhausted or steady < self.warned + MINUTE:
+            return
+        structlog.get_logger().warning(
+            "no descriptors left: connections were turned away",
+            slot=self.context.index,
+            times=exhausted - self.exhausted,
+            hint="allow more open files (ulimit -n), or lower gateway.max_connections",
+        )
+        self.exhausted, self.warned = exhausted, steady
 
     def _announce(self) -> None:
         if self.announcer.say():

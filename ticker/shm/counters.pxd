@@ -103,6 +103,7 @@ cpdef enum GatewayCounter:
     GATEWAY_WAKEUPS
     GATEWAY_PROTOCOL_ERRORS
     GATEWAY_LAGGED
+    GATEWAY_DESCRIPTORS_EXHAUSTED
 
 cpdef enum StoreCounter:
     STORE_SNAPSHOTS = 0          # written to the disk

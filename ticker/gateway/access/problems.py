@@ -29,6 +29,7 @@ TOO_MANY_CONNECTIONS = (429, "too_many_connections", "This address has its share
 TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection asks too fast")
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
+BUSY = (503, "busy", "There is no room for another connection")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 KINDS = (
     BAD_PARAMETER,
@@ -48,6 +49,7 @@ KINDS = (
     TOO_MANY_REQUESTS,
     HEAD_TOO_LARGE,
     INTERNAL,
+    BUSY,
     NOT_READY,
 )
 

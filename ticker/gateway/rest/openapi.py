@@ -27,7 +27,7 @@ RESOURCES = (PriceObject, Prices, Symbols, ServerStatus, Alive, Problem)
 ANY = (400, 403, 413, 421, 429, 431, 500)  # what each address may refuse
 ASKED = (401, *ANY)  # and one that asks for a token
 # Codes that are no answer of a documented address: nothing is there, or only for other methods.
-ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections"}
+ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections", "busy"}
 SAID_WITH = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 HEADERS = {
     "Cache-Control": "`no-store` with prices and refusals, `no-cache` with files",

@@ -6,6 +6,7 @@ which by itself would answer in plain text and log a traceback for each.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +16,12 @@ from aiohttp.http_exceptions import LineTooLong
 from ticker.gateway.access.problems import BAD_REQUEST, HEAD_TOO_LARGE, Refusal
 
 KEEP_ALIVE = 75.0  # s that an idle HTTP connection stays open
+HEAD_TIMEOUT = 5.0  # s for a request head to come whole, as for the first one (worker.py)
 
 
 class ProblemProtocol(web.RequestHandler):
-    """One HTTP connection; differs from aiohttp's own in how it refuses what it cannot read.
+    """One HTTP connection; differs from aiohttp's own in how it refuses what it cannot read, and
+    in that every request head has a deadline, not only the first.
 
     Attributes:
         lost: called once when the connection is gone.
@@ -26,15 +29,31 @@ class ProblemProtocol(web.RequestHandler):
         bucket: requests that it may still make, and when that was so (ns).
     """
 
-    __slots__ = ("address", "bucket", "lost")
+    __slots__ = ("address", "bucket", "head_timer", "loop", "lost")
 
-    def __init__(self, manager: web.Server, **settings: Any) -> None:
-        super().__init__(manager, **settings)
+    def __init__(
+        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **settings: Any
+    ) -> None:
+        super().__init__(manager, loop=loop, **settings)
+        self.loop = loop
+        self.head_timer: asyncio.TimerHandle | None = None
         self.lost: Callable[[], None] | None = None
         self.address: str | None = None
         self.bucket: tuple[float, int] | None = None
 
+    def data_received(self, data: bytes) -> None:
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(HEAD_TIMEOUT, self.force_close)
+        super().data_received(data)
+
+    def head_came(self) -> None:
+        """A request head is whole; what comes now is the next one."""
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.head_came()
         super().connection_lost(exc)
         if self.lost is not None:
             self.lost()
@@ -82,9 +101,15 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
+
+        def begin(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Any:
+            protocol.head_came()
+            return made.request_factory(message, payload, protocol, writer, task)
+
         return ProblemServer(
             made.request_handler,
-            request_factory=made.request_factory,
+            request_factory=begin,
             access_log=None,
+            handler_cancellation=True,  # a client that hung up is no news
             keepalive_timeout=KEEP_ALIVE,
         )

@@ -73,6 +73,7 @@ cdef class ConnectionTable:
     cdef uint32_t high_water     # places [0, high_water) have been used
     cdef uint32_t open_count
     cdef uint32_t used
+    cdef uint32_t lent           # sockets that were handed over and still count
     cdef uint32_t* free_places
     cdef uint32_t free_count
     cdef uint32_t* doomed
@@ -96,6 +97,7 @@ cdef class ConnectionTable:
     cdef void fail(
         self, uint32_t number, uint16_t code, const char* reason, size_t length
     ) noexcept nogil
+    cdef bint full(self) noexcept nogil
     cdef uint32_t place(self, int fd) noexcept nogil
     cdef void free(self, uint32_t number) noexcept
     cdef Connection* checked(self, object number) except NULL

@@ -89,6 +89,10 @@ cdef class ConnectionTable:
         if self.epoll_fd >= 0:
             close(self.epoll_fd)
 
+    cdef bint full(self) noexcept nogil:
+        """Whether there are as many sockets as there may be, here and handed over."""
+        return self.used + self.lent >= self.capacity
+
     cdef uint32_t place(self, int fd) noexcept nogil:
         """A place in the table for a new socket; there must be room."""
         cdef uint32_t number
@@ -320,14 +324,21 @@ cdef class ConnectionTable:
             self._end_sending(number)
 
     def hand_over(self, number: int) -> int:
-        """Give the socket away: its descriptor, which the caller now owns."""
+        """Give the socket away: its descriptor, which the caller now owns. It counts among the
+        connections until given_back()."""
         cdef Connection* connection = self.checked(number)
         cdef epoll_event event
         cdef int fd = connection.fd
         epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, &event)
         connection.fd = -1
+        self.lent += 1
         self.doom(number)
         return fd
+
+    def given_back(self) -> None:
+        """A socket that was handed over is closed."""
+        assert self.lent
+        self.lent -= 1
 
     def set_tls(self, number: int, tls: object) -> None:
         """From here on all bytes of this connection go through a TlsSession."""
@@ -361,7 +372,7 @@ cdef class ConnectionTable:
         when there is no place (the descriptor then stays the caller's)."""
         cdef uint32_t number
         self.now = steady_ns
-        if self.used == self.capacity:
+        if self.full():
             return -1
         number = self.place(fd)
         if tls is not None:

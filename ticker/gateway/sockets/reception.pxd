@@ -15,13 +15,15 @@ cdef class Reception:
     cdef public object tls_context       # ssl.SSLContext for what is accepted, None: plain
     cdef public bint counts_addresses
     cdef FrameLimits limits
+    cdef public bytes busy               # answer to whom there is no descriptor for
     cdef int listener_fd
+    cdef int spare_fd            # closed for a moment when the descriptors have run out
     cdef bint accepting
     cdef uint8_t* scratch
 
     cdef int _accept(self) except -1
     cdef int _placed(self, uint32_t number) except -1
-    cdef int _full(self) except -1
+    cdef int _turn_away(self) except -1
     cdef void _pause(self) noexcept nogil
     cdef int _readable(self, uint32_t number) except -1
     cdef int _bytes(self, uint32_t number, size_t length) except -1

@@ -8,6 +8,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+from posix.unistd cimport close, dup
 
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_DOOMED,
@@ -41,6 +42,7 @@ from ticker.gateway.sockets.sockets cimport (
     EPOLLOUT,
     EPOLLRDHUP,
     MSG_DONTWAIT,
+    MSG_NOSIGNAL,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     accept4,
@@ -48,9 +50,11 @@ from ticker.gateway.sockets.sockets cimport (
     epoll_event,
     epoll_wait,
     recv,
+    send,
 )
 from ticker.shm.counters cimport (
     GATEWAY_CONNECTIONS_CLOSED,
+    GATEWAY_DESCRIPTORS_EXHAUSTED,
     GATEWAY_PROTOCOL_ERRORS,
     count,
 )
@@ -82,6 +86,8 @@ cdef class Reception:
         self.connections = connections
         self.handler = handler
         self.listener_fd = -1
+        self.spare_fd = dup(connections.epoll_fd)
+        self.busy = b""
         self.limits.max_message = max_message
         self.limits.max_fragments = max_fragments
         self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
@@ -90,6 +96,8 @@ cdef class Reception:
 
     def __dealloc__(self) -> None:
         PyMem_RawFree(self.scratch)
+        if self.spare_fd >= 0:
+            close(self.spare_fd)
 
     def listen(self, fd: int) -> None:
         """Accept from this non-blocking, listening socket from the next poll on."""
@@ -111,6 +119,12 @@ cdef class Reception:
         if self.listener_fd >= 0 and self.accepting:
             epoll_ctl(self.connections.epoll_fd, EPOLL_CTL_DEL, self.listener_fd, &event)
         self.accepting = False
+
+    def resume(self) -> None:
+        """Accept again, if there is room now; to be called now and then, for what it waits for
+        may come without a word: a place that HTTP has given back, a descriptor."""
+        if self.listener_fd >= 0 and not self.accepting and not self.connections.full():
+            self.listen(self.listener_fd)
 
     def poll(self, steady_ns: int) -> bool:
         """Handle what epoll reports at once; True when there may be more."""
@@ -137,13 +151,13 @@ cdef class Reception:
     cdef int _accept(self) except -1:
         cdef int i, fd
         for i in range(ACCEPTS):
-            if self.connections.used == self.connections.capacity:
-                self._full()
+            if self.connections.full():
+                self._pause()  # who comes waits in the accept queue
                 return 0
             fd = accept4(self.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
             if fd < 0:
                 if errno in (EMFILE, ENFILE):
-                    self._full()
+                    self._turn_away()
                 return 0
             self._placed(self.connections.place(fd))
         return 0
@@ -156,8 +170,18 @@ cdef class Reception:
             self.connections.set_tls(number, TlsSession(self.tls_context))
         return 0
 
-    cdef int _full(self) except -1:
-        """No place left: whoever comes waits in the accept queue until one is free."""
+    cdef int _turn_away(self) except -1:
+        """No descriptor is left: tell the first who waits, with the spare one, and accept no
+        more until resume()."""
+        cdef int fd
+        count(self.connections.counters, GATEWAY_DESCRIPTORS_EXHAUSTED, 1)
+        if self.spare_fd >= 0:
+            close(self.spare_fd)
+            fd = accept4(self.listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd >= 0:
+                send(fd, <const uint8_t*>self.busy, len(self.busy), MSG_NOSIGNAL | MSG_DONTWAIT)
+                close(fd)
+        self.spare_fd = dup(self.connections.epoll_fd)
         self._pause()
         return 0
 
@@ -322,6 +346,6 @@ cdef class Reception:
             self.connections.free(number)
             freed += 1
             count(self.connections.counters, GATEWAY_CONNECTIONS_CLOSED, 1)
-        if freed and not self.accepting and self.listener_fd >= 0:
-            self.listen(self.listener_fd)
+        if freed:
+            self.resume()
         return freed
