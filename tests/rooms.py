@@ -33,7 +33,7 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "ticker.feeds.workers": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
-    "ticker.gateway.sockets": frozenset({"connection", "sockets", "tls"}),
+    "ticker.gateway.sockets": frozenset({"connection", "sealing", "sockets", "tls"}),
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),

@@ -55,7 +55,6 @@ from ticker.shm.timetable import Timetable
 NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
-MINUTE = 60 * NS
 SEND_BUFFER = 65_536
 DRAIN_SECONDS = 2.0
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
@@ -98,7 +97,7 @@ class Worker:
             for name, segment in context.feeds
         ]
         self.counters = Counters(self.segment)
-        self.exhausted, self.warned = self.counters["descriptors_exhausted"], -MINUTE
+        self.exhausted = self.counters["descriptors_exhausted"]
         self.heartbeat = Heartbeat(self.segment)
         self.doorbell = Doorbell(self.segment, context.doorbell_fd)
         self.board = Board(feeds)
@@ -308,17 +307,15 @@ class Worker:
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
 
     def _warn(self, steady: int) -> None:
-        """Say what an operator should know, once a minute."""
+        """Say what an operator should know."""
         exhausted = self.counters["descriptors_exhausted"]
-        if exhausted == self.exhausted or steady < self.warned + MINUTE:
-            return
-        structlog.get_logger().warning(
-            "no descriptors left: connections were turned away",
-            slot=self.context.index,
-            times=exhausted - self.exhausted,
-            hint="allow more open files (ulimit -n), or lower gateway.max_connections",
-        )
-        self.exhausted, self.warned = exhausted, steady
+        if exhausted != self.exhausted:
+            self.exhausted = exhausted
+            self.notes.warn(
+                "no descriptors left: connections were turned away",
+                steady,
+                hint="allow more open files (ulimit -n), or lower gateway.max_connections",
+            )
 
     def _announce(self) -> None:
         if self.announcer.say():

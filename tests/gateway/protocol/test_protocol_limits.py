@@ -132,10 +132,21 @@ def test_a_flood_of_commands_is_closed(connect: Connect) -> None:
     assert client.receive_close() == 1008
 
 
-def test_message_over_the_limit_is_1009(connect: Connect) -> None:
+def test_message_over_the_limit_is_1009_after_an_error(connect: Connect) -> None:
     client = connect(protocol=V1)
+    hello(client)
     client.socket.sendall(client.frame(b"x" * 65_537))
+    error = client.receive()
+    assert (error["type"], error["code"], error["reason"]) == ("error", 413, "message_too_large")
+    assert "65536" in error["message"]
     assert client.receive_close() == 1009
+
+
+def test_a_plain_client_is_closed_with_1009_alone(connect: Connect) -> None:
+    client = connect()
+    client.socket.sendall(client.frame(b"x" * 65_537))
+    opcode, payload = client.receive_frame()
+    assert (opcode, int.from_bytes(payload[:2], "big")) == (8, 1009)
 
 
 @pytest.mark.parametrize("rig", [{"max_outbound": 8192}], indirect=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ def secure(request: pytest.FixtureRequest, authority: Authority) -> Iterator[con
     """A gateway that speaks TLS and nothing else."""
     certificate, key = authority.issue()
     config = Config(
-        gateway=GatewayConfig(max_connections=64),
+        gateway=GatewayConfig(max_connections=64, slow_timeout=0.5),
         tls=TlsConfig(certificate=certificate, key=key),
         access=getattr(request, "param", AccessConfig()),
     )
-    made = conftest.Rig(f"tls{os.getpid()}", config)
+    made = conftest.new_rig(config)
     yield made
     assert made.close() == 0
 
@@ -126,6 +126,56 @@ def test_a_slow_reader_of_a_large_answer_gets_all_of_it(connect: Connect) -> Non
         head = client.read_until(b"\r\n\r\n").decode()
         length = int(head.lower().partition("content-length: ")[2].partition("\r\n")[0])
         assert len(client.read(length)) == length
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["", "ticker.v1.json", "ticker.v1.msgpack"])
+def test_a_slow_client_finds_the_reason_once_it_reads(
+    secure: conftest.Rig, connect: Connect, protocol: str
+) -> None:
+    """All frames up to the last word are whole, though what waited for it was dropped."""
+    names = [f"S{i}" for i in range(60)]
+    rows = [secure.row(name) for name in names]
+    client = connect(receive_buffer=4096, protocol=protocol)
+    client.send({"action": "subscribe", "symbols": names})
+    price = 0
+    end = time.monotonic() + 20
+    while not secure.counters["slow_closed"]:
+        assert time.monotonic() < end
+        price += 1
+        for row in rows:
+            secure.trade(row, price * E9)
+        time.sleep(0.005)
+    error = client.until("error")
+    assert (error["code"], error["reason"]) == (407, "slow_client")
+    assert client.receive_close() == 4407
+    assert client.socket.recv(1) == b""  # after close_notify: nothing was cut off
+
+
+@pytest.mark.slow
+def test_a_client_that_reads_again_gets_all_of_what_waits_and_the_newest(
+    secure: conftest.Rig, connect: Connect
+) -> None:
+    names = [f"S{i}" for i in range(60)]
+    rows = [secure.row(name) for name in names]
+    client = connect(receive_buffer=4096, protocol="ticker.v1.json")
+    client.send({"action": "subscribe", "symbols": names})
+    price = 0
+    while not secure.counters["send_blocked"]:
+        price += 1
+        for row in rows:
+            secure.trade(row, price * E9)
+        time.sleep(0.005)
+    missing = set(names)
+    seen = dict.fromkeys(names, 0)
+    while missing:
+        message = client.receive()
+        if message.get("price"):
+            assert message["price"] >= seen[message["symbol"]]
+            seen[message["symbol"]] = message["price"]
+            if message["price"] == price:
+                missing.discard(message["symbol"])
+    assert secure.counters["slow_closed"] == 0
 
 
 def test_plain_http_and_other_authorities_are_turned_away(

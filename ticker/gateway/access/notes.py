@@ -27,12 +27,13 @@ class Notes:
     def refused(self, refusal: Refusal, steady_ns: int) -> None:
         """Log the refusal, where it is one of NOTED and it is time for a line."""
         event = NOTED.get(refusal.kind)
-        if event is None:
-            return
+        if event is not None:
+            self.warn(event, steady_ns, reason=refusal.detail)
+
+    def warn(self, event: str, steady_ns: int, **facts: object) -> None:
+        """Log the event, if it is time for a line of its kind."""
         if self.pace.take([event], 1 / EVERY, 1, steady_ns):
             self.unsaid[event] += 1
             return
         more = self.unsaid.pop(event, 0)
-        structlog.get_logger().warning(
-            event, reason=refusal.detail, **({"more_since": more} if more else {})
-        )
+        structlog.get_logger().warning(event, **facts, **({"more_since": more} if more else {}))

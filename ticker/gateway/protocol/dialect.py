@@ -216,8 +216,14 @@ class Dialect:
         codec = self._codec(number)
         if code == close_code(Code.SLOW_CLIENT):
             return codec.frame(_error(Code.SLOW_CLIENT, "read faster, or ask for less"))
+        if codec.plain:
+            return b""
+        if code == Close.TOO_LARGE:
+            most = self.terms.limits.message
+            said = f"the message has more than {most} bytes, the most; send it in parts"
+            return codec.frame(_error(Code.MESSAGE_TOO_LARGE, said))
         reason = GOODBYES.get(code)
-        if reason is None or codec.plain:
+        if reason is None:
             return b""
         retry_after = round(random.uniform(0.1, 1.0) * self.terms.retry_after, 3)
         return codec.frame(Goodbye(reason=reason, retry_after=retry_after))  # type: ignore[arg-type]

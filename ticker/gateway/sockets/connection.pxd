@@ -8,6 +8,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.gateway.sockets.frames cimport FrameReader
+from ticker.gateway.sockets.outbound cimport Outbound
 from ticker.shm.header cimport Mapping
 
 
@@ -38,24 +39,21 @@ cdef struct Connection:
     int fd
     uint8_t state                # ConnectionState
     uint8_t wants_write          # its socket is full: EPOLLOUT is on
+    uint8_t sealed               # records wait in its TlsSession
     uint16_t close_code
     uint32_t generation          # of this place in the table
     uint32_t subscription_count
     uint32_t subscription_capacity
     uint32_t inbound_length
-    uint32_t outbound_length     # bytes that wait, from outbound_start on
-    uint32_t outbound_start
-    uint32_t outbound_capacity
     float tokens                 # commands it may still give
     Subscription* subscriptions
     FrameReader* reader          # NULL while at rest
     uint8_t* inbound             # of a request head
-    uint8_t* outbound
+    Outbound waiting             # in plain, also where there is TLS
     int64_t tokens_at
     int64_t deadline             # what for depends on the state; 0: none
     PyObject* tls                # owned TlsSession (tls.py), NULL: none
     int64_t sent_at              # when it was sent something last
-    uint32_t partial             # bytes of `outbound` up to the next frame
     uint32_t resume              # subscription that the next flush begins with
     uint16_t turns               # of the wheel between two flushes; 0: as configured
     uint8_t encoding             # Encoding
@@ -91,7 +89,7 @@ cdef class ConnectionTable:
     cdef int64_t half_timeout    # of a message that has begun
 
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
-    cdef int put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef void put_records(self, uint32_t number, bytes records) noexcept
     cdef void writable(self, uint32_t number) noexcept nogil
     cdef void doom(self, uint32_t number) noexcept nogil
     cdef void fail(
@@ -101,8 +99,12 @@ cdef class ConnectionTable:
     cdef uint32_t place(self, int fd) noexcept nogil
     cdef void free(self, uint32_t number) noexcept
     cdef Connection* checked(self, object number) except NULL
-    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept
+    cdef ssize_t _push(
+        self, Connection* connection, const uint8_t* data, size_t length
+    ) noexcept nogil
+    cdef bint _push_records(self, Connection* connection) noexcept
+    cdef void _block(self, uint32_t number) noexcept nogil
     cdef void _end_sending(self, uint32_t number) noexcept nogil
-    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
+    cdef int _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil
     cdef void _watch(self, uint32_t number, int operation) noexcept nogil
     cdef void _release(self, uint32_t number) noexcept

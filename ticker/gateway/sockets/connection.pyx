@@ -1,19 +1,21 @@
 """The table of all connections of a gateway worker: their places, sending, closing.
 
-Out: bytes to sockets. Law: whatever a client is due and its socket does not take waits in
-`outbound`, at most `max_outbound` bytes; nobody is freed before reap() (reception.pyx), so
+Out: bytes to sockets. Law: what a client is due and its socket does not take waits, at most
+`max_outbound` bytes of it; nobody is freed before reap() (reception.pyx), so
 numbers stay good through a turn.
 """
 
-from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
+from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memset
 from posix.unistd cimport close
 
 from ticker.gateway.sockets.frames cimport MAX_CONTROL, frame_end, release, write_close
+from ticker.gateway.sockets.outbound cimport Outbound, drop, keep, took
+from ticker.gateway.sockets.sealing cimport push_records, seal
 from ticker.gateway.sockets.sockets cimport (
     EPOLL_CLOEXEC,
     EPOLL_CTL_ADD,
@@ -41,7 +43,6 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 
-from ticker.gateway.sockets.tls import TlsError
 from ticker.shm.layout import names_of
 
 ENCODING_NAMES = names_of(Encoding, "", end="ENCODINGS")
@@ -124,103 +125,97 @@ cdef class ConnectionTable:
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
         """Send, or keep what the socket does not take: 1 all sent, 0 some waits, -1 doomed."""
         cdef Connection* connection = self.table + number
+        cdef ssize_t sent
         if connection.state == CONNECTION_DOOMED:
             return -1
-        if connection.tls == NULL:
-            return self.put(number, data, length)
-        with gil:
-            return self._encrypt(number, data, length)
-
-    cdef int _encrypt(self, uint32_t number, const uint8_t* data, size_t length) noexcept:
-        """As deliver(), through the connection's TLS session."""
-        cdef bytes records
-        try:
-            records = (<object>self.table[number].tls).encrypt(data[:length])
-        except TlsError:
-            self.doom(number)
-            return -1
-        return self.put(number, records, len(records)) if records else 1
-
-    cdef int put(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
-        """As deliver(), the very bytes."""
-        cdef Connection* connection = self.table + number
-        cdef ssize_t sent
         connection.sent_at = self.now
-        if connection.outbound_length:
-            self._keep(connection, data, length)
-            return -1 if connection.state == CONNECTION_DOOMED else 0
-        sent = send(connection.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
-        if sent == <ssize_t>length:
-            count(self.counters, GATEWAY_BYTES_SENT, sent)
+        if connection.wants_write:
+            return self._keep(connection, data, length)
+        sent = self._push(connection, data, length)
+        if sent == <ssize_t>length and not connection.sealed:
             return 1
         if sent < 0:
-            if errno != EAGAIN:
-                self.doom(number)
-                return -1
-            sent = 0
-        count(self.counters, GATEWAY_BYTES_SENT, sent)
-        count(self.counters, GATEWAY_SEND_BLOCKED, 1)
-        self._keep(connection, data + sent, length - sent)
-        if connection.state == CONNECTION_DOOMED:
+            self.doom(number)
             return -1
-        connection.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
+        self._block(number)
+        if self._keep(connection, data + sent, length - sent) < 0:
+            return -1
+        connection.waiting.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
+        return 0
+
+    cdef ssize_t _push(
+        self, Connection* connection, const uint8_t* data, size_t length
+    ) noexcept nogil:
+        """How many bytes the socket, or the TLS session, has taken; -1: it is broken."""
+        cdef ssize_t sent
+        if connection.tls != NULL:
+            with gil:
+                tls = <object>connection.tls
+                sent = seal(connection.fd, tls, data, length, self.counters)
+                connection.sealed = len(tls.unsent) != 0
+            return sent
+        sent = send(connection.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
+        if sent < 0:
+            return 0 if errno == EAGAIN else -1
+        count(self.counters, GATEWAY_BYTES_SENT, sent)
+        return sent
+
+    cdef bint _push_records(self, Connection* connection) noexcept:
+        """Send the records that wait; False: the socket is broken."""
+        tls = <object>connection.tls
+        cdef bint whole = push_records(connection.fd, tls, self.counters)
+        connection.sealed = len(tls.unsent) != 0
+        return whole
+
+    cdef void put_records(self, uint32_t number, bytes records) noexcept:
+        """Send what TLS itself wants sent."""
+        cdef Connection* connection = self.table + number
+        (<object>connection.tls).unsent += records
+        connection.sealed = connection.sealed or len(records) != 0
+        if connection.wants_write:
+            return
+        if not self._push_records(connection):
+            self.doom(number)
+        elif connection.sealed:
+            self._block(number)
+
+    cdef void _block(self, uint32_t number) noexcept nogil:
+        """The socket is full: wait until it takes more."""
+        cdef Connection* connection = self.table + number
+        count(self.counters, GATEWAY_SEND_BLOCKED, 1)
         connection.wants_write = 1
         if connection.state == CONNECTION_OPEN:
             connection.deadline = self.now + self.slow_timeout
         self._watch(number, EPOLL_CTL_MOD)
-        return 0
 
-    cdef void _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil:
-        """Append to what waits; a client that owes more than max_outbound is too slow."""
-        cdef size_t wanted = connection.outbound_length + length
-        cdef uint8_t* grown
-        if wanted > self.max_outbound:
+    cdef int _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil:
+        """Append to what waits: 0, or -1: a client that owes more than max_outbound is too slow."""
+        if connection.waiting.length + length <= self.max_outbound:
+            if keep(&connection.waiting, data, length):
+                return 0
+        else:
             count(self.counters, GATEWAY_SLOW_CLOSED, 1)
             connection.close_code = SLOW_CLIENT
-            self.doom(<uint32_t>(connection - self.table))
-            return
-        if connection.outbound_start:
-            memmove(
-                connection.outbound, connection.outbound + connection.outbound_start,
-                connection.outbound_length,
-            )
-            connection.outbound_start = 0
-        if wanted > connection.outbound_capacity:
-            grown = <uint8_t*>PyMem_RawRealloc(connection.outbound, wanted)
-            if grown == NULL:
-                self.doom(<uint32_t>(connection - self.table))
-                return
-            connection.outbound = grown
-            connection.outbound_capacity = <uint32_t>wanted
-        memcpy(connection.outbound + connection.outbound_length, data, length)
-        connection.outbound_length = <uint32_t>wanted
+        self.doom(<uint32_t>(connection - self.table))
+        return -1
 
     cdef void writable(self, uint32_t number) noexcept nogil:
         cdef Connection* connection = self.table + number
-        cdef ssize_t sent
+        cdef Outbound* waiting = &connection.waiting
+        cdef ssize_t sent = 0
         if connection.state == CONNECTION_DOOMED:
             return
-        sent = send(
-            connection.fd, connection.outbound + connection.outbound_start,
-            connection.outbound_length, MSG_NOSIGNAL | MSG_DONTWAIT,
-        )
+        if connection.sealed:
+            with gil:
+                sent = 0 if self._push_records(connection) else -1
+        if sent == 0 and not connection.sealed and waiting.length:
+            sent = self._push(connection, waiting.bytes + waiting.start, waiting.length)
         if sent < 0:
-            if errno != EAGAIN:
-                self.doom(number)
+            self.doom(number)
             return
-        count(self.counters, GATEWAY_BYTES_SENT, sent)
-        connection.partial = <uint32_t>(frame_end(
-            connection.outbound + connection.outbound_start, connection.outbound_length, sent,
-            connection.partial,
-        ) - sent)
-        connection.outbound_start += <uint32_t>sent
-        connection.outbound_length -= <uint32_t>sent
-        if connection.outbound_length:
+        took(waiting, sent)
+        if waiting.length or connection.sealed:
             return
-        PyMem_RawFree(connection.outbound)
-        connection.outbound = NULL
-        connection.outbound_capacity = 0
-        connection.outbound_start = 0
         connection.wants_write = 0
         self._watch(number, EPOLL_CTL_MOD)
         if connection.state == CONNECTION_LINGER:
@@ -239,9 +234,9 @@ cdef class ConnectionTable:
         cdef Connection* connection = self.table + number
         if connection.tls != NULL:
             with gil:
-                last = (<object>connection.tls).finish()
-                if last and self.put(number, last, len(last)) != 1:
-                    return  # once it has drained, this is called again
+                self.put_records(number, (<object>connection.tls).finish())
+            if connection.sealed:
+                return  # once it has drained, this is called again
         shutdown(connection.fd, SHUT_WR)
 
     cdef void doom(self, uint32_t number) noexcept nogil:
@@ -288,7 +283,7 @@ cdef class ConnectionTable:
             release(connection.reader)
             PyMem_RawFree(connection.reader)
         PyMem_RawFree(connection.inbound)
-        PyMem_RawFree(connection.outbound)
+        drop(&connection.waiting)
         PyMem_RawFree(connection.subscriptions)
         Py_XDECREF(connection.tls)
         if connection.fd >= 0:

@@ -12,4 +12,5 @@ cdef class Deadlines:
 
     cdef int _expire(self, uint32_t number) except -1
     cdef int _close_slow(self, uint32_t number) except -1
+    cdef bytes _sealed(self, object tls, bytes words)
     cdef int _beat(self, Connection* connection, uint32_t number, list frames) except -1

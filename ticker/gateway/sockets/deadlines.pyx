@@ -5,7 +5,6 @@ a deadline, and whoever is closed is told why, as far as its socket takes it.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy
 
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_HEAD,
@@ -29,8 +28,9 @@ from ticker.gateway.sockets.sockets cimport (
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport GATEWAY_CONNECTIONS_OPEN, GATEWAY_SLOW_CLOSED, count
 
+from ticker.gateway.sockets.tls import TlsError
+
 cdef enum:
-    LAST_WORDS = 1024            # bytes of an error message and a close frame
     LAST_ROOM = 131072           # of a socket's send buffer, to take them
 
 
@@ -97,24 +97,29 @@ cdef class Deadlines:
         the rest of the frame under way, the error and the close frame, which the kernel keeps
         for a while in case the client reads again. What else waited is dropped."""
         cdef Connection* connection = self.connections.table + number
-        cdef uint8_t[LAST_WORDS] words
+        cdef uint8_t[MAX_CONTROL + 2] close
         cdef int room = LAST_ROOM
-        cdef int size
-        cdef bytes error = self.speaker.last_word(number, SLOW_CLIENT)
+        cdef int size = write_close(close, SLOW_CLIENT, b"slow_client", 11)
+        cdef bytes words = self.speaker.last_word(number, SLOW_CLIENT) + close[:size]
+        cdef uint8_t* waiting = connection.waiting.bytes + connection.waiting.start
         count(self.connections.counters, GATEWAY_SLOW_CLOSED, 1)
         connection.close_code = SLOW_CLIENT
-        if connection.tls == NULL and <size_t>len(error) < LAST_WORDS - MAX_CONTROL - 2:
-            size = <int>len(error)
-            memcpy(words, <const uint8_t*>error, size)
-            size += write_close(words + size, SLOW_CLIENT, b"slow_client", 11)
+        if connection.waiting.length:
+            words = waiting[:connection.waiting.partial] + words
+        if connection.tls != NULL:
+            words = self._sealed(<object>connection.tls, words)
+        if len(words) <= LAST_ROOM // 2:
             setsockopt(connection.fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room))
-            if send(
-                connection.fd, connection.outbound + connection.outbound_start,
-                connection.partial, MSG_NOSIGNAL | MSG_DONTWAIT,
-            ) == <ssize_t>connection.partial:
-                send(connection.fd, words, size, MSG_NOSIGNAL | MSG_DONTWAIT)
+            send(connection.fd, <const uint8_t*>words, len(words), MSG_NOSIGNAL | MSG_DONTWAIT)
         self.connections.doom(number)
         return 0
+
+    cdef bytes _sealed(self, object tls, bytes words):
+        """The records that wait already, and the last ones of the session."""
+        try:
+            return tls.unsent + tls.encrypt(words) + tls.finish()
+        except TlsError:
+            return b""
 
     def dismiss(self, number: int, code: int, reason: str) -> None:
         """Close an open stream after a last word of the handler's."""

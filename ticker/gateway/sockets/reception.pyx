@@ -8,7 +8,6 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from posix.unistd cimport close, dup
 
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_DOOMED,
@@ -46,6 +45,8 @@ from ticker.gateway.sockets.sockets cimport (
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     accept4,
+    close,
+    dup,
     epoll_ctl,
     epoll_event,
     epoll_wait,
@@ -72,8 +73,8 @@ cdef int64_t SECOND_NS = 1000000000
 
 
 cdef class Reception:
-    """`handler` has on_head(number, data), on_message(number, is_text, payload) and
-    on_closed(number); it may call anything here from them. With `counts_addresses` it is asked
+    """`handler` has on_head(number, data), on_message(number, is_text, payload),
+    last_word(number, code) and on_closed(number); it may call anything here from them. With `counts_addresses` it is asked
     on_accept(number) first. A `tls_context` is for all that is accepted, but for those that
     on_accept has answered with False: these it has refused, or it calls set_tls itself.
     `max_message`: bytes of one, over all its fragments.
@@ -223,7 +224,7 @@ cdef class Reception:
             broken = True
         answer = tls.pending()
         if answer:
-            self.connections.put(number, answer, len(answer))
+            self.connections.put_records(number, answer)
         if broken:
             self.connections.doom(number)
         for start in range(0, <size_t>len(plain), <size_t>SCRATCH):
@@ -323,6 +324,9 @@ cdef class Reception:
             self.connections.fail(number, code, b"", 0)
         elif event == EVENT_ERROR:
             count(self.connections.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+            word = self.handler.last_word(number, reader.close_code)
+            if word:
+                self.connections.send(number, word)
             self.connections.fail(number, reader.close_code, b"", 0)
         return 0
 

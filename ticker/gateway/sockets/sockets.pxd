@@ -1,4 +1,4 @@
-"""What this package needs of <sys/socket.h> and <sys/epoll.h>."""
+"""What this package needs of <sys/socket.h>, <sys/epoll.h> and <unistd.h>."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -19,6 +19,10 @@ cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     int getpeername(int fd, void* address, socklen_t* length)
+
+cdef extern from "<unistd.h>" nogil:
+    int close(int fd)
+    int dup(int fd)
 
 cdef extern from "<netinet/in.h>" nogil:
     struct in_addr:

@@ -19,15 +19,20 @@ class TlsError(Exception):
 
 
 class TlsSession:
-    """The server's side of one connection; the handshake is done on the way."""
+    """The server's side of one connection; the handshake is done on the way.
 
-    __slots__ = ("_incoming", "_outgoing", "_shaken", "_tls")
+    Attributes:
+        unsent: records that the socket has not taken, for the caller to keep.
+    """
+
+    __slots__ = ("_incoming", "_outgoing", "_shaken", "_tls", "unsent")
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._shaken = False
+        self.unsent = b""
 
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the socket; what they say in plain. Then see pending().
