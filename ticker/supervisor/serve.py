@@ -51,8 +51,6 @@ def serve(
     """
     _raise_file_limit(config)
     with opened(config) as instance:
-        host, port = instance.address
-        where = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
         current = Current(config, reload)
         gateways = _gateways(instance, current, gateway_main)
         patience = patience or Patience()
@@ -65,7 +63,7 @@ def serve(
             slots,
             orphaned=instance.remove_if_orphaned,
             drain=instance.close_listeners,
-            ready=partial(announce, f"ticker: {where}  (Ctrl-C stops it)"),
+            ready=partial(announce, f"ticker: {_where(config, *instance.address)}"),
             reload=current.reload,
             rolling=Rolling(
                 gateways,
@@ -75,6 +73,15 @@ def serve(
             patience=patience,
         )
         return arbiter.run()
+
+
+def _where(config: Config, host: str, port: int) -> str:
+    """Where to look: the address here, and the one that clients use, if that is another."""
+    scheme = "https" if config.tls is not None else "http"
+    here = f"{scheme}://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+    public = config.access.public_url
+    by_public = f"  for clients: {public}" if public else ""
+    return f"{here}{by_public}  (Ctrl-C stops it)"
 
 
 def _feed(instance: Instance, feed: FeedConfig, main: FeedMain) -> Slot:

@@ -167,7 +167,7 @@ class Asker:
             client.close()
 
     def asks(self) -> str:
-        commands = {
+        commands: dict[str, tuple[dict[str, Any], str]] = {
             "ping": ({"action": "ping"}, "pong"),
             "configure": ({"action": "configure", "max_rate": 1}, "configured"),
         }

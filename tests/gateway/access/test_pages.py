@@ -174,6 +174,15 @@ def test_any_request_tells_a_page_why_its_stream_was_refused(connect: Connect) -
         assert answer(client)[0] == code
 
 
+def test_the_pages_files_come_to_any_page_and_can_be_read_by_its_own(rig: Rig) -> None:
+    """Scripts of a module are asked for with the page's origin, which may be refused else."""
+    for path in ("/", "/watch.js", "/style.css", "/openapi.json"):
+        status, _, headers = get(rig, path, Origin="https://desk.example")
+        assert status == 200, path
+        assert "Access-Control-Allow-Origin" not in headers, path
+    assert get(rig, "/status", Origin="https://desk.example")[0] == 403
+
+
 SPELLINGS = (
     "198.51.100.{n}",
     "198.51.100.{n}, 127.0.0.1",

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -69,8 +69,11 @@ def free_udp_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(root: Path, folder: Path, more: str = "", token: str = "") -> Iterator[str]:
-    """The base URL of a running `ticker serve` that is ready, with `more` configuration."""
+def serving(
+    root: Path, folder: Path, more: str = "", token: str = "", *, wait: bool = True
+) -> Iterator[str]:
+    """The base URL of a running `ticker serve`, with `more` configuration, once it has a price;
+    with `wait` False, which is for one that answers to a proxy alone, once it serves."""
     config = folder / "ticker.toml"
     instance = f"page{os.getpid()}{'t' if more else ''}"
     ports = {"port": free_udp_port(), "rerequest": free_udp_port()}
@@ -84,17 +87,19 @@ def serving(root: Path, folder: Path, more: str = "", token: str = "") -> Iterat
         ) as process,
     ):
         try:
-            yield ready(process, log, token)
+            yield ready(process, log, token, wait=wait)
         finally:
             process.terminate()
             process.wait(20)
 
 
-def ready(process: subprocess.Popen[str], log: Path, token: str) -> str:
+def ready(process: subprocess.Popen[str], log: Path, token: str, *, wait: bool) -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.search(r"http://\S+/", line)
     assert found, f"no address in {line!r}; {log.read_text()}"
+    if not wait:
+        return found[0]
     wanted = Request(f"{found[0]}prices/AAPL", headers={"Authorization": f"Bearer {token}"})
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -199,11 +204,12 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def chromium(profile: Path) -> AsyncIterator[Page]:
+async def chromium(profile: Path, flags: Sequence[str] = ()) -> AsyncIterator[Page]:
     """A fresh browser with an empty profile, its whole process group ended afterwards."""
     process = await asyncio.create_subprocess_exec(
         "chromium",
         *FLAGS,
+        *flags,
         f"--user-data-dir={profile}",
         "about:blank",
         stdout=subprocess.DEVNULL,
@@ -234,12 +240,14 @@ async def debugger_address(path: Path) -> str:
 Steps = Callable[[Page], Coroutine[None, None, None]]
 
 
-def browse(profile: Path, url: str, steps: Steps, due: str = r"(?!)") -> None:
+def browse(
+    profile: Path, url: str, steps: Steps, due: str = r"(?!)", flags: Sequence[str] = ()
+) -> None:
     """Run `steps` on a page, which must not have complained, but of what is `due`, nor asked
     anywhere else."""
 
     async def run() -> None:
-        async with chromium(profile) as page:
+        async with chromium(profile, flags) as page:
             await page.open(url)
             await steps(page)
             undue = [each for each in page.complaints if not re.search(due, each)]

@@ -14,7 +14,7 @@ from ticker.clock import Clock, now_ns, steady_ns
 from ticker.gateway.access.access import Access
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.pace import Pace
-from ticker.gateway.access.problems import TOO_MANY_REQUESTS, Refusal
+from ticker.gateway.access.problems import FORBIDDEN_ORIGIN, TOO_MANY_REQUESTS, Refusal
 from ticker.gateway.rest.cors import PAGE, is_preflight
 from ticker.gateway.rest.entitled import UNBOUND, Entitled
 from ticker.gateway.rest.runner import ProblemProtocol
@@ -44,6 +44,7 @@ class Guard:
         self.notes = notes or Notes()
         self.pace = Pace()  # of prices, by token and symbol
         self.open: set[str] = set()
+        self.files: set[str] = set()
 
     @property
     def tokens(self) -> bool:
@@ -55,9 +56,17 @@ class Guard:
         """Whether everybody has to show one."""
         return self.access is not None and self.access.required
 
-    def leave_open(self, path: str) -> None:
-        """This address is for everybody: it tells no price, and nothing of any client."""
+    def leave_open(self, path: str, *, file: bool = False) -> None:
+        """This address is for everybody: it tells no price, and nothing of any client.
+
+        Args:
+            file: its answer is a file of the package. A browser asks for the watch page's scripts
+                with the page's origin; they come also where that is refused, so that the page can
+                say so.
+        """
         self.open.add(path)
+        if file:
+            self.files.add(path)
 
     def check(self, request: web.Request) -> None:
         """Let the request pass. Raises Refusal: 429, 421, 403 or 401."""
@@ -76,6 +85,8 @@ class Guard:
         try:
             access.check_page(values, request.remote or "", encrypted=encrypted)
         except Refusal as refusal:
+            if refusal.kind is FORBIDDEN_ORIGIN and request.path in self.files:
+                return
             self.notes.refused(refusal, self.steady())
             raise
         origin = request.headers.get("Origin")

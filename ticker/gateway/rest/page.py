@@ -58,7 +58,7 @@ class PageFile:
 def add_page(app: web.Application, guard: Guard) -> None:
     """Route the page's files; they are read here, so that an incomplete install fails at once."""
     for path, (name, content_type) in FILES.items():
-        guard.leave_open(path)
+        guard.leave_open(path, file=True)
         body = files("ticker.gateway").joinpath("web", name).read_bytes()
         app.router.add_get(path, PageFile(body, content_type).handle)
 
@@ -82,7 +82,7 @@ class RestDocument:
 def add_documents(app: web.Application, guard: Guard, max_symbols: int) -> None:
     """Route the contract for machines: REST, the stream, and the stream's Protobuf."""
     for path in ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto"):
-        guard.leave_open(path)
+        guard.leave_open(path, file=True)
     app.router.add_get("/openapi.json", RestDocument(guard, max_symbols).handle)
     app.router.add_get("/asyncapi.json", _document(asyncapi()).handle)
     proto = files("ticker.gateway.protocol").joinpath("ticker_v1.proto").read_bytes()
