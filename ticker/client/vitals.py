@@ -25,7 +25,7 @@ STAGES = (
     ("exchange to send", "ticker_gateway_exchange_to_send_seconds"),
     ("one flush", "ticker_gateway_flush_seconds"),
 )
-BAD = {"stale": "red", "ended": "red", "recovering": "yellow", "starting": "yellow"}
+BAD = {"hung": "red", "stale": "red", "ended": "red", "recovering": "yellow", "starting": "yellow"}
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 import pytest
 
+from ticker.gateway.rest.metrics import BoxCollector
 from ticker.gateway.rest.status import Status, age, feed_ready
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat, record
 from ticker.shm.header import Mapping
-from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.liveness import WORKER_TIMEOUT_NS
+from ticker.shm.segment import Geometry, private_feed, private_gateway
 from ticker.shm.table import TableWriter
 
 NOW = 1_774_881_002_000_000_000
@@ -43,6 +45,20 @@ def test_ready_is_to_be_live_or_to_hold_prices(
     assert feed_ready(mapping) is ready
     status = Status([("sim", mapping)], required=["sim"], version="1", epoch=7)
     assert (status.waiting_for() == []) is ready
+
+
+def test_a_worker_without_a_sign_of_life_is_hung_at_once() -> None:
+    mapping = feed(counters.LIVE, 1, 1)
+    gateway_mapping = private_gateway(NOW)
+    Heartbeat(gateway_mapping).take_over(1, NOW)
+    status = Status([("sim", mapping)], [("0", gateway_mapping)], version="1", epoch=7)
+    for late, state in ((WORKER_TIMEOUT_NS - 1, "live"), (WORKER_TIMEOUT_NS, "hung")):
+        (report,) = status.feed_reports(NOW + late)
+        (gateway,) = status.gateway_reports(NOW + late)
+        assert (report.state, gateway.state) == (state, state)
+    families = BoxCollector(status, lambda: NOW + WORKER_TIMEOUT_NS).collect()
+    (states,) = [family for family in families if family.name == "ticker_feed_state"]
+    assert [each.labels["state"] for each in states.samples if each.value] == ["hung"]
 
 
 def test_ages_are_never_negative_and_absent_before_the_first_time() -> None:

@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ticker.clock import Clock, now_ns
-from ticker.gateway.rest.status import NS, Status, age
+from ticker.gateway.rest.status import HUNG, NS, Status, age, is_hung
 from ticker.shm.counters import (
     FEED_COUNTERS,
     FEED_HISTOGRAMS,
@@ -92,8 +92,8 @@ class BoxCollector(Collector):
         )
         for feed, mapping in feeds:
             heartbeat = Heartbeat(mapping)
-            current = heartbeat.state
-            for state in FEED_STATES:
+            current = HUNG if is_hung(heartbeat, now) else heartbeat.state
+            for state in (*FEED_STATES, HUNG):
                 states.add_metric((feed, state), float(state == current))
             seconds = age(heartbeat.last_message_ns, now)
             if seconds is not None:

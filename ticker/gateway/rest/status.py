@@ -17,7 +17,7 @@ from ticker.shm.counters import (
     percentile,
 )
 from ticker.shm.header import Mapping
-from ticker.shm.liveness import Conditions, market_words
+from ticker.shm.liveness import WORKER_TIMEOUT_NS, Conditions, market_words
 from ticker.shm.rejects import RejectReader
 from ticker.shm.table import PriceTable
 from ticker.shm.timetable import Timetable
@@ -25,6 +25,7 @@ from ticker.units import format_price, format_timestamp
 
 NS = 1_000_000_000
 SHOWN_REJECTS = 10
+HUNG = "hung"
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,10 @@ class FeedReport:
     """One feed at one moment; ages and lags are in seconds, None where nothing happened yet.
 
     `lag` is the median time from the exchange's stamp to the receiver, since the start. `state`
-    is the worker's own, `status` the verdict: live, halted, stale or closed. `market` is what the
-    venue said of itself last. `rejects` are the trades that its filter refused, by rule: how many,
-    and the newest SHOWN_REJECTS; `ticker rejects` shows more.
+    is the worker's own word, or `hung` when it gives no sign of life; `status` is the verdict:
+    live, halted, stale or closed. `market` is what the venue said of itself last. `rejects` are
+    the trades that its filter refused, by rule: how many, and the newest SHOWN_REJECTS; `ticker
+    rejects` shows more.
     """
 
     name: str
@@ -68,9 +70,10 @@ class MarketSession:
 
 @dataclass(frozen=True)
 class GatewayReport:
-    """One gateway worker at one moment; its heartbeat's age is in seconds."""
+    """One gateway worker at one moment: `live` or `hung`; its heartbeat's age is in seconds."""
 
     name: str
+    state: str
     epoch: int
     pid: int
     heartbeat_age: float | None
@@ -152,7 +155,7 @@ class Status:
             name=name,
             required=name in self.required,
             ready=feed_ready(mapping),
-            state=heartbeat.state,
+            state=HUNG if is_hung(heartbeat, now_ns) else heartbeat.state,
             status=self.conditions.state(index),
             epoch=heartbeat.epoch,
             pid=heartbeat.pid,
@@ -176,6 +179,11 @@ def feed_ready(mapping: Mapping) -> bool:
         heartbeat.state in ("stale", "ended") or heartbeat.epoch > 1 or heartbeat.restored_ns > 0
     )
     return carried_over and len(PriceTable(mapping)) > 0
+
+
+def is_hung(heartbeat: Heartbeat, now_ns: int) -> bool:
+    """Whether a worker is there that gives no sign of life; the supervisor will replace it."""
+    return heartbeat.pid > 0 and now_ns - heartbeat.time_ns >= WORKER_TIMEOUT_NS
 
 
 def age(then_ns: int, now_ns: int) -> float | None:
@@ -216,6 +224,7 @@ def _gateway(name: str, mapping: Mapping, now_ns: int) -> GatewayReport:
     counters = Counters(mapping)
     return GatewayReport(
         name=name,
+        state=HUNG if is_hung(heartbeat, now_ns) else "live",
         epoch=heartbeat.epoch,
         pid=heartbeat.pid,
         heartbeat_age=age(heartbeat.time_ns, now_ns),
