@@ -34,7 +34,8 @@ EDGES = frozenset(
         "aiohttp", "asyncio", "concurrent", "fcntl", "http.client", "io", "logging", "mmap",
         "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors", "shutil",
         "signal", "socket", "ssl", "structlog", "subprocess", "tempfile", "threading", "time",
-        "urllib.request", "uvloop", "ticker.clock", "ticker.log", "posix", "libc.time",
+        "urllib.request", "uvloop", "ticker.clock", "ticker.lines", "ticker.log", "posix",
+        "libc.time",
     }
 )  # fmt: skip
 """Modules, with all inside of them, that a pure one imports none of."""

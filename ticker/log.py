@@ -1,6 +1,7 @@
 """One line per event: pretty on a terminal, JSON otherwise.
 
-Law: a line is one write to standard error, so lines of several processes never mix.
+Law: a line is one write to standard error, so lines of several processes never mix; it never
+raises and never waits (lines.py).
 A module logs through `structlog.get_logger()`: an event in few words, with the
 facts as keyword arguments. What libraries log, which strangers may cause, is paced.
 """
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
+
+from ticker.lines import Lines
 
 Mode = Literal["auto", "pretty", "json"]
 BURST = 10  # lines of one kind in a PERIOD
@@ -29,19 +32,27 @@ def configure(mode: Mode = "auto") -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
     ]
     last = _renderers(pretty)
+    lines = _standard_error()
     structlog.configure(
         processors=shared + last,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(lines),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     formatter = structlog.stdlib.ProcessorFormatter
     handler.setFormatter(
         formatter(foreign_pre_chain=shared, processors=[formatter.remove_processors_meta, *last])
     )
     handler.addFilter(Paced())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _standard_error() -> Any:
+    try:
+        return Lines(sys.stderr.fileno())
+    except OSError:  # no descriptor: it is captured inside of this process
+        return sys.stderr
 
 
 def name_process(name: str) -> None:

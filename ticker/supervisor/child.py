@@ -7,6 +7,7 @@ Source: prctl(2), PR_SET_PDEATHSIG; signal(7).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import gc
@@ -34,8 +35,7 @@ def fork(name: str, run: Callable[[], None], orphaned: Callable[[], None]) -> in
     `orphaned()` is called in the child, on its way out, when its parent has died before it.
     """
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     # Blocked over the fork: a signal sent at once waits until the child's handlers stand.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     pid = os.fork()
@@ -85,10 +85,16 @@ def _be_child(
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if os.getppid() != parent:
             orphaned()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
     finally:
         os._exit(code)
+
+
+def _flush() -> None:
+    """What is buffered leaves before a fork and before the end; if nobody takes it, it is lost."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
 
 
 def _clean_signals() -> None:

@@ -1,0 +1,120 @@
+"""Lines to a descriptor without ever waiting for it: what the log is written by.
+
+Law: a line is one write, so lines of several processes never mix. Writing never raises and never
+waits: where nobody reads, or the disk is full, a line is dropped and counted, and the next one that
+can be written says how many were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import stat
+
+WAITING = 1 << 20
+"""Bytes of a line's rest that may wait for room; a longer rest is dropped."""
+
+
+class Lines:
+    """Standard error, or another descriptor, as a file of lines that never blocks.
+
+    Attributes:
+        dropped: lines that could not be written, since the last one that said so.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.dropped = 0
+        self._rest = b""
+        self._pid = os.getpid()
+        self._socket = _socket_of(descriptor)
+        self._target, self._may_block = _without_waiting(descriptor)
+
+    def write(self, text: str) -> int:
+        """A whole line, or several; dropped as a whole if there is no room now."""
+        if not text.strip("\n"):
+            return len(text)  # `print` sends the end of a line by itself
+        if os.getpid() != self._pid:  # the rest is for our parent to write
+            self._pid, self._rest = os.getpid(), b""
+        line = text if text.endswith("\n") else f"{text}\n"
+        if self._rest and not self._put(b""):
+            self.dropped += 1
+            return len(text)
+        if self.dropped and self._put(self._said_dropped()):
+            self.dropped = 0
+        if self._rest or not self._put(line.encode("utf-8", "backslashreplace")):
+            self.dropped += 1
+        return len(text)
+
+    def close(self) -> None:
+        """Give back what was opened; the descriptor itself stays open."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._target != self.descriptor:
+            os.close(self._target)
+            self._target = self.descriptor
+
+    def flush(self) -> None:
+        """Nothing is kept back but what there was no room for."""
+
+    def isatty(self) -> bool:
+        return os.isatty(self.descriptor)
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def _said_dropped(self) -> bytes:
+        said = {"event": "log lines dropped", "count": self.dropped, "pid": os.getpid()}
+        return f"{json.dumps(said)}\n".encode()
+
+    def _put(self, line: bytes) -> bool:
+        """Write the rest of an earlier line, and this one; False: nothing of this one was taken."""
+        data = self._rest + line
+        try:
+            taken = self._send(data)
+        except OSError:
+            return False
+        if taken < len(self._rest) or (line and taken == len(self._rest)):
+            self._rest = self._rest[taken:]
+            return False
+        # A line longer than a pipe takes at once goes on with the next one.
+        self._rest = data[taken:] if len(data) - taken <= WAITING else b"\n"
+        return True
+
+    def _send(self, data: bytes) -> int:
+        """Bytes that were taken now. Raises OSError: none were."""
+        if self._socket is not None:
+            return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        if not self._may_block:
+            return os.write(self._target, data)
+        if not select.select([], [self._target], [], 0)[1]:
+            raise BlockingIOError
+        return os.write(self._target, data[: select.PIPE_BUF])
+
+
+def _socket_of(descriptor: int) -> socket.socket | None:
+    """What a service manager may give as standard error."""
+    try:
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        pass
+    return None
+
+
+def _without_waiting(descriptor: int) -> tuple[int, bool]:
+    """A descriptor of the same file, and whether a write to it may have to wait.
+
+    A pipe or a terminal is opened anew: the flag O_NONBLOCK of the one that is there would be seen
+    by all who share it, a shell for instance. Where that is not allowed, room is looked for before
+    each write. A file takes what it is given, or fails.
+    """
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor, False
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        return os.open(f"/proc/self/fd/{descriptor}", flags), False
+    except OSError:
+        return descriptor, True
