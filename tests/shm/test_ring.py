@@ -24,7 +24,7 @@ def test_all_fields_come_back(feed: Mapping) -> None:
     reader, writer = RingReader(feed, 1), RingWriter(feed, 1)
     fields = {
         "row": 2**32 - 1, "kind": 255, "price": -(2**63), "size": 2**64 - 1,
-        "exchange_time": -1, "receive_time": 2**63 - 1, "publish_time": 7, "seq": 2**64 - 1,
+        "exchange_time": -1, "match": 2**64 - 1, "publish_time": 7, "seq": 2**64 - 1,
         "conditions": 65535,
     }  # fmt: skip
     writer.put(**fields)

@@ -15,11 +15,14 @@ from ticker.bench.shm.stress import die_in_row
 from ticker.errors import SegmentError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, Mapping
-from ticker.shm.table import FIELDS, PriceTable, TableWriter
+from ticker.shm.layout import RowFlag
+from ticker.shm.table import FIELDS, HAS, PriceTable, TableWriter, volume_of
 
 SIGNED = {
     "price", "open", "high", "low", "previous_close", "bid", "ask", "exchange_time",
-    "receive_time", "publish_time", "quote_time", "open_time", "session_start",
+    "receive_time", "publish_time", "quote_time", "open_time", "session_start", "correction_time",
+    "extended_price", "extended_time", "official_open", "official_close", "official_close_time",
+    "regular_price",
 }  # fmt: skip
 
 
@@ -83,6 +86,8 @@ def test_values_come_back_as_they_went_in(data: st.DataObject) -> None:
             low, high = (-(2**63), 2**63 - 1) if name in SIGNED else (0, 2**64 - 1)
             expected[name] = data.draw(st.integers(low, high))
         writer.put(0, **expected)
+        for price in HAS:
+            expected["flags"] |= HAS[price] if expected[price] else 0
         assert reader.values(0) == expected
         assert reader.generation(0) == 2 * turn + 2
 
@@ -100,6 +105,34 @@ def test_put_keeps_what_it_does_not_name(feed: Mapping) -> None:
     with pytest.raises(OverflowError):
         writer.put(0, size=-1)
     assert writer.generation(0) == 4
+
+
+def test_a_price_of_zero_is_one_only_if_its_flag_says_so(feed: Mapping) -> None:
+    writer = TableWriter(feed)
+    writer.add("A")
+    last, bid = RowFlag.ROW_HAS_LAST, RowFlag.ROW_HAS_BID
+
+    def flags(**values: int) -> int:
+        writer.put(0, **values)
+        found = writer.values(0)
+        assert found is not None
+        return found["flags"]
+
+    assert flags(price=5) == last
+    assert flags(bid=-5) == last | bid
+    assert flags(price=0) == bid
+    assert flags(price=0, flags=last) == last
+    assert flags(size=7) == last
+
+
+def test_a_volume_has_128_bits(feed: Mapping) -> None:
+    writer = TableWriter(feed)
+    writer.add("A")
+    # 10^15 shares, in units of 10^-9
+    writer.put(0, volume=10**24 & (1 << 64) - 1, volume_high=10**24 >> 64)
+    values = writer.values(0)
+    assert values is not None
+    assert volume_of(values) == 10**24
 
 
 @pytest.mark.parametrize("row", [-1, 0, 8, 2**40])

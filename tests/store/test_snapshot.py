@@ -110,7 +110,17 @@ def test_restored_rows_are_the_same_but_stale() -> None:
 
 def test_a_day_that_is_over_is_closed() -> None:
     mapping, table = filled(2)
-    table.put(0, price=185_000_000_000, open=1, high=2, low=3, bid=4, ask=5, previous_close=6)
+    table.put(
+        0,
+        price=185_000_000_000,
+        regular_price=185_000_000_000,
+        open=1,
+        high=2,
+        low=3,
+        bid=4,
+        ask=5,
+        previous_close=6,
+    )
     table.put(1, price=0, previous_close=7)
     image = Image(mapping, "nasdaq")
     image.look()

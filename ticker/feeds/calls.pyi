@@ -3,6 +3,7 @@ from ticker.feeds.market.market import Market
 BID: int
 ASK: int
 TRADE_SETS_LAST: int
+TRADE_SETS_OPEN: int
 TRADE_SETS_RANGE: int
 TRADE_COUNTS_VOLUME: int
 TRADE_REGULAR: int
@@ -11,6 +12,8 @@ TRADE_LAST_IF_ONLY: int
 TRADE_ODD_LOT: int
 TRADE_EXTENDED: int
 TRADE_TOLD: int
+TRADE_OFFICIAL_OPEN: int
+TRADE_OFFICIAL_CLOSE: int
 
 def joined_id(first: int, second: int) -> int: ...
 

@@ -47,7 +47,7 @@ static inline void add_relaxed(uint64_t *word, uint64_t value) {
 #if defined(__clang__)
 #define TICKER_UNROLL _Pragma("unroll")
 #else
-#define TICKER_UNROLL _Pragma("GCC unroll 24")
+#define TICKER_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 static inline void copy_words_out(uint64_t *to, const uint64_t *from, size_t words) {

@@ -34,7 +34,7 @@ half-written copy (it held 2g-2, slept through 2g, woke in 2g+1) see 2g and beli
 
     +------------+---------------------------+--------+--------+
     | generation | symbol, venue, scales     | copy 0 | copy 1 |
-    |   8 B      |   56 B, written once      | 192 B  | 192 B  |
+    |   8 B      |   56 B, written once      | 256 B  | 256 B  |
     +------------+---------------------------+--------+--------+
 
 A ring record carries its own sequence: 2n+1 while record n is written, 2n+2 once it is whole.
@@ -63,7 +63,7 @@ cpdef enum:
     SYMBOL_BYTES = 24
     VENUE_BYTES = 8
     CURRENCY_BYTES = 8
-    VALUE_WORDS = 24
+    VALUE_WORDS = 32
     RECORD_WORDS = 8
     REJECT_WORDS = 12
     REJECT_SLOTS = 128           # of each rule, a power of two
@@ -147,33 +147,57 @@ cpdef enum RowFlag:
     ROW_LISTED = 8               # the venue lists the symbol: its close is the official one
     ROW_HELD_ONE = 16            # trades that the filter holds, in two bits: 0, 1 or 2 of them;
     ROW_HELD = 48                # not 0: the price may change by them (status "unconfirmed")
+    # Which prices there are. A price without its flag is none, and its words are 0; with it, 0 is
+    # a price like another (spreads and futures trade at 0 and below).
+    ROW_HAS_LAST = 1 << 8            # price, size, exchange_time, receive_time
+    ROW_HAS_OPEN = 1 << 9            # open, open_time
+    ROW_HAS_HIGH_LOW = 1 << 10       # high, low
+    ROW_HAS_BID = 1 << 11
+    ROW_HAS_ASK = 1 << 12
+    ROW_HAS_PREVIOUS_CLOSE = 1 << 13
+    ROW_HAS_EXTENDED = 1 << 14       # extended_price, extended_time
+    ROW_HAS_OFFICIAL_OPEN = 1 << 15
+    ROW_HAS_OFFICIAL_CLOSE = 1 << 16 # official_close, official_close_time
+    ROW_HAS_REGULAR = 1 << 17        # regular_price
+    ROW_HAS = 0x3FF << 8             # all of them
 
-# The values of a row: what one copy holds. Prices are 1e-9 units, 0 where there is none
-# (has_* bits would cost a word; no venue trades at 0); times are ns since the epoch, UTC.
+# The values of a row: what one copy holds. Prices are 1e-9 units, and are there if their RowFlag
+# says so; sizes and volumes are 10^-size_exponent units; times are ns since the epoch, UTC, 0 where
+# there is none. "Of the day" is of the session that began at `session_start`. Sources: the market
+# of the feed worker (feeds/market/), the part of it that is named.
 cdef struct Values:
-    int64_t price                # last sale
+    int64_t price                # last sale: the newest trade whose conditions set it (sales)
     uint64_t size                # of the last sale
-    uint64_t volume              # cumulative, of the session
-    uint64_t trades              # cumulative count, of the session, net of breaks
-    uint64_t seq                 # trades accepted on this row, only grows
-    int64_t open
-    int64_t high
+    uint64_t volume              # of the day, net of breaks: the low 64 bits of 128 (sales)
+    uint64_t trades              # count of the day that counted for volume, net of breaks (sales)
+    uint64_t seq                 # trades ever accepted on this row, only grows (sales)
+    int64_t open                 # of the day: the official one, else the first trade that sets it
+    int64_t high                 # of the day, of trades whose conditions set it (sales)
     int64_t low
-    int64_t previous_close
-    int64_t bid
+    int64_t previous_close       # of the day before: what the feed says, else what this row said
+    int64_t bid                  # top of the book (quotes)
     uint64_t bid_size
     int64_t ask
     uint64_t ask_size
     int64_t exchange_time        # of the last sale
     int64_t receive_time         # of the last sale
-    int64_t publish_time         # of these values
+    int64_t publish_time         # of these values (publisher)
     int64_t quote_time           # exchange time of the quote
-    uint64_t quotes              # quote changes published
+    uint64_t quotes              # quote changes ever published, only grows
     uint64_t status              # TradingStatus
     uint64_t flags               # RowFlag bits
-    uint64_t corrections         # trades taken back
-    int64_t open_time            # exchange time of the trade that made `open`
+    uint64_t corrections         # trades ever taken back or corrected, only grows (sales)
+    int64_t open_time            # exchange time of the trade or the message that made `open`
     int64_t session_start        # midnight that the row's day counts from, 0: not known
+    uint64_t volume_high         # the high 64 bits of `volume`: 0 below 2^64 units
+    int64_t correction_time      # exchange time of the newest break or correction
+    int64_t extended_price       # last trade of the day outside of regular hours (sales)
+    int64_t extended_time        # its exchange time
+    int64_t official_open        # of the day: opening auction, or a message that says it
+    int64_t official_close       # of the day: closing auction, or a message that says it
+    int64_t official_close_time  # exchange time of that
+    int64_t regular_price        # last sale of the day in regular hours, also where `price` is of
+                                 # extended hours because the feed's configuration counts them
     uint64_t reserved[1]
 
 cdef struct Row:
@@ -191,23 +215,46 @@ cdef struct RingHeader:
 
 cpdef enum RecordKind:
     RECORD_TRADE = 1             # a trade that set the last price
-    RECORD_PRINT = 2             # a trade that counts for volume but did not set the last price
+    RECORD_PRINT = 2             # a trade that counts, but did not set the last price
     RECORD_QUOTE = 3             # bid or ask changed
     RECORD_STATUS = 4            # trading status or flags changed
-    RECORD_CORRECTION = 5        # read the row again: a trade was taken back
+    RECORD_CORRECTION = 5        # read the row again: a trade was taken back or corrected
+    RECORD_CANCELLED = 6         # the print `match` never was; price, size, conditions: as it was
+    RECORD_CORRECTED = 7         # the print `match` has this price, size and conditions instead
+    RECORD_DAY = 8               # read the row again: a figure of the day that no trade made
+                                 # changed (official open or close, previous close)
 
+# What a trade counts for, and what it is: of its sale conditions (feeds/market/conditions.pyx).
+cpdef enum TradeFlag:
+    TRADE_SETS_LAST = 1
+    TRADE_SETS_OPEN = 2
+    TRADE_SETS_RANGE = 4         # high and low
+    TRADE_COUNTS_VOLUME = 8
+    TRADE_REGULAR = 15
+    TRADE_PRINTED = 16           # it was printed; alone: by its conditions it counts for nothing
+    TRADE_LAST_IF_ONLY = 32      # sets the last price of a session in which nothing else has
+    # What a trade is; whether it then sets prices is the feed's configuration (Market).
+    TRADE_ODD_LOT = 64
+    TRADE_EXTENDED = 128         # outside of regular hours
+    TRADE_TOLD = 256             # a snapshot tells of it: it may be of long ago
+    TRADE_OFFICIAL_OPEN = 512    # its price is the official open
+    TRADE_OFFICIAL_CLOSE = 1024  # its price is the official close
+
+# Records of a flush are in the order of what happened; RECORD_CANCELLED and RECORD_CORRECTED come
+# before the RECORD_CORRECTION of their row, and all of them after the row.
 cdef struct Record:
     uint64_t sequence            # commit marker, see above
     uint32_t row
     uint8_t kind                 # RecordKind
     uint8_t reserved
-    uint16_t conditions
+    uint16_t conditions          # TradeFlag bits of a trade
     int64_t price
     uint64_t size
-    int64_t exchange_time
-    int64_t receive_time
+    int64_t exchange_time        # of the trade; of a cancel or correction: its own
+    uint64_t match               # the venue's number of the trade, 0: none
     int64_t publish_time
-    uint64_t seq                 # the row's seq with this trade
+    uint64_t seq                 # the row's seq with this trade; RECORD_CORRECTED: the number that
+                                 # the print has from now on, which corrections name after it
 
 # Why the filter refused a trade, in the order of FEED_REJECTED_* (counters.pxd).
 cpdef enum RejectRule:

@@ -10,7 +10,7 @@ class RingWriter:
         price: int = 0,
         size: int = 0,
         exchange_time: int = 0,
-        receive_time: int = 0,
+        match: int = 0,
         publish_time: int = 0,
         seq: int = 0,
         conditions: int = 0,

@@ -65,8 +65,7 @@ cdef class RingWriter:
         self.cursor += 1
 
     def put(self, row: int, kind: int, price: int = 0, size: int = 0, exchange_time: int = 0,
-            receive_time: int = 0, publish_time: int = 0, seq: int = 0,
-            conditions: int = 0) -> None:
+            match: int = 0, publish_time: int = 0, seq: int = 0, conditions: int = 0) -> None:
         """Write one record from Python."""
         cdef Record record
         record.row = row
@@ -76,7 +75,7 @@ cdef class RingWriter:
         record.price = price
         record.size = size
         record.exchange_time = exchange_time
-        record.receive_time = receive_time
+        record.match = match
         record.publish_time = publish_time
         record.seq = seq
         self.write(&record)
@@ -126,7 +125,7 @@ cdef class RingReader:
             found.append({
                 "row": record.row, "kind": record.kind, "price": record.price,
                 "size": record.size, "exchange_time": record.exchange_time,
-                "receive_time": record.receive_time, "publish_time": record.publish_time,
+                "match": record.match, "publish_time": record.publish_time,
                 "seq": record.seq, "conditions": record.conditions,
             })
         return found

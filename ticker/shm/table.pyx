@@ -4,7 +4,7 @@ Law: the writer fills the copy that is not current, then makes it current. A rea
 when the writer did not come round to its copy again while it copied (layout.pxd has the
 picture, table.pxd the memory order); a writer that died inside a row leaves the current copy
 whole. A reader so never waits for a writer: it copies again only when a row was published
-twice within one copy of 192 bytes.
+twice within one copy of 256 bytes.
 Source: the latch variant of the seqlock (Linux, include/linux/seqlock.h, seqcount_latch_t),
 with the memory order of H.-J. Boehm, "Can seqlocks get along with programming language
 memory models?", MSPC 2012.
@@ -25,6 +25,16 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     BODY_OFFSET,
     CURRENCY_BYTES,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HAS_EXTENDED,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OFFICIAL_CLOSE,
+    ROW_HAS_OFFICIAL_OPEN,
+    ROW_HAS_OPEN,
+    ROW_HAS_PREVIOUS_CLOSE,
+    ROW_HAS_REGULAR,
     SYMBOL_BYTES,
     VALUE_WORDS,
     VENUE_BYTES,
@@ -64,6 +74,19 @@ cdef tuple names_of_values():
 
 FIELDS, _SIGNED = names_of_values()
 _INDEX = {name: index for index, name in enumerate(FIELDS)}
+# The flag that says that there is such a price.
+HAS = {
+    "price": ROW_HAS_LAST, "open": ROW_HAS_OPEN, "high": ROW_HAS_HIGH_LOW,
+    "low": ROW_HAS_HIGH_LOW, "previous_close": ROW_HAS_PREVIOUS_CLOSE, "bid": ROW_HAS_BID,
+    "ask": ROW_HAS_ASK, "extended_price": ROW_HAS_EXTENDED,
+    "official_open": ROW_HAS_OFFICIAL_OPEN, "official_close": ROW_HAS_OFFICIAL_CLOSE,
+    "regular_price": ROW_HAS_REGULAR,
+}
+
+
+def volume_of(values: dict[str, int]) -> int:
+    """The whole volume of what PriceTable.values says, in 10^-size_exponent units."""
+    return values["volume_high"] << 64 | values["volume"]
 
 
 cdef bint is_symbol(const char* symbol, size_t length) noexcept nogil:
@@ -247,6 +270,9 @@ cdef class TableWriter(PriceTable):
     def put(self, row: int, **values: int) -> None:
         """Publish a row from Python, the fields not named keeping their values.
 
+        A price other than 0 is there (HAS) because it is named; one of 0 is there if `flags`, named
+        too, say so.
+
         Raises:
             KeyError: no such field (FIELDS has them).
         """
@@ -260,4 +286,9 @@ cdef class TableWriter(PriceTable):
                 words[<int>_INDEX[name]] = <uint64_t><int64_t>value
             else:
                 words[<int>_INDEX[name]] = value
+        for name in values.keys() & HAS.keys():
+            if values[name]:
+                current.flags |= <uint64_t>HAS[name]
+            elif "flags" not in values:
+                current.flags &= ~<uint64_t>HAS[name]
         self.publish(row, &current)

@@ -12,8 +12,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.shm.atomics cimport store_release
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport ROW_STALE, FeedState, Values
+from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, FeedState, Values
 from ticker.shm.table cimport TableWriter
+from ticker.shm.values cimport end_day
 from ticker.store.snapshot cimport VENUE_WORDS, Contents, Head
 
 from dataclasses import dataclass
@@ -91,10 +92,8 @@ cdef bint begin_day(Values* values, int64_t midnight) noexcept:
     """A row of a day before the one that begins at `midnight`: whether it was one."""
     if values.session_start >= midnight:
         return False
-    if values.price:
-        values.previous_close = values.price
-    values.open = values.high = values.low = values.open_time = 0
-    values.volume = values.trades = 0
+    end_day(values, values)
+    values.flags &= ~<uint64_t>(ROW_HAS_BID | ROW_HAS_ASK)
     values.bid = values.ask = 0
     values.bid_size = values.ask_size = 0
     values.session_start = midnight

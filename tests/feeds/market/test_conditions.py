@@ -13,9 +13,11 @@ from ticker.feeds import calls
 from ticker.feeds.calls import Calls
 from ticker.feeds.market.conditions import CODINGS, CONDITIONS, taken_by_text, trade_flags
 from ticker.feeds.workers.mappings import load_mapping
+from ticker.shm.layout import TradeFlag
 
 E9 = 1_000_000_000
-LAST, RANGE, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_SETS_RANGE, calls.TRADE_COUNTS_VOLUME
+LAST, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_COUNTS_VOLUME
+RANGE = calls.TRADE_SETS_OPEN | calls.TRADE_SETS_RANGE
 ONLY = calls.TRADE_LAST_IF_ONLY
 ALL = LAST | RANGE | VOLUME
 NOTHING = calls.TRADE_PRINTED
@@ -107,7 +109,7 @@ def test_more_conditions_never_give_back(coding: str, codes: str) -> None:
 @given(st.binary(max_size=12))
 def test_any_fix_text_gives_flags(text: bytes) -> None:
     shown = text.decode("latin-1").encode("ascii", "replace").decode()
-    assert 0 < trade_flags("fix", shown) < 128
+    assert 0 < trade_flags("fix", shown) < 2 * max(TradeFlag)
 
 
 def test_mappings_name_codings_that_there_are() -> None:

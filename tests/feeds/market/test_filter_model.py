@@ -18,7 +18,8 @@ from ticker.feeds import calls
 from ticker.feeds.calls import Calls
 from ticker.shm.rejects import RULES, RejectReader
 
-LAST, RANGE, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_SETS_RANGE, calls.TRADE_COUNTS_VOLUME
+LAST, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_COUNTS_VOLUME
+OPEN, RANGE = calls.TRADE_SETS_OPEN, calls.TRADE_SETS_RANGE
 ONLY = calls.TRADE_LAST_IF_ONLY
 CENT = 10_000_000
 SECOND = 1_000_000_000
@@ -86,7 +87,7 @@ class Model:
             return self.refuse("older", trade)
         if not -4 * SECOND <= trade.time - trade.received <= 2 * SECOND:
             return self.refuse("clock_skew", trade)
-        if trade.flags & (LAST | RANGE | ONLY):
+        if trade.flags & (LAST | OPEN | RANGE | ONLY):
             return self.band(trade, last)
         self.counted.append(trade)
         return None
@@ -148,9 +149,10 @@ class Model:
     def shown(self) -> tuple[int, ...]:
         last = self.last()
         prices = [trade.price for trade in self.counted if trade.flags & RANGE] or [0]
+        opens = [trade.price for trade in self.counted if trade.flags & OPEN] or [0]
         volumes = [trade.size for trade in self.counted if trade.flags & VOLUME]
         sale = (last.price, last.size, last.time) if last else (0, 0, 0)
-        return (*sale, prices[0], max(prices), min(prices), sum(volumes), len(volumes))
+        return (*sale, opens[0], max(prices), min(prices), sum(volumes), len(volumes))
 
 
 def near(good: int, since: int, price: int) -> bool:
@@ -174,8 +176,9 @@ prices = st.one_of(
 )
 sizes = st.sampled_from([0, 1, 100, 7])
 flags = st.sampled_from(
-    [LAST | RANGE | VOLUME] * 4
-    + [VOLUME, RANGE | VOLUME, LAST | RANGE, ONLY | RANGE | VOLUME, LAST]
+    [LAST | OPEN | RANGE | VOLUME] * 4
+    + [VOLUME, RANGE | VOLUME, LAST | RANGE | VOLUME, LAST | RANGE, ONLY | RANGE | VOLUME]
+    + [LAST, OPEN, OPEN | VOLUME]
 )
 # Which of the trades so far, from the newest; beyond the first: one that never was.
 backwards = st.integers(1, 10)

@@ -18,6 +18,8 @@ from ticker.feeds.calls import (
     TRADE_SETS_RANGE,
     Calls,
 )
+from ticker.shm.layout import RecordKind
+from ticker.shm.table import volume_of
 
 E9 = 1_000_000_000
 DOLLAR = E9
@@ -177,6 +179,17 @@ def test_orders_under_levels_that_were_set_do_no_harm(fed: Fed) -> None:
     assert fed.top() == (0, 0, 0, 0)
 
 
+def test_a_volume_beyond_64_bits_is_counted_and_taken_back_whole(fed: Fed) -> None:
+    most = 2**64 - 1
+    for match in range(1, 6):
+        fed.trade(10, most, match)
+    assert volume_of(fed.row()) == 5 * most
+    fed.calls.break_trade(fed.instrument, 3, 9)
+    fed.calls.correct_trade(fed.instrument, 1, 10 * DOLLAR, 7, 9)
+    fed.feed.send()
+    assert volume_of(fed.row()) == 3 * most + 7
+
+
 def test_a_corrected_trade_counts_with_its_right_price_and_size(fed: Fed) -> None:
     fed.trade(10, 100, 1)
     fed.trade(20, 5, 2, time=6)
@@ -186,7 +199,14 @@ def test_a_corrected_trade_counts_with_its_right_price_and_size(fed: Fed) -> Non
     assert fed.sale() == (12, 10, 12, 10, 107, 2)
     assert fed.row()["size"] == 7
     assert fed.row()["exchange_time"] == 6
-    assert [record["kind"] for record in fed.feed.records()] == [5]
+    told = [
+        (record["kind"], record["match"], record["price"], record["size"])
+        for record in fed.feed.records()
+    ]
+    assert told == [
+        (RecordKind.RECORD_CORRECTED, 2, 12 * DOLLAR, 7),
+        (RecordKind.RECORD_CORRECTION, 0, 0, 0),
+    ]
     fed.calls.correct_trade(-1, 1, 9 * DOLLAR, 100, 9)
     assert fed.sale() == (12, 9, 12, 9, 107, 2)
     # A correction can be corrected, and broken.

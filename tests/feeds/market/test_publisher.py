@@ -17,7 +17,7 @@ from ticker.shm.table import TableWriter
 
 DOLLAR = 10_000
 E9 = 1_000_000_000
-TRADE, PRINT, QUOTE, STATUS, CORRECTION = range(1, 6)
+TRADE, PRINT, QUOTE, STATUS, CORRECTION, CANCELLED = range(1, 7)
 
 
 def test_one_publication_per_flush_and_one_record_per_trade(
@@ -41,10 +41,10 @@ def test_one_publication_per_flush_and_one_record_per_trade(
         (TRADE, 2, 321 * E9, 6),
         (QUOTE, 2, 0, 0),
     ]
-    assert [(r["exchange_time"], r["receive_time"], r["publish_time"]) for r in records] == [
-        (4, 70, 71),
-        (5, 70, 71),
-        (6, 70, 71),
+    assert [(r["exchange_time"], r["match"], r["publish_time"]) for r in records] == [
+        (4, 1, 71),
+        (5, 2, 71),
+        (6, 0, 71),
     ]
     row = feed.row()
     assert (row["publish_time"], row["receive_time"], row["quote_time"]) == (71, 70, 6)
@@ -56,10 +56,14 @@ def test_status_and_corrections_have_records(itch: Any, make_feed: Callable[...,
     feed.send(itch.trade(1, 5, 320 * DOLLAR, 1, time=4))
     feed.records()
     feed.send(itch.action(1, "AAPL", "H", time=9), itch.broken(1, 1, time=10))
-    assert [(r["kind"], r["exchange_time"]) for r in feed.records()] == [
-        (CORRECTION, 10),
-        (STATUS, 10),
+    told = [(r["kind"], r["exchange_time"], r["match"], r["price"]) for r in feed.records()]
+    assert told == [
+        (CANCELLED, 10, 1, 320 * E9),
+        (CORRECTION, 10, 0, 0),
+        (STATUS, 10, 0, 0),
     ]
+    row = feed.row()
+    assert (row["correction_time"], row["corrections"], row["flags"]) == (10, 1, 0)
     feed.send(itch.action(1, "AAPL", "H", time=11))
     assert feed.records() == []
 

@@ -15,6 +15,7 @@ from ticker.feeds.protocols.deep import Deep
 from ticker.feeds.protocols.tops import Tops
 from ticker.feeds.sessions.iextp import IexTp
 from ticker.feeds.transports.pcap import blocks
+from ticker.shm.layout import RowFlag
 from ticker.shm.segment import Geometry, private_feed
 from ticker.units import parse_price
 
@@ -97,7 +98,9 @@ def halted(feed: Any, case: dict[str, Any]) -> None:
 def listed(feed: Any, case: dict[str, Any]) -> None:
     row = feed.row(case["Symbol"])
     assert row["previous_close"] == parse_price(case["Adjusted Poc Price"])
-    assert row["flags"] == (2 if case["_flags"]["Test Security"].startswith("Yes") else 0)
+    assert bool(row["flags"] & RowFlag.ROW_TEST) == case["_flags"]["Test Security"].startswith(
+        "Yes"
+    )
 
 
 def test_every_message_means_what_the_other_decoder_says(

@@ -14,7 +14,16 @@ from ticker.bench.swarm.synthetic cimport price_of
 from ticker.bench.swarm.wait cimport readable, realtime
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport RECORD_TRADE, STATUS_TRADING, Record, Values
+from ticker.shm.layout cimport (
+    RECORD_TRADE,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OPEN,
+    STATUS_TRADING,
+    TRADE_REGULAR,
+    Record,
+    Values,
+)
 from ticker.shm.ring cimport RingWriter, shard_of
 from ticker.shm.table cimport TableWriter
 
@@ -118,19 +127,21 @@ cdef class SyntheticPublisher:
         values.volume += 100
         values.trades += 1
         values.seq += 1
-        if values.open == 0:
-            values.open = values.low = values.price
+        if not values.flags & ROW_HAS_LAST:
+            values.open = values.low = values.high = values.price
+            values.flags |= ROW_HAS_LAST | ROW_HAS_OPEN | ROW_HAS_HIGH_LOW
         values.high = max(values.high, values.price)
         values.low = min(values.low, values.price)
         values.receive_time = values.publish_time = now
         record.row = row
         record.kind = RECORD_TRADE
         record.reserved = 0
-        record.conditions = 0
+        record.conditions = TRADE_REGULAR
         record.price = values.price
         record.size = values.size
         record.exchange_time = values.exchange_time
-        record.receive_time = record.publish_time = now
+        record.match = values.trades
+        record.publish_time = now
         record.seq = values.seq
         self.table.publish(row, values)
         ring.write(&record)

@@ -17,6 +17,7 @@ from ticker.feeds.market.market cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_LAST_IF_ONLY,
     TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
 )
 from ticker.shm.layout cimport STATUS_UNKNOWN
@@ -318,7 +319,7 @@ cdef dict said_besides(object conditions):
     taken = {}
     for texts, flag in (
         (conditions.not_last, TRADE_SETS_LAST | TRADE_LAST_IF_ONLY),
-        (conditions.not_range, TRADE_SETS_RANGE),
+        (conditions.not_range, TRADE_SETS_RANGE | TRADE_SETS_OPEN),
         (conditions.not_volume, TRADE_COUNTS_VOLUME),
     ):
         for text in texts:

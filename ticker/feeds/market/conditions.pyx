@@ -28,6 +28,7 @@ from ticker.feeds.market.trades cimport (
     TRADE_LAST_IF_ONLY,
     TRADE_ODD_LOT,
     TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
 )
 
@@ -105,7 +106,7 @@ MARKS = {
 CODINGS = ("cta", "utp", "polygon", "fix", "iex")
 
 cdef enum:
-    PRICE = TRADE_SETS_LAST | TRADE_LAST_IF_ONLY | TRADE_SETS_RANGE
+    PRICE = TRADE_SETS_LAST | TRADE_LAST_IF_ONLY | TRADE_SETS_OPEN | TRADE_SETS_RANGE
     LETTERS = 128
 
 cdef uint32_t[2][LETTERS] by_letter
@@ -122,7 +123,7 @@ def taken(condition: Condition) -> int:
     elif condition.last == NO:
         found |= TRADE_SETS_LAST | TRADE_LAST_IF_ONLY
     if condition.range == NO:
-        found |= TRADE_SETS_RANGE
+        found |= TRADE_SETS_RANGE | TRADE_SETS_OPEN
     if condition.volume == NO:
         found |= TRADE_COUNTS_VOLUME
     return found

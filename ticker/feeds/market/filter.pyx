@@ -32,6 +32,7 @@ from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_LAST_IF_ONLY,
     TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
     TRADE_TOLD,
 )
@@ -53,6 +54,7 @@ from ticker.shm.layout cimport (
     REJECT_UNCONFIRMED_JUMP,
     REJECT_UNKNOWN_SYMBOL,
     REJECT_WRONG_SESSION,
+    ROW_HAS_LAST,
     ROW_TEST,
     SYMBOL_BYTES,
     Values,
@@ -66,7 +68,7 @@ PLAIN = FilterConfig(band=0, max_ahead=0, test_symbols=False)
 cdef enum:
     PARTS = 1_000_000            # band shares are in parts per million
     LONG_MS = 1_000_000_000      # a band is as wide as it gets long before
-    PRICED = TRADE_SETS_LAST | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
+    PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
 
 
 cdef inline int64_t minus(int64_t one, int64_t other) noexcept nogil:
@@ -205,7 +207,7 @@ cdef class Filter:
                 self.rejects.refuse(REJECT_OLDER, instrument, trade, held.exchange_time, 0)
                 return CONFIRMS_ONLY
             self._refute(instrument, trade.price if gap <= self.hold else 0)
-        if values.price <= 0 or self._within(
+        if not values.flags & ROW_HAS_LAST or self._within(
             values.price, minus(trade.exchange_time, values.exchange_time), trade.price
         ):
             return ACCEPTED
@@ -243,7 +245,7 @@ cdef class Filter:
     cdef bint fits(self, uint32_t instrument, const Values* values) noexcept nogil:
         """Whether what is held is inside the band after all: it, or the last sale, was corrected."""
         cdef Held* held = &self.held[instrument]
-        return values.price <= 0 or self._within(
+        return not values.flags & ROW_HAS_LAST or self._within(
             values.price, minus(held.exchange_time, values.exchange_time), held.price
         )
 

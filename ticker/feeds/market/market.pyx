@@ -27,7 +27,8 @@ from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.counters cimport FEED_BAD_ORDERS, FEED_MEMORY_FAILURES, FEED_UNKNOWN_ORDERS, count
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport ROW_STALE, Values
+from ticker.shm.layout cimport ROW_HAS_LAST, ROW_STALE, Values
+from ticker.shm.values cimport end_day
 
 from ticker.errors import FeedError
 from ticker.feeds.market.filter import PLAIN
@@ -93,10 +94,8 @@ cdef class Market:
             values = &self.publisher.entries[row].values
             values.session_start = midnight
             before = self.takeover.before(row)
-            if before.price and before.exchange_time < midnight:
-                values.previous_close = before.price
-                values.open = values.high = values.low = values.open_time = 0
-                values.volume = values.trades = 0
+            if before.flags & ROW_HAS_LAST and before.exchange_time < midnight:
+                end_day(values, before)
                 values.flags |= flags
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
             self.sales.trades.partial[row] = values.trades > 0

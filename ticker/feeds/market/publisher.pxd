@@ -16,11 +16,12 @@ cdef enum Dirty:
     DIRTY_STATUS = 8             # a status record follows the row
     DIRTY_CORRECTION = 16        # a correction record follows the row
     DIRTY_COMPARE = 32           # say by records how it differs from what the row shows now
+    DIRTY_DAY = 64               # a record follows: a figure of the day changed without a trade
 
 cdef enum:
     PENDING_TRADES = 4096
 
-# The working state of one row, four cache lines; values.publish_time is filled in by flush.
+# The working state of one row, five cache lines; values.publish_time is filled in by flush.
 cdef struct Entry:
     Values values
     uint32_t dirty               # Dirty bits; not 0: listed
@@ -29,6 +30,11 @@ cdef struct Entry:
     int64_t change_received      # 0: no message since the last flush made it
     uint64_t publications        # says which copy of the row is written next
     uint64_t reserved[4]
+
+# What a flush will write of a trade.
+cdef struct Pending:
+    Record record
+    int64_t receive_time         # 0: of a cancel or correction
 
 
 cdef class Publisher:
@@ -42,7 +48,7 @@ cdef class Publisher:
     cdef Entry* entries          # by row
     cdef uint32_t* dirty_rows
     cdef uint32_t dirty_count
-    cdef Record* pending
+    cdef Pending* pending
     cdef uint32_t pending_count
     cdef readonly int64_t last_publish_time
     cdef bint publishing
@@ -53,8 +59,16 @@ cdef class Publisher:
     ) noexcept nogil
     cdef void adopt(self, uint32_t row) noexcept nogil
     cdef void trade(
-        self, uint32_t row, RecordKind kind, int64_t price, uint64_t size,
-        int64_t exchange_time, int64_t receive_time,
+        self, uint32_t row, RecordKind kind, int64_t price, uint64_t size, uint64_t match,
+        uint32_t flags, int64_t exchange_time, int64_t receive_time,
+    ) noexcept nogil
+    cdef void took_back(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t exchange_time,
+    ) noexcept nogil
+    cdef void corrected(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint64_t new_match,
+        uint32_t flags, int64_t exchange_time,
     ) noexcept nogil
     cdef void flush(self, int64_t publish_time) noexcept nogil
     cdef void _compare(self, uint32_t row) noexcept nogil

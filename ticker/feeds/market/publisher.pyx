@@ -8,7 +8,7 @@ Bound: PENDING_TRADES trades between two flushes; at the bound the market flushe
 """
 
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -26,9 +26,13 @@ from ticker.shm.counters cimport (
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
     RECORD_CORRECTION,
+    RECORD_DAY,
     RECORD_QUOTE,
     RECORD_STATUS,
+    ROW_HAS,
     ROW_STALE,
     ROW_TEST,
     SYMBOL_BYTES,
@@ -64,7 +68,7 @@ cdef class Publisher:
         self.rings = <void**>calloc(self.ring_count, sizeof(void*))
         self.entries = <Entry*>take_pages(self.table.capacity * sizeof(Entry))
         self.dirty_rows = <uint32_t*>calloc(self.table.capacity, sizeof(uint32_t))
-        self.pending = <Record*>malloc(PENDING_TRADES * sizeof(Record))
+        self.pending = <Pending*>malloc(PENDING_TRADES * sizeof(Pending))
         if not (self.rings and self.entries and self.dirty_rows and self.pending):
             raise MemoryError("no memory for the publisher")
         for i in range(self.ring_count):
@@ -97,23 +101,40 @@ cdef class Publisher:
         self.entries[row].publications = self.table.rows[row].generation >> 1
 
     cdef void trade(
-        self, uint32_t row, RecordKind kind, int64_t price, uint64_t size,
-        int64_t exchange_time, int64_t receive_time,
+        self, uint32_t row, RecordKind kind, int64_t price, uint64_t size, uint64_t match,
+        uint32_t flags, int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil:
         """Keep a trade for the next flush; its seq is the row's of now. The caller flushes at
         PENDING_TRADES."""
-        cdef Record* record = &self.pending[self.pending_count]
+        cdef Pending* pending = &self.pending[self.pending_count]
+        cdef Record* record = &pending.record
         check(self.pending_count < PENDING_TRADES)
         self.pending_count += 1
+        pending.receive_time = receive_time
         record.row = row
         record.kind = kind
         record.reserved = 0
-        record.conditions = 0
+        record.conditions = <uint16_t>flags
         record.price = price
         record.size = size
         record.exchange_time = exchange_time
-        record.receive_time = receive_time
+        record.match = match
         record.seq = self.entries[row].values.seq
+
+    cdef void took_back(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
+        int64_t exchange_time,
+    ) noexcept nogil:
+        """Keep for the next flush that a trade never was; see `trade`."""
+        self.trade(row, RECORD_CANCELLED, price, size, match, flags, exchange_time, 0)
+
+    cdef void corrected(
+        self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint64_t new_match,
+        uint32_t flags, int64_t exchange_time,
+    ) noexcept nogil:
+        """Keep for the next flush what the trade `match` became; see `trade`."""
+        self.trade(row, RECORD_CORRECTED, price, size, match, flags, exchange_time, 0)
+        self.pending[self.pending_count - 1].record.seq = new_match
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         """Publish. Publish times never go back, even if the clock does."""
@@ -137,8 +158,13 @@ cdef class Publisher:
         if self.table.read(row, &old) < 0:
             memset(&old, 0, sizeof(Values))
         if (old.seq != new.seq or old.price != new.price or old.volume != new.volume
-                or old.exchange_time != new.exchange_time):
+                or old.volume_high != new.volume_high or old.exchange_time != new.exchange_time
+                or (old.flags ^ new.flags) & ROW_HAS):
             bits |= DIRTY_CORRECTION
+        if (old.official_open != new.official_open or old.official_close != new.official_close
+                or old.previous_close != new.previous_close
+                or old.extended_time != new.extended_time):
+            bits |= DIRTY_DAY
         if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST):
             bits |= DIRTY_STATUS
         if (old.bid != new.bid or old.bid_size != new.bid_size
@@ -161,19 +187,20 @@ cdef class Publisher:
 
     cdef void _write_pending(self, int64_t publish_time) noexcept nogil:
         cdef uint32_t i
-        cdef Record* record
+        cdef Pending* pending
         for i in range(self.pending_count):
-            record = &self.pending[i]
-            record.publish_time = publish_time
-            record_duration(
-                self.histograms, FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE,
-                record.receive_time - record.exchange_time,
-            )
-            record_duration(
-                self.histograms, FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
-                publish_time - record.receive_time,
-            )
-            self._write(record)
+            pending = &self.pending[i]
+            pending.record.publish_time = publish_time
+            if pending.receive_time:
+                record_duration(
+                    self.histograms, FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE,
+                    pending.receive_time - pending.record.exchange_time,
+                )
+                record_duration(
+                    self.histograms, FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
+                    publish_time - pending.receive_time,
+                )
+            self._write(&pending.record)
         self.pending_count = 0
 
     cdef void _write_changes(self, int64_t publish_time) noexcept nogil:
@@ -186,10 +213,9 @@ cdef class Publisher:
         record.publish_time = publish_time
         for i in range(self.dirty_count):
             entry = &self.entries[self.dirty_rows[i]]
-            if entry.dirty & (DIRTY_QUOTE | DIRTY_STATUS | DIRTY_CORRECTION):
+            if entry.dirty & (DIRTY_QUOTE | DIRTY_STATUS | DIRTY_CORRECTION | DIRTY_DAY):
                 record.row = self.dirty_rows[i]
                 record.exchange_time = entry.change_time
-                record.receive_time = entry.change_received
                 record.seq = entry.values.seq
                 if entry.change_received:
                     record_duration(
@@ -205,6 +231,9 @@ cdef class Publisher:
         """One record per kind of change; how many were quotes."""
         if dirty & DIRTY_CORRECTION:
             record.kind = RECORD_CORRECTION
+            self._write(record)
+        if dirty & DIRTY_DAY:
+            record.kind = RECORD_DAY
             self._write(record)
         if dirty & DIRTY_STATUS:
             record.kind = RECORD_STATUS

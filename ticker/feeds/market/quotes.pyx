@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from ticker.feeds.market.book cimport ASK, BID, Book, Level, best_of
 from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_QUOTE, Entry
 from ticker.feeds.market.rows cimport Rows
-from ticker.shm.layout cimport ROW_STALE, Values
+from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, Values
 
 
 cdef class Quotes:
@@ -36,8 +36,11 @@ cdef class Quotes:
         cdef int64_t ask_price = -ask.rank if ask != NULL else 0
         cdef uint64_t bid_size = bid.size if bid != NULL else 0
         cdef uint64_t ask_size = ask.size if ask != NULL else 0
+        cdef uint64_t has = ROW_HAS_BID if bid != NULL else 0
+        has |= ROW_HAS_ASK if ask != NULL else 0
         if (values.bid == bid_price and values.ask == ask_price
-                and values.bid_size == bid_size and values.ask_size == ask_size):
+                and values.bid_size == bid_size and values.ask_size == ask_size
+                and values.flags & (ROW_HAS_BID | ROW_HAS_ASK) == has):
             return
         values.bid = bid_price
         values.ask = ask_price
@@ -45,5 +48,6 @@ cdef class Quotes:
         values.ask_size = ask_size
         values.quote_time = entry.change_time
         values.quotes += 1
-        values.flags &= ~<uint64_t>ROW_STALE
+        values.flags &= ~<uint64_t>(ROW_STALE | ROW_HAS_BID | ROW_HAS_ASK)
+        values.flags |= has
         entry.dirty |= DIRTY_QUOTE

@@ -8,12 +8,19 @@ from libc.string cimport memcpy, strcmp
 
 from ticker.checks cimport check
 from ticker.feeds.market.directory cimport ROW_REFUSED, row_of
-from ticker.feeds.market.publisher cimport DIRTY_ROW, DIRTY_STATUS, Entry, mark_dirty
+from ticker.feeds.market.publisher cimport DIRTY_DAY, DIRTY_ROW, DIRTY_STATUS, Entry, mark_dirty
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport FEED_LONG_SYMBOLS, FEED_STATUS_CHANGES, FEED_TABLE_FULL, count
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport ROW_LISTED, ROW_TEST, STATUS_TRADING, SYMBOL_BYTES, Values
+from ticker.shm.layout cimport (
+    ROW_HAS_PREVIOUS_CLOSE,
+    ROW_LISTED,
+    ROW_TEST,
+    STATUS_TRADING,
+    SYMBOL_BYTES,
+    Values,
+)
 
 from ticker.errors import FeedError
 from ticker.feeds.market.symbology import SYMBOLOGIES, canonical, is_test_issue
@@ -138,7 +145,8 @@ cdef class Rows:
         check(0 <= instrument < <int32_t>self.publisher.table.used)
         if price > 0 and values.previous_close != price:
             values.previous_close = price
-            mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW)
+            values.flags |= ROW_HAS_PREVIOUS_CLOSE
+            mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW | DIRTY_DAY)
 
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil:
         cdef Values* values = &self.publisher.entries[instrument].values

@@ -59,6 +59,7 @@ cdef class Sales:
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
     ) noexcept nogil
-    cdef void _take_back(self, Trade* trade) noexcept nogil
+    cdef bint _tells(self, int64_t time) noexcept nogil
+    cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil
     cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
     cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil

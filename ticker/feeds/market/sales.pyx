@@ -17,6 +17,7 @@ from ticker.feeds.market.trades cimport (
     TRADE_ODD_LOT,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
     Range,
 )
@@ -28,9 +29,33 @@ from ticker.shm.counters cimport (
     FEED_UNCOUNTED_PRINTS,
     count,
 )
-from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, ROW_SHARED_MICROSECOND, ROW_STALE
+from ticker.shm.layout cimport (
+    RECORD_PRINT,
+    RECORD_TRADE,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OPEN,
+    ROW_HAS_REGULAR,
+    ROW_SHARED_MICROSECOND,
+    ROW_STALE,
+)
+from ticker.shm.values cimport add_volume, take_volume
 
 from ticker.config.filter import hours_ns
+
+cdef enum:
+    PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
+
+
+cdef inline void widen(Values* values, int64_t price) noexcept nogil:
+    """A trade at this price sets the high and the low, if they are not beyond it."""
+    if not values.flags & ROW_HAS_HIGH_LOW:
+        values.high = values.low = price
+        values.flags |= ROW_HAS_HIGH_LOW
+    elif price > values.high:
+        values.high = price
+    elif price < values.low:
+        values.low = price
 
 
 cdef class Sales:
@@ -100,7 +125,7 @@ cdef class Sales:
         ):
             marks = TRADE_EXTENDED
         if marks:
-            flags &= ~<uint32_t>(TRADE_SETS_LAST | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY)
+            flags &= ~<uint32_t>PRICED
         return flags
 
     cdef void refuse_unknown(
@@ -129,7 +154,7 @@ cdef class Sales:
         if not self.raw:
             self.trades.append(row, price, size, match, flags, time, received)
         if flags & TRADE_LAST_IF_ONLY and not last:
-            last = not values.price or values.exchange_time < self.rows.midnight
+            last = not values.flags & ROW_HAS_LAST or values.exchange_time < self.rows.midnight
         if self.publisher.pending_count == PENDING_TRADES:
             self.flush(received)
         count(self.counters, FEED_TRADES, 1)
@@ -144,19 +169,24 @@ cdef class Sales:
             values.size = size
             values.exchange_time = time
             values.receive_time = received
+            values.flags |= ROW_HAS_LAST
+            if not flags & TRADE_EXTENDED:
+                values.regular_price = price
+                values.flags |= ROW_HAS_REGULAR
+        if flags & TRADE_SETS_OPEN and not values.flags & ROW_HAS_OPEN:
+            values.open = price
+            values.open_time = time
+            values.flags |= ROW_HAS_OPEN
         if flags & TRADE_SETS_RANGE:
-            if not values.open:
-                values.open = price
-                values.open_time = time
-            values.high = price if price > values.high else values.high
-            values.low = price if price < values.low or not values.low else values.low
+            widen(values, price)
         if flags & TRADE_COUNTS_VOLUME:
-            values.volume += size
+            add_volume(values, size)
             values.trades += 1
         mark_dirty(self.publisher, row, DIRTY_ROW)
         if self.publisher.publishing:
             self.publisher.trade(
-                row, RECORD_TRADE if last else RECORD_PRINT, price, size, time, received,
+                row, RECORD_TRADE if last else RECORD_PRINT, price, size, match, flags, time,
+                received,
             )
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
@@ -181,6 +211,7 @@ cdef class Sales:
         """Take a trade back. Volume and trades shrink; last, open, high and low become what the
         trades that are left say, if the broken one had made them."""
         cdef Trade* trade
+        cdef uint32_t flags
         if self.raw:
             return
         trade = self.trades.find(instrument, match)
@@ -191,7 +222,12 @@ cdef class Sales:
             )
             return
         count(self.counters, FEED_BREAKS, 1)
-        self._take_back(trade)
+        flags = trade.flags
+        self._take_back(trade, time)
+        if self._tells(time):
+            self.publisher.took_back(
+                trade.instrument, trade.price, trade.size, match, flags, time
+            )
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
 
     cdef void correct_trade(
@@ -215,19 +251,21 @@ cdef class Sales:
         count(self.counters, FEED_CORRECTIONS, 1)
         values = &self.publisher.entries[trade.instrument].values
         flags = trade.flags
-        self._take_back(trade)
+        self._take_back(trade, time)
         trade.flags = flags
         trade.price = price
         trade.size = size
         if flags & TRADE_COUNTS_VOLUME:
-            values.volume += size
+            add_volume(values, size)
             values.trades += 1
         if flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY):
             self._restore_last(trade.instrument, values)
         if flags & TRADE_SETS_RANGE:
-            values.high = price if price > values.high else values.high
-            values.low = price if price < values.low or not values.low else values.low
+            widen(values, price)
+        if flags & (TRADE_SETS_RANGE | TRADE_SETS_OPEN):
             self._restore_range(trade.instrument, values)
+        if self._tells(time):
+            self.publisher.corrected(trade.instrument, price, size, match, match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
 
     cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil:
@@ -250,42 +288,64 @@ cdef class Sales:
             self._count_held(<uint32_t>row)
         return True
 
-    cdef void _take_back(self, Trade* trade) noexcept nogil:
+    cdef bint _tells(self, int64_t time) noexcept nogil:
+        """Whether readers are told of a break or a correction of this time; there is then room."""
+        if self.publisher.pending_count == PENDING_TRADES:
+            self.flush(time)
+        return self.publisher.publishing
+
+    cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil:
+        """The trade counts no longer, by a message of this time."""
         cdef Values* values = &self.publisher.entries[trade.instrument].values
         cdef uint32_t flags = trade.flags
         trade.flags = 0
         values.corrections += 1
+        values.correction_time = time
         if flags & TRADE_COUNTS_VOLUME:
-            values.volume -= trade.size if trade.size < values.volume else values.volume
+            take_volume(values, trade.size)
             values.trades -= 1 if values.trades else 0
         # Where trades are no longer kept, what they made is still in the values: leave it.
         if (flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY)
                 and trade.exchange_time >= values.exchange_time):
             self._restore_last(trade.instrument, values)
-        if flags & TRADE_SETS_RANGE and (
-            trade.price == values.high or trade.price == values.low
-            or trade.price == values.open
-        ):
+        if (
+            flags & TRADE_SETS_RANGE
+            and (trade.price == values.high or trade.price == values.low)
+        ) or (flags & TRADE_SETS_OPEN and trade.price == values.open):
             self._restore_range(trade.instrument, values)
 
     cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil:
-        cdef Trade* last = self.trades.last_sale(instrument)
+        cdef Trade* last = self.trades.last_sale(instrument, 0)
+        cdef Trade* regular = last
         cdef bint whole = last == NULL and self.trades.begins_session(instrument)
         if whole:
-            last = self.trades.only_sale(instrument)
+            last = regular = self.trades.only_sale(instrument)
+        if last != NULL and last.flags & TRADE_EXTENDED:
+            regular = self.trades.last_sale(instrument, TRADE_EXTENDED)
+        if regular != NULL:
+            values.regular_price = regular.price
+            values.flags |= ROW_HAS_REGULAR
+        elif whole:
+            values.regular_price = 0
+            values.flags &= ~<uint64_t>ROW_HAS_REGULAR
         if last != NULL:
             values.price = last.price
             values.size = last.size
             values.exchange_time = last.exchange_time
             values.receive_time = last.receive_time
+            values.flags |= ROW_HAS_LAST
         elif whole:
             values.price = values.exchange_time = values.receive_time = 0
             values.size = 0
+            values.flags &= ~<uint64_t>(ROW_HAS_LAST | ROW_SHARED_MICROSECOND)
 
     cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil:
         cdef Range left
         self.trades.range_of(instrument, &left)
         if left.whole:
+            values.flags &= ~<uint64_t>(ROW_HAS_OPEN | ROW_HAS_HIGH_LOW)
+            values.flags |= ROW_HAS_OPEN if left.opened else 0
+            values.flags |= ROW_HAS_HIGH_LOW if left.ranged else 0
             values.open = left.open
             values.open_time = left.open_time
             values.high = left.high

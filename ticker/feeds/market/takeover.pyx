@@ -9,7 +9,18 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_CORRECTION, mark_dirty
-from ticker.shm.layout cimport ROW_STALE
+from ticker.shm.layout cimport (
+    ROW_HAS,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OPEN,
+    ROW_HAS_PREVIOUS_CLOSE,
+    ROW_HAS_REGULAR,
+    ROW_STALE,
+)
+from ticker.shm.values cimport volume_below
 
 from ticker.errors import FeedError
 
@@ -88,39 +99,53 @@ cdef class Takeover:
             values.size = before.size
             values.exchange_time = before.exchange_time
             values.receive_time = before.receive_time
-            values.flags |= ROW_STALE
+            values.regular_price = before.regular_price
+            values.flags |= ROW_STALE | (before.flags & (ROW_HAS_LAST | ROW_HAS_REGULAR))
             lacks = True
         if lacks and restore_totals(values, before):
             self.trades.partial[row] = True
         values.corrections = max(values.corrections, before.corrections)
+        values.correction_time = max(values.correction_time, before.correction_time)
 
 
 cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:
     """Of a day whose trades were not all had again; whether any were missing."""
-    if values.volume >= before.volume and values.trades >= before.trades:
+    if not volume_below(values, before) and values.trades >= before.trades:
         return False
-    values.volume = max(values.volume, before.volume)
+    if volume_below(values, before):
+        values.volume = before.volume
+        values.volume_high = before.volume_high
     values.trades = max(values.trades, before.trades)
-    if before.open and (not values.open or before.open_time < values.open_time):
+    if before.flags & ROW_HAS_OPEN and (
+        not values.flags & ROW_HAS_OPEN or before.open_time < values.open_time
+    ):
         values.open = before.open
         values.open_time = before.open_time
-    values.high = max(values.high, before.high)
-    if before.low and (not values.low or before.low < values.low):
-        values.low = before.low
+        values.flags |= ROW_HAS_OPEN
+    if before.flags & ROW_HAS_HIGH_LOW:
+        if not values.flags & ROW_HAS_HIGH_LOW:
+            values.high = before.high
+            values.low = before.low
+            values.flags |= ROW_HAS_HIGH_LOW
+        values.high = max(values.high, before.high)
+        values.low = min(values.low, before.low)
     values.previous_close = before.previous_close
+    values.flags &= ~<uint64_t>ROW_HAS_PREVIOUS_CLOSE
+    values.flags |= before.flags & ROW_HAS_PREVIOUS_CLOSE
     return True
 
 
 cdef void forget_quote(Values* values) noexcept nogil:
     values.bid = values.ask = 0
     values.bid_size = values.ask_size = 0
+    values.flags &= ~<uint64_t>(ROW_HAS_BID | ROW_HAS_ASK)
 
 
 cdef void forget_session(Values* values) noexcept nogil:
     """Keep only what does not come from the session's messages."""
     cdef int64_t previous_close = values.previous_close
     cdef uint64_t status = values.status
-    cdef uint64_t flags = values.flags
+    cdef uint64_t flags = values.flags & ~<uint64_t>(ROW_HAS & ~ROW_HAS_PREVIOUS_CLOSE)
     memset(values, 0, sizeof(Values))
     values.previous_close = previous_close
     values.status = status

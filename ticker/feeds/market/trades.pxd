@@ -2,18 +2,21 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef enum TradeFlag:
-    TRADE_SETS_LAST = 1
-    TRADE_SETS_RANGE = 2       # open, high, low
-    TRADE_COUNTS_VOLUME = 4
-    TRADE_REGULAR = 7
-    TRADE_PRINTED = 8          # it was printed; alone: by its conditions it counts for nothing
-    TRADE_LAST_IF_ONLY = 16    # sets the last price of a session in which nothing else has
-    # What a trade is; whether it then sets prices is the feed's configuration (Market).
-    TRADE_ODD_LOT = 32
-    TRADE_EXTENDED = 64        # outside regular hours
-    TRADE_TOLD = 128           # a snapshot tells of it: it may be of long ago
-
+from ticker.shm.layout cimport (
+    TRADE_COUNTS_VOLUME,
+    TRADE_EXTENDED,
+    TRADE_LAST_IF_ONLY,
+    TRADE_ODD_LOT,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
+    TRADE_PRINTED,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
+    TRADE_SETS_RANGE,
+    TRADE_TOLD,
+    TradeFlag,
+)
 
 cdef struct Trade:
     uint64_t match               # the venue's number of it, 0: none
@@ -28,6 +31,8 @@ cdef struct Trade:
 # What an instrument's trades that still count add up to, as far back as they are kept.
 cdef struct Range:
     bint whole                   # nothing of this session is missing
+    bint opened                  # a trade is left that sets the open
+    bint ranged                  # ... the high and low
     int64_t open
     int64_t open_time
     int64_t high
@@ -47,7 +52,7 @@ cdef class TradeLog:
         int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil
-    cdef Trade* last_sale(self, uint32_t instrument) noexcept nogil
+    cdef Trade* last_sale(self, uint32_t instrument, uint32_t without) noexcept nogil
     cdef Trade* only_sale(self, uint32_t instrument) noexcept nogil
     cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil
     cdef bint begins_session(self, uint32_t instrument) noexcept nogil

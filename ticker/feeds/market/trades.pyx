@@ -68,10 +68,11 @@ cdef class TradeLog:
                 return trade
         return NULL
 
-    cdef Trade* last_sale(self, uint32_t instrument) noexcept nogil:
-        """The newest trade that set the last price and still counts, NULL: none is kept."""
+    cdef Trade* last_sale(self, uint32_t instrument, uint32_t without) noexcept nogil:
+        """The newest trade that set the last price, has none of the flags `without`, and still
+        counts; NULL: none is kept."""
         cdef Trade* trade = self._kept(self.newest[instrument])
-        while trade != NULL and not trade.flags & TRADE_SETS_LAST:
+        while trade != NULL and (not trade.flags & TRADE_SETS_LAST or trade.flags & without):
             trade = self._kept(trade.earlier)
         return trade
 
@@ -102,10 +103,13 @@ cdef class TradeLog:
         memset(out, 0, sizeof(Range))
         while trade != NULL:
             if trade.flags & TRADE_SETS_RANGE:
-                if not out.open or trade.price > out.high:
+                if not out.ranged or trade.price > out.high:
                     out.high = trade.price
-                if not out.open or trade.price < out.low:
+                if not out.ranged or trade.price < out.low:
                     out.low = trade.price
+                out.ranged = True
+            if trade.flags & TRADE_SETS_OPEN:
+                out.opened = True
                 out.open = trade.price
                 out.open_time = trade.exchange_time
             link = trade.earlier
