@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 
-from tests.feeds.protocols.json_feed import E6
+from tests.feeds.json.kraken_books import book, checksum
+from tests.feeds.protocols.json_feed import E6, E8
 from tests.feeds.streams import config, listening, serving, until, websocket_app
 from ticker import units
 from ticker.shm.counters import Counters
@@ -34,6 +35,10 @@ class Talk:
     async def say(self, *texts: Any) -> None:
         for text in texts:
             await self.socket.send_str(json.dumps(text))
+
+    async def send(self, text: str) -> None:
+        """A text as it is written."""
+        await self.socket.send_str(text)
 
     async def hear(self, *expected: Any) -> None:
         for each in expected:
@@ -253,8 +258,11 @@ def test_coinbase() -> None:
 
 
 async def kraken(talk: Talk) -> None:
+    """On its second connection an update is lost; the book begins anew when it is asked for."""
     symbols = {"symbol": ["BTC/USD"]}
-    channels = [{"channel": "trade", **symbols}, {"channel": "book", **symbols}]
+    channels: list[dict[str, Any]] = [
+        {"channel": "trade", **symbols}, {"channel": "book", "depth": 10, **symbols}
+    ]  # fmt: skip
     await talk.hear(*({"method": "subscribe", "params": each} for each in channels))
     await talk.hear({"method": "ping"})
     await talk.say({"method": "pong", "time_in": "2023-10-06T17:35:55.4Z"})
@@ -263,33 +271,40 @@ async def kraken(talk: Talk) -> None:
           for each in channels)
     )  # fmt: skip
     n = talk.number
-    book = {"symbol": "BTC/USD", "checksum": 1, "timestamp": "2023-10-06T17:35:55.440295Z"}
-    bids = [{"price": 105944.20, "qty": 0.136}, {"price": 105935.40, "qty": 0.024}]
-    asks = [{"price": 105944.30, "qty": 0.136}, {"price": 105946.90, "qty": 0.095}]
+    bids = [("105944.2", "0.13600000"), ("105935.4", "0.02400000")]
+    asks = [("105944.3", "0.13600000"), ("105946.9", "0.09500000")]
+    await talk.say({"channel": "status", "type": "update", "data": [{"system": "online"}]})
+    await talk.send(book("snapshot", bids, asks, checksum(bids, asks)))
     await talk.say(
-        {"channel": "status", "type": "update", "data": [{"system": "online"}]},
-        {"channel": "book", "type": "snapshot", "data": [{**book, "bids": bids, "asks": asks}]},
         {"channel": "heartbeat"},
         {"channel": "trade", "type": "update", "data": [
             {"symbol": "BTC/USD", "side": "buy", "price": 105944.3, "qty": 0.01,
              "ord_type": "limit", "trade_id": n, "timestamp": f"2023-10-06T17:35:5{n}.123456Z"}]},
-        {"channel": "book", "type": "update", "data": [
-            {**book, "bids": [{"price": 105944.20, "qty": 0}],
-             "asks": [{"price": 105944.30, "qty": 0.5}]}]},
     )  # fmt: skip
+    asks = [("105944.3", "0.50000000"), asks[1]]
+    change = [("105944.2", "0.00000000")]
+    await talk.send(book("update", change, asks[:1], checksum(bids[1:], asks)))
     if n == 2:
+        lost = [("105940.0", "1.00000000"), *bids[1:]]
+        await talk.send(book("update", [], asks[:1], checksum(lost, asks)))
+        again = {"channel": "book", "depth": 10, **symbols}
+        await talk.hear({"method": "unsubscribe", "params": again})
+        await talk.hear({"method": "subscribe", "params": again})
+        await talk.send(book("snapshot", lost, asks, checksum(lost, asks)))
         await talk.stay()
 
 
 def test_kraken() -> None:
-    """Its own ping on every connection; a level that goes gives way to the next one."""
+    """Its own ping on every connection; a level that goes gives way to the next one; a book that
+    differs from its checksum is asked for anew, and nothing else is."""
     found, vendor = play(
         kraken,
-        lambda found: found["counts"]["trades"] == 2 and row(found, "BTC/USD")["bid"] == "105935.4",
+        lambda found: found["counts"]["trades"] == 2 and row(found, "BTC/USD")["bid"] == "105940",
         mapping="kraken",
         symbols=("BTC/USD",),
     )
     coin = row(found, "BTC/USD")
-    assert (coin["bid_size"], coin["ask"], coin["ask_size"]) == (2_400_000, "105944.3", 50_000_000)
+    assert (coin["bid_size"], coin["ask"], coin["ask_size"]) == (E8, "105944.3", 50_000_000)
     assert (coin["price"], coin["volume"]) == ("105944.3", 2_000_000)
+    assert (found["counts"]["bad_checksums"], found["counts"]["bad_records"]) == (1, 0)
     assert vendor.connections == 2

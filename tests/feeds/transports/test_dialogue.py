@@ -8,6 +8,7 @@ import pytest
 
 from ticker.errors import ConfigError
 from ticker.feeds.json.mapping import Stream
+from ticker.feeds.json.tables import Message
 from ticker.feeds.transports.dialogue import Dialogue, Verdict
 from ticker.feeds.workers.credentials import read_credentials
 from ticker.feeds.workers.mappings import load_mapping
@@ -40,6 +41,44 @@ def test_lists_and_batches() -> None:
         '{"op":"sub","args":[["A","B"]],"n":1}', "SUB A,B x",
         '{"op":"sub","args":[["C"]],"n":1}', "SUB C x",
     ]  # fmt: skip
+
+
+def test_a_list_of_patterns() -> None:
+    """What Binance wants: a list, and its symbols in lower case."""
+    stream = Stream(subscribe=({"params": "${list:{lower}@trade,{}#x}", "id": 1}, "${each:{}}"))
+    assert Dialogue(stream, ["AB", "C/D"]).subscriptions == [
+        '{"params":["ab@trade","AB#x","c/d@trade","C/D#x"],"id":1}', "AB,C/D",
+    ]  # fmt: skip
+    assert Dialogue(stream, []).subscriptions == ['{"params":[],"id":1}', ""]
+
+
+@pytest.mark.parametrize(
+    ("answer", "record", "text"),
+    [
+        ({"pong": "${ping}"}, '{"ping":1774963800123456789}', '{"pong":1774963800123456789}'),
+        ({"op": "pong", "n": ["${a.b.1}"]}, '{"a":{"b":[1,{"c":null}]}},"x"', None),
+        ("pong ${ping}!", '{"ping":"x7"}]', "pong x7!"),
+        ("3", "2", "3"),
+        ({"pong": "${}"}, "7", '{"pong":7}'),
+    ],
+)
+def test_an_answer_repeats_what_the_record_has(answer: Message, record: str, text: str) -> None:
+    said = Dialogue(Stream()).answer(answer, record)
+    assert said == (text or '{"op":"pong","n":[{"c":null}]}')
+
+
+@pytest.mark.parametrize("record", ['{"pong":1}', "[]", "7", "{", "", '{"ping"'])
+def test_an_answer_to_nothing(record: str) -> None:
+    with pytest.raises(ConfigError, match="nothing is at 'ping'"):
+        Dialogue(Stream()).answer({"pong": "${ping}"}, record)
+
+
+def test_a_book_is_asked_for_by_its_symbol() -> None:
+    dialogue = Dialogue(load_mapping("kraken").stream, ["BTC/USD", "ETH/USD"])
+    texts = [json.loads(text) for text in dialogue.book_again("ETH/USD")]
+    assert [text["method"] for text in texts] == ["unsubscribe", "subscribe"]
+    assert [text["params"]["symbol"] for text in texts] == [["ETH/USD"], ["ETH/USD"]]
+    assert Dialogue(load_mapping("coinbase").stream, ["BTC-USD"]).book_again("BTC-USD") == []
 
 
 def test_a_missing_credential() -> None:

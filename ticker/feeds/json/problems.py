@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ticker.errors import ConfigError
@@ -46,6 +47,7 @@ FIELDS = (
     "bid_size", "ask", "ask_size", "text",
 )  # fmt: skip
 MAX_TAPES = 8
+_REPEATED = re.compile(r"\$\{([^{}]*)\}")
 
 
 def problems_of(mapping: Mapping) -> Iterator[str]:
@@ -81,6 +83,7 @@ def _record_problems(record: Record, mapping: Mapping) -> Iterator[str]:
     yield from _price_problems(record)
     yield from _time_problems(record, mapping)
     yield from _tape_problems(record)
+    yield from _answer_problems(record.answer)
     yield from _path_problems(record)
 
 
@@ -126,6 +129,19 @@ def _tape_problems(record: Record) -> Iterator[str]:
         yield f"conditions.{missing}: missing; `tape` says where the tape is, `tapes` their tables"
     if len(found.tapes) > MAX_TAPES:
         yield f"conditions.tapes: {len(found.tapes)} tapes; up to {MAX_TAPES} are possible"
+
+
+def _answer_problems(answer: object) -> Iterator[str]:
+    """What an answer repeats is at a path of the record."""
+    if isinstance(answer, dict):
+        for each in answer.values():
+            yield from _answer_problems(each)
+    elif isinstance(answer, list):
+        for each in answer:
+            yield from _answer_problems(each)
+    elif isinstance(answer, str):
+        for found in _REPEATED.finditer(answer):
+            yield from _path_problem("answer", found[1])
 
 
 def _path_problems(record: Record) -> Iterator[str]:

@@ -198,6 +198,7 @@ cdef class JsonTexts(Protocol):
     def connected(self) -> None:
         """A new connection: the numbers of its texts start over."""
         self.joined = self.broken = False
+        self.take_events()
 
     def asked_for(self, symbol: str) -> None:
         """The next texts are the answer to a request for this symbol (`@request` in a mapping)."""

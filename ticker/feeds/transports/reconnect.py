@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -37,6 +37,12 @@ class Sink(Protocol):
         Raises:
             FeedError: the connection is of no more use.
         """
+
+    def unreadable(self, why: str) -> None:
+        """A message came that is no text."""
+
+    def answers(self) -> Iterable[str]:
+        """What the other end wants to hear after all that was received."""
 
     def alive(self) -> None:
         """The other end is there, though it has nothing to say."""

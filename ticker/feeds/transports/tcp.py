@@ -53,6 +53,8 @@ class TcpTransport:
         while data := await self._read(reader):
             heard = True
             sink.received(data)
+            for answer in sink.answers():
+                writer.write(answer.encode() + b"\n")
             if waiting:
                 *lines, start = (start + data).split(b"\n")
                 if any(map(self._accepted, lines)):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from ticker.errors import FeedError
+from ticker.feeds.transports.compression import inflated
 from ticker.feeds.transports.dialogue import Dialogue, Verdict
 from ticker.feeds.transports.reconnect import RefusedError, Sink
 from ticker.feeds.transports.tls import ADVICE, refusal
@@ -97,8 +98,15 @@ class WebSocketTransport:
                 self._heard = True
                 if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                     heard = True
-                    sink.received(message.data)
-                    if waiting and self._accepted(message.data):
+                    text: bytes | None = message.data
+                    if message.type is aiohttp.WSMsgType.BINARY:
+                        text = self._inflated(message.data, sink)
+                    if text is None:
+                        continue
+                    sink.received(text)
+                    for answer in sink.answers():
+                        await socket.send_str(answer)
+                    if waiting and self._accepted(text):
                         waiting = False
                         await self._subscribe(socket)
                 elif message.type is aiohttp.WSMsgType.PING:
@@ -110,6 +118,14 @@ class WebSocketTransport:
                     return heard
         finally:
             watch.cancel()
+
+    def _inflated(self, data: bytes, sink: Sink) -> bytes | None:
+        """A binary message as a text; None: it is none."""
+        try:
+            return inflated(data, self.dialogue.compression)
+        except FeedError as error:
+            sink.unreadable(str(error))
+            return None
 
     def _accepted(self, data: bytes) -> bool:
         verdict = self.dialogue.judge(data)

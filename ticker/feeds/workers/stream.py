@@ -6,7 +6,7 @@ A successor goes on with the rows as they are: such feeds have nobody to ask for
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -14,9 +14,11 @@ import structlog
 
 from ticker.errors import FeedError
 from ticker.feeds.json.mapping import Stream
+from ticker.feeds.json.texts import JsonTexts
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import HttpTransport
 from ticker.feeds.transports.reconnect import stay_connected
+from ticker.feeds.transports.replies import Replies
 from ticker.feeds.transports.tcp import TcpTransport
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.transports.websocket import WebSocketTransport
@@ -24,6 +26,7 @@ from ticker.feeds.workers import loop
 from ticker.feeds.workers.credentials import read_credentials
 from ticker.feeds.workers.mappings import load_mapping, options_of
 from ticker.feeds.workers.sources import Life, Place, silence_ns
+from ticker.shm.counters import Counters
 
 log = structlog.get_logger()
 
@@ -61,7 +64,10 @@ class StreamSource:
         self.pipeline = place.build(**(options_of(self.mapping) if self.mapping else {}))
         self.connections = 0
         self._polls: HttpTransport | None = None
+        self._replies: Replies | None = None
         self._unpublished = 0
+        self._damaged = False
+        self.counters = Counters(self.pipeline.mapping)
 
     @property
     def heard(self) -> int:
@@ -104,6 +110,7 @@ class StreamSource:
             url = url.replace(f"${{{name}}}", quote(value, safe=""))
         if self.polled:
             dialogue = Dialogue(Stream(), (), self.credentials)
+            self._replies = self._reply_by(dialogue)
             self._polls = HttpTransport(
                 url,
                 config.symbols,
@@ -117,6 +124,7 @@ class StreamSource:
             )
             return self._polls.run_forever(self)
         dialogue = Dialogue(stream, config.symbols, self.credentials)
+        self._replies = self._reply_by(dialogue)
         transport: TcpTransport | WebSocketTransport
         if self.scheme == "tcp":
             parts = urlsplit(url)
@@ -134,13 +142,27 @@ class StreamSource:
             )
         return stay_connected(config.name, lambda: transport.run(self))
 
+    def _reply_by(self, dialogue: Dialogue) -> Replies | None:
+        if self.mapping is None:
+            return None
+        return Replies(
+            self.mapping,
+            dialogue,
+            feed=self.config.name,
+            clock=self.clock,
+            secrets=self.credentials,
+        )
+
     # Sink
 
     def connected(self) -> None:
         """What a broken connection left unfinished is over; numbers start anew."""
         self.connections += 1
+        self._damaged = False
         self.pipeline.session.end_of_data(self.clock())
         self.pipeline.protocol.connected()
+        if self._replies is not None:
+            self._replies.connected()
         log.info("feed connected", feed=self.config.name, connection=self.connections)
 
     def received(self, data: bytes, symbol: str = "") -> None:
@@ -159,8 +181,30 @@ class StreamSource:
             asyncio.get_running_loop().call_soon(self.publish)
         elif self._unpublished >= PUBLISH_EVERY:
             self.pipeline.market.publish(self.clock())
-        if not self.polled and protocol.broken:
+        if self.polled:
+            self._listen()
+        elif protocol.broken:
             raise FeedError("a text is missing in its sequence: books begin anew")
+
+    def _listen(self) -> None:
+        """A request has its answer already: what a server refuses goes to the log."""
+        protocol = self.pipeline.protocol
+        if self._replies is not None and isinstance(protocol, JsonTexts) and protocol.told:
+            self._replies.listen(protocol)
+
+    def answers(self) -> Iterable[str]:
+        """What the vendor wants to hear now; what it refuses is in the log."""
+        protocol = self.pipeline.protocol
+        if self._replies is None or not isinstance(protocol, JsonTexts):
+            return ()
+        return self._replies.to(protocol)
+
+    def unreadable(self, why: str) -> None:
+        """Count a compressed message that is none, or too long."""
+        self.counters.add("bad_frames")
+        if not self._damaged:
+            log.warning("feed sends what cannot be read", feed=self.config.name, reason=why)
+        self._damaged = True
 
     def alive(self) -> None:
         """An empty message: a sign of life."""

@@ -1,0 +1,123 @@
+"""What a vendor says beside prices: it refuses something, wants an answer, or its book differs from
+ours; and what is said to that.
+
+Law: no socket, no loop, and the clock is given. Events of a decoder in, texts to send and lines for
+the log out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import structlog
+
+from ticker.clock import Clock
+from ticker.errors import ConfigError, FeedError
+from ticker.feeds.json.tables import Mapping as JsonMapping
+from ticker.feeds.json.texts import Event, JsonTexts
+from ticker.feeds.transports.dialogue import Dialogue
+
+log = structlog.get_logger()
+
+SECOND = 1_000_000_000
+AGAIN = 60 * SECOND
+"""ns until the log says the same refusal once more."""
+FIRST_WAIT = 1 * SECOND
+"""ns between two requests for the book of one symbol; twice as long before each further one."""
+LONGEST_WAIT = 300 * SECOND
+MOST_KEPT = 1024
+"""Refusals and symbols that are remembered."""
+LONGEST_TEXT = 200
+
+
+class Replies:
+    """What one connection after the other is answered.
+
+    Args:
+        feed: its name, for the log.
+        secrets: credentials, which no line of the log may have.
+    """
+
+    def __init__(
+        self,
+        mapping: JsonMapping,
+        dialogue: Dialogue,
+        *,
+        feed: str,
+        clock: Clock,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        self.feed = feed
+        self.clock = clock
+        self.dialogue = dialogue
+        self._answers = {record.name: record.answer for record in mapping.records}
+        self._secrets = [each for each in (secrets or {}).values() if each]
+        self._said: dict[str, int] = {}
+        self._waits: dict[str, int] = {}
+        self._due: dict[str, int] = {}
+
+    def to(self, protocol: JsonTexts) -> Iterator[str]:
+        """What to send now.
+
+        Raises:
+            FeedError: a book is wrong, and only a new connection brings it anew.
+        """
+        if protocol.told:
+            for event in protocol.take_events():
+                yield from self._to_event(event)
+        if self._due:
+            yield from self._books()
+
+    def listen(self, protocol: JsonTexts) -> None:
+        """Log what is refused; nothing else can be said, where nothing can be sent."""
+        for event in protocol.take_events():
+            if event.kind == "error":
+                self._log(event)
+
+    def connected(self) -> None:
+        """With a new connection come new books."""
+        self._due.clear()
+
+    def _to_event(self, event: Event) -> Iterator[str]:
+        if event.kind == "error":
+            self._log(event)
+        elif event.kind == "book":
+            self._doubt(event.text)
+        elif (answer := self._answers.get(event.rule)) is not None:
+            try:
+                yield self.dialogue.answer(answer, event.text)
+            except ConfigError as error:
+                self._log(event._replace(text=f"{error}: {event.text}"))
+
+    def _log(self, event: Event) -> None:
+        """Once a minute each: a vendor says the same to every request."""
+        text = event.text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        text, now = text[:LONGEST_TEXT], self.clock()
+        if now - self._said.get(text, -AGAIN) < AGAIN:
+            return
+        if len(self._said) >= MOST_KEPT:
+            self._said.clear()
+        self._said[text] = now
+        log.warning("feed says no", feed=self.feed, record=event.rule, text=text)
+
+    def _doubt(self, symbol: str) -> None:
+        """The book of a symbol is wrong: ask for it, the sooner the longer it was right before."""
+        now = self.clock()
+        wait = self._waits.get(symbol, 0)
+        if len(self._waits) >= MOST_KEPT:
+            self._waits.clear()
+        self._waits[symbol] = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
+        self._due[symbol] = now + wait
+        log.warning("book differs from its checksum", feed=self.feed, symbol=symbol)
+
+    def _books(self) -> Iterator[str]:
+        """Requests for the books whose time has come."""
+        now = self.clock()
+        for symbol in [each for each, due in self._due.items() if due <= now]:
+            del self._due[symbol]
+            texts = self.dialogue.book_again(symbol)
+            if not texts:
+                raise FeedError(f"the book of {symbol} differs from its checksum: it begins anew")
+            yield from texts
