@@ -1,4 +1,4 @@
-"""Mappings made after a vendor's documentation, on samples of our own in its form (tests/data/json)."""
+"""Mappings after a vendor's documentation, on samples of our own in its form (tests/data/json)."""
 
 from __future__ import annotations
 
