@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ticker.cli import main
+from ticker.config.filter import FilterConfig
 from ticker.feeds.calls import TRADE_REGULAR, Calls
 from ticker.feeds.market.market import Market
 from ticker.gateway.rest.status import SHOWN_REJECTS, Status
@@ -72,8 +73,39 @@ def test_table(tmp_path: Path, instance: str) -> None:
         f"1970-01-01T00:00:29.000000Z {older}",
         "one: 1 unknown_symbol",
         "1970-01-01T00:00:01.000000Z NOSUCH 1 2 not a symbol that this feed has, or has room for",
-        "two: nothing refused",
+        "two: nothing refused or held",
     ]
+
+
+def test_what_is_held_is_seen_until_it_is_settled(tmp_path: Path, instance: str) -> None:
+    segment = attach(feed_name(instance, "two"), KIND_FEED, writable=True)
+    market = Market(segment, venue="XBOS", rules=FilterConfig(max_ahead=0))
+    calls = Calls(market)
+    for key, symbol in enumerate(("IBM", "MSFT")):
+        calls.define(key, symbol)
+        calls.trade(key, 5 * E9, 1, 0, TRADE_REGULAR, 100 * E9, 100 * E9)
+        calls.trade(key, 9 * E9, 4, 0, TRADE_REGULAR, 101 * E9, 101 * E9)
+    market.publish(101 * E9)
+
+    def held() -> list[str]:
+        table = rejects(tmp_path, instance, "--feed", "two").output.splitlines()
+        return [" ".join(line.split()) for line in table]
+
+    waits = "9 4 from 5: waits for a trade or a quote that agrees"
+    assert held() == [
+        "two: 2 held",
+        f"1970-01-01T00:01:41.000000Z IBM {waits}",
+        f"1970-01-01T00:01:41.000000Z MSFT {waits}",
+    ]
+    calls.trade(0, 9 * E9, 4, 0, TRADE_REGULAR, 102 * E9, 102 * E9)
+    calls.trade(1, 5 * E9, 4, 0, TRADE_REGULAR, 102 * E9, 102 * E9)
+    market.publish(102 * E9)
+    assert held() == [
+        "two: 1 unconfirmed_jump",
+        "1970-01-01T00:01:41.000000Z MSFT 9 4 from 5, and the next was 5",
+    ]
+    shown = rejects(tmp_path, instance, "--feed", "two", "--rule", "held", "--json").output
+    assert json.loads(shown) == {"two": {}}
 
 
 def test_json_of_one_feed_and_rule(tmp_path: Path, instance: str) -> None:

@@ -226,13 +226,13 @@ def test_a_feed_without_a_session_takes_its_protocols_own() -> None:
     [
         ("bands = 0.1", "feeds[0].filter.bands: unknown key, did you mean band?"),
         ("band = -0.1", "feeds[0].filter.band: expected `float` >= 0.0"),
-        ("hold = 0", "feeds[0].filter.hold: expected `float` > 0.0"),
+        ("hold = -1", "feeds[0].filter.hold: expected `float` >= 0.0"),
+        ("duplicate_ids = 0", "feeds[0].filter.duplicate_ids: expected `int` >= 1"),
         ("older = 1", "feeds[0].filter.older: expected `bool`, got `int`"),
         ('odd_lots = "none"', "feeds[0].filter.odd_lots: invalid enum value 'none'"),
         ("band_most = 0.05", "feeds[0].filter.band_most: 0.05 is less than band, 0.1"),
         ('band_floor = "a cent"', "feeds[0].filter.band_floor: 'a cent' is no price, like 0.05"),
         ('band_floor = "-1"', "feeds[0].filter.band_floor: below 0; take 0 or more"),
-        ("bad_prices = false", "feeds[0].filter.bad_prices: without it band must be 0"),
         ('session_hours = ["09:30"]', "feeds[0].filter.session_hours: one hour alone; take two"),
         (
             'session_hours = ["16:00", "09:30"]',

@@ -1,7 +1,8 @@
-"""`ticker rejects`: what the filters of a running server refused, and why."""
+"""`ticker rejects`: the trades that the filters of a running server refused or hold, and why."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import msgspec
 
 from ticker.errors import ConfigError
 from ticker.shm.header import KIND_FEED
-from ticker.shm.rejects import KEPT, RULES, RejectReader, RejectView
+from ticker.shm.rejects import HELD, KEPT, RULES, RejectReader, RejectView
 from ticker.shm.segment import attach, feed_name
 from ticker.supervisor.configuration import load
 
@@ -21,7 +22,9 @@ Rejects = dict[str, dict[str, tuple[int, list[RejectView]]]]
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
 @click.option("--instance", help="Its instance name, instead of the configuration's.")
 @click.option("--feed", "feeds", multiple=True, help="Only this feed; may be given again.")
-@click.option("--rule", "rules", multiple=True, type=click.Choice(RULES), help="Only this rule.")
+@click.option(
+    "--rule", "rules", multiple=True, type=click.Choice((HELD, *RULES)), help="Only this rule."
+)
 @click.option(
     "--last", default=10, type=click.IntRange(0, KEPT), show_default=True, help="Of each rule."
 )
@@ -34,7 +37,7 @@ def command(
     last: int,
     as_json: bool,
 ) -> None:
-    """Show the trades that the feeds' filters refused, newest last.
+    """Show the trades that the feeds' filters hold, and those that they refused, newest last.
 
     Reads the shared memory of a running server, which does not notice. docs/filter.md says what
     the rules are.
@@ -48,11 +51,19 @@ def command(
     for name in feeds or known:
         segment = feed_name(instance or config.server.instance, name)
         reader = RejectReader(attach(segment, KIND_FEED))
-        counts = reader.counts()
         found[name] = {
-            rule: (counts[rule], reader.last(rule, last)) for rule in rules or RULES if counts[rule]
+            rule: (count, shown)
+            for rule, count, shown in _by_rule(reader, last)
+            if count and rule in (rules or (HELD, *RULES))
         }
     click.echo(_json(found) if as_json else _table(found))
+
+
+def _by_rule(reader: RejectReader, last: int) -> Iterator[tuple[str, int, list[RejectView]]]:
+    held = reader.held()
+    yield HELD, len(held), held[-last:] if last else []
+    for rule, count in reader.counts().items():
+        yield rule, count, reader.last(rule, last)
 
 
 def _json(found: Rejects) -> str:
@@ -70,7 +81,7 @@ def _table(found: Rejects) -> str:
     lines = []
     for feed, by_rule in found.items():
         if not by_rule:
-            lines.append(f"{feed}: nothing refused")
+            lines.append(f"{feed}: nothing refused or held")
         for rule, (count, rejects) in by_rule.items():
             lines.append(f"{feed}: {count} {rule}")
             lines += [_line(reject) for reject in rejects]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ticker.config.section import Seconds, Section
+from ticker.config.section import Section
 from ticker.errors import ConfigError, DecodeError
 from ticker.units import parse_price
 
@@ -36,7 +36,7 @@ class FilterConfig(Section, frozen=True, kw_only=True):
     band_growth: Share = 0.001
     band_most: Share = 0.5
     band_floor: str = "0.05"
-    hold: Seconds = 30.0
+    hold: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     max_ahead: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
     max_behind: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     session_hours: Hours = ()
@@ -80,8 +80,6 @@ def filter_problems(rules: FilterConfig) -> Iterator[str]:
         yield f"filter.band_floor: {error}"
     if rules.band and rules.band_most < rules.band:
         yield f"filter.band_most: {rules.band_most} is less than band, {rules.band}"
-    if rules.band and not rules.bad_prices:
-        yield "filter.bad_prices: without it band must be 0, as it is a share of a good price"
 
 
 def _time_ns(text: str) -> int:

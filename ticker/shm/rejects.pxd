@@ -1,6 +1,7 @@
 """The rings of rejected trades; rejects.pyx says the law."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport REJECT_RINGS, Reject, RingHeader, Row
@@ -9,6 +10,19 @@ from ticker.shm.layout cimport REJECT_RINGS, Reject, RingHeader, Row
 cdef struct RejectRing:
     RingHeader* head
     Reject* slots
+
+
+cdef inline void write_trade(
+    Reject* trade, int64_t price, uint64_t size, uint64_t match, int64_t exchange_time,
+    int64_t receive_time,
+) noexcept nogil:
+    """What the filter was given of a trade; the rest is 0."""
+    memset(trade, 0, sizeof(Reject))
+    trade.price = price
+    trade.size = size
+    trade.match = match
+    trade.exchange_time = exchange_time
+    trade.receive_time = receive_time
 
 
 cdef class RejectWriter:

@@ -3,6 +3,7 @@ from typing import NamedTuple
 from ticker.shm.header import Mapping
 
 RULES: tuple[str, ...]
+HELD: str
 KEPT: int
 
 class RejectView(NamedTuple):
@@ -36,4 +37,5 @@ class RejectWriter:
 class RejectReader:
     def __init__(self, mapping: Mapping) -> None: ...
     def counts(self) -> dict[str, int]: ...
+    def held(self, limit: int = ...) -> list[RejectView]: ...
     def last(self, rule: str, limit: int = ...) -> list[RejectView]: ...

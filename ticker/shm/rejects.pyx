@@ -37,6 +37,8 @@ from ticker.shm.layout cimport (
     REJECT_UNKNOWN_SYMBOL,
     REJECT_WORDS,
     REJECTS_KEPT,
+    ROW_HELD,
+    ROW_HELD_ONE,
     SYMBOL_BYTES,
     Reject,
     RingHeader,
@@ -47,6 +49,7 @@ from typing import NamedTuple
 
 from ticker.errors import SegmentError
 from ticker.shm.layout import REJECT_REASONS
+from ticker.shm.table import PriceTable
 from ticker.units import format_price, format_size, format_timestamp
 
 RULES = REJECT_REASONS
@@ -59,7 +62,7 @@ if sizeof(Reject) != 8 * REJECT_WORDS:
 
 
 class RejectView(NamedTuple):
-    """A trade that the filter refused: price in 1e-9 units, size in 10^-size_exponent, times in
+    """A trade that the filter refused, or holds (rule HELD): price in 1e-9 units, size in 10^-size_exponent, times in
     ns since the epoch, UTC; `detail` says in words what the rule compared it with."""
 
     rule: str
@@ -204,6 +207,27 @@ cdef class RejectReader:
                 found.append(view_of(index, &reject))
         return found
 
+    def held(self, limit: int = REJECTS_KEPT) -> list[RejectView]:
+        """The trades that the filter holds now, of the newest REJECTS_KEPT that it ever held,
+        oldest first. A row's flags say how many of its newest wait."""
+        cdef uint64_t cursor = load_acquire(&self.rings[<int>HELD_RING].head.cursor)
+        cdef uint64_t number
+        cdef Reject reject
+        table = PriceTable(self.mapping)
+        waiting: dict[int, int] = {}
+        found = []
+        for number in reversed(range(cursor - min(cursor, <uint64_t>REJECTS_KEPT), cursor)):
+            if len(found) >= limit or not self._read(<int>HELD_RING, number, &reject):
+                continue
+            row = reject.detail[1]
+            if row not in waiting:
+                flags = (table.values(row) or {"flags": 0})["flags"]
+                waiting[row] = (flags & ROW_HELD) // ROW_HELD_ONE
+            if waiting[row]:
+                waiting[row] -= 1
+                found.append(view_of(<int>HELD_RING, &reject))
+        return found[::-1]
+
     cdef bint _read(self, int rule, uint64_t number, Reject* out) noexcept nogil:
         cdef Reject* slot = &self.rings[rule].slots[number % REJECT_SLOTS]
         if load_acquire(&slot.sequence) != 2 * number + 2:
@@ -216,7 +240,7 @@ cdef class RejectReader:
 cdef object view_of(int rule, Reject* reject):
     symbol = reject.symbol[:SYMBOL_BYTES].rstrip(b"\0 ").decode("ascii", "replace")
     return RejectView(
-        RULES[rule], symbol, reject.price, reject.size, reject.exchange_time,
+        HELD if rule == <int>HELD_RING else RULES[rule], symbol, reject.price, reject.size, reject.exchange_time,
         reject.receive_time, in_words(rule, reject), reject.match, reject.size_exponent,
     )
 
@@ -233,7 +257,7 @@ cdef str in_words(int rule, Reject* reject):
     if rule == REJECT_OLDER:
         return f"the last sale was at {format_timestamp(one)}"
     if rule == REJECT_UNCONFIRMED_JUMP:
-        then = f"the next was {format_price(other)}" if other else "none confirmed it in time"
+        then = f"the next was {format_price(other)}" if other else "nothing confirmed it in time"
         return f"from {format_price(one)}, and {then}"
     if rule == REJECT_CLOCK_SKEW:
         where = "ahead of" if one > 0 else "behind"
@@ -242,6 +266,8 @@ cdef str in_words(int rule, Reject* reject):
         return "not a symbol that this feed has, or has room for"
     if rule == REJECT_TEST_SYMBOL:
         return "a test issue"
+    if rule == <int>HELD_RING:
+        return f"from {format_price(one)}: waits for a trade or a quote that agrees"
     if rule == REJECT_TOO_OLD_TO_TELL:
         return f"trade number {reject.match} may have come before: it is of a time forgotten"
     return f"the session is {format_timestamp(one)} to {format_timestamp(other)}"

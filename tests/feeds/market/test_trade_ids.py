@@ -119,7 +119,7 @@ def test_a_new_session_has_numbers_of_its_own(make_feed: Callable[..., Any]) -> 
     assert tape.refused() == (0, 0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6_000), st.integers(1, 700)), max_size=30),
     st.integers(1, 40_000),

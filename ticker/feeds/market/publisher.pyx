@@ -33,6 +33,7 @@ from ticker.shm.layout cimport (
     RECORD_QUOTE,
     RECORD_STATUS,
     ROW_HAS,
+    ROW_HELD,
     ROW_STALE,
     ROW_TEST,
     SYMBOL_BYTES,
@@ -165,7 +166,7 @@ cdef class Publisher:
                 or old.previous_close != new.previous_close
                 or old.extended_time != new.extended_time):
             bits |= DIRTY_DAY
-        if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST):
+        if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
             bits |= DIRTY_STATUS
         if (old.bid != new.bid or old.bid_size != new.bid_size
                 or old.ask != new.ask or old.ask_size != new.ask_size):

@@ -3,7 +3,8 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.feeds.market.filter cimport Filter, Held
+from ticker.feeds.market.filter cimport Filter
+from ticker.feeds.market.jumps cimport Held
 from ticker.feeds.market.publisher cimport Publisher
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
@@ -54,7 +55,11 @@ cdef class Sales:
     cdef bint _correct_held(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
     ) noexcept nogil
-    cdef void _count_held(self, uint32_t row) noexcept nogil
+    cdef void _count_settled(self, uint32_t row) noexcept nogil
+    cdef void _count_held(self, uint32_t row, const Held* held) noexcept nogil
+    cdef void _judge_again(self, uint32_t row, const Held* held) noexcept nogil
+    cdef void _reconsider(self, uint32_t row) noexcept nogil
+    cdef void _reconsider_changed(self) noexcept nogil
     cdef void _count_trade(
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,

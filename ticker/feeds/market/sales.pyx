@@ -6,7 +6,8 @@ Law: as in market.pyx, whose member this is.
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.checks cimport check
-from ticker.feeds.market.filter cimport ACCEPTED, CONFIRMS, CONFIRMS_ONLY
+from ticker.feeds.market.filter cimport Filter
+from ticker.feeds.market.jumps cimport ACCEPTED, HELD_MOST, SETTLED, Held
 from ticker.feeds.market.publisher cimport DIRTY_CORRECTION, DIRTY_ROW, PENDING_TRADES, mark_dirty
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
@@ -36,9 +37,13 @@ from ticker.shm.layout cimport (
     ROW_HAS_LAST,
     ROW_HAS_OPEN,
     ROW_HAS_REGULAR,
+    ROW_HELD,
     ROW_SHARED_MICROSECOND,
     ROW_STALE,
+    Reject,
+    Values,
 )
+from ticker.shm.rejects cimport write_trade
 from ticker.shm.values cimport add_volume, take_volume
 
 from ticker.config.filter import hours_ns
@@ -73,7 +78,7 @@ cdef class Sales:
         self.publisher = rows.publisher
         self.counters = rows.counters
         self.raw = raw
-        self.filter = Filter(rows.mapping, rows.mapping.row_capacity, max_price, rules)
+        self.filter = Filter(rows.mapping, rows.publisher, max_price, rules)
         self.filter.size_exponent = rows.size_exponent
         self.trades = TradeLog(rows.mapping.row_capacity, trade_log)
         hours = hours_ns(rules.price_hours)
@@ -106,12 +111,12 @@ cdef class Sales:
             <uint32_t>instrument, values, self.rows.midnight, price, size, match, flags, time,
             received,
         )
-        if verdict == CONFIRMS or verdict == CONFIRMS_ONLY:
-            self._count_held(<uint32_t>instrument)
-        if verdict == ACCEPTED or verdict == CONFIRMS:
+        if verdict == ACCEPTED:
             self._count_trade(
                 <uint32_t>instrument, price, size, match, flags, time, received
             )
+        elif verdict == SETTLED:
+            self._count_settled(<uint32_t>instrument)
 
     cdef uint32_t _eligible(
         self, uint32_t flags, uint64_t size, int64_t time
@@ -135,14 +140,49 @@ cdef class Sales:
         if not self.raw:
             self.filter.refuse_unknown(symbol, length, price, size, match, time, received)
 
-    cdef void _count_held(self, uint32_t row) noexcept nogil:
-        """The jump that the filter held counts now, as what it was."""
-        cdef Held held
-        self.filter.take(row, &held)
+    cdef void _count_settled(self, uint32_t row) noexcept nogil:
+        """What the filter held counts now with what confirmed it, each as what it was."""
+        cdef Held* held = self.filter.jumps.settled
+        cdef int i
+        for i in range(self.filter.jumps.settled_count):
+            self._count_held(row, &held[i])
+
+    cdef void _count_held(self, uint32_t row, const Held* held) noexcept nogil:
         self._count_trade(
             row, held.price, held.size, held.match, held.flags, held.exchange_time,
             held.receive_time,
         )
+
+    cdef void _judge_again(self, uint32_t row, const Held* held) noexcept nogil:
+        cdef Reject trade
+        cdef int verdict
+        write_trade(
+            &trade, held.price, held.size, held.match, held.exchange_time, held.receive_time
+        )
+        verdict = self.filter.jumps.judge(row, &trade, held.flags, True)
+        if verdict == ACCEPTED:
+            self._count_held(row, held)
+        elif verdict == SETTLED:
+            self._count_settled(row)
+
+    cdef void _reconsider(self, uint32_t row) noexcept nogil:
+        """The last sale, or the quotes, are others than when these trades were held."""
+        cdef Held[HELD_MOST] held
+        cdef uint32_t held_count = self.filter.jumps.take(row, held)
+        cdef uint32_t i
+        for i in range(held_count):
+            self._judge_again(row, &held[i])
+        self.filter.jumps.show(row)
+
+    cdef void _reconsider_changed(self) noexcept nogil:
+        """Of all rows that this flush will show."""
+        cdef uint32_t i = 0
+        cdef uint32_t row
+        while i < self.publisher.dirty_count:
+            row = self.publisher.dirty_rows[i]
+            if self.publisher.entries[row].values.flags & ROW_HELD:
+                self._reconsider(row)
+            i += 1
 
     cdef void _count_trade(
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
@@ -191,13 +231,15 @@ cdef class Sales:
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         # What a rebuild replays was received within its time, whenever that was.
-        if self.filter.held_count and self.filter.live:
-            self.filter.expire(publish_time)
+        if self.filter.jumps.held_count and self.filter.live:
+            self.filter.jumps.expire(publish_time)
         if not self.publisher.publishing:
             return
         if self.rows.venue.changed:
             self.rows.venue.publish()
         self.quotes.refresh()
+        if self.filter.jumps.held_count:
+            self._reconsider_changed()
         self.publisher.flush(publish_time)
 
     cdef void adopt(self) noexcept nogil:
@@ -229,6 +271,8 @@ cdef class Sales:
                 trade.instrument, trade.price, trade.size, match, flags, time
             )
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
+        if self.publisher.entries[trade.instrument].values.flags & ROW_HELD:
+            self._reconsider(trade.instrument)
 
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
@@ -267,25 +311,26 @@ cdef class Sales:
         if self._tells(time):
             self.publisher.corrected(trade.instrument, price, size, match, match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
+        if values.flags & ROW_HELD:
+            self._reconsider(trade.instrument)
 
     cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil:
         """Whether the trade is a jump that the filter holds; it is then gone."""
-        cdef int32_t row = self.filter.find_held(instrument, match)
-        if row >= 0:
-            self.filter._release(<uint32_t>row)
-        return row >= 0
+        cdef Held held
+        return self.filter.jumps.drop(instrument, match, &held) >= 0
 
     cdef bint _correct_held(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
     ) noexcept nogil:
         """Whether the trade is a jump that the filter holds; it counts if that was the mistake."""
-        cdef int32_t row = self.filter.find_held(instrument, match)
+        cdef Held held
+        cdef int32_t row = self.filter.jumps.drop(instrument, match, &held)
         if row < 0:
             return False
-        self.filter.held[row].price = price
-        self.filter.held[row].size = size
-        if self.filter.fits(<uint32_t>row, &self.publisher.entries[row].values):
-            self._count_held(<uint32_t>row)
+        held.price = price
+        held.size = size
+        self._judge_again(<uint32_t>row, &held)
+        self.filter.jumps.show(<uint32_t>row)
         return True
 
     cdef bint _tells(self, int64_t time) noexcept nogil:

@@ -18,6 +18,7 @@ from ticker.shm.layout cimport (
     ROW_HAS_OPEN,
     ROW_HAS_PREVIOUS_CLOSE,
     ROW_HAS_REGULAR,
+    ROW_HELD,
     ROW_STALE,
 )
 from ticker.shm.values cimport volume_below
@@ -53,7 +54,7 @@ cdef class Takeover:
             values = &self.publisher.entries[row].values
             if self.publisher.table.read(row, values) < 0:
                 raise FeedError(f"row {row} has another writer: stop the other feed worker")
-            values.flags |= ROW_STALE
+            values.flags = (values.flags | ROW_STALE) & ~<uint64_t>ROW_HELD
             self.publisher.adopt(row)
             self.directory.enter(<int32_t>row)
             self.directory.bind(
