@@ -46,3 +46,56 @@ def test_binance() -> None:
     assert [event.text for event in feed.protocol.take_events()] == [
         "Invalid request: unknown variant"
     ]
+
+
+SALE = {"T": "t", "S": "ACME", "x": "N", "z": "A", "s": 100, "c": [" "]}
+CORRECTION = {"T": "c", "S": "ACME", "x": "N", "z": "A", "oi": 2, "op": 40.5, "os": 100,
+              "oc": [" "], "ci": 3, "cp": 40.25, "cs": 70, "cc": [" "],
+              "t": "2026-03-30T14:00:02Z"}  # fmt: skip
+CANCEL = {"T": "x", "S": "ACME", "x": "N", "z": "A", "a": "C", "t": "2026-03-30T14:00:03Z"}
+
+
+def corrected(**changed: object) -> JsonFeed:
+    """Two trades at Alpaca, the second of them corrected."""
+    feed = JsonFeed("alpaca")
+    feed.send(
+        [{**SALE, "i": 1, "p": 40, "t": "2026-03-30T14:00:00Z"}],
+        [{**SALE, "i": 2, "p": 40.5, "t": "2026-03-30T14:00:01Z"}],
+        [{**CORRECTION, **changed}],
+    )
+    return feed
+
+
+def state(feed: JsonFeed) -> tuple[int, int, int]:
+    row = feed.row("ACME")
+    return row["price"], row["volume"], row["trades"]
+
+
+def test_a_correction_is_cancelled_by_its_own_id() -> None:
+    feed = corrected()
+    assert state(feed) == (price("40.25"), 170, 2)
+    feed.send([{**CANCEL, "i": 2}])
+    assert (state(feed), feed.counter("breaks_unmatched")) == ((price("40.25"), 170, 2), 1)
+    feed.send([{**CANCEL, "i": 3}])
+    assert (state(feed), feed.counter("breaks")) == ((price("40"), 100, 1), 1)
+
+
+def test_a_correction_is_corrected_again() -> None:
+    feed = corrected()
+    feed.send([{**CORRECTION, "oi": 3, "ci": 4, "cp": 40.75, "cs": 10}], [{**CANCEL, "i": 3}])
+    assert (state(feed), feed.counter("breaks_unmatched")) == ((price("40.75"), 110, 2), 1)
+
+
+def test_a_correction_changes_the_conditions() -> None:
+    """To form T: it no longer sets the last price, and counts for volume."""
+    feed = corrected(cc=[" ", "T"])
+    assert state(feed) == (price("40"), 170, 2)
+    feed.send([{**CANCEL, "i": 3}])
+    assert state(feed) == (price("40"), 100, 1)
+
+
+def test_a_correction_without_conditions_keeps_them() -> None:
+    feed = corrected(cc=None, ci=None)
+    assert state(feed) == (price("40.25"), 170, 2)
+    feed.send([{**CANCEL, "i": 2}])
+    assert state(feed) == (price("40"), 100, 1)

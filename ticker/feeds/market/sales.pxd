@@ -43,6 +43,12 @@ cdef class Sales:
     cdef void correct_trade(
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil
+    # The same where the correction has a number of its own, by which it can be taken back, and
+    # other conditions: the TradeFlags that they leave, 0: those that the trade had.
+    cdef void amend_trade(
+        self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
+        uint64_t size, uint32_t flags, int64_t time,
+    ) noexcept nogil
     # Rows that a predecessor left go on, and the numbers of its trades are not known.
     cdef void adopt(self) noexcept nogil
     # Market.flush; comes by itself when PENDING_TRADES wait for one.
@@ -53,7 +59,8 @@ cdef class Sales:
     ) noexcept nogil
     cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil
     cdef bint _correct_held(
-        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+        self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
+        uint64_t size, uint32_t flags,
     ) noexcept nogil
     cdef void _count_settled(self, uint32_t row) noexcept nogil
     cdef void _count_held(self, uint32_t row, const Held* held) noexcept nogil

@@ -16,6 +16,7 @@ from ticker.feeds.market.trades cimport (
     TRADE_EXTENDED,
     TRADE_LAST_IF_ONLY,
     TRADE_ODD_LOT,
+    TRADE_PRINTED,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
@@ -278,15 +279,22 @@ cdef class Sales:
         self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil:
         """A trade had another price or size: it counts as before, with the right ones."""
+        self.amend_trade(instrument, match, match, price, size, 0, time)
+
+    cdef void amend_trade(
+        self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
+        uint64_t size, uint32_t flags, int64_t time,
+    ) noexcept nogil:
         cdef Trade* trade
         cdef Values* values
-        cdef uint32_t flags
         if self.raw:
             return
         trade = self.trades.find(instrument, match)
         if price <= 0 or not size:
             trade = NULL
-        elif trade == NULL and self._correct_held(instrument, match, price, size):
+        elif trade == NULL and self._correct_held(
+            instrument, match, new_match, price, size, flags
+        ):
             count(self.counters, FEED_CORRECTIONS, 1)
             return
         if trade == NULL:
@@ -294,9 +302,15 @@ cdef class Sales:
             return
         count(self.counters, FEED_CORRECTIONS, 1)
         values = &self.publisher.entries[trade.instrument].values
-        flags = trade.flags
+        if flags:
+            flags = self._eligible(flags, size, trade.exchange_time)
+            # With no flag at all it would be a broken one.
+            flags = flags if flags & TRADE_REGULAR else <uint32_t>TRADE_PRINTED
+        else:
+            flags = trade.flags
         self._take_back(trade, time)
         trade.flags = flags
+        trade.match = new_match
         trade.price = price
         trade.size = size
         if flags & TRADE_COUNTS_VOLUME:
@@ -309,7 +323,7 @@ cdef class Sales:
         if flags & (TRADE_SETS_RANGE | TRADE_SETS_OPEN):
             self._restore_range(trade.instrument, values)
         if self._tells(time):
-            self.publisher.corrected(trade.instrument, price, size, match, match, flags, time)
+            self.publisher.corrected(trade.instrument, price, size, match, new_match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
         if values.flags & ROW_HELD:
             self._reconsider(trade.instrument)
@@ -320,7 +334,8 @@ cdef class Sales:
         return self.filter.jumps.drop(instrument, match, &held) >= 0
 
     cdef bint _correct_held(
-        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size
+        self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
+        uint64_t size, uint32_t flags,
     ) noexcept nogil:
         """Whether the trade is a jump that the filter holds; it counts if that was the mistake."""
         cdef Held held
@@ -329,6 +344,9 @@ cdef class Sales:
             return False
         held.price = price
         held.size = size
+        held.match = new_match
+        if flags:
+            held.flags = self._eligible(flags, size, held.exchange_time)
         self._judge_again(<uint32_t>row, &held)
         self.filter.jumps.show(<uint32_t>row)
         return True

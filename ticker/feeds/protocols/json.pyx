@@ -27,6 +27,7 @@ from ticker.feeds.json.rules cimport (
     KIND_QUOTE,
     KIND_STATUS,
     KIND_TRADE,
+    NEW_ID,
     PRICE,
     REASON_LONG_SYMBOL,
     REASON_NO_ROOM,
@@ -130,7 +131,7 @@ cdef class Json(JsonTexts):
             self.skip(rule, ID)
             return
         if rule.kind == KIND_CORRECT:
-            self.market.sales.correct_trade(self._known(rule), match, price, size, time)
+            self._correct(rule, match, price, size, time)
             return
         instrument = self._instrument(rule)
         if instrument < 0:
@@ -155,6 +156,26 @@ cdef class Json(JsonTexts):
             return
         self.market.sales.trade(
             instrument, price, size, match, flags_without(taken), time, receive_time
+        )
+
+    cdef void _correct(
+        self, Rule* rule, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        """A trade gets another price and size; another number and other conditions, if the record
+        has them."""
+        cdef uint64_t new_match = match
+        cdef uint32_t flags = 0
+        if rule.fields[<int>NEW_ID].count and (
+            self.record.read_id(rule, NEW_ID, &new_match) > FOUND
+        ):
+            self.skip(rule, NEW_ID)
+            return
+        if rule.conditions.count and (
+            self.record.node_of(&self.rules.routes[rule.conditions.first]) != NO_NODE
+        ):
+            flags = flags_without(self.record.taken_away(rule))
+        self.market.sales.amend_trade(
+            self._known(rule), match, new_match, price, size, flags, time
         )
 
     cdef void _quote(self, Rule* rule, int64_t time) noexcept nogil:
