@@ -5,6 +5,8 @@ Run as `python tests/standin_server.py CONFIG.toml`; TEST_MISBEHAVE says what go
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import select
 import signal
@@ -16,12 +18,13 @@ from pathlib import Path
 
 from ticker import log
 from ticker.config import Config, FeedConfig, load
-from ticker.errors import FeedError, GatewayError, TickerError
+from ticker.errors import ConfigError, FeedError, GatewayError, TickerError
 from ticker.feeds.workers.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach
+from ticker.supervisor import calendar
 from ticker.supervisor.serve import serve
 from ticker.supervisor.slot import Patience
 
@@ -40,6 +43,10 @@ def beating(kind: int, segment: str, boot_id: int) -> Heartbeat:
 def feed(_config: FeedConfig, context: FeedContext) -> None:
     if MISBEHAVE == "boot":
         raise FeedError("interface 10.9.9.9: not of this machine")
+    if MISBEHAVE == "edited" and not Path(os.environ["TEST_MENDED"]).exists():
+        segment = attach(context.segment, KIND_FEED, boot_id=context.boot_id)
+        if Heartbeat(segment).epoch:  # not the first
+            raise ConfigError("mine.toml: not TOML")
     heartbeat = beating(KIND_FEED, context.segment, context.boot_id)
     first = heartbeat.epoch == 1
     while True:
@@ -61,8 +68,28 @@ def gateway(_config: Config, context: GatewayContext) -> None:
                 client.sendall(f"{context.index} {os.getpid()}\n".encode())
 
 
+def misbehave() -> None:
+    """What goes wrong outside of feeds and gateways."""
+    if MISBEHAVE == "fork":
+        fork, calls = os.fork, itertools.count()
+
+        def every_other() -> int:
+            if next(calls) % 2 == 0:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            return fork()
+
+        os.fork = every_other
+    elif MISBEHAVE == "calendar":
+
+        def refuse(markets: object, path: Path) -> None:  # noqa: ARG001
+            raise ConfigError("no calendar today")
+
+        calendar.run = refuse
+
+
 if __name__ == "__main__":
     log.configure("json")
+    misbehave()
     try:
         sys.exit(
             serve(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ticker.shm.counters import Heartbeat
+from ticker.shm.liveness import WORKER_TIMEOUT_NS
 from ticker.shm.segment import Geometry, private_feed
+from ticker.supervisor.arbiter import TICK
 from ticker.supervisor.slot import Patience, Slot, Stage
 
 PATIENCE = Patience()
@@ -84,6 +86,37 @@ def test_hung_is_told_to_abort_and_then_killed() -> None:
     assert place.sentence(late, PATIENCE) == "abort"
     assert place.sentence(late + 0.1, PATIENCE) == ""
     assert place.sentence(late + PATIENCE.last_words, PATIENCE) == "kill"
+
+
+def test_a_worker_that_gets_no_core_is_not_hung() -> None:
+    """Silent for long, and for most of the time another one had the core."""
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    assert place.silence(100.0, 7.0) == 0.0
+    assert place.silence(110.0, 16.0) == pytest.approx(1.0)
+    assert place.sentence(110.0, PATIENCE, 16.0) == ""
+    assert place.sentence(112.0, PATIENCE, 16.0) == "abort"
+    place.heartbeat.beat(2)
+    assert place.silence(113.0, 16.5) == 0.0
+
+
+def test_a_hung_worker_is_seen_in_three_seconds_and_gone_two_later() -> None:
+    """Looked for every TICK; a heartbeat that readers take for dead is not served for long."""
+    assert PATIENCE.hung + 2 * TICK <= WORKER_TIMEOUT_NS / 1e9 == 3.0
+    assert PATIENCE.last_words + 2 * TICK < 2.0
+
+
+def test_nobody_could_be_started() -> None:
+    """Tried again soon, but not at once, and ever less often."""
+    place = slot()
+    waits = []
+    for _ in range(8):
+        waits.append(place.unborn(50.0, PATIENCE))
+        assert place.due == 50.0 + waits[-1]
+    assert 0.0 < waits[0] < waits[2]
+    assert max(waits) < 1.9
 
 
 def test_a_watcher_that_slept_blames_nobody() -> None:

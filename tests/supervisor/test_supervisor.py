@@ -7,12 +7,15 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.supervised import Server, alive, ask, nothing_left, segments, serve, until
 from ticker.errors import FeedError, GatewayError, InstanceError
-from ticker.shm.segment import create_gateway, leftovers
+from ticker.shm.counters import Heartbeat
+from ticker.shm.header import KIND_FEED
+from ticker.shm.segment import attach, create_gateway, feed_name, leftovers
 
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -125,6 +128,49 @@ def test_boot_failure_ends_the_server(serve: Callable[..., Server]) -> None:
         assert server.wait() == FeedError.exit_code
     assert "interface 10.9.9.9" in server.said.read_text()
     assert len([name for name in server.log("started") if name["worker"] == "feed sim"]) == 1
+
+
+def test_a_fork_that_fails_is_tried_again(serve: Callable[..., Server]) -> None:
+    """At the start, and when a worker is to be replaced."""
+    server = serve(TEST_MISBEHAVE="fork")
+    address = server.where()
+    _, pid = ask(address)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: pid not in server.workers().values())
+    assert ask(address)[1] in server.workers().values()
+    assert "unavailable" in str(server.log("cannot fork")[0]["reason"])
+    server.process.terminate()
+    assert server.wait() == 0
+
+
+def test_once_up_a_feed_that_cannot_start_again_takes_nobody_along(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Its mapping was edited: it is tried again, later and later, until it is right."""
+    mended = tmp_path / "mended"
+    server = serve(TEST_MISBEHAVE="edited", TEST_MENDED=str(mended))
+    address = server.where()
+    gateways = {name: pid for name, pid in server.workers().items() if "gateway" in name}
+    os.kill(server.workers()["feed sim"], signal.SIGKILL)
+    until(lambda: len(server.log("died")) >= 5)
+    assert {each["worker"] for each in server.log("died")} == {"feed sim"}
+    assert {"exit code 3"} == {each["how"] for each in server.log("died")[1:]}
+    assert server.log("cannot go on")[0]["reason"] == "mine.toml: not TOML"
+    waits = [float(str(each["restart_in"])) for each in server.log("died")]
+    assert waits[0] == 0.0 < waits[1] < waits[4]
+    assert ask(address)[1] in gateways.values()
+    mended.touch()
+    feed = Heartbeat(attach(feed_name(server.instance, "sim"), KIND_FEED))
+    until(lambda: feed.pid == server.workers()["feed sim"] and feed.epoch == 2)
+    assert gateways.items() <= server.workers().items()
+
+
+def test_a_calendar_that_fails_ends_nothing(serve: Callable[..., Server]) -> None:
+    server = serve(TEST_MISBEHAVE="calendar")
+    address = server.where()
+    until(lambda: len(server.log("died")) >= 3)
+    assert {each["worker"] for each in server.log("died")} == {"calendar"}
+    assert ask(address)[1] in server.workers().values()
 
 
 def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server]) -> None:

@@ -33,7 +33,7 @@ class Arbiter:
         slots: in the order in which they start.
         orphaned: called in a child that outlives this process, on the child's way out.
         drain: called once when draining begins, before the first worker is told.
-        ready: called once when every worker has shown its first sign of life.
+        ready: called once when every vital worker has shown its first sign of life.
         reload: called at SIGHUP; what it does to workers is to send them SIGHUP in turn.
         rolling: what SIGUSR2 replaces.
     """
@@ -101,8 +101,18 @@ class Arbiter:
         for slot in self.slots:
             now = time.monotonic()
             if not slot.pid and not slot.vacant and slot.due <= now:
-                slot.taken(child.fork(slot.name, slot.run, self._orphaned), now)
-                self._log.info("started", worker=slot.name, pid=slot.pid)
+                self._start(slot, now)
+
+    def _start(self, slot: Slot, now: float) -> None:
+        try:
+            slot.taken(child.fork(slot.name, slot.run, self._orphaned), now)
+        except OSError as error:  # no room for a process now
+            delay = slot.unborn(now, self.patience)
+            self._log.error(
+                "cannot fork", worker=slot.name, reason=error.strerror, restart_in=round(delay, 2)
+            )
+        else:
+            self._log.info("started", worker=slot.name, pid=slot.pid)
 
     def _wait(self, pipe: int) -> None:
         """Until a signal comes or something is due, at most a tick."""
@@ -173,13 +183,19 @@ class Arbiter:
         delay = slot.vacated(time.monotonic(), self.patience)
         if self._exit_code is not None:
             self._log.info("ended", worker=slot.name, pid=pid, how=end)
-        elif code > 0 and slot.vital and (code in HOPELESS or not slot.been_up):
+        elif self._is_fatal(slot, code):
             self._log.error("cannot start", worker=slot.name, pid=pid, how=end)
             self.stop(code, f"{slot.name} cannot start")
         else:
             self._log.warning(
                 "died", worker=slot.name, pid=pid, how=end, restart_in=round(delay, 2)
             )
+
+    def _is_fatal(self, slot: Slot, code: int) -> bool:
+        """Whether a worker's failure ends the server: only of one that prices are not served
+        without, and only before the server has been up."""
+        failed = code in HOPELESS or (code > 0 and not slot.been_up)
+        return failed and slot.vital and not self._ready
 
     def _kill_hung(self) -> None:
         now = time.monotonic()
@@ -188,11 +204,11 @@ class Arbiter:
                 slot.excuse(now)
         self._looked = now
         for slot in self.slots:
-            sentence = slot.sentence(now, self.patience)
+            waited = child.waited_for_core(slot.pid) if slot.pid else 0.0
+            sentence = slot.sentence(now, self.patience, waited)
             if sentence == "abort":
-                self._log.error(
-                    "hung", worker=slot.name, pid=slot.pid, silent=round(slot.silence(now), 1)
-                )
+                silent = round(slot.silence(now, waited), 1)
+                self._log.error("hung", worker=slot.name, pid=slot.pid, silent=silent)
                 _signal(slot.pid, signal.SIGABRT)
             elif sentence == "kill":
                 _signal(slot.pid, signal.SIGKILL)
@@ -201,7 +217,7 @@ class Arbiter:
         if (
             not self._ready
             and self._exit_code is None
-            and all(slot.up() for slot in self.slots if not slot.vacant)
+            and all(slot.up() for slot in self.slots if slot.vital and not slot.vacant)
         ):
             self._ready = True
             self._on_ready()

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -33,15 +34,20 @@ def fork(name: str, run: Callable[[], None], orphaned: Callable[[], None]) -> in
     """Start a child that does `run()` and exits; its pid.
 
     `orphaned()` is called in the child, on its way out, when its parent has died before it.
+
+    Raises:
+        OSError: there is no room for a process now.
     """
     parent = os.getpid()
     _flush()
     # Blocked over the fork: a signal sent at once waits until the child's handlers stand.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-    pid = os.fork()
-    if pid == 0:
-        _be_child(name, run, orphaned, parent)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_child(name, run, orphaned, parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
@@ -52,6 +58,16 @@ def die_with_parent(parent: int) -> None:
         raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
     if os.getppid() != parent:
         sys.exit(0)
+
+
+def waited_for_core(pid: int) -> float:
+    """Seconds in which the process could have run and another one did, since its start; 0 where
+    the kernel does not count that."""
+    try:
+        text = Path(f"/proc/{pid}/schedstat").read_bytes()
+        return int(text.split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def describe(status: int) -> str:

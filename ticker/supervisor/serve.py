@@ -169,7 +169,7 @@ def _simulator(instance: Instance, feed: FeedConfig) -> Slot:
         command = simulator_command(feed)
         os.execv(command[0], command)
 
-    return Slot(f"simulator {feed.name}", Stage.SIMULATOR, run)
+    return Slot(f"simulator {feed.name}", Stage.SIMULATOR, run, vital=False)
 
 
 def simulator_command(feed: FeedConfig) -> list[str]:

@@ -34,7 +34,7 @@ class Patience:
     stable: float = 10.0  # having lived so long, a worker's death counts as the first again
     boot: float = 60.0  # until the first heartbeat
     settled: float = 3.0  # having lived so long, it has started, if it has no heartbeat
-    hung: float = 10.0  # without a heartbeat
+    hung: float = 2.5  # without a heartbeat, but for the time that it waited for a core
     last_words: float = 1.0  # between SIGABRT, which shows where it hangs, and SIGKILL
     drain: tuple[float, float, float, float] = (15.0, 5.0, 5.0, 2.0)  # by stage
 
@@ -68,6 +68,7 @@ class Slot:
     been_up: bool = False
     _beat: int = 0
     _beat_seen: float = 0.0
+    _waited: float = 0.0
     _abort_sent: float = 0.0
 
     def occupy(self, position: int) -> None:
@@ -82,7 +83,7 @@ class Slot:
     def taken(self, pid: int, now: float) -> None:
         """A new worker is in it."""
         self.pid, self.started = pid, now
-        self._beat_seen, self._abort_sent = now, 0.0
+        self._beat_seen, self._waited, self._abort_sent = now, 0.0, 0.0
 
     def vacated(self, now: float, patience: Patience) -> float:
         """Its worker is dead; how long until the next one starts."""
@@ -92,10 +93,18 @@ class Slot:
         self.pid = 0
         if lived >= patience.stable:
             self.deaths = 0
+        limit = patience.backoff_limit_up if came_up else patience.backoff_limit
+        return self._again(now, patience, limit)
+
+    def unborn(self, now: float, patience: Patience) -> float:
+        """Nobody could be put into it; how long until that is tried again."""
+        self.deaths = max(self.deaths, 1)  # at once would be too soon
+        return self._again(now, patience, patience.backoff_limit_up)
+
+    def _again(self, now: float, patience: Patience, limit: float) -> float:
         self.deaths += 1
         delay = patience.first_restart
         if self.deaths > 1:
-            limit = patience.backoff_limit_up if came_up else patience.backoff_limit
             delay = min(patience.backoff * 2 ** min(self.deaths - 2, 16), limit)
             delay *= random.uniform(0.75, 1.25)
         self.due = now + delay
@@ -113,8 +122,9 @@ class Slot:
         """The watcher itself slept: silence until now proves nothing."""
         self._beat_seen = now
 
-    def silence(self, now: float) -> float:
-        """Seconds since the heartbeat last moved, as seen from here.
+    def silence(self, now: float, waited: float = 0.0) -> float:
+        """Seconds since the heartbeat last moved, as seen from here, without those in which the
+        worker could have run and got no core; `waited` is the sum of these in its life.
 
         The beat is a wall-clock time, but only its changes count: a clock that is set must
         not kill anybody.
@@ -123,12 +133,12 @@ class Slot:
             return 0.0
         beat = self.heartbeat.time_ns
         if beat != self._beat:
-            self._beat, self._beat_seen = beat, now
-        return now - self._beat_seen
+            self._beat, self._beat_seen, self._waited = beat, now, waited
+        return now - self._beat_seen - max(0.0, waited - self._waited)
 
-    def sentence(self, now: float, patience: Patience) -> str:
-        """What to do about its silence: "" (nothing), "abort", or "kill"."""
-        silence = self.silence(now)
+    def sentence(self, now: float, patience: Patience, waited: float = 0.0) -> str:
+        """What to do about its silence: "" (nothing), "abort", or "kill"; `waited` as above."""
+        silence = self.silence(now, waited)
         if not self.pid or silence < (patience.hung if self.up() else patience.boot):
             return ""
         if not self._abort_sent:
