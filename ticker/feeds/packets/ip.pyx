@@ -6,7 +6,7 @@ an IP packet is what a network card leaves open that will fill it in: all that i
 Source: RFC 791, RFC 8200, RFC 4302 (authentication header), RFC 6275 (mobility), RFC 768, RFC 9293.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from ticker.endian cimport be16, be32
@@ -42,7 +42,14 @@ from ticker.feeds.packets.layers cimport (
     missing,
     take,
 )
-from ticker.feeds.packets.tunnels cimport ether_ip, gre, inside_udp
+from ticker.feeds.packets.tunnels cimport (
+    GENEVE_PORT,
+    OLD_VXLAN_PORT,
+    VXLAN_PORT,
+    ether_ip,
+    gre,
+    inside_udp,
+)
 
 cdef enum:
     IP4_HEADER = 20
@@ -75,7 +82,7 @@ cdef Verdict ip4(Layers* layers, Datagram* found, Fragments fragments) noexcept 
     take(layers, header, IP_PROTOCOL | at[9])
     fragment = be16(at + 6)
     if not fragment & (MORE_FRAGMENTS | OFFSET_MASK):
-        return GO_ON
+        return udp(layers, found) if at[9] == IP_UDP else GO_ON
     if not is_read(at[9], layers.with_tcp):
         return UNREAD
     if layers.cut:
@@ -175,6 +182,7 @@ cdef Verdict udp(Layers* layers, Datagram* found) noexcept nogil:
     """RFC 768. Without a length of its own it is as long as its packet."""
     cdef const uint8_t* at = layers.at
     cdef size_t length
+    cdef uint16_t port
     cdef Verdict verdict
     if layers.left < UDP_HEADER:
         return missing(layers)
@@ -184,9 +192,11 @@ cdef Verdict udp(Layers* layers, Datagram* found) noexcept nogil:
     if length:
         bound(layers, length)
     take(layers, UDP_HEADER, layers.next)
-    verdict = inside_udp(layers, be16(at + 2))
-    if verdict != DATAGRAM:
-        return verdict
+    port = be16(at + 2)
+    if port == VXLAN_PORT or port == OLD_VXLAN_PORT or port == GENEVE_PORT:
+        verdict = inside_udp(layers, port)
+        if verdict != DATAGRAM:
+            return verdict
     found.transport = IP_UDP
     return hand_out(layers, at, found)
 

@@ -6,5 +6,12 @@ from ticker.feeds.packets.layers cimport Layers, Verdict
 
 cdef Verdict gre(Layers* layers) noexcept nogil
 cdef Verdict ether_ip(Layers* layers) noexcept nogil
-# GO_ON: the datagram at `at` is a tunnel's, whose header is behind us. DATAGRAM: it is none.
+cdef enum:
+    # UDP ports
+    VXLAN_PORT = 4789
+    OLD_VXLAN_PORT = 8472
+    GENEVE_PORT = 6081
+
+# A datagram to one of these ports. GO_ON: it is a tunnel's, whose header is behind us. DATAGRAM:
+# it is none.
 cdef Verdict inside_udp(Layers* layers, uint16_t port) noexcept nogil

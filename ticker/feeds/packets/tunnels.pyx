@@ -36,10 +36,6 @@ cdef enum:
     ERSPAN = 0x88BE
     ERSPAN_III = 0x22EB
     CISCO_BRIDGED = 0x6558
-    # UDP ports
-    VXLAN_PORT = 4789
-    OLD_VXLAN_PORT = 8472
-    GENEVE_PORT = 6081
 
 
 cdef Verdict gre(Layers* layers) noexcept nogil:
@@ -117,8 +113,6 @@ cdef Verdict ether_ip(Layers* layers) noexcept nogil:
 
 
 cdef Verdict inside_udp(Layers* layers, uint16_t port) noexcept nogil:
-    if port != VXLAN_PORT and port != OLD_VXLAN_PORT and port != GENEVE_PORT:
-        return DATAGRAM
     if layers.left < 8:
         return CUT_SHORT if layers.cut else DATAGRAM
     return geneve(layers) if port == GENEVE_PORT else vxlan(layers)
