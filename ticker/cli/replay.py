@@ -52,7 +52,9 @@ PRICES = ("price", "open", "high", "low", "bid", "ask")
 CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
 EPOCH = date(1970, 1, 1)
 NOTHING_READ = 1
-"""The exit code when no message was read."""
+"""The exit code when no message was of use."""
+USELESS = ("unknown_types", "short_messages", "refused_messages", "bad_messages")
+"""Counters of messages that are not read in full."""
 
 
 @click.command()
@@ -60,6 +62,8 @@ NOTHING_READ = 1
 @click.option("--protocol", required=True, help="What the messages are: itch50, ...")
 @click.option("--session", help="What carries them; default: the protocol's own.")
 @click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
+@click.option("--size-decimals", type=click.IntRange(0, 18), help="For FIX: of sizes, at most.")
+@click.option("--price-decimals", type=click.IntRange(0, 9), help="For FIX: prices are rounded.")
 @click.option("--symbol", help="For JSON that does not say it: what its texts are of.")
 @click.option(
     "--symbology",
@@ -86,6 +90,8 @@ def command(
     protocol: str,
     session: str | None,
     mapping_name: str | None,
+    size_decimals: int | None,
+    price_decimals: int | None,
     symbol: str | None,
     symbology: str | None,
     channels: tuple[str, ...],
@@ -99,7 +105,7 @@ def command(
     """Run a capture FILE through the pipeline and print each symbol's state at its end.
 
     Speed is measured over the whole file, reading included, each run into a fresh segment. The
-    exit code is 1 when no message was read.
+    exit code is 1 when no message was of use.
     """
     rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
     options: dict[str, Any] = {"rules": rules, "symbology": symbology}
@@ -107,6 +113,11 @@ def command(
         json_mapping = load_mapping(mapping_name)
         options |= options_of(json_mapping)
         options["symbology"] = symbology or json_mapping.symbology
+    if size_decimals is not None or price_decimals is not None:
+        if protocol != "fix":
+            raise FeedError("--size-decimals, --price-decimals: only for FIX")
+        options["protocol_options"] = {"price_decimals": price_decimals}
+        options["size_exponent"] = size_decimals or 0
     session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
     session_date = _parse_date(day) if day else _day_of(file, blocks)
@@ -127,7 +138,7 @@ def command(
     if isinstance(source, pcap.Capture):
         report["capture"] = source.summary()
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
-    if not report["messages"]:
+    if report["messages"] <= sum(report["counters"].get(name, 0) for name in USELESS):
         context.exit(NOTHING_READ)
 
 

@@ -93,6 +93,18 @@ def _port_of(url: str) -> int | None:
         return None
 
 
+TAG = re.compile(r"[1-9][0-9]{0,5}")
+
+
+def _instrument_problems(fields: dict[str, str]) -> Iterator[str]:
+    """An instrument of FIX that is named by more than its symbol."""
+    if not {"55", "48"} & fields.keys():
+        yield f"fix.symbols: {fields} names nothing; say 55 (Symbol) or 48 (SecurityID)"
+    for tag in fields:
+        if not TAG.fullmatch(tag):
+            yield f'fix.symbols: {tag!r} is no tag, like {{ 55 = "BRK", 65 = "A" }}'
+
+
 def _fix_problems(feed: FeedConfig) -> Iterator[str]:
     """A FIX session has its table, and nothing else has."""
     if (feed.session == "fix" or feed.protocol == "fix") and feed.fix is None:
@@ -101,8 +113,11 @@ def _fix_problems(feed: FeedConfig) -> Iterator[str]:
         return
     if feed.protocol != "fix":
         yield f"fix: only for protocol fix, not {feed.protocol}"
+    for symbol in feed.fix.symbols:
+        if isinstance(symbol, dict):
+            yield from _instrument_problems(symbol)
     for tag in feed.fix.logon_fields:
-        if not re.fullmatch(r"[1-9][0-9]{0,5}", tag):
+        if not TAG.fullmatch(tag):
             yield f'fix.logon_fields: {tag!r} is no tag, like 1137 = "9"'
     if feed.fix.tls_ca is not None and not feed.fix.tls:
         yield "fix.tls_ca: only with tls = true"

@@ -46,13 +46,14 @@ class FixConfig(Section, frozen=True, kw_only=True):
     tls: bool = False
     tls_name: str | None = None
     tls_ca: str | None = None
-    symbols: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    symbols: Annotated[tuple[Text | dict[str, Text], ...], Meta(min_length=1)]
     symbols_per_request: Count = 100
     depth: Annotated[int, Meta(ge=0)] = 0
     entries: tuple[EntryKind, ...] = ("0", "1", "2")
     incremental: bool = True
     aggregated: bool | None = None
     size_decimals: Annotated[int, Meta(ge=0, le=18)] = 0
+    price_decimals: Annotated[int, Meta(ge=0, le=9)] | None = None
 
 
 class SoupBinTcpConfig(Section, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.errors import DecodeError
-from ticker.feeds.fix.fields import decimal, fields, frame, timestamp
+from ticker.feeds.fix.fields import fields, frame
 from ticker.feeds.fix.message import encode, parse, utc_timestamp
+from ticker.feeds.fix.values import decimal, rounded, timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -122,6 +123,25 @@ def test_any_bytes_are_a_number_or_not(text: bytes) -> None:
     except DecodeError:
         return
     assert Decimal(text.decode()) * 10**9 == value
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, places=15, min_value=-9e5, max_value=9e5),
+    st.integers(0, 9),
+)
+def test_rounding_is_exact(number: Decimal, kept: int) -> None:
+    """A half away from zero, of the digits as they are written."""
+    wanted = number.quantize(Decimal(1).scaleb(-kept), ROUND_HALF_UP)
+    assert rounded(f"{number:f}".encode(), kept) == int(wanted.scaleb(9))
+
+
+@given(st.binary(max_size=20), st.integers(0, 9))
+def test_any_bytes_are_rounded_or_no_number(text: bytes, kept: int) -> None:
+    with suppress(DecodeError):
+        number = rounded(text, kept)
+        assert number == int(
+            Decimal(text.decode()).quantize(Decimal(1).scaleb(-kept), ROUND_HALF_UP).scaleb(9)
+        )
 
 
 @pytest.mark.parametrize(

@@ -13,48 +13,13 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.feeds.tables import row_of
+from tests.feeds.fix.market_data import SENT, UNIT, Feed
 from ticker.cli.replay import command as replay
-from ticker.feeds.fix.fields import timestamp
 from ticker.feeds.fix.message import encode
-from ticker.feeds.market.market import Market
-from ticker.feeds.protocols.fix import FixMarketData
+from ticker.feeds.fix.values import timestamp
 from ticker.feeds.workers.pipeline import build, default_session, feed_file, file_blocks
-from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
-
-UNIT = 1_000_000_000
-SENT = b"20260102-14:30:00.250"
-HEAD = "34=2|49=V|52=20260102-14:30:00.250|56=T|"
-
-
-class Feed:
-    """A market in private memory with its decoder."""
-
-    def __init__(self, size_exponent: int = 0, top_of_book: bool = False) -> None:
-        self.mapping = private_feed(Geometry(rows=16, rings=1, ring_capacity=1024), 1, 1)
-        self.market = Market(self.mapping, venue="XXXX", size_exponent=size_exponent)
-        self.decoder = FixMarketData(self.market, top_of_book=top_of_book)
-        self.table = PriceTable(self.mapping)
-
-    def send(self, text: str, head: str = HEAD) -> None:
-        kind, _, rest = text.partition("|")
-        self.decode(f"35={kind}|{head}{rest}|".replace("|", "\x01").encode())
-
-    def decode(self, body: bytes) -> None:
-        self.decoder.decode(body, timestamp(SENT))
-        self.market.publish(timestamp(SENT))
-
-    def row(self, symbol: str = "S") -> dict[str, int]:
-        return row_of(self.table, symbol)
-
-    def top(self, symbol: str = "S") -> tuple[int, int, int, int]:
-        row = self.row(symbol)
-        return row["bid"], row["bid_size"], row["ask"], row["ask_size"]
-
-    def counter(self, name: str) -> int:
-        return Counters(self.mapping)[name]
 
 
 def test_a_snapshot_replaces_the_book() -> None:
@@ -111,7 +76,7 @@ def test_a_symbol_lasts_until_the_next_one() -> None:
 
 
 def test_the_top_of_the_book_alone() -> None:
-    feed = Feed(top_of_book=True)
+    feed = Feed(depth=1)
     feed.send("W|55=S|268=2|269=0|270=10|271=5|269=1|270=11|271=6")
     feed.send("X|268=1|279=0|269=0|55=S|270=10.5|271=1")
     feed.send("X|268=1|279=2|269=0|55=S|270=10")
@@ -200,8 +165,41 @@ def test_what_is_refused_is_counted(text: str, counter: str) -> None:
     assert feed.counter(counter) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "decimals", "price"),
+    [
+        ("178.52999877929688", 2, 178_530_000_000),
+        ("178.525", 2, 178_530_000_000),
+        ("178.5249999999999999999", 2, 178_520_000_000),
+        ("0.5", 0, UNIT),
+        (".5", 0, UNIT),
+        ("9.99999", 4, 10 * UNIT),
+        ("1.0000000005", 9, 1_000_000_001),
+        ("1.00000000049999", 9, UNIT),
+        ("185.42", 4, 185_420_000_000),
+        ("185", 4, 185 * UNIT),
+    ],
+)
+def test_prices_are_rounded_as_declared(text: str, decimals: int, price: int) -> None:
+    feed = Feed(price_decimals=decimals)
+    feed.send(f"X|268=1|279=0|269=2|55=S|270={text}|271=1")
+    assert feed.row()["price"] == price
+
+
+def test_a_finer_price_is_refused_and_said_unless_declared() -> None:
+    feed = Feed()
+    feed.send("X|268=1|279=0|269=2|55=S|270=178.52999877929688|271=1")
+    feed.send("X|268=1|279=0|269=2|55=S|270=178.5299987790000|271=1")
+    feed.send("X|268=1|279=0|269=2|55=S|270=178.5x|271=1")
+    assert (feed.counter("fine_prices"), feed.counter("bad_records")) == (1, 2)
+    assert (feed.row()["price"], feed.row()["trades"]) == (178_529_998_779, 1)
+
+
 FIELDS = st.tuples(
-    st.sampled_from([268, 269, 270, 271, 272, 273, 277, 278, 279, 280, 55, 52, 95, 34, 7]),
+    st.sampled_from(
+        [268, 269, 270, 271, 272, 273, 277, 278, 279, 280, 55, 52, 95, 34, 7, 48, 22, 65, 200]
+        + 2 * [290, 1023]
+    ),
     st.one_of(
         st.sampled_from([b"0", b"1", b"2", b"5", b"J", b"10.5", b"S", b"T", b"", b"20260102"]),
         st.binary(max_size=12),

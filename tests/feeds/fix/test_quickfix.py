@@ -18,7 +18,7 @@ from tests.feeds.fix_venue import PATIENCE, Venue
 from tests.feeds.fix_venue import wait_until as until
 from tests.feeds.tables import rows_of
 from ticker.feeds.fix.initiator import FixOptions
-from ticker.feeds.fix.requests import Subscription
+from ticker.feeds.fix.requests import Subscription, symbols
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.workers.fix import FixConnection
 from ticker.feeds.workers.fix_store import SequenceStore
@@ -95,7 +95,7 @@ def options(request: pytest.FixtureRequest) -> FixOptions:
         begin_string=request.param,
         heartbeat_ns=1 * SECOND,
         request_timeout_ns=2 * SECOND,
-        subscription=Subscription(symbols=("AAPL", "MSFT")),
+        subscription=Subscription(instruments=symbols("AAPL", "MSFT")),
     )
 
 
@@ -170,7 +170,8 @@ def test_numbers_that_were_never_sent_are_filled(play: Play) -> None:
         await client.price(11)
         await until(lambda: not client.session.recovering)
         # What was filled may have been market data: all is asked for again.
-        await until(lambda: venue.heard("35=V") == 2)
+        await until(lambda: venue.heard("35=V", "263=1") == 2)
+        assert venue.heard("35=V", "263=2") == 1
         await venue.do(f"reset {client.session.next_expected_sequence + 100}")
         await venue.do(trade(12, 2))
         await client.price(12)

@@ -15,10 +15,11 @@ from tests.fuzz.subject import MS, START, Subject, captures, chunks
 from tests.fuzz.target import Target
 from ticker.errors import DecodeError
 from ticker.feeds.fix.dictionary import Dictionary
-from ticker.feeds.fix.fields import decimal, fields, frame, timestamp
+from ticker.feeds.fix.fields import fields, frame, header
 from ticker.feeds.fix.initiator import FixOptions, Phase
 from ticker.feeds.fix.message import Message, encode, parse, utc_timestamp
-from ticker.feeds.fix.requests import Subscription
+from ticker.feeds.fix.requests import Subscription, symbols
+from ticker.feeds.fix.values import decimal, rounded, timestamp
 from ticker.feeds.protocols.fix import FixMarketData
 from ticker.feeds.sessions.fix import Fix
 
@@ -29,6 +30,10 @@ ENTRIES = (
     "X|268=3|279=0|269=2|278=1|55=S|270=10|271=5|272=20260102|273=14:29:59.999|277=X B"
     "|279=2|269=2|278=1|55=S|279=0|269=J|55=S",
     "X|268=1|279=2|269=1|55=S|270=11",
+    "W|55=[N/A]|48=US0378331005|22=4|268=2|269=0|270=10|271=5|1023=1|269=0|270=9|271=6|1023=2",
+    "X|268=2|279=2|269=0|55=[N/A]|48=US0378331005|22=4|1023=1|279=0|269=3|270=10.123456789012",
+    "X|268=2|279=0|269=2|55=S|65=A|200=202606|207=XNAS|270=7|271=1|454=2|455=a|455=b"
+    "|279=1|269=0|55=S|65=B|290=1|270=6|271=2",
 )  # fmt: skip
 ADMIN = (
     "A|98=0|108=30|141=Y", "0|112=T", "1|112=TEST", "2|7=1|16=0", "3|45=2|373=5|58=no",
@@ -39,7 +44,8 @@ TOKENS = tuple(
     token.encode().replace(b"|", b"\x01")
     for token in ("|", "=", "8=FIX.4.4|9=5|35=", "|34=", "|43=Y|", "|122=20260102-14:30:00|",
                   "|52=20260102-14:30:00.250|", "|268=", "|269=2|", "|95=3|96=a|b|", "|141=Y|",
-                  "|10=000|", "|36=5|123=Y|", "|7=0|16=0|", "|35=4|", "|35=2|", "|271=", "|270=")
+                  "|10=000|", "|36=5|123=Y|", "|7=0|16=0|", "|35=4|", "|35=2|", "|271=", "|270=",
+                  "|55=[N/A]|", "|48=1|22=4|", "|65=A|", "|1023=1|", "|290=2|", "|454=2|455=a|")
 )  # fmt: skip
 
 
@@ -131,7 +137,7 @@ class Initiator(Subject):
             self.protocol,
             self.mapping,
             FixOptions(sender="T", target="V", held_messages=20, sent_messages=5,
-                       subscription=Subscription(symbols=("S", "T"))),
+                       subscription=Subscription(instruments=symbols("S", "T"))),
         )  # fmt: skip
 
     def __call__(self, data: bytes) -> None:
@@ -175,9 +181,15 @@ class Overheard(Subject):
 
 def read_texts(data: bytes) -> None:
     """Every reader of FIX texts, on the same bytes; those that read alike must agree."""
-    for each in (lambda: decimal(data, 9), lambda: timestamp(data), lambda: frame(data)):
+    for each in (lambda: timestamp(data), lambda: frame(data), lambda: header(data)):
         with contextlib.suppress(DecodeError):
             each()
+    for kept in (0, 4, 9):
+        with contextlib.suppress(DecodeError):
+            number = rounded(data, kept)
+            assert number % 10 ** (9 - kept) == 0
+    with contextlib.suppress(DecodeError):
+        assert decimal(data, 9) == rounded(data, 9)
     found = parsed = None
     with contextlib.suppress(DecodeError):
         found = fields(data)
@@ -193,8 +205,8 @@ def read_texts(data: bytes) -> None:
 TARGETS = [
     Target(
         name="fix-fields",
-        covers=("ticker.feeds.fix.fields", "ticker.feeds.fix.message",
-                "ticker.feeds.fix.dictionary"),
+        covers=("ticker.feeds.fix.fields", "ticker.feeds.fix.values",
+                "ticker.feeds.fix.message", "ticker.feeds.fix.dictionary"),
         start=lambda: read_texts,
         seeds=lambda: [*body_seeds(), *published(), SENT, b"-12.5", b"20260102-23:59:60.123456789"],
         errors=(DecodeError,),
@@ -212,7 +224,7 @@ TARGETS = [
     Target(
         name="fix-top",
         covers=("ticker.feeds.protocols.fix",),
-        start=lambda: MarketData(top_of_book=True),
+        start=lambda: MarketData(depth=1),
         seeds=body_seeds,
         per_subject=256,
         tokens=TOKENS,

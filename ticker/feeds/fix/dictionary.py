@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ticker.errors import DecodeError
-from ticker.feeds.fix.fields import timestamp
 from ticker.feeds.fix.message import HEADER, TRAILER, Message
+from ticker.feeds.fix.values import timestamp
 
 INVALID_TAG = 0
 REQUIRED_MISSING = 1
@@ -27,6 +27,7 @@ INVALID_TYPE = 11
 REPEATED = 13
 OUT_OF_ORDER = 14
 GROUP_COUNT = 16
+OTHER = 99
 
 REASONS = {
     INVALID_TAG: "Invalid tag number",
@@ -41,8 +42,12 @@ REASONS = {
     REPEATED: "Tag appears more than once",
     OUT_OF_ORDER: "Tag specified out of required order",
     GROUP_COUNT: "Incorrect NumInGroup count for repeating group",
+    OTHER: "Other",
 }
 """The text of each reason (58), as volume 2 has it."""
+LAST_REASON = {b"FIX.4.2": INVALID_TYPE}
+"""The greatest SessionRejectReason of dialects that have not got them all. A reason beyond it is
+said by its text alone."""
 
 _TYPES = re.compile(r"[0-9A-Za-z]|A[A-Z]|B[A-H]")
 """Every MsgType of FIX 4.4; 4.2 has fewer."""

@@ -4,7 +4,7 @@ Its time: 272 without 273 is a value date (FX), not a time; 273 alone is of the 
 SendingTime, or of the day before if that makes it lie in the future.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.feeds.fix.fields cimport Field
@@ -24,26 +24,48 @@ cdef enum Kind:
     OFFER_BID = 0x30
     OFFER_ASK = 0x31
     TRADE = 0x32
+    INDEX_VALUE = 0x33
+    OPENING = 0x34
     CLOSING = 0x35
+    SETTLEMENT = 0x36
+    HIGHEST = 0x37
+    LOWEST = 0x38
     EMPTY_BOOK = 0x4A
 
 cdef enum Part:
     HAS_PRICE = 1
     HAS_SIZE = 2
     BAD = 4                          # a field of the entry is not what its tag must be
+    FINE = 8                         # its price has more decimals than are kept
+    # Of the fields that name its instrument:
+    SAYS_SYMBOL = 16                 # 55
+    SAYS_ID = 32                     # 48
+    SAYS_MORE = 64                   # 65, 22, 167, 200, 201, 202, 205, 207, 541
+    SAYS_NO_SYMBOL = 512             # 55=[N/A]
+    SAYS_ANY = 16 + 32 + 64 + 512
+    DAY_BEFORE = 128                 # 286: of the business day before
+    AT_LEVEL = 256                   # its position is that of a price level (1023)
+
+# How finely a message writes.
+cdef struct Decimals:
+    int size                         # of sizes, at most
+    int price                        # that prices are rounded to; negative: they are not rounded
 
 cdef struct Entry:
-    bint open
     uint8_t kind
     uint8_t action
-    uint8_t parts                    # Part
+    uint16_t parts                   # Part
     uint32_t flags                   # of a trade, as its conditions (277) have it
+    uint32_t position                # 290 or 1023, from 1 on; 0: none
+    int32_t instrument               # its row, once that is known; negative: none
     int64_t price
     uint64_t size
     int64_t midnight                 # of 272, 0: none
     int64_t time_of_day              # 273, negative: none
     Field id
     Field reference                  # 280: the id that this one replaces
+    uint64_t key                     # of the fields that name its instrument, 0: it has none
+    const uint8_t* begin             # its first field
 
 # The last date that was read, and its midnight: most often it is the next one's too.
 cdef struct Day:
@@ -51,15 +73,28 @@ cdef struct Day:
     int64_t midnight
 
 cdef bint read_day(Day* day, const uint8_t* text, int64_t* midnight) noexcept nogil
-cdef void take_field(Entry* entry, const Field* field, int size_decimals, Day* day) noexcept nogil
+# True: the tag is one that is_of_entry.
+cdef bint take_field(
+    Entry* entry, const Field* field, const Decimals* decimals, Day* day
+) noexcept nogil
+# Whether only an entry as a whole has a field of this tag: then it has it once.
+cdef bint is_of_entry(uint32_t tag) noexcept nogil
+# Whether it says what an entry is, and not whose.
+cdef bint says_of_entry(uint32_t tag) noexcept nogil
+cdef bint is_count(uint32_t tag) noexcept nogil
 
 
-cdef inline void open_entry(Entry* entry) noexcept nogil:
+cdef inline bint begins_group(uint32_t tag) noexcept nogil:
+    """Whether a group begins with a field of this tag: what follows may be there several times."""
+    return tag >= 146 and is_count(tag)
+
+
+cdef inline void open_entry(Entry* entry, const uint8_t* begin) noexcept nogil:
     memset(entry, 0, sizeof(Entry))
-    entry.open = True
     entry.action = NEW
     entry.flags = TRADE_REGULAR
     entry.time_of_day = -1
+    entry.begin = begin
 
 
 cdef inline int64_t entry_time(const Entry* entry, int64_t sent) noexcept nogil:

@@ -1,4 +1,4 @@
-"""FIX tag=value text: fields, frames, numbers and times, read where the bytes are.
+"""FIX tag=value text: fields and frames, read where the bytes are.
 
 Pointers into a frame live as long as the frame. Source: FIX 4.4 volume 1 ("Message Format",
 "Field Delimiter", "Data Types"), volume 2 ("Garbled messages").
@@ -11,8 +11,21 @@ cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
-    /* The first SOH in [at, end), or end: eight bytes at a time. */
+    #ifdef __SSE2__
+    typedef char ticker_16 __attribute__((vector_size(16), aligned(1)));
+    #endif
+    /* The first SOH in [at, end), or end: 16 bytes at a time where the machine can, or 8. */
     static inline const uint8_t *ticker_soh(const uint8_t *at, const uint8_t *end) {
+    #ifdef __SSE2__
+        const ticker_16 soh = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+        while (end - at >= 16) {
+            ticker_16 bytes;
+            memcpy(&bytes, at, 16);
+            unsigned found = (unsigned)__builtin_ia32_pmovmskb128(bytes == soh);
+            if (found) return at + __builtin_ctz(found);
+            at += 16;
+        }
+    #endif
         while (end - at >= 8) {
             uint64_t word, zero;
             memcpy(&word, at, 8);
@@ -72,6 +85,7 @@ cdef struct Header:
     Field sender
     Field target
     bint possible_duplicate
+    const uint8_t* end           # where the first field of the body proper begins
     bint whole                   # every field that the standard requires was there, well formed
 
 
@@ -81,13 +95,6 @@ cdef FrameState read_frame(
 cdef const uint8_t* find_start(const uint8_t* data, const uint8_t* end) noexcept nogil
 cdef void read_header(const uint8_t* body, size_t length, Header* header) noexcept nogil
 cdef bint next_field(Cursor* cursor, Field* field) noexcept nogil
-cdef bint read_uint(const uint8_t* text, size_t length, uint64_t* value) noexcept nogil
-cdef bint read_decimal(
-    const uint8_t* text, size_t length, int decimals, int64_t* value
-) noexcept nogil
-cdef bint read_date(const uint8_t* text, int64_t* midnight) noexcept nogil
-cdef bint read_time_of_day(const uint8_t* text, size_t length, int64_t* ns) noexcept nogil
-cdef bint read_timestamp(const uint8_t* text, size_t length, int64_t* ns) noexcept nogil
 
 
 cdef inline void walk(Cursor* cursor, const uint8_t* data, size_t length) noexcept nogil:

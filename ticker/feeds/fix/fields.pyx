@@ -1,32 +1,26 @@
-"""FIX tag=value text: fields, frames, numbers and times, read where the bytes are.
+"""FIX tag=value text: fields and frames, read where the bytes are.
 
 Law: nothing here allocates, raises or believes a length that it has not checked.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
+from ticker.feeds.fix.values cimport is_digit, read_timestamp, read_uint
+
 from ticker.errors import DecodeError
+from ticker.feeds.fix.message import DATA_LENGTHS
 
 cdef enum:
     SOH = 1
-    SECOND = 1000000000
-    DAY_SECONDS = 86400
 
-cdef int64_t[19] POWERS
-cdef int _power
-POWERS[0] = 1
-for _power in range(1, 19):
-    POWERS[_power] = 10 * POWERS[_power - 1]
+cdef enum:
+    LAST_LENGTH_TAG = 621
 
-
-cdef inline bint is_digit(uint8_t byte) noexcept nogil:
-    return <uint8_t>(byte - c"0") < 10
-
-
-cdef inline bint two(const uint8_t* text, uint32_t* value) noexcept nogil:
-    value[0] = (text[0] - c"0") * 10 + (text[1] - c"0")
-    return is_digit(text[0]) and is_digit(text[1])
+# The data field that each length field is for, 0: it is none (FIX 4.4, volume 6).
+cdef uint16_t[LAST_LENGTH_TAG + 1] data_fields
+for _length_tag, _data_tag in DATA_LENGTHS.items():
+    data_fields[<int>_length_tag] = _data_tag
 
 
 cdef FrameState read_frame(
@@ -96,17 +90,6 @@ cdef const uint8_t* find_start(const uint8_t* data, const uint8_t* end) noexcept
     return end
 
 
-cdef uint32_t data_field(uint32_t tag) noexcept nogil:
-    """The data field that the length field `tag` is for, 0: it is none (FIX 4.4, volume 6)."""
-    if tag == 95 or tag == 354 or tag == 348 or tag == 350 or tag == 352 or tag == 356:
-        return tag + 1
-    if tag == 358 or tag == 360 or tag == 362 or tag == 364 or tag == 445 or tag == 212:
-        return tag + 1
-    if tag == 90 or tag == 618 or tag == 621:
-        return tag + 1
-    return 89 if tag == 93 else 0
-
-
 cdef bint next_field(Cursor* cursor, Field* field) noexcept nogil:
     """The next field; False at the end, and at a field that is none (`malformed`)."""
     cdef const uint8_t* at = cursor.at
@@ -140,7 +123,7 @@ cdef bint next_field(Cursor* cursor, Field* field) noexcept nogil:
             return False
     field.length = <uint32_t>(at - field.value)
     cursor.at = at + 1
-    cursor.data_tag = data_field(tag) if 90 <= tag <= 621 else 0
+    cursor.data_tag = data_fields[tag] if tag <= LAST_LENGTH_TAG else 0
     if cursor.data_tag and not read_uint(field.value, field.length, &cursor.data_length):
         cursor.data_tag = 0
     return True
@@ -156,6 +139,7 @@ cdef void read_header(const uint8_t* body, size_t length, Header* header) noexce
     header.sending_time = 0
     header.sender.length = header.target.length = 0
     header.possible_duplicate = False
+    header.end = body
     walk(&cursor, body, length)
     while next_field(&cursor, &field):
         if field.tag == 35:
@@ -184,6 +168,7 @@ cdef void read_header(const uint8_t* body, size_t length, Header* header) noexce
             header.possible_duplicate = field.length == 1 and field.value[0] == c"Y"
         elif not is_header(field.tag):
             break
+        header.end = cursor.at
     header.whole = required == 5
 
 
@@ -191,112 +176,6 @@ cdef inline bint is_header(uint32_t tag) noexcept nogil:
     return (tag == 50 or tag == 57 or tag == 97 or tag == 122 or 115 <= tag <= 116
             or 128 <= tag <= 129 or 142 <= tag <= 145 or tag == 369 or tag == 370
             or tag == 347 or 90 <= tag <= 91 or 212 <= tag <= 213 or 627 <= tag <= 630)
-
-
-cdef bint read_uint(const uint8_t* text, size_t length, uint64_t* value) noexcept nogil:
-    """Digits only, at most 18 of them."""
-    cdef uint64_t number = 0
-    cdef size_t i
-    if not length or length > 18:
-        return False
-    for i in range(length):
-        if not is_digit(text[i]):
-            return False
-        number = number * 10 + (text[i] - c"0")
-    value[0] = number
-    return True
-
-
-cdef bint read_decimal(
-    const uint8_t* text, size_t length, int decimals, int64_t* value
-) noexcept nogil:
-    """`[-]digits[.digits]` times 10^decimals, exactly; False: no such number, finer, too large.
-
-    `decimals` is at most 18. Data type float of FIX 4.4: no exponent, no plus sign.
-    """
-    cdef const uint8_t* end = text + length
-    cdef bint negative = length > 0 and text[0] == c"-"
-    cdef int64_t number = 0
-    cdef int fraction = -1               # decimals read, -1: no point yet
-    cdef bint any_digit = False
-    if negative:
-        text += 1
-    while text < end:
-        if text[0] == c"." and fraction < 0:
-            fraction = 0
-        elif not is_digit(text[0]):
-            return False
-        else:
-            any_digit = True
-            if fraction >= decimals:
-                if text[0] != c"0":
-                    return False
-            else:
-                if number > (INT64_MAX - 9) // 10:
-                    return False
-                number = number * 10 + (text[0] - c"0")
-                fraction += fraction >= 0
-        text += 1
-    if not any_digit:
-        return False
-    decimals -= max(fraction, 0)
-    if number > INT64_MAX // POWERS[decimals]:
-        return False
-    number *= POWERS[decimals]
-    value[0] = -number if negative else number
-    return True
-
-
-cdef bint read_date(const uint8_t* text, int64_t* midnight) noexcept nogil:
-    """YYYYMMDD, eight bytes, as ns of its UTC midnight (H. Hinnant, days_from_civil)."""
-    cdef uint32_t century, rest, month, day, year, era_year
-    if not (two(text, &century) and two(text + 2, &rest) and two(text + 4, &month)
-            and two(text + 6, &day)):
-        return False
-    year = century * 100 + rest
-    if not 1970 <= year <= 2261 or not 1 <= month <= 12 or not 1 <= day <= 31:
-        return False
-    if day > 30 and (month == 4 or month == 6 or month == 9 or month == 11):
-        return False
-    if month == 2 and day > (29 if year % 4 == 0 and (year % 100 or year % 400 == 0) else 28):
-        return False
-    year -= month <= 2
-    era_year = year % 400
-    midnight[0] = <int64_t>(
-        (year // 400) * 146097 + era_year * 365 + era_year // 4 - era_year // 100
-        + (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
-    ) - 719468
-    midnight[0] *= <int64_t>DAY_SECONDS * SECOND
-    return True
-
-
-cdef bint read_time_of_day(const uint8_t* text, size_t length, int64_t* ns) noexcept nogil:
-    """HH:MM:SS[.s to .sssssssss] as ns since midnight; a leap second is the next minute."""
-    cdef uint32_t hour, minute, second
-    cdef uint64_t fraction = 0
-    if length < 8 or text[2] != c":" or text[5] != c":":
-        return False
-    if not (two(text, &hour) and two(text + 3, &minute) and two(text + 6, &second)):
-        return False
-    if hour > 23 or minute > 59 or second > 60:
-        return False
-    if length > 8:
-        if text[8] != c"." or length > 18 or not read_uint(text + 9, length - 9, &fraction):
-            return False
-        fraction *= <uint64_t>POWERS[18 - length]
-    ns[0] = <int64_t>(hour * 3600 + minute * 60 + second) * SECOND + <int64_t>fraction
-    return True
-
-
-cdef bint read_timestamp(const uint8_t* text, size_t length, int64_t* ns) noexcept nogil:
-    """YYYYMMDD-HH:MM:SS[.s...] as ns since the epoch, UTC."""
-    cdef int64_t midnight, time
-    if length < 17 or text[8] != c"-" or not read_date(text, &midnight):
-        return False
-    if not read_time_of_day(text + 9, length - 9, &time):
-        return False
-    ns[0] = midnight + time
-    return True
 
 
 # What Python sees
@@ -332,17 +211,10 @@ def frame(data: bytes, longest: int = 1 << 20) -> tuple[bytes, bytes] | None:
     )
 
 
-def decimal(text: bytes, decimals: int = 9) -> int:
-    """A FIX float times 10^decimals, exactly. Raises DecodeError."""
-    cdef int64_t value
-    if not 0 <= decimals <= 18 or not read_decimal(text, len(text), decimals, &value):
-        raise DecodeError(f"FIX float {text[:40]!r}: not a decimal number of {decimals} decimals")
-    return value
-
-
-def timestamp(text: bytes) -> int:
-    """A UTCTimestamp as ns since the epoch. Raises DecodeError."""
-    cdef int64_t ns
-    if not read_timestamp(text, len(text), &ns):
-        raise DecodeError(f"FIX time {text[:40]!r}: not like 20260329-14:30:01.234")
-    return ns
+def header(body: bytes) -> tuple[str, int]:
+    """MsgType and MsgSeqNum of a body, "" and 0: what has none that is well formed."""
+    cdef Header found
+    cdef const uint8_t* data = body
+    read_header(data, len(body), &found)
+    kind = bytes([found.kind >> 8, found.kind & 0xFF]) if found.kind > 0xFF else bytes([found.kind])
+    return ("", 0) if not found.kind else (kind.decode("latin-1"), found.sequence)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ticker.feeds.fix.dictionary import REASONS, Dictionary, Problem
+from ticker.feeds.fix.dictionary import LAST_REASON, REASONS, Dictionary, Problem
+from ticker.feeds.fix.events import Event, Events
+from ticker.feeds.fix.held import Held
 from ticker.feeds.fix.message import Fields, Message, encode, utc_timestamp
 from ticker.feeds.fix.requests import Subscription
 from ticker.feeds.fix.stream import FixStream
@@ -19,6 +21,8 @@ from ticker.feeds.session import DEADLINE_NEVER
 from ticker.shm.header import Mapping
 
 SECOND = 1_000_000_000
+
+MOST_REFRESH_WAITS = 60
 
 REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
 """Routing fields of a message, and what its answer calls them."""
@@ -58,18 +62,14 @@ class FixOptions:
     request_timeout_ns: int = 5 * SECOND
     request_attempts: int = 3
     held_messages: int = 10_000
+    held_bytes: int = 16 << 20
+    """Of messages that wait behind a gap; what is more comes again with the gap."""
+    refresh_wait_ns: int = 5 * SECOND
+    """Between two times that all is asked for anew because a book is in doubt; twice as long each
+    time, up to 60 times as long."""
     sent_messages: int = 1000
     """Own application messages that can be sent again; older ones are filled by a gap fill."""
     dictionary: Dictionary = field(default_factory=Dictionary)
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that an operator wants to know: `kind` is logged_on, logged_out, rejected,
-    request_rejected, gap_lost or closed."""
-
-    kind: str
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class FixInitiator(FixStream):
         self.phase = Phase.DISCONNECTED
         self.should_close = False
         self.next_sequence_out = 1
-        self._events: list[Event] = []
+        self._events = Events()
         self._outgoing: list[bytes] = []
         if not isinstance(options, FixOptions):
             return
@@ -103,10 +103,14 @@ class FixInitiator(FixStream):
         self._forget()
         self._sent: dict[int, Sent] = {}
         self._requests = 0
+        self._refreshed = 0
+        self._refresh_wait = options.refresh_wait_ns
 
     def _forget(self) -> None:
         """What is of one connection only."""
-        self._held: dict[int, Message | None] = {}
+        self._held = Held(self.options.held_messages, self.options.held_bytes)
+        self._refresh_at = DEADLINE_NEVER
+        self._subscribed: list[Fields] = []
         self._gap_end = 0
         self._gap_deadline = DEADLINE_NEVER
         self._gap_attempts = 0
@@ -163,13 +167,12 @@ class FixInitiator(FixStream):
             return now_ns
         if self.phase is Phase.LOGGED_ON:
             beat = self._last_sent + self.options.heartbeat_ns
-            return min(beat, self._silence_deadline(), self._gap_deadline)
+            return min(beat, self._silence_deadline(), self._gap_deadline, self._refresh_at)
         return self._deadline if self.phase is not Phase.DISCONNECTED else DEADLINE_NEVER
 
     def take_events(self) -> list[Event]:
         """What happened since the last call."""
-        events, self._events = self._events, []
-        return events
+        return self._events.take()
 
     @property
     def logged_on(self) -> bool:
@@ -199,6 +202,27 @@ class FixInitiator(FixStream):
             self._send("0", [])
         if now >= self._gap_deadline:
             self._repeat_or_give_up()
+        if now >= self._refresh_at:
+            self._refresh_in_doubt(now)
+
+    def _doubt(self) -> None:
+        """A book can no longer be told: all is asked for anew, but not too often."""
+        if self._refresh_at == DEADLINE_NEVER:
+            self._refresh_at = max(self._now, self._refreshed + self._refresh_wait)
+
+    def _refresh_in_doubt(self, now: int) -> None:
+        if self._gap_end:
+            # What is missing may say it; the end of the gap asks anew, if it must.
+            self._refresh_at = now + self.options.request_timeout_ns
+            return
+        first = self.options.refresh_wait_ns
+        calm = now - self._refreshed > 2 * MOST_REFRESH_WAITS * first
+        self._refresh_wait = (
+            first if calm else min(2 * self._refresh_wait, MOST_REFRESH_WAITS * first)
+        )
+        self._refreshed = now
+        self._tell("asked_anew", "a book was in doubt")
+        self._subscribe()
 
     # Sending
 
@@ -252,7 +276,9 @@ class FixInitiator(FixStream):
         fields += [(45, message.get(34)), (58, REASONS[problem.reason].encode())]
         if problem.tag is not None:
             fields.append((371, b"%d" % problem.tag))
-        fields += [(372, message.kind.encode()), (373, b"%d" % problem.reason)]
+        fields.append((372, message.kind.encode()))
+        if problem.reason <= LAST_REASON.get(self.begin_string, problem.reason):
+            fields.append((373, b"%d" % problem.reason))
         self._send("3", fields)
         self._tell("rejected", f"35={message.kind}: {REASONS[problem.reason]} {problem.tag or ''}")
 
@@ -263,7 +289,7 @@ class FixInitiator(FixStream):
         self._tell("closed", reason)
 
     def _tell(self, kind: str, text: str = "") -> None:
-        self._events.append(Event(kind, text))
+        self._events.tell(kind, text, self._now)
 
     def _reset_sequences(self) -> None:
         self.next_sequence_out = 1
@@ -287,8 +313,14 @@ class FixInitiator(FixStream):
         if self.phase is not Phase.LOGGED_ON:
             return
         self._sent.clear()
+        self._refresh_at = DEADLINE_NEVER
+        for fields in self._subscribed:
+            # Two subscriptions to a symbol would tell each trade twice.
+            self._send("V", [(tag, b"2" if tag == 263 else value) for tag, value in fields])
+        self._subscribed = []
         for fields in self.options.subscription.requests(f"{self._now}-{self._requests}"):
             self._requests += 1
+            self._subscribed.append(fields)
             self.send_application("V", fields)
 
     def _repeat_or_give_up(self) -> None:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from ticker.feeds.fix.message import Fields
 
+Instrument = tuple[tuple[int, str], ...]
+"""The fields that name one, 55 first: it is the delimiter of its group."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """The symbols and entries to subscribe to."""
+    """The instruments and entries to subscribe to."""
 
-    symbols: tuple[str, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
     depth: int = 0
     """264: 0 the full book, 1 its top, n levels."""
     entries: tuple[str, ...] = ("0", "1", "2")
@@ -26,15 +29,22 @@ class Subscription:
     def requests(self, name: str) -> Iterator[Fields]:
         """The body of each request; `name` makes their ids unlike those of earlier ones."""
         step = self.symbols_per_request
-        for number, start in enumerate(range(0, len(self.symbols), step)):
-            yield self._request(f"{name}-{number}", self.symbols[start : start + step])
+        for number, start in enumerate(range(0, len(self.instruments), step)):
+            yield self._request(f"{name}-{number}", self.instruments[start : start + step])
 
-    def _request(self, request_id: str, symbols: tuple[str, ...]) -> Fields:
+    def _request(self, request_id: str, instruments: tuple[Instrument, ...]) -> Fields:
         fields: Fields = [(262, request_id.encode()), (263, b"1"), (264, b"%d" % self.depth)]
         fields.append((265, b"1" if self.incremental else b"0"))
         if self.aggregated is not None:
             fields.append((266, b"Y" if self.aggregated else b"N"))
         fields.append((267, b"%d" % len(self.entries)))
         fields += [(269, entry.encode()) for entry in self.entries]
-        fields.append((146, b"%d" % len(symbols)))
-        return fields + [(55, symbol.encode()) for symbol in symbols]
+        fields.append((146, b"%d" % len(instruments)))
+        for instrument in instruments:
+            fields += [(tag, value.encode()) for tag, value in instrument]
+        return fields
+
+
+def symbols(*texts: str) -> tuple[Instrument, ...]:
+    """Instruments that are named by their symbol alone."""
+    return tuple(((55, text),) for text in texts)

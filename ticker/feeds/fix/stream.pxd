@@ -4,6 +4,7 @@ short way for market data that is in sequence."""
 from libc.stdint cimport int64_t, uint8_t
 
 from ticker.feeds.fix.fields cimport Frame, Header
+from ticker.feeds.fix.group cimport EntryGroup
 from ticker.feeds.session cimport Session
 
 
@@ -25,6 +26,7 @@ cdef class FixStream(Session):
     cdef bint passive            # a capture: nobody to answer, frames are taken as they come
     cdef bint open               # takes bytes
     cdef bint express            # logged on and nothing held back: the short way is open
+    cdef readonly EntryGroup group   # what the decoder says of the newest message; None: nothing
 
     cdef const uint8_t* _walk(
         self, const uint8_t* data, const uint8_t* end, int64_t receive_time
@@ -33,7 +35,10 @@ cdef class FixStream(Session):
     cdef bint _reserve(self, size_t length) noexcept nogil
     cdef void _frame(self, Frame* frame, int64_t receive_time) noexcept nogil
     cdef bint _in_order(self, Frame* frame, Header* header, int64_t receive_time) noexcept nogil
+    cdef void _tell_decoder(self, const Header* header) noexcept nogil
     cdef void _overhear(self, Frame* frame, Header* header, int64_t receive_time) noexcept nogil
     cdef void _flush(self, int64_t publish_time) noexcept nogil
     cdef void _decide(self, Frame* frame, int64_t receive_time) noexcept nogil
+    cdef bint _is_to_be_judged(self) noexcept nogil
+    cdef void _judge(self, const uint8_t* body, size_t length) noexcept nogil
     cdef void _stray(self) noexcept nogil

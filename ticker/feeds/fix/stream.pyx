@@ -25,6 +25,7 @@ from ticker.feeds.fix.fields cimport (
     read_frame,
     read_header,
 )
+from ticker.feeds.fix.group cimport NO_REASON, EntryGroup
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport Session
 from ticker.shm.counters cimport (
@@ -63,6 +64,8 @@ cdef class FixStream(Session):
         super().__init__(protocol, mapping)
         self.longest = longest
         self.passive = self.open = True
+        group = getattr(protocol, "group", None)
+        self.group = group if isinstance(group, EntryGroup) else None
 
     def __dealloc__(self) -> None:
         free(self.cut)
@@ -155,7 +158,10 @@ cdef class FixStream(Session):
             self._overhear(frame, &header, receive_time)
         elif self.express and self._in_order(frame, &header, receive_time):
             self.next_expected_sequence += 1
+            self._tell_decoder(&header)
             self.protocol.message(frame.body, frame.body_length, receive_time)
+            if self._is_to_be_judged():
+                self._judge(frame.body, frame.body_length)
         else:
             self._decide(frame, receive_time)
 
@@ -176,6 +182,13 @@ cdef class FixStream(Session):
             )
         )
 
+    cdef void _tell_decoder(self, const Header* header) noexcept nogil:
+        """The header of the message that comes next need not be read twice. (One that was sent
+        again has two times.)"""
+        if self.group is not None and header.whole and not header.possible_duplicate:
+            self.group.header_end = header.end
+            self.group.header_sent = header.sending_time
+
     cdef void _overhear(self, Frame* frame, Header* header, int64_t receive_time) noexcept nogil:
         """A frame of a capture. Sequences are only looked at: a capture may begin anywhere,
         and hold several sessions one after another."""
@@ -189,6 +202,7 @@ cdef class FixStream(Session):
             count(self.counters, FEED_GAPS, 1)
             count(self.counters, FEED_GAP_MESSAGES, header.sequence - expected)
         self.next_expected_sequence = header.sequence + 1
+        self._tell_decoder(header)
         self.protocol.message(frame.body, frame.body_length, receive_time)
 
     cdef void _flush(self, int64_t publish_time) noexcept nogil:
@@ -202,6 +216,16 @@ cdef class FixStream(Session):
                 receive_time,
             )
 
+    cdef bint _is_to_be_judged(self) noexcept nogil:
+        """The decoder has refused a message, or cannot go on with what it has."""
+        return self.group is not None and (
+            self.group.reason != NO_REASON or self.group.doubtful
+        )
+
+    cdef void _judge(self, const uint8_t* body, size_t length) noexcept nogil:
+        with gil:
+            self.judged(body[:length])
+
     cdef void _stray(self) noexcept nogil:
         with gil:
             self.garbled()
@@ -214,10 +238,16 @@ cdef class FixStream(Session):
     def garbled(self) -> None:
         """A garbled frame, already counted, while the short way is closed."""
 
+    def judged(self, body: bytes) -> None:
+        """A message that the decoder has refused, or after which it needs a snapshot: `group`
+        says which."""
+
     def deliver(self, body: bytes, now_ns: int) -> None:
         """A message to the protocol."""
         cdef const uint8_t* data = body
         self.protocol.message(data, len(body), now_ns)
+        if self._is_to_be_judged():
+            self.judged(body)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to one of the feed's counters (counters.pyx)."""

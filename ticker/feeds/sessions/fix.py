@@ -5,9 +5,9 @@ drives it connects, sends what `data_to_send` gives, closes when `should_close` 
 keeps `next_sequence_out` and `next_expected_sequence` somewhere safe before it sends.
 
 What is in sequence takes the short way (fix/stream.pyx). A gap is asked for once, what comes
-after it is held until it is filled, at most `held_messages`; the rest comes again with the gap.
-A gap that nobody fills is given up after `request_attempts`, counted as lost, and what was
-subscribed is asked for anew.
+after it is held until it is filled, at most `held_messages` and `held_bytes` of it; the rest comes
+again with the gap. A gap that nobody fills is given up after `request_attempts`, counted as lost,
+and what was subscribed is asked for anew.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from ticker.errors import DecodeError
 from ticker.feeds.fix.dictionary import (
     COMP_ID,
     INCORRECT_VALUE,
+    LENIENT,
     REASONS,
     REQUIRED_MISSING,
     SENDING_TIME,
     Problem,
 )
-from ticker.feeds.fix.fields import timestamp
+from ticker.feeds.fix.fields import header
+from ticker.feeds.fix.held import Frame
 from ticker.feeds.fix.initiator import FixInitiator, Phase
 from ticker.feeds.fix.message import Fields, Message
+from ticker.feeds.fix.values import timestamp
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import DEADLINE_NEVER
 from ticker.shm.header import Mapping
@@ -57,6 +60,12 @@ class Fix(FixInitiator):
     def handle(self, begin_string: bytes, body: bytes, now_ns: int) -> None:
         """A whole frame that needs a decision."""
         self._now = now_ns
+        if self.phase is Phase.LOGGED_ON and begin_string == self.begin_string:
+            kind, sequence = header(body)
+            if kind in LENIENT and sequence > self.next_expected_sequence:
+                self._hold(sequence, Frame(begin_string, body, now_ns))
+                self._go_on()
+                return
         try:
             message = Message(begin_string, body, now_ns)
         except DecodeError:
@@ -124,7 +133,7 @@ class Fix(FixInitiator):
         if self._ignores_sequence(message):
             self._process(message, sequence)
         elif sequence > self.next_expected_sequence:
-            self._hold(sequence, message)
+            self._hold(sequence, Frame(message.begin_string, message.body, message.received))
         elif sequence == self.next_expected_sequence:
             self._process(message, sequence)
         elif message.flag(43):
@@ -191,10 +200,8 @@ class Fix(FixInitiator):
         elif sequence > self.next_expected_sequence:
             self._hold(sequence, None)
 
-    def _hold(self, sequence: int, message: Message | None) -> None:
-        if len(self._held) < self.options.held_messages:
-            self._held[sequence] = message
-        else:
+    def _hold(self, sequence: int, frame: Frame | None) -> None:
+        if not self._held.hold(sequence, frame):
             self.count("reorder_drops")
         if sequence > self._gap_end:
             self._seen_gap(sequence)
@@ -222,11 +229,16 @@ class Fix(FixInitiator):
             sequence = self.next_expected_sequence
             if sequence not in self._held:
                 break
-            message = self._held.pop(sequence)
-            if message is None:
+            frame = self._held.take(sequence)
+            if frame is None:
                 self.expect_sequence(sequence + 1)
-            else:
-                self._process(message, sequence)
+                continue
+            try:
+                self._process(frame.message(), sequence)
+            except DecodeError:
+                # Garbled after all: its number is missing.
+                self.count("bad_packets")
+                break
         if self._gap_end and self.next_expected_sequence > before:
             self._gap_deadline = self._now + self.options.request_timeout_ns
             self._gap_attempts = 1
@@ -238,13 +250,9 @@ class Fix(FixInitiator):
     def _close_gap(self) -> None:
         self._gap_end = 0
         self._gap_deadline = DEADLINE_NEVER
-        self._held = {
-            sequence: message
-            for sequence, message in self._held.items()
-            if sequence >= self.next_expected_sequence
-        }
+        self._held.forget_below(self.next_expected_sequence)
         if self._held:
-            self._seen_gap(min(self._held))
+            self._seen_gap(self._held.first(0))
         elif self._refresh:
             self._refresh = False
             self._subscribe()
@@ -253,7 +261,7 @@ class Fix(FixInitiator):
         if self._gap_attempts < self.options.request_attempts:
             self._request_gap()
             return
-        resume = min(self._held, default=self._gap_end)
+        resume = self._held.first(self._gap_end)
         lost = resume - self.next_expected_sequence
         self.count("lost_messages", lost)
         self._tell("gap_lost", f"{lost} messages from {self.next_expected_sequence}")
@@ -310,7 +318,7 @@ class Fix(FixInitiator):
             if not fills:
                 self.count("lost_messages", new - expected)
             self.expect_sequence(new)
-            self._held = {number: held for number, held in self._held.items() if number >= new}
+            self._held.forget_below(new)
         if self._refresh and not self._gap_end:
             self._refresh = False
             self._subscribe()
@@ -348,6 +356,19 @@ class Fix(FixInitiator):
     def on_application(self, message: Message) -> None:
         """An application message in its turn: to the decoder."""
         self.deliver(message.body, message.received)
+
+    def judged(self, body: bytes) -> None:
+        """What the decoder says of the newest message: refused, and why; a book in doubt."""
+        group = self.group
+        if group is None or self.phase is not Phase.LOGGED_ON:
+            return
+        self._now = max(self._now, self.last_packet_ns)
+        if group.refused:
+            message = Message(self.begin_string, body, self._now)
+            self._reject(message, Problem(group.reason, group.tag or None))
+        if group.doubtful:
+            group.doubtful = False
+            self._doubt()
 
     def _refuse_type(self, message: Message) -> None:
         """BusinessMessageReject: a message that FIX knows, and this side has no use for."""

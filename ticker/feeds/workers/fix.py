@@ -21,7 +21,7 @@ from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, FixConfig
 from ticker.errors import FeedError
 from ticker.feeds.fix.initiator import FixOptions, Phase
-from ticker.feeds.fix.requests import Subscription
+from ticker.feeds.fix.requests import Instrument, Subscription
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.workers import loop
@@ -74,7 +74,10 @@ class FixSource:
             self.pipeline = place.build(
                 size_exponent=self.fix.size_decimals,
                 session_options=session_options(self.fix, self.store),
-                protocol_options={"top_of_book": self.fix.depth == 1},
+                protocol_options={
+                    "depth": self.fix.depth,
+                    "price_decimals": self.fix.price_decimals,
+                },
             )
             self._opened = opened.pop_all()
         session = self.pipeline.session
@@ -146,6 +149,14 @@ def open_store(fix: FixConfig) -> SequenceStore | None:
     return SequenceStore(Path(fix.sequence_file), identity)
 
 
+def instrument(written: str | dict[str, str]) -> Instrument:
+    """A symbol, or the fields of one that is named by more."""
+    if isinstance(written, str):
+        return ((55, written),)
+    named = {int(tag): value for tag, value in written.items()}
+    return ((55, named.pop(55, "[N/A]")), *named.items())
+
+
 def session_options(fix: FixConfig, store: SequenceStore | None) -> FixOptions:
     """What the configuration says, as the session wants it."""
     return FixOptions(
@@ -160,7 +171,7 @@ def session_options(fix: FixConfig, store: SequenceStore | None) -> FixOptions:
         next_sequence_out=store.next_out if store else 1,
         next_sequence_in=store.next_in if store else 1,
         subscription=Subscription(
-            symbols=fix.symbols,
+            instruments=tuple(map(instrument, fix.symbols)),
             depth=fix.depth,
             entries=fix.entries,
             incremental=fix.incremental,
