@@ -17,7 +17,8 @@ from ticker.shm.rejects import RULES
 
 
 @pytest.fixture
-def capture(tmp_path: Path, itch: Itch) -> Path:
+def capture(tmp_path: Path) -> Path:
+    itch = Itch()
     messages = [
         itch.system("O"),
         itch.directory(1, "AAPL"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.feeds.tables import row_of
 from ticker.feeds.fix.initiator import FixOptions
-from ticker.feeds.fix.message import Message, encode, utc_timestamp
+from ticker.feeds.fix.message import Message, utc_timestamp
 from ticker.feeds.fix.requests import Subscription, symbols
 from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.fix import FixMarketData
@@ -49,8 +49,10 @@ class Dialogue:
         kind, *rest = text.split("|")
         head = [(35, kind.encode()), (34, b"%d" % number), (49, b"V")]
         head += [(52, utc_timestamp(self.now)), (56, b"T")]
-        pairs = (field.partition("=") for field in rest)
-        return encode(self.begin_string, head + [(int(tag), v.encode()) for tag, _, v in pairs])
+        body = b"".join(b"%d=%b\x01" % field for field in head)
+        body += b"".join(field.encode() + b"\x01" for field in rest)
+        start = b"8=%b\x019=%d\x01" % (self.begin_string, len(body))
+        return b"%b%b10=%03d\x01" % (start, body, sum(start + body) % 256)
 
     def say(self, text: str, number: int | None = None, again: bool = False) -> None:
         """The next message of the venue, or one of another number, maybe one that it says again."""

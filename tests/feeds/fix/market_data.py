@@ -61,8 +61,7 @@ class Feed:
     def counter(self, name: str) -> int:
         return Counters(self.mapping)[name]
 
-    @property
-    def doubtful(self) -> bool:
+    def doubted(self) -> bool:
         """Whether a snapshot is wanted; asking ends it."""
         doubtful = self.decoder.group.doubtful
         self.decoder.group.doubtful = False

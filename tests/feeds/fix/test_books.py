@@ -34,7 +34,7 @@ def test_a_delete_by_place_lets_the_deeper_ones_up(tag: int) -> None:
     assert feed.bids() == [(9, 2)]
     feed.send(change(tag, 2, 1, kind=1))
     assert feed.top() == (9 * UNIT, 2, 12 * UNIT, 5)
-    assert (feed.doubtful, feed.counter("unknown_orders")) == (False, 0)
+    assert (feed.doubted(), feed.counter("unknown_orders")) == (False, 0)
 
 
 @PLACE
@@ -58,7 +58,7 @@ def test_a_change_of_a_place(tag: int) -> None:
     assert feed.bids() == [(10.5, 5), (9, 20), (8, 30)]
     feed.send(change(tag, 1, 2, "271=0"))
     assert feed.bids() == [(10.5, 5), (8, 30)]
-    assert not feed.doubtful
+    assert not feed.doubted()
 
 
 def test_a_venue_that_says_every_place_anew() -> None:
@@ -78,7 +78,7 @@ def test_a_level_shows_that_others_are_not_there_any_more() -> None:
     feed.send(change(1023, 2, 1))
     feed.send(change(1023, 0, 5, "270=5|271=1"))
     assert feed.bids() == [(10, 1), (9, 1), (8, 1), (7, 1), (5, 1)], "6 was cancelled unseen"
-    assert not feed.doubtful
+    assert not feed.doubted()
 
 
 @PLACE
@@ -91,9 +91,9 @@ def test_what_does_not_fit_puts_the_book_in_doubt(
 ) -> None:
     feed = Feed()
     feed.send(snapshot(tag, (10, 1), (9, 2)))
-    assert not feed.doubtful
+    assert not feed.doubted()
     feed.send(change(tag, action, place, rest))
-    assert feed.doubtful
+    assert feed.doubted()
     assert feed.top()[:2] == (10 * UNIT, 1)
 
 
@@ -101,7 +101,7 @@ def test_a_delete_that_says_neither_price_nor_place_nor_id() -> None:
     feed = Feed()
     feed.send("W|55=S|268=1|269=0|270=10|271=5")
     feed.send("X|268=1|279=2|269=0|55=S")
-    assert feed.doubtful
+    assert feed.doubted()
     assert feed.counter("unknown_orders") == 1
 
 
@@ -124,7 +124,7 @@ def test_several_entries_of_a_price_are_one_level_whose_places_mean_nothing() ->
     feed.send(snapshot(290, (10, 1), (10, 2), (9, 3)))
     assert feed.bids() == [(10, 3), (9, 3)]
     feed.send(change(290, 2, 2))
-    assert feed.doubtful
+    assert feed.doubted()
     assert feed.bids() == [(10, 3), (9, 3)]
     feed.send(snapshot(290, (10, 1), (9, 3)))
     feed.send(change(290, 2, 2))
@@ -190,4 +190,4 @@ def test_any_day_of_a_venue_with_a_depth(
         said = now
         levels = feed.asks() if kind else feed.bids()
         assert levels == [(p, book[p]) for p in now]
-    assert not feed.doubtful
+    assert not feed.doubted()

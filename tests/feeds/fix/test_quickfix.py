@@ -280,7 +280,7 @@ def test_a_gap_fill_that_nobody_asked_for(play: Play) -> None:
     play(story)
 
 
-def tested(session: Fix, after: int) -> bool:
+def was_tested(session: Fix, after: int) -> bool:
     """Whether the session sent a test request, as a number later than `after`."""
     return bool(session._tested_at) and session.next_sequence_out > after
 
@@ -297,7 +297,7 @@ def test_a_venue_that_falls_silent_is_asked_then_left(play: Play) -> None:
                 if lasts:
                     await line.closed
                 else:
-                    await until(partial(tested, client.session, before))
+                    await until(partial(was_tested, client.session, before))
             finally:
                 venue.process.send_signal(signal.SIGCONT)
             if not lasts:

@@ -26,6 +26,7 @@ PRICE = 10 * SECOND
         (KIND_FIRST, b"268", b"16", "Incorrect NumInGroup count for repeating group"),
         (TWICE, b"270", b"13", "Tag appears more than once"),
         (NO_GROUP, b"268", b"1", "Required tag missing"),
+        ("X|268=1|279=0|+1=2", b"", b"0", "Invalid tag number"),
     ],
 )
 @pytest.mark.parametrize("version", ["FIX.4.2", "FIX.4.4"])

@@ -211,10 +211,12 @@ def frame(data: bytes, longest: int = 1 << 20) -> tuple[bytes, bytes] | None:
     )
 
 
-def header(body: bytes) -> tuple[str, int]:
-    """MsgType and MsgSeqNum of a body, "" and 0: what has none that is well formed."""
+def header(body: bytes) -> tuple[str, int, int]:
+    """MsgType and MsgSeqNum of a body, "" and 0: what has none that is well formed; and how many
+    bytes its header has."""
     cdef Header found
     cdef const uint8_t* data = body
     read_header(data, len(body), &found)
     kind = bytes([found.kind >> 8, found.kind & 0xFF]) if found.kind > 0xFF else bytes([found.kind])
-    return ("", 0) if not found.kind else (kind.decode("latin-1"), found.sequence)
+    end = found.end - data
+    return ("", 0, end) if not found.kind else (kind.decode("latin-1"), found.sequence, end)

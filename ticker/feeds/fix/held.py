@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ticker.errors import DecodeError
+from ticker.feeds.fix.fields import header
 from ticker.feeds.fix.message import Message
 
 OVERHEAD = 256
@@ -19,8 +21,14 @@ class Frame:
     received: int
 
     def message(self) -> Message:
-        """Its fields. Raises DecodeError."""
-        return Message(self.begin_string, self.body, self.received)
+        """Its fields; of one whose body cannot be read, those of its header: the decoder reads it
+        once more, and says what is wrong."""
+        try:
+            return Message(self.begin_string, self.body, self.received)
+        except DecodeError:
+            message = Message(self.begin_string, self.body[: header(self.body)[2]], self.received)
+            message.body = self.body
+            return message
 
 
 class Held:

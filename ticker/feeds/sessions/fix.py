@@ -60,12 +60,15 @@ class Fix(FixInitiator):
     def handle(self, begin_string: bytes, body: bytes, now_ns: int) -> None:
         """A whole frame that needs a decision."""
         self._now = now_ns
-        if self.phase is Phase.LOGGED_ON and begin_string == self.begin_string:
-            kind, sequence = header(body)
-            if kind in LENIENT and sequence > self.next_expected_sequence:
-                self._hold(sequence, Frame(begin_string, body, now_ns))
-                self._go_on()
-                return
+        frame = Frame(begin_string, body, now_ns)
+        kind, sequence, _ = header(body)
+        if kind in LENIENT and self.phase is Phase.LOGGED_ON:
+            if sequence > self.next_expected_sequence and begin_string == self.begin_string:
+                self._hold(sequence, frame)
+            else:
+                self._next(frame.message())
+            self._go_on()
+            return
         try:
             message = Message(begin_string, body, now_ns)
         except DecodeError:
@@ -233,12 +236,7 @@ class Fix(FixInitiator):
             if frame is None:
                 self.expect_sequence(sequence + 1)
                 continue
-            try:
-                self._process(frame.message(), sequence)
-            except DecodeError:
-                # Garbled after all: its number is missing.
-                self.count("bad_packets")
-                break
+            self._process(frame.message(), sequence)
         if self._gap_end and self.next_expected_sequence > before:
             self._gap_deadline = self._now + self.options.request_timeout_ns
             self._gap_attempts = 1
@@ -364,7 +362,8 @@ class Fix(FixInitiator):
             return
         self._now = max(self._now, self.last_packet_ns)
         if group.refused:
-            message = Message(self.begin_string, body, self._now)
+            # Of what cannot be read, the header can: it has come so far.
+            message = Message(self.begin_string, body[: header(body)[2]], self._now)
             self._reject(message, Problem(group.reason, group.tag or None))
         if group.doubtful:
             group.doubtful = False
