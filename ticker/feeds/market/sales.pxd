@@ -9,7 +9,18 @@ from ticker.feeds.market.publisher cimport Publisher
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.trades cimport Trade, TradeLog
-from ticker.shm.layout cimport Values
+from ticker.shm.layout cimport ROW_HAS_HIGH_LOW, Values
+
+
+cdef inline void widen(Values* values, int64_t price) noexcept nogil:
+    """A trade at this price sets the high and the low, if they are not beyond it."""
+    if not values.flags & ROW_HAS_HIGH_LOW:
+        values.high = values.low = price
+        values.flags |= ROW_HAS_HIGH_LOW
+    elif price > values.high:
+        values.high = price
+    elif price < values.low:
+        values.low = price
 
 
 @cython.final
@@ -40,15 +51,17 @@ cdef class Sales:
         int64_t time, int64_t received,
     ) noexcept nogil
     cdef void break_trade(self, int32_t instrument, uint64_t match, int64_t time) noexcept nogil
-    cdef void correct_trade(
-        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
-    ) noexcept nogil
-    # The same where the correction has a number of its own, by which it can be taken back, and
-    # other conditions: the TradeFlags that they leave, 0: those that the trade had.
+    # Where the correction has a number of its own, by which it can be taken back, and other
+    # conditions: `flags` are the TradeFlags that they leave, 0: those that the trade had.
     cdef void amend_trade(
         self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
         uint64_t size, uint32_t flags, int64_t time,
     ) noexcept nogil
+    cdef inline void correct_trade(
+        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
+    ) noexcept nogil:
+        """A trade had another price or size: it counts as before, with the right ones."""
+        self.amend_trade(instrument, match, match, price, size, 0, time)
     # Rows that a predecessor left go on, and the numbers of its trades are not known.
     cdef void adopt(self) noexcept nogil
     # Market.flush; comes by itself when PENDING_TRADES wait for one.

@@ -53,17 +53,6 @@ cdef enum:
     PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
 
 
-cdef inline void widen(Values* values, int64_t price) noexcept nogil:
-    """A trade at this price sets the high and the low, if they are not beyond it."""
-    if not values.flags & ROW_HAS_HIGH_LOW:
-        values.high = values.low = price
-        values.flags |= ROW_HAS_HIGH_LOW
-    elif price > values.high:
-        values.high = price
-    elif price < values.low:
-        values.low = price
-
-
 cdef class Sales:
     """The trades of the instruments of `rows`; Market has the meaning of the others.
 
@@ -274,12 +263,6 @@ cdef class Sales:
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
         if self.publisher.entries[trade.instrument].values.flags & ROW_HELD:
             self._reconsider(trade.instrument)
-
-    cdef void correct_trade(
-        self, int32_t instrument, uint64_t match, int64_t price, uint64_t size, int64_t time
-    ) noexcept nogil:
-        """A trade had another price or size: it counts as before, with the right ones."""
-        self.amend_trade(instrument, match, match, price, size, 0, time)
 
     cdef void amend_trade(
         self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
