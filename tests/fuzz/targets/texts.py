@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import Subject, capture_files, chunks
 from tests.fuzz.target import Target
-from ticker.errors import DecodeError
+from ticker.errors import DecodeError, FeedError
 from ticker.feeds.json.scalars import decimal
 from ticker.feeds.json.tape import values_of
 from ticker.feeds.json.times import TimeZone, by_pattern, iso
@@ -20,6 +22,7 @@ from ticker.feeds.protocols.json import Json
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.framed import Framed
 from ticker.feeds.sessions.jsonstream import JsonStream
+from ticker.feeds.transports.compression import inflated
 from ticker.feeds.workers.known import mappings
 from ticker.feeds.workers.mappings import load_mapping
 from ticker.units import parse_price, parse_size, parse_timestamp
@@ -49,9 +52,15 @@ OWN = (
 )  # fmt: skip
 
 
+DATA = Path(__file__).resolve().parents[2] / "data" / "json"
+
+
 def texts() -> list[bytes]:
     """Texts of all vendors; long ones cut."""
     found = [json.dumps(each).encode() for each in OWN]
+    found += [
+        line for path in sorted(DATA.glob("*.jsonl")) for line in path.read_bytes().splitlines()
+    ]
     found.append(b"\n".join(found))
     for pattern in ("json/*/*.json", "json/*/*.jsonl"):
         for data in capture_files(pattern, 1 << 14):
@@ -88,11 +97,22 @@ def _json(loaded: Any, market: Any) -> Json:
     return Json(market, mapping=loaded)
 
 
+def inflate(data: bytes) -> None:
+    """Any message, and one that begins as a compressed one does."""
+    for each in (data, b"\x1f\x8b\x08" + data, b"\x78\x9c" + data):
+        for compression in ("auto", "deflate"):
+            with contextlib.suppress(FeedError):
+                assert len(inflated(each, compression, 4096)) <= max(4096, len(each))
+
+
 class Tape:
     """The tape agrees with the standard library on what is JSON and what its values are."""
 
     def __call__(self, data: bytes) -> None:
+        lenient = values_of(data, bad=True)
+        assert lenient[0][2] == len(lenient)
         found = values_of(data)
+        assert found == lenient
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):
@@ -152,6 +172,15 @@ TARGETS = [
         per_subject=1000,
         tokens=TOKENS,
         vary=vary,
+    ),
+    Target(
+        name="compression",
+        covers=("ticker.feeds.transports.compression",),
+        start=lambda: inflate,
+        seeds=lambda: [
+            pack(each) for each in texts()[:20] for pack in (gzip.compress, zlib.compress)
+        ],
+        per_subject=1000,
     ),
     Target(
         name="jsonstream",
