@@ -60,6 +60,7 @@ def gateway(_config: Config, context: GatewayContext) -> None:
     if MISBEHAVE == "successor" and context.index == 2:
         raise GatewayError("the successor cannot start")
     heartbeat = beating(KIND_GATEWAY, context.segment, context.boot_id)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to read again
     while True:
         heartbeat.beat(time.time_ns())
         if select.select([context.listener], [], [], 0.02)[0]:

@@ -1,5 +1,9 @@
 """Every error that ticker raises on purpose, with its exit code.
 
+The commands that ask (get, watch, top, symbols, reload, replay, feed test) end with 0 when
+all is well, 1 when nothing usable came, 2 for wrong usage (click), 3 for a configuration that is
+refused, and 4 when there is no server. A server that cannot start says why by the other codes.
+
 Law: a message says what is wrong, where, and what to do next.
 """
 
@@ -64,6 +68,12 @@ class BenchError(TickerError):
 
 
 class ClientError(TickerError):
-    """A running server cannot be reached, or refuses what it was asked."""
+    """A running server refuses what it was asked, or has nothing usable to say."""
 
-    exit_code = 10
+    exit_code = 1
+
+
+class NoServerError(ClientError):
+    """No server runs there, or it cannot be reached."""
+
+    exit_code = 4

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import io
 import json
+import math
 import os
 import re
 import select
@@ -12,10 +16,15 @@ import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from urllib.request import urlopen
 
 import pytest
+from rich.console import Console
 
 from tests.whole_server import whole_server
+from ticker.cli.top import _fitting
+from ticker.client import vitals
+from ticker.client.server import Server
 from ticker.client.vitals import percentile
 
 pytestmark = pytest.mark.slow
@@ -53,9 +62,21 @@ def test_get_prints_a_line_per_symbol(url: str) -> None:
     whole = json.loads(ticker("get", names[0], "--json", "--url", url).stdout)
     assert whole["prices"][0]["symbol"] == names[0]
     wrong = ticker("get", names[0], "NOSUCH", "--url", url)
-    assert wrong.returncode == 10
+    assert wrong.returncode == 1
     assert "unknown: NOSUCH" in wrong.stderr
     assert wrong.stdout.startswith(names[0])
+
+
+def test_get_knows_where_a_symbol_is(url: str) -> None:
+    name = some_symbols(url)[0]
+    assert ticker("get", name, "--venue", "XNAS", "--url", url).returncode == 0
+    elsewhere = ticker("get", name, "--venue", "XNYS", "--url", url)
+    assert elsewhere.returncode == 1
+    assert f"not on XNYS: {name}" in elsewhere.stderr
+    assert "unknown" not in elsewhere.stderr
+    both = ticker("get", name, "NOSUCH", "--venue", "XNYS", "--url", url)
+    assert "unknown: NOSUCH" in both.stderr
+    assert f"not on XNYS: {name}" in both.stderr
 
 
 def test_symbols_are_searched(url: str) -> None:
@@ -80,6 +101,27 @@ def test_watch_prints_changes_until_it_is_told_to_stop(url: str) -> None:
     assert "NOSUCH unknown_symbol" in said
     assert watching.returncode in (0, 1, -signal.SIGINT)
     assert "Traceback" not in said
+
+
+def test_watch_ends_when_there_is_nothing_to_watch(url: str) -> None:
+    done = ticker("watch", "NOSUCH", "NONE", "--url", url)
+    assert done.returncode == 1
+    assert "unknown: NOSUCH, NONE" in done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_fault(url: str) -> None:
+    """`ticker watch … | head -2`"""
+    names = some_symbols(url)
+    command = [sys.executable, "-m", "ticker", "watch", *names, "--url", url]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert watching.stdout.readline()
+        watching.stdout.close()
+        assert watching.stderr.read() == ""
+        assert watching.wait(10) == 0
 
 
 def test_watch_draws_a_table_in_a_terminal(url: str) -> None:
@@ -113,13 +155,55 @@ def test_top_shows_feeds_gateways_and_stages(url: str) -> None:
     assert "receive to publish" in done.stdout
 
 
+def test_top_cuts_no_number(url: str) -> None:
+    """Nothing is cut to the 80 columns that a pipe has not; what it shows is what REST says."""
+    status = json.loads(urlopen(f"{url}/status").read())
+    assert status["symbols"] == 200
+    done = subprocess.run(
+        [sys.executable, "-m", "ticker", "top", "--once", "--interval", "0.2", "--url", url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=os.environ | {"COLUMNS": "40"},
+    )
+    lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    assert lines["feed"][-1] == "symbols"
+    assert lines["sim"][-1] == "200"
+    assert len(lines["sim"]) == len(lines["feed"])
+    assert "…" not in done.stdout
+
+
+def test_top_knows_the_names_of_the_metrics(url: str) -> None:
+    now = asyncio.run(vitals.read(Server(url)))
+    source = inspect.getsource(vitals)
+    names = set(re.findall(r'"(ticker_\w+_total)"', source))
+    names |= {f"{name}_bucket" for name in re.findall(r'"(ticker_\w+_seconds)"', source)}
+    assert len(names) > 10
+    assert names <= set(now.samples)
+    assert math.isnan(now.value("ticker_feed_no_such_thing_total"))
+
+
+def test_top_says_how_wide_its_window_has_to_be() -> None:
+    table = vitals._table("feed", "state", "messages/s")
+    table.add_row("sim", "live", "123,456,789")
+    console = Console(width=200, file=io.StringIO())
+    needed = vitals.columns_needed(console, table)
+    for width in (needed, needed + 10):
+        console = Console(width=width, file=io.StringIO())
+        console.print(table)
+        assert isinstance(console.file, io.StringIO)
+        assert "123,456,789" in console.file.getvalue()
+    assert "columns are needed" in str(_fitting(Console(width=needed - 1), table))
+
+
 def test_without_a_server_they_say_where_they_looked() -> None:
     for arguments in (["get", "AAPL"], ["symbols"], ["watch", "AAPL"], ["top", "--once"]):
         done = ticker(*arguments, "--url", "http://127.0.0.1:9")
-        assert done.returncode == 10, arguments
+        assert done.returncode == 4, arguments
         assert "http://127.0.0.1:9" in done.stderr
         assert "ticker serve" in done.stderr
     done = ticker("get", "AAPL", "--url", "nonsense")
+    assert done.returncode == 2
     assert "no address of a server" in done.stderr
 
 

@@ -118,8 +118,9 @@ def test_gzip_is_the_same(capture: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--date", "30.1.2020"), "not a date, like 2026-03-29"),
-        (("--protocol", "itch51"), "known: "),
-        (("--session", "binaryfil"), "known: binaryfile"),
+        (("--protocol", "itch51"), "did you mean itch50?"),
+        (("--session", "binaryfil"), "did you mean binaryfile?"),
+        (("--symbol", "AAPL"), "only for JSON"),
         (("--rows", "1"), ""),
     ],
 )
@@ -128,9 +129,24 @@ def test_what_is_wrong_is_said(capture: Path, options: tuple[str, str], message:
     if not message:
         assert result.exit_code == 0, "a symbol too many is counted, not an error"
         return
-    assert result.exit_code == 5
+    assert result.exit_code == 2, "wrong usage"
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_file_that_is_not_there_is_nothing_to_read(tmp_path: Path) -> None:
+    result = replay(tmp_path / "nothing.itch")
+    assert result.exit_code == 1
+    assert "nothing.itch" in result.stderr
+
+
+def test_messages_of_no_symbol_are_nothing_usable(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"status": "connected"}\n{"note": "rate limit"}\n')
+    options = ("--protocol", "json", "--mapping", "plain", "--date", "2026-03-30")
+    result = CliRunner().invoke(main, ["replay", str(path), *options])
+    assert result.exit_code == 1
+    assert "2 bad_records" in result.output
 
 
 # Packet captures

@@ -39,6 +39,18 @@ def test_a_public_address_needs_tls_or_a_stated_proxy(tmp_path: Path) -> None:
         ('[tls]\ncertificate = "no.pem"\nkey = "no.key"', "tls.certificate: no file 'no.pem'"),
         ('[access]\norigins = ["desk"]', "access.origins[0]: 'desk' is no origin"),
         ('[access]\norigins = ["https://a.b/c"]', "access.origins[0]"),
+        (
+            '[access]\npublic_url = "desk.example"',
+            "access.public_url: 'desk.example' is no address",
+        ),
+        ('[access]\nhosts = ["desk.example:80"]', "access.hosts[0]: 'desk.example:80' is no name"),
+        ('[access]\nhosts = ["Desk.Example"]', "in small letters"),
+        ('[access]\nforwarded = "via"', "access.forwarded"),
+        ('[access]\nhost = ["desk"]', "access.host: unknown key, did you mean hosts?"),
+        (
+            "[auth.default]\nsymbol = ['A']",
+            "auth.default.symbol: unknown key, did you mean symbols?",
+        ),
         ('[access]\nproxies = ["nginx"]', "access.proxies[0]: 'nginx' is no network"),
         ("[access]\nproxy_protocol = true", "access.proxies: missing"),
         ("[auth]", "auth.tokens: no client could log in"),

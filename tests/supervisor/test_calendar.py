@@ -70,6 +70,21 @@ def test_nothing_that_serves_imports_pandas() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("venue", "meant"), [("XNSA", "XNAS"), ("XNYZ", "XNYS"), ("BTAS", "BATS"), ("XLNO", "XLON")]
+)
+def test_a_venue_that_is_one_slip_away_is_refused(venue: str, meant: str) -> None:
+    said = rf"feeds\[0\].venue: '{venue}' .* did you mean .*{meant}"
+    with pytest.raises(ConfigError, match=said):
+        feed(venue)
+    assert calendar_of(feed(venue, 'calendar = "none"')) is None, "as one that is said to be right"
+
+
+@pytest.mark.parametrize("venue", ["XXXX", "XOFF", "CBSE", "XLOM", "XNAS", "XTKS"])
+def test_other_venues_pass(venue: str) -> None:
+    assert feed(venue).venue == venue
+
+
 def test_sessions_of_real_calendars() -> None:
     code = (
         "import json; from datetime import date; from ticker.supervisor.calendar import *;"

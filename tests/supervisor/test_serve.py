@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
 from ticker.shm.segment import leftovers
 
 pytestmark = pytest.mark.slow
@@ -55,10 +56,10 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.instance = f"serve-{os.getpid()}"
         config = folder / "ticker.toml"
-        config.write_text(CONFIG.format(instance=self.instance, ports=free_ports(3)))
+        config.write_text(CONFIG.format(instance=self.instance, ports=free_ports(3)) + more)
         self.said = folder / "log"
         command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
         with self.said.open("wb") as out:
@@ -144,3 +145,24 @@ def test_killed_supervisor_leaves_nothing(server: Server) -> None:
     server.process.wait()
     until(lambda: all(gone(pid) for pid in pids), 5)
     until(lambda: not leftovers(server.instance), 5)
+
+
+def test_the_line_that_says_where_to_look_has_tls_and_the_address_of_clients(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("127.0.0.1")
+    public = '[access]\npublic_url = "https://desk.example/"\n'
+    tls = f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    server = Server(tmp_path, tls + public)
+    try:
+        assert server.line.startswith("ticker: https://127.0.0.1:"), server.said.read_text()
+        assert "for clients: https://desk.example/" in server.line
+        where = f"{server.where}healthz"
+        with urllib.request.urlopen(where, timeout=5, context=authority.client_context()) as answer:
+            assert answer.status == 200, "it is what it says"
+    finally:
+        server.process.terminate()
+        server.process.wait(20)
+        assert server.process.stdout is not None
+        server.process.stdout.close()

@@ -7,7 +7,9 @@ command's file only when that command runs, so `ticker check` never loads a feed
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
 from typing import Any
 
 import click
@@ -31,9 +33,13 @@ class CommandsByFile(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; our own errors become one line and their exit code."""
+        """Runs the command; our own errors become one line and their exit code. A reader that has
+        enough of the output (`| head`) is no error."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
         except TickerError as error:
             click.echo(f"ticker: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -42,4 +48,8 @@ class CommandsByFile(click.Group):
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ticker")
 def main() -> None:
-    """Real-time stock prices: exchange feeds in, WebSocket and REST out."""
+    """Real-time stock prices: exchange feeds in, WebSocket and REST out.
+
+    Commands that ask end with 0 when all is well, 1 when nothing usable came, 2 for wrong usage, 3
+    for a configuration that is refused, and 4 when there is no server.
+    """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+
 import click
-import orjson
+import msgspec
 
 from ticker.client.server import Server, server_options
 from ticker.errors import ClientError
-
-INDENT = orjson.OPT_INDENT_2
 
 
 @click.command()
@@ -21,26 +24,34 @@ def command(
 ) -> None:
     """Print the current price of each of SYMBOLS.
 
-    Exit code 10 says that one is unknown, or that the server was not reached.
+    Exit code 1 says that one of them has none here, and 4 that no server was reached.
     """
-    server = Server(url, token)
     parameters = {"symbols": ",".join(symbols)} | ({"venue": venue} if venue else {})
-    answer = server.get("/prices", **parameters)
+    text = asyncio.run(Server(url, token).fetch_text("/prices", **parameters))
+    answer = json.loads(text, parse_float=Decimal)
     if as_json:
-        click.echo(orjson.dumps(answer, option=INDENT))
+        click.echo(msgspec.json.format(text, indent=2))
     else:
         for price in answer["prices"]:
             click.echo(_line(price))
-    waiting = answer.get("no_price_yet", [])
-    if waiting:
-        click.echo(f"no price yet: {', '.join(waiting)}", err=True)
-    if answer["unknown"]:
-        raise ClientError(
-            f"unknown: {', '.join(answer['unknown'])}; look them up with `ticker symbols`"
-        )
+    missing = list(_missing(answer, venue))
+    if missing:
+        raise ClientError("; ".join(missing))
 
 
-def _line(price: dict[str, object]) -> str:
+def _missing(answer: dict[str, Any], venue: str | None) -> list[str]:
+    """Why some of the symbols have no price here."""
+    kinds = {
+        "no_price_yet": "no price yet: {}",
+        "not_on_venue": f"not on {venue}: {{}}; leave --venue out for the price over all venues",
+        "unknown": "unknown: {}; look them up with `ticker symbols`",
+    }
+    return [
+        words.format(", ".join(answer[kind])) for kind, words in kinds.items() if answer.get(kind)
+    ]
+
+
+def _line(price: dict[str, Any]) -> str:
     notes = [str(price["status"])] if price["status"] not in ("live", "trading") else []
     notes += ["stale"] if price["stale"] else []
     said = f"  ({', '.join(notes)})" if notes else ""

@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import click
 
+from ticker.errors import ClientError, ConfigError
+from ticker.supervisor import outcome
 from ticker.supervisor.configuration import load
 from ticker.supervisor.find import find
+
+PATIENCE = 10.0  # s
+LOOK = 0.02
 
 
 @click.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
 @click.option("--instance", help="Its instance name, instead of the configuration's.")
 def command(path: Path | None, instance: str | None) -> None:
-    """Have a running server read its configuration again.
+    """Have a running server read its configuration again, and say what has changed by it.
 
-    Tokens, limits, origins and certificates change at once. The server's log says which changed
-    keys wait for `ticker restart` or for a restart of the server, and why a file is refused.
+    Tokens, limits, origins and certificates change at once; other keys wait for `ticker restart`,
+    or for a restart of the server. A file that is wrong changes nothing: exit code 3. Exit code 4
+    says that no server runs.
     """
-    config = load(path)
-    running = find(instance or config.server.instance)
+    name = instance or load(path).server.instance
+    running = find(name)
+    before = outcome.last(name).number
     os.kill(running.supervisor, signal.SIGHUP)
-    click.echo(f"told process {running.supervisor}; its log says what has changed")
+    end = time.monotonic() + PATIENCE
+    while (found := outcome.last(name)).number == before:
+        if time.monotonic() > end:
+            raise ClientError(
+                f"process {running.supervisor} has not answered for {PATIENCE:g} s; its log may "
+                "say why"
+            )
+        time.sleep(LOOK)
+    if found.refused:
+        raise ConfigError(f"not reloaded, the old configuration holds: {found.refused}")
+    click.echo(f"reloaded: {', '.join(found.now) or 'nothing has changed'}")
+    for until, keys in found.waits.items():
+        if keys:
+            click.echo(f"waits for {until}: {', '.join(keys)}")

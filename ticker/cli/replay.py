@@ -12,10 +12,12 @@ import msgspec
 
 from ticker import units
 from ticker.clock import now_ns
+from ticker.config import is_file_name
 from ticker.errors import FeedError
 from ticker.feeds.json.texts import JsonTexts, Skipped
 from ticker.feeds.market.symbology import SYMBOLOGIES
 from ticker.feeds.transports import pcap
+from ticker.feeds.workers.known import advice, mappings, modules
 from ticker.feeds.workers.mappings import load_mapping, options_of
 from ticker.feeds.workers.pipeline import (
     CAPTURE_RULES,
@@ -57,7 +59,18 @@ USELESS = ("unknown_types", "short_messages", "refused_messages", "bad_messages"
 """Counters of messages that are not read in full."""
 
 
-@click.command()
+class Replay(click.Command):
+    """A file that cannot be read is one in which nothing usable came."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FeedError as error:
+            error.exit_code = NOTHING_READ
+            raise
+
+
+@click.command(cls=Replay)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--protocol", required=True, help="What the messages are: itch50, ...")
 @click.option("--session", help="What carries them; default: the protocol's own.")
@@ -107,6 +120,12 @@ def command(
     Speed is measured over the whole file, reading included, each run into a fresh segment. The
     exit code is 1 when no message was of use.
     """
+    _check_name("--protocol", protocol, "protocols")
+    _check_name("--session", session, "sessions")
+    if protocol == "json" and mapping_name is None:
+        raise click.UsageError(
+            f"JSON needs a mapping: --mapping {', '.join(mappings())}, or a file"
+        )
     rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
     options: dict[str, Any] = {"rules": rules, "symbology": symbology}
     if mapping_name is not None:
@@ -138,38 +157,45 @@ def command(
     if isinstance(source, pcap.Capture):
         report["capture"] = source.summary()
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
-    if report["messages"] <= sum(report["counters"].get(name, 0) for name in USELESS):
+    useless = sum(report["counters"].get(name, 0) for name in USELESS)
+    is_json = isinstance(pipeline.protocol, JsonTexts)
+    if report["messages"] <= useless or (is_json and not report["symbols"]):
         context.exit(NOTHING_READ)
+
+
+def _check_name(option: str, name: str | None, folder: str) -> None:
+    """Refuse a protocol or session that does not exist, as wrong usage."""
+    if name is None or is_file_name(name) or name in (known := modules(folder)):
+        return
+    raise click.BadParameter(f"there is no {name!r}; {advice(name, known)}", param_hint=option)
 
 
 def _asked_for(pipeline: Pipeline, symbol: str) -> None:
     if not isinstance(pipeline.protocol, JsonTexts):
-        raise FeedError("--symbol: only for JSON by a mapping")
+        raise click.UsageError("--symbol: only for JSON by a mapping")
     pipeline.protocol.asked_for(symbol)
 
 
 def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
     """Only the packets of these channels' lines."""
     if file_blocks(session) is not pcap.blocks:
-        raise FeedError(f"--channel: only for packet captures, not for files of {session}")
+        raise click.UsageError(f"--channel: only for packet captures, not for files of {session}")
     pairs = [channel.split(",") for channel in channels]
     return lambda path: pcap.blocks(path, pairs)
 
 
 def _day_of(file: Path, blocks: Blocks) -> date:
     """The day of a capture; any, of one with nothing to read: what it has is told all the same."""
-    try:
-        return capture_day(file, blocks) or EPOCH
-    except FeedError as error:
-        error.exit_code = NOTHING_READ
-        raise
+    return capture_day(file, blocks) or EPOCH
 
 
 def _parse_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise FeedError(f"--date {text!r}: not a date, like 2026-03-29") from None
+        raise click.BadParameter(
+            f"{text!r} is not a date, like 2026-03-29", param_hint="--date"
+        ) from None
 
 
 def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from ticker.client.server import Server, server_options
-from ticker.client.vitals import read, render
+from ticker.client.vitals import WIDE, columns_needed, read, render
 
 
 @click.command()
@@ -18,21 +19,38 @@ from ticker.client.vitals import read, render
 @click.option("--once", is_flag=True, help="Print it once, with rates over one interval.")
 @server_options
 def command(interval: float, once: bool, url: str, token: str | None) -> None:
-    """Show feeds, gateways and latencies of a running server until Ctrl-C."""
+    """Show feeds, gateways and latencies of a running server until Ctrl-C.
+
+    Where tokens are asked for, this needs one with `metrics = true`.
+    """
     with suppress(KeyboardInterrupt):
         asyncio.run(_show(Server(url, token), interval, once))
 
 
 async def _show(server: Server, interval: float, once: bool) -> None:
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDE
     before = await read(server)
     await asyncio.sleep(interval)
     now = await read(server)
     if once:
-        console.print(render(before, now))
+        screen = render(before, now)
+        console.width = max(console.width, columns_needed(console, screen))
+        console.print(screen)
         return
-    with Live(render(before, now), console=console, screen=True, auto_refresh=False) as live:
+    with Live(
+        _fitting(console, render(before, now)), console=console, screen=True, auto_refresh=False
+    ) as live:
         while True:
             await asyncio.sleep(interval)
             before, now = now, await read(server)
-            live.update(render(before, now), refresh=True)
+            live.update(_fitting(console, render(before, now)), refresh=True)
+
+
+def _fitting(console: Console, screen: RenderableType) -> RenderableType:
+    """The screen; or how wide the window has to be for it."""
+    needed = columns_needed(console, screen)
+    if needed <= console.width:
+        return screen
+    return Text(f"{needed} columns are needed here, and the window has {console.width}.")

@@ -48,8 +48,8 @@ class Board:
         caption = f"[red]not connected: {self.down}; trying again[/]" if self.down else None
         table = Table(box=None, caption=caption, caption_justify="left", header_style="dim")
         table.add_column("symbol")
-        table.add_column("price", justify="right", min_width=12)
-        table.add_column("last sale (UTC)")
+        table.add_column("price", justify="right", min_width=12, overflow="fold")
+        table.add_column("last sale (UTC)", overflow="fold")
         for symbol in self.symbols:
             price, moment = self.prices.get(symbol, (None, self.notes.get(symbol, "no price yet")))
             shown = "" if price is None else f"{price:,}"
@@ -69,7 +69,8 @@ class Board:
 def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
     """Watch the prices of SYMBOLS until Ctrl-C.
 
-    In a terminal, a table that is kept up to date; elsewhere one line per change.
+    In a terminal, a table that is kept up to date; elsewhere one line per change. Exit code 1 says
+    that the server has none of the symbols, and 4 that no server was reached.
     """
     stream = Stream(Server(url, token), list(dict.fromkeys(symbols)))
     console = Console()

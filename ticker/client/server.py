@@ -7,7 +7,9 @@ in its own words.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ import aiohttp
 import click
 import orjson
 
-from ticker.errors import ClientError
+from ticker.errors import ClientError, NoServerError
 
 DEFAULT_URL = "http://127.0.0.1:8700"
 TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -27,21 +29,22 @@ class Server:
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"--url: {url!r} is no address of a server, like {DEFAULT_URL}")
+            raise click.UsageError(f"--url: {url!r} is no address of a server, like {DEFAULT_URL}")
         self.url = url.rstrip("/")
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **parameters: str) -> Any:
-        """The JSON answer to one request. Raises ClientError."""
+        """The JSON answer to one request, its numbers with a point as decimals. Raises
+        ClientError."""
         return asyncio.run(self.fetch(path, **parameters))
 
     async def fetch(self, path: str, **parameters: str) -> Any:
         """As get(), inside a loop."""
-        return orjson.loads(await self._body(path, parameters))
+        return json.loads(await self._body(path, parameters), parse_float=Decimal)
 
-    async def fetch_text(self, path: str) -> str:
-        """An answer that is no JSON."""
-        return (await self._body(path, {})).decode()
+    async def fetch_text(self, path: str, **parameters: str) -> str:
+        """An answer as it came."""
+        return (await self._body(path, parameters)).decode()
 
     def session(self) -> aiohttp.ClientSession:
         """For requests of one's own; carries the token."""
@@ -58,7 +61,7 @@ class Server:
                     return body
                 raise ClientError(_problem(answer.status, body))
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ClientError(unreachable(self.url, error)) from None
+            raise NoServerError(unreachable(self.url, error)) from None
 
 
 def unreachable(url: str, error: Exception) -> str:

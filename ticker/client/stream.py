@@ -17,9 +17,10 @@ import aiohttp
 import orjson
 
 from ticker.client.server import Server, unreachable
-from ticker.errors import ClientError
+from ticker.errors import ClientError, NoServerError
 
 RETRY = (0.5, 8.0)  # s, the first pause and the longest
+UNKNOWN_SYMBOL = 460
 FATAL = frozenset({4401, 4402, 4404})
 
 
@@ -30,12 +31,14 @@ class Stream:
         self.server = server
         self.symbols = list(symbols)
         self.last_seen: dict[str, str] = {}
+        self.unknown: set[str] = set()
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Messages of the plain dialect; {"type": "down", "reason": …} while there is none.
 
         Raises:
-            ClientError: the server was never reached, or does not let this client in.
+            NoServerError: the server was never reached.
+            ClientError: it does not let this client in, or has none of the symbols.
         """
         pause, reached = RETRY[0], False
         while True:
@@ -43,10 +46,11 @@ class Stream:
                 async for message in self._one_connection():
                     pause, reached = RETRY[0], True
                     yield message
+                    self._look(message)
                 reason = "the server closed the connection"
             except (aiohttp.ClientError, TimeoutError) as error:
                 if not reached:
-                    raise ClientError(unreachable(self.server.url, error)) from None
+                    raise NoServerError(unreachable(self.server.url, error)) from None
                 reason = str(error) or "no answer"
             yield {"type": "down", "reason": reason}
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -70,7 +74,17 @@ class Stream:
         seen = {symbol: self.last_seen.get(symbol) for symbol in self.symbols}
         return orjson.dumps({"action": "reconnect", "last_seen": seen}).decode()
 
+    def _look(self, message: dict[str, Any]) -> None:
+        """An end to waiting for what cannot come: the server has none of the symbols."""
+        if message.get("type") == "error" and message.get("code") == UNKNOWN_SYMBOL:
+            self.unknown.add(message["symbol"])
+            if self.unknown.issuperset(self.symbols):
+                raise ClientError(
+                    f"unknown: {', '.join(self.symbols)}; look them up with `ticker symbols`"
+                )
+
     def _taken(self, message: dict[str, Any]) -> dict[str, Any]:
         if message.get("type") in ("snapshot", "update"):
             self.last_seen[message["symbol"]] = message["timestamp"]
+            self.unknown.discard(message["symbol"])
         return message

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,8 @@ STAGES = (
     ("exchange to send", "ticker_gateway_exchange_to_send_seconds"),
     ("one flush", "ticker_gateway_flush_seconds"),
 )
+UNKNOWN = "–"
+WIDE = 1000  # columns; of a file or a pipe, which take a line as it is
 BAD = {"hung": "red", "stale": "red", "ended": "red", "recovering": "yellow", "starting": "yellow"}
 
 
@@ -37,11 +40,12 @@ class Vitals:
     samples: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum over all samples of that name that have these labels."""
+        """The sum over all samples of that name that have these labels; nan where the server has
+        no such metric."""
+        if name not in self.samples:
+            return math.nan
         wanted = labels.items()
-        return sum(
-            value for have, value in self.samples.get(name, {}).items() if wanted <= set(have)
-        )
+        return sum(value for have, value in self.samples[name].items() if wanted <= set(have))
 
 
 async def read(server: Server) -> Vitals:
@@ -66,6 +70,12 @@ def render(before: Vitals, now: Vitals) -> RenderableType:
     return Group(
         head, "", _feeds(before, now), "", _gateways(before, now), "", _stages(before, now)
     )
+
+
+def columns_needed(console: Console, screen: RenderableType) -> int:
+    """The width at which no number of the screen is cut: cut, it would be another number."""
+    wide = console.options.update(max_width=WIDE)
+    return Measurement.get(console, wide, screen).minimum
 
 
 def _feeds(before: Vitals, now: Vitals) -> Table:
@@ -98,7 +108,7 @@ def _gateways(before: Vitals, now: Vitals) -> Table:
             _count(gateway["connections"]),
             _count(gateway["subscriptions"]),
             _rate(before, now, "ticker_gateway_updates_sent_total", gateway=name),
-            f"{sent / 1e6:.2f}",
+            UNKNOWN if math.isnan(sent) else f"{sent / 1e6:.2f}",
             _count(now.value("ticker_gateway_slow_closed_total", gateway=name)),
         )
     return table
@@ -134,7 +144,8 @@ def _between(before: Vitals, now: Vitals, name: str) -> list[tuple[float, float]
 
 def _per_second(before: Vitals, now: Vitals, name: str, **labels: str) -> float:
     passed = max(now.moment - before.moment, 1e-3)
-    return max(now.value(name, **labels) - before.value(name, **labels), 0.0) / passed
+    more = now.value(name, **labels) - before.value(name, **labels)
+    return more / passed if math.isnan(more) else max(more, 0.0) / passed
 
 
 def _rate(before: Vitals, now: Vitals, name: str, **labels: str) -> str:
@@ -142,12 +153,12 @@ def _rate(before: Vitals, now: Vitals, name: str, **labels: str) -> str:
 
 
 def _count(number: float) -> str:
-    return f"{number:,.0f}"
+    return UNKNOWN if math.isnan(number) else f"{number:,.0f}"
 
 
 def _duration(seconds: float) -> str:
     if math.isnan(seconds):
-        return "–"
+        return UNKNOWN
     if math.isinf(seconds):
         return "> 10 s"
     if seconds < 1e-3:
@@ -157,9 +168,9 @@ def _duration(seconds: float) -> str:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, header_style="dim")
-    table.add_column(first, min_width=20)
+    table.add_column(first, overflow="fold")
     for name in others:
-        table.add_column(name, justify="left" if name == "state" else "right")
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     return table
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ticker.config.section import Count, Seconds, Section, Text
+from ticker.config.section import Count, FilePath, Seconds, Section, Text
 
 Channel = Literal["price", "quote", "trades"]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
@@ -27,8 +27,8 @@ HOST = re.compile(r"[a-z0-9._-]{1,253}")
 class TlsConfig(Section, frozen=True, kw_only=True):
     """TLS 1.2 and 1.3 with a certificate chain and its key, PEM files."""
 
-    certificate: Text
-    key: Text
+    certificate: FilePath
+    key: FilePath
 
 
 class AccessConfig(Section, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class JwtConfig(Section, frozen=True, kw_only=True):
     """JSON Web Tokens (RFC 7519) by the keys in `key_file`: PEM public keys, a JWK set, or for
     HS256 the secret itself. Read again when it changes."""
 
-    key_file: Text
+    key_file: FilePath
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("EdDSA",)
     audience: str | None = None
     issuer: str | None = None

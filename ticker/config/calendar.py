@@ -66,7 +66,34 @@ def calendar_problems(feed: FeedConfig) -> Iterator[str]:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         advice = f"did you mean {near[0]}?" if near else "take a MIC like XNYS, XLON or XTKS"
         yield f'calendar: no calendar {name!r}, {advice} ("{NONE}": open around the clock)'
+    yield from _venue_problems(feed)
     for key in ("pre_open", "post_close"):
         text = getattr(feed, key)
         if text is not None and not CLOCK.fullmatch(text):
             yield f"{key}: {text!r} is no time of day, like 04:00"
+
+
+def _venue_problems(feed: FeedConfig) -> Iterator[str]:
+    """A venue one slip away from a known one: its feed would trade around the clock, and its
+    prices would be of another venue than those of the feed beside it."""
+    known = US_EQUITIES | calendar_names()
+    if feed.venue in known or feed.calendar is not None or feed.simulator is not None:
+        return
+    near = sorted(mic for mic in known if _is_slip(feed.venue, mic, mic in US_EQUITIES))
+    if near:
+        yield (
+            f"venue: {feed.venue!r} is no MIC whose hours are known, did you mean "
+            f"{' or '.join(near)}? If it is right, say its hours by `calendar` "
+            f'("{NONE}": around the clock)'
+        )
+
+
+def _is_slip(text: str, meant: str, other_letter: bool) -> bool:
+    """Whether two neighbours have changed places or, where that counts, one letter is another."""
+    if len(text) != len(meant):
+        return False
+    wrong = [place for place in range(len(text)) if text[place] != meant[place]]
+    if len(wrong) == 2 and wrong[1] == wrong[0] + 1:
+        first, second = wrong
+        return (text[first], text[second]) == (meant[second], meant[first])
+    return other_letter and len(wrong) == 1

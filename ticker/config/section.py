@@ -10,6 +10,7 @@ from msgspec import Meta
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
 # A module of ticker/feeds/protocols, or a file of one's own.
 ProtocolName = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,31}|[^\0]{1,4000}\.(py|so))\Z")]
+FilePath = Annotated[str, Meta(pattern=r"^[^\0]{1,4000}\Z")]
 Text = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,100}\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.errors import InstanceError
+from ticker.errors import NoServerError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_GATEWAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, gateway_name
@@ -29,7 +29,7 @@ def find(instance: str) -> Running:
     """The server of that instance name.
 
     Raises:
-        InstanceError: none runs.
+        NoServerError: none runs.
         SegmentError: it is another user's.
     """
     gateways: list[Mapping] = []
@@ -40,7 +40,7 @@ def find(instance: str) -> Running:
         # a worker's parent is its supervisor, and dies no later than it
         if parent > 1:
             return Running(parent, tuple(gateways))
-    raise InstanceError(
+    raise NoServerError(
         f"no server runs as instance {instance!r}; name the one meant by --config or --instance"
     )
 

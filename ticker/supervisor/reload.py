@@ -17,6 +17,7 @@ from ticker.config import Config
 from ticker.errors import ConfigError
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.sockets.tls import server_context
+from ticker.supervisor.outcome import Outcome, tell
 
 LIVE = (
     "access",
@@ -47,29 +48,42 @@ class Current:
     def __init__(self, config: Config, read: Callable[[], Config] | None) -> None:
         self.config = config
         self.read = read
+        self.reloads = 0
 
     def reload(self) -> bool:
         """Take what the file says now; False, with the reason logged, when it is wrong."""
-        log = structlog.get_logger()
         if self.read is None:
             return True
+        self.reloads += 1
+        instance = self.config.server.instance
         try:
             new = self.read()
             check_files(new)
         except ConfigError as error:
-            log.error("configuration not reloaded, the old one holds", reason=str(error))
+            structlog.get_logger().error(
+                "configuration not reloaded, the old one holds", reason=str(error)
+            )
+            tell(instance, Outcome(number=self.reloads, refused=str(error)))
             return False
-        found: dict[Effect, list[str]] = {effect: [] for effect in Effect}
-        for key, effect in changes(self.config, new):
-            found[effect].append(key)
-        log.info("configuration reloaded", changed=found[Effect.NOW])
-        for effect in (Effect.WORKERS, Effect.SERVER):
-            if found[effect]:
-                log.warning("changed keys wait", keys=found[effect], until=effect.value)
+        found = self._found(new)
+        tell(instance, Outcome(number=self.reloads, now=found.pop(Effect.NOW.value), waits=found))
         self.config = msgspec.structs.replace(
             new, server=self.config.server, store=self.config.store, feeds=self.config.feeds
         )
         return True
+
+    def _found(self, new: Config) -> dict[str, tuple[str, ...]]:
+        """The keys that have changed, by their Effect's words, of which the log is told."""
+        found = dict(changes(self.config, new))
+        by_effect = {
+            effect: tuple(key for key, its in found.items() if its is effect) for effect in Effect
+        }
+        log = structlog.get_logger()
+        log.info("configuration reloaded", changed=by_effect[Effect.NOW])
+        for effect in (Effect.WORKERS, Effect.SERVER):
+            if by_effect[effect]:
+                log.warning("changed keys wait", keys=by_effect[effect], until=effect.value)
+        return {effect.value: keys for effect, keys in by_effect.items()}
 
 
 def check_files(config: Config) -> None:

@@ -203,7 +203,7 @@ def test_one_venue_by_itself(box: Box) -> None:
     assert answers[2].json()["field"] == "venue"
     several = answers[3].json()
     assert [price["symbol"] for price in several["prices"]] == ["AAPL"]
-    assert several["unknown"] == ["MSFT"]
+    assert (several["unknown"], several["not_on_venue"]) == ([], ["MSFT"])
 
 
 def test_an_unknown_symbol_is_not_one_without_a_price(box: Box) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ticker.bench.rig.clients import Place
 from ticker.client.server import Server
-from ticker.errors import BenchError
+from ticker.errors import BenchError, ClientError
 
 STREAM = "/stream"
 LISTED = 1000  # symbols in one answer of /symbols at most
@@ -53,7 +53,7 @@ class Target:
         """
         self.status = self.server.get("/status")
         for some in _pieces(self.asked or self._listed(most)):
-            found = self.server.get("/prices", symbols=",".join(some))
+            found = self._prices(some)
             if found["unknown"] and self.asked:
                 names = ", ".join(found["unknown"][:5])
                 raise BenchError(f"--symbols-file: the server does not know {names}")
@@ -68,6 +68,18 @@ class Target:
                 f"{self.server.url}: {len(self.symbols)} symbols have a price, {least} are wanted "
                 "for each client; wait until its feeds trade, or take fewer --symbols-per-client"
             )
+
+    def _prices(self, some: list[str]) -> dict[str, list[Any]]:
+        """The answer to one question, or to several where the token allows fewer in one."""
+        try:
+            found: dict[str, list[Any]] = self.server.get("/prices", symbols=",".join(some))
+        except ClientError as error:
+            if len(some) == 1 or "is the most" not in str(error):
+                raise
+            half = len(some) // 2
+            first, second = self._prices(some[:half]), self._prices(some[half:])
+            return {name: first[name] + second[name] for name in first}
+        return found
 
     def _listed(self, wanted: int) -> list[str]:
         """The server's symbols in its own order; where one answer has no room, by first letter."""

@@ -6,7 +6,7 @@ this application. Law: no price passes through a float; JSON numbers carry the t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 import orjson
@@ -15,7 +15,6 @@ from aiohttp import web
 from ticker.clock import Clock, now_ns
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import (
-    BAD_PARAMETER,
     INTERNAL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
@@ -33,6 +32,7 @@ from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import add_documents, add_page
+from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.status import Status
 from ticker.gateway.rest.store import store_report
 from ticker.shm.counters import Counters
@@ -102,9 +102,9 @@ class Rest:
         self.sorted_symbols: list[str] = []
 
     async def price(self, request: web.Request) -> web.Response:
-        parameters = _parameters(request, ("venue",))
+        parameters = read_query(request.query.items(), ("venue",))
         symbol = request.match_info["symbol"]
-        venue = _venue(parameters)
+        venue = venue_of(parameters)
         if not self._known(request, symbol):
             raise self._unknown(request, symbol)
         request[ENTITLED].read([symbol])
@@ -127,31 +127,42 @@ class Rest:
         return _json(self._price_object(request, view))
 
     async def prices(self, request: web.Request) -> web.Response:
-        parameters = _parameters(request, ("symbols", "venue"))
+        parameters = read_query(request.query.items(), ("symbols", "venue"))
         most = request[ENTITLED].most_symbols(self.max_symbols)
-        symbols = _symbol_list(parameters, most)
-        venue = _venue(parameters)
+        symbols = symbol_list(parameters, most)
+        venue = venue_of(parameters)
         request[ENTITLED].read([each for each in symbols if self._known(request, each)])
-        prices, unknown, unpriced = [], [], []
+        prices: list[dict[str, object]] = []
+        unknown, elsewhere, unpriced = [], [], []
         for symbol in symbols:
-            view = self.board.price(symbol, venue) if self._known(request, symbol) else None
-            if view is not None and view.price:
-                prices.append(self._price_object(request, view))
-            elif view is not None or (venue is None and self._known(request, symbol)):
-                unpriced.append(symbol)
-            else:
+            known = self._known(request, symbol)
+            view = self.board.price(symbol, venue) if known else None
+            if not known:
                 unknown.append(symbol)
-        return _json({"prices": prices, "unknown": unknown, "no_price_yet": unpriced})
+            elif view is not None and view.price:
+                prices.append(self._price_object(request, view))
+            elif view is None and venue is not None:
+                elsewhere.append(symbol)
+            else:
+                unpriced.append(symbol)
+        return _json(
+            {
+                "prices": prices,
+                "unknown": unknown,
+                "no_price_yet": unpriced,
+                "not_on_venue": elsewhere,
+            }
+        )
 
     async def symbols(self, request: web.Request) -> web.Response:
-        parameters = _parameters(request, ("q", "limit", "symbols"))
+        parameters = read_query(request.query.items(), ("q", "limit", "symbols"))
         wanted = parameters.get("q", "")
         if len(wanted) > MAX_QUERY:
-            raise _bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
-        limit = _integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+            raise bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
+        limit = integer(parameters, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         found = [name for name in self._search(wanted.strip().upper()) if visible(request, name)]
         if "symbols" in parameters:
-            among = set(_symbol_list(parameters, self.max_symbols))
+            among = set(symbol_list(parameters, self.max_symbols))
             found = [name for name in found if name in among]
         shown = [self._listing(symbol) for symbol in found[:limit]]
         return _json({"symbols": shown, "total": len(found)})
@@ -179,7 +190,7 @@ class Rest:
         return found
 
     async def get_status(self, request: web.Request) -> web.Response:
-        _parameters(request, ())
+        read_query(request.query.items(), ())
         now = self.clock()
         feeds = [asdict(report) for report in self.status.feed_reports(now)]
         for feed in feeds:
@@ -199,11 +210,11 @@ class Rest:
         )
 
     async def healthz(self, request: web.Request) -> web.Response:
-        _parameters(request, ())
+        read_query(request.query.items(), ())
         return _json({"status": "ok"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        _parameters(request, ())
+        read_query(request.query.items(), ())
         waiting = self.status.waiting_for()
         if waiting:
             said = ", ".join(f"{name} is {state}" for name, state in waiting)
@@ -303,59 +314,6 @@ def _json(content: object) -> web.Response:
     return web.Response(
         body=orjson.dumps(content), content_type="application/json", headers=NO_STORE
     )
-
-
-def _bad(field: str, what: str) -> Refusal:
-    return Refusal(BAD_PARAMETER, f"{field} {what}.", field=field)
-
-
-def _parameters(request: web.Request, allowed: Iterable[str]) -> dict[str, str]:
-    """The query as a dict; refuses unknown names and names given twice."""
-    allowed = tuple(allowed)
-    parameters: dict[str, str] = {}
-    for name, value in request.query.items():
-        if name not in allowed:
-            known = ", ".join(allowed) or "none"
-            raise _bad(name[:32], f"is not a parameter here; known: {known}")
-        if name in parameters:
-            raise _bad(name, "is given twice; give it once")
-        parameters[name] = value
-    return parameters
-
-
-def _symbol_list(parameters: dict[str, str], most: int) -> list[str]:
-    if "symbols" not in parameters:
-        raise _bad(
-            "symbols",
-            "is missing; give a list like symbols=AAPL,MSFT, or one symbol as /prices/AAPL",
-        )
-    symbols = parameters["symbols"].split(",")
-    if "" in symbols:
-        raise _bad("symbols", "has an empty entry; give a list like symbols=AAPL,MSFT")
-    if len(symbols) > most:
-        raise _bad(
-            "symbols",
-            f"has {len(symbols)} entries, and {most} is the most; ask in several requests",
-        )
-    return list(dict.fromkeys(symbols))
-
-
-def _venue(parameters: dict[str, str]) -> str | None:
-    venue = parameters.get("venue")
-    if venue is None:
-        return None
-    if len(venue) != 4 or not (venue.isascii() and venue.isalnum() and venue.upper() == venue):
-        raise _bad("venue", "must be a market identifier code of ISO 10383, like XNAS")
-    return venue
-
-
-def _integer(parameters: dict[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = parameters.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise _bad(name, f"must be a whole number from {least} to {most}")
-    return int(text)
 
 
 def _answering(

@@ -47,6 +47,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prices: list[PriceObject]
     unknown: list[str]
     no_price_yet: list[str]
+    not_on_venue: list[str]
 
 
 class ListedSymbol(

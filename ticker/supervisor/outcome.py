@@ -1,0 +1,57 @@
+"""What became of the last reload: told by the supervisor, read by `ticker reload`.
+
+Law: the file is replaced as a whole, and only its owner's word is believed. It lies with the
+instance's segments, and goes with them.
+
+    /dev/shm/ticker.<instance>.reload    JSON, an Outcome
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from ticker.shm.segment import SHM_FOLDER
+
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One reload. `refused` says why it changed nothing, else it is empty; keys that have changed
+    are in `now`, and in `waits` by what they wait for."""
+
+    number: int
+    refused: str = ""
+    now: tuple[str, ...] = ()
+    waits: dict[str, tuple[str, ...]] = {}
+
+
+def tell(instance: str, outcome: Outcome) -> None:
+    """Say what became of a reload; who cannot be told reads the log."""
+    path = _path(instance)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, CREATE, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(outcome))
+        new.replace(path)
+    except OSError as error:
+        structlog.get_logger().warning("`ticker reload` cannot be answered", reason=str(error))
+
+
+def last(instance: str) -> Outcome:
+    """The last reload's; its number is 0 before the first one."""
+    try:
+        with _path(instance).open("rb") as file:
+            if os.fstat(file.fileno()).st_uid == os.geteuid():
+                return msgspec.json.decode(file.read(), type=Outcome)
+    except (OSError, msgspec.DecodeError):
+        pass
+    return Outcome(number=0)
+
+
+def _path(instance: str) -> Path:
+    return SHM_FOLDER / f"ticker.{instance}.reload"
