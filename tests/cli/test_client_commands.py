@@ -84,6 +84,9 @@ def test_symbols_are_searched(url: str) -> None:
     done = ticker("symbols", name, "--limit", "1", "--url", url)
     assert done.stdout.split()[0] == name
     assert len(done.stdout.splitlines()) == 1
+    nothing = ticker("symbols", "NOSUCH", "--url", url)
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "no symbol or name matches 'NOSUCH'" in nothing.stderr
 
 
 def test_watch_prints_changes_until_it_is_told_to_stop(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 
@@ -11,7 +12,10 @@ import msgspec
 from tests.fuzz.jsonshape import varied
 from tests.fuzz.subject import chunks
 from tests.fuzz.target import Target
+from ticker.config import Config
+from ticker.gateway.access.forwarded import Proxies
 from ticker.gateway.access.handshake import MAX_HEAD, parse_head, upgrade
+from ticker.gateway.access.origins import Names
 from ticker.gateway.access.problems import Refusal
 from ticker.gateway.access.proxy import HEAD as HEAD_OF_PROXY
 from ticker.gateway.access.proxy import SIGNATURE, ProxyError, parse_header
@@ -101,6 +105,21 @@ def proxy_headers() -> list[bytes]:
     return [four, six, HEAD_OF_PROXY.pack(SIGNATURE, 0x20, 0, 0), four + HEAD, six[:20]]
 
 
+NAMES = Names(Config())
+
+
+def read_forwarded(data: bytes) -> None:
+    """Headers of a proxy, a line each: an address, and a page that is let in or refused."""
+    texts = data.decode("latin-1").split("\n")
+    for proxies in (Proxies(["10.0.0.0/8"]), Proxies(["10.0.0.0/8"], "forwarded")):
+        assert ip_address(proxies.client(lambda _: texts, "10.0.0.1"))
+        address = proxies.address(lambda _: texts, "10.0.0.1", encrypted=False)
+        assert set(address.schemes) <= {"http", "https"}
+        for check in (NAMES.check_host, partial(NAMES.check_origin, address=address)):
+            with suppress(Refusal):
+                check(texts[:1])
+
+
 HEAD = (
     b"GET /stream HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\n"
     b"Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -171,6 +190,18 @@ TARGETS = [
         errors=(ProxyError,),
         per_subject=1000,
         longest=1200,
+    ),
+    Target(
+        name="forwarded",
+        covers=("ticker.gateway.access.forwarded", "ticker.gateway.access.origins"),
+        start=lambda: read_forwarded,
+        seeds=lambda: [b"198.51.100.7, 10.0.0.1", b"198.51.100.7:40000\n10.0.0.1:80",
+                       b'for="[2001:db8::7]:443";proto=https;host="a.b:8443", for=10.1.1.1',
+                       b"[2001:db8::7]", b'"::ffff:198.51.100.7"', b"https://desk.example"],
+        per_subject=1000,
+        longest=8192,
+        tokens=(b"for=", b"proto=", b"host=", b";", b",", b'"', b"\\", b"[", b"]", b":", b"\n",
+                b"::ffff:", b"%eth0", b"10.0.0.1", b"http://", b"https"),
     ),
     Target(
         name="frames",

@@ -79,7 +79,12 @@ TABLE = (
     Row("its rejected trades of `MSFT`", "rejects", "MSFT", {**REFUSED, "some": "no"}),
     Row("`/symbols`: `AAPL`", "listed", "AAPL", REFUSED, paths=("/symbols",)),
     Row("`/symbols`: `MSFT`", "listed", "MSFT", {**REFUSED, "some": "no"}),
-    Row("`/prices/AAPL`: `price`, `seq`, times, states", "field", "price", REFUSED),
+    Row(
+        "`/prices/AAPL`: `price`, `currency`, `seq`, times, states",
+        "field",
+        "symbol,price,currency,exchange_timestamp,server_timestamp,seq,status,stale,trading_status",
+        REFUSED,
+    ),
     Row(
         "`/prices/AAPL`: `size`, `venue`",
         "field",

@@ -21,6 +21,7 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, Channel
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
+from ticker.gateway.rest.resources import PriceObject
 from ticker.gateway.rest.status import Status
 from ticker.shm import counters
 from ticker.shm.rejects import RejectWriter
@@ -301,6 +302,8 @@ def test_every_endpoint_channel_command_and_message_is_in_the_table() -> None:
     app = make_app(Board([]), Status([], version="", epoch=0), guard=guard)
     routes = {route.resource.canonical for route in app.router.routes() if route.resource}
     assert routes | {"/stream"} == {path for row in TABLE for path in row.paths}
+    fields = [row.argument.split(",") for row in TABLE if row.probe == "field"]
+    assert {name for names in fields for name in names} == set(PriceObject.__struct_fields__)
     assert set(get_args(Channel)) == {name for row in TABLE for name in row.channels}
     for kinds, covered in (
         (COMMANDS, [name for row in TABLE for name in row.commands]),

@@ -162,6 +162,23 @@ def test_where_tls_ends_here_the_address_begins_with_https() -> None:
     assert address(X, "203.0.113.1", host=["a"], encrypted=True).schemes == ("https",)
 
 
+def test_many_hosts_and_ports_cost_no_more_than_their_bytes() -> None:
+    """A client can fill its whole head with them, and a proxy pass them on."""
+    said = {"x_forwarded_host": ["a," * 2000], "x_forwarded_port": ["1,2," * 1000]}
+    found = address(X, "10.0.0.1", host=["127.0.0.1"], **said)
+    assert found.hosts == ("a", "127.0.0.1")
+    one = {"x_forwarded_host": ["a, b:1"], "x_forwarded_port": ["8443, 8443"]}
+    found = address(X, "10.0.0.1", host=["127.0.0.1"], **one)
+    assert found.hosts == ("a", "b:1", "a:8443", "127.0.0.1")
+
+
+def test_a_chain_ends() -> None:
+    chain = ["198.51.100.7", *["10.9.9.9"] * 20]
+    assert client(X, "10.0.0.1", x_forwarded_for=[", ".join(chain)]) == "198.51.100.7"
+    endless = ", ".join(["198.51.100.7", *["10.9.9.9"] * 500])
+    assert client(X, "10.0.0.1", x_forwarded_for=[endless]) == "10.9.9.9"
+
+
 @given(st.lists(st.text(alphabet='for=[]:.,;"\\19af%h ', max_size=60), max_size=3))
 def test_any_header_names_an_address_or_nobody(texts: list[str]) -> None:
     for proxies in (X, RFC):

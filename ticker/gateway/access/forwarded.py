@@ -12,6 +12,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from ticker.gateway.access.addresses import canonical
 
@@ -19,6 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Values = Callable[[str], list[str]]
 """All values of a header, by its name."""
 
+MOST_HOPS = 32  # proxies in a row; a longer chain is an invention that is to cost time
 SCHEMES = ("http", "https")
 
 
@@ -80,7 +82,7 @@ class Proxies:
     def _trusted(self, values: Values, peer: str) -> Iterator[Hop]:
         """What trusted proxies say, the nearest one first."""
         address: str | None = peer
-        for hop in self._hops(values):
+        for hop in islice(self._hops(values), MOST_HOPS):
             if address is None or not self.trusts(address):
                 return
             yield hop
@@ -150,11 +152,14 @@ def _hop(element: str) -> Hop:
 
 
 def _x_forwarded(values: Values) -> Address:
-    """X-Forwarded-Host and -Proto; a host without a port has that of X-Forwarded-Port, too."""
+    """X-Forwarded-Host and -Proto; a host without a port has that of X-Forwarded-Port, too, where
+    all proxies say the same one."""
     hosts = [_unquoted(host) for host in _listed(values("x-forwarded-host"))]
-    ports = [port for port in _listed(values("x-forwarded-port")) if _is_port(":", port)]
-    more = [f"{host}:{port}" for host in hosts for port in ports if not _has_port(host)]
-    return _said(hosts + more, _listed(values("x-forwarded-proto")))
+    ports = {port for port in _listed(values("x-forwarded-port")) if _is_port(":", port)}
+    if len(ports) == 1:
+        port = ports.pop()
+        hosts += [f"{host}:{port}" for host in hosts if not _has_port(host)]
+    return _said(hosts, _listed(values("x-forwarded-proto")))
 
 
 def _said(hosts: Iterable[str], schemes: Iterable[str]) -> Address:

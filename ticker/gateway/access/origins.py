@@ -91,19 +91,17 @@ class Names:
         said = f"Pages of {text!r} may not connect: this request was sent to {here}."
         if origin is None:
             return Refusal(FORBIDDEN_ORIGIN, f"{said} A page of no origin is never let in.")
-        return Refusal(
-            FORBIDDEN_ORIGIN,
-            f"{said} If {text} is this server's own address, as behind a proxy, its operator sets "
+        said += (
+            f" If {text} is this server's own address, as behind a proxy, its operator sets "
             f'access.public_url = "{text}"; if it is another site, access.origins = ["{text}"].'
-            + (
-                f" The headers of a proxy that came with it are believed of addresses in "
-                f'access.proxies alone: proxies = ["{proxy}"].'
-                if proxy
-                else ""
-            ),
-            origin=text,
-            key="access.public_url or access.origins",
         )
+        if proxy:
+            said += (
+                " The headers of a proxy that came with it are believed of addresses in "
+                f'access.proxies alone: proxies = ["{proxy}"].'
+            )
+        key = "access.public_url or access.origins"
+        return Refusal(FORBIDDEN_ORIGIN, said, origin=text, key=key)
 
 
 def own_origins(address: Address) -> set[Origin]:

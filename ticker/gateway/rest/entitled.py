@@ -14,28 +14,21 @@ from ticker.gateway.access.auth import EVERYBODY, Grant
 from ticker.gateway.access.pace import Pace
 from ticker.gateway.access.problems import NOT_ENTITLED, TOO_MANY_REQUESTS, Refusal
 
-# What a price object has by the channel that carries it; the other fields are in every channel.
-LAST_SALE = ("size", "venue")
-BY_CHANNEL: dict[str, tuple[str, ...]] = {
-    "price": (),
-    "trades": LAST_SALE,
-    "quote": (
-        *LAST_SALE,
-        "volume",
-        "trades",
-        "open",
-        "high",
-        "low",
-        "previous_close",
-        "bid",
-        "bid_size",
-        "bid_venue",
-        "ask",
-        "ask_size",
-        "ask_venue",
-    ),
-}
-RESTRICTED = frozenset(name for names in BY_CHANNEL.values() for name in names)
+IN_EVERY_CHANNEL = frozenset(
+    {
+        "symbol",
+        "price",
+        "currency",
+        "exchange_timestamp",
+        "server_timestamp",
+        "seq",
+        "status",
+        "stale",
+        "trading_status",
+    }
+)
+OF_THE_LAST_SALE = frozenset({"size", "venue"})
+"""Fields of a price object that `trades` opens, too; all other fields are those of `quote`."""
 
 
 class Entitled:
@@ -48,8 +41,6 @@ class Entitled:
         self._pace = pace
         self._client = client
         self._now = steady_ns
-        opened = {name for channel in grant.channels for name in BY_CHANNEL.get(channel, ())}
-        self._hidden = RESTRICTED - opened
 
     def sees(self, symbol: str) -> bool:
         """Whether the symbol exists for this request."""
@@ -96,9 +87,12 @@ class Entitled:
 
     def narrowed(self, price: dict[str, object]) -> dict[str, object]:
         """A price object with None in the fields of channels that the token does not open."""
-        if not self._hidden:
+        if "quote" in self.grant.channels:
             return price
-        return {name: None if name in self._hidden else each for name, each in price.items()}
+        shown = IN_EVERY_CHANNEL
+        if "trades" in self.grant.channels:
+            shown |= OF_THE_LAST_SALE
+        return {name: each if name in shown else None for name, each in price.items()}
 
     def rejects(self, rejects: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """A feed's rejected trades (status.py), those of other symbols left out; how many there
