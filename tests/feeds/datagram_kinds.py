@@ -54,6 +54,11 @@ class Exchange:
         self._closed.set()
         self._thread.join()
 
+    @property
+    def has_listener(self) -> bool:
+        """Whoever is to hear the next trade is there, as far as the exchange can tell."""
+        return True
+
     def toml(self, more: str = "") -> str:
         """The feed; `more` are further keys of it."""
         return f'[[feeds]]\nname = "f"\nrows = 16\n{self.feed}\n{more}\n{self.table}\n'

@@ -50,6 +50,10 @@ class Served(Exchange):
         self._ready.wait(10)
         return self
 
+    @property
+    def has_listener(self) -> bool:
+        return bool(self.clients)
+
     def _run(self) -> None:
         asyncio.run(self._serve())
 
@@ -110,8 +114,16 @@ class JsonServed(Served):
         )
 
 
+    def beat(self) -> None:
+        for tell in self.clients:
+            tell(b"\n")
+
+
 class WebServed(JsonServed):
-    """The same as an aiohttp server."""
+    """The same as an aiohttp server, which answers pings."""
+
+    def beat(self) -> None:
+        pass
 
     async def open(self) -> None:
         app = web.Application()
@@ -154,6 +166,10 @@ class Polled(WebServed):
     def __init__(self, midnight: int, folder: Any) -> None:
         super().__init__(midnight, folder)
         self.recent: list[bytes] = []
+
+    @property
+    def has_listener(self) -> bool:
+        return True
 
     def tell(self, price: int, at: int, match: int) -> None:
         self.recent = [*self.recent[-4:], self.text(price, at, match)]

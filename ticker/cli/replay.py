@@ -6,6 +6,7 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ from ticker import units
 from ticker.clock import now_ns
 from ticker.config import is_file_name
 from ticker.errors import FeedError
+from ticker.feeds.day import EASTERN
 from ticker.feeds.json.texts import JsonTexts, Skipped
 from ticker.feeds.market.symbology import SYMBOLOGIES
 from ticker.feeds.transports import pcap
@@ -21,12 +23,14 @@ from ticker.feeds.workers.known import advice, mappings, modules
 from ticker.feeds.workers.mappings import load_mapping, options_of
 from ticker.feeds.workers.pipeline import (
     CAPTURE_RULES,
+    EPOCH,
     Blocks,
     Pipeline,
     build,
     capture_day,
     feed_file,
     file_blocks,
+    follow_days,
     session_of_file,
 )
 from ticker.shm.counters import Counters
@@ -52,7 +56,6 @@ COLUMNS = (
 )
 PRICES = ("price", "open", "high", "low", "bid", "ask")
 CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
-EPOCH = date(1970, 1, 1)
 NOTHING_READ = 1
 """The exit code when no message was of use."""
 USELESS = ("unknown_types", "short_messages", "refused_messages", "bad_messages")
@@ -95,6 +98,13 @@ class Replay(click.Command):
 @click.option("--test-issues", is_flag=True, help="Count trades of test issues, too.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
 @click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
+@click.option(
+    "--timezone",
+    default=EASTERN,
+    show_default=True,
+    callback=lambda _, __, name: _timezone(name),
+    help="The venue's own.",
+)
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
 @click.pass_context
 def command(
@@ -113,6 +123,7 @@ def command(
     test_issues: bool,
     repeat: int,
     day: str | None,
+    timezone: str,
     rows: int,
 ) -> None:
     """Run a capture FILE through the pipeline and print each symbol's state at its end.
@@ -139,15 +150,22 @@ def command(
         options["size_exponent"] = size_decimals or 0
     session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
-    session_date = _parse_date(day) if day else _day_of(file, blocks)
+
+    def make(day: date, timezone: str) -> Pipeline:
+        mapping = private_feed(Geometry(rows=rows), 1, now_ns())
+        made = build(mapping, protocol, session, day, timezone=timezone, raw=raw, **options)
+        if symbol is not None:
+            _asked_for(made, symbol)
+        return made
+
+    session_date = _parse_date(day) if day else _day_of(file, blocks, make(EPOCH, "UTC"), timezone)
     seconds = cpu = float("inf")
     for _ in range(repeat):
-        mapping = private_feed(Geometry(rows=rows), 1, now_ns())
-        pipeline = build(mapping, protocol, session, session_date, raw=raw, **options)
-        if symbol is not None:
-            _asked_for(pipeline, symbol)
+        pipeline = make(session_date, timezone)
         started, started_cpu = time.perf_counter(), time.process_time()
         source = blocks(file)
+        if not day:
+            follow_days(pipeline, timezone, by_receive_time=isinstance(source, pcap.Capture))
         feed_file(pipeline, source)
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
@@ -184,9 +202,17 @@ def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
     return lambda path: pcap.blocks(path, pairs)
 
 
-def _day_of(file: Path, blocks: Blocks) -> date:
+def _day_of(file: Path, blocks: Blocks, probe: Pipeline, timezone: str) -> date:
     """The day of a capture; any, of one with nothing to read: what it has is told all the same."""
-    return capture_day(file, blocks) or EPOCH
+    return capture_day(file, blocks, probe, timezone) or EPOCH
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise click.BadParameter(f"no time zone {name!r} here; take one like {EASTERN}") from None
+    return name
 
 
 def _parse_date(text: str) -> date:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
@@ -55,7 +57,7 @@ class FilterConfig(Section, frozen=True, kw_only=True):
 
 
 def hours_ns(hours: tuple[str, ...]) -> tuple[int, int] | None:
-    """From and until, ns after midnight; None for no hours. Raises ConfigError."""
+    """From and until as clocks show them, ns from 00:00; None for no hours. Raises ConfigError."""
     if not hours:
         return None
     if len(hours) != 2:
@@ -64,6 +66,25 @@ def hours_ns(hours: tuple[str, ...]) -> tuple[int, int] | None:
     if start >= end:
         raise ConfigError(f"{hours[0]} is not before {hours[1]}")
     return start, end
+
+
+def elapsed_hours(hours: tuple[int, int], midnight: int, timezone: str) -> tuple[int, int]:
+    """Times that clocks show, ns from 00:00 on, as ns elapsed since `midnight`: another number on
+    a day on which the clocks change."""
+    first, last = (_elapsed(each, midnight, ZoneInfo(timezone)) for each in hours)
+    return first, last
+
+
+def _elapsed(shown: int, midnight: int, zone: ZoneInfo) -> int:
+    at_midnight = _offset(midnight, zone)
+    elapsed = shown - (_offset(midnight + shown, zone) - at_midnight)
+    return shown - (_offset(midnight + elapsed, zone) - at_midnight)
+
+
+def _offset(now_ns: int, zone: ZoneInfo) -> int:
+    """ns that clocks in the zone are ahead of UTC."""
+    offset = datetime.fromtimestamp(now_ns // NS, UTC).astimezone(zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds()) * NS
 
 
 def filter_problems(rules: FilterConfig) -> Iterator[str]:

@@ -14,6 +14,12 @@ cdef class Protocol:
     cdef Market market
     # Midnight that the session's times of day count from, ns since the epoch.
     cdef public int64_t midnight_ns
+    # The next one, once it is near or past and the session's times do not count from it yet, 0:
+    # none; and the one before.
+    cdef readonly int64_t next_midnight_ns
+    cdef int64_t last_midnight_ns
+    # Messages of two days may come now: each says by its time of day which it is of.
+    cdef bint turning
     # Which of the feed's streams the next messages are of, where it has several (Cboe: unit).
     cdef public int unit
 
@@ -24,3 +30,17 @@ cdef class Protocol:
     cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil
     # A new session of the feed begins: orders and trades of the old one mean nothing in it.
     cdef void restart(self) noexcept nogil
+
+    # What a session calls at its first message: the day that the calendar has come to, `restart`.
+    cdef void begin(self) noexcept nogil
+    cdef void turn_day(self) noexcept nogil
+    cdef int64_t near_midnight(self, int64_t elapsed, int64_t receive_time) noexcept nogil
+
+
+cdef inline int64_t time_of_day(
+    Protocol protocol, int64_t elapsed, int64_t receive_time
+) noexcept nogil:
+    """The time of a message that says how many ns have elapsed since its midnight."""
+    if protocol.turning:
+        return protocol.near_midnight(elapsed, receive_time)
+    return protocol.midnight_ns + elapsed

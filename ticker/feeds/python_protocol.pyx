@@ -24,6 +24,8 @@ cdef class PythonProtocol(Protocol):
     A subclass names its usual session (`session = "moldudp64"` in the class body).
     """
 
+    times_of_day = True
+
     cdef readonly Calls calls
     cdef set told                # kinds of mistakes
 

@@ -120,6 +120,8 @@ cdef class Session:
         """`receive` for callers in Python: one datagram, or one chunk of a stream."""
         cdef const uint8_t* start = data
         cdef size_t length = len(data)
+        if self.protocol.market is not None:
+            self.protocol.market.look(receive_time)
         self.receive(start, length, line, receive_time)
 
     def mend_packet(self, packet: bytes) -> bytes:

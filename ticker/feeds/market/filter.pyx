@@ -53,7 +53,7 @@ from ticker.shm.layout cimport (
 )
 from ticker.shm.rejects cimport RejectWriter, write_trade
 
-from ticker.config.filter import NS, FilterConfig, hours_ns
+from ticker.config.filter import NS, FilterConfig, elapsed_hours, hours_ns
 
 PLAIN = FilterConfig(band=0, max_ahead=0, test_symbols=False)
 """The rules that need neither a clock nor a feed's own parameters."""
@@ -67,8 +67,9 @@ cdef class Filter:
 
     def __cinit__(
         self, Mapping mapping not None, Publisher publisher not None, max_price: int,
-        rules: object = PLAIN,
+        rules: object = PLAIN, timezone: str = "America/New_York",
     ) -> None:
+        self.timezone = timezone
         self.counters = mapping.counters
         self.rejects = RejectWriter(mapping)
         self.instruments = mapping.row_capacity
@@ -88,11 +89,23 @@ cdef class Filter:
         self.refused_flags = ROW_TEST if rules.test_symbols else 0
         self.max_ahead = int(rules.max_ahead * NS) if rules.max_ahead else INT64_MAX
         self.max_behind = int(rules.max_behind * NS) if rules.max_behind else INT64_MAX
-        hours = hours_ns(rules.session_hours)
-        self.has_session = hours is not None
-        if hours is not None:
-            self.session_start, self.session_end = hours
+        self.session_hours = hours_ns(rules.session_hours)
+        self.price_hours = hours_ns(rules.price_hours)
+        self.has_session = self.session_hours is not None
+        self.session_start, self.session_end = self.session_hours or (INT64_MIN, INT64_MAX)
+        self.priced_from, self.priced_until = self.price_hours or (INT64_MIN, INT64_MAX)
         return 0
+
+    cdef void begin_day(self, int64_t midnight) noexcept nogil:
+        with gil:
+            if self.session_hours is not None:
+                self.session_start, self.session_end = elapsed_hours(
+                    self.session_hours, midnight, self.timezone
+                )
+            if self.price_hours is not None:
+                self.priced_from, self.priced_until = elapsed_hours(
+                    self.price_hours, midnight, self.timezone
+                )
 
     cdef int judge(
         self, uint32_t instrument, const Values* values, int64_t midnight, int64_t price,

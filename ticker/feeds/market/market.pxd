@@ -47,6 +47,8 @@ cdef class Market:
     cdef int32_t[ANNOUNCED] announced
     cdef uint64_t announcements
 
+    # Before anything comes: the midnight that the day began at.
+    cdef void begin_at(self, int64_t midnight) noexcept nogil
     # A session begins; sales before `midnight` are of an earlier day.
     cdef void start_session(self, int64_t midnight) noexcept nogil
     # Another day of a session that goes on: totals start over, books and states stay.
@@ -97,6 +99,13 @@ cdef class Market:
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil
 
     cdef void clear_books(self) noexcept nogil
+
+    # Time passes, by the receive time of what comes next: days begin.
+    cdef inline void look(self, int64_t now_ns) noexcept nogil:
+        if now_ns >= self.rows.next_look:
+            self._look(now_ns)
+
+    cdef void _look(self, int64_t now_ns) noexcept nogil
 
     # Make visible what changed since the last flush: rows, then rings, then doorbells.
     cdef void flush(self, int64_t publish_time) noexcept nogil

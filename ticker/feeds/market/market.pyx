@@ -5,7 +5,7 @@ here from messages, in private memory, and copied out whole. Nothing is read bac
 when a segment is taken over (`adopt_rows`).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.checks cimport check
@@ -40,6 +40,9 @@ cdef enum:
     ORDER_LIMIT_BITS = 26
 
 
+cdef int64_t EARLY = 3_600_000_000_000    # no message comes so long before its day begins
+
+
 cdef class Market:
     """All that one feed knows; publishes into the segment of `mapping`, which it owns.
 
@@ -51,6 +54,7 @@ cdef class Market:
         trade_log: trades kept for breaks, a power of two.
         order_limit: displayed orders at most, over all instruments.
         symbology: how the feed writes symbols (symbology.py).
+        timezone: in which the hours of `rules` are.
         rules: a FilterConfig; by default the rules that need no clock and no band.
     """
 
@@ -58,18 +62,23 @@ cdef class Market:
         self, Mapping mapping not None, *, venue: str = "", currency: str = "USD",
         DoorbellRinger ringer = None, bint raw = False, max_price: int = 200_000_000_000_000,
         trade_log: int = 1 << 20, order_limit: int = 1 << ORDER_LIMIT_BITS,
-        size_exponent: int = 0, symbology: str = "none", rules: object = PLAIN,
+        size_exponent: int = 0, symbology: str = "none", timezone: str = "America/New_York",
+        rules: object = PLAIN,
     ) -> None:
         if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
             raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
         self.rows = Rows(mapping, venue, currency, ringer, size_exponent, symbology)
         self.quotes = Quotes(self.rows, order_limit)
-        self.sales = Sales(self.rows, self.quotes, raw, max_price, trade_log, rules)
+        self.sales = Sales(self.rows, self.quotes, raw, max_price, trade_log, rules, timezone)
         self.publisher = self.rows.publisher
         self.book = self.quotes.book
         self.counters = mapping.counters
         self.takeover = Takeover(self.publisher, self.rows.directory, self.sales.trades)
         memset(self.announced, 0xFF, sizeof(self.announced))
+
+    cdef void begin_at(self, int64_t midnight) noexcept nogil:
+        self.rows.midnight = midnight
+        self.sales.filter.begin_day(midnight)
 
     cdef void start_session(self, int64_t midnight) noexcept nogil:
         """Order references and match numbers start over; yesterday's last is the close."""
@@ -89,7 +98,8 @@ cdef class Market:
         cdef Values* before
         self.sales.filter.forget()
         self.sales.trades.clear()
-        self.rows.midnight = midnight
+        self.rows.begin_day(midnight)
+        self.sales.filter.begin_day(midnight)
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
             values.session_start = midnight
@@ -283,7 +293,33 @@ cdef class Market:
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         self.sales.flush(publish_time)
 
+    cdef void _look(self, int64_t now_ns) noexcept nogil:
+        cdef int64_t midnight = self.rows.midnight
+        with gil:
+            self.rows.next_look = self.rows.watch.look(now_ns)
+            self.rows.day_end = self.rows.watch.end
+        if self.rows.midnight != midnight:
+            self.flush(now_ns)
+
     # What Python sees: taking over, and looking in.
+
+    def follow(self, watch: object, *, by_receive_time: bool) -> None:
+        """Let `watch`, a DayWatch (day.py), begin the days: at a trade of a later one, and
+        if receive times are those of the market by them too."""
+        self.rows.watch = watch
+        self.rows.day_end = watch.end
+        if by_receive_time:
+            self.rows.next_look = 0
+
+    def pass_time(self, now_ns: int) -> None:
+        """`look`, from Python; a clock that was set back is noticed too."""
+        if self.rows.watch is not None and now_ns < self.rows.midnight - EARLY:
+            # The clock was wrong when it said that this day had come.
+            self.rows.watch.go_back(now_ns)
+            self.begin_at(self.rows.watch.start)
+            self.rows.first_midnight = INT64_MIN
+            self.rows.next_look = now_ns
+        self.look(now_ns)
 
     def adopt_rows(self, *, rebuild: bool) -> int:
         """Go on with the rows that a predecessor left; how many there are.

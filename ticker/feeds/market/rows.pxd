@@ -23,7 +23,11 @@ cdef class Rows:
     cdef readonly uint64_t size_exponent
     cdef readonly str symbology
     cdef bint renames            # symbols of the feed may not be the canonical ones
-    cdef public int64_t midnight # that the session's day counts from, ns since the epoch
+    cdef readonly int64_t midnight # at which the day began that totals are of, ns since the epoch
+    cdef int64_t first_midnight  # trades before it are of a day that is over; INT64_MIN: none is
+    cdef int64_t day_end         # the next midnight, INT64_MAX: nobody follows the calendar
+    cdef int64_t next_look       # when `watch` wants to be asked again, by receive time
+    cdef object watch            # a DayWatch (feeds/day.py), or None
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
 
@@ -41,6 +45,11 @@ cdef class Rows:
     cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
     cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
+
+    # A trade of this time has come, which is beyond the day's end.
+    cdef void reach(self, int64_t time) noexcept nogil
+    # The day begins that starts at `midnight`.
+    cdef void begin_day(self, int64_t midnight) noexcept nogil
 
     # Something of the row other than a trade changed at this exchange time: Dirty `bits`.
     cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil

@@ -3,7 +3,7 @@
 Law: as in market.pyx, whose member this is.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strcmp
 
 from ticker.checks cimport check
@@ -58,6 +58,17 @@ cdef class Rows:
         self.size_exponent = size_exponent
         self.symbology = symbology
         self.renames = symbology != "none"
+        self.first_midnight = INT64_MIN
+        self.day_end = self.next_look = INT64_MAX
+
+    cdef void reach(self, int64_t time) noexcept nogil:
+        with gil:
+            self.day_end = self.watch.reach(time)
+
+    cdef void begin_day(self, int64_t midnight) noexcept nogil:
+        if self.midnight and midnight > self.midnight:
+            self.first_midnight = midnight
+        self.midnight = midnight
 
     cdef int32_t define(self, uint64_t key, const char* symbol, size_t length) noexcept nogil:
         """The instrument of a symbol, known from now on by the feed's number `key`. Its row has

@@ -8,8 +8,27 @@ from ticker.feeds.market.jumps cimport Held
 from ticker.feeds.market.publisher cimport Publisher
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
-from ticker.feeds.market.trades cimport Trade, TradeLog
+from ticker.feeds.market.trades cimport (
+    TRADE_COUNTS_VOLUME,
+    TRADE_LAST_IF_ONLY,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
+    TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
+    TRADE_SETS_RANGE,
+    Trade,
+    TradeLog,
+)
 from ticker.shm.layout cimport ROW_HAS_HIGH_LOW, Values
+
+
+cdef enum:
+    PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
+    # What a trade of a day that is over changes no more.
+    OF_THE_DAY = (
+        TRADE_COUNTS_VOLUME | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
+        | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE
+    )
 
 
 cdef inline void widen(Values* values, int64_t price) noexcept nogil:
@@ -35,8 +54,6 @@ cdef class Sales:
     # Which trades set prices: marks (trades.pxd) that keep none from it, sizes, times of day.
     cdef uint32_t price_marks
     cdef uint64_t odd_lot_below
-    cdef int64_t priced_from     # ns after midnight
-    cdef int64_t priced_until
     cdef bint selective          # sizes or times of day matter
 
     # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and

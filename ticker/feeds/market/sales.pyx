@@ -3,7 +3,7 @@
 Law: as in market.pyx, whose member this is.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.checks cimport check
 from ticker.feeds.market.filter cimport Filter
@@ -47,10 +47,6 @@ from ticker.shm.layout cimport (
 from ticker.shm.rejects cimport write_trade
 from ticker.shm.values cimport add_volume, take_volume
 
-from ticker.config.filter import hours_ns
-
-cdef enum:
-    PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
 
 
 cdef class Sales:
@@ -61,22 +57,20 @@ cdef class Sales:
 
     def __cinit__(
         self, Rows rows not None, Quotes quotes not None, bint raw, int64_t max_price,
-        uint64_t trade_log, object rules,
+        uint64_t trade_log, object rules, str timezone,
     ) -> None:
         self.rows = rows
         self.quotes = quotes
         self.publisher = rows.publisher
         self.counters = rows.counters
         self.raw = raw
-        self.filter = Filter(rows.mapping, rows.publisher, max_price, rules)
+        self.filter = Filter(rows.mapping, rows.publisher, max_price, rules, timezone)
         self.filter.size_exponent = rows.size_exponent
         self.trades = TradeLog(rows.mapping.row_capacity, trade_log)
-        hours = hours_ns(rules.price_hours)
         self.price_marks = TRADE_ODD_LOT if rules.odd_lots == "count" else 0
         self.price_marks |= TRADE_EXTENDED if rules.extended_hours == "count" else 0
         self.odd_lot_below = rules.odd_lot_below * 10 ** rows.size_exponent
-        self.priced_from, self.priced_until = hours or (INT64_MIN, INT64_MAX)
-        self.selective = self.odd_lot_below > 0 or hours is not None
+        self.selective = self.odd_lot_below > 0 or self.filter.price_hours is not None
 
     cdef void trade(
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
@@ -87,11 +81,15 @@ cdef class Sales:
         check(0 <= instrument < <int32_t>self.publisher.table.used)
         if not flags:
             return
+        if time >= self.rows.day_end and not self.filter.is_ahead(time, received):
+            self.rows.reach(time)
         if self.raw:
             self._count_trade(
                 <uint32_t>instrument, price, size, match, TRADE_REGULAR, time, received
             )
             return
+        if time < self.rows.first_midnight:
+            flags &= ~<uint32_t>OF_THE_DAY
         if flags != TRADE_REGULAR or self.selective:
             flags = self._eligible(flags, size, time)
             if not flags & TRADE_REGULAR:
@@ -116,7 +114,7 @@ cdef class Sales:
         cdef uint32_t marks = flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks
         if self.selective and not (
             size >= self.odd_lot_below
-            and self.priced_from <= time - self.rows.midnight < self.priced_until
+            and self.filter.priced_from <= time - self.rows.midnight < self.filter.priced_until
         ):
             marks = TRADE_EXTENDED
         if marks:

@@ -1,7 +1,7 @@
 """Nasdaq TotalView-ITCH 5.0: every message type of the specification of 2024.
 
 Integers are big-endian, prices u32 in 1e-4 (Price(8) is in no message that is read here), times
-u48 ns since midnight US/Eastern of the session date.
+u48 ns elapsed since midnight US/Eastern of the session date.
 
     all messages:   type 1 | stock locate 2 | tracking number 2 | time 6 | ...      = 11 bytes
 
@@ -15,7 +15,7 @@ from libc.string cimport memset
 
 from ticker.endian cimport be16, be32, be48, be64
 from ticker.feeds.market.market cimport ASK, BID, TRADE_REGULAR, Market
-from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.protocol cimport Protocol, time_of_day
 from ticker.feeds.market.symbols cimport listing_venue, symbol_length
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
@@ -114,6 +114,7 @@ cdef class Itch50(Protocol):
     an unnamed venue is taken for Nasdaq."""
 
     session = "moldudp64"
+    times_of_day = True
     # Prices of four bytes end here: more is no price (ITCH 5.0, "Data Types").
     max_price = 200_000 * 1_000_000_000
 
@@ -142,7 +143,7 @@ cdef class Itch50(Protocol):
         # From here on every field of the type is inside the message.
         self.seen[kind] += 1
         self.market.rows.received = receive_time
-        time = self.midnight_ns + <int64_t>be48(data + 5)
+        time = time_of_day(self, <int64_t>be48(data + 5), receive_time)
         if kind == ADD_ORDER or kind == ADD_ORDER_MPID:
             self._add(data, time)
         elif kind == ORDER_DELETE:
@@ -258,7 +259,7 @@ cdef class Itch50(Protocol):
     cdef void _system_event(self, uint8_t event, int64_t time) noexcept nogil:
         if event == c"O":
             # Start of messages: locates, order references and match numbers are the day's own.
-            self.restart()
+            self.begin()
         elif event == c"S":
             self.market.rows.venue.set_phase(PHASE_PRE, time)
         elif event == c"Q":

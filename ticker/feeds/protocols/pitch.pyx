@@ -21,7 +21,7 @@ from libc.string cimport memset
 
 from ticker.endian cimport le16, le32, le64
 from ticker.feeds.market.market cimport ASK, BID, TRADE_PRINTED, TRADE_REGULAR, Market
-from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.protocol cimport Protocol, time_of_day
 from ticker.feeds.market.symbols cimport symbol_length
 from ticker.shm.counters cimport (
     FEED_BAD_ORDERS,
@@ -42,7 +42,7 @@ cdef enum:
     CENT = 10000000              # 1e-9 units in one of a short price
     TEN_THOUSANDTH = 100000      # ... of a long price
     UNITS = 256
-    DAY = 86400                  # seconds; no Time message says as many
+    DAY = 90000                  # seconds of a day of 25 hours; no Time message says as many
 
 cdef enum:
     TIME = 0x20
@@ -128,6 +128,7 @@ cdef class Pitch(Protocol):
     """Decodes PITCH for a market; `unit` says which unit's message comes next."""
 
     session = "cboe_unit"
+    times_of_day = True
 
     cdef uint64_t[256] seen
     cdef int64_t[UNITS] seconds  # ns since the epoch of the unit's last Time message, 0: none
@@ -165,7 +166,9 @@ cdef class Pitch(Protocol):
         self.seen[kind] += 1
         if kind == TIME:
             if le32(data + 2) < DAY:
-                self.seconds[self.unit & 255] = self.midnight_ns + le32(data + 2) * SECOND
+                self.seconds[self.unit & 255] = time_of_day(
+                    self, le32(data + 2) * SECOND, receive_time
+                )
             return
         self.market.rows.received = receive_time
         time = self._time(data, receive_time)

@@ -101,7 +101,7 @@ cdef class Channels(Session):
         """The first stream was joined: a session begins for the protocol."""
         if not self.started:
             self.started = True
-            self.protocol.restart()
+            self.protocol.begin()
 
     cdef void _began_again(self, Channel stream, int64_t now_ns) noexcept nogil:
         """A stream counts from its first number: with all of them, or by itself."""
@@ -112,7 +112,7 @@ cdef class Channels(Session):
                     and not (<Channel>self.streams[number]).is_quiet(now_ns)):
                 self._clear_channel(stream, now_ns)
                 return
-        self.protocol.restart()
+        self.protocol.begin()
         for i in range(self.used):
             if self.numbers[i] != stream.number:
                 (<Channel>self.streams[self.numbers[i]]).leave()

@@ -194,7 +194,7 @@ cdef class Sequenced(Session):
             sequence = self.resume_sequence
             self._begin(words, sequence)
             return
-        self.protocol.restart()
+        self.protocol.begin()
         self._begin(words, 1 if self.from_start else sequence)
 
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
@@ -212,7 +212,7 @@ cdef class Sequenced(Session):
             memmove(&self.past[1], &self.past[0], (PAST_SESSIONS - 1) * sizeof(Stream))
             self.past[0] = left
             self.past_used = min(self.past_used + 1, PAST_SESSIONS)
-        self.protocol.restart()
+        self.protocol.begin()
         self._begin(words, sequence)
 
     cdef void _begin(self, const uint64_t* words, uint64_t sequence) noexcept nogil:

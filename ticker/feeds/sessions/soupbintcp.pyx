@@ -378,7 +378,7 @@ cdef class SoupBinTcp(Session):
             count(self.counters, FEED_GAP_MESSAGES, sequence - first)
             count(self.counters, FEED_LOST_MESSAGES, sequence - first)
         self.next_expected_sequence = sequence
-        self.protocol.restart()
+        self.protocol.begin()
 
     def _rejected(self, text: bytes) -> None:
         reason = text[:1].decode("ascii", "replace")

@@ -109,6 +109,8 @@ cdef class Capture:
                     self._take_back()
                     continue
                 sequence = session.next_expected_sequence
+                if market is not None:
+                    market.look(self.datagram.time_ns)
                 session.receive(
                     self.datagram.payload, self.datagram.length, self.datagram.line,
                     self.datagram.time_ns,

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from ticker.config import is_file_name
 from ticker.config.filter import FilterConfig
 from ticker.errors import FeedError
-from ticker.feeds.day import EASTERN, midnight_ns, session_day
+from ticker.feeds.day import EASTERN, DayWatch, midnight_ns, session_day
 from ticker.feeds.market.market import Market
 from ticker.feeds.market.symbology import default_symbology
 from ticker.feeds.protocol import Protocol
@@ -31,8 +31,10 @@ from ticker.feeds.session import Session
 from ticker.feeds.transports import binaryfile, pcap
 from ticker.feeds.transports.pcap import Capture
 from ticker.feeds.workers.known import modules
+from ticker.shm.counters import Counters
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
+from ticker.shm.table import PriceTable
 
 Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 """What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
@@ -44,6 +46,10 @@ CAPTURE_MAGICS = frozenset(
     for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )  # fmt: skip
 """How pcap (either byte order, µs and ns) and pcapng files begin."""
+
+EPOCH = date(1970, 1, 1)
+FIRST_DAYS = 2 * 86_400 * 1_000_000_000
+"""ns since the epoch; no market's own time is before it."""
 
 NO_OPTIONS: Mapping_[str, Any] = {}
 CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
@@ -99,11 +105,20 @@ def build(
         max_price=protocol_class.max_price,
         size_exponent=size_exponent,
         symbology="none" if raw else symbology or default_symbology(protocol),
+        timezone=timezone,
         rules=rules,
     )
     decoder = protocol_class(market, midnight_ns=midnight_ns(day, timezone), **protocol_options)
     options = () if session_options is None else (session_options,)
     return Pipeline(mapping, market, decoder, session_class(decoder, mapping, *options))
+
+
+def follow_days(pipeline: Pipeline, timezone: str = EASTERN, *, by_receive_time: bool) -> None:
+    """Let the pipeline begin each day of the time zone, from its own on: with the first trade of
+    it, and if receive times are those of the market when they come to it."""
+    protocol = pipeline.protocol
+    watch = DayWatch(protocol, protocol.midnight_ns, timezone)
+    pipeline.market.follow(watch, by_receive_time=by_receive_time)
 
 
 def load_protocol(name: str) -> type[Protocol]:
@@ -172,20 +187,30 @@ def feed_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]]) -> N
     publish(receive_time)
 
 
-def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date | None:
-    """The calendar day in `timezone` of the first block of a file; None: it is a packet capture
-    in which there is nothing to read.
+def capture_day(
+    path: Path, blocks: Blocks, probe: Pipeline, timezone: str = EASTERN
+) -> date | None:
+    """The calendar day in `timezone` of a file's first message with a price, or of its first block
+    where there is none; None: it is a packet capture in which there is nothing to read.
+
+    `probe` reads the file up to there: a pipeline of the day EPOCH in the time zone UTC.
 
     Raises:
         FeedError: the file is empty, or does not say when its packets were captured.
     """
     source = blocks(path)
-    empty = True
-    for _, receive_time, _ in source:
-        if receive_time:
-            return session_day(receive_time, timezone)
-        empty = False
-    if empty:
+    first = None
+    for block, receive_time, line in source:
+        first = first or receive_time
+        probe.session.receive_data(block, line, receive_time)
+        probe.market.publish(receive_time)
+        if time := _first_price(probe.mapping):
+            # Times of day are small numbers in 1970.
+            first = receive_time if time < FIRST_DAYS else time
+            break
+    if first:
+        return session_day(first, timezone)
+    if first is None:
         if isinstance(source, Capture) and source.packets:
             return None
         raise FeedError(f"{path}: is empty; name a capture")
@@ -193,6 +218,17 @@ def capture_day(path: Path, blocks: Blocks, timezone: str = EASTERN) -> date | N
         f"{path}: its packets have no time of capture; name the day of the session, like "
         "--date 2026-03-29"
     )
+
+
+def _first_price(mapping: Mapping) -> int:
+    """The exchange time of the first price that a pipeline has shown, ns, 0: none yet."""
+    counters = Counters(mapping)
+    if not counters["trades"] and not counters["quotes"]:
+        return 0
+    table = PriceTable(mapping)
+    rows = [table.values(row) or {} for row in range(len(table))]
+    times = (row.get(name, 0) for row in rows for name in ("open_time", "quote_time"))
+    return min((time for time in times if time > 0), default=0)
 
 
 def _load(folder: str, name: str, base: type[Part]) -> type[Part]:

@@ -18,7 +18,7 @@ from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.market.symbology import default_symbology
 from ticker.feeds.workers.mappings import load_mapping
-from ticker.feeds.workers.pipeline import Pipeline, build, default_session
+from ticker.feeds.workers.pipeline import Pipeline, build, default_session, follow_days
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 
@@ -80,7 +80,7 @@ class Place:
     def build(self, **more: Any) -> Pipeline:
         """The pipeline of the feed (`pipeline.build`); `more` goes to it as it is."""
         config = self.config
-        return build(
+        pipeline = build(
             self.segment,
             config.protocol,
             self.plan.session,
@@ -93,6 +93,9 @@ class Place:
             ringer=self.ringer,
             **more,
         )
+        if config.date == "today":
+            follow_days(pipeline, config.timezone, by_receive_time=True)
+        return pipeline
 
 
 class Life(Protocol):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig
-from ticker.feeds.day import midnight_ns, session_day
+from ticker.feeds.day import session_day
 from ticker.feeds.workers.datagrams import DatagramSource
 from ticker.feeds.workers.fix import FixSource
 from ticker.feeds.workers.presence import BEAT, SECOND, Context, FeedContext, Presence
@@ -83,14 +83,12 @@ class FeedWorker:
         self.next_beat = 0
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
         self.presence = Presence(config, context.attach(), clock)
-        self.day = session_day(clock(), config.timezone)
-        self.plan = plan_of(config)
         self.source = open_source(
             Place(
                 config,
-                self.plan,
+                plan_of(config),
                 self.presence.segment,
-                self.day,
+                session_day(clock(), config.timezone),
                 clock,
                 context.ringer(),
                 self.presence.resume,
@@ -131,9 +129,8 @@ class FeedWorker:
     def _beat(self, now: int) -> None:
         self.presence.heartbeat.beat(now)
         self.presence.heartbeat.heard(self.source.heard)
-        state = self._state(now)
-        self.presence.show(state)
-        self._follow_the_calendar(now, state)
+        self.presence.show(self._state(now))
+        self.market.pass_time(now)
 
     def _state(self, now: int) -> int:
         """A FeedLiveness (layout.pxd)."""
@@ -149,16 +146,3 @@ class FeedWorker:
         if source.recovering or not self.market.publishing:
             return counters.RECOVERING
         return counters.LIVE
-
-    def _follow_the_calendar(self, now: int, state: int) -> None:
-        """At midnight in the feed's time zone another day begins. Datagrams count their times
-        from a midnight: a session that goes on past it keeps its own, hence only in silence."""
-        day = session_day(now, self.config.timezone)
-        if day == self.day or self.config.date != "today":
-            return
-        from_midnight = self.plan.kind in (Kind.DATAGRAMS, Kind.SOUP)
-        if from_midnight and state == counters.LIVE:
-            return
-        self.day = day
-        self.pipeline.protocol.begin_day(midnight_ns(day, self.config.timezone))
-        self.market.publish(now)
