@@ -113,7 +113,6 @@ class JsonServed(Served):
             f'url = "{self.scheme}://{HOST}:{self.port}/"\npoll_interval = 0.05'
         )
 
-
     def beat(self) -> None:
         for tell in self.clients:
             tell(b"\n")
