@@ -244,17 +244,28 @@ cdef class FixMarketData(Protocol):
 
     cdef void _refuse(self, Entry* entry, size_t following) noexcept nogil:
         """A trade of what is no instrument, of none, or of one that has no room."""
-        cdef Cursor cursor
-        cdef Field field
         cdef Field symbol
+        cdef size_t i = following
         symbol.length = 0
         symbol.value = entry.begin
-        walk(&cursor, entry.begin, <size_t>(self._end_of(following) - entry.begin))
-        while next_field(&cursor, &field):
-            if field.tag == 55 or (field.tag == 48 and not symbol.length):
-                symbol = field
+        while i and not self._find_symbol(&self.group.entries[i - 1], i, &symbol):
+            i = 0 if self.group.kind == SNAPSHOT else i - 1
+        if not symbol.length:
+            self._find_symbol(&self.group.head, 0, &symbol)
         self.market.sales.refuse_unknown(
             <const char*>symbol.value, symbol.length, entry.price, entry.size,
             name_of(&entry.id, 0) if entry.id.length else 0, entry_time(entry, self.group.sent),
             self.received,
         )
+
+    cdef bint _find_symbol(
+        self, const Entry* entry, size_t following, Field* symbol
+    ) noexcept nogil:
+        """Whether the fields of an entry name an instrument; its symbol, or its security id."""
+        cdef Cursor cursor
+        cdef Field field
+        walk(&cursor, entry.begin, <size_t>(self._end_of(following) - entry.begin))
+        while next_field(&cursor, &field):
+            if field.tag == 55 or (field.tag == 48 and not symbol.length):
+                symbol[0] = field
+        return symbol.length != 0
