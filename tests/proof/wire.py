@@ -188,8 +188,8 @@ class AlpacaReader:
             )  # fmt: skip
         elif kind == "q":
             self.venue.quote(
-                name, exact(of["bp"]), 100 * int(str(of["bs"])),
-                exact(of["ap"]), 100 * int(str(of["as"])),
+                name, exact(of["bp"]), int(str(of["bs"])),
+                exact(of["ap"]), int(str(of["as"])),
             )  # fmt: skip
         elif kind == "x":
             self.venue.take_back(name, of["i"])

@@ -47,7 +47,7 @@ def test_the_same_seed_says_the_same() -> None:
 
 
 def test_trades_quotes_and_states() -> None:
-    """As the vendor writes them: odd lots say so, quotes are in round lots, ids are unique."""
+    """As the vendor writes them: odd lots say so, quotes are in shares, ids are unique."""
     found = records(1)
     trades = [each for each in found if each["T"] == "t"]
     quotes = [each for each in found if each["T"] == "q"]
@@ -59,6 +59,7 @@ def test_trades_quotes_and_states() -> None:
     for quote in quotes:
         assert not quote["bp"] or not quote["ap"] or quote["bp"] < quote["ap"]
         assert (quote["bs"] > 0) == (quote["bp"] > 0)
+    assert any(quote["bs"] % 100 == 0 and quote["bs"] >= 100 for quote in quotes)
     assert {each["z"] for each in found} == {"A", "B", "C"}
     assert {each["T"] for each in found} <= {"t", "q", "s", "x"}
 

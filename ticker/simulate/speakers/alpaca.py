@@ -2,7 +2,7 @@
 
 The market is the one of `ticker simulate itch`, read back through ticker's own decoder and book:
 what a vendor sends is what an exchange's feed amounts to. Trades of less than a round lot say so
-(condition I), sizes of quotes are in round lots, breaks and states are passed on.
+(condition I), sizes of quotes are in shares, breaks and states are passed on.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class AlpacaMarket:
             return None
         return self._record(
             "quotes", symbol, time, T="q", bx=EXCHANGE, bp=_price(values["bid"]),
-            bs=_lots(values["bid_size"]), ax=EXCHANGE, ap=_price(values["ask"]),
-            **{"as": _lots(values["ask_size"])}, c=["R"],
+            bs=values["bid_size"], ax=EXCHANGE, ap=_price(values["ask"]),
+            **{"as": values["ask_size"]}, c=["R"],
         )  # fmt: skip
 
     def _record(self, channel: str, symbol: str, time: str, **fields: Any) -> Event:
@@ -128,7 +128,3 @@ class AlpacaMarket:
 def _price(price: int) -> msgspec.Raw:
     """The exact decimals as a JSON number; 0 where there is none."""
     return msgspec.Raw(format_price(price).encode() if price else b"0")
-
-
-def _lots(size: int) -> int:
-    return max(1, size // ROUND_LOT) if size else 0
