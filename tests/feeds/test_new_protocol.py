@@ -23,6 +23,7 @@ import pytest
 
 from ticker.config import parse
 from ticker.errors import ConfigError, FeedError
+from ticker.feeds.workers.known import name_problems
 from ticker.feeds.workers.pipeline import load_protocol
 
 CENTS = 10_000_000
@@ -107,7 +108,7 @@ def test_a_mistake_in_the_class_is_counted_and_told_once(
 def test_what_is_wrong_with_a_file_is_said(tmp_path: Path) -> None:
     feed = '[[feeds]]\nname = "x"\nvenue = "XTOY"\nlines = ["127.0.0.1:27000"]\n'
     with pytest.raises(ConfigError, match=r"feeds\[0\].protocol: no file .*none.py; it is looked"):
-        parse(feed + 'protocol = "./none.py"\n', tmp_path)
+        parse(feed + 'protocol = "./none.py"\n', tmp_path, name_problems)
     for text, said in (
         ("def", "SyntaxError"),
         ("import nothing_like_this", "ModuleNotFoundError"),
@@ -221,7 +222,7 @@ COMPILED = """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.market.trades cimport TRADE_REGULAR
+from ticker.shm.layout cimport TRADE_REGULAR
 
 
 cdef class Swift(Protocol):
@@ -232,8 +233,8 @@ cdef class Swift(Protocol):
     ) noexcept nogil:
         cdef int32_t instrument
         if length >= 1:
-            instrument = self.market.define(7, b"ACME", 4)
-            self.market.trade(
+            instrument = self.market.rows.define(7, b"ACME", 4)
+            self.market.sales.trade(
                 instrument, data[0] * 10000000, 100, 0, TRADE_REGULAR, self.midnight_ns, 0
             )
 """

@@ -3,8 +3,8 @@
     [{"ev":"T","sym":"AAPL","x":12,"i":"7","p":185.4,"s":100,"c":[37],"t":1767623400123,"q":9,"z":3}]
     [{"ev":"Q","sym":"AAPL","bx":12,"bp":185.39,"bs":3,"ax":12,"ap":185.41,"as":2,"t":…,"q":10,"z":3}]
 
-Quotes are of the best prices, whenever these change, with sizes in round lots, rounded up; odd
-lots have condition 37. A line each.
+Quotes are of the best prices, whenever these change, with sizes in shares; odd lots have
+condition 37. A line each.
 Source: polygon.io documentation, stocks WebSocket.
 """
 
@@ -47,10 +47,10 @@ cdef class JsonSpeaker(LevelSpeaker):
         out = self.begin("Q", on)
         if bid != NULL:
             out = put_price(put_text(out, ',"bx":12,"bp":'), <uint64_t>bid.rank)
-            out = put_number(put_text(out, ',"bs":'), (bid.size + 99) // 100)
+            out = put_number(put_text(out, ',"bs":'), bid.size)
         if ask != NULL:
             out = put_price(put_text(out, ',"ax":12,"ap":'), <uint64_t>-ask.rank)
-            out = put_number(put_text(out, ',"as":'), (ask.size + 99) // 100)
+            out = put_number(put_text(out, ',"as":'), ask.size)
         self.end(out)
 
     cdef void sold(
