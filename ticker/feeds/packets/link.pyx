@@ -86,6 +86,7 @@ cdef Verdict unwrap(
     layers.at = data
     layers.left = length
     layers.cut = cut
+    layers.next = 0
     layers.with_tcp = with_tcp
     layers.addresses = NULL
     verdict = link(&layers, link_type)
