@@ -50,15 +50,19 @@ class FeedSnapshots:
     @staticmethod
     def _reached(folder: Path, feed: str) -> int:
         """The number of the newest snapshot; refuses to replace one of a newer version."""
+        reached = 0
         for path in Generations(folder / FOLDER, feed).paths:
             try:
-                if (content := Generations.read_one(path)) is not None:
-                    Contents(content)
+                if (content := Generations.read_one(path)) is None:
+                    continue
+                contents = Contents(content)
             except NewerFormatError as error:
                 raise StoreError(f"{path}: {error}") from None
             except StoreError:
                 continue  # read_snapshots has told of it; it is replaced
-        return max((found.number for found in read_snapshots(folder, feed)[0]), default=0)
+            if contents.feed == feed:
+                reached = max(reached, contents.number)
+        return reached
 
 
 def read_snapshots(folder: Path, feed: str) -> tuple[list[Contents], list[str]]:
