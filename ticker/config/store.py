@@ -18,16 +18,13 @@ AUTO = "auto"
 
 
 class StoreConfig(Section, frozen=True, kw_only=True):
-    """Last prices, days and bars on the disk. `interval`: seconds between two snapshots at
-    most; `symbol_days`: a symbol that did not move for so long is forgotten at a start;
-    `bars_days`, `history_days`: how long minutes and days are kept."""
+    """Last prices on the disk. `interval`: seconds between two snapshots at
+    most; `symbol_days`: a symbol that did not move for so long is forgotten at a start."""
 
     enabled: bool = True
     folder: str = AUTO
     interval: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
     symbol_days: Count = 30
-    bars_days: Count = 90
-    history_days: Count = 3650
 
 
 def store_folder(
