@@ -22,6 +22,9 @@ Values = Callable[[str], list[str]]
 
 MOST_HOPS = 32  # proxies in a row; a longer chain is an invention that is to cost time
 SCHEMES = ("http", "https")
+_QUOTED_OR = {
+    separator: re.compile(rf'"(?:[^"\\]+|\\.)*"?|{separator}', re.DOTALL) for separator in ",;"
+}
 
 
 @dataclass(frozen=True)
@@ -179,16 +182,11 @@ def _listed(values: Iterable[str]) -> list[str]:
 
 def _parts(text: str, separator: str) -> list[str]:
     """What stands between separators that are in no quotes. An open quote hides the rest."""
-    parts, start, at, quoted = [], 0, 0, False
-    while at < len(text):
-        if quoted and text[at] == "\\":
-            at += 1
-        elif text[at] == '"':
-            quoted = not quoted
-        elif text[at] == separator and not quoted:
-            parts.append(text[start:at])
-            start = at + 1
-        at += 1
+    parts, start = [], 0
+    for match in _QUOTED_OR[separator].finditer(text):
+        if match[0] == separator:
+            parts.append(text[start : match.start()])
+            start = match.end()
     return [*parts, text[start:]]
 
 
