@@ -213,6 +213,13 @@ REQUESTS = {
         gzip.compress(b"\0" * 50_000_000),
         413,
     ),
+    "a body that is no gzip": (
+        "GET",
+        "/prices/A",
+        ("Content-Encoding: gzip", "Content-Length: {length}"),
+        b"not gzip",
+        413,
+    ),
     "huge limit": ("GET", "/symbols?limit=999999999999", (), b"", 400),
     "negative limit": ("GET", "/symbols?limit=-1", (), b"", 400),
 }

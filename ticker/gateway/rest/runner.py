@@ -112,4 +112,5 @@ class Runner(web.AppRunner):
             access_log=None,
             handler_cancellation=True,  # a client that hung up is no news
             keepalive_timeout=KEEP_ALIVE,
+            auto_decompress=False,  # bodies are refused, never inflated
         )
