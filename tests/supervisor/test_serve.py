@@ -22,11 +22,12 @@ from ticker.shm.segment import leftovers
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """
+SERVER = """
 [server]
 instance = "{instance}"
 port = 0
-
+"""
+FEED = """
 [[feeds]]
 name = "sim"
 protocol = "itch50"
@@ -56,10 +57,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", feed: str | None = None) -> None:
         self.instance = f"serve-{os.getpid()}"
         config = folder / "ticker.toml"
-        config.write_text(CONFIG.format(instance=self.instance, ports=free_ports(3)) + more)
+        feed = feed or FEED.format(ports=free_ports(3))
+        config.write_text(SERVER.format(instance=self.instance) + feed + more)
         self.said = folder / "log"
         command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
         with self.said.open("wb") as out:
@@ -88,15 +90,18 @@ class Server:
         entries = [json.loads(line) for line in self.said.read_text().splitlines()]
         return {each["worker"]: each["pid"] for each in entries if each["event"] == "started"}
 
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path)
     yield server
-    server.process.terminate()
-    server.process.wait(20)
-    assert server.process.stdout is not None
-    server.process.stdout.close()
+    server.close()
 
 
 def until(condition: Callable[[], object], seconds: float = 15.0) -> float:

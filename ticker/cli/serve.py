@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from functools import partial
 from pathlib import Path
 
@@ -36,10 +37,15 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     log.configure(config.server.log)
     # Loaded here, before the first fork: every worker shares these pages.
     from ticker.feeds.workers import worker as feed_worker
+    from ticker.feeds.workers.sources import load_code
     from ticker.gateway import worker as gateway_worker
     from ticker.store import worker as store_worker
     from ticker.supervisor.serve import serve
 
+    for feed in config.feeds:
+        load_code(feed)
+    for codec in ("idna", "utf-8-sig"):  # Python imports a codec at its first use
+        codecs.lookup(codec)
     ctx.exit(
         serve(
             config,

@@ -18,7 +18,14 @@ from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.market.symbology import default_symbology
 from ticker.feeds.workers.mappings import load_mapping
-from ticker.feeds.workers.pipeline import Pipeline, build, default_session, follow_days
+from ticker.feeds.workers.pipeline import (
+    Pipeline,
+    build,
+    default_session,
+    follow_days,
+    load_protocol,
+    load_session,
+)
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 
@@ -159,6 +166,16 @@ def plan_of(config: FeedConfig) -> Plan:
         (*lines, *further_lines(config)),
         symbology_of(config),
     )
+
+
+def load_code(config: FeedConfig) -> None:
+    """Import the protocol and the session of a feed, so that its workers need not.
+
+    Raises:
+        FeedError: its protocol is not there, or no session.
+    """
+    load_protocol(config.protocol)
+    load_session(plan_of(config).session)
 
 
 def symbology_of(config: FeedConfig) -> str:

@@ -31,6 +31,11 @@ FILES = {
     "/prices.css": ("prices.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+# Read once for all workers, before the first of them starts: an incomplete install fails at once.
+BODIES = {
+    name: files("ticker.gateway").joinpath("web", name).read_bytes() for name, _ in FILES.values()
+}
+PROTO = files("ticker.gateway.protocol").joinpath("ticker_v1.proto").read_bytes()
 
 
 class PageFile:
@@ -56,11 +61,10 @@ class PageFile:
 
 
 def add_page(app: web.Application, guard: Guard) -> None:
-    """Route the page's files; they are read here, so that an incomplete install fails at once."""
+    """Route the page's files."""
     for path, (name, content_type) in FILES.items():
         guard.leave_open(path, file=True)
-        body = files("ticker.gateway").joinpath("web", name).read_bytes()
-        app.router.add_get(path, PageFile(body, content_type).handle)
+        app.router.add_get(path, PageFile(BODIES[name], content_type).handle)
 
 
 class RestDocument:
@@ -85,8 +89,7 @@ def add_documents(app: web.Application, guard: Guard, max_symbols: int) -> None:
         guard.leave_open(path, file=True)
     app.router.add_get("/openapi.json", RestDocument(guard, max_symbols).handle)
     app.router.add_get("/asyncapi.json", _document(asyncapi()).handle)
-    proto = files("ticker.gateway.protocol").joinpath("ticker_v1.proto").read_bytes()
-    app.router.add_get("/ticker_v1.proto", PageFile(proto, "text/plain").handle)
+    app.router.add_get("/ticker_v1.proto", PageFile(PROTO, "text/plain").handle)
 
 
 def _document(content: dict[str, Any]) -> PageFile:
