@@ -28,8 +28,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.sessions": frozenset(),
     "ticker.feeds.packets": frozenset({"file"}),
     "ticker.feeds.transports": frozenset(
-        {"binaryfile", "fix", "http", "pcap", "reconnect", "replies", "sidechannel", "tcp", "tls",
-         "udp", "websocket"}
+        {"binaryfile", "datagram_sockets", "fix", "http", "pcap", "reconnect", "replies",
+         "sidechannel", "tcp", "tls", "udp", "websocket"}
     ),
     "ticker.feeds.workers": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),

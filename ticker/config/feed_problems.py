@@ -21,6 +21,8 @@ from ticker.config.pitch import pitch_problems
 from ticker.errors import ConfigError
 
 SCHEMES = ("ws", "wss", "http", "https", "tcp")
+MOST_SOURCES = 16
+"""The kernel takes so many for one group."""
 
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
@@ -35,6 +37,7 @@ def feed_problems(feed: FeedConfig) -> Iterator[str]:
             yield f"{where}: {error}"
     if not is_ipv4(feed.interface):
         yield f"interface: {feed.interface!r} is no IPv4 address of this machine, like 127.0.0.1"
+    yield from _source_problems(feed)
     if feed.ring_capacity & (feed.ring_capacity - 1):
         above = 1 << feed.ring_capacity.bit_length()
         yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
@@ -121,6 +124,16 @@ def _fix_problems(feed: FeedConfig) -> Iterator[str]:
             yield f'fix.logon_fields: {tag!r} is no tag, like 1137 = "9"'
     if feed.fix.tls_ca is not None and not feed.fix.tls:
         yield "fix.tls_ca: only with tls = true"
+
+
+def _source_problems(feed: FeedConfig) -> Iterator[str]:
+    for index, source in enumerate(feed.source):
+        if not is_ipv4(source):
+            yield f"source[{index}]: {source!r} is no IPv4 address, like 192.0.2.1"
+    if len(feed.source) > MOST_SOURCES:
+        yield f"source: {len(feed.source)} addresses; a feed has at most {MOST_SOURCES}"
+    if feed.source and (feed.url or feed.fix or feed.session == "soupbintcp"):
+        yield "source: only for lines of datagrams; a connection has one sender"
 
 
 def _is_date(text: str) -> bool:

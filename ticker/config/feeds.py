@@ -88,6 +88,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     batch: Count = 100
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     interface: str = "127.0.0.1"
+    source: tuple[str, ...] = ()
     rerequest: str | None = None
     required: bool = True
     rows: Annotated[int, Meta(ge=1, le=1 << 20)] = 16_384

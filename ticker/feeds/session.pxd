@@ -9,12 +9,12 @@ from ticker.shm.layout cimport FeedState
 cdef extern from "<stdint.h>":
     const int64_t NEVER "INT64_MAX"          # a deadline that does not come
 
-cdef enum Line:
+cpdef enum Line:
     LINE_A = 0
     LINE_B = 1
     LINE_RETRANSMISSION = 2
 
-cdef enum:
+cpdef enum:
     # Of a feed whose packets do not name their channel, the transport says it beside the Line.
     CHANNEL_SHIFT = 8
     MOST_CHANNEL = 255

@@ -1,9 +1,16 @@
 from dataclasses import dataclass
+from enum import IntEnum
 
 from ticker.feeds.protocol import Protocol
 from ticker.shm.header import Mapping
 
 DEADLINE_NEVER: int
+CHANNEL_SHIFT: int
+
+class Line(IntEnum):
+    LINE_A = 0
+    LINE_B = 1
+    LINE_RETRANSMISSION = 2
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:

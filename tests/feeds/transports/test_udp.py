@@ -57,13 +57,14 @@ class Receiver:
         *lines: tuple[str, int],
         rerequest: tuple[str, int] | None = None,
         more: Sequence[tuple[str, int, int]] = (),
+        sources: Sequence[str] = (),
     ) -> None:
         self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
         self.log = MessageLog()
         options = SessionOptions(rerequest=rerequest is not None)
         self.session = MoldUDP64(self.log, self.mapping, options)
         self.transport = UdpTransport(
-            list(lines), interface=LOOPBACK, rerequest=rerequest, more=more
+            list(lines), interface=LOOPBACK, rerequest=rerequest, more=more, sources=sources
         )
 
     def __getitem__(self, name: str) -> int:
@@ -232,7 +233,7 @@ def test_what_the_kernel_drops_is_seen(receiver: Make, sender: socket.socket) ->
 def test_addresses_that_cannot_be_used(receiver: Make) -> None:
     with pytest.raises(FeedError, match=r"192\.0\.2\.1:26477.*check `lines`"):
         receiver(("192.0.2.1", 26477))
-    with pytest.raises(FeedError, match="check `lines` and `interface`"):
+    with pytest.raises(FeedError, match="check `lines`, `interface` and `source`"):
         UdpTransport([("239.192.128.1", free_port())], interface="192.0.2.1")
     with pytest.raises(FeedError, match="one or two"):
         receiver()

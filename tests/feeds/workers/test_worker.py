@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from tests.feeds.itch_venue import (
     Served,
@@ -209,6 +210,17 @@ def test_refuses_a_segment_of_another_life(serve: Callable[..., Served]) -> None
         FeedWorker(feed.config, FeedContext(segment=feed.name, boot_id=8))
     with pytest.raises(SegmentError, match="no such segment"):
         FeedWorker(feed.config, FeedContext(segment=feed.name + "x", boot_id=7))
+
+
+@pytest.mark.parametrize("sources", [[], [LOOPBACK]])
+def test_multicast_of_any_sender_is_said(serve: Callable[..., Served], sources: list[str]) -> None:
+    feed = serve(lines=[f"239.192.250.1:{free_port()}"], source=sources)
+    with structlog.testing.capture_logs() as logged:
+        FeedWorker(feed.config, FeedContext(segment=feed.name, boot_id=7)).close()
+    said = [each for each in logged if "any sender" in each["event"]]
+    assert [(each["feed"], "source" in each["advice"]) for each in said] == (
+        [] if sources else [("sim", True)]
+    )
 
 
 def test_rings_the_gateways_doorbells(venue: Venue, serve: Callable[..., Served]) -> None:

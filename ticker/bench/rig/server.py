@@ -186,6 +186,7 @@ protocol = "itch50"
 session = "moldudp64"
 venue = "XNAS"
 lines = ["{lines[0]}", "{lines[1]}"]
+source = ["127.0.0.1"]
 """
 
 

@@ -11,7 +11,8 @@ cdef struct Inbox:
     size_t stream_length
     bint welcomed               # the dialect's own welcome has come
 
-cdef enum Encoding:             # as in commands.ENCODINGS
+# Their names are those of commands.ENCODINGS.
+cpdef enum Encoding:
     PLAIN = 0
     JSON
     MSGPACK

@@ -26,8 +26,14 @@ from ticker.bench.swarm.wrapped cimport (
     next_piece,
 )
 
+from ticker.bench.swarm.commands import ENCODINGS
+from ticker.shm.layout import names_of
+
 cdef enum:
     BUFFER = 1 << 20
+
+if names_of(Encoding, "") != ENCODINGS:
+    raise ImportError("reader.pxd numbers the encodings otherwise than commands.ENCODINGS")
 
 
 cdef class Reader:

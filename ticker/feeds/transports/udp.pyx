@@ -5,27 +5,34 @@ when the kernel has handed it over; what it changed is published before the next
 
 The buffers belong to the transport; a session sees one until its `receive` returns. What the
 kernel drops because a socket's buffer is full is counted by it, and shown as `drops`.
-Source: recvmmsg(2), ip(7), SO_MEMINFO of linux/sock_diag.h.
+
+Where the sources of the lines are known, what comes from elsewhere is counted and not looked at.
+Source: recvmmsg(2), ip(7).
 """
 
 from libc.errno cimport EINTR, errno
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from posix.time cimport nanosleep, timespec
 
 from ticker.clock cimport wall_ns
 from ticker.checks cimport check
 from ticker.feeds.market.market cimport Market
 from ticker.feeds.session cimport LINE_RETRANSMISSION, Session
-from ticker.shm.counters cimport FEED_BAD_PACKETS, count
+from ticker.shm.counters cimport FEED_BAD_PACKETS, FEED_FOREIGN_PACKETS, count
 
-import ipaddress
 import socket
-import struct
 from collections.abc import Sequence
 
 from ticker.errors import FeedError
+from ticker.feeds.transports.datagram_sockets import (
+    Witness,
+    drops_of,
+    is_multicast,
+    line_socket,
+    request_socket,
+)
 
 cdef extern from "<sys/socket.h>" nogil:
     enum:
@@ -42,16 +49,6 @@ cdef extern from "<poll.h>" nogil:
 cdef int64_t BUSY_NS = 50000     # a wait and its batch that were shorter: the feed is busy
 cdef int64_t GATHER_NS = 50000
 
-RECEIVE_BUFFER = 32 << 20
-"""Bytes asked of the kernel per socket: a second of a million messages, more than is granted to
-most."""
-
-SO_MEMINFO = 55
-SO_RCVBUFFORCE = 33
-IP_MULTICAST_ALL = 49
-MEMINFO_DROPS = 8
-MEMINFO = struct.Struct("9I")
-
 
 cdef class UdpTransport:
     """All sockets of one feed.
@@ -62,6 +59,7 @@ cdef class UdpTransport:
         interface: IPv4 address of the interface that multicast comes in by.
         rerequest: (address, port) of the re-request server.
         more: (address, port, Line) of further sockets: other units' lines, gap lines.
+        sources: IPv4 addresses that send on the lines; none: any sender is believed.
 
     Raises:
         FeedError: an address that cannot be bound or joined.
@@ -83,18 +81,27 @@ cdef class UdpTransport:
     def __init__(
         self, lines: list[tuple[str, int]], *, interface: str = "127.0.0.1",
         rerequest: tuple[str, int] | None = None, more: Sequence[tuple[str, int, int]] = (),
+        sources: Sequence[str] = (),
     ) -> None:
+        self.witnesses = []
+        if len(sources) > MOST_SOURCES:
+            raise FeedError(f"source: {len(sources)} addresses; a feed has at most {MOST_SOURCES}")
         if not 1 <= len(lines) <= 2:
             raise FeedError(f"{len(lines)} lines: a feed has one or two")
         if len(lines) + len(more) >= MOST_SOCKETS:
             raise FeedError(f"{len(more)} further lines: a feed has at most {MOST_SOCKETS - 3}")
         try:
-            for number, address in enumerate(lines):
-                self._add(_line_socket(address, interface), number)
-            for host, port, line in more:
-                self._add(_line_socket((host, port), interface), line)
+            self._know_sources(sources)
+            own = [(host, port, number) for number, (host, port) in enumerate(lines)]
+            for host, port, line in (*own, *more):
+                self._add(line_socket((host, port), interface, sources), line)
+                # To a group that was joined for its sources, the kernel lets nobody else send.
+                self.checked[self.used - 1] = self.source_count > 0 and not is_multicast(host)
+            if sources:
+                groups = {(host, port) for host, port, _ in (*own, *more) if is_multicast(host)}
+                self.witnesses = [Witness(each, interface, sources) for each in sorted(groups)]
             if rerequest is not None:
-                self.rerequest = _request_socket(rerequest)
+                self.rerequest = request_socket(rerequest)
                 self._add(self.rerequest, LINE_RETRANSMISSION)
         except BaseException:
             self.close()
@@ -102,6 +109,16 @@ cdef class UdpTransport:
 
     def __dealloc__(self) -> None:
         free(self.buffers)
+
+    def _know_sources(self, sources: Sequence[str]) -> None:
+        cdef bytes packed
+        cdef int i
+        for i in range(len(sources)):
+            packed = socket.inet_aton(sources[i])
+            memcpy(&self.sources[i], <const char*>packed, 4)
+        self.source_count = len(sources)
+        for i in range(BATCH if sources else 0):
+            self.headers[i].msg_hdr.msg_name = &self.names[i]
 
     def _add(self, opened: socket.socket, line: int) -> None:
         self.sockets.append(opened)
@@ -117,7 +134,7 @@ cdef class UdpTransport:
         self.watched = 1
 
     def close(self) -> None:
-        for opened in self.sockets:
+        for opened in (*self.sockets, *self.witnesses):
             opened.close()
         self.used = self.watched = 0
 
@@ -172,9 +189,13 @@ cdef class UdpTransport:
 
     cdef int _receive(self, int index, Session session) noexcept nogil:
         """One batch of one socket; how many datagrams."""
-        cdef int number = recvmmsg(self.polled[index].fd, self.headers, BATCH, MSG_DONTWAIT, NULL)
+        cdef int number
         cdef int64_t now
         cdef int i
+        if self.checked[index]:
+            for i in range(BATCH):
+                self.headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_in)
+        number = recvmmsg(self.polled[index].fd, self.headers, BATCH, MSG_DONTWAIT, NULL)
         if number <= 0:
             # Nothing there after all, or the report that nobody listens where we sent to.
             return 0
@@ -184,10 +205,20 @@ cdef class UdpTransport:
             if self.headers[i].msg_hdr.msg_flags & MSG_TRUNC:
                 count(session.counters, FEED_BAD_PACKETS, 1)
                 continue
+            if self.checked[index] and not self._is_source(self.names[i].sin_addr.s_addr):
+                count(session.counters, FEED_FOREIGN_PACKETS, 1)
+                continue
             session.receive(
                 self.buffers + i * BUFFER, self.headers[i].msg_len, self.lines[index], now
             )
         return number
+
+    cdef bint _is_source(self, uint32_t address) noexcept nogil:
+        cdef int i
+        for i in range(self.source_count):
+            if self.sources[i] == address:
+                return True
+        return False
 
     def send(self, requests: list[bytes]) -> None:
         """To the re-request server. What cannot be sent is repeated by the session's timeout."""
@@ -200,62 +231,15 @@ cdef class UdpTransport:
     @property
     def drops(self) -> int:
         """Datagrams that the kernel dropped because a socket's buffer was full."""
-        return sum(
-            MEMINFO.unpack(opened.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size))[
-                MEMINFO_DROPS
-            ]
-            for opened in self.sockets
-        )
+        return sum(map(drops_of, self.sockets))
+
+    @property
+    def foreign(self) -> int:
+        """Datagrams that strangers sent to the groups, and that no line's socket was given."""
+        return sum(witness.count() for witness in self.witnesses)
 
     @property
     def receive_buffer(self) -> int:
         """Bytes that the kernel granted to the socket that answers come to, or to line A."""
         opened = self.rerequest or self.sockets[0]
         return opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-
-
-def _line_socket(address: tuple[str, int], interface: str) -> socket.socket:
-    host, port = address
-    opened = _socket()
-    try:
-        if ipaddress.IPv4Address(host).is_multicast:
-            # Bound to the group, so that nothing but the group's datagrams come in.
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((host, port))
-            opened.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
-            opened.setsockopt(
-                socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
-                socket.inet_aton(host) + socket.inet_aton(interface),
-            )
-        else:
-            opened.bind((host, port))
-    except (OSError, ValueError) as error:
-        opened.close()
-        raise FeedError(
-            f"line {host}:{port}: cannot listen on interface {interface} ({error}); "
-            "check `lines` and `interface`"
-        ) from None
-    return opened
-
-
-def _request_socket(server: tuple[str, int]) -> socket.socket:
-    """Connected: answers come from the server and from nobody else."""
-    opened = _socket()
-    try:
-        opened.connect(server)
-    except OSError as error:
-        opened.close()
-        raise FeedError(
-            f"rerequest {server[0]}:{server[1]}: no way there ({error}); check `rerequest`"
-        ) from None
-    return opened
-
-
-def _socket() -> socket.socket:
-    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    opened.setblocking(False)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-    except PermissionError:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    return opened

@@ -5,13 +5,18 @@ With a re-request server and `rebuild` a successor asks for the session from 1.
 
 from __future__ import annotations
 
+import structlog
+
 from ticker.config import parse_address
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
+from ticker.feeds.transports.datagram_sockets import is_multicast
 from ticker.feeds.transports.udp import UdpTransport
 from ticker.feeds.workers.cboe_channels import open_channels
 from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
 from ticker.shm.counters import Counters
+
+log = structlog.get_logger()
 
 WINDOW_SHARE = 256
 """Bytes of socket buffer for each message on its way from the re-request server."""
@@ -41,7 +46,15 @@ class DatagramSource:
             interface=config.interface,
             rerequest=parse_address(config.rerequest) if config.rerequest else None,
             more=place.plan.lines[own:],
+            sources=config.source,
         )
+        self.foreign_seen = 0
+        if not config.source and any(is_multicast(host) for host, _, _ in place.plan.lines):
+            log.warning(
+                "multicast is taken from any sender",
+                feed=config.name,
+                advice='name the senders of its lines in ticker.toml, like source = ["192.0.2.1"]',
+            )
         self.told: dict[str, object] = {"receive_buffer": self.transport.receive_buffer}
         self.pipeline = place.build(session_options=self._session_options())
         self.session = self.pipeline.session
@@ -69,6 +82,9 @@ class DatagramSource:
     def heard(self) -> int:
         """The last packet of the current stream, ns; 0: none yet."""
         self.counters.put("socket_drops", self.drops_before + self.transport.drops)
+        foreign = self.transport.foreign
+        self.counters.add("foreign_packets", foreign - self.foreign_seen)
+        self.foreign_seen = foreign
         return self.session.last_packet_ns
 
     @property

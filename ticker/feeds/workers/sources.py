@@ -17,6 +17,8 @@ from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.feeds.market.symbology import default_symbology
+from ticker.feeds.session import CHANNEL_SHIFT
+from ticker.feeds.session import Line as LineKind
 from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import (
     Pipeline,
@@ -33,9 +35,6 @@ SECOND = 1_000_000_000
 SILENCES = 2.5
 """A feed that is silent for so many of its heartbeats is stale. Whoever looks twice a second
 notices within three, from heartbeats of a second on."""
-RETRANSMISSION = 2
-CHANNEL_SHIFT = 8  # as in session.pxd
-"""A Line (session.pxd)."""
 STREAM_SESSIONS = {"tcp": "jsonstream"}
 """The session of each kind of URL; `framed`, where the transport says what a message is."""
 
@@ -202,7 +201,7 @@ def further_lines(config: FeedConfig) -> list[Line]:
     pitch = config.pitch or PitchConfig()
     pillar = config.pillar or PillarConfig()
     found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
-    found += [(parse_address(address), RETRANSMISSION) for address in pitch.gap_lines]
+    found += [(parse_address(address), LineKind.LINE_RETRANSMISSION) for address in pitch.gap_lines]
     for channel, lines in enumerate(pillar.more_lines, 1):
         found += [
             (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
