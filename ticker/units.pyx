@@ -8,6 +8,21 @@ One thread per process writes timestamps: the last second's text is kept (write_
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static inline uint64_t ticker_divide(uint64_t *high, uint64_t *low, uint64_t by) {
+        unsigned __int128 value = (unsigned __int128)*high << 64 | *low;
+        uint64_t rest = (uint64_t)(value % by);
+        value /= by;
+        *high = (uint64_t)(value >> 64);
+        *low = (uint64_t)value;
+        return rest;
+    }
+    """
+    # Divide a number of 128 bits; the rest.
+    uint64_t divide "ticker_divide"(uint64_t* high, uint64_t* low, uint64_t by) nogil
+
 import re
 from datetime import UTC, date, datetime
 
@@ -108,6 +123,34 @@ cdef int write_size(char* out, uint64_t size, uint64_t exponent) noexcept nogil:
     return length + write_fraction(out + length, size % scale, <int>exponent)
 
 
+cdef int write_volume(
+    char* out, uint64_t high, uint64_t low, uint64_t exponent
+) noexcept nogil:
+    """A size of 128 bits, as write_size."""
+    cdef uint64_t scale = 1
+    cdef uint64_t i, fraction
+    cdef int length
+    if not high:
+        return write_size(out, low, exponent)
+    assert exponent <= MAX_SIZE_EXPONENT
+    for i in range(exponent):
+        scale *= 10
+    fraction = divide(&high, &low, scale)
+    length = write_uint128(out, high, low)
+    return length + write_fraction(out + length, fraction, <int>exponent)
+
+
+cdef int write_uint128(char* out, uint64_t high, uint64_t low) noexcept nogil:
+    """As write_uint, up to 39 bytes."""
+    cdef char[40] digits
+    cdef int at = 40
+    while high or low or at == 40:
+        at -= 1
+        digits[at] = <char>(48 + divide(&high, &low, 10))
+    memcpy(out, &digits[at], 40 - at)
+    return 40 - at
+
+
 cdef struct Second:
     int64_t second               # since the epoch
     char text[20]                # its text: 2026-03-29T14:30:01.
@@ -178,11 +221,11 @@ def format_price(price: int) -> str:
 
 
 def format_size(size: int, exponent: int = 0) -> str:
-    """A size in 10^-exponent units as the shortest exact decimal."""
-    cdef char[SIZE_TEXT] out
+    """A size of up to 128 bits in 10^-exponent units as the shortest exact decimal."""
+    cdef char[VOLUME_TEXT] out
     if not 0 <= exponent <= MAX_SIZE_EXPONENT:
         raise ValueError(f"size exponent {exponent}: 0 to {MAX_SIZE_EXPONENT} are possible")
-    return out[:write_size(out, size, exponent)].decode()
+    return out[:write_volume(out, size >> 64, size & MAX_SIZE, exponent)].decode()
 
 
 def format_timestamp(ns: int) -> str:

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Callable
 
 from ticker.gateway.hub.hub import Hub
-from ticker.gateway.hub.topics import Topics
+from ticker.gateway.hub.intake import Intake
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import Mapping
@@ -13,7 +13,7 @@ class Scheduler:
         self,
         loop: asyncio.AbstractEventLoop,
         hub: Hub,
-        topics: Topics,
+        intake: Intake,
         connections: ConnectionTable,
         doorbell: Doorbell,
         segment: Mapping,

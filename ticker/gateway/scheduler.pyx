@@ -20,7 +20,7 @@ cdef extern from "<sys/timerfd.h>" nogil:
 from ticker.clock cimport steady_ns, wall_ns
 from ticker.gateway.sockets.connection cimport ConnectionTable
 from ticker.gateway.hub.hub cimport Hub
-from ticker.gateway.hub.topics cimport Topics
+from ticker.gateway.hub.intake cimport Intake
 from ticker.shm.counters cimport GATEWAY_HISTOGRAM_FLUSH, record_duration
 from ticker.shm.doorbell cimport Doorbell
 from ticker.shm.header cimport Mapping
@@ -43,7 +43,7 @@ cdef class Scheduler:
     cdef readonly int timer_fd
     cdef object soon             # a turn that the loop is to take at once
     cdef Hub hub
-    cdef Topics topics
+    cdef Intake intake
     cdef ConnectionTable connections
     cdef Doorbell doorbell
     cdef Mapping segment
@@ -61,14 +61,14 @@ cdef class Scheduler:
             close(self.timer_fd)
 
     def __init__(
-        self, loop: object, Hub hub not None, Topics topics not None,
+        self, loop: object, Hub hub not None, Intake intake not None,
         ConnectionTable connections not None, Doorbell doorbell not None,
         Mapping segment not None, reap: object,
     ) -> None:
         self.loop = loop
         self.reap = reap
         self.hub = hub
-        self.topics = topics
+        self.intake = intake
         self.connections = connections
         self.doorbell = doorbell
         self.segment = segment
@@ -132,7 +132,7 @@ cdef class Scheduler:
             self._at(gap, now)
             return 0
         self.doorbell.arm()
-        if self.topics.records_wait():
+        if self.intake.records_wait():
             self.doorbell.disarm()
             self.last_bell = now
             self._at(BELL_GAP_NS, now)

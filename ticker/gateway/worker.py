@@ -29,14 +29,16 @@ from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
+from ticker.gateway.hub.intake import Intake
+from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.hub.trade_log import TradeLog
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.protocol.announcer import Announcer
+from ticker.gateway.protocol.codes import Close
 from ticker.gateway.protocol.dialect import Dialect, terms_of
-from ticker.gateway.protocol.messages import Close
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.runner import ProblemProtocol, ProblemServer, Runner
@@ -117,15 +119,13 @@ class Worker:
             notes=self.notes,
         )
         self.connections = _connections(config.gateway, self.segment)
-        self.topics = Topics(
-            self.board,
-            self.segment,
-            [mapping for _, mapping in feeds],
-            TradeLog(config.gateway.trades_kept),
-        )
+        mappings = [mapping for _, mapping in feeds]
+        topics = Topics()
+        sales = Sales(self.board, topics, TradeLog(config.gateway.trades_kept), mappings)
+        self.intake = Intake(self.board, topics, sales, mappings, self.segment)
         self.hub = Hub(
-            self.topics,
-            SharedFrames(self.topics, self.segment),
+            self.intake,
+            SharedFrames(topics, sales, self.segment),
             self.connections,
             self.segment,
             int(config.gateway.flush_interval * NS),
@@ -137,7 +137,7 @@ class Worker:
         self.scheduler = Scheduler(
             loop,
             self.hub,
-            self.topics,
+            self.intake,
             self.connections,
             self.doorbell,
             self.segment,

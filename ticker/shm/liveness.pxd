@@ -13,7 +13,8 @@ cpdef enum Liveness:
     LIVENESS_HALTED = 3
     LIVENESS_PAUSED = 4
     LIVENESS_QUIET = 5
-    LIVENESS_LIVE = 6
+    LIVENESS_UNCONFIRMED = 6     # the filter holds a trade that may be the price
+    LIVENESS_LIVE = 7
 
 cdef struct FeedCondition:
     bint silent                  # no live worker vouches for the feed's prices now

@@ -1,4 +1,4 @@
-"""Live, quiet, paused, halted, stale or closed: one rule for every reader.
+"""Live, quiet, unconfirmed, paused, halted, stale or closed: one rule for every reader.
 
 Law: nothing is written. A feed's state is its worker's words and the clock; a symbol's state is
 derived from its row, its feed and the calendar whenever a caller asks, so that no timer touches
@@ -13,12 +13,14 @@ The first that holds is the state of a row:
               the silence may be over, so it does not hide the silence.
     halted    by its venue, or by a market-wide circuit breaker.
     paused    a volatility pause, or quotes are taken and nothing trades yet.
+    unconfirmed  a trade jumped away from the price, and the filter holds it until it is confirmed
+              or refused: the price shown may not be the last any more.
     quiet     the feed beats, and this symbol alone did not change for a while.
     live      none of these.
 
 A symbol with several rows is in the best of their states, as its price is the best that is
-known: live, quiet, paused, halted, stale, closed. A halt, however, is not outvoted by the row of
-a feed that knows no halts and has nothing new to say.
+known: live, unconfirmed, quiet, paused, halted, stale, closed. A halt, however, is not outvoted
+by the row of a feed that knows no halts and has nothing new to say.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -36,6 +38,7 @@ from ticker.shm.layout cimport (
     PHASE_POST,
     PHASE_PRE,
     PHASE_UNKNOWN,
+    ROW_HELD,
     ROW_STALE,
     STATUS_CLOSED,
     STATUS_HALTED,
@@ -92,6 +95,8 @@ cdef Liveness liveness_of(
         return LIVENESS_HALTED
     if row.status == STATUS_PAUSED or row.status == STATUS_QUOTE_ONLY:
         return LIVENESS_PAUSED
+    if row.flags & ROW_HELD:
+        return LIVENESS_UNCONFIRMED
     if now_ns - row.publish_time > feed.quiet_ns:
         return LIVENESS_QUIET if row.status == STATUS_TRADING else LIVENESS_QUIET_UNSAID
     return LIVENESS_LIVE

@@ -45,7 +45,10 @@ class Row:
 
 REFUSED = dict.fromkeys(ASKED, "401")
 ON_STREAM = {"none": "401", "wrong": "4402"}
-OF_QUOTE = "`volume`, `trades`, `open`, `high`, `low`, `previous_close`, bid and ask"
+OF_QUOTE = (
+    "`volume`, `trades`, `open`, `high`, `low`, `official_close`, `previous_close`, "
+    "those of extended hours, bid and ask"
+)
 FILES = (
     "/",
     "/watch.js",
@@ -95,7 +98,8 @@ TABLE = (
     Row(
         f"`/prices/AAPL`: {OF_QUOTE}",
         "field",
-        "volume,trades,open,high,low,previous_close,bid,bid_size,bid_venue,ask,ask_size,ask_venue",
+        "volume,trades,open,high,low,official_close,previous_close,extended_price,"
+        "extended_timestamp,bid,bid_size,bid_venue,ask,ask_size,ask_venue",
         {**REFUSED, "price": "no", "trades": "no"},
     ),
     Row("`/prices/MSFT`", "price", "MSFT", {**REFUSED, "some": "404"}),
@@ -149,11 +153,11 @@ TABLE = (
         channels=("quote",),
     ),
     Row(
-        "`subscribe`, `reconnect` on `trades`: every trade, `lagged`",
+        "`subscribe`, `reconnect` on `trades`: every trade, `correction`, `cancel`, `lagged`",
         "subscribes",
         "trades",
         {**ON_STREAM, "price": "401", "quote": "401"},
-        messages=("lagged",),
+        messages=("lagged", "correction", "cancel"),
         channels=("trades",),
     ),
     Row(

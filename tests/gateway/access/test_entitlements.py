@@ -40,6 +40,10 @@ TOKENS = tuple(
     TokenConfig(name=name, sha256=hash_token(f"{name}-token"), **rights)
     for name, rights in RIGHTS.items()
 )
+OF_THE_DAY = (
+    *("open", "high", "low", "official_close", "previous_close", "extended_price"),
+    *("extended_time", "volume", "trades"),
+)
 _numbers = itertools.count()
 
 
@@ -52,7 +56,7 @@ def made(required: bool) -> Rig:
     for symbol in ("AAPL", "MSFT"):
         row = rig.row(symbol)
         rig.trade(row, 185 * E9)
-        more = {"open": 1, "high": 2, "low": 1, "previous_close": 1, "volume": 9, "trades": 3}
+        more = dict.fromkeys(OF_THE_DAY, 1)
         rig.quote(row, bid=184 * E9, bid_size=1, ask=186 * E9, ask_size=2, **more)
         RejectWriter(rig.feed).put("older", symbol, price=E9, size=1)
     return rig
@@ -232,7 +236,14 @@ class Asker:
                 if message["type"] == "update":
                     assert message.get("channel", "price") == channel
                     return "yes"
-                assert message["type"] in ("snapshot", "status", "heartbeat", "lagged")
+                assert message["type"] in (
+                    "snapshot",
+                    "status",
+                    "heartbeat",
+                    "lagged",
+                    "correction",
+                    "cancel",
+                )
         finally:
             client.close()
 

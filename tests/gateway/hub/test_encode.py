@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PLAIN, PROTOBUF
 from ticker.gateway.protocol.messages import (
     MESSAGES,
     AnyMessage,
+    Cancel,
+    Correction,
     Goodbye,
     Heartbeat,
     Hello,
@@ -31,6 +33,7 @@ from ticker.gateway.protocol.messages import (
     Subscribed,
     Update,
 )
+from ticker.gateway.protocol.numbers import MESSAGE_NUMBERS
 
 PROTO = Path(protobuf.__file__).parent / "ticker_v1.proto"
 TIME = 1_774_794_601_234_567_890
@@ -50,8 +53,12 @@ FULL = {
     "high": 190_000_000_000,
     "low": 170_123_456_789,
     "previous_close": 181_000_000_000,
+    "official_close": 185_000_000_000,
+    "extended_price": 186_000_000_000,
+    "extended_time": TIME + 1_000_000_000,
 }
-IN_QUOTE = {name for name in FULL if name not in ("time",)}
+IN_QUOTE = {name for name in FULL if name not in ("time", "extended_time")} | {"extended_timestamp"}
+UPDATE, SNAPSHOT, CORRECTION, CANCEL = range(4)
 
 
 def payload(frame: bytes) -> bytes:
@@ -130,15 +137,92 @@ def test_quote_has_every_field_in_every_encoding(server_message: Any) -> None:
     assert (shown.channel, shown.venue, shown.low) == ("quote", "XNAS", Decimal("170.123456789"))
     plain = msgspec.json.decode(payload(frames[PLAIN]), type=AnyMessage)
     assert plain == msgspec.structs.replace(shown, seq=msgspec.UNSET)
-    packed = msgspec.msgpack.decode(payload(frames[MSGPACK]))
-    packed["timestamp"] = moment(packed["timestamp"] * 1000)
-    assert msgspec.convert(packed, AnyMessage) == shown
-    assert payload(frames[PROTOBUF]) == protobuf.encode(msgspec.structs.replace(shown)).replace(
-        varint(TIME // 1000 * 1000), varint(TIME)
-    )
+    assert unpacked(frames[MSGPACK]) == shown
+    expected = protobuf.encode(shown)
+    for time in (TIME, FULL["extended_time"]):
+        expected = expected.replace(varint(time // 1000 * 1000), varint(time))
+    assert payload(frames[PROTOBUF]) == expected
     snapshot = server_message.FromString(payload(frames[PROTOBUF])).snapshot
     assert snapshot.previous_close_e9 == 181_000_000_000
+    assert (snapshot.official_close_e9, snapshot.extended_price_e9) == (185 * 10**9, 186 * 10**9)
+    assert snapshot.extended_timestamp_ns == FULL["extended_time"]
     assert snapshot.volume == 5_000_000_000
+
+
+def unpacked(frame: bytes) -> Any:
+    """The message in a frame of MessagePack, as the types have it."""
+    packed = msgspec.msgpack.decode(payload(frame))
+    for name in ("timestamp", "extended_timestamp"):
+        if name in packed:
+            packed[name] = moment(packed[name] * 1000)
+    return msgspec.convert(packed, AnyMessage)
+
+
+def test_no_price_is_said_as_none_in_every_encoding(server_message: Any) -> None:
+    """Its only trade was taken back; 0 is a price, and so is what is below."""
+    frames = [encoded(code, PRICE, UPDATE, "AAPL", time=TIME, seq=7) for code in range(4)]
+    assert b'"price":null,"timestamp"' in payload(frames[PLAIN])
+    shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+    assert isinstance(shown, Update)
+    assert (shown.price, shown.seq) == (None, 7)
+    assert unpacked(frames[MSGPACK]) == shown
+    update = server_message.FromString(payload(frames[PROTOBUF])).update
+    assert not update.HasField("price_e9")
+    for price in (0, -37_630_000_000):
+        frames = [encoded(code, PRICE, UPDATE, "CL", price=price, time=TIME) for code in range(4)]
+        shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+        assert isinstance(shown, Update)
+        assert shown.price == Decimal(price).scaleb(-9)
+        assert unpacked(frames[MSGPACK]) == shown
+        update = server_message.FromString(payload(frames[PROTOBUF])).update
+        assert update.HasField("price_e9")
+        assert update.price_e9 == price
+
+
+def test_a_quote_says_prices_at_zero_and_leaves_out_those_that_are_none() -> None:
+    values = {"price": -1, "time": TIME, "bid": 0, "bid_size": 5, "open": 0, "low": -2, "high": 0}
+    shown = msgspec.json.decode(
+        payload(encoded(JSON, QUOTE, UPDATE, "CL", "", **values)), type=AnyMessage
+    )
+    assert isinstance(shown, Update)
+    zero = Decimal(0)
+    assert (shown.bid, shown.open, shown.high, shown.low) == (zero, zero, zero, Decimal("-2e-9"))
+    assert (shown.ask, shown.ask_size, shown.official_close) == (msgspec.UNSET,) * 3
+    assert unpacked(encoded(MSGPACK, QUOTE, UPDATE, "CL", "", **values)) == shown
+
+
+@pytest.mark.parametrize("volume", [2**64 - 1, 2**64, 10**24, 2**128 - 1])
+@pytest.mark.parametrize("exponent", [0, 9, 19])
+def test_a_volume_beyond_64_bits_is_exact(server_message: Any, volume: int, exponent: int) -> None:
+    values = {"price": 1, "time": TIME, "volume": volume, "size_exponent": exponent}
+    frames = [encoded(code, QUOTE, UPDATE, "BTC", "", **values) for code in range(4)]
+    exact = Context(prec=60).scaleb(Decimal(volume), -exponent)
+    shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+    assert isinstance(shown, Update)
+    assert shown.volume == exact
+    assert Decimal(msgspec.msgpack.decode(payload(frames[MSGPACK]))["volume"]) == exact
+    update = server_message.FromString(payload(frames[PROTOBUF])).update
+    assert update.volume_high << 64 | update.volume == volume
+
+
+@pytest.mark.parametrize("kind", [UPDATE, SNAPSHOT, CORRECTION, CANCEL])
+def test_trades_name_their_ids_in_every_encoding(server_message: Any, kind: int) -> None:
+    values = {"price": 185 * 10**9, "time": TIME, "seq": 3, "size": 7, "trade_id": 2**64 - 1}
+    if kind == CORRECTION:
+        values |= {"new_trade_id": 5, "ineligible": 1}
+    frames = [encoded(code, TRADES, kind, "AAPL", "XNAS", **values) for code in range(4)]
+    shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
+    assert isinstance(shown, Update | Snapshot | Correction | Cancel)
+    assert type(shown) is (Update, Snapshot, Correction, Cancel)[kind]
+    assert (shown.trade_id, shown.venue) == ("18446744073709551615", "XNAS")
+    assert shown.size == Decimal(7)
+    if isinstance(shown, Correction):
+        assert (shown.new_trade_id, shown.eligible) == ("5", False)
+    assert unpacked(frames[MSGPACK]) == shown
+    expected = protobuf.encode(shown).replace(varint(TIME // 1000 * 1000), varint(TIME))
+    assert payload(frames[PROTOBUF]) == expected
+    read = server_message.FromString(expected)
+    assert read.WhichOneof("message") == ("update", "snapshot", "correction", "cancel")[kind]
 
 
 def varint(value: int) -> bytes:
@@ -159,6 +243,11 @@ def test_sizes_with_fractions_are_exact(server_message: Any) -> None:
 
 
 most = st.integers(0, 2**63 - 1)
+PRICES = [
+    name
+    for name in FULL
+    if name in ("price", "bid", "ask", "open", "extended_price") or name.endswith("_close")
+]
 
 
 @given(
@@ -166,23 +255,24 @@ most = st.integers(0, 2**63 - 1)
     channel=st.sampled_from([PRICE, QUOTE, TRADES]),
     snapshot=st.booleans(),
     values=st.fixed_dictionaries(
-        {name: most for name in FULL if name not in ("time", "price")}
-        | {"price": st.integers(1, 2**63 - 1), "time": st.integers(0, 4 * 10**18)}
-        | {"size_exponent": st.integers(0, 9)}
+        {name: most for name in FULL if name not in (*PRICES, "time", "extended_time")}
+        | {name: st.none() | st.integers(-(2**63), 2**63 - 1) for name in PRICES}
+        | {name: st.integers(0, 4 * 10**18) for name in ("time", "extended_time")}
+        | {"volume": st.integers(0, 2**128 - 1), "trade_id": st.integers(0, 2**64 - 1)}
+        | {"size_exponent": st.integers(0, 19)}
     ),
 )
 def test_encodings_agree_on_anything(
-    symbol: str, channel: int, snapshot: bool, values: dict[str, int]
+    symbol: str, channel: int, snapshot: bool, values: dict[str, int | None]
 ) -> None:
     frames = [encoded(code, channel, snapshot, symbol, "XNAS", **values) for code in range(4)]
     shown = msgspec.json.decode(payload(frames[JSON]), type=AnyMessage)
     assert isinstance(shown, Snapshot)
     assert isinstance(shown, Update) == (not snapshot)
     assert shown.symbol == symbol
-    assert shown.price == Decimal(values["price"]).scaleb(-9)
-    packed = msgspec.msgpack.decode(payload(frames[MSGPACK]))
-    packed["timestamp"] = moment(packed["timestamp"] * 1000)
-    assert msgspec.convert(packed, AnyMessage) == shown
+    price = values["price"]
+    assert shown.price == (None if price is None else Decimal(price).scaleb(-9))
+    assert unpacked(frames[MSGPACK]) == shown
 
 
 def test_lagged_in_every_encoding(server_message: Any) -> None:
@@ -224,5 +314,6 @@ def test_what_is_said_now_and_then_is_the_same_in_all(
 
 def test_every_message_has_its_place_in_the_proto(server_message: Any) -> None:
     fields = server_message.DESCRIPTOR.fields_by_name
-    for number, message in enumerate(MESSAGES, 1):
-        assert fields[str(message.__struct_config__.tag)].number == number
+    for message in MESSAGES:
+        tag = str(message.__struct_config__.tag)
+        assert fields[tag].number == MESSAGE_NUMBERS[tag]

@@ -15,7 +15,8 @@ from ticker.gateway.protocol.messages import COMMANDS, MESSAGES
 FROZEN = {
     "ClientMessage": "subscribe=1 unsubscribe=2 reconnect=3 configure=4 auth=5 ping=6",
     "ServerMessage": "snapshot=1 update=2 hello=3 subscribed=4 unsubscribed=5 recovered=6"
-    " configured=7 status=8 lagged=9 heartbeat=10 pong=11 goodbye=12 error=13 batch=15",
+    " configured=7 status=8 lagged=9 heartbeat=10 pong=11 goodbye=12 error=13 correction=14"
+    " cancel=16 batch=15",
     "Batch": "messages=1",
     "Subscribe": "id=1 symbols=2 symbol=3 channel=4",
     "Unsubscribe": "id=1 symbols=2 symbol=3 channel=4",
@@ -25,10 +26,12 @@ FROZEN = {
     "Ping": "id=1",
     "Snapshot": "symbol=1 price_e9=2 timestamp_ns=3 seq=4 channel=5 size=6 venue=7 volume=8"
     " trades=9 bid_e9=10 bid_size=11 ask_e9=12 ask_size=13 open_e9=14 high_e9=15 low_e9=16"
-    " previous_close_e9=17 size_exponent=100",
+    " previous_close_e9=17 official_close_e9=18 extended_price_e9=19 extended_timestamp_ns=20"
+    " trade_id=22 volume_high=21 size_exponent=100",
     "Update": "symbol=1 price_e9=2 timestamp_ns=3 seq=4 channel=5 size=6 venue=7 volume=8"
     " trades=9 bid_e9=10 bid_size=11 ask_e9=12 ask_size=13 open_e9=14 high_e9=15 low_e9=16"
-    " previous_close_e9=17 size_exponent=100",
+    " previous_close_e9=17 official_close_e9=18 extended_price_e9=19 extended_timestamp_ns=20"
+    " trade_id=22 volume_high=21 size_exponent=100",
     "Hello": "protocol=1 epoch=2 limits=3 heartbeat=4 auth=5",
     "Subscribed": "id=1 symbols=2 rejected=3 channel=4",
     "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4",
@@ -43,6 +46,10 @@ FROZEN = {
     "Limits": "symbols=1 message=2 outbound=3 commands_per_second=4 commands_burst=5 max_rate=6"
     " slow_timeout=7",
     "Rejected": "symbol=1 code=2",
+    "Correction": "symbol=1 price_e9=2 timestamp_ns=3 seq=4 channel=5 size=6 venue=7 trade_id=22"
+    " new_trade_id=23 eligible=24 size_exponent=100",
+    "Cancel": "symbol=1 price_e9=2 timestamp_ns=3 seq=4 channel=5 size=6 venue=7 trade_id=22"
+    " size_exponent=100",
 }
 
 
@@ -105,4 +112,6 @@ def test_each_message_has_its_number() -> None:
 
 def test_prices_in_motion_are_written_with_the_same_numbers() -> None:
     written = {name.lower(): int(number) for name, number in Number.__members__.items()}
-    assert written == numbers.FIELD_NUMBERS["Snapshot"] == numbers.FIELD_NUMBERS["Update"]
+    named = [numbers.FIELD_NUMBERS[kind] for kind in ("Snapshot", "Update", "Correction", "Cancel")]
+    assert written == {name: number for each in named for name, number in each.items()}
+    assert all(each.items() <= written.items() for each in named)

@@ -2,14 +2,17 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 
-from ticker.gateway.hub.fields cimport Fields
+from ticker.gateway.hub.fields cimport Fields, Message
 
 cdef enum:
     BODY = 8                     # room in front of a body for the frame's head and an envelope
-    PRICE_ROOM = 320             # bytes of a frame at most, this struct's head included
+    MOST_ROOM = 1280
+
+# Bytes of a frame of each channel at most, this struct's head and BODY included.
+cpdef enum Room:
+    PRICE_ROOM = 320
     TRADE_ROOM = 448
-    QUOTE_ROOM = 1024
-    MOST_ROOM = 1024
+    QUOTE_ROOM = 1280
 
 # A frame in a place of PRICE_ROOM to MOST_ROOM bytes. A price of usual size needs two cache lines.
 cdef struct Frame:
@@ -21,7 +24,7 @@ cdef struct Frame:
 
 
 cdef void begin_frame(
-    Frame* frame, int encoding, int channel, bint snapshot, const char* symbol, size_t length
+    Frame* frame, int encoding, int channel, Message message, const char* symbol, size_t length
 ) noexcept nogil
 cdef void finish_frame(Frame* frame, int encoding, int channel, const Fields* fields) noexcept nogil
 cdef void lagged_frame(

@@ -15,25 +15,30 @@ from ticker.gateway.hub.encode_protobuf cimport (
     protobuf_envelope,
     protobuf_fields,
 )
-from ticker.gateway.hub.fields cimport CHANNELS, Fields, set_fields
+from ticker.gateway.hub.fields cimport CHANNELS, MESSAGE_CANCEL, Fields, Message, set_fields
 from ticker.gateway.sockets.connection cimport ENCODINGS, JSON, MSGPACK, PLAIN, PROTOBUF
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 
 
+# The number of each message in `oneof` of ServerMessage, by Message.
+cdef uint8_t[4] NUMBERS
+NUMBERS[:] = [2, 1, 14, 16]
+
+
 cdef void begin_frame(
-    Frame* frame, int encoding, int channel, bint snapshot, const char* symbol, size_t length
+    Frame* frame, int encoding, int channel, Message message, const char* symbol, size_t length
 ) noexcept nogil:
     """Write the part that stays. The symbol is printable ASCII of 1 to 23 bytes."""
     cdef char* body = <char*>frame.bytes + BODY
     cdef int size
     assert 0 < length < 24
     if encoding == MSGPACK:
-        size = begin_msgpack(body, channel, snapshot, symbol, length)
+        size = begin_msgpack(body, channel, message, symbol, length)
     elif encoding == PROTOBUF:
         size = begin_protobuf(body, symbol, length)
-        frame.bytes[0] = 1 if snapshot else 2  # the number in `oneof`, until there is a frame
+        frame.bytes[0] = NUMBERS[<int>message]  # until there is a frame
     else:
-        size = begin_json(body, snapshot, symbol, length)
+        size = begin_json(body, message, symbol, length)
     frame.prefix = <uint16_t>size
 
 
@@ -64,7 +69,7 @@ cdef void put_head(Frame* frame, int encoding, int size) noexcept nogil:
     )
     frame.message = <uint16_t>before
     frame.start = <uint16_t>(before - length)
-    # byte 0 is free: 3 bytes of envelope and 4 of head are the most
+    # 3 bytes of envelope and 4 of head are the most of what is written again: byte 0 stays
     memcpy(frame.bytes + frame.start, head, length)
     frame.length = <uint16_t>(size + BODY - frame.start)
 
@@ -86,18 +91,19 @@ cdef void lagged_frame(
 
 
 def encoded(
-    encoding: int, channel: int, snapshot: bool, symbol: str, venue: str = "", **values: int
+    encoding: int, channel: int, message: int, symbol: str, venue: str = "", **values: int | None
 ) -> bytes:
-    """One frame from Python: `values` as in Fields; for tests."""
+    """One frame from Python: `message` of Message, `values` as in Fields; for tests."""
     cdef Frame frame
     cdef Fields fields
     cdef bytes raw = symbol.encode("ascii")
     if not 0 < len(raw) < 24 or not raw.decode().isprintable():
         raise ValueError(f"symbol {symbol!r}: 1 to 23 printable characters")
-    if not 0 <= encoding < ENCODINGS or not 0 <= channel < CHANNELS:
-        raise ValueError(f"encoding {encoding}, channel {channel}")
+    if not (0 <= encoding < ENCODINGS and 0 <= channel < CHANNELS
+            and 0 <= message <= MESSAGE_CANCEL):
+        raise ValueError(f"encoding {encoding}, channel {channel}, message {message}")
     set_fields(&fields, venue, values)
-    begin_frame(&frame, encoding, channel, snapshot, raw, len(raw))
+    begin_frame(&frame, encoding, channel, message, raw, len(raw))
     finish_frame(&frame, encoding, channel, &fields)
     return frame.bytes[frame.start:frame.start + frame.length]
 

@@ -1,9 +1,9 @@
 from libc.stdint cimport uint64_t
 
-from ticker.gateway.hub.fields cimport Fields
+from ticker.gateway.hub.fields cimport Fields, Message
 
 cdef int begin_json(
-    char* out, bint snapshot, const char* symbol, size_t length
+    char* out, Message message, const char* symbol, size_t length
 ) noexcept nogil
 cdef int json_fields(
     char* out, int at, int channel, bint with_seq, const Fields* fields

@@ -1,9 +1,9 @@
 from libc.stdint cimport uint64_t
 
-from ticker.gateway.hub.fields cimport Fields
+from ticker.gateway.hub.fields cimport Fields, Message
 
 cdef int begin_msgpack(
-    char* out, int channel, bint snapshot, const char* symbol, size_t length
+    char* out, int channel, Message message, const char* symbol, size_t length
 ) noexcept nogil
 cdef int msgpack_fields(char* out, int at, int channel, const Fields* fields) noexcept nogil
 cdef int lagged_msgpack(

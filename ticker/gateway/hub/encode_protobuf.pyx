@@ -1,16 +1,28 @@
-"""Prices in Protobuf: the messages Snapshot, Update and Lagged of ticker_v1.proto.
+"""Prices in Protobuf: the messages Snapshot, Update, Correction, Cancel and
+Lagged of ticker_v1.proto.
 
 A test holds these field numbers to those of numbers.py, and reads what is written here with the
 real library.
 Source: protobuf.dev, "Encoding".
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
+from ticker.shm.layout cimport (
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HAS_EXTENDED,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OFFICIAL_CLOSE,
+    ROW_HAS_OPEN,
+    ROW_HAS_PREVIOUS_CLOSE,
+)
+from ticker.units cimport write_uint
 
-# Fields of Snapshot and Update.
+# Fields of Snapshot, Update, Correction and Cancel: what they share has one number.
 cpdef enum Number:
     SYMBOL = 1
     PRICE = 2
@@ -29,6 +41,13 @@ cpdef enum Number:
     HIGH = 15
     LOW = 16
     PREVIOUS_CLOSE = 17
+    OFFICIAL_CLOSE = 18
+    EXTENDED_PRICE = 19
+    EXTENDED_TIMESTAMP = 20
+    VOLUME_HIGH = 21
+    TRADE_ID = 22
+    NEW_TRADE_ID = 23
+    ELIGIBLE = 24
     SIZE_EXPONENT = 100
 
 
@@ -46,18 +65,19 @@ cdef inline int put_number(char* out, int at, int number, uint64_t value) noexce
     return put_varint(out, at, value)
 
 
-cdef inline int put_price(char* out, int at, int number, int64_t price) noexcept nogil:
-    return put_number(out, at, number, <uint64_t>price) if price else at
-
-
 cdef inline int put_string(
     char* out, int at, int number, const char* text, size_t length
 ) noexcept nogil:
-    """A string of at most 127 bytes in a field below 16."""
-    out[at] = <char>(number << 3 | 2)
-    out[at + 1] = <char>length
-    memcpy(out + at + 2, text, length)
-    return at + 2 + <int>length
+    """A string of at most 127 bytes."""
+    at = put_varint(out, at, <uint64_t>(number << 3 | 2))
+    out[at] = <char>length
+    memcpy(out + at + 1, text, length)
+    return at + 1 + <int>length
+
+
+cdef inline int put_id(char* out, int at, int number, uint64_t trade_id) noexcept nogil:
+    cdef char[20] digits
+    return put_string(out, at, number, digits, write_uint(digits, trade_id))
 
 
 cdef int begin_protobuf(char* out, const char* symbol, size_t length) noexcept nogil:
@@ -65,7 +85,8 @@ cdef int begin_protobuf(char* out, const char* symbol, size_t length) noexcept n
 
 
 cdef int protobuf_fields(char* out, int at, int channel, const Fields* fields) noexcept nogil:
-    at = put_number(out, at, PRICE, <uint64_t>fields.price)
+    if fields.has & ROW_HAS_LAST:
+        at = put_number(out, at, PRICE, <uint64_t>fields.price)
     at = put_number(out, at, TIMESTAMP, <uint64_t>fields.time)
     at = put_number(out, at, SEQ, fields.seq)
     if channel != CHANNEL_PRICE:
@@ -83,26 +104,50 @@ cdef int put_more(char* out, int at, int channel, const Fields* fields) noexcept
     at = put_number(out, at, SIZE, fields.size)
     if venue:
         at = put_string(out, at, VENUE, fields.venue, venue)
-    if channel == CHANNEL_QUOTE:
-        at = put_quote(out, at, fields)
+    at = (put_quote if channel == CHANNEL_QUOTE else put_trade)(out, at, fields)
     if fields.size_exponent:
         at = put_number(out, at, SIZE_EXPONENT, fields.size_exponent)
+    return at
+
+
+cdef int put_trade(char* out, int at, const Fields* fields) noexcept nogil:
+    if fields.trade_id:
+        at = put_id(out, at, TRADE_ID, fields.trade_id)
+    if fields.new_trade_id:
+        at = put_id(out, at, NEW_TRADE_ID, fields.new_trade_id)
+    if fields.ineligible:
+        at = put_number(out, at, ELIGIBLE, 0)
     return at
 
 
 cdef int put_quote(char* out, int at, const Fields* fields) noexcept nogil:
     at = put_number(out, at, VOLUME, fields.volume)
     at = put_number(out, at, TRADES, fields.trades)
-    if fields.bid:
-        at = put_price(out, at, BID, fields.bid)
+    if fields.has & ROW_HAS_BID:
+        at = put_number(out, at, BID, <uint64_t>fields.bid)
         at = put_number(out, at, BID_SIZE, fields.bid_size)
-    if fields.ask:
-        at = put_price(out, at, ASK, fields.ask)
+    if fields.has & ROW_HAS_ASK:
+        at = put_number(out, at, ASK, <uint64_t>fields.ask)
         at = put_number(out, at, ASK_SIZE, fields.ask_size)
-    at = put_price(out, at, OPEN, fields.open)
-    at = put_price(out, at, HIGH, fields.high)
-    at = put_price(out, at, LOW, fields.low)
-    return put_price(out, at, PREVIOUS_CLOSE, fields.previous_close)
+    return put_day(out, at, fields)
+
+
+cdef int put_day(char* out, int at, const Fields* fields) noexcept nogil:
+    if fields.has & ROW_HAS_OPEN:
+        at = put_number(out, at, OPEN, <uint64_t>fields.open)
+    if fields.has & ROW_HAS_HIGH_LOW:
+        at = put_number(out, at, HIGH, <uint64_t>fields.high)
+        at = put_number(out, at, LOW, <uint64_t>fields.low)
+    if fields.has & ROW_HAS_PREVIOUS_CLOSE:
+        at = put_number(out, at, PREVIOUS_CLOSE, <uint64_t>fields.previous_close)
+    if fields.has & ROW_HAS_OFFICIAL_CLOSE:
+        at = put_number(out, at, OFFICIAL_CLOSE, <uint64_t>fields.official_close)
+    if fields.has & ROW_HAS_EXTENDED:
+        at = put_number(out, at, EXTENDED_PRICE, <uint64_t>fields.extended_price)
+        at = put_number(out, at, EXTENDED_TIMESTAMP, <uint64_t>fields.extended_time)
+    if fields.volume_high:
+        at = put_number(out, at, VOLUME_HIGH, fields.volume_high)
+    return at
 
 
 cdef int lagged_protobuf(
@@ -114,9 +159,8 @@ cdef int lagged_protobuf(
 
 cdef int protobuf_envelope(uint8_t* end, uint8_t number, int size) noexcept nogil:
     """Write `ServerMessage { <number>: ... }` in front of a body that begins at `end`; how many
-    bytes, 2 or 3."""
-    cdef int length = 2 if size < 0x80 else 3
+    bytes, 2 to 4."""
+    cdef int length = (1 if number < 16 else 2) + (1 if size < 0x80 else 2)
     cdef char* begin = <char*>end - length
-    begin[0] = <char>(number << 3 | 2)
-    put_varint(begin, 1, <uint64_t>size)
+    put_varint(begin, put_varint(begin, 0, <uint64_t>number << 3 | 2), <uint64_t>size)
     return length

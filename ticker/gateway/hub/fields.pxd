@@ -12,18 +12,31 @@ cpdef enum Channel:
     CHANNEL_TRADES = 2
     CHANNELS = 3
 
+# The messages that are encoded in motion; their `type` is the name in lower case.
+cpdef enum Message:
+    MESSAGE_UPDATE = 0
+    MESSAGE_SNAPSHOT = 1
+    MESSAGE_CORRECTION = 2
+    MESSAGE_CANCEL = 3
+
 cdef enum:
     VENUE_ROOM = 8
 
-# What a message tells. Prices 1e-9 units, 0: none; sizes 10^-size_exponent; times ns.
+# Prices are 1e-9 units, and are there if their RowFlag in `has` says so; sizes 10^-size_exponent;
+# times ns.
 cdef struct Fields:
+    uint64_t has                 # ROW_HAS_* bits
     int64_t price
     int64_t time
     uint64_t seq
     uint64_t size
     uint64_t size_exponent
     char venue[VENUE_ROOM]       # NUL padded, empty: unknown
-    uint64_t volume
+    uint64_t trade_id            # the venue's number of the trade, 0: not known
+    uint64_t new_trade_id        # of a correction: the number from now on, if it is another
+    uint64_t ineligible          # of a correction: the trade sets the last price no longer
+    uint64_t volume              # the low 64 bits
+    uint64_t volume_high
     uint64_t trades
     int64_t bid
     uint64_t bid_size
@@ -33,6 +46,9 @@ cdef struct Fields:
     int64_t high
     int64_t low
     int64_t previous_close
+    int64_t official_close
+    int64_t extended_price
+    int64_t extended_time
 
 
 cdef int set_fields(Fields* fields, str venue, dict values) except -1

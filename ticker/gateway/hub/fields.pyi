@@ -1,9 +1,16 @@
 from enum import IntEnum
 
 CHANNEL_NAMES: tuple[str, ...]
+MESSAGE_NAMES: tuple[str, ...]
 
 class Channel(IntEnum):
     CHANNEL_PRICE = 0
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2
     CHANNELS = 3
+
+class Message(IntEnum):
+    MESSAGE_UPDATE = 0
+    MESSAGE_SNAPSHOT = 1
+    MESSAGE_CORRECTION = 2
+    MESSAGE_CANCEL = 3

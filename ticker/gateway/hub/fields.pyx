@@ -3,32 +3,45 @@
 from libc.string cimport memcpy, memset
 
 from ticker.shm.layout import names_of
+from ticker.shm.table import HAS
 
 CHANNEL_NAMES = names_of(Channel, "CHANNEL_", end="CHANNELS")
+MESSAGE_NAMES = names_of(Message, "MESSAGE_")
 
 
 cdef int set_fields(Fields* fields, str venue, dict values) except -1:
-    """Fill the fields from Python, by name; for tests."""
+    """Fill the fields from Python, by name; for tests. A price that is named is there, but None:
+    that is none."""
     cdef bytes mic = venue.encode("ascii")
     if len(mic) > VENUE_ROOM:
         raise ValueError(f"venue {venue!r}: more than {VENUE_ROOM} characters")
     memset(fields, 0, sizeof(Fields))
     memcpy(fields.venue, <const char*>mic, len(mic))
-    fields.price = values.pop("price", 0)
-    fields.time = values.pop("time", 0)
-    fields.seq = values.pop("seq", 0)
-    fields.size = values.pop("size", 0)
-    fields.size_exponent = values.pop("size_exponent", 0)
-    fields.volume = values.pop("volume", 0)
-    fields.trades = values.pop("trades", 0)
-    fields.bid = values.pop("bid", 0)
-    fields.bid_size = values.pop("bid_size", 0)
-    fields.ask = values.pop("ask", 0)
-    fields.ask_size = values.pop("ask_size", 0)
-    fields.open = values.pop("open", 0)
-    fields.high = values.pop("high", 0)
-    fields.low = values.pop("low", 0)
-    fields.previous_close = values.pop("previous_close", 0)
-    if values:
-        raise TypeError(f"unknown: {', '.join(values)}")
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in given.keys() & HAS.keys():
+        fields.has |= HAS[name]
+    fields.price = given.pop("price", 0)
+    fields.time = given.pop("time", 0)
+    fields.seq = given.pop("seq", 0)
+    fields.size = given.pop("size", 0)
+    fields.size_exponent = given.pop("size_exponent", 0)
+    fields.trade_id = given.pop("trade_id", 0)
+    fields.new_trade_id = given.pop("new_trade_id", 0)
+    fields.ineligible = given.pop("ineligible", 0)
+    fields.volume = given.get("volume", 0) & 0xFFFFFFFFFFFFFFFF
+    fields.volume_high = given.pop("volume", 0) >> 64
+    fields.trades = given.pop("trades", 0)
+    fields.bid = given.pop("bid", 0)
+    fields.bid_size = given.pop("bid_size", 0)
+    fields.ask = given.pop("ask", 0)
+    fields.ask_size = given.pop("ask_size", 0)
+    fields.open = given.pop("open", 0)
+    fields.high = given.pop("high", 0)
+    fields.low = given.pop("low", 0)
+    fields.previous_close = given.pop("previous_close", 0)
+    fields.official_close = given.pop("official_close", 0)
+    fields.extended_price = given.pop("extended_price", 0)
+    fields.extended_time = given.pop("extended_time", 0)
+    if given:
+        raise TypeError(f"unknown: {', '.join(given)}")
     return 0

@@ -5,14 +5,16 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.agenda cimport Agenda
 from ticker.gateway.hub.parcel cimport Parcel
+from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
-from ticker.gateway.hub.topics cimport Sale, Topics
+from ticker.gateway.hub.topics cimport Topics
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
 
 
 @cython.final
 cdef class Flush:
     cdef Topics topics
+    cdef Sales sales
     cdef SharedFrames frames
     cdef ConnectionTable connections
     cdef Agenda agenda

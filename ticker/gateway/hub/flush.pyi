@@ -1,4 +1,5 @@
 from ticker.gateway.hub.agenda import Agenda
+from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.sockets.connection import ConnectionTable
@@ -8,6 +9,7 @@ class Flush:
     def __init__(
         self,
         topics: Topics,
+        sales: Sales,
         frames: SharedFrames,
         connections: ConnectionTable,
         agenda: Agenda,

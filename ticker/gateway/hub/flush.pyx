@@ -13,10 +13,11 @@ cdef extern from *:
 
 from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, Agenda
 from ticker.gateway.hub.encode cimport Frame, lagged_frame
-from ticker.gateway.hub.fields cimport CHANNEL_TRADES
+from ticker.gateway.hub.fields cimport CHANNEL_TRADES, MESSAGE_SNAPSHOT, MESSAGE_UPDATE
 from ticker.gateway.hub.parcel cimport Parcel
+from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames, place_of
-from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Sale, Topics
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_OPEN,
@@ -40,11 +41,12 @@ cdef class Flush:
     connection at most."""
 
     def __cinit__(
-        self, Topics topics not None, SharedFrames frames not None,
+        self, Topics topics not None, Sales sales not None, SharedFrames frames not None,
         ConnectionTable connections not None, Agenda agenda not None, Mapping segment not None,
         max_symbols: int,
     ) -> None:
         self.topics = topics
+        self.sales = sales
         self.frames = frames
         self.connections = connections
         self.agenda = agenda
@@ -158,12 +160,12 @@ cdef class Flush:
         return i
 
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil:
-        """All trades since the one seen last, each by itself; those that the log has lost, as
-        `lagged`. 0 when there is no room for all: then `seen` is the last that had room."""
+        """All trades, corrections and cancels since the one seen last, each by itself; those that
+        the log has lost, as `lagged`. 0 when there is no room for all: then `seen` is the last that had room."""
         cdef uint32_t symbol = due.topic >> CHANNEL_BITS
         cdef uint32_t version = self.topics.versions[due.topic]
-        cdef Sale* sale = self.topics.sales + symbol
-        cdef uint32_t found = 0 if fresh else self.topics.log.find(symbol, due.seen)
+        cdef Sale* sale = self.sales.sales + symbol
+        cdef uint32_t found = 0 if fresh else self.sales.log.find(symbol, due.seen)
         cdef Trade* trade
         cdef Frame frame
         if not due.seen and found != version:  # the first there is, or it is too late for it
@@ -176,9 +178,9 @@ cdef class Flush:
             if self.parcel.full():
                 return 0
             found -= 1
-            trade = self.topics.log.trades + self.topics.log.found[found]
-            if not due.seen:
-                self.frames.trade_frame(&frame, trade, self.parcel.encoding, True)
+            trade = self.sales.log.trades + self.sales.log.found[found]
+            if not due.seen and trade.message == MESSAGE_UPDATE:
+                self.frames.trade_frame(&frame, trade, self.parcel.encoding, MESSAGE_SNAPSHOT)
                 self.parcel.put(&frame)
             else:
                 self._put_lagged(sale, trade.version - due.seen - 1)

@@ -1,6 +1,6 @@
 """The hub: symbol -> subscribers, what changed, and one send for each client that is told.
 
-    ring records --> topics (latest price, version) --> pending connections --> one send each
+    ring records --> intake, sales (latest price), topics (version) --> pending connections --> one send each
 
 Its parts: Subscriptions (who), Agenda (when), Flush (what); each has its own state.
 """
@@ -10,6 +10,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.agenda cimport Agenda
 from ticker.gateway.hub.flush cimport Flush
+from ticker.gateway.hub.intake cimport Intake
+from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topics
@@ -18,7 +20,9 @@ from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 
 @cython.final
 cdef class Hub:
+    cdef Intake intake
     cdef Topics topics
+    cdef Sales sales
     cdef SharedFrames frames
     cdef ConnectionTable connections
     cdef readonly Subscriptions subscriptions

@@ -1,6 +1,6 @@
+from ticker.gateway.hub.intake import Intake
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.subscriptions import Subscriptions
-from ticker.gateway.hub.topics import Topics
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.header import Mapping
 
@@ -8,7 +8,7 @@ class Hub:
     subscriptions: Subscriptions
     def __init__(
         self,
-        topics: Topics,
+        intake: Intake,
         frames: SharedFrames,
         connections: ConnectionTable,
         segment: Mapping,

@@ -1,6 +1,6 @@
 """The hub: from topics that changed to one send per client and flush.
 
-In: topics.pyx's list of changes. Out: frames to connections (flush.pyx). Owned by one event
+In: records (intake.pyx), and topics.pyx's list of changes. Out: frames to connections (flush.pyx). Owned by one event
 loop, which calls take_turn() (scheduler.pyx).
 """
 
@@ -19,9 +19,11 @@ from ticker.gateway.hub.agenda cimport (
 )
 from ticker.gateway.hub.fields cimport CHANNEL_QUOTE
 from ticker.gateway.hub.flush cimport Flush
+from ticker.gateway.hub.intake cimport Intake
+from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.subscriptions cimport Subscriptions
-from ticker.gateway.hub.topics cimport Sale, Topics, topic_of
+from ticker.gateway.hub.topics cimport Topics, topic_of
 from ticker.gateway.sockets.connection cimport CONNECTION_OPEN, Connection, ConnectionTable
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
@@ -39,18 +41,22 @@ cdef class Hub:
     the first tick after a quiet interval goes out at once. `max_symbols`: per connection."""
 
     def __cinit__(
-        self, Topics topics not None, SharedFrames frames not None,
+        self, Intake intake not None, SharedFrames frames not None,
         ConnectionTable connections not None, Mapping segment not None, interval_ns: int,
         steady_ns: int, max_symbols: int,
     ) -> None:
-        self.topics = topics
+        self.intake = intake
+        self.topics = intake.topics
+        self.sales = intake.sales
         self.frames = frames
         self.connections = connections
         self.counters = segment.counters
         self.interval = interval_ns
-        self.subscriptions = Subscriptions(topics, frames, connections, segment)
-        self.agenda = Agenda(connections, topics, self.subscriptions, interval_ns, steady_ns)
-        self.flush = Flush(topics, frames, connections, self.agenda, segment, max_symbols)
+        self.subscriptions = Subscriptions(self.topics, frames, connections, segment)
+        self.agenda = Agenda(connections, self.topics, self.subscriptions, interval_ns, steady_ns)
+        self.flush = Flush(
+            self.topics, self.sales, frames, connections, self.agenda, segment, max_symbols
+        )
 
     # -- turns ----------------------------------------------------------------------------
 
@@ -80,7 +86,7 @@ cdef class Hub:
         return agenda.next_turn(steady)
 
     cdef int _drain(self) except -1:
-        self.topics.drain()
+        self.intake.drain()
         if self.frames.symbol_capacity != self.topics.symbol_capacity:
             self.frames.grow()
         return 0
@@ -173,7 +179,7 @@ cdef class Hub:
             if not self.topics.versions[topic]:
                 continue
             if channel == CHANNEL_QUOTE:
-                self.topics.read_quote(symbol)
+                self.sales.read_quote(symbol)
             if seen is not None and self._has_newest(symbol, channel, seen.get(wanted)):
                 connection.subscriptions[slot].seen = self.topics.versions[topic]
                 continue
@@ -184,7 +190,7 @@ cdef class Hub:
     cdef bint _has_newest(self, uint32_t symbol, uint32_t channel, object moment) except -1:
         """Whether a client that has seen this time (us) of a symbol has its newest price. Quotes
         change without a trade, so nobody is known to have the newest of `quote`."""
-        cdef Sale* sale = self.topics.sales + symbol
+        cdef Sale* sale = self.sales.sales + symbol
         return channel != CHANNEL_QUOTE and not sale.ambiguous and moment == sale.time // 1000
 
     def configure(

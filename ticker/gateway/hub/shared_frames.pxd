@@ -1,9 +1,11 @@
 """Every frame that several clients get, encoded once."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.encode cimport Frame
-from ticker.gateway.hub.fields cimport CHANNELS
+from ticker.gateway.hub.fields cimport CHANNELS, Message
+from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
 from ticker.gateway.sockets.connection cimport ENCODINGS
@@ -17,8 +19,10 @@ cdef struct Page:
     size_t room                  # bytes of a frame
 
 
+@cython.final
 cdef class SharedFrames:
     cdef Topics topics
+    cdef Sales sales
     cdef uint64_t* counters
     cdef uint64_t* histograms
     cdef Page[2][ENCODINGS][CHANNELS] pages  # [snapshot]
@@ -36,7 +40,7 @@ cdef class SharedFrames:
         self, const Trade* trade, uint32_t encoding, int64_t now
     ) noexcept nogil
     cdef void trade_frame(
-        self, Frame* frame, const Trade* trade, uint32_t encoding, bint snapshot
+        self, Frame* frame, const Trade* trade, uint32_t encoding, Message message
     ) noexcept nogil
     cdef void _encode(
         self, Page* page, uint32_t topic, uint32_t encoding, bint snapshot

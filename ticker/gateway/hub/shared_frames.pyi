@@ -1,5 +1,6 @@
+from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.topics import Topics
 from ticker.shm.header import Mapping
 
 class SharedFrames:
-    def __init__(self, topics: Topics, segment: Mapping) -> None: ...
+    def __init__(self, topics: Topics, sales: Sales, segment: Mapping) -> None: ...

@@ -22,10 +22,14 @@ from ticker.gateway.hub.fields cimport (
     CHANNEL_QUOTE,
     CHANNEL_TRADES,
     CHANNELS,
+    MESSAGE_SNAPSHOT,
+    MESSAGE_UPDATE,
     VENUE_ROOM,
     Fields,
+    Message,
 )
-from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Sale, Topics
+from ticker.gateway.hub.sales cimport Sale, Sales
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
 from ticker.gateway.sockets.connection cimport ENCODINGS
 from ticker.shm.counters cimport (
@@ -36,7 +40,7 @@ from ticker.shm.counters cimport (
     record_duration,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport CACHE_LINE, Row
+from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_LAST, Row
 
 cdef size_t[CHANNELS] ROOMS
 ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM]
@@ -45,8 +49,11 @@ ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM]
 cdef class SharedFrames:
     """`segment`: the gateway's own, for its counters and histograms."""
 
-    def __cinit__(self, Topics topics not None, Mapping segment not None) -> None:
+    def __cinit__(
+        self, Topics topics not None, Sales sales not None, Mapping segment not None
+    ) -> None:
         self.topics = topics
+        self.sales = sales
         self.counters = segment.counters
         self.histograms = segment.histograms
         self.symbol_capacity = topics.symbol_capacity
@@ -63,7 +70,7 @@ cdef class SharedFrames:
     cdef int open(self, uint32_t encoding, uint32_t channel) except -1:
         """Somebody subscribes to a channel in an encoding: make room for its frames. calloc: a
         frame costs memory once it is encoded."""
-        cdef uint32_t capacity = self.topics.log.capacity
+        cdef uint32_t capacity = self.sales.log.capacity
         cdef int kind
         assert encoding < ENCODINGS and channel < CHANNELS
         for kind in range(2):
@@ -116,11 +123,11 @@ cdef class SharedFrames:
             if topic & CHANNEL_MASK == CHANNEL_PRICE:
                 record_duration(
                     self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND,
-                    now - self.topics.sales[symbol].publish_time,
+                    now - self.sales.sales[symbol].publish_time,
                 )
                 record_duration(
                     self.histograms, GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
-                    now - self.topics.sales[symbol].time,
+                    now - self.sales.sales[symbol].time,
                 )
         return <const Frame*>(page.frames + symbol * page.room)
 
@@ -137,20 +144,24 @@ cdef class SharedFrames:
     ) noexcept nogil:
         cdef uint32_t symbol = topic >> CHANNEL_BITS
         cdef uint32_t channel = topic & CHANNEL_MASK
-        cdef Sale* sale = self.topics.sales + symbol
+        cdef Sale* sale = self.sales.sales + symbol
         cdef Frame* frame = <Frame*>(page.frames + symbol * page.room)
         cdef Fields fields
         if not frame.prefix:
-            begin_frame(frame, encoding, channel, snapshot, sale.name, sale.name_length)
+            begin_frame(
+                frame, encoding, channel, MESSAGE_SNAPSHOT if snapshot else MESSAGE_UPDATE,
+                sale.name, sale.name_length,
+            )
         if channel == CHANNEL_QUOTE:
-            finish_frame(frame, encoding, channel, self.topics.quotes + symbol)
+            finish_frame(frame, encoding, channel, self.sales.quotes + symbol)
         elif channel == CHANNEL_PRICE:
+            fields.has = ROW_HAS_LAST if sale.there else 0
             fields.price = sale.price
             fields.time = sale.time
             fields.seq = sale.seq
             finish_frame(frame, encoding, channel, &fields)
         else:
-            self.topics.sale_fields(symbol, &fields)
+            self.sales.sale_fields(symbol, &fields)
             finish_frame(frame, encoding, channel, &fields)
         assert <size_t>frame.start + frame.length + 8 <= page.room
         page.shown[symbol] = self.topics.versions[topic]
@@ -159,11 +170,11 @@ cdef class SharedFrames:
     cdef const Frame* trade(
         self, const Trade* trade, uint32_t encoding, int64_t now
     ) noexcept nogil:
-        """One trade of the log, as `update`."""
-        cdef uint32_t place = <uint32_t>(trade.number % self.topics.log.capacity)
+        """One entry of the log: a trade as `update`, a correction or a cancel."""
+        cdef uint32_t place = <uint32_t>(trade.number % self.sales.log.capacity)
         cdef Frame* frame = <Frame*>(self.trades[encoding] + place * <size_t>TRADE_ROOM)
         if self.trades_shown[encoding][place] != trade.number:
-            self.trade_frame(frame, trade, encoding, False)
+            self.trade_frame(frame, trade, encoding, <Message>trade.message)
             self.trades_shown[encoding][place] = trade.number
             record_duration(
                 self.histograms, GATEWAY_HISTOGRAM_PUBLISH_TO_SEND, now - trade.publish_time
@@ -171,19 +182,24 @@ cdef class SharedFrames:
         return frame
 
     cdef void trade_frame(
-        self, Frame* frame, const Trade* trade, uint32_t encoding, bint snapshot
+        self, Frame* frame, const Trade* trade, uint32_t encoding, Message message
     ) noexcept nogil:
-        """Encode one trade into a place of the caller's."""
-        cdef Sale* sale = self.topics.sales + trade.symbol
-        cdef Row* row = self.topics.rows[trade.feed] + trade.row
+        """Encode one entry of the log into a place of the caller's."""
+        cdef Sale* sale = self.sales.sales + trade.symbol
+        cdef Row* row = self.sales.rows[trade.feed] + trade.row
         cdef Fields fields
         memset(&fields, 0, sizeof(fields))
+        fields.has = ROW_HAS_LAST
         fields.price = trade.price
         fields.time = trade.time
         fields.seq = trade.seq
         fields.size = trade.size
         fields.size_exponent = row.size_exponent
+        fields.trade_id = trade.trade_id
+        fields.new_trade_id = trade.new_trade_id
+        fields.ineligible = trade.ineligible
         memcpy(fields.venue, row.venue, VENUE_ROOM)
-        begin_frame(frame, encoding, CHANNEL_TRADES, snapshot, sale.name, sale.name_length)
+        begin_frame(frame, encoding, CHANNEL_TRADES, message, sale.name, sale.name_length)
         finish_frame(frame, encoding, CHANNEL_TRADES, &fields)
+        assert <size_t>frame.start + frame.length + 8 <= TRADE_ROOM
         count(self.counters, GATEWAY_ENCODED, 1)

@@ -1,4 +1,4 @@
-"""The last trades of the symbols that somebody watches trade by trade.
+"""The last trades of the symbols that somebody watches trade by trade, and what became of them.
 
 Law: one bounded log for all symbols and clients, the oldest entry overwritten first. A client is
 only the version of the last trade that it was sent: nothing is queued for anybody, and who
@@ -8,6 +8,8 @@ comes too late for an entry is told how many are gone (`lagged`).
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree, PyMem_RawRealloc
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memset
+
+from ticker.shm.layout cimport Record
 
 
 cdef class TradeLog:
@@ -39,14 +41,23 @@ cdef class TradeLog:
         self.symbol_capacity = symbols
         return 0
 
-    cdef Trade* append(self, uint32_t symbol) noexcept nogil:
-        """A new entry of a symbol, for the caller to fill."""
+    cdef Trade* append(self, uint32_t symbol, uint32_t feed, const Record* record) noexcept nogil:
+        """A new entry of a symbol with what the record says; `message`, `seq` and `version` are
+        the caller's to fill."""
         cdef Trade* trade
         self.count += 1
         trade = self.trades + self.count % self.capacity
         trade.number = self.count
         trade.previous = self.tails[symbol]
         trade.symbol = symbol
+        trade.feed = feed
+        trade.row = record.row
+        trade.price = record.price
+        trade.time = record.exchange_time
+        trade.publish_time = record.publish_time
+        trade.size = record.size
+        trade.trade_id = record.match
+        trade.new_trade_id = trade.ineligible = 0
         self.tails[symbol] = self.count
         return trade
 

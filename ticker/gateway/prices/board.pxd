@@ -47,7 +47,6 @@ cdef class Board:
 
     cdef PriceTable table(self, uint32_t feed)
     cdef uint32_t symbol_of(self, uint32_t feed, uint32_t row) noexcept nogil
-    cdef bint read(self, uint32_t symbol, Values* out)
     cdef bint read_all(self, uint32_t symbol, Consolidated* out)
     cdef Verdict verdict(self, uint32_t symbol)
     cdef Verdict _judge(self, RowRef* ref)

@@ -8,10 +8,25 @@ from cpython.mem cimport PyMem_Free, PyMem_RawFree, PyMem_RawRealloc, PyMem_Real
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strncmp
 
-from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, add, begin, finish
+from ticker.gateway.prices.consolidate cimport (
+    NO_ROW,
+    Consolidated,
+    add,
+    begin,
+    corrected_time,
+    finish,
+)
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     CURRENCY_BYTES,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HAS_EXTENDED,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OFFICIAL_CLOSE,
+    ROW_HAS_OPEN,
+    ROW_HAS_PREVIOUS_CLOSE,
     ROW_LISTED,
     ROW_STALE,
     VENUE_BYTES,
@@ -192,16 +207,9 @@ cdef class Board:
         self.count += 1
         return self.count - 1
 
-    cdef bint read(self, uint32_t symbol, Values* out):
-        """Consolidated values of a symbol; False when no row could be read whole."""
-        cdef Consolidated found
-        if not self.read_all(symbol, &found):
-            return False
-        out[0] = found.values
-        return True
-
     cdef bint read_all(self, uint32_t symbol, Consolidated* out):
-        """The same with whose each value is: numbers into the symbol's rows, for _venue_of."""
+        """Consolidated values of a symbol, and whose each is: numbers into the symbol's rows, for
+        _venue_of. False when no row could be read whole."""
         cdef Values row
         cdef uint32_t i
         cdef bint any = False
@@ -316,7 +324,7 @@ cdef class Board:
     def price(self, symbol: str, venue: str | None = None) -> PriceView | None:
         """A symbol's consolidated values, or one venue's; None: unknown, or not on that venue.
 
-        A view whose price is 0 has not traded yet.
+        A view without a price and with no `corrected_time` has not traded yet.
         """
         cdef Consolidated found
         cdef Values values
@@ -348,18 +356,29 @@ cdef class Board:
         cdef RowRef* ref = self.rows[symbol].rows + found.first
         return PriceView(
             symbol=self.names[symbol],
-            venue=self._venue_of(symbol, found.last if values.price else found.first),
+            venue=self._venue_of(symbol, found.last if found.last != NO_ROW else found.first),
             currency=self.table(ref.feed).currency(ref.row),
             size_exponent=found.size_exponent,
             status=STATES[<int>verdict.state],
             trading_status=TRADING_STATUSES[values.status],
             stale=bool(verdict.stale),
-            price=values.price, size=values.size, volume=values.volume, trades=values.trades,
-            seq=values.seq, open=values.open, high=values.high, low=values.low,
-            previous_close=values.previous_close, bid=values.bid, bid_size=values.bid_size,
-            ask=values.ask, ask_size=values.ask_size, exchange_time=values.exchange_time,
-            receive_time=values.receive_time, publish_time=values.publish_time,
-            quote_time=values.quote_time, quotes=values.quotes,
+            price=values.price if values.flags & ROW_HAS_LAST else None,
+            size=values.size,
+            volume=int(values.volume_high) << 64 | int(values.volume),
+            trades=values.trades, seq=values.seq,
+            open=values.open if values.flags & ROW_HAS_OPEN else None,
+            high=values.high if values.flags & ROW_HAS_HIGH_LOW else None,
+            low=values.low if values.flags & ROW_HAS_HIGH_LOW else None,
+            previous_close=values.previous_close if values.flags & ROW_HAS_PREVIOUS_CLOSE else None,
+            official_close=values.official_close if values.flags & ROW_HAS_OFFICIAL_CLOSE else None,
+            extended_price=values.extended_price if values.flags & ROW_HAS_EXTENDED else None,
+            extended_time=values.extended_time,
+            bid=values.bid if values.flags & ROW_HAS_BID else None,
+            bid_size=values.bid_size,
+            ask=values.ask if values.flags & ROW_HAS_ASK else None,
+            ask_size=values.ask_size, exchange_time=values.exchange_time,
+            corrected_time=corrected_time(values), receive_time=values.receive_time,
+            publish_time=values.publish_time, quote_time=values.quote_time, quotes=values.quotes,
             bid_venue=self._venue_of(symbol, found.bid),
             ask_venue=self._venue_of(symbol, found.ask),
         )

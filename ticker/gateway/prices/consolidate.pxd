@@ -22,12 +22,15 @@ cdef struct Consolidated:
     uint32_t bid
     uint32_t ask
     uint32_t close
+    uint32_t official            # of the official close
     uint128_t bid_largest        # size of that row alone, exact: it is compared, not shown
     uint128_t ask_largest
     bint fresh                   # a row that is not stale was added
     bint fresh_sale              # ... and it has sold
     bint fresh_quote             # ... and it speaks for its venue
     bint listed_status
+    bint official_open           # `open` is the official one of the venue that lists the symbol
+    bint listed_close            # the official close is
 
 
 cdef void begin(Consolidated* into) noexcept nogil
@@ -35,3 +38,9 @@ cdef void add(
     Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number, bint speaks
 ) noexcept nogil
 cdef void finish(Consolidated* into) noexcept nogil
+
+
+cdef inline int64_t corrected_time(const Values* values) noexcept nogil:
+    """When a trade was taken back or corrected last, 0: never. No venue's clock takes it beyond
+    the moment in which it was said here."""
+    return min(values.correction_time, values.publish_time)

@@ -12,6 +12,15 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.shm.layout cimport (
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HAS_EXTENDED,
+    ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
+    ROW_HAS_OFFICIAL_CLOSE,
+    ROW_HAS_OFFICIAL_OPEN,
+    ROW_HAS_OPEN,
+    ROW_HAS_PREVIOUS_CLOSE,
     ROW_LISTED,
     ROW_SHARED_MICROSECOND,
     ROW_STALE,
@@ -23,13 +32,47 @@ from ticker.shm.layout cimport (
 
 from ticker.shm.table import FIELDS
 
+cdef enum:
+    OF_THE_DAY = (
+        ROW_HAS_OPEN | ROW_HAS_HIGH_LOW | ROW_HAS_PREVIOUS_CLOSE | ROW_HAS_EXTENDED
+        | ROW_HAS_OFFICIAL_CLOSE
+    )
+
 cdef extern from "<stdint.h>":
     const uint64_t MOST "UINT64_MAX"
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef unsigned __int128 ticker_volume;
+    static inline ticker_volume ticker_finer(ticker_volume volume, uint64_t scale) {
+        const ticker_volume most = ~(ticker_volume)0;
+        return volume <= most / scale ? volume * scale : most;
+    }
+    static inline void ticker_refine(uint64_t *high, uint64_t *low, uint64_t scale) {
+        ticker_volume volume = ticker_finer((ticker_volume)*high << 64 | *low, scale);
+        *high = (uint64_t)(volume >> 64);
+        *low = (uint64_t)volume;
+    }
+    static inline void ticker_add(uint64_t *high, uint64_t *low, uint64_t more_high,
+                                  uint64_t more_low, uint64_t scale) {
+        ticker_volume volume = (ticker_volume)*high << 64 | *low;
+        ticker_volume more = ticker_finer((ticker_volume)more_high << 64 | more_low, scale);
+        volume = volume + more < volume ? ~(ticker_volume)0 : volume + more;
+        *high = (uint64_t)(volume >> 64);
+        *low = (uint64_t)volume;
+    }
+    """
+    # Volumes of 128 bits; what does not fit is as large as a volume can be.
+    void refine_volume "ticker_refine"(uint64_t* high, uint64_t* low, uint64_t scale) nogil
+    void add_volume "ticker_add"(
+        uint64_t* high, uint64_t* low, uint64_t more_high, uint64_t more_low, uint64_t scale
+    ) nogil
 
 
 cdef void begin(Consolidated* into) noexcept nogil:
     memset(into, 0, sizeof(Consolidated))
-    into.first = into.last = into.bid = into.ask = into.close = NO_ROW
+    into.first = into.last = into.bid = into.ask = into.close = into.official = NO_ROW
 
 
 cdef void add(
@@ -55,7 +98,7 @@ cdef void add(
 
 cdef void finish(Consolidated* into) noexcept nogil:
     """All rows are there. Stale: no live row has sold, or, before the first sale, none is live."""
-    cdef bint live = into.fresh_sale if into.values.price else into.fresh
+    cdef bint live = into.fresh_sale if into.last != NO_ROW else into.fresh
     if not live:
         into.values.flags |= ROW_STALE
 
@@ -69,7 +112,9 @@ cdef void add_sale(Consolidated* into, const Values* row, uint64_t scale) noexce
     values.corrections += row.corrections
     if row.publish_time > values.publish_time:
         values.publish_time = row.publish_time
-    if not row.price:
+    if row.correction_time > values.correction_time:
+        values.correction_time = row.correction_time
+    if not row.flags & ROW_HAS_LAST:
         return
     if into.last != NO_ROW and (
         row.exchange_time < values.exchange_time
@@ -82,39 +127,88 @@ cdef void add_sale(Consolidated* into, const Values* row, uint64_t scale) noexce
     values.exchange_time = row.exchange_time
     values.receive_time = row.receive_time
     values.flags &= ~<uint64_t>ROW_SHARED_MICROSECOND
-    values.flags |= row.flags & ROW_SHARED_MICROSECOND
+    values.flags |= ROW_HAS_LAST | (row.flags & ROW_SHARED_MICROSECOND)
 
 
 cdef void add_day(
     Consolidated* into, const Values* row, uint64_t scale, bint speaks
 ) noexcept nogil:
     """Figures of the day, of the rows that are in the newest session: volume and trades add up,
-    open is the earliest, high and low the widest, the previous close the listing venue's."""
+    open is the listing venue's official one, else the earliest; high and low are the widest, the
+    last of extended hours the newest, the closes the listing venue's."""
     cdef Values* values = &into.values
     if row.session_start < values.session_start:
         return
     if row.session_start > values.session_start:
-        values.session_start = row.session_start
-        values.volume = values.trades = 0
-        values.open = values.high = values.low = values.open_time = values.previous_close = 0
-        values.flags &= ~<uint64_t>ROW_LISTED
-        into.close = NO_ROW
+        begin_day(into, row.session_start)
     if speaks:
-        values.volume = plus(values.volume, times(row.volume, scale))
+        add_volume(
+            &values.volume_high, &values.volume, row.volume_high, row.volume, scale
+        )
         values.trades += row.trades
-    if row.open and (not values.open or row.open_time < values.open_time):
-        values.open = row.open
-        values.open_time = row.open_time
-    if row.high > values.high:
-        values.high = row.high
-    if row.low and (not values.low or row.low < values.low):
-        values.low = row.low
-    if row.previous_close and (
-        into.close == NO_ROW or (row.flags & ROW_LISTED and not values.flags & ROW_LISTED)
+    if row.flags & ROW_HAS_OPEN:
+        add_open(into, row)
+    if row.flags & ROW_HAS_HIGH_LOW:
+        if not values.flags & ROW_HAS_HIGH_LOW or row.high > values.high:
+            values.high = row.high
+        if not values.flags & ROW_HAS_HIGH_LOW or row.low < values.low:
+            values.low = row.low
+        values.flags |= ROW_HAS_HIGH_LOW
+    if row.flags & ROW_HAS_EXTENDED and (
+        not values.flags & ROW_HAS_EXTENDED or row.extended_time > values.extended_time
+    ):
+        values.extended_price = row.extended_price
+        values.extended_time = row.extended_time
+        values.flags |= ROW_HAS_EXTENDED
+    add_closes(into, row)
+
+
+cdef void begin_day(Consolidated* into, int64_t session_start) noexcept nogil:
+    """A row is in a newer session than all before it, whose figures count no longer."""
+    cdef Values* values = &into.values
+    values.session_start = session_start
+    values.volume = values.volume_high = values.trades = 0
+    values.open = values.high = values.low = values.open_time = values.previous_close = 0
+    values.extended_price = values.extended_time = 0
+    values.official_close = values.official_close_time = 0
+    values.flags &= ~<uint64_t>(OF_THE_DAY | ROW_LISTED)
+    into.close = into.official = NO_ROW
+    into.official_open = into.listed_close = False
+
+
+cdef void add_open(Consolidated* into, const Values* row) noexcept nogil:
+    cdef Values* values = &into.values
+    cdef bint official = row.flags & ROW_LISTED and row.flags & ROW_HAS_OFFICIAL_OPEN
+    if values.flags & ROW_HAS_OPEN and (
+        official < into.official_open
+        or (official == into.official_open and row.open_time >= values.open_time)
+    ):
+        return
+    into.official_open = official
+    values.open = row.open
+    values.open_time = row.open_time
+    values.flags |= ROW_HAS_OPEN
+
+
+cdef void add_closes(Consolidated* into, const Values* row) noexcept nogil:
+    """The previous close and the official one of the day: the listing venue's, else those of the
+    first row that has one."""
+    cdef Values* values = &into.values
+    cdef bint listed = row.flags & ROW_LISTED
+    if row.flags & ROW_HAS_PREVIOUS_CLOSE and (
+        into.close == NO_ROW or (listed and not values.flags & ROW_LISTED)
     ):
         into.close = into.number
         values.previous_close = row.previous_close
-        values.flags |= row.flags & ROW_LISTED
+        values.flags |= ROW_HAS_PREVIOUS_CLOSE | (row.flags & ROW_LISTED)
+    if row.flags & ROW_HAS_OFFICIAL_CLOSE and (
+        into.official == NO_ROW or (listed and not into.listed_close)
+    ):
+        into.official = into.number
+        into.listed_close = listed
+        values.official_close = row.official_close
+        values.official_close_time = row.official_close_time
+        values.flags |= ROW_HAS_OFFICIAL_CLOSE
 
 
 cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexcept nogil:
@@ -128,10 +222,12 @@ cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexc
         into.fresh_quote = True
         into.bid = into.ask = NO_ROW
         values.bid = values.ask = values.quote_time = 0
+        values.flags &= ~<uint64_t>(ROW_HAS_BID | ROW_HAS_ASK)
         values.bid_size = values.ask_size = into.bid_largest = into.ask_largest = 0
     if row.quote_time > values.quote_time:
         values.quote_time = row.quote_time
-    if row.bid:
+    if row.flags & ROW_HAS_BID:
+        values.flags |= ROW_HAS_BID
         if into.bid == NO_ROW or row.bid > values.bid:
             values.bid = row.bid
             values.bid_size = into.bid_largest = 0
@@ -140,7 +236,8 @@ cdef void add_quote(Consolidated* into, const Values* row, uint64_t scale) noexc
             add_size(
                 row.bid_size, scale, &values.bid_size, &into.bid_largest, into.number, &into.bid
             )
-    if row.ask:
+    if row.flags & ROW_HAS_ASK:
+        values.flags |= ROW_HAS_ASK
         if into.ask == NO_ROW or row.ask < values.ask:
             values.ask = row.ask
             values.ask_size = into.ask_largest = 0
@@ -172,7 +269,7 @@ cdef void add_state(Consolidated* into, const Values* row) noexcept nogil:
     values.flags |= row.flags & ROW_TEST
     if not row.flags & ROW_STALE:
         into.fresh = True
-        into.fresh_sale |= row.price != 0
+        into.fresh_sale |= row.flags & ROW_HAS_LAST != 0
     if row.status == STATUS_UNKNOWN or into.listed_status:
         return
     if row.flags & ROW_LISTED and not row.flags & ROW_STALE:
@@ -185,9 +282,9 @@ cdef void add_state(Consolidated* into, const Values* row) noexcept nogil:
 cdef void refine(Consolidated* into, uint64_t scale) noexcept nogil:
     """Sizes so far become `scale` times finer."""
     into.values.size = times(into.values.size, scale)
-    into.values.volume = times(into.values.volume, scale)
     into.values.bid_size = times(into.values.bid_size, scale)
     into.values.ask_size = times(into.values.ask_size, scale)
+    refine_volume(&into.values.volume_high, &into.values.volume, scale)
     into.bid_largest *= scale
     into.ask_largest *= scale
 
@@ -220,7 +317,7 @@ def consolidated(rows: list[tuple[dict[str, int], int, bool]]) -> dict[str, int 
     for number, (row, size_exponent, speaks) in enumerate(rows):
         memset(&values, 0, sizeof(Values))
         for index, name in enumerate(FIELDS):
-            words[index] = <uint64_t>row.get(name, 0)
+            words[index] = <uint64_t>(row.get(name, 0) & 0xFFFFFFFFFFFFFFFF)
         add(&total, &values, size_exponent, number, speaks)
     finish(&total)
     words = <uint64_t*>&total.values

@@ -13,12 +13,12 @@ from msgspec import UNSET
 
 from ticker.errors import DecodeError
 from ticker.gateway.protocol.codec import CODECS, JSON, Codec
+from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.messages import (
     COMMANDS,
     MAX_ID,
     MAX_SYMBOL,
     AnyCommand,
-    Code,
     Command,
     Error,
     Id,

@@ -20,6 +20,7 @@ from ticker.gateway.hub.hub import Hub
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
 from ticker.gateway.protocol.codec import CODECS, Codec, moment
+from ticker.gateway.protocol.codes import Close, Code, close_code
 from ticker.gateway.protocol.commands import (
     CommandError,
     error_message,
@@ -31,8 +32,6 @@ from ticker.gateway.protocol.messages import (
     PROTOCOL,
     AnyCommand,
     Auth,
-    Close,
-    Code,
     Configure,
     Configured,
     Error,
@@ -51,7 +50,6 @@ from ticker.gateway.protocol.messages import (
     Subscribed,
     Unsubscribe,
     Unsubscribed,
-    close_code,
 )
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.restraint import Restraint

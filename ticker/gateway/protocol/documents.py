@@ -11,15 +11,8 @@ from typing import Any
 import msgspec
 
 from ticker import __version__
-from ticker.gateway.protocol.messages import (
-    CLOSE_MEANINGS,
-    COMMANDS,
-    FATAL,
-    MEANINGS,
-    MESSAGES,
-    SUBPROTOCOLS,
-    close_code,
-)
+from ticker.gateway.protocol.codes import CLOSE_MEANINGS, FATAL, MEANINGS, close_code
+from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, SUBPROTOCOLS
 from ticker.gateway.protocol.protobuf import fields_of
 
 Json = dict[str, Any]

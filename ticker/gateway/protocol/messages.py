@@ -1,7 +1,7 @@
 """Every message of the client protocol, in both directions, as types.
 
-Law: this is the one place that names a field, an error code or a close code. Validation, the
-documents (documents.py), the .proto (protobuf.py) and the encoders' tests are made from here.
+Law: this is the one place that names a field; codes.py has the codes. Validation, the documents
+(documents.py), the .proto (protobuf.py) and the encoders' tests are made from here.
 Fields are only ever added. numbers.py has the number of each in Protobuf.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import IntEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -37,83 +36,17 @@ Size = Annotated[
 ]
 Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]
+LastPrice = Annotated[
+    Price | None,
+    Meta(description="of the last trade; null: it was taken back, and none is left"),
+]
+TradesSoFar = Annotated[int, Meta(ge=0, description="trades so far, all venues")]
+Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
+TradeId = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="the venue's number of the trade")
+]
 Channel = Literal["price", "quote", "trades"]
-State = Literal["live", "quiet", "halted", "paused", "stale", "closed"]
-
-
-class Code(IntEnum):
-    """Error codes. Names in lower case are the `reason`."""
-
-    INVALID_SYNTAX = 400
-    NOT_AUTHENTICATED = 401
-    AUTH_FAILED = 402
-    AUTH_TIMEOUT = 404
-    SYMBOL_LIMIT_EXCEEDED = 405
-    CONNECTION_LIMIT_EXCEEDED = 406
-    SLOW_CLIENT = 407
-    UNSUPPORTED_ACTION = 410
-    MESSAGE_TOO_LARGE = 413
-    RATE_LIMITED = 429
-    UNKNOWN_SYMBOL = 460
-    INTERNAL = 500
-
-    @property
-    def reason(self) -> str:
-        """The word for it in `error` messages."""
-        return self.name.lower()
-
-
-MEANINGS = {
-    Code.INVALID_SYNTAX: "not a command, or a field of it is wrong; the message names the field",
-    Code.NOT_AUTHENTICATED: "needs a token first",
-    Code.AUTH_FAILED: "the token is wrong or has expired",
-    Code.AUTH_TIMEOUT: "no token came in time",
-    Code.SYMBOL_LIMIT_EXCEEDED: "more symbols than one connection may have",
-    Code.CONNECTION_LIMIT_EXCEEDED: "more connections than allowed",
-    Code.SLOW_CLIENT: "read too slowly for too long",
-    Code.UNSUPPORTED_ACTION: "no such action here",
-    Code.MESSAGE_TOO_LARGE: "the message is longer than allowed",
-    Code.RATE_LIMITED: "too many commands a second",
-    Code.UNKNOWN_SYMBOL: "no feed has this symbol",
-    Code.INTERNAL: "the server failed; it is not the client's fault",
-}
-FATAL = frozenset(
-    {
-        Code.AUTH_FAILED,
-        Code.AUTH_TIMEOUT,
-        Code.CONNECTION_LIMIT_EXCEEDED,
-        Code.SLOW_CLIENT,
-        Code.INTERNAL,
-    }
-)
-
-
-class Close(IntEnum):
-    """Close codes besides 4000 + the code of a fatal error."""
-
-    SHUTDOWN = 1001
-    PROTOCOL_ERROR = 1002
-    BAD_UTF8 = 1007
-    POLICY_VIOLATION = 1008
-    TOO_LARGE = 1009
-    RESTART = 1012
-    OVERLOAD = 1013
-
-
-CLOSE_MEANINGS = {
-    Close.SHUTDOWN: "the server ends",
-    Close.PROTOCOL_ERROR: "not RFC 6455",
-    Close.BAD_UTF8: "text that is not UTF-8",
-    Close.POLICY_VIOLATION: "too many refused messages, too many fragments, or no pong",
-    Close.TOO_LARGE: "a message longer than allowed",
-    Close.RESTART: "this worker is replaced; connect again",
-    Close.OVERLOAD: "no room now; try later",
-}
-
-
-def close_code(code: Code) -> int:
-    """The close code of a fatal error."""
-    return 4000 + code
+State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
 
 
 # -- client to server ----------------------------------------------------------------------
@@ -206,14 +139,14 @@ class Snapshot(Message, frozen=True, kw_only=True):
     """A symbol's newest price: the first of a subscription, and after a reconnect."""
 
     symbol: Symbol
-    price: Price
+    price: LastPrice
     timestamp: Time
-    seq: Annotated[int, Meta(ge=0, description="trades so far, all venues")] | UnsetType = UNSET
+    seq: TradesSoFar | UnsetType = UNSET
     channel: (
         Annotated[Literal["quote", "trades"], Meta(description="absent: price")] | UnsetType
     ) = UNSET
     size: Size | UnsetType = UNSET
-    venue: Annotated[str, Meta(description="ISO 10383 MIC of the trade")] | UnsetType = UNSET
+    venue: Venue | UnsetType = UNSET
     volume: Size | UnsetType = UNSET
     trades: Count | UnsetType = UNSET
     bid: Price | UnsetType = UNSET
@@ -224,10 +157,16 @@ class Snapshot(Message, frozen=True, kw_only=True):
     high: Price | UnsetType = UNSET
     low: Price | UnsetType = UNSET
     previous_close: Price | UnsetType = UNSET
+    official_close: Price | UnsetType = UNSET
+    extended_price: (
+        Annotated[Price, Meta(description="last trade outside of regular hours")] | UnsetType
+    ) = UNSET
+    extended_timestamp: Time | UnsetType = UNSET
+    trade_id: TradeId | UnsetType = UNSET
 
 
 class Update(Snapshot, frozen=True, kw_only=True):
-    """A newer price of a symbol; on `trades`, one trade."""
+    """A newer price of a symbol, or what a trade taken back has left; on `trades`, one trade."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -308,7 +247,7 @@ class Status(Message, frozen=True, kw_only=True):
 
 
 class Lagged(Message, frozen=True, kw_only=True):
-    """Trades that were skipped for this connection."""
+    """Trades, corrections and cancels that were skipped for this connection."""
 
     symbol: Symbol | UnsetType = UNSET
     skipped: Count
@@ -343,6 +282,38 @@ class Error(Message, frozen=True, kw_only=True):
     symbol: str | UnsetType = UNSET
 
 
+class Correction(Message, frozen=True, kw_only=True):
+    """On `trades`: what a trade became. Its price and size are these instead."""
+
+    symbol: Symbol
+    price: Price
+    timestamp: Annotated[Time, Meta(description="of the correction")]
+    seq: TradesSoFar
+    channel: Literal["trades"]
+    size: Size
+    venue: Venue | UnsetType = UNSET
+    trade_id: TradeId
+    new_trade_id: (
+        Annotated[TradeId, Meta(description="its number from now on, if it is another")] | UnsetType
+    ) = UNSET
+    eligible: (
+        Annotated[bool, Meta(description="false: it sets the last price no longer")] | UnsetType
+    ) = UNSET
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """On `trades`: a trade that never was. Its price and size are those that it was told with."""
+
+    symbol: Symbol
+    price: Price
+    timestamp: Annotated[Time, Meta(description="of the cancel")]
+    seq: TradesSoFar
+    channel: Literal["trades"]
+    size: Size
+    venue: Venue | UnsetType = UNSET
+    trade_id: TradeId
+
+
 AnyMessage = (
     Snapshot
     | Update
@@ -357,6 +328,8 @@ AnyMessage = (
     | Pong
     | Goodbye
     | Error
+    | Correction
+    | Cancel
 )
 MESSAGES: tuple[type[Message], ...] = (
     Snapshot,
@@ -372,5 +345,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Pong,
     Goodbye,
     Error,
+    Correction,
+    Cancel,
 )
 PLAIN_MESSAGES: tuple[type[Message], ...] = (Snapshot, Update, Error)

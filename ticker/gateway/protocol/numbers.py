@@ -30,7 +30,9 @@ MESSAGE_NUMBERS = {
     "pong": 11,
     "goodbye": 12,
     "error": 13,
+    "correction": 14,
     "batch": 15,
+    "cancel": 16,
 }
 
 _PRICE = {
@@ -51,6 +53,22 @@ _PRICE = {
     "high": 15,
     "low": 16,
     "previous_close": 17,
+    "official_close": 18,
+    "extended_price": 19,
+    "extended_timestamp": 20,
+    "volume_high": 21,
+    "trade_id": 22,
+    "size_exponent": 100,
+}
+_TRADE = {
+    "symbol": 1,
+    "price": 2,
+    "timestamp": 3,
+    "seq": 4,
+    "channel": 5,
+    "size": 6,
+    "venue": 7,
+    "trade_id": 22,
     "size_exponent": 100,
 }
 _WATCH = {"id": 1, "symbols": 2, "symbol": 3, "channel": 4}
@@ -86,4 +104,6 @@ FIELD_NUMBERS: dict[str, dict[str, int]] = {
         "slow_timeout": 7,
     },
     "Rejected": {"symbol": 1, "code": 2},
+    "Correction": {**_TRADE, "new_trade_id": 23, "eligible": 24},
+    "Cancel": _TRADE,
 }

@@ -25,7 +25,8 @@ from ticker.gateway.protocol.messages import COMMANDS, MESSAGES
 from ticker.gateway.protocol.numbers import COMMAND_NUMBERS, FIELD_NUMBERS, MESSAGE_NUMBERS
 
 PACKAGE = "ticker.v1"
-SIZE_EXPONENT = "size_exponent"  # the field that the types do not have
+# Fields that the types do not have: there sizes are decimals of any length.
+EXTRA = {"volume_high": "uint64", "size_exponent": "uint32"}
 VARINT, I64, LEN, I32 = 0, 1, 2, 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCALARS = {"string", "uint64", "int64", "double", "bool"}
@@ -63,7 +64,7 @@ def fields_of(message: type[msgspec.Struct]) -> tuple[Field, ...]:
     assert isinstance(info, inspect.StructType)
     numbers = FIELD_NUMBERS.get(message.__name__, {})
     names = {field.encode_name for field in info.fields}
-    if wrong := sorted(names ^ (numbers.keys() - {SIZE_EXPONENT})):
+    if wrong := sorted(names ^ (numbers.keys() - EXTRA.keys())):
         raise TypeError(
             f"{message.__name__}: {', '.join(wrong)}: give every field its number in numbers.py, "
             "one that was never used, and only those"
@@ -73,7 +74,7 @@ def fields_of(message: type[msgspec.Struct]) -> tuple[Field, ...]:
 
 def _field(number: int, field: inspect.Field) -> Field:
     kind, unit = _unwrapped(field.type)
-    optional = not field.required
+    optional = not field.required or _nullable(field.type)
     name = field.encode_name
     if unit == "id":
         return Field(number, name, name, "string", "optional", unit)
@@ -89,6 +90,12 @@ def _field(number: int, field: inspect.Field) -> Field:
     return Field(
         number, name, name + suffix, _kind(kind, unit), "optional" if optional else "", unit
     )
+
+
+def _nullable(kind: inspect.Type) -> bool:
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    return isinstance(kind, inspect.UnionType) and kind.includes_none
 
 
 def _unwrapped(kind: inspect.Type) -> tuple[inspect.Type, str]:
@@ -133,7 +140,8 @@ def proto_text() -> str:
         "// ticker/gateway/protocol/messages.py; a test holds the two together.",
         "//",
         "// A binary WebSocket message is one ServerMessage or one ClientMessage. Prices are in",
-        "// units of 1e-9, times in ns since 1970-01-01T00:00:00Z, sizes in 10^-size_exponent.",
+        "// units of 1e-9, times in ns since 1970-01-01T00:00:00Z, sizes in 10^-size_exponent; a",
+        "// volume is volume_high * 2^64 + volume of them.",
         'syntax = "proto3";',
         f"package {PACKAGE};",
         "",
@@ -151,8 +159,10 @@ def proto_text() -> str:
     for message in [*COMMANDS, *MESSAGES, *_inner()]:
         lines += [f"// {(message.__doc__ or '').splitlines()[0]}", f"message {message.__name__} {{"]
         lines += [f"  {field.line}" for field in fields_of(message)]
-        if exponent := FIELD_NUMBERS[message.__name__].get(SIZE_EXPONENT):
-            lines.append(f"  uint32 {SIZE_EXPONENT} = {exponent};")
+        numbers = FIELD_NUMBERS[message.__name__]
+        lines += [
+            f"  {kind} {name} = {numbers[name]};" for name, kind in EXTRA.items() if name in numbers
+        ]
         lines += ["}", ""]
     return "\n".join(lines)
 

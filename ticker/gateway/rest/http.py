@@ -117,7 +117,7 @@ class Rest:
                 symbol=symbol,
                 venue=venue,
             )
-        if view is None or not view.price:
+        if view is None or not view.traded:
             raise Refusal(
                 NO_PRICE_YET,
                 f"{symbol} is known, but has not traded yet in this session; ask again, or "
@@ -139,7 +139,7 @@ class Rest:
             view = self.board.price(symbol, venue) if known else None
             if not known:
                 unknown.append(symbol)
-            elif view is not None and view.price:
+            elif view is not None and view.traded:
                 prices.append(self._price_object(request, view))
             elif view is None and venue is not None:
                 elsewhere.append(symbol)
@@ -275,21 +275,24 @@ def price_object(view: PriceView) -> dict[str, object]:
         "symbol": view.symbol,
         "price": _exact_price(view.price),
         "currency": view.currency,
-        "exchange_timestamp": _timestamp(view.exchange_time),
-        "server_timestamp": _timestamp(view.receive_time),
-        "size": _exact_size(view.size, view),
+        "exchange_timestamp": _timestamp(view.price_time),
+        "server_timestamp": _timestamp(view.receive_time or view.publish_time),
+        "size": _exact_size(view.size, view) if view.price is not None else None,
         "venue": view.venue or None,
         "volume": _exact_size(view.volume, view),
         "trades": view.trades,
         "open": _exact_price(view.open),
         "high": _exact_price(view.high),
         "low": _exact_price(view.low),
+        "official_close": _exact_price(view.official_close),
         "previous_close": _exact_price(view.previous_close),
+        "extended_price": _exact_price(view.extended_price),
+        "extended_timestamp": _timestamp(view.extended_time),
         "bid": _exact_price(view.bid),
-        "bid_size": _exact_size(view.bid_size, view) if view.bid else None,
+        "bid_size": _exact_size(view.bid_size, view) if view.bid is not None else None,
         "bid_venue": view.bid_venue or None,
         "ask": _exact_price(view.ask),
-        "ask_size": _exact_size(view.ask_size, view) if view.ask else None,
+        "ask_size": _exact_size(view.ask_size, view) if view.ask is not None else None,
         "ask_venue": view.ask_venue or None,
         "seq": view.seq,
         "status": view.status,
@@ -298,8 +301,8 @@ def price_object(view: PriceView) -> dict[str, object]:
     }
 
 
-def _exact_price(price: int) -> orjson.Fragment | None:
-    return orjson.Fragment(format_price(price)) if price else None
+def _exact_price(price: int | None) -> orjson.Fragment | None:
+    return orjson.Fragment(format_price(price)) if price is not None else None
 
 
 def _exact_size(size: int, view: PriceView) -> orjson.Fragment:

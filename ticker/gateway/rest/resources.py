@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ticker.gateway.protocol.messages import Count, Price, Size, State, Symbol, Time
+from ticker.gateway.protocol.messages import Count, LastPrice, Price, Size, State, Symbol, Time
 from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
 from ticker.gateway.rest.store import StoreReport
 
@@ -17,7 +17,7 @@ class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Everything known of a symbol; null is what is not known, or what the token does not open."""
 
     symbol: Symbol
-    price: Price
+    price: LastPrice
     currency: str
     exchange_timestamp: Time
     server_timestamp: Time | None
@@ -28,7 +28,10 @@ class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     open: Price | None
     high: Price | None
     low: Price | None
+    official_close: Price | None
     previous_close: Price | None
+    extended_price: Price | None
+    extended_timestamp: Time | None
     bid: Price | None
     bid_size: Size | None
     bid_venue: str | None

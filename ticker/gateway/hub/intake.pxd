@@ -1,0 +1,26 @@
+"""The rings of all feeds, read to their ends once a turn."""
+
+cimport cython
+from libc.stdint cimport uint32_t, uint64_t
+
+from ticker.gateway.hub.sales cimport Sales
+from ticker.gateway.hub.topics cimport Topics
+from ticker.gateway.prices.board cimport Board
+from ticker.shm.layout cimport Record
+from ticker.shm.ring cimport RingReader
+
+
+@cython.final
+cdef class Intake:
+    cdef Board board
+    cdef Topics topics
+    cdef Sales sales
+    cdef list readers            # [(feed, RingReader)]
+    cdef uint64_t* counters
+
+    cdef int drain(self) except -1
+    cdef bint records_wait(self) except -1
+    cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1
+    cdef int _take_record(self, uint32_t feed, const Record* record) except -1
+    cdef int _learn(self, uint32_t feed, uint32_t row) except -1
+    cdef int _resync(self, uint32_t feed) except -1

@@ -1,0 +1,9 @@
+from ticker.gateway.hub.sales import Sales
+from ticker.gateway.hub.topics import Topics
+from ticker.gateway.prices.board import Board
+from ticker.shm.header import Mapping
+
+class Intake:
+    def __init__(
+        self, board: Board, topics: Topics, sales: Sales, feeds: list[Mapping], segment: Mapping
+    ) -> None: ...

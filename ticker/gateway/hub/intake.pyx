@@ -1,0 +1,136 @@
+"""The rings of all feeds, read to their ends once a turn.
+
+In: ring records. Out: calls on sales.pyx, by the symbol that a record is of. Owned by one hub.
+
+Law: a lap costs nobody but intermediate ticks: all symbols of that feed are read from the table
+again, and what was lost of `trades` is counted.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* address) nogil
+
+from ticker.gateway.hub.fields cimport CHANNEL_QUOTE
+from ticker.gateway.hub.sales cimport Sales
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
+from ticker.gateway.prices.board cimport NO_PART, NO_SYMBOL, Board
+from ticker.shm.counters cimport (
+    GATEWAY_LAPS,
+    GATEWAY_RECORDS_READ,
+    GATEWAY_RECORDS_SKIPPED,
+    count,
+)
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
+    RECORD_CORRECTION,
+    RECORD_DAY,
+    RECORD_PRINT,
+    RECORD_QUOTE,
+    RECORD_TRADE,
+    Record,
+)
+from ticker.shm.ring cimport RingReader
+
+cdef enum:
+    AHEAD = 24
+
+
+cdef class Intake:
+    """`feeds`: the mappings that `board` has; `segment`: the gateway's own, for its counters."""
+
+    def __cinit__(
+        self, Board board not None, Topics topics not None, Sales sales not None,
+        feeds: list[Mapping], Mapping segment not None,
+    ) -> None:
+        cdef Mapping mapping
+        self.board = board
+        self.topics = topics
+        self.sales = sales
+        self.counters = segment.counters
+        self.readers = [
+            (feed, RingReader(mapping, ring))
+            for feed, mapping in enumerate(feeds) for ring in range(mapping.ring_count)
+        ]
+
+    cdef int drain(self) except -1:
+        """Take all records that the rings hold, then read the quotes that somebody watches."""
+        cdef uint32_t i
+        if self.board.count > self.topics.symbol_count:
+            self.sales.grow()  # the board was refreshed by somebody else
+        for feed, reader in self.readers:
+            if (<RingReader>reader).pending():
+                self._drain_ring(feed, <RingReader>reader)
+        for i in range(self.topics.changed_count):
+            if self.topics.changed[i] & CHANNEL_MASK == CHANNEL_QUOTE:
+                self.sales.read_quote(self.topics.changed[i] >> CHANNEL_BITS)
+        return 0
+
+    cdef bint records_wait(self) except -1:
+        """Some ring holds what we have not read."""
+        for _, reader in self.readers:
+            if (<RingReader>reader).pending():
+                return True
+        return False
+
+    cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1:
+        cdef Record record
+        cdef uint64_t skipped = reader.skipped
+        cdef uint64_t first = reader.position
+        cdef int got
+        while True:
+            # records lie in the writer's cache: fetch some ahead
+            prefetch(reader.ring.records + ((reader.position + AHEAD) & reader.ring.mask))
+            got = reader.read(&record)
+            if got == 0:
+                break
+            if got < 0:
+                count(self.counters, GATEWAY_LAPS, 1)
+                self._resync(feed)
+            else:
+                self._take_record(feed, &record)
+        skipped = reader.skipped - skipped
+        count(self.counters, GATEWAY_RECORDS_SKIPPED, skipped)
+        count(self.counters, GATEWAY_RECORDS_READ, reader.position - first - skipped)
+        return 0
+
+    cdef int _take_record(self, uint32_t feed, const Record* record) except -1:
+        cdef uint32_t symbol = self.board.symbol_of(feed, record.row)
+        if symbol == NO_PART:
+            return 0
+        if symbol == NO_SYMBOL:
+            self._learn(feed, record.row)
+        elif record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
+            if self.sales.trade(feed, symbol, record):
+                self.sales.reload(symbol, False)
+                self.sales.identify(symbol, record)
+        elif record.kind == RECORD_QUOTE:
+            self.sales.quote(symbol)
+        elif record.kind == RECORD_CORRECTION or record.kind == RECORD_DAY:
+            self.sales.reload(symbol, False)
+        elif record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED:
+            self.sales.correction(feed, symbol, record)
+        return 0
+
+    cdef int _learn(self, uint32_t feed, uint32_t row) except -1:
+        """A record named a row that is new to us."""
+        cdef uint32_t known = self.topics.symbol_count
+        cdef uint32_t symbol
+        self.board.learn(feed, row)
+        self.sales.grow()
+        symbol = self.board.symbol_of(feed, row)
+        if symbol != NO_PART and symbol < known:
+            self.sales.reload(symbol, False)  # a further venue of a symbol
+        return 0
+
+    cdef int _resync(self, uint32_t feed) except -1:
+        """A ring lapped us: look at every symbol of the feed again."""
+        cdef uint32_t row
+        self.board.refresh()
+        self.sales.grow()
+        for row in range(self.board.rows_known[feed]):
+            if self.board.symbol_of(feed, row) != NO_PART:
+                self.sales.reload(self.board.symbol_of(feed, row), True)
+        return 0
