@@ -156,22 +156,22 @@ class Venue:
 
 
 class Shown(NamedTuple):
-    """A consolidated price, whose last sale, bid and ask it is."""
+    """A consolidated price, whose last sale, bid and ask it is. None: there is no such price."""
 
-    price: int
+    price: int | None
     size: int
     exchange_time: int
     venue: str
     volume: int
     trades: int
     seq: int
-    open: int
-    high: int
-    low: int
-    bid: int
+    open: int | None
+    high: int | None
+    low: int | None
+    bid: int | None
     bid_size: int
     bid_venue: str
-    ask: int
+    ask: int | None
     ask_size: int
     ask_venue: str
 
@@ -202,20 +202,20 @@ def consolidate(sides: list[Side]) -> Shown:
     bids = [(side.state.bid_size, side.mic) for side in quoting if bid and side.state.bid == bid]
     asks = [(side.state.ask_size, side.mic) for side in quoting if ask and side.state.ask == ask]
     return Shown(
-        price=last.state.price if last else 0,
+        price=last.state.price if last else None,
         size=last.state.size if last else 0,
         exchange_time=last.state.exchange_time if last else 0,
         venue=last.mic if last else sides[0].mic,
         volume=sum(side.state.volume for side in sides),
         trades=sum(side.state.trades for side in sides),
         seq=sum(side.state.seq for side in sides),
-        open=opened.open if opened else 0,
-        high=max(side.state.high for side in sides),
-        low=min((side.state.low for side in sides if side.state.low), default=0),
-        bid=bid,
+        open=opened.open if opened else None,
+        high=max((side.state.high for side in sides if side.state.high), default=None),
+        low=min((side.state.low for side in sides if side.state.low), default=None),
+        bid=bid or None,
         bid_size=sum(size for size, _ in bids),
         bid_venue=max(bids, key=lambda each: each[0])[1] if bids else "",
-        ask=ask,
+        ask=ask or None,
         ask_size=sum(size for size, _ in asks),
         ask_venue=max(asks, key=lambda each: each[0])[1] if asks else "",
     )

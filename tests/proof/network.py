@@ -23,19 +23,23 @@ def check_stream(wire: Wire, truth: Recomputation) -> int:
         for symbol, of in venue.symbols.items():
             sales[symbol] |= {(sale[1], sale[3] // 1000) for sale in of.sales if sale[4]}
             broken[symbol] |= {trade.time // 1000 for trade in of.taken_back}
-    last: dict[str, tuple[int, int]] = {}
+    last: dict[str, tuple[int | None, int]] = {}
     for kind, symbol, price, when in wire.updates:
         if symbol in last:
             assert kind == "update"
             assert when >= last[symbol][1], (symbol, "went back in time")
-        if (price, when) not in sales[symbol]:
-            # An older sale that counts again, told with the time of the one that was taken back.
-            assert when in broken[symbol], (symbol, price, when)
+        if price is None:
+            # No sale is left: told with the time of the taking back, or of the sale taken back.
+            assert broken[symbol], symbol
+            assert when >= min(broken[symbol]), (symbol, when)
+        elif (price, when) not in sales[symbol]:
+            # An older sale that counts again, told with the time of what was told before.
+            assert when in broken[symbol] or (symbol in last and last[symbol] == (None, when))
             assert price in {each for each, at in sales[symbol] if at <= when}, (symbol, price)
         last[symbol] = (price, when)
     for symbol in filter(sales.get, list(sales)):
         final = truth.shown(symbol, FEEDS).price
-        assert last[symbol][0] == final or not final, symbol
+        assert last[symbol][0] == final, symbol
     return len(wire.updates)
 
 
@@ -56,7 +60,7 @@ def rest_figures(url: str, symbols: list[str], venue: str = "") -> dict[str, dic
         for price in rest(f"{url}prices?symbols={query}")["prices"]:
             figures = {name: price[name] or 0 for name in NAMES}
             for name in PRICES:
-                figures[name] = int(Decimal(figures[name]) * E9)
+                figures[name] = None if price[name] is None else int(Decimal(price[name]) * E9)
             for name in ("bid_venue", "ask_venue"):
                 figures[name] = price[name] or ""
             found[price["symbol"]] = figures
@@ -66,9 +70,8 @@ def rest_figures(url: str, symbols: list[str], venue: str = "") -> dict[str, dic
 def true_figures(truth: Recomputation, symbols: list[str], feeds: list[str]) -> dict[str, Any]:
     found = {}
     for symbol in symbols:
-        shown = truth.shown(
-            symbol, [f for f in feeds if symbol in truth.venues[f].symbols] or feeds
-        )
-        if shown.price:
+        there = [f for f in feeds if symbol in truth.venues[f].symbols] or feeds
+        shown = truth.shown(symbol, there)
+        if shown.price is not None or any(truth.of(f, symbol).taken_back for f in there):
             found[symbol] = {name: getattr(shown, name) for name in NAMES}
     return found

@@ -142,9 +142,11 @@ class Wire(threading.Thread):
         self.recorder = recorder
         self.vendor = vendor
         self.loop = asyncio.new_event_loop()
-        self.updates: list[tuple[str, str, int, int]] = []
+        self.updates: list[tuple[str, str, int | None, int]] = []
         """Kind, symbol, price and time (µs) of everything that the server sent."""
         self.errors: list[dict[str, object]] = []
+        self.following = threading.Event()
+        """Somebody reads the rings: before that nothing is passed on."""
         self.connected = threading.Event()
         self.watching = threading.Event()
         self._listener = socket.socket()
@@ -178,6 +180,7 @@ class Wire(threading.Thread):
         """Both ways, unchanged; what has records is recorded before it is passed on."""
         inner = web.WebSocketResponse()
         await inner.prepare(request)
+        await asyncio.to_thread(self.following.wait, 30)
         try:
             async with (
                 aiohttp.ClientSession() as http,
@@ -224,13 +227,13 @@ class Wire(threading.Thread):
         if message["type"] == "error":
             self.errors.append(message)
             return
-        price = Decimal(str(message["price"])) * 1_000_000_000
-        assert price == int(price)
+        price = None if message["price"] is None else Decimal(str(message["price"])) * 10**9
+        assert price is None or price == int(price)
         self.updates.append(
             (
                 str(message["type"]),
                 str(message["symbol"]),
-                int(price),
+                None if price is None else int(price),
                 microseconds(str(message["timestamp"])),
             )
         )

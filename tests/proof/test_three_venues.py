@@ -71,6 +71,7 @@ def prove(folder: Path, symbols: int, rate: float, duration: float) -> None:
         venues.start_vendor(symbols, rate, duration + 3)
         with served(folder, venues, wire.port) as (instance, url):
             follower = Follower(instance)
+            wire.following.set()
             wait_for(wire.connected.is_set, follower.turn, 30)
             venues.start_exchanges(symbols, rate, duration)
             wait_for(lambda: follower.known[ITCH] >= symbols, follower.turn, 30)
