@@ -16,8 +16,9 @@ from ticker.clock import now_ns
 from ticker.config import is_file_name
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN
-from ticker.feeds.json.texts import JsonTexts, Skipped
+from ticker.feeds.json.skips import Skipped
 from ticker.feeds.market.symbology import SYMBOLOGIES
+from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports import pcap
 from ticker.feeds.workers.known import advice, mappings, modules
 from ticker.feeds.workers.mappings import load_mapping, options_of
@@ -170,13 +171,13 @@ def command(
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
     report = _report(pipeline, seconds, cpu)
-    if isinstance(pipeline.protocol, JsonTexts):
+    if isinstance(pipeline.protocol, Json):
         report["skipped"] = [each._asdict() for each in pipeline.protocol.skipped()]
     if isinstance(source, pcap.Capture):
         report["capture"] = source.summary()
     click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
     useless = sum(report["counters"].get(name, 0) for name in USELESS)
-    is_json = isinstance(pipeline.protocol, JsonTexts)
+    is_json = isinstance(pipeline.protocol, Json)
     if report["messages"] <= useless or (is_json and not report["symbols"]):
         context.exit(NOTHING_READ)
 
@@ -189,7 +190,7 @@ def _check_name(option: str, name: str | None, folder: str) -> None:
 
 
 def _asked_for(pipeline: Pipeline, symbol: str) -> None:
-    if not isinstance(pipeline.protocol, JsonTexts):
+    if not isinstance(pipeline.protocol, Json):
         raise click.UsageError("--symbol: only for JSON by a mapping")
     pipeline.protocol.asked_for(symbol)
 

@@ -20,7 +20,8 @@ from tests.feeds.tables import rows_of
 from ticker.feeds.fix.initiator import FixOptions
 from ticker.feeds.fix.requests import Subscription, symbols
 from ticker.feeds.sessions.fix import Fix
-from ticker.feeds.workers.fix import FixConnection
+from ticker.feeds.workers.connection import SessionConnection
+from ticker.feeds.workers.fix import connection
 from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.feeds.workers.pipeline import build
 from ticker.shm.counters import Counters
@@ -34,10 +35,20 @@ At = Callable[..., AbstractAsyncContextManager[Any]]
 pytestmark = pytest.mark.slow
 
 
-class Line(FixConnection):
+class Line(asyncio.Protocol):
     """A connection that loses the frames whose numbers are in `lost`, once each."""
 
-    lost: set[int]
+    def __init__(self, session: Fix, store: SequenceStore | None, lost: set[int]) -> None:
+        self.connection: SessionConnection = connection(session, store)
+        self.lost = lost
+        self.closed = self.connection.closed
+        self.logout = self.connection.logout
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.connection.connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.connection.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         for frame in data.split(b"8=FIX")[1:]:
@@ -45,7 +56,7 @@ class Line(FixConnection):
             if sequence in self.lost:
                 self.lost.remove(sequence)
                 data = data.replace(b"8=FIX" + frame, b"")
-        super().data_received(data)
+        self.connection.data_received(data)
 
 
 class Client:
@@ -66,9 +77,8 @@ class Client:
 
     async def connect(self, venue: Any) -> Line:
         _, line = await asyncio.get_running_loop().create_connection(
-            lambda: Line(self.session, self.store), "127.0.0.1", venue.port
+            lambda: Line(self.session, self.store, self.lost), "127.0.0.1", venue.port
         )
-        line.lost = self.lost
         return line
 
     def row(self, symbol: str = "AAPL") -> dict[str, int]:
@@ -282,7 +292,7 @@ def test_a_gap_fill_that_nobody_asked_for(play: Play) -> None:
 
 def was_tested(session: Fix, after: int) -> bool:
     """Whether the session sent a test request, as a number later than `after`."""
-    return bool(session._tested_at) and session.next_sequence_out > after
+    return bool(session.dialogue.tested_at) and session.next_sequence_out > after
 
 
 def test_a_venue_that_falls_silent_is_asked_then_left(play: Play) -> None:

@@ -58,20 +58,22 @@ TIMES = {52, 60, 122}
 """Their presence is compared, not their value."""
 
 
-class Echo(Fix):
-    """The application of the scripts: sends every order back, once."""
+class Echo:
+    """A session, and the application of the scripts: it sends every order back, once."""
 
     def __init__(self, options: FixOptions) -> None:
         self.orders: set[bytes] = set()
-        super().__init__(MessageLog(), private_feed(Geometry(rows=1), 1, 1), options)
+        mapping = private_feed(Geometry(rows=1), 1, 1)
+        self.session = Fix(MessageLog(), mapping, options)
+        self.session.dialogue.heard.application = self.answer
 
-    def on_application(self, message: Message) -> None:
+    def answer(self, message: Message) -> None:
         order = message.get(11)
         if message.flag(97) and order in self.orders:
             return
         self.orders.add(order)
         header = {8, 9, 10, 34, 35, 43, 49, 52, 56, 122}
-        self.send_application(
+        self.session.dialogue.initiator.send_application(
             message.kind, [field for field in message.fields if field[0] not in header]
         )
 
@@ -89,7 +91,7 @@ class Stage:
             dictionary=DICTIONARY,
         )
         self.now = START
-        self.session = Echo(options)
+        self.session = Echo(options).session
         self.sent: list[bytes] = []
         self.answered = False
 
@@ -208,9 +210,7 @@ def test_a_script_does_not_depend_on_how_the_bytes_are_cut(samples: Path, size: 
 def test_lenient_lets_pass_what_strict_refuses(samples: Path) -> None:
     lines = lines_of(scripts(samples)["14c_TagNotDefinedForMsgType"])
     stage = Stage(lines)
-    stage.session.options = replace(
-        stage.session.options, dictionary=replace(DICTIONARY, strict=False)
-    )
+    stage.session.dialogue.heard.dictionary = replace(DICTIONARY, strict=False)
     for line in lines[:4]:
         if "35=3\x01" not in line:
             stage.play(line)

@@ -151,7 +151,7 @@ class Initiator(Subject):
             self.sent()
         self.session.logout(self.now, "over")
         self.session.disconnected()
-        assert self.session.phase is Phase.DISCONNECTED
+        assert self.session.dialogue.initiator.phase is Phase.DISCONNECTED
         self.check()
 
     def sent(self) -> None:
@@ -231,7 +231,7 @@ TARGETS = [
     ),
     Target(
         name="fix-session",
-        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.stream"),
+        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.heard", "ticker.feeds.fix.gap"),
         start=Initiator,
         seeds=stream_seeds,
         tokens=TOKENS,
@@ -239,7 +239,7 @@ TARGETS = [
     ),
     Target(
         name="fix-capture",
-        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.stream"),
+        covers=("ticker.feeds.sessions.fix", "ticker.feeds.fix.heard", "ticker.feeds.fix.gap"),
         start=Overheard,
         seeds=stream_seeds,
         per_subject=64,

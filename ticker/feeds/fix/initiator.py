@@ -1,28 +1,23 @@
-"""The initiator's own side of a FIX session: what it says, and what time alone brings about.
+"""The initiator's own side of a FIX session: what it says.
 
-Law: bytes and times in, bytes to send and events out, as in sessions/fix.py, which adds what the
-other side says. Numbers are used up in the order of sending; an application message is kept, for
-whoever asks for it again.
+Law: messages in, frames to send and events out. Numbers are used up in the order of sending; an
+application message is kept, for whoever asks for it again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from ticker.feeds.fix.dictionary import LAST_REASON, REASONS, Dictionary, Problem
 from ticker.feeds.fix.events import Event, Events
-from ticker.feeds.fix.held import Held
+from ticker.feeds.fix.group import EntryGroup
 from ticker.feeds.fix.message import Fields, Message, encode, utc_timestamp
 from ticker.feeds.fix.requests import Subscription
-from ticker.feeds.fix.stream import FixStream
-from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import DEADLINE_NEVER
-from ticker.shm.header import Mapping
 
 SECOND = 1_000_000_000
-
-MOST_REFRESH_WAITS = 60
 
 REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
 """Routing fields of a message, and what its answer calls them."""
@@ -72,6 +67,24 @@ class FixOptions:
     dictionary: Dictionary = field(default_factory=Dictionary)
 
 
+class Stream(Protocol):
+    """The session (sessions/fix.pyx), as those see it who decide what the short way does not:
+    the numbers that are expected of the other side, and whether the short way is open."""
+
+    @property
+    def next_expected_sequence(self) -> int: ...
+    @property
+    def last_packet_ns(self) -> int: ...
+    @property
+    def group(self) -> EntryGroup | None: ...
+    def expect_sequence(self, sequence: int) -> None: ...
+    def set_open(self, open_: bool) -> None: ...
+    def set_express(self, express: bool, recovering: bool = False) -> None: ...
+    def forget_cut(self) -> None: ...
+    def deliver(self, body: bytes, now_ns: int) -> None: ...
+    def count(self, name: str, by: int = 1) -> None: ...
+
+
 @dataclass(frozen=True)
 class Sent:
     """An own application message, to be sent again."""
@@ -81,152 +94,94 @@ class Sent:
     fields: Fields
 
 
-class FixInitiator(FixStream):
-    """What an initiator says, and when; what it hears is handled by who derives from it."""
+class Initiator:
+    """What an initiator says, and the numbers that it says it under."""
 
-    def __init__(self, protocol: Protocol, mapping: Mapping, options: object = None) -> None:
-        super().__init__(protocol, mapping)
-        self.phase = Phase.DISCONNECTED
-        self.should_close = False
-        self.next_sequence_out = 1
-        self._events = Events()
-        self._outgoing: list[bytes] = []
-        if not isinstance(options, FixOptions):
-            return
+    def __init__(self, stream: Stream, options: FixOptions) -> None:
+        self.stream = stream
         self.options = options
         self.sender = options.sender.encode()
         self.target = options.target.encode()
         self.begin_string = options.begin_string.encode()
-        self.identify(self.begin_string, self.target, self.sender, options.tolerance_ns)
+        self.phase = Phase.DISCONNECTED
+        self.should_close = False
         self.next_sequence_out = options.next_sequence_out
-        self.expect_sequence(options.next_sequence_in)
-        self._forget()
+        self.now = 0
+        """Of what is going on, ns."""
+        self.last_sent = 0
+        self.deadline = DEADLINE_NEVER
+        """Of an answer to a Logon or a Logout."""
+        self._events = Events()
+        self._outgoing: list[bytes] = []
         self._sent: dict[int, Sent] = {}
-        self._requests = 0
-        self._refreshed = 0
-        self._refresh_wait = options.refresh_wait_ns
 
-    def _forget(self) -> None:
-        """What is of one connection only."""
-        self._held = Held(self.options.held_messages, self.options.held_bytes)
-        self._refresh_at = DEADLINE_NEVER
-        self._subscribed: list[Fields] = []
-        self._gap_end = 0
-        self._gap_deadline = DEADLINE_NEVER
-        self._gap_attempts = 0
-        self._now = 0
-        self._last_sent = 0
-        self._tested_at = 0
-        self._deadline = DEADLINE_NEVER
-        self._refresh = False
+    # A connection
 
-    # The driver's side
-
-    def connected(self, now_ns: int) -> None:
+    def begin(self, now_ns: int) -> None:
         """The transport is there: log on."""
-        self._forget()
-        self.forget_cut()
-        self.set_open(True)
+        self.stream.forget_cut()
+        self.stream.set_open(True)
         self.should_close = False
         self._outgoing.clear()
-        self._now = now_ns
+        self.now = now_ns
+        self.last_sent = 0
         if self.options.reset_on_logon:
-            self._reset_sequences()
+            self.reset_sequences()
         self.phase = Phase.LOGGING_ON
-        self._deadline = now_ns + self.options.logon_timeout_ns
+        self.deadline = now_ns + self.options.logon_timeout_ns
         self._send_logon(self.options.reset_on_logon)
 
-    def disconnected(self) -> None:
+    def end(self) -> None:
         """The transport is gone."""
         self.phase = Phase.DISCONNECTED
-        self.set_open(False)
-        self.set_express(False)
-        self._forget()
+        self.stream.set_open(False)
+        self.stream.set_express(False)
+        self.deadline = DEADLINE_NEVER
         if self.options.reset_on_disconnect:
-            self._reset_sequences()
+            self.reset_sequences()
 
-    def logout(self, now_ns: int, text: str = "") -> None:
-        """Say good-bye; the other side's answer, or its lack, closes."""
-        self._now = now_ns
-        if self.phase is Phase.LOGGED_ON:
-            self._send_logout(text)
-        else:
-            self._close("stopped")
+    def close(self, reason: str) -> None:
+        """The connection has no use any more."""
+        self.should_close = True
+        self.phase = Phase.DISCONNECTED
+        self.stream.set_open(False)
+        self.tell("closed", reason)
 
-    def data_to_send(self, now_ns: int) -> list[bytes]:
-        """Frames to send now, in order; what time alone brings about is among them."""
-        if self.phase is not Phase.DISCONNECTED:
-            self._now = now_ns
-            self._look_at_the_time(now_ns)
+    def reset_sequences(self) -> None:
+        """Both sides start at 1."""
+        self.next_sequence_out = 1
+        self.stream.expect_sequence(1)
+        self._sent.clear()
+
+    def answer_reset(self) -> None:
+        """The other side started over: so does this one, with a Logon that says so."""
+        self.next_sequence_out = 1
+        self._sent.clear()
+        self._send_logon(True)
+
+    # What comes out
+
+    def take_frames(self) -> list[bytes]:
+        """Frames to send, in order."""
         outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
-    def next_deadline(self, now_ns: int) -> int:
-        """When `data_to_send` must be called next, ns."""
-        if self._outgoing:
-            return now_ns
-        if self.phase is Phase.LOGGED_ON:
-            beat = self._last_sent + self.options.heartbeat_ns
-            return min(beat, self._silence_deadline(), self._gap_deadline, self._refresh_at)
-        return self._deadline if self.phase is not Phase.DISCONNECTED else DEADLINE_NEVER
+    @property
+    def has_frames(self) -> bool:
+        return bool(self._outgoing)
+
+    def tell(self, kind: str, text: str = "") -> None:
+        """Something that an operator wants to know."""
+        self._events.tell(kind, text, self.now)
 
     def take_events(self) -> list[Event]:
-        """What happened since the last call."""
+        """What was told since the last call."""
         return self._events.take()
-
-    @property
-    def logged_on(self) -> bool:
-        return self.phase is Phase.LOGGED_ON
-
-    # What time brings about
-
-    def _silence_deadline(self) -> int:
-        heard = max(self.last_packet_ns, self._heard_from)
-        if self._tested_at > heard:
-            return self._tested_at + self.options.heartbeat_ns
-        return heard + self.options.heartbeat_ns * 6 // 5
-
-    def _look_at_the_time(self, now: int) -> None:
-        if self.phase is not Phase.LOGGED_ON:
-            if now >= self._deadline:
-                self._close(f"no answer while {self.phase.value}")
-            return
-        heard = max(self.last_packet_ns, self._heard_from)
-        if now >= self._silence_deadline():
-            if self._tested_at > heard:
-                self._close("no answer to the test request")
-                return
-            self._tested_at = now
-            self._send("1", [(112, b"TEST")])
-        if now >= self._last_sent + self.options.heartbeat_ns:
-            self._send("0", [])
-        if now >= self._gap_deadline:
-            self._repeat_or_give_up()
-        if now >= self._refresh_at:
-            self._refresh_in_doubt(now)
-
-    def _doubt(self) -> None:
-        """A book can no longer be told: all is asked for anew, but not too often."""
-        if self._refresh_at == DEADLINE_NEVER:
-            self._refresh_at = max(self._now, self._refreshed + self._refresh_wait)
-
-    def _refresh_in_doubt(self, now: int) -> None:
-        if self._gap_end:
-            # What is missing may say it; the end of the gap asks anew, if it must.
-            self._refresh_at = now + self.options.request_timeout_ns
-            return
-        first = self.options.refresh_wait_ns
-        calm = now - self._refreshed > 2 * MOST_REFRESH_WAITS * first
-        self._refresh_wait = (
-            first if calm else min(2 * self._refresh_wait, MOST_REFRESH_WAITS * first)
-        )
-        self._refreshed = now
-        self._tell("asked_anew", "a book was in doubt")
-        self._subscribe()
 
     # Sending
 
-    def _send(self, kind: str, fields: Fields) -> None:
+    def send(self, kind: str, fields: Fields) -> None:
+        """A message under the next number; it is not kept."""
         sequence = self.next_sequence_out
         self.next_sequence_out += 1
         self._put(kind, sequence, fields)
@@ -236,16 +191,38 @@ class FixInitiator(FixStream):
         again: Fields = [(43, b"Y")] if original else []
         since: Fields = [(122, original)] if original else []
         head: Fields = [(35, kind.encode()), (34, b"%d" % sequence), *again]
-        head += [(49, self.sender), (52, utc_timestamp(self._now)), (56, self.target), *since]
+        head += [(49, self.sender), (52, utc_timestamp(self.now)), (56, self.target), *since]
         self._outgoing.append(encode(self.begin_string, head + fields))
-        self._last_sent = self._now
+        self.last_sent = self.now
 
     def send_application(self, kind: str, fields: Fields) -> None:
         """An application message, kept for a resend request."""
-        self._sent[self.next_sequence_out] = Sent(kind, utc_timestamp(self._now), fields)
+        self._sent[self.next_sequence_out] = Sent(kind, utc_timestamp(self.now), fields)
         while len(self._sent) > self.options.sent_messages:
             del self._sent[next(iter(self._sent))]
-        self._send(kind, fields)
+        self.send(kind, fields)
+
+    def forget_sent(self) -> None:
+        """None of the application messages means anything any more."""
+        self._sent.clear()
+
+    def send_again(self, begin: int, end: int) -> None:
+        """Own messages from `begin` to `end` (0: the last one); a gap fill for those not kept."""
+        last = self.next_sequence_out - 1
+        end = min(end or last, last)
+        next_ = max(begin, 1)
+        for sequence in [number for number in self._sent if next_ <= number <= end]:
+            self._fill_gap(next_, sequence)
+            sent = self._sent[sequence]
+            self._put(sent.kind, sequence, sent.fields, sent.time)
+            next_ = sequence + 1
+        self._fill_gap(next_, end + 1)
+
+    def _fill_gap(self, begin: int, new: int) -> None:
+        """One gap fill for own messages that are not sent again: [begin, new)."""
+        if begin < new:
+            fields: Fields = [(36, b"%d" % new), (123, b"Y")]
+            self._put("4", begin, fields, utc_timestamp(self.now))
 
     def _send_logon(self, reset: bool) -> None:
         options = self.options
@@ -258,17 +235,18 @@ class FixInitiator(FixStream):
         elif options.password or options.username:
             fields += [(553, options.username.encode()), (554, options.password.encode())]
         fields += [(tag, value.encode()) for tag, value in options.logon_fields]
-        self._send("A", [(tag, value) for tag, value in fields if value])
+        self.send("A", [(tag, value) for tag, value in fields if value])
 
-    def _send_logout(self, text: str = "") -> None:
+    def send_logout(self, text: str = "") -> None:
+        """Say good-bye, once; the other side's answer, or its lack, closes."""
         if self.phase is Phase.LOGGING_OUT:
             return
-        self._send("5", [(58, text.encode())] if text else [])
+        self.send("5", [(58, text.encode())] if text else [])
         self.phase = Phase.LOGGING_OUT
-        self._deadline = self._now + self.options.logout_timeout_ns
-        self.set_express(False)
+        self.deadline = self.now + self.options.logout_timeout_ns
+        self.stream.set_express(False)
 
-    def _reject(self, message: Message, problem: Problem) -> None:
+    def reject(self, message: Message, problem: Problem) -> None:
         """A session-level Reject (3), routed back the way that the message came."""
         fields: Fields = [
             (answer, message.get(tag)) for tag, answer in REVERSED.items() if message.get(tag)
@@ -279,51 +257,10 @@ class FixInitiator(FixStream):
         fields.append((372, message.kind.encode()))
         if problem.reason <= LAST_REASON.get(self.begin_string, problem.reason):
             fields.append((373, b"%d" % problem.reason))
-        self._send("3", fields)
-        self._tell("rejected", f"35={message.kind}: {REASONS[problem.reason]} {problem.tag or ''}")
+        self.send("3", fields)
+        self.tell("rejected", f"35={message.kind}: {REASONS[problem.reason]} {problem.tag or ''}")
 
-    def _close(self, reason: str) -> None:
-        self.should_close = True
-        self.phase = Phase.DISCONNECTED
-        self.set_open(False)
-        self._tell("closed", reason)
-
-    def _tell(self, kind: str, text: str = "") -> None:
-        self._events.tell(kind, text, self._now)
-
-    def _reset_sequences(self) -> None:
-        self.next_sequence_out = 1
-        self.expect_sequence(1)
-        self._sent.clear()
-
-    def _answer_reset(self) -> None:
-        """The other side started over: so does this one, with a Logon that says so."""
-        self.next_sequence_out = 1
-        self._sent.clear()
-        self._send_logon(True)
-
-    def _fill_gap(self, begin: int, new: int) -> None:
-        """One gap fill for own messages that are not sent again: [begin, new)."""
-        if begin < new:
-            fields: Fields = [(36, b"%d" % new), (123, b"Y")]
-            self._put("4", begin, fields, utc_timestamp(self._now))
-
-    def _subscribe(self) -> None:
-        """Ask for all that is subscribed; the answer replaces the books."""
-        if self.phase is not Phase.LOGGED_ON:
-            return
-        self._sent.clear()
-        self._refresh_at = DEADLINE_NEVER
-        for fields in self._subscribed:
-            # Two subscriptions to a symbol would tell each trade twice.
-            self._send("V", [(tag, b"2" if tag == 263 else value) for tag, value in fields])
-        self._subscribed = []
-        for fields in self.options.subscription.requests(f"{self._now}-{self._requests}"):
-            self._requests += 1
-            self._subscribed.append(fields)
-            self.send_application("V", fields)
-
-    def _repeat_or_give_up(self) -> None:
-        """The deadline of a gap has passed."""
-
-    _heard_from = 0
+    def refuse_type(self, message: Message) -> None:
+        """BusinessMessageReject: a message that FIX knows, and this side has no use for."""
+        fields: Fields = [(45, message.get(34)), (58, b"Unsupported Message Type")]
+        self.send("j", [*fields, (372, message.kind.encode()), (380, b"3")])

@@ -1,4 +1,17 @@
-from ticker.feeds.json.texts import JsonTexts
+from ticker.feeds.json.events import Event
+from ticker.feeds.json.skips import Skipped
+from ticker.feeds.json.tables import Mapping
+from ticker.feeds.market.market import Market
+from ticker.feeds.protocol import Protocol
 
-class Json(JsonTexts):
+class Json(Protocol):
+    def __init__(
+        self, market: Market, *, midnight_ns: int = 0, mapping: Mapping | None = None
+    ) -> None: ...
     def begin_day(self, midnight_ns: int) -> None: ...
+    @property
+    def told(self) -> bool: ...
+    def take_events(self) -> list[Event]: ...
+    @property
+    def taken(self) -> dict[str, int]: ...
+    def skipped(self) -> list[Skipped]: ...

@@ -13,8 +13,9 @@ import structlog
 
 from ticker.clock import Clock
 from ticker.errors import ConfigError, FeedError
+from ticker.feeds.json.events import Event
 from ticker.feeds.json.tables import Mapping as JsonMapping
-from ticker.feeds.json.texts import Event, JsonTexts
+from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports.dialogue import Dialogue
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ class Replies:
         self._waits: dict[str, int] = {}
         self._due: dict[str, int] = {}
 
-    def to(self, protocol: JsonTexts) -> Iterator[str]:
+    def to(self, protocol: Json) -> Iterator[str]:
         """What to send now.
 
         Raises:
@@ -68,7 +69,7 @@ class Replies:
         if self._due:
             yield from self._books()
 
-    def listen(self, protocol: JsonTexts) -> None:
+    def listen(self, protocol: Json) -> None:
         """Log what is refused; nothing else can be said, where nothing can be sent."""
         for event in protocol.take_events():
             if event.kind == "error":

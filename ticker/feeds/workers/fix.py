@@ -1,6 +1,6 @@
 """The source of a FIX feed: one TCP (or TLS) connection at a time, one session.
 
-The session knows the rules (sessions/fix.py); this connects, and keeps the sequence numbers in
+The session knows the rules (fix/dialogue.py); this connects, and keeps the sequence numbers in
 their file before anything is sent.
 
 Law: one process of a machine logs on under one identity, `ticker feed test` or a worker: a venue
@@ -20,7 +20,7 @@ from pathlib import Path
 from ticker.clock import Clock, now_ns
 from ticker.config import FeedConfig, FixConfig
 from ticker.errors import FeedError
-from ticker.feeds.fix.initiator import FixOptions, Phase
+from ticker.feeds.fix.initiator import FixOptions
 from ticker.feeds.fix.requests import Instrument, Subscription
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context
@@ -32,18 +32,17 @@ from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
 ADVICE = "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
 
 
-class FixConnection(SessionConnection):
-    """Keeps the numbers in their file before a message with them leaves."""
+def connection(
+    session: Fix, store: SequenceStore | None, clock: Clock = now_ns
+) -> SessionConnection:
+    """One connection, which keeps the numbers in their file before a message with them leaves."""
 
-    def __init__(self, session: Fix, store: SequenceStore | None, clock: Clock = now_ns) -> None:
-        super().__init__(session, clock, "fix", about_to_send=self.keep_numbers)
-        self.numbers = session
-        self.store = store
-
-    def keep_numbers(self) -> None:
+    def keep_numbers() -> None:
         """Those of the next message out and in."""
-        if self.store is not None:
-            self.store.save(self.numbers.next_sequence_out, self.numbers.next_expected_sequence)
+        if store is not None:
+            store.save(session.next_sequence_out, session.next_expected_sequence)
+
+    return SessionConnection(session, clock, "fix", about_to_send=keep_numbers)
 
 
 class FixSource:
@@ -92,7 +91,7 @@ class FixSource:
     @property
     def joined(self) -> bool:
         """Logged on; a session that is silent then is tested."""
-        return self.session.phase is Phase.LOGGED_ON
+        return self.session.logged_on
 
     @property
     def recovering(self) -> bool:
@@ -107,7 +106,7 @@ class FixSource:
         """Stay logged on until `stop`."""
         await stay_connected(
             [(host, port) for host, port, _ in self.place.plan.lines],
-            lambda: FixConnection(self.session, self.store, self.place.clock),
+            lambda: connection(self.session, self.store, self.place.clock),
             stop,
             progress=lambda: self.session.last_packet_ns,
             tls=self.tls,

@@ -14,7 +14,7 @@ import structlog
 
 from ticker.errors import FeedError
 from ticker.feeds.json.mapping import Stream
-from ticker.feeds.json.texts import JsonTexts
+from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports.dialogue import Dialogue
 from ticker.feeds.transports.http import HttpTransport
 from ticker.feeds.transports.reconnect import stay_connected
@@ -189,13 +189,13 @@ class StreamSource:
     def _listen(self) -> None:
         """A request has its answer already: what a server refuses goes to the log."""
         protocol = self.pipeline.protocol
-        if self._replies is not None and isinstance(protocol, JsonTexts) and protocol.told:
+        if self._replies is not None and isinstance(protocol, Json) and protocol.told:
             self._replies.listen(protocol)
 
     def answers(self) -> Iterable[str]:
         """What the vendor wants to hear now; what it refuses is in the log."""
         protocol = self.pipeline.protocol
-        if self._replies is None or not isinstance(protocol, JsonTexts):
+        if self._replies is None or not isinstance(protocol, Json):
             return ()
         return self._replies.to(protocol)
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.simulate.market.market cimport Market
-from ticker.simulate.market.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument, Speaker
 
 
 cdef enum:
@@ -26,7 +26,9 @@ cdef struct Halt:
     int64_t due
 
 
-cdef class Day(Market):
+cdef class Day:
+    cdef Speaker speaker
+    cdef Market market                   # that trades while the day does
     cdef readonly uint64_t said          # messages so far
     cdef readonly uint64_t opening       # messages up to the opening cross
     cdef readonly Stage stage

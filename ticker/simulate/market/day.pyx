@@ -42,7 +42,7 @@ cdef Text INTERESTS = "BSAN"
 cdef Text DIRECTIONS = "NBSB"
 
 
-cdef class Day(Market):
+cdef class Day:
     """The day of a market with these listings.
 
     Args:
@@ -59,9 +59,10 @@ cdef class Day(Market):
         self, Speaker speaker not None, list listings not None, seed: int, messages: int = 0,
         rate: float = 1000.0, start: int = 0, visit_round: int = 2_000_000,
     ) -> None:
-        Market.__init__(self, speaker, listings, seed)
+        self.speaker = speaker
+        self.market = Market(speaker, listings, seed)
         self.visiting = -1
-        self.visit_interval = max(16, visit_round // self.count)
+        self.visit_interval = max(16, visit_round // self.market.count)
         self.plan(messages, rate, start)
 
     cdef plan(self, messages, rate, start):
@@ -70,7 +71,7 @@ cdef class Day(Market):
         for stage in range(START_MESSAGES, OPENING_CROSS + 1):
             self.opening += self.stage_size(stage)
         opening = self.opening
-        self.slot_start = self.time = start
+        self.slot_start = self.market.time = start
         self.close_at = self.breach_at = <uint64_t>-1
         self.next_visit = opening + self.visit_interval
         self.next_rare = opening + RARE_INTERVAL
@@ -78,20 +79,21 @@ cdef class Day(Market):
             self.slot = max(1, int(1e9 / rate))
             return
         self.planned = True
-        if messages < opening + 2 * self.count + 10:
+        if messages < opening + 2 * self.market.count + 10:
             raise ValueError(
-                f"{messages} messages: {self.count} symbols need at least "
-                f"{opening + 2 * self.count + 10} to open and close; give more, or fewer symbols"
+                f"{messages} messages: {self.market.count} symbols need at least "
+                f"{opening + 2 * self.market.count + 10} to open and close; give more, or "
+                "fewer symbols"
             )
-        self.close_at = messages - self.count - 3
-        self.slot = (CLOSE_TIME - OPEN_TIME) // (messages - opening + self.count)
-        if messages >= 20 * self.count + 1000:
+        self.close_at = messages - self.market.count - 3
+        self.slot = (CLOSE_TIME - OPEN_TIME) // (messages - opening + self.market.count)
+        if messages >= 20 * self.market.count + 1000:
             self.breach_at = opening + (self.close_at - opening) * 3 // 4
 
     cdef void step(self) noexcept nogil:
         """Say the next message; nothing once the stage is OVER."""
         self.advance()
-        self.speaker.time = self.time
+        self.speaker.time = self.market.time
         if self.stage == TRADING:
             self.trading()
         elif self.stage != OVER:
@@ -100,27 +102,29 @@ cdef class Day(Market):
 
     def close(self) -> None:
         """End the day of an endless market: its next messages are its last ones."""
-        self.sweep_shares = 0
+        self.market.sweep_shares = 0
         self.visiting = -1
         self.enter(MARKET_CLOSE)
 
     # The day
 
     cdef void advance(self) noexcept nogil:
+        cdef int64_t late
         if not self.planned:
-            self.time += self.slot
+            self.market.time += self.slot
         elif OPENING_CROSS <= self.stage <= CLOSING_CROSS:
-            self.time = self.slot_start + <int64_t>(draw(&self.chance) % <uint64_t>self.slot)
+            late = <int64_t>(draw(&self.market.chance) % <uint64_t>self.slot)
+            self.market.time = self.slot_start + late
             self.slot_start += self.slot
         else:
-            self.time += 1000
+            self.market.time += 1000
 
     cdef uint64_t stage_size(self, int stage) noexcept nogil:
         if (
             DIRECTORY <= stage <= MAKERS or stage == IMBALANCE or stage == OPENING_CROSS
             or stage == BREACH_HALT or stage == BREACH_RESUME or stage == CLOSING_CROSS
         ):
-            return self.count
+            return self.market.count
         return 1
 
     cdef void enter(self, int stage) noexcept nogil:
@@ -143,13 +147,13 @@ cdef class Day(Market):
             starts = 72000 * SECOND
         elif stage == END_MESSAGES:
             starts = 72300 * SECOND
-        if starts > self.time:
-            self.time = starts
+        if starts > self.market.time:
+            self.market.time = starts
 
     cdef void ceremony(self) noexcept nogil:
         """The message of the stage's instrument in turn, then the next instrument or stage."""
         cdef int stage = self.stage
-        self.say_stage(&self.instruments[self.cursor])
+        self.say_stage(&self.market.instruments[self.cursor])
         self.cursor += 1
         if self.cursor >= self.stage_size(stage):
             self.enter(TRADING if stage == BREACH_RESUME else stage + 1)
@@ -165,11 +169,13 @@ cdef class Day(Market):
         elif stage == SHORT_SALE:
             self.speaker.short_sale(on, c"0")
         elif stage == MAKERS:
-            self.speaker.market_maker(on, self.mpid(below(&self.chance, 8)), c"A")
+            self.speaker.market_maker(on, self.market.mpid(below(&self.market.chance, 8)), c"A")
         elif stage == BREAKER_LEVELS:
             self.speaker.breaker_levels(58520000)
         elif stage == OFFERING or stage == DIRECT_LISTING or stage == RETAIL:
-            self.notice(FIRST_NOTICES[stage - OFFERING], &self.instruments[self.count - 1])
+            self.notice(
+                FIRST_NOTICES[stage - OFFERING], &self.market.instruments[self.market.count - 1]
+            )
         elif stage == START_SYSTEM:
             self.speaker.system(c"S")
         elif stage == IMBALANCE:
@@ -179,8 +185,8 @@ cdef class Day(Market):
         elif stage == OPENING_CROSS:
             # the quietest have no opening cross: zero shares
             self.speaker.cross(
-                on, self.shares() * (0 if on.locate & 7 == 0 else 40), self.middle(on),
-                self.matched(on), c"O",
+                on, self.market.shares() * (0 if on.locate & 7 == 0 else 40),
+                self.market.middle(on), self.market.matched(on), c"O",
             )
         elif stage == BREACH:
             self.speaker.breaker_breached(c"1")
@@ -190,7 +196,9 @@ cdef class Day(Market):
             on.state = c"T"
             self.speaker.status(on, c"T", "MWCQ")
         elif stage == CLOSING_CROSS:
-            self.speaker.cross(on, self.shares() * 60, self.middle(on), self.matched(on), c"C")
+            self.speaker.cross(
+                on, self.market.shares() * 60, self.market.middle(on), self.market.matched(on), c"C"
+            )
         elif stage == MARKET_CLOSE:
             self.speaker.system(c"M")
         elif stage == END_SYSTEM:
@@ -206,30 +214,30 @@ cdef class Day(Market):
             self.breach_at = <uint64_t>-1
             memset(self.halts, 0, sizeof(self.halts))
             self.visiting = -1
-            self.sweep_shares = 0
+            self.market.sweep_shares = 0
             self.enter(BREACH)
             self.ceremony()
-        elif self.sweep_shares:
-            self.trade()
+        elif self.market.sweep_shares:
+            self.market.trade()
         elif self.visit():
             pass
         elif self.said >= self.next_rare:
             self.next_rare = self.said + RARE_INTERVAL
             self.rare()
         else:
-            self.trade()
+            self.market.trade()
 
     # Rare messages, halts and visits
 
     cdef void rare(self) noexcept nogil:
-        cdef Instrument* on = self.pick()
+        cdef Instrument* on = self.market.pick()
         cdef char kind = RARE[self.rares % RARES]
         if self.continue_halt():
             return
         self.rares += 1
         if kind == c"B" and self.rares % BREAK_TURNS < RARES:
             self.break_trade()
-        elif kind == c"H" and self.time >= self.next_halt and on.state == c"T":
+        elif kind == c"H" and self.market.time >= self.next_halt and on.state == c"T":
             self.start_halt(on)
         else:
             self.notice(kind, on)
@@ -237,32 +245,32 @@ cdef class Day(Market):
     cdef void notice(self, char kind, Instrument* on) noexcept nogil:
         """A message that moves no order and no price."""
         cdef uint32_t fair = <uint32_t>(on.fair / TICK) * TICK
-        cdef uint32_t roll = below(&self.chance, 4)
+        cdef uint32_t roll = below(&self.market.chance, 4)
         if kind == c"Y":
             self.speaker.short_sale(on, SHORT_SALE_ACTIONS[roll])
         elif kind == c"L":
-            self.speaker.market_maker(on, self.mpid(2 * roll), c"A")
+            self.speaker.market_maker(on, self.market.mpid(2 * roll), c"A")
         elif kind == c"N":
             self.speaker.retail_interest(on, INTERESTS[roll])
         elif kind == c"J":
             self.speaker.collar(on, fair)
         elif kind == c"K":
-            self.speaker.offering(on, <uint32_t>(self.time // SECOND) + 600, fair)
+            self.speaker.offering(on, <uint32_t>(self.market.time // SECOND) + 600, fair)
         elif kind == c"O":
             self.speaker.direct_listing(on, fair)
         else:
             self.speaker.imbalance(
-                on, 100 * below(&self.chance, 5000), 100 * roll, DIRECTIONS[roll], fair,
+                on, 100 * below(&self.market.chance, 5000), 100 * roll, DIRECTIONS[roll], fair,
                 c"O" if self.stage == IMBALANCE else (c"C" if on.state == c"T" else c"H"),
             )
 
     cdef void break_trade(self) noexcept nogil:
-        cdef Match* match = &self.recent[below(&self.chance, RECENT)]
+        cdef Match* match = &self.market.recent[below(&self.market.chance, RECENT)]
         if match.number:
-            self.speaker.broken(&self.instruments[match.instrument], match.number)
+            self.speaker.broken(&self.market.instruments[match.instrument], match.number)
             match.number = 0
         else:
-            self.notice(c"I", &self.instruments[match.instrument])
+            self.notice(c"I", &self.market.instruments[match.instrument])
 
     cdef void start_halt(self, Instrument* on) noexcept nogil:
         cdef Halt* halt
@@ -274,8 +282,8 @@ cdef class Day(Market):
                 self.halt_turn = (self.halt_turn + 1) % 3
                 halt.instrument = on.locate - 1
                 halt.stage = 1
-                halt.due = self.time + (10 + below(&self.chance, 20)) * SECOND
-                self.next_halt = self.time + HALT_INTERVAL
+                halt.due = self.market.time + (10 + below(&self.market.chance, 20)) * SECOND
+                self.next_halt = self.market.time + HALT_INTERVAL
                 self.say_halt(on, halt.script[0])
                 return
         self.notice(c"I", on)
@@ -286,10 +294,10 @@ cdef class Day(Market):
         cdef uint32_t index
         for index in range(<uint32_t>RUNNING_HALTS):
             halt = &self.halts[index]
-            if halt.script != NULL and self.time >= halt.due:
-                self.say_halt(&self.instruments[halt.instrument], halt.script[halt.stage])
+            if halt.script != NULL and self.market.time >= halt.due:
+                self.say_halt(&self.market.instruments[halt.instrument], halt.script[halt.stage])
                 halt.stage += 1
-                halt.due = self.time + SECOND
+                halt.due = self.market.time + SECOND
                 if not halt.script[halt.stage]:
                     halt.script = NULL
                 return True
@@ -315,7 +323,9 @@ cdef class Day(Market):
             on.state = c"T"
             self.speaker.operational_halt(on, c"T")
         elif what == c"Q":
-            self.speaker.cross(on, self.shares() * 20, self.middle(on), self.matched(on), c"H")
+            self.speaker.cross(
+                on, self.market.shares() * 20, self.market.middle(on), self.market.matched(on), c"H"
+            )
         else:
             self.notice(what, on)
 
@@ -329,9 +339,9 @@ cdef class Day(Market):
                 return False
             self.next_visit = self.said + self.visit_interval
             self.visiting = self.visit_turn
-            self.visit_turn = (self.visit_turn + 1) % self.count
+            self.visit_turn = (self.visit_turn + 1) % self.market.count
             self.visit_stage = 0
-        on = &self.instruments[self.visiting]
+        on = &self.market.instruments[self.visiting]
         self.visit_stage += 1
         if self.visit_stage == 1:
             self.speaker.directory(on)
@@ -341,8 +351,8 @@ cdef class Day(Market):
             return True
         for side in range(2):
             for index in range(on.depth[side]):
-                if self.side_of(on, side)[index].born != on.visits:
-                    self.delete(on, side, index)
+                if self.market.side_of(on, side)[index].born != on.visits:
+                    self.market.delete(on, side, index)
                     return True
         on.visits += 1
         self.visiting = -1

@@ -6,7 +6,7 @@ from ticker.simulate.market.day cimport Day
 
 
 cdef class FramedMarket:
-    cdef Day market
+    cdef Day day
     cdef size_t longest      # bytes that must be free at `out`: what one step may say
 
     cdef size_t write(

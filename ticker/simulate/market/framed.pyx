@@ -6,21 +6,21 @@ from ticker.simulate.market.day cimport OVER
 
 
 cdef class FramedMarket:
-    """A subclass sets `market`, whose speaker counts its messages, and `longest`."""
+    """A subclass sets `day`, whose speaker counts its messages, and `longest`."""
 
     cdef size_t write(
         self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
     ) noexcept nogil:
         """`limit` messages or little more into `out`; bytes used, and in `messages` how many."""
-        cdef uint64_t first = self.market.speaker.messages
-        self.market.speaker.out = out
+        cdef uint64_t first = self.day.speaker.messages
+        self.day.speaker.out = out
         while (
-            self.market.speaker.messages - first < limit and self.market.stage != OVER
-            and self.market.speaker.out + self.longest <= out + room
+            self.day.speaker.messages - first < limit and self.day.stage != OVER
+            and self.day.speaker.out + self.longest <= out + room
         ):
-            self.market.step()
-        messages[0] = self.market.speaker.messages - first
-        return self.market.speaker.out - out
+            self.day.step()
+        messages[0] = self.day.speaker.messages - first
+        return self.day.speaker.out - out
 
     def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
         """Fill a writable buffer with some `limit` framed messages: (messages, bytes) written.

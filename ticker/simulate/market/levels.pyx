@@ -135,4 +135,4 @@ cdef class LevelMarket(FramedMarket):
         self.speaker.book = Book(len(listed), 2 * DEPTH * len(listed))
         self.speaker.midnight = midnight
         self.longest = LONGEST
-        self.market = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
+        self.day = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)

@@ -84,14 +84,14 @@ cdef class CboeSender(LineSender):
         }
 
     cdef bint opened(self) noexcept nogil:
-        return self.market.market.stage >= TRADING
+        return self.market.day.stage >= TRADING
 
     # The lines
 
     cdef void send(self, uint64_t messages) noexcept nogil:
         cdef uint32_t unit
         cdef uint64_t said, left = messages
-        while left and self.market.market.stage != OVER:
+        while left and self.market.day.stage != OVER:
             self.market.speaker.stamp = clock(CLOCK_REALTIME) - self.midnight
             said = self.say(min(left, <uint64_t>CHUNK))
             self.pace_sent += said

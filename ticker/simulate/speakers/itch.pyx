@@ -227,7 +227,7 @@ cdef class ItchMarket(FramedMarket):
     ) -> None:
         self.speaker = ItchSpeaker()
         self.longest = LONGEST
-        self.market = Day(
+        self.day = Day(
             self.speaker, listings(symbols), seed, messages, rate, start, visit_round
         )
 
@@ -235,32 +235,32 @@ cdef class ItchMarket(FramedMarket):
         self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
     ) noexcept nogil:
         """Up to `limit` messages into `out`; the bytes used, and in `messages` how many."""
-        cdef uint64_t first = self.market.said
+        cdef uint64_t first = self.day.said
         cdef uint64_t last = first + limit
         self.speaker.out = out
         while (
-            self.market.said < last and self.market.stage != OVER
+            self.day.said < last and self.day.stage != OVER
             and self.speaker.out + LONGEST <= out + room
         ):
-            self.market.step()
-        messages[0] = self.market.said - first
+            self.day.step()
+        messages[0] = self.day.said - first
         return self.speaker.out - out
 
     def close(self) -> None:
         """End an endless day: the next three messages are its last (system events M, E, C)."""
-        self.market.close()
+        self.day.close()
 
     @property
     def opening(self) -> int:
         """Messages from start of messages to the opening cross, both included."""
-        return self.market.opening
+        return self.day.opening
 
     @property
     def said(self) -> int:
         """Messages so far."""
-        return self.market.said
+        return self.day.said
 
     @property
     def over(self) -> bool:
         """End of messages has been said."""
-        return self.market.stage == OVER
+        return self.day.stage == OVER

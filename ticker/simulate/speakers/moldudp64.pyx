@@ -101,7 +101,7 @@ cdef class Sender(LineSender):
         }
 
     cdef bint opened(self) noexcept nogil:
-        return self.history.next_sequence > self.market.market.opening
+        return self.history.next_sequence > self.market.day.opening
 
     cdef bint encode_ahead(self) noexcept nogil:
         if self.history.waiting >= self.ahead:

@@ -256,7 +256,7 @@ cdef class PillarMarket(FramedMarket):
         self.speaker.channels = channels
         self.speaker.midnight = midnight
         self.longest = LONGEST
-        self.market = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
+        self.day = Day(self.speaker, listed, seed, messages, 1000.0, 0, 2_000_000)
 
     cdef size_t write(
         self, uint8_t* out, size_t room, uint64_t limit, uint64_t* messages
@@ -267,11 +267,11 @@ cdef class PillarMarket(FramedMarket):
         self.speaker.out = out
         while (self.speaker.messages - first < limit
                 and self.speaker.out + LONGEST <= out + room):
-            if self.market.stage != OVER:
-                self.market.step()
-            elif self.closed < self.market.count:
+            if self.day.stage != OVER:
+                self.day.step()
+            elif self.closed < self.day.market.count:
                 self.speaker.security_status(
-                    &self.market.instruments[self.closed], c"X", c"~", c"X"
+                    &self.day.market.instruments[self.closed], c"X", c"~", c"X"
                 )
                 self.closed += 1
             else:

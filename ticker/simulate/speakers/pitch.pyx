@@ -276,13 +276,13 @@ cdef class PitchMarket(FramedMarket):
         self.speaker = PitchSpeaker(units)
         self.painter = PitchSpeaker(units)
         self.longest = LONGEST
-        self.market = Day(
+        self.day = Day(
             self.speaker, listings(symbols), seed, messages, rate, start, visit_round
         )
 
     def close(self) -> None:
         """End an endless day: its last messages are each unit's End of Session."""
-        self.market.close()
+        self.day.close()
 
     def image(self, unit: int) -> list[bytes]:
         """What a spin server says of a unit after all that was said: Time, then of each
@@ -293,7 +293,7 @@ cdef class PitchMarket(FramedMarket):
         self.painter.time = self.speaker.time
         self.painter.stamp = self.speaker.stamp
         self.painter.seconds[unit] = -1
-        for index in range(self.market.count):
+        for index in range(self.day.market.count):
             if unit_of(index + 1, self.speaker.units) == unit:
                 self.painter.out = room
                 self.paint(index)
@@ -302,13 +302,13 @@ cdef class PitchMarket(FramedMarket):
 
     cdef void paint(self, uint32_t index) noexcept:
         """Say the instrument of that index as it is now, by the painter."""
-        cdef Instrument* on = &self.market.instruments[index]
+        cdef Instrument* on = &self.day.market.instruments[index]
         cdef Resting* orders
         cdef int side
         cdef int64_t at
         self.painter.status(on, on.state, "    ")
         for side in range(2):
-            orders = self.market.side_of(on, side)
+            orders = self.day.market.side_of(on, side)
             for at in range(<int64_t>on.depth[side] - 1, -1, -1):
                 self.painter.add(
                     on, orders[at].reference, side, orders[at].shares, orders[at].price, NULL

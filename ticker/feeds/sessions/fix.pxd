@@ -8,7 +8,8 @@ from ticker.feeds.fix.group cimport EntryGroup
 from ticker.feeds.session cimport Session
 
 
-cdef class FixStream(Session):
+cdef class Fix(Session):
+    cdef readonly object dialogue    # a Dialogue (fix/dialogue.py); None: a capture is overheard
     cdef uint8_t* cut            # the start of a frame whose rest has not come
     cdef size_t cut_length
     cdef size_t cut_capacity
@@ -28,6 +29,7 @@ cdef class FixStream(Session):
     cdef bint express            # logged on and nothing held back: the short way is open
     cdef readonly EntryGroup group   # what the decoder says of the newest message; None: nothing
 
+    cdef int _identify(self, options) except -1
     cdef const uint8_t* _walk(
         self, const uint8_t* data, const uint8_t* end, int64_t receive_time
     ) noexcept nogil

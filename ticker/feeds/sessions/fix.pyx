@@ -1,8 +1,8 @@
-"""FIX frames out of a byte stream, and the short way for market data that is in sequence.
+"""FIX 4.2 and 4.4: frames out of a byte stream, and the short way for market data in sequence.
 
 Law: bytes and times in, calls out. A frame goes the short way (no Python) only if nothing about
 it needs a decision: market data (35=W, X), expected sequence, right identity and time, no
-possible duplicate, nothing held back. Everything else goes to `handle` (sessions/fix.py), which
+possible duplicate, nothing held back. Everything else goes to the dialogue (fix/dialogue.py), which
 knows the rules.
 
 A garbled frame (wrong BeginString, BodyLength, MsgType position or CheckSum) is counted and left
@@ -27,7 +27,7 @@ from ticker.feeds.fix.fields cimport (
 )
 from ticker.feeds.fix.group cimport NO_REASON, EntryGroup
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.session cimport Session
+from ticker.feeds.session cimport NEVER, Session
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_BYTES,
@@ -44,6 +44,10 @@ from ticker.shm.counters cimport (
 from ticker.shm.counters import FEED_COUNTERS
 from ticker.shm.header cimport Mapping
 
+from ticker.feeds.fix.dialogue import Dialogue
+from ticker.feeds.fix.events import Event
+from ticker.feeds.fix.initiator import FixOptions, Phase
+
 cdef enum:
     BLOCK = 32                   # messages between two flushes
     SNAPSHOT = 0x57              # W
@@ -52,8 +56,10 @@ cdef enum:
 cdef dict COUNTERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 
 
-cdef class FixStream(Session):
-    """Args:
+cdef class Fix(Session):
+    """One FIX session. Without FixOptions it only overhears a capture.
+
+    Args:
         longest: greatest BodyLength that is believed, bytes.
     """
 
@@ -66,6 +72,25 @@ cdef class FixStream(Session):
         self.passive = self.open = True
         group = getattr(protocol, "group", None)
         self.group = group if isinstance(group, EntryGroup) else None
+        if isinstance(options, FixOptions):
+            self.dialogue = Dialogue(self, options)
+            self._identify(options)
+            self.next_expected_sequence = options.next_sequence_in
+
+    cdef int _identify(self, options: FixOptions) except -1:
+        """What frames of the other side must say, and how far its clock may be off."""
+        self.begin_text = options.begin_string.encode()
+        self.sender_text = options.target.encode()
+        self.target_text = options.sender.encode()
+        self.begin_string = self.begin_text
+        self.sender = self.sender_text
+        self.target = self.target_text
+        self.begin_length = len(self.begin_text)
+        self.sender_length = len(self.sender_text)
+        self.target_length = len(self.target_text)
+        self.tolerance_ns = options.tolerance_ns
+        self.passive = self.open = False
+        return 0
 
     def __dealloc__(self) -> None:
         free(self.cut)
@@ -211,7 +236,7 @@ cdef class FixStream(Session):
 
     cdef void _decide(self, Frame* frame, int64_t receive_time) noexcept nogil:
         with gil:
-            self.handle(
+            self.dialogue.heard.handle(
                 frame.begin_string[:frame.begin_string_length], frame.body[:frame.body_length],
                 receive_time,
             )
@@ -224,50 +249,24 @@ cdef class FixStream(Session):
 
     cdef void _judge(self, const uint8_t* body, size_t length) noexcept nogil:
         with gil:
-            self.judged(body[:length])
+            self.dialogue.heard.judged(body[:length])
 
     cdef void _stray(self) noexcept nogil:
         with gil:
-            self.garbled()
+            self.dialogue.heard.garbled()
 
-    # For the session's rules, in Python
-
-    def handle(self, begin_string: bytes, body: bytes, now_ns: int) -> None:
-        """A whole frame that does not go the short way."""
-
-    def garbled(self) -> None:
-        """A garbled frame, already counted, while the short way is closed."""
-
-    def judged(self, body: bytes) -> None:
-        """A message that the decoder has refused, or after which it needs a snapshot: `group`
-        says which."""
+    # For the dialogue
 
     def deliver(self, body: bytes, now_ns: int) -> None:
         """A message to the protocol."""
         cdef const uint8_t* data = body
         self.protocol.message(data, len(body), now_ns)
         if self._is_to_be_judged():
-            self.judged(body)
+            self.dialogue.heard.judged(body)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to one of the feed's counters (counters.pyx)."""
         count(self.counters, COUNTERS[name], by)
-
-    def identify(
-        self, begin_string: bytes, sender: bytes, target: bytes, tolerance_ns: int
-    ) -> None:
-        """What frames of the other side must say, and how far its clock may be off."""
-        self.begin_text = begin_string
-        self.sender_text = sender
-        self.target_text = target
-        self.begin_string = self.begin_text
-        self.sender = self.sender_text
-        self.target = self.target_text
-        self.begin_length = len(begin_string)
-        self.sender_length = len(sender)
-        self.target_length = len(target)
-        self.tolerance_ns = tolerance_ns
-        self.passive = self.open = False
 
     def set_open(self, open_: bool) -> None:
         """Whether bytes are taken; closing forgets a frame that is not whole."""
@@ -287,6 +286,46 @@ cdef class FixStream(Session):
     def expect_sequence(self, sequence: int) -> None:
         """Set `next_expected_sequence`."""
         self.next_expected_sequence = sequence
+
+    # For the driver: the dialogue's own side. Nobody talks with a capture.
+
+    def connected(self, now_ns: int) -> None:
+        """The transport is there: log on."""
+        self.dialogue.connected(now_ns)
+
+    def disconnected(self) -> None:
+        """The transport is gone."""
+        self.dialogue.disconnected()
+
+    def logout(self, now_ns: int, text: str = "") -> None:
+        """Say good-bye; the other side's answer, or its lack, closes."""
+        self.dialogue.logout(now_ns, text)
+
+    def data_to_send(self, now_ns: int) -> list[bytes]:
+        """Frames to send now, in order; what time alone brings about is among them."""
+        return self.dialogue.data_to_send(now_ns) if self.dialogue is not None else []
+
+    def next_deadline(self, now_ns: int) -> int:
+        """When `data_to_send` must be called next, ns."""
+        return self.dialogue.next_deadline(now_ns) if self.dialogue is not None else NEVER
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call."""
+        return self.dialogue.initiator.take_events()
+
+    @property
+    def should_close(self) -> bool:
+        """The connection has no use any more."""
+        return self.dialogue.initiator.should_close
+
+    @property
+    def logged_on(self) -> bool:
+        return self.dialogue.initiator.phase is Phase.LOGGED_ON
+
+    @property
+    def next_sequence_out(self) -> int:
+        """The number of the next message that is sent."""
+        return self.dialogue.initiator.next_sequence_out
 
 
 cdef inline bint same(

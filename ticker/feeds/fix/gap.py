@@ -1,0 +1,119 @@
+"""A gap in the numbers of the other side: asked for once, and what comes after it waits.
+
+At most `held_messages` and `held_bytes` wait; the rest comes again with the gap. A gap that nobody
+fills is given up after `request_attempts`, counted as lost, and what was subscribed is asked for
+anew.
+"""
+
+from __future__ import annotations
+
+from ticker.feeds.fix.held import Frame, Held
+from ticker.feeds.fix.initiator import Initiator
+from ticker.feeds.fix.subscriptions import Subscriptions
+from ticker.feeds.session import DEADLINE_NEVER
+
+
+class Gap:
+    """The gap at hand, if there is one, and the messages that wait behind it."""
+
+    def __init__(self, initiator: Initiator, subscriptions: Subscriptions) -> None:
+        self.initiator = initiator
+        self.subscriptions = subscriptions
+        self.stream = initiator.stream
+        self.forget()
+
+    def forget(self) -> None:
+        """A new connection: nothing is missing yet."""
+        options = self.initiator.options
+        self.held = Held(options.held_messages, options.held_bytes)
+        self.end = 0
+        """The first number after the gap; 0: nothing is missing."""
+        self.deadline = DEADLINE_NEVER
+        self.refresh = False
+        """Once the gap is closed all is asked for anew."""
+        self._attempts = 0
+
+    def abandon(self) -> None:
+        """The other side started over: what was missing and what waits mean nothing any more."""
+        self.held.clear()
+        self.end = 0
+        self.deadline = DEADLINE_NEVER
+
+    def done(self, sequence: int) -> None:
+        """This number is used up; out of turn it is remembered for when its turn comes."""
+        if sequence == self.stream.next_expected_sequence:
+            self.stream.expect_sequence(sequence + 1)
+        elif sequence > self.stream.next_expected_sequence:
+            self.hold(sequence, None)
+
+    def hold(self, sequence: int, frame: Frame | None) -> None:
+        """A message whose turn has not come."""
+        if not self.held.hold(sequence, frame):
+            self.stream.count("reorder_drops")
+        if sequence > self.end:
+            self._seen(sequence)
+
+    def _seen(self, sequence: int) -> None:
+        """Something is missing before `sequence`; ask once, to infinity, as most engines do."""
+        if self.end:
+            return
+        self.stream.count("gaps")
+        self.stream.count("gap_messages", sequence - self.stream.next_expected_sequence)
+        self.end = sequence
+        self._attempts = 0
+        self._request()
+
+    def _request(self) -> None:
+        self.stream.count("requests")
+        self._attempts += 1
+        self.deadline = self.initiator.now + self.initiator.options.request_timeout_ns
+        fields = [(7, b"%d" % self.stream.next_expected_sequence), (16, b"0")]
+        self.initiator.send("2", fields)
+
+    def went_on(self, before: int) -> None:
+        """All is done whose turn came since `before` was expected; is that the end of the gap?"""
+        reached = self.stream.next_expected_sequence
+        if self.end and reached > before:
+            self.deadline = self.initiator.now + self.initiator.options.request_timeout_ns
+            self._attempts = 1
+        if self.end and reached > self.end - 1:
+            self._close()
+
+    def _close(self) -> None:
+        self.end = 0
+        self.deadline = DEADLINE_NEVER
+        self.held.forget_below(self.stream.next_expected_sequence)
+        if self.held:
+            self._seen(self.held.first(0))
+        else:
+            self.settle()
+
+    def skip_to(self, new: int, *, fills: bool) -> None:
+        """The other side says which number comes next, beyond the one expected."""
+        # What was skipped may have been market data: the books are asked for anew.
+        self.refresh = bool(self.end) or not fills
+        if not fills:
+            self.stream.count("lost_messages", new - self.stream.next_expected_sequence)
+        self.stream.expect_sequence(new)
+        self.held.forget_below(new)
+
+    def settle(self) -> None:
+        """Ask anew, if that waits for the end of the gap, and the gap is closed."""
+        if self.refresh and not self.end:
+            self.refresh = False
+            self.subscriptions.ask()
+
+    def give_up(self) -> bool:
+        """The deadline has passed: ask once more. True: often enough, what is missing is lost."""
+        if self._attempts < self.initiator.options.request_attempts:
+            self._request()
+            return False
+        resume = self.held.first(self.end)
+        lost = resume - self.stream.next_expected_sequence
+        self.stream.count("lost_messages", lost)
+        self.initiator.tell(
+            "gap_lost", f"{lost} messages from {self.stream.next_expected_sequence}"
+        )
+        self.refresh = True
+        self.stream.expect_sequence(resume)
+        return True

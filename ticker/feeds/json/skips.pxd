@@ -1,0 +1,24 @@
+"""What of JSON texts was not taken, and why."""
+
+from libc.stdint cimport uint8_t, uint64_t
+
+from ticker.feeds.json.record cimport Found, Record
+from ticker.feeds.json.rules cimport Field, Rule, Rules, Skip
+from ticker.shm.header cimport Mapping
+
+
+cdef class Skips:
+    cdef Record record           # the one at hand
+    cdef Rules rules
+    cdef Mapping mapping         # keeps `counters` alive
+    cdef uint64_t* counters
+    cdef Skip bad, unmatched
+
+    # A text that is no JSON; one that has no record for any rule.
+    cdef void bad_text(self, const uint8_t* data, size_t length) noexcept nogil
+    cdef void unmatched_text(self, const uint8_t* data, size_t length) noexcept nogil
+    # The record at hand, for a reason, or for a field that is not usable.
+    cdef void skip(self, Rule* rule, int reason) noexcept nogil
+    cdef void refuse(self, Rule* rule, Field field, Found found) noexcept nogil
+    # So many texts or records are missing in their sequence.
+    cdef void lose(self, uint64_t numbers) noexcept nogil
