@@ -44,6 +44,7 @@ from ticker.shm.layout cimport (
     RingHeader,
     Row,
 )
+from ticker.shm.trade_ids cimport own_number
 
 from typing import NamedTuple
 
@@ -241,7 +242,7 @@ cdef object view_of(int rule, Reject* reject):
     symbol = reject.symbol[:SYMBOL_BYTES].rstrip(b"\0 ").decode("ascii", "replace")
     return RejectView(
         HELD if rule == <int>HELD_RING else RULES[rule], symbol, reject.price, reject.size, reject.exchange_time,
-        reject.receive_time, in_words(rule, reject), reject.match, reject.size_exponent,
+        reject.receive_time, in_words(rule, reject), own_number(reject.match), reject.size_exponent,
     )
 
 
@@ -249,7 +250,7 @@ cdef str in_words(int rule, Reject* reject):
     """What the rule compared the trade with."""
     one, other = reject.detail[0], reject.detail[1]
     if rule == REJECT_DUPLICATE:
-        return f"trade number {reject.match} came before"
+        return f"trade number {own_number(reject.match)} came before"
     if rule == REJECT_BAD_PRICE:
         return f"more than {format_price(one)}" if reject.price > 0 else "not more than 0"
     if rule == REJECT_BAD_SIZE:
@@ -269,5 +270,5 @@ cdef str in_words(int rule, Reject* reject):
     if rule == <int>HELD_RING:
         return f"from {format_price(one)}: waits for a trade or a quote that agrees"
     if rule == REJECT_TOO_OLD_TO_TELL:
-        return f"trade number {reject.match} may have come before: it is of a time forgotten"
+        return f"trade number {own_number(reject.match)} may have come before: it is of a time forgotten"
     return f"the session is {format_timestamp(one)} to {format_timestamp(other)}"

@@ -170,6 +170,41 @@ def test_an_id_of_several_parts() -> None:
     assert (feed.row("ACME")["trades"], feed.counter("breaks")) == (5, 1)
 
 
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"i": 71}, 71),
+        ({"i": "52983525029461", "x": "V"}, 52983525029461),
+        ({"i": 71, "x": 4, "f": 201}, 71),
+        ({"i": 0, "x": 4}, 0),
+        ({"i": 2**46 - 1, "x": "V"}, 2**46 - 1),
+    ],
+)
+def test_an_id_with_further_parts_is_told_as_the_venue_says_it(
+    record: dict[str, Any], told: int
+) -> None:
+    feed = mapped('id = "i"\nvenue = "x"\nid_parts = ["f"]\n')
+    feed.send(trade(**record), trade(**record))
+    (reject,) = feed.market.rejects()
+    assert (reject.rule, reject.match) == ("duplicate", told)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"x": 4}, {"x": "4 "}), ({"x": 52}, {"x": "4"}), ({"x": 65}, {"x": "A"}),
+        ({"x": 256 + 65}, {"x": "A"}), ({"x": 1, "f": 2}, {"x": 258}), ({"f": 1}, {"x": 1}),
+        ({"x": 0}, {}), ({"x": "V"}, {"x": "W"}), ({"x": "NAS"}, {"x": "NYS"}),
+        ({"i": 2**46, "x": 1}, {"i": 0, "x": 1}),
+    ],
+)  # fmt: skip
+def test_ids_with_other_parts_are_others(one: dict[str, Any], other: dict[str, Any]) -> None:
+    feed = mapped('id = "i"\nvenue = "x"\nid_parts = ["f"]\n')
+    both = [trade(**({"i": 71} | each)) for each in (one, other)]
+    feed.send(*both, *both)
+    assert (feed.row("ACME")["trades"], feed.counter("rejected_duplicate")) == (2, 2)
+
+
 # Conditions
 
 TAPES = """

@@ -42,6 +42,10 @@ from ticker.feeds.json.tape cimport (
 from ticker.feeds.json.scalars cimport CUT, EXACT, digit, read_decimal, read_uint
 from ticker.feeds.json.times cimport NO_OFFSET, TIME_FOUND, TimeFound, read_iso, read_pattern
 from ticker.shm.layout cimport SYMBOL_BYTES
+from ticker.shm.trade_ids cimport KEY_PARTS, fits_key, key_of, plain_key
+
+cdef enum:
+    NO_PARTS = 1 << KEY_PARTS    # parts of an id that fit into no key
 
 
 cdef class Record:
@@ -282,15 +286,26 @@ cdef class Record:
         cdef Found found = self.read_text(rule, field, &text, &length)
         if found != FOUND or not length:
             return ABSENT if found == ABSENT else UNUSABLE
-        if not read_uint(text, length, out):
-            out[0] = hash_of(text, length)
+        cdef uint64_t number, mixed
+        cdef uint64_t parts = 0
+        cdef bint is_number = read_uint(text, length, &number)
+        if not is_number:
+            number = hash_of(text, length)
+        mixed = number
         if self.read_text(rule, VENUE, &text, &length) == FOUND:
-            out[0] = with_part(out[0], hash_of(text, length))
+            parts = small_part(text, length, True)
+            mixed = with_part(mixed, hash_of(text, length))
         for i in range(rule.id_parts.count):
             node = self.node_of(&self.rules.routes[rule.id_parts.first + i])
+            parts = parts << 8 if parts >> KEY_PARTS == 0 else NO_PARTS
             if node != NO_NODE and self.text_of(node, &text, &length):
                 # Its place counts, so that one part is not taken for another.
-                out[0] = with_part(out[0], hash_of(text, length) + <uint64_t>(i + 1))
+                parts |= small_part(text, length, False)
+                mixed = with_part(mixed, hash_of(text, length) + <uint64_t>(i + 1))
+        out[0] = (
+            key_of(number, parts) if is_number and mixed != number and fits_key(number, parts)
+            else plain_key(mixed)
+        )
         out[0] = out[0] if out[0] else 1
         return FOUND
 
@@ -301,6 +316,15 @@ cdef class Record:
         if found != FOUND:
             return found
         return FOUND if read_uint(text, length, out) else UNUSABLE
+
+
+cdef uint64_t small_part(const char* text, uint32_t length, bint venue) noexcept nogil:
+    """A part of an id in 8 bits: a small number, 0 for one that is not there. In 9, a venue's
+    letter. NO_PARTS: it is neither."""
+    cdef uint64_t number
+    if read_uint(text, length, &number):
+        return number if 0 < number < 256 else NO_PARTS
+    return 256 | <uint8_t>text[0] & 0x7F if venue and length == 1 else NO_PARTS
 
 
 cdef uint32_t letters(const Codes* codes, const char* text, uint32_t length) noexcept nogil:

@@ -40,6 +40,7 @@ from ticker.shm.layout cimport (
     Row,
     Values,
 )
+from ticker.shm.trade_ids cimport own_number
 
 
 cdef class Sales:
@@ -286,7 +287,7 @@ cdef class Sales:
         fields.seq = sale.seq
         fields.size = sale.size
         fields.size_exponent = sale.size_exponent
-        fields.trade_id = sale.trade_id
+        fields.trade_id = own_number(sale.trade_id)
         fields.new_trade_id = fields.ineligible = 0
         memcpy(fields.venue, self.rows[sale.feed][sale.row].venue, VENUE_ROOM)
 

@@ -41,6 +41,7 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_LAST, Row
+from ticker.shm.trade_ids cimport own_number
 
 cdef size_t[CHANNELS] ROOMS
 ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM]
@@ -195,8 +196,8 @@ cdef class SharedFrames:
         fields.seq = trade.seq
         fields.size = trade.size
         fields.size_exponent = row.size_exponent
-        fields.trade_id = trade.trade_id
-        fields.new_trade_id = trade.new_trade_id
+        fields.trade_id = own_number(trade.trade_id)
+        fields.new_trade_id = own_number(trade.new_trade_id)
         fields.ineligible = trade.ineligible
         memcpy(fields.venue, row.venue, VENUE_ROOM)
         begin_frame(frame, encoding, CHANNEL_TRADES, message, sale.name, sale.name_length)
