@@ -41,7 +41,9 @@ export function difference(now, then) {
   return signed(text, now - then);
 }
 
+/** A change in percent; of a price at or below zero there is none. */
 export function percent(now, then) {
+  if (then <= 0) return "";
   const value = (now / then - 1) * 100;
   return signed(`${withDecimals(2).format(Math.abs(value))} %`, now - then);
 }
@@ -68,9 +70,9 @@ export function duration(seconds) {
   return `${withDecimals(1).format(seconds)} s`;
 }
 
-/** A time of day in the reader's own zone. */
-export function clock(ms) {
-  return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+/** A time of day, in ms or a Date, in the reader's own zone. */
+export function clock(time) {
+  return new Date(time).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 }
 
 /**

@@ -10,6 +10,7 @@ const FLASH_EVERY = 250;          // ms: a busy symbol must not glare
 const WIDTH = 160, HEIGHT = 36;   // of the sparkline's view box
 const BADGES = {
   halted: "Halted", paused: "Paused", quote_only: "Quotes only", closed: "Closed",
+  unconfirmed: "Unconfirmed",
 };
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -36,6 +37,7 @@ export class Row {
   #dirty = true;
   #unknown = false;
   #untraded = false;
+  #takenBack = false;             // the last trade, and none is left
 
   constructor(symbol, remove) {
     this.#symbol = symbol;
@@ -57,22 +59,37 @@ export class Row {
     return `${this.#symbol} ${format.price(this.#price)}${["▼", "", "▲"][this.#direction + 1]}`;
   }
 
-  /** A price from the stream. */
+  /** A price from the stream; null: its trade was taken back, and none is left. */
   tick({ price, timestamp }) {
-    const now = performance.now();
-    if (this.#price !== null && price !== this.#price) {
+    const time = Date.parse(timestamp);
+    if (time === this.#time) this.#samples.pop();   // it holds instead of the one before
+    if (price !== null && this.#price !== null && price !== this.#price) {
       this.#direction = Math.sign(price - this.#price);
       this.#moved = this.#direction;
     }
     this.#price = price;
+    this.#takenBack = price === null;
     this.#untraded = false;
-    this.#time = Date.parse(timestamp);
+    this.#time = time;
+    if (price === null) this.#forget();
+    else this.#sample(price);
+    this.#unknown = false;
+    this.#dirty = true;
+  }
+
+  #sample(price) {
+    const now = performance.now();
     this.#first ??= { price, time: Date.now() };
     const previous = this.#samples.at(-2);
     if (previous && now - previous[0] < SAMPLE_EVERY) this.#samples.at(-1)[1] = price;
     else this.#samples.push([now, price]);
-    this.#unknown = false;
-    this.#dirty = true;
+  }
+
+  /** Nothing of what was shown has been. */
+  #forget() {
+    this.#first = null;
+    this.#samples = [];
+    this.#direction = this.#moved = 0;
   }
 
   /** The price object of REST: what the plain stream does not carry. */
@@ -125,6 +142,17 @@ export class Row {
     const arrow = this.#part(".direction");
     write(arrow, ["▼", "", "▲"][this.#direction + 1]);
     arrow.className = `direction ${["down", "", "up"][this.#direction + 1]}`;
+    this.#drawExtended(this.#details ?? {});
+  }
+
+  /** The last trade outside of regular hours. */
+  #drawExtended({ extended_price: price, extended_timestamp: time }) {
+    const extended = this.#part(".extended");
+    extended.hidden = price == null;
+    if (extended.hidden) return;
+    const at = new Date(time);
+    write(extended, `Ext. ${format.price(price)} · ${format.clock(at)}`);
+    extended.title = `Outside of regular hours, ${at.toLocaleString()}`;
   }
 
   #reference() {
@@ -151,6 +179,7 @@ export class Row {
     const { status, stale } = this.#details ?? {};
     const text = this.#unknown ? "Unknown"
       : this.#untraded ? "No trade yet"
+      : this.#takenBack ? "Taken back"
       : BADGES[status] ?? (stale ? "Stale" : "");
     const badge = this.#part(".badge");
     badge.hidden = !text;
@@ -173,7 +202,11 @@ export class Row {
   #drawRange(low, high) {
     const known = low != null && high != null && this.#price !== null;
     this.#part(".range svg").toggleAttribute("hidden", !known);
-    if (!known) return;
+    if (!known) {
+      write(this.#part(".low"), "");
+      write(this.#part(".high"), "");
+      return;
+    }
     const from = Math.min(low, this.#price), to = Math.max(high, this.#price);
     const place = to > from ? (this.#price - from) / (to - from) : 0.5;
     this.#part(".mark").setAttribute("x", (place * 117).toFixed(1));
@@ -214,7 +247,12 @@ export class Row {
     const now = performance.now();
     // one sample older than the window stays: it is the price at the window's left edge
     while (this.#samples.length > 1 && this.#samples[1][0] < now - MINUTE) this.#samples.shift();
-    if (!this.#samples.length) return;
+    if (!this.#samples.length) {
+      this.#part("td.spark").className = "spark";
+      this.#part(".line").removeAttribute("d");
+      this.#part(".area").removeAttribute("d");
+      return;
+    }
     const span = Math.min(MINUTE, Math.max(SHORTEST, now - this.#samples[0][0]));
     const { line, start } = format.sparkline(this.#samples, now, span, WIDTH, HEIGHT);
     const way = Math.sign(this.#samples.at(-1)[1] - this.#samples[0][1]);
