@@ -54,6 +54,10 @@ def test_json(capture: Path) -> None:
         "bid_size": 60,
         "ask": None,
         "ask_size": None,
+        "previous_close": None,
+        "official_close": None,
+        "extended_price": None,
+        "extended_timestamp": None,
         "exchange_timestamp": "2020-01-30T14:30:00.000000Z",
         "status": "trading",
     }
@@ -69,6 +73,10 @@ def test_json(capture: Path) -> None:
         "bid_size": None,
         "ask": None,
         "ask_size": None,
+        "previous_close": None,
+        "official_close": None,
+        "extended_price": None,
+        "extended_timestamp": None,
         "exchange_timestamp": None,
         "status": "unknown",
     }
@@ -244,3 +252,33 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     empty.touch()
     assert "is empty" in replay(empty).stderr
     assert "cannot be read" in replay(tmp_path / "none").stderr
+
+
+FRACTIONS = """
+size_decimals = 9
+[[records]]
+name = "trade"
+kind = "trade"
+symbol = "s"
+price = "p"
+size = "q"
+time = "t"
+time_unit = "s"
+id = "n"
+"""
+
+
+def test_a_volume_beyond_64_bits_is_whole(tmp_path: Path) -> None:
+    mapping, path = tmp_path / "fractions.toml", tmp_path / "day.jsonl"
+    mapping.write_text(FRACTIONS)
+    trades = [
+        {"s": "SHIB", "p": 7, "q": size, "t": 1774877400, "n": number}
+        for number, size in enumerate([4_000_000_000] * 9 + [0.125])
+    ]
+    path.write_text("".join(f"{json.dumps(trade)}\n" for trade in trades))
+    options = ("--protocol", "json", "--mapping", str(mapping), "--date", "2026-03-30")
+    shown = CliRunner().invoke(main, ["replay", str(path), *options])
+    assert "36000000000.125" in shown.output.split()
+    report = json.loads(CliRunner().invoke(main, ["replay", str(path), *options, "--json"]).output)
+    assert report["symbols"]["SHIB"]["volume"] == "36000000000.125"
+    assert report["symbols"]["SHIB"]["trades"] == 10

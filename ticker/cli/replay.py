@@ -38,7 +38,7 @@ from ticker.shm.counters import Counters
 from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
-from ticker.shm.table import PriceTable
+from ticker.shm.table import HAS, PriceTable, volume_of
 
 COLUMNS = (
     "price",
@@ -52,10 +52,15 @@ COLUMNS = (
     "bid_size",
     "ask",
     "ask_size",
+    "previous_close",
+    "official_close",
+    "extended_price",
+    "extended_timestamp",
     "exchange_timestamp",
     "status",
 )
-PRICES = ("price", "open", "high", "low", "bid", "ask")
+AT_TIMES = ("previous_close", "official_close", "extended_price", "extended_timestamp")
+"""Columns that the table has where a symbol has something in them."""
 CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
 NOTHING_READ = 1
 """The exit code when no message was of use."""
@@ -248,24 +253,30 @@ def _row(table: PriceTable, row: int) -> dict[str, Any]:
     values = table.values(row)
     assert values is not None, "nobody writes this table any more"
     exponent = table.size_exponent(row)
+    values["volume"] = volume_of(values)
     shown: dict[str, Any] = {name: values.get(name) for name in COLUMNS}
-    for name in PRICES:
-        shown[name] = units.format_price(values[name]) if values[name] else None
+    for name in HAS.keys() & shown.keys():
+        there = values["flags"] & HAS[name]
+        shown[name] = units.format_price(values[name]) if there else None
     for name in ("size", "bid_size", "ask_size", "volume"):
         size = units.format_size(values[name], exponent)
         whole = int(size) if size.isdigit() else size
         shown[name] = whole if values[name] or name == "volume" else None
-    time_ns = values["exchange_time"]
-    shown["exchange_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
+    for name in ("exchange", "extended"):
+        time_ns = values[f"{name}_time"]
+        shown[f"{name}_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
     shown["status"] = TRADING_STATUSES[values["status"]]
     return shown
 
 
 def _table(report: dict[str, Any]) -> str:
     """The same for people: a line per symbol, then the totals."""
-    lines = [["symbol", *COLUMNS]]
-    for symbol, row in sorted(report["symbols"].items()):
-        lines.append([symbol, *("-" if row[name] is None else str(row[name]) for name in COLUMNS)])
+    rows = sorted(report["symbols"].items())
+    empty = {name for name in AT_TIMES if all(row[name] is None for _, row in rows)}
+    columns = [name for name in COLUMNS if name not in empty]
+    lines = [["symbol", *columns]]
+    for symbol, row in rows:
+        lines.append([symbol, *("-" if row[name] is None else str(row[name]) for name in columns)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
