@@ -306,7 +306,7 @@ cdef class Record:
             key_of(number, parts) if is_number and mixed != number and fits_key(number, parts)
             else plain_key(mixed)
         )
-        out[0] = out[0] if out[0] else 1
+        out[0] = out[0] if out[0] else key_of(0, 0)  # 0 says that there is no id
         return FOUND
 
     cdef Found read_number(self, const Rule* rule, Field field, uint64_t* out) noexcept nogil:
