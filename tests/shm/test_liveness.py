@@ -11,6 +11,7 @@ from ticker.shm.segment import Geometry, private_feed
 S = 1_000_000_000
 NOW = 1_774_881_002 * S
 ROW_STALE = 1
+HELD = (16, 32, 48)
 TRADING, HALTED, PAUSED, QUOTE_ONLY, SHUT = 1, 2, 3, 4, 5
 SILENCE, QUIET = 2 * S, 60 * S
 
@@ -55,6 +56,19 @@ def test_quiet_is_a_symbol_that_is_silent_while_its_feed_beats() -> None:
     assert feed.state(changed=NOW - QUIET) == "live"
     assert feed.state(changed=NOW - QUIET - 1) == "quiet"
     assert feed.state(HALTED, changed=NOW - 10 * QUIET) == "halted", "a halt goes before"
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_a_price_that_a_held_trade_may_change_is_unconfirmed(held: int) -> None:
+    feed = Feed()
+    assert feed.state(flags=held) == "unconfirmed"
+    assert feed.state(0, held) == "unconfirmed"
+    assert feed.state(flags=held, changed=NOW - 10 * QUIET) == "unconfirmed", "before quiet"
+    assert feed.state(HALTED, held) == "halted"
+    assert feed.state(PAUSED, held) == "paused"
+    assert feed.state(flags=held | ROW_STALE) == "stale"
+    assert feed.state(flags=held, at=NOW + SILENCE + 1) == "stale"
+    assert Feed().state(flags=held, session=AT_NIGHT) == "closed"
 
 
 def test_silence_of_the_venue_is_stale_even_if_the_worker_beats() -> None:

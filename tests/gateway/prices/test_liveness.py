@@ -12,7 +12,7 @@ from ticker.shm.table import TableWriter
 S = 1_000_000_000
 NOW = 1_774_881_002 * S
 TRADING, HALTED, PAUSED = 1, 2, 3
-STALE, LISTED = 1, 8
+STALE, LISTED, HELD = 1, 8, 16
 
 
 class Feeds:
@@ -53,6 +53,10 @@ QUIET = 61 * S
         ((TRADING, STALE, 0), (HALTED, 0, 0), "halted"),
         ((TRADING, STALE, 0), (TRADING, STALE, 0), "stale"),
         ((5, 0, 0), (5, 0, 0), "closed"),
+        ((TRADING, HELD, 0), (TRADING, 0, 0), "live"),  # the other one has a price of its own
+        ((TRADING, HELD, 0), (TRADING, 0, QUIET), "unconfirmed"),
+        ((TRADING, HELD, 0), (TRADING, STALE, 0), "unconfirmed"),
+        ((HALTED, LISTED, 0), (TRADING, HELD, 0), "halted"),
     ],
 )
 def test_a_symbol_is_in_the_best_of_its_states(
@@ -71,6 +75,21 @@ def test_one_venues_own_state() -> None:
     feeds.look()
     views = [feeds.board.price("AAPL", venue) for venue in ("XNAS", "BATS", None)]
     assert [view.status for view in views if view] == ["halted", "live", "live"]
+
+
+def test_a_held_trade_is_said_to_whoever_watches_and_by_venue() -> None:
+    feeds = Feeds()
+    watch = Watch(feeds.board)
+    feeds.put(0, TRADING)
+    feeds.put(1, TRADING, age=QUIET)
+    feeds.look()
+    assert watch.symbols([0]) == []
+    feeds.put(0, TRADING, flags=HELD)
+    feeds.look()
+    assert watch.symbols([0]) == [(0, "unconfirmed")]
+    views = [feeds.board.price("AAPL", venue) for venue in ("XNAS", "BATS", None)]
+    assert [view.status for view in views if view] == ["unconfirmed", "quiet", "unconfirmed"]
+    assert not any(view.stale for view in views if view)
 
 
 def test_a_watch_tells_changes_only() -> None:
