@@ -101,6 +101,7 @@ class Replay(click.Command):
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
+@click.option("--negative-prices", is_flag=True, help="Prices of 0 and below can be true.")
 @click.option("--test-issues", is_flag=True, help="Count trades of test issues, too.")
 @click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
 @click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
@@ -126,6 +127,7 @@ def command(
     channels: tuple[str, ...],
     as_json: bool,
     raw: bool,
+    negative_prices: bool,
     test_issues: bool,
     repeat: int,
     day: str | None,
@@ -143,7 +145,9 @@ def command(
         raise click.UsageError(
             f"JSON needs a mapping: --mapping {', '.join(mappings())}, or a file"
         )
-    rules = msgspec.structs.replace(CAPTURE_RULES, test_symbols=not test_issues)
+    rules = msgspec.structs.replace(
+        CAPTURE_RULES, test_symbols=not test_issues, negative_prices=negative_prices
+    )
     options: dict[str, Any] = {"rules": rules, "symbology": symbology}
     if mapping_name is not None:
         json_mapping = load_mapping(mapping_name)

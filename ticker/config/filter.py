@@ -30,6 +30,7 @@ class FilterConfig(Section, frozen=True, kw_only=True):
     duplicates: bool = True
     duplicate_ids: Annotated[int, Meta(ge=1, le=100_000_000)] = 5_000_000
     bad_prices: bool = True
+    negative_prices: bool = False
     bad_sizes: bool = True
     older: bool = True
     unknown_symbols: bool = True

@@ -2,6 +2,7 @@ from ticker.feeds.market.market import Market
 
 BID: int
 ASK: int
+NO_PRICE: int
 TRADE_SETS_LAST: int
 TRADE_SETS_OPEN: int
 TRADE_SETS_RANGE: int

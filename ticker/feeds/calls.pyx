@@ -24,6 +24,7 @@ from ticker.feeds.market.trades cimport (
     TRADE_TOLD as TOLD,
 )
 
+NO_PRICE = books.NO_PRICE
 BID = books.BID
 ASK = books.ASK
 TRADE_SETS_LAST = SETS_LAST

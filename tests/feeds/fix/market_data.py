@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.feeds.tables import row_of
+from ticker.config.filter import FilterConfig
 from ticker.feeds.fix.values import timestamp
+from ticker.feeds.market.filter import PLAIN
 from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.fix import FixMarketData
 from ticker.shm.counters import Counters
@@ -25,12 +27,20 @@ class Feed:
         price_decimals: int | None = None,
         symbology: str = "none",
         rows: int = 16,
+        midnight: int = 0,
+        rules: FilterConfig = PLAIN,
     ) -> None:
         self.mapping = private_feed(Geometry(rows=rows, rings=1, ring_capacity=1024), 1, 1)
         self.market = Market(
-            self.mapping, venue="XXXX", size_exponent=size_exponent, symbology=symbology
+            self.mapping,
+            venue="XXXX",
+            size_exponent=size_exponent,
+            symbology=symbology,
+            rules=rules,
         )
-        self.decoder = FixMarketData(self.market, depth=depth, price_decimals=price_decimals)
+        self.decoder = FixMarketData(
+            self.market, depth=depth, price_decimals=price_decimals, midnight_ns=midnight
+        )
         self.table = PriceTable(self.mapping)
 
     def send(self, text: str, head: str = HEAD) -> None:

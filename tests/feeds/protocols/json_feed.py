@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ticker import units
+from ticker.config.filter import FilterConfig
 from ticker.feeds.json.mapping import Mapping
+from ticker.feeds.market.filter import PLAIN
 from ticker.feeds.market.market import Market
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.workers.mappings import load_mapping
@@ -23,10 +25,12 @@ E8 = 10**8
 class JsonFeed:
     """A market behind a mapping: texts in, rows out."""
 
-    def __init__(self, mapping: str | Mapping, *, raw: bool = False) -> None:
+    def __init__(
+        self, mapping: str | Mapping, *, raw: bool = False, rules: FilterConfig = PLAIN
+    ) -> None:
         loaded = load_mapping(mapping) if isinstance(mapping, str) else mapping
         self.segment = private_feed(Geometry(rows=64, rings=1, ring_capacity=1 << 14), 1, 1)
-        self.market = Market(self.segment, raw=raw, size_exponent=loaded.size_decimals)
+        self.market = Market(self.segment, raw=raw, size_exponent=loaded.size_decimals, rules=rules)
         self.protocol = Json(self.market, mapping=loaded)
         self.table = PriceTable(self.segment)
         self.now = 1_700_000_000_000_000_000

@@ -15,6 +15,8 @@ cdef enum Style:
     SHARED = 3                       # entries that have a place, several of them on a level
 
 cdef struct Quote:
+    bint has_bid
+    bint has_ask
     int64_t bid
     uint64_t bid_size
     int64_t ask

@@ -30,7 +30,7 @@ from ticker.feeds.fix.entries cimport (
     name_of,
 )
 from ticker.feeds.market.book cimport Ladder, Order, side_of
-from ticker.feeds.market.market cimport ASK, BID, Market, Side
+from ticker.feeds.market.market cimport ASK, BID, NO_PRICE, Market, Side
 from ticker.shm.counters cimport FEED_BAD_ORDERS, FEED_UNKNOWN_ORDERS, count
 
 
@@ -102,17 +102,21 @@ cdef class Books:
             return
         if entry.kind == OFFER_BID:
             # A late delete of a bid that was replaced since must not take the new one.
-            if gone and entry.parts & HAS_PRICE and entry.price != quote.bid:
+            if gone and entry.parts & HAS_PRICE and quote.has_bid and entry.price != quote.bid:
                 return
-            quote.bid = 0 if gone else entry.price
+            quote.has_bid = not gone
+            quote.bid = entry.price
             quote.bid_size = 0 if gone else entry.size
         else:
-            if gone and entry.parts & HAS_PRICE and entry.price != quote.ask:
+            if gone and entry.parts & HAS_PRICE and quote.has_ask and entry.price != quote.ask:
                 return
-            quote.ask = 0 if gone else entry.price
+            quote.has_ask = not gone
+            quote.ask = entry.price
             quote.ask_size = 0 if gone else entry.size
         self.market.set_quote(
-            instrument, quote.bid, quote.bid_size, quote.ask, quote.ask_size, time
+            instrument,
+            quote.bid if quote.has_bid else NO_PRICE, quote.bid_size,
+            quote.ask if quote.has_ask else NO_PRICE, quote.ask_size, time,
         )
 
     # Levels
@@ -219,7 +223,7 @@ cdef class Books:
         if entry.action == DELETE:
             self.market.delete_order(name if self.market.book.find(name) != NULL else old, time)
             return
-        if entry.parts & HAS_PRICE and entry.price <= 0:
+        if entry.parts & HAS_PRICE and not self.market.rows.is_price(entry.price):
             count(self.market.counters, FEED_BAD_ORDERS, 1)
             return
         order = self.market.book.find(old)

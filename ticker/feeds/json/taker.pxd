@@ -33,6 +33,7 @@ cdef class Taker:
         self, Rule* rule, uint64_t match, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil
     cdef void _quote(self, Rule* rule, int64_t time) noexcept nogil
+    cdef bint _is_quoted(self, int64_t price) noexcept nogil
     cdef void _level(self, Rule* rule, int64_t time) noexcept nogil
     cdef void _deepen(self, Rule* rule, int32_t instrument) noexcept nogil
     cdef void _doubt(self, int32_t row) noexcept nogil

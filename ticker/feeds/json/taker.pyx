@@ -43,7 +43,13 @@ from ticker.feeds.json.rules cimport (
 from ticker.feeds.json.scalars cimport read_uint
 from ticker.feeds.json.skips cimport Skips
 from ticker.feeds.json.tape cimport NO_NODE
-from ticker.feeds.market.market cimport TRADE_COUNTS_VOLUME, TRADE_TOLD, Market, Side
+from ticker.feeds.market.market cimport (
+    NO_PRICE,
+    TRADE_COUNTS_VOLUME,
+    TRADE_TOLD,
+    Market,
+    Side,
+)
 from ticker.shm.counters cimport FEED_BAD_CHECKSUMS, FEED_DUPLICATE_MESSAGES, count
 from ticker.shm.layout cimport SYMBOL_BYTES, VENUE_BYTES, Values
 
@@ -164,17 +170,17 @@ cdef class Taker:
 
     cdef void _quote(self, Rule* rule, int64_t time) noexcept nogil:
         """A side that is not there is none."""
-        cdef int64_t bid = 0
-        cdef int64_t ask = 0
+        cdef int64_t bid = NO_PRICE
+        cdef int64_t ask = NO_PRICE
         cdef uint64_t bid_size = 0
         cdef uint64_t ask_size = 0
         cdef int32_t instrument
         cdef Found found = self.record.read_price(rule, BID_PRICE, &bid)
-        if found > FOUND or bid < 0:
+        if found > FOUND or (found == FOUND and not self._is_quoted(bid)):
             self.skips.refuse(rule, BID_PRICE, found)
             return
         found = self.record.read_price(rule, ASK_PRICE, &ask)
-        if found > FOUND or ask < 0:
+        if found > FOUND or (found == FOUND and not self._is_quoted(ask)):
             self.skips.refuse(rule, ASK_PRICE, found)
         elif self.record.read_size(rule, BID_SIZE, time, &bid_size) > FOUND:
             self.skips.skip(rule, BID_SIZE)
@@ -184,6 +190,10 @@ cdef class Taker:
             instrument = self._instrument(rule)
             if instrument >= 0 and self._quote_in_sequence(rule, instrument):
                 self.market.set_quote(instrument, bid, bid_size, ask, ask_size, time)
+
+    cdef bint _is_quoted(self, int64_t price) noexcept nogil:
+        """Whether a vendor can say this of a side: a price, or 0 for none."""
+        return not price or self.market.rows.is_price(price)
 
     cdef void _level(self, Rule* rule, int64_t time) noexcept nogil:
         cdef int64_t price = 0
@@ -200,7 +210,7 @@ cdef class Taker:
             self.skips.skip(rule, REASON_SIDE)
             return
         found = self.record.read_price(rule, PRICE, &price)
-        if found != FOUND or price <= 0:
+        if found != FOUND or not self.market.rows.is_price(price):
             self.skips.refuse(rule, PRICE, found)
         elif self.record.read_size(rule, SIZE, time, &size) != FOUND:
             self.skips.skip(rule, SIZE)
@@ -266,7 +276,7 @@ cdef class Taker:
             return
         elif rule.kind == KIND_CLOSE:
             found = self.record.read_price(rule, PRICE, &price)
-            if found != FOUND or price <= 0:
+            if found != FOUND or not self.market.rows.is_price(price):
                 self.skips.refuse(rule, PRICE, found)
                 return
         if rule.kind == KIND_BREAK:

@@ -4,6 +4,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.pages cimport prefetch
 
+cdef extern from "<stdint.h>":
+    const int64_t NO_PRICE "INT64_MIN"       # what stands for a price where there is none
+
 
 cdef enum Side:
     BID = 0

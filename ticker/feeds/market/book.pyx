@@ -175,14 +175,15 @@ cdef class Book:
     cdef int set_top(
         self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
     ) noexcept nogil:
-        """The best level of a side is all that its feed sends; price 0: the side is empty."""
+        """The best level of a side is all that its feed sends; NO_PRICE: the side is empty."""
         cdef Ladder* ladder = &self.ladders[2 * instrument + side]
-        cdef int64_t rank = -price if side else price
+        cdef int64_t rank
         check(instrument < self.instruments and side < 2)
-        if not price:
+        if price == NO_PRICE:
             size = ladder.count
             ladder.count = 0
             return size > 0
+        rank = -price if side else price
         if ladder.count != 1:
             ladder.count = 0
             return self._level_add(ladder, rank, size)

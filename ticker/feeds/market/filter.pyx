@@ -6,7 +6,8 @@ parameters, [feeds.filter] of ticker.toml.
 
     unknown_symbol    no instrument of the feed
     bad_size          no shares, and yet it counts for volume
-    bad_price         0 or less, or above the greatest price that the protocol can mean
+    bad_price         0 or less, or above the greatest price that the protocol can mean; where
+                      prices are negative, further than that from 0
     duplicate         the session had its match number before, of the same instrument
     too_old_to_tell   it may be a duplicate of a trade whose number is forgotten
     older             it would set the last price, and happened before the last sale
@@ -22,7 +23,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.checks cimport check
-from ticker.feeds.market.jumps cimport ACCEPTED, REFUSED, Jumps, minus
+from ticker.feeds.market.jumps cimport ACCEPTED, REFUSED, Jumps, apart, minus
 from ticker.feeds.market.publisher cimport Publisher
 from ticker.feeds.market.trade_ids cimport ID_NEW, ID_SEEN, Sighting, TradeIds
 from ticker.feeds.market.trades cimport (
@@ -80,7 +81,9 @@ cdef class Filter:
         self._set_rules(rules)
 
     cdef int _set_rules(self, object rules) except -1:
-        self.least_price = 1 if rules.bad_prices else INT64_MIN
+        self.least_price = INT64_MIN
+        if rules.bad_prices:
+            self.least_price = -self.max_price if rules.negative_prices else 1
         self.most_price = self.max_price if rules.bad_prices else INT64_MAX
         self.duplicates = rules.duplicates
         self.bad_sizes = rules.bad_sizes
@@ -114,7 +117,6 @@ cdef class Filter:
     ) noexcept nogil:
         """A Verdict. `values`: the instrument's, before the trade; `midnight`: the session's."""
         cdef Reject trade
-        cdef int64_t move
         cdef int64_t skew = minus(exchange_time, receive_time)
         cdef int64_t more = 0
         cdef int64_t detail = 0
@@ -148,9 +150,9 @@ cdef class Filter:
         else:
             if not self.jumps.banded or not flags & PRICED:
                 return ACCEPTED
-            move = price - values.price
-            if ((move if move >= 0 else -move) <= values.price >> self.jumps.band_shift
-                    and not values.flags & ROW_HELD):
+            if (values.price > 0 and not values.flags & ROW_HELD
+                    and apart(price, values.price)
+                    <= <uint64_t>values.price >> self.jumps.band_shift):
                 return ACCEPTED
             write_trade(&trade, price, size, match, exchange_time, receive_time)
             return self.jumps.judge(instrument, &trade, flags, False)

@@ -32,6 +32,13 @@ cdef struct Slot:
     uint32_t place               # in Jumps.holding
 
 
+cdef inline uint64_t apart(int64_t one, int64_t other) noexcept nogil:
+    """The distance of any two numbers."""
+    if one > other:
+        return <uint64_t>one - <uint64_t>other
+    return <uint64_t>other - <uint64_t>one
+
+
 cdef inline int64_t minus(int64_t one, int64_t other) noexcept nogil:
     """The difference of two times that any bytes may have made."""
     return <int64_t>(<uint64_t>one - <uint64_t>other)

@@ -44,13 +44,6 @@ cdef enum:
     ROW_HAS_QUOTES = ROW_HAS_BID | ROW_HAS_ASK
 
 
-cdef inline uint64_t apart(int64_t one, int64_t other) noexcept nogil:
-    """The distance of any two numbers."""
-    if one > other:
-        return <uint64_t>one - <uint64_t>other
-    return <uint64_t>other - <uint64_t>one
-
-
 cdef class Jumps:
     """The jumps of the instruments of `publisher`, whose rows' flags it keeps; `rules`: a
     FilterConfig."""

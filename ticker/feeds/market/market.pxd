@@ -9,7 +9,7 @@ used is counted by its reason (counters.pxd).
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.feeds.market.book cimport ASK, BID, Book, Side
+from ticker.feeds.market.book cimport ASK, BID, NO_PRICE, Book, Side
 from ticker.feeds.market.publisher cimport Entry, Publisher
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
@@ -87,7 +87,8 @@ cdef class Market:
     cdef void set_level(
         self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil
-    # The top of the book, of a feed that sends no more than that; price 0: no bid, no ask.
+    # The top of the book, of a feed that sends no more than that; NO_PRICE: no bid, no ask. So is
+    # 0, but where prices are negative: there it is a price.
     cdef void set_quote(
         self, int32_t instrument, int64_t bid, uint64_t bid_size, int64_t ask,
         uint64_t ask_size, int64_t time,

@@ -12,6 +12,7 @@ from ticker.checks cimport check
 from ticker.feeds.market.book cimport (
     BOOK_FAILED,
     BOOK_TOP,
+    NO_PRICE,
     Ladder,
     Order,
     prefetch_order,
@@ -33,6 +34,7 @@ from ticker.shm.values cimport end_day
 from ticker.errors import FeedError
 from ticker.feeds.market.filter import PLAIN
 from ticker.shm.rejects import RULES, RejectReader, RejectView
+from ticker.units import MAX_PRICE
 
 cdef enum:
     # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
@@ -68,6 +70,9 @@ cdef class Market:
         if not 0 < order_limit <= 1 << ORDER_LIMIT_BITS:
             raise FeedError(f"order limit {order_limit}: 1 to {1 << ORDER_LIMIT_BITS}")
         self.rows = Rows(mapping, venue, currency, ringer, size_exponent, symbology)
+        self.rows.zero_is_price = rules.negative_prices
+        if raw or rules.negative_prices:
+            self.rows.least_price = -MAX_PRICE if raw else -max_price
         self.quotes = Quotes(self.rows, order_limit)
         self.sales = Sales(self.rows, self.quotes, raw, max_price, trade_log, rules, timezone)
         self.publisher = self.rows.publisher
@@ -228,7 +233,7 @@ cdef class Market:
         self, int32_t instrument, Side side, int64_t price, uint64_t size, int64_t time
     ) noexcept nogil:
         check(0 <= instrument < <int32_t>self.publisher.table.used)
-        if price <= 0:
+        if not self.rows.is_price(price):
             count(self.counters, FEED_BAD_ORDERS, 1)
             return
         self.quotes.changed(
@@ -242,7 +247,12 @@ cdef class Market:
     ) noexcept nogil:
         cdef int bids, asks
         check(0 <= instrument < <int32_t>self.publisher.table.used)
-        if bid < 0 or ask < 0:
+        if not self.rows.zero_is_price:
+            bid = bid if bid else NO_PRICE
+            ask = ask if ask else NO_PRICE
+        if (bid < self.rows.least_price and bid != NO_PRICE) or (
+            ask < self.rows.least_price and ask != NO_PRICE
+        ):
             count(self.counters, FEED_BAD_ORDERS, 1)
             return
         bids = self.book.set_top(<uint32_t>instrument, BID, bid, bid_size)

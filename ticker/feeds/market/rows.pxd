@@ -28,8 +28,14 @@ cdef class Rows:
     cdef int64_t day_end         # the next midnight, INT64_MAX: nobody follows the calendar
     cdef int64_t next_look       # when `watch` wants to be asked again, by receive time
     cdef object watch            # a DayWatch (feeds/day.py), or None
+    cdef int64_t least_price  # that can be true: 1, or below 0 where prices are negative
+    cdef bint zero_is_price      # and not "none"
     # Receive time of the message being decoded; a decoder sets it before it calls.
     cdef int64_t received
+
+    # Whether a price can be that of an order, a level or a close.
+    cdef inline bint is_price(self, int64_t price) noexcept nogil:
+        return price >= self.least_price and (price != 0 or self.zero_is_price)
 
     # `key` is the feed's own number of an instrument (ITCH: stock locate). -1: unknown, or no
     # room for it.
@@ -43,6 +49,9 @@ cdef class Rows:
     # The venue that lists the symbol, by its MIC; NULL: not known.
     cdef void set_listing(self, int32_t instrument, const char* venue) noexcept nogil
     cdef void set_previous_close(self, int32_t instrument, int64_t price) noexcept nogil
+    # The day's high or low, where the feed says it itself; alone it is the other one too.
+    cdef void set_high(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil
+    cdef void set_low(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil
     cdef void set_status_all(self, uint64_t status, int64_t time) noexcept nogil
 
@@ -54,6 +63,9 @@ cdef class Rows:
     # Something of the row other than a trade changed at this exchange time: Dirty `bits`.
     cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
 
+    cdef void _set_range(
+        self, int32_t instrument, int64_t high, int64_t low, int64_t time
+    ) noexcept nogil
     cdef size_t _canonical(
         self, const char* symbol, size_t length, char* out
     ) noexcept nogil

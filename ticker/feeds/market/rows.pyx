@@ -14,6 +14,7 @@ from ticker.shm.counters cimport FEED_LONG_SYMBOLS, FEED_STATUS_CHANGES, FEED_TA
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    ROW_HAS_HIGH_LOW,
     ROW_HAS_PREVIOUS_CLOSE,
     ROW_LISTED,
     ROW_TEST,
@@ -58,6 +59,7 @@ cdef class Rows:
         self.size_exponent = size_exponent
         self.symbology = symbology
         self.renames = symbology != "none"
+        self.least_price = 1
         self.first_midnight = INT64_MIN
         self.day_end = self.next_look = INT64_MAX
 
@@ -154,10 +156,36 @@ cdef class Rows:
         """Of the day before, as the feed says it."""
         cdef Values* values = &self.publisher.entries[instrument].values
         check(0 <= instrument < <int32_t>self.publisher.table.used)
-        if price > 0 and values.previous_close != price:
+        if self.is_price(price) and (
+            values.previous_close != price or not values.flags & ROW_HAS_PREVIOUS_CLOSE
+        ):
             values.previous_close = price
             values.flags |= ROW_HAS_PREVIOUS_CLOSE
             mark_dirty(self.publisher, <uint32_t>instrument, DIRTY_ROW | DIRTY_DAY)
+
+    cdef void set_high(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil:
+        cdef const Values* values = &self.publisher.entries[instrument].values
+        cdef bint known = values.flags & ROW_HAS_HIGH_LOW and values.low < price
+        self._set_range(instrument, price, values.low if known else price, time)
+
+    cdef void set_low(self, int32_t instrument, int64_t price, int64_t time) noexcept nogil:
+        cdef const Values* values = &self.publisher.entries[instrument].values
+        cdef bint known = values.flags & ROW_HAS_HIGH_LOW and values.high > price
+        self._set_range(instrument, values.high if known else price, price, time)
+
+    cdef void _set_range(
+        self, int32_t instrument, int64_t high, int64_t low, int64_t time
+    ) noexcept nogil:
+        cdef Values* values = &self.publisher.entries[instrument].values
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        if not (self.is_price(high) and self.is_price(low)) or (
+            values.flags & ROW_HAS_HIGH_LOW and values.high == high and values.low == low
+        ):
+            return
+        values.high = high
+        values.low = low
+        values.flags |= ROW_HAS_HIGH_LOW
+        self.touch(<uint32_t>instrument, DIRTY_ROW | DIRTY_DAY, time)
 
     cdef void set_status(self, int32_t instrument, uint64_t status, int64_t time) noexcept nogil:
         cdef Values* values = &self.publisher.entries[instrument].values

@@ -271,7 +271,7 @@ cdef class Sales:
         if self.raw:
             return
         trade = self.trades.find(instrument, match)
-        if price <= 0 or not size:
+        if not self.rows.is_price(price) or not size:
             trade = NULL
         elif trade == NULL and self._correct_held(
             instrument, match, new_match, price, size, flags

@@ -54,7 +54,7 @@ cdef class Deep(IexProtocol):
         cdef int64_t price = price_at(data + 22)
         cdef Side side = BID if kind == LEVEL_BUY else ASK
         cdef int32_t instrument
-        if price <= 0:
+        if not self.market.rows.is_price(price):
             count(self.market.counters, FEED_BAD_ORDERS, 1)
             return
         instrument = self.instrument(data + 10)

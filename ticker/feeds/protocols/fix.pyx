@@ -22,10 +22,14 @@ from ticker.feeds.fix.books cimport BY_ORDER, Books
 from ticker.feeds.fix.entries cimport (
     BAD,
     CLOSING,
+    DAY_BEFORE,
     DELETE,
     EMPTY_BOOK,
     FINE,
     HAS_PRICE,
+    HIGHEST,
+    INDEX_VALUE,
+    LOWEST,
     NEW,
     NO_KIND,
     OFFER_ASK,
@@ -39,7 +43,14 @@ from ticker.feeds.fix.entries cimport (
 from ticker.feeds.fix.fields cimport Cursor, Field, next_field, walk
 from ticker.feeds.fix.group cimport INCREMENTAL, NO_REASON, SNAPSHOT, EntryGroup
 from ticker.feeds.fix.instruments cimport Instruments
-from ticker.feeds.market.market cimport TRADE_EXTENDED, TRADE_SETS_LAST, TRADE_TOLD, Market
+from ticker.feeds.market.market cimport (
+    TRADE_EXTENDED,
+    TRADE_SETS_LAST,
+    TRADE_SETS_OPEN,
+    TRADE_SETS_RANGE,
+    TRADE_TOLD,
+    Market,
+)
 from ticker.feeds.protocol cimport Protocol
 from ticker.shm.counters cimport (
     FEED_BAD_RECORDS,
@@ -49,12 +60,16 @@ from ticker.shm.counters cimport (
     FEED_UNKNOWN_TYPES,
     count,
 )
-from ticker.shm.layout cimport Values
+from ticker.shm.layout cimport ROW_HAS_LAST, Values
 
 from ticker.errors import FeedError
 
 cdef enum:
     MOST_DECIMALS = 18
+    INDEX_FLAGS = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_TOLD
+
+# The midnight of a date and that of the same day in a zone are no further apart, 10 h.
+cdef int64_t ZONES = 36_000_000_000_000
 
 
 cdef class FixMarketData(Protocol):
@@ -205,11 +220,42 @@ cdef class FixMarketData(Protocol):
         elif entry.kind == OFFER_BID or entry.kind == OFFER_ASK or entry.kind == NO_KIND:
             if not self.books.take(entry, row, self.group.kind == SNAPSHOT, self.group.sent):
                 self.group.doubtful = True
-        elif entry.kind == CLOSING and entry.parts & HAS_PRICE and entry.action != DELETE:
-            self.market.rows.set_previous_close(row, entry.price)
         elif entry.kind == EMPTY_BOOK:
             self.books.clear(row, self.group.sent)
             self.books.styles[row] = BY_ORDER
+        elif entry.parts & HAS_PRICE and entry.action != DELETE:
+            self._figure(entry)
+
+    cdef void _figure(self, Entry* entry) noexcept nogil:
+        """A figure of the day that the venue says itself."""
+        cdef int32_t row = entry.instrument
+        cdef int64_t time = entry_time(entry, self.group.sent)
+        cdef bint earlier = self._is_of_earlier_day(entry)
+        if entry.kind == CLOSING:
+            self.market.rows.set_previous_close(row, entry.price)
+        elif earlier:
+            return
+        elif entry.kind == INDEX_VALUE:
+            self._index(entry, time)
+        elif entry.kind == HIGHEST:
+            self.market.rows.set_high(row, entry.price, time)
+        elif entry.kind == LOWEST:
+            self.market.rows.set_low(row, entry.price, time)
+
+    cdef bint _is_of_earlier_day(self, const Entry* entry) noexcept nogil:
+        """By its mark (286), or by its date (272), which is that of no zone."""
+        return entry.parts & DAY_BEFORE or (
+            entry.midnight and self.market.rows.midnight - entry.midnight > ZONES
+        )
+
+    cdef void _index(self, const Entry* entry, int64_t time) noexcept nogil:
+        """The value of an index: a last price with its open and range, of no trade."""
+        cdef const Values* values = &self.market.publisher.entries[entry.instrument].values
+        if (entry.price != values.price or time != values.exchange_time
+                or not values.flags & ROW_HAS_LAST):
+            self.market.sales.trade(
+                entry.instrument, entry.price, 0, 0, INDEX_FLAGS, time, self.received
+            )
 
     cdef void _trade(self, Entry* entry) noexcept nogil:
         cdef int32_t row = entry.instrument
