@@ -28,7 +28,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.sessions": frozenset(),
     "ticker.feeds.packets": frozenset({"file"}),
     "ticker.feeds.transports": frozenset(
-        {"binaryfile", "datagram_sockets", "fix", "http", "pcap", "reconnect", "replies",
+        {"binaryfile", "datagram_sockets", "fix", "http", "origin", "pcap", "reconnect", "replies",
          "sidechannel", "tcp", "tls", "udp", "websocket"}
     ),
     "ticker.feeds.workers": ALL,

@@ -137,7 +137,7 @@ def test_attach_refuses_a_wrong_magic(name: str) -> None:
 @pytest.mark.usefixtures("feed")
 def test_attach_refuses_another_version(name: str) -> None:
     write_word(name, 1, 99)
-    refused(name, "layout version is 99, expected 5: run the same ticker version")
+    refused(name, "layout version is 99, expected 6: run the same ticker version")
 
 
 @pytest.mark.usefixtures("feed", "gateway")

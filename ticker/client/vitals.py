@@ -85,7 +85,7 @@ def _feeds(before: Vitals, now: Vitals) -> Table:
         name = feed["name"]
         table.add_row(
             name,
-            Text(feed["state"], BAD.get(feed["state"], "green")),
+            _state(feed),
             _rate(before, now, "ticker_feed_messages_total", feed=name),
             _rate(before, now, "ticker_feed_trades_total", feed=name),
             _count(now.value("ticker_feed_gaps_total", feed=name)),
@@ -94,6 +94,13 @@ def _feeds(before: Vitals, now: Vitals) -> Table:
             _count(feed["symbols"]),
         )
     return table
+
+
+def _state(feed: dict[str, Any]) -> Text:
+    """The worker's word, and why nobody vouches for the prices, if that says more."""
+    state, why = feed["state"], feed.get("why")
+    said = f"{state}: {why.replace('_', ' ')}" if why and why != state else state
+    return Text(said, "red" if why else BAD.get(state, "green"))
 
 
 def _gateways(before: Vitals, now: Vitals) -> Table:

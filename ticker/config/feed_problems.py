@@ -62,7 +62,15 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
     if feed.url is None:
         if not feed.lines:
             yield "lines: missing the key; name one line or two, or a url"
-        for key in ("mapping", "symbols", "credentials", "headers", "tls_ca"):
+        for key in (
+            "mapping",
+            "symbols",
+            "credentials",
+            "headers",
+            "tls_ca",
+            "proxy",
+            "stale_after",
+        ):
             if getattr(feed, key):
                 yield f"{key}: only for a feed with a url"
         return
@@ -78,6 +86,8 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
         yield f"url: {feed.url!r} has no port, like tcp://127.0.0.1:9000"
     if feed.tls_ca is not None and parts.scheme not in ("https", "wss"):
         yield f"tls_ca: only for https:// and wss://, not {parts.scheme}://"
+    if feed.proxy and (parts.scheme == "tcp" or urlsplit(feed.proxy).scheme != "http"):
+        yield f"proxy: {feed.proxy!r}; of http, https, ws and wss only, one like http://10.0.0.1:3128"
     if "${symbol" in feed.url and not feed.symbols:
         yield "symbols: missing the key; the url asks for them"
 

@@ -84,7 +84,10 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     credentials: dict[str, str] = msgspec.field(default_factory=dict)
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     tls_ca: str | None = None
+    redirects: Literal["same_origin", "none"] = "same_origin"
+    proxy: str | None = None
     poll_interval: Seconds = 1.0
+    stale_after: Seconds | None = None
     batch: Count = 100
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")] = "USD"
     interface: str = "127.0.0.1"

@@ -157,6 +157,7 @@ class Worker:
             version=__version__,
             epoch=boot_id,
             timetable=self.timetable,
+            steady=self.steady,
             store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
         )
         app = make_app(
@@ -293,7 +294,7 @@ class Worker:
         now, steady = self.clock(), self.steady()
         self.heartbeat.beat(now)
         self.timetable.look()
-        self.board.look(now, self.timetable.sessions(now))
+        self.board.look(now, self.timetable.sessions(now), steady)
         self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
         self._announce()
         self.deadlines.expire(steady)

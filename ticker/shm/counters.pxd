@@ -78,6 +78,7 @@ cpdef enum FeedCounter:
     FEED_LONG_SYMBOLS            # symbols that no row has room for
     FEED_REFUSALS                # what a server says that it refuses
     FEED_BAD_CHECKSUMS           # of books
+    FEED_TOO_LONG                # bodies, texts and messages that are longer than is read
 
 cpdef enum GatewayCounter:
     GATEWAY_CONNECTIONS_OPEN = 0

@@ -18,7 +18,7 @@ from ticker.shm.layout cimport (
 )
 
 from ticker.errors import SegmentError
-from ticker.shm.layout import FEED_STATES, REJECT_REASONS, names_of
+from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
 GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
@@ -124,8 +124,15 @@ cdef class Heartbeat:
             raise ValueError(f"no feed state {state}; take one of 0 to {len(FEED_STATES) - 1}")
         store_release(&self.mapping.feed_state().state, state)
 
+    def set_why(self, why: int) -> None:
+        """Feeds only: why its prices are not vouched for, a StaleReason (layout.pxd)."""
+        check_writable(self.mapping)
+        if not 0 <= why < len(STALE_REASONS):
+            raise ValueError(f"no reason {why}; take one of 0 to {len(STALE_REASONS) - 1}")
+        store_release(&self.mapping.feed_state().why, why)
+
     def heard(self, now_ns: int) -> None:
-        """Feeds only: the venue's last sign of life came at `now_ns`; 0: none yet, what a
+        """Feeds only: something of use came at `now_ns`; 0: nothing yet, what a
         predecessor heard stands."""
         check_writable(self.mapping)
         if now_ns:
@@ -157,13 +164,19 @@ cdef class Heartbeat:
         return FEED_STATES[load_acquire(&self.mapping.feed_state().state)]
 
     @property
+    def why(self) -> str:
+        """Feeds only: why the feed is stale, by its worker's word (StaleReason); "none": it is not,
+        or its worker is gone."""
+        return STALE_REASONS[load_acquire(&self.mapping.feed_state().why)]
+
+    @property
     def restored_ns(self) -> int:
         """Feeds only: when the snapshot was made that the rows came from; 0: from none."""
         return load_acquire(&self.mapping.feed_state().restored_ns)
 
     @property
     def last_message_ns(self) -> int:
-        """Feeds only: receive time of the last packet, 0 before the first one."""
+        """Feeds only: when something of use came last, 0 before the first time."""
         return load_acquire(&self.mapping.feed_state().last_message_ns)
 
     cdef uint64_t* _words(self) except NULL:

@@ -51,7 +51,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 5
+    LAYOUT_VERSION = 6
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -98,10 +98,11 @@ cdef struct FeedState:
     uint64_t state               # FeedLiveness
     uint64_t row_count           # rows [0, row_count) are whole and will never move
     uint64_t restored_ns         # when the snapshot was made that the rows came from, 0: none
-    uint64_t reserved[2]         # what follows moves with every packet: a cache line of its own
+    uint64_t why                 # StaleReason: why the writer does not vouch for its prices
+    uint64_t reserved[1]         # what follows moves with every packet: a cache line of its own
     uint64_t resume_sequence     # next sequence that the session expected, 0: none
     uint64_t resume_session[2]   # its session id, NUL padded
-    uint64_t last_message_ns     # receive time of the last packet
+    uint64_t last_message_ns     # when something of use came last
     uint64_t silence_ns          # having heard nothing for longer, the feed is stale; 0: not said
     uint64_t quiet_ns            # a symbol that did not change for longer is quiet; 0: not said
     uint64_t padding[2]          # what follows hardly ever moves: a cache line of its own
@@ -123,6 +124,22 @@ cpdef enum FeedLiveness:
     FEED_LIVE = 2
     FEED_STALE = 3
     FEED_ENDED = 4
+
+cpdef enum StaleReason:
+    WHY_NONE = 0                 # the prices are vouched for, or nothing is known yet
+    WHY_NOT_CONNECTED            # or the answers are errors
+    WHY_SILENT                   # nothing comes
+    WHY_ONLY_PINGS               # which say that there is a connection, not that there are prices
+    WHY_UNREADABLE               # compressed messages that are none
+    WHY_TOO_LONG                 # what comes is longer than is read
+    WHY_NO_JSON
+    WHY_NO_RULE                  # texts of which no rule of the mapping takes anything
+    WHY_SKIPPED                  # records that lack a field, or have one that cannot be read
+    WHY_REFUSED                  # the venue refuses what we asked for
+    WHY_CLOCK_SKEW               # no trade is accepted: their times are not those of our clock
+    WHY_OLDER                    # no trade is accepted: all are older than what is there
+    WHY_REJECTED                 # no trade is accepted: their prices, sizes or sessions are wrong
+    WHY_NOT_STARTED              # the worker cannot start
 
 cpdef enum MarketPhase:
     PHASE_UNKNOWN = 0

@@ -4,6 +4,7 @@ VALUE_WORDS: int
 RECORD_WORDS: int
 TRADING_STATUSES: tuple[str, ...]
 FEED_STATES: tuple[str, ...]
+STALE_REASONS: tuple[str, ...]
 PHASES: tuple[str, ...]
 REJECT_REASONS: tuple[str, ...]
 
@@ -13,6 +14,22 @@ class FeedLiveness(IntEnum):
     FEED_LIVE = 2
     FEED_STALE = 3
     FEED_ENDED = 4
+
+class StaleReason(IntEnum):
+    WHY_NONE = 0
+    WHY_NOT_CONNECTED = 1
+    WHY_SILENT = 2
+    WHY_ONLY_PINGS = 3
+    WHY_UNREADABLE = 4
+    WHY_TOO_LONG = 5
+    WHY_NO_JSON = 6
+    WHY_NO_RULE = 7
+    WHY_SKIPPED = 8
+    WHY_REFUSED = 9
+    WHY_CLOCK_SKEW = 10
+    WHY_OLDER = 11
+    WHY_REJECTED = 12
+    WHY_NOT_STARTED = 13
 
 class MarketPhase(IntEnum):
     PHASE_UNKNOWN = 0

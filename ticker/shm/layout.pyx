@@ -30,5 +30,6 @@ def names_of(members: object, prefix: str, end: str = "") -> tuple[str, ...]:
 
 TRADING_STATUSES = names_of(TradingStatus, "STATUS_")
 FEED_STATES = names_of(FeedLiveness, "FEED_")
+STALE_REASONS = names_of(StaleReason, "WHY_")
 PHASES = names_of(MarketPhase, "PHASE_")
 REJECT_REASONS = names_of(RejectRule, "REJECT_", end="REJECT_RULES")

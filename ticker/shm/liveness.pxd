@@ -16,7 +16,13 @@ cpdef enum Liveness:
     LIVENESS_UNCONFIRMED = 6     # the filter holds a trade that may be the price
     LIVENESS_LIVE = 7
 
+cdef struct Sighting:
+    int64_t word                 # a time that a worker wrote, as of the last look
+    int64_t age                  # ns, by the clock that only runs
+
 cdef struct FeedCondition:
+    Sighting beat
+    Sighting heard
     bint silent                  # no live worker vouches for the feed's prices now
     bint closed                  # the calendar says closed, or the venue did since it opened
     bint expected                # the calendar says that it is in session
@@ -41,7 +47,10 @@ cdef class Conditions:
     cdef FeedCondition* feeds
     cdef readonly uint32_t count
     cdef readonly int64_t looked_ns
+    cdef int64_t steady_ns       # of the last look, by the clock that only runs, 0: there was none
+    cdef int64_t passed_ns       # between the last two looks, INT64_MAX: there was only one
 
+    cdef int64_t _age(self, Sighting* seen, int64_t word, int64_t now_ns) noexcept nogil
     cdef FeedCondition* _checked(self, object feed) except NULL
     cdef void _look_at(
         self, uint32_t feed, int64_t now_ns, int phase, int64_t since, int64_t closed_at

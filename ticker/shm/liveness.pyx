@@ -2,7 +2,7 @@
 
 Law: nothing is written. A feed's state is its worker's words and the clock; a symbol's state is
 derived from its row, its feed and the calendar whenever a caller asks, so that no timer touches
-every row. The clock is passed in.
+every row. The clocks are passed in: a wall clock that is set makes nothing older or younger.
 
 The first that holds is the state of a row:
 
@@ -24,7 +24,7 @@ by the row of a feed that knows no halts and has nothing new to say.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
@@ -127,15 +127,24 @@ cdef class Conditions:
         PyMem_Free(self.states)
         PyMem_Free(self.feeds)
 
-    def look(self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None) -> None:
+    def look(
+        self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None,
+        steady_ns: int | None = None,
+    ) -> None:
         """Look at every feed's words again.
 
         Args:
+            now_ns: the wall clock.
             sessions: of each feed its (phase, since, closed_at) by the calendar: a MarketPhase,
                 when the present session (or pause between two) began, and the last regular
                 close. UNKNOWN where there is no calendar. Times in ns since the epoch.
+            steady_ns: a clock that only runs, by which feeds age; without it the wall clock is
+                taken for one.
         """
         cdef uint32_t feed
+        cdef int64_t steady = now_ns if steady_ns is None else steady_ns
+        self.passed_ns = max(steady - self.steady_ns, 0) if self.steady_ns else INT64_MAX
+        self.steady_ns = steady
         self.looked_ns = now_ns
         for feed in range(self.count):
             phase, since, closed_at = sessions[feed] if sessions else (UNKNOWN, 0, 0)
@@ -158,8 +167,10 @@ cdef class Conditions:
         # again has not shown the new ones yet.
         found.silent = (
             not (state == FEED_LIVE or (state == FEED_RECOVERING and found.live_epoch == epoch))
-            or now_ns - <int64_t>load_acquire(&words.heartbeat_ns) >= WORKER_TIMEOUT
-            or (silence > 0 and heard > 0 and now_ns - heard > silence)
+            or self._age(
+                &found.beat, <int64_t>load_acquire(&words.heartbeat_ns), now_ns
+            ) >= WORKER_TIMEOUT
+            or (self._age(&found.heard, heard, now_ns) > silence > 0 and heard > 0)
         )
         found.expected = phase != PHASE_UNKNOWN and phase != PHASE_CLOSED
         found.closed = phase == PHASE_CLOSED or (
@@ -172,6 +183,19 @@ cdef class Conditions:
         )
         found.breaker = load_acquire(&words.breaker)
         found.quiet_ns = quiet if quiet else QUIET
+
+    cdef int64_t _age(self, Sighting* seen, int64_t word, int64_t now_ns) noexcept nogil:
+        """ns since a time of the wall clock that a worker wrote. Whatever that clock does meanwhile,
+        a word that is still the same has aged by what passed, and a new one is of since the last
+        look."""
+        cdef int64_t age = max(now_ns - word, 0)
+        if word == seen.word and self.passed_ns != INT64_MAX:
+            age = seen.age + self.passed_ns
+        elif age > self.passed_ns:
+            age = self.passed_ns
+        seen.word = word
+        seen.age = age
+        return age
 
     def state(self, feed: int) -> str:
         """The feed as a whole: live, halted, stale or closed."""

@@ -23,7 +23,8 @@ from tests.feeds.streams import (
     until,
     working,
 )
-from ticker.feeds.transports.http import batch_urls, retry_after
+from ticker.feeds.transports.http import batch_urls
+from ticker.feeds.transports.reconnect import retry_after
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED

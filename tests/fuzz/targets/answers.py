@@ -11,7 +11,7 @@ from ticker import config
 from ticker.errors import ConfigError
 from ticker.feeds.json import mapping
 from ticker.feeds.transports.dialogue import Dialogue
-from ticker.feeds.transports.http import LONGEST_RETRY_AFTER, retry_after
+from ticker.feeds.transports.reconnect import LONGEST_RETRY_AFTER, retry_after
 from ticker.feeds.workers.known import MAPPINGS
 from ticker.feeds.workers.known import mappings as shipped
 from ticker.feeds.workers.mappings import load_mapping

@@ -226,7 +226,7 @@ class Heard:
 
     def _on_reject(self, message: Message) -> None:
         self.gap.done(message.number(34) or 0)
-        self.initiator.tell("rejected", f"message {message.text(45)}: {message.text(58)}")
+        self._told_no(message, f"message {message.text(45)}: {message.text(58)}")
 
     def _on_logon(self, message: Message) -> None:
         sequence = message.number(34) or 0
@@ -270,14 +270,20 @@ class Heard:
             self.stream.count("unknown_types")
             self.initiator.refuse_type(message)
         elif message.kind == "Y":
-            self.initiator.tell(
-                "request_rejected",
-                f"{message.text(262)}: reason {message.text(281)} {message.text(58)}",
-            )
+            text = f"{message.text(262)}: reason {message.text(281)} {message.text(58)}"
+            self.stream.count("refusals")
+            self.initiator.tell("request_rejected", text)
         elif message.kind == "j":
-            self.initiator.tell("rejected", f"35={message.text(372)}: {message.text(58)}")
+            self._told_no(message, f"35={message.text(372)}: {message.text(58)}")
         else:
             self.application(message)
+
+    def _told_no(self, message: Message, text: str) -> None:
+        """The venue does not take a message of ours: is it the request for market data?"""
+        asked = message.text(372) == "V"
+        if asked:
+            self.stream.count("refusals")
+        self.initiator.tell("request_rejected" if asked else "rejected", text)
 
     def _deliver(self, message: Message) -> None:
         """An application message in its turn: to the decoder."""

@@ -33,6 +33,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "close": ("symbol", "price"),
     "error": (),
     "ping": ("answer",),
+    "alive": (),
 }
 # Keys that say something only of some kinds.
 _ONLY: dict[str, tuple[str, ...]] = {

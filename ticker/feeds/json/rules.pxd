@@ -32,6 +32,7 @@ cpdef enum RecordKind:
     KIND_CLOSE
     KIND_ERROR
     KIND_PING
+    KIND_ALIVE                   # the vendor says that it is well, and that there is nothing new
 
 # A mapping's fields by their names; that of BID_PRICE is `bid`, that of ASK_PRICE `ask`.
 cpdef enum Field:

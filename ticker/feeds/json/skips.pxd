@@ -13,6 +13,7 @@ cdef class Skips:
     cdef Mapping mapping         # keeps `counters` alive
     cdef uint64_t* counters
     cdef Skip bad, unmatched
+    cdef uint64_t lacking        # records that were skipped, those left out that only came again
 
     # A text that is no JSON; one that has no record for any rule.
     cdef void bad_text(self, const uint8_t* data, size_t length) noexcept nogil

@@ -92,6 +92,7 @@ cdef class Skips:
             end = self.record.tape.nodes[node.next].start
         rule.skipped += 1
         if reason != REASON_REPEATED:
+            self.lacking += 1
             count(self.counters, FEED_BAD_RECORDS, 1)
         keep(&rule.skips[reason], self.record.tape.text + node.start, end - node.start)
 

@@ -89,7 +89,7 @@ class Record(_Table, frozen=True, kw_only=True):
     name: str
     kind: Literal[
         "trade", "last", "quote", "level", "clear", "status", "break", "correct", "close", "error",
-        "ping",
+        "ping", "alive",
     ]  # fmt: skip
     path: str = ""
     where: dict[str, Test] = {}

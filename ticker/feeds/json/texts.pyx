@@ -12,6 +12,7 @@ from ticker.checks cimport check
 from ticker.feeds.json.events cimport Events
 from ticker.feeds.json.record cimport SCOPES, Record, enter, step_from
 from ticker.feeds.json.rules cimport (
+    KIND_ALIVE,
     KIND_ERROR,
     STEP_EACH_OR_SELF,
     STEP_KEY,
@@ -25,9 +26,10 @@ from ticker.feeds.json.scalars cimport read_uint
 from ticker.feeds.json.skips cimport Skips
 from ticker.feeds.json.taker cimport Taker
 from ticker.feeds.json.tape cimport JSON_ARRAY, JSON_NULL, JSON_OBJECT, NO_NODE, Node, Tape
+from ticker.feeds.json.use cimport begin_text, why_useless
 from ticker.feeds.market.market cimport Market
-from ticker.shm.counters cimport FEED_DUPLICATE_MESSAGES, count
-from ticker.shm.layout cimport SYMBOL_BYTES
+from ticker.shm.counters cimport FEED_DUPLICATE_MESSAGES, FEED_HEARTBEATS, count
+from ticker.shm.layout cimport SYMBOL_BYTES, WHY_NO_JSON, WHY_NONE
 
 from ticker.errors import FeedError
 from ticker.feeds.json.tables import Mapping
@@ -50,18 +52,21 @@ cdef class JsonTexts:
         cdef int32_t i
         if not self.tape.read(data, length):
             self.skips.bad_text(data, length)
+            self.useless = WHY_NO_JSON
             return
         self.record.depth = 0
         enter(self.record, 0, NO_NODE)
         if self.rules.sequence_route >= 0 and not self._is_next():
             return
-        self.matched = False
+        begin_text(&self.use, self.counters)
         for i in range(self.rules.group_count):
             if self._any_counts(&self.rules.groups[i]):
                 self._descend(&self.rules.groups[i], 0, 0, receive_time)
         self.taker.text_ends()
-        if not self.matched:
+        if not self.use.matched:
             self.skips.unmatched_text(data, length)
+        self.useless = why_useless(&self.use, self.counters)
+        self.useful += self.useless == WHY_NONE
 
     cdef bint _is_next(self) noexcept nogil:
         """Whether the text is new; what is missing before it is counted as lost."""
@@ -158,11 +163,24 @@ cdef class JsonTexts:
         for i in range(group.rules.first, group.rules.first + group.rules.count):
             rule = &self.rules.rules[i]
             if rule.counts and self.record.passes(rule.tests):
-                self.matched = True
+                self.use.matched = True
                 rule.matched += 1
-                if rule.kind < KIND_ERROR:
-                    self.taker.take(rule, receive_time)
-                else:
-                    self.events.tell(rule)
+                self._see(rule, receive_time)
         if deeper:
             self.record.depth -= 1
+
+    cdef void _see(self, Rule* rule, int64_t receive_time) noexcept nogil:
+        """A record that a rule is for: to the market, to the connection, or as a sign of life."""
+        cdef uint64_t lacking = self.skips.lacking
+        if rule.kind < KIND_ERROR:
+            self.taker.take(rule, receive_time)
+            if self.skips.lacking == lacking:
+                self.use.taken += 1
+            else:
+                self.use.skipped += 1
+        elif rule.kind == KIND_ALIVE:
+            count(self.counters, FEED_HEARTBEATS, 1)
+            self.alive += 1
+        else:
+            self.use.told_no = self.use.told_no or rule.kind == KIND_ERROR
+            self.events.tell(rule)

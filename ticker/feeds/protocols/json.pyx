@@ -67,6 +67,21 @@ cdef class Json(Protocol):
         return self.texts.broken
 
     @property
+    def useful(self) -> int:
+        """Texts of which something was of use."""
+        return self.texts.useful
+
+    @property
+    def useless(self) -> int:
+        """Why the last text was of no use (StaleReason), 0: it was."""
+        return self.texts.useless
+
+    @property
+    def alive(self) -> int:
+        """Records by which the vendor says that it is well."""
+        return self.texts.alive
+
+    @property
     def told(self) -> bool:
         """There are events that nobody has taken."""
         return self.texts.events.told

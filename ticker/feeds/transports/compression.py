@@ -19,11 +19,15 @@ ZLIB = zlib.MAX_WBITS
 DEFLATE = -zlib.MAX_WBITS
 
 
+class TooLongError(FeedError):
+    """It is longer than is read."""
+
+
 def inflated(data: bytes, compression: str = "auto", longest: int = LONGEST) -> bytes:
     """A binary message as the text that it is; `compression` as a mapping's [stream] says it.
 
     Raises:
-        FeedError: it is damaged, or inflates to more than `longest` bytes.
+        FeedError: it is damaged; TooLongError: it inflates to more than `longest` bytes.
     """
     window = DEFLATE if compression == "deflate" else _window(data) if compression == "auto" else 0
     if not window:
@@ -57,7 +61,7 @@ def _member(data: bytes, window: int, longest: int) -> tuple[bytes, bytes]:
     except zlib.error as error:
         raise FeedError(f"a compressed message cannot be read ({error})") from None
     if len(text) > longest:
-        raise FeedError(f"a compressed message is longer than {LONGEST} bytes")
+        raise TooLongError(f"a compressed message is longer than {LONGEST} bytes")
     if not inflater.eof and window != DEFLATE:
         raise FeedError("a compressed message is cut off")
     return text, inflater.unused_data if window == GZIP else b""

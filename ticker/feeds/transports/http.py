@@ -1,8 +1,8 @@
 """Polls snapshots over HTTP: one request per batch of symbols, each at its own pace.
 
 A server is asked only for what is new (If-None-Match, If-Modified-Since; RFC 9110, section 13)
-and not before it says (Retry-After, section 10.2.3). Polls are spread by a random tenth of their
-interval, so that batches and servers of ours don't fall into step.
+and not before it says (Retry-After, section 10.2.3, with any status). Polls are spread by a random
+tenth of their interval, so that batches and servers of ours don't fall into step.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import aiohttp
 import structlog
 
 from ticker.clock import Clock, now_ns
-from ticker.feeds.transports.reconnect import LONGEST_WAIT, Backoff, Sink
+from ticker.errors import FeedError
+from ticker.feeds.transports.compression import TooLongError, inflated
+from ticker.feeds.transports.origin import Redirects, proxy_of, redirect_rules
+from ticker.feeds.transports.reconnect import LONGEST_WAIT, Backoff, Sink, retry_after
 from ticker.feeds.transports.tls import ADVICE, refusal
 
 log = structlog.get_logger()
@@ -29,7 +31,6 @@ LONGEST = 1 << 24
 """Bytes of a body; a longer one is refused."""
 TIMEOUT = 10.0
 JITTER = 0.1
-LONGEST_RETRY_AFTER = 3600.0
 
 
 @dataclass
@@ -42,7 +43,9 @@ class Poll:
     etag: str = ""
     modified: str = ""
     heard: int = 0
-    """When it was last answered, ns."""
+    """When it last had an answer of use, ns."""
+    useful: bool = False
+    """Its last answer was of use."""
 
     def headers(self) -> dict[str, str]:
         """What makes the request conditional."""
@@ -60,6 +63,7 @@ class HttpTransport:
     Args:
         interval: s from the end of a poll to the next one of the same batch.
         shown: the URL as messages may have it, without credentials.
+        proxy: an HTTP proxy; None: that of the environment, "": none.
     """
 
     def __init__(
@@ -73,9 +77,13 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         shown: str = "",
+        redirects: Redirects = "same_origin",
+        proxy: str | None = None,
         clock: Clock = now_ns,
     ) -> None:
         self.feed = feed
+        self.redirects = redirects
+        self.proxy = proxy_of(url, proxy)
         self.tls = tls
         self.shown = shown or url.partition("?")[0]
         self.clock = clock
@@ -95,7 +103,9 @@ class HttpTransport:
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self.tls or True),
                 timeout=timeout,
-                headers=self.headers,
+                headers={"Accept-Encoding": "gzip, deflate", **self.headers},
+                auto_decompress=False,
+                trace_configs=[redirect_rules(self.redirects)],
             ) as http,
             asyncio.TaskGroup() as group,
         ):
@@ -105,7 +115,7 @@ class HttpTransport:
 
     @property
     def heard(self) -> int:
-        """When the batch that has waited longest was last answered, ns; 0: one never was."""
+        """The last answer of use to the batch that has waited longest, ns; 0: one had none."""
         return min((poll.heard for poll in self.polls), default=0)
 
     async def _keep_polling(
@@ -114,57 +124,64 @@ class HttpTransport:
         backoff = Backoff(max(self.interval, 0.25), max(self.interval, LONGEST_WAIT))
         await asyncio.sleep(first)
         while True:
+            told, problem = 0.0, ""
             try:
-                told = await self._ask(http, poll, sink)
-                problem = "" if told is None else "told to wait"
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                told, problem = None, self._reason(error, poll)
+                told, problem = await self._ask(http, poll, sink)
+            except (aiohttp.ClientError, OSError, TimeoutError, FeedError) as error:
+                problem = self._reason(error, poll)
             wait = self.interval * random.uniform(1 - JITTER, 1 + JITTER)
             if problem:
-                wait = max(told or 0.0, backoff.next(), self.interval)
+                wait = max(told, backoff.next(), self.interval)
                 log.warning(
                     "poll failed", feed=self.feed, url=self.shown, reason=problem,
                     retry_in=round(wait, 2),
                 )  # fmt: skip
+                sink.failed(problem)
             else:
                 backoff.reset()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(max(wait, told))
 
-    async def _ask(self, http: aiohttp.ClientSession, poll: Poll, sink: Sink) -> float | None:
-        """One request; how long the server wants to be left alone (s), None: as ever.
+    async def _ask(self, http: aiohttp.ClientSession, poll: Poll, sink: Sink) -> tuple[float, str]:
+        """One request; how long the server wants to be left alone (s), and why there is no usable
+        answer, "": there is one.
 
         Raises:
-            aiohttp.ClientError, OSError, TimeoutError: no usable answer.
+            aiohttp.ClientError, OSError, TimeoutError, FeedError: no usable answer.
         """
-        async with http.get(poll.url, headers=poll.headers()) as answer:
+        async with http.get(poll.url, headers=poll.headers(), proxy=self.proxy) as answer:
+            told = retry_after(answer.headers.get("Retry-After", ""), datetime.now(UTC))
             if answer.status == 304:
-                poll.heard = self.clock()
-                sink.alive()
-                return None
-            if answer.status in (429, 503):
-                return retry_after(answer.headers.get("Retry-After", ""), datetime.now(UTC))
-            answer.raise_for_status()
-            body = await read_body(answer)
-            poll.etag = answer.headers.get("ETag", "")
-            poll.modified = answer.headers.get("Last-Modified", "")
-        poll.heard = self.clock()
-        sink.received(body, poll.symbol)
-        return None
+                if poll.useful:
+                    poll.heard = self.clock()
+                    sink.confirmed()
+                return told, ""
+            if not answer.ok:
+                return told, f"status {answer.status} {answer.reason or ''}".rstrip()
+            try:
+                body = inflated(await read_body(answer))
+            except FeedError as error:
+                sink.unreadable(str(error), too_long=isinstance(error, TooLongError))
+                return told, ""
+            marks = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
+        poll.useful = sink.received(body, poll.symbol)
+        # What was of no use is asked for whole again.
+        poll.etag, poll.modified = marks if poll.useful else ("", "")
+        if poll.useful:
+            poll.heard = self.clock()
+        return told, ""
 
     def _reason(self, error: BaseException, poll: Poll) -> str:
         """What happened; aiohttp's own words may have the URL."""
-        if isinstance(error, aiohttp.ClientResponseError):
-            return f"status {error.status} {error.message}"
         return refusal(error, ADVICE).replace(poll.url, self.shown)
 
 
 async def read_body(answer: aiohttp.ClientResponse) -> bytes:
-    """The whole body. Raises aiohttp.ClientPayloadError: it is longer than LONGEST."""
+    """The whole body as it comes. Raises TooLongError: it is longer than LONGEST."""
     body = bytearray()
     async for chunk in answer.content.iter_chunked(1 << 16):
         body += chunk
         if len(body) > LONGEST:
-            raise aiohttp.ClientPayloadError(f"the body is longer than {LONGEST} bytes")
+            raise TooLongError(f"the body is longer than {LONGEST} bytes")
     return bytes(body)
 
 
@@ -180,18 +197,3 @@ def batch_urls(url: str, symbols: Sequence[str], batch: int) -> list[str]:
         )
         for first in range(0, len(symbols), batch)
     ]
-
-
-def retry_after(text: str, now: datetime) -> float:
-    """Seconds that a Retry-After field asks for, 0: none; at most an hour."""
-    if text.isascii() and text.isdigit():
-        seconds = float(text[:9])
-    else:
-        try:
-            when = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
-            return 0.0
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=UTC)
-        seconds = (when - now).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

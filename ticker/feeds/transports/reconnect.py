@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import structlog
@@ -17,6 +19,7 @@ log = structlog.get_logger()
 FIRST_WAIT = 0.25
 """s before the first new attempt; twice that before each further one."""
 LONGEST_WAIT = 30.0
+LONGEST_RETRY_AFTER = 3600.0
 REFUSED_WAIT = 60.0
 """s after a server refused our credentials: asking again at once will not help."""
 
@@ -25,27 +28,68 @@ class RefusedError(FeedError):
     """The server does not accept our credentials."""
 
 
+class LostError(FeedError):
+    """A connection ended, or was never made.
+
+    Attributes:
+        by: who ended it: `server`, `us` or `network`.
+        code: of a WebSocket's close (RFC 6455, section 7.4), or a status of HTTP; None: none.
+        wait: s until the next attempt, 0: as ever.
+    """
+
+    def __init__(
+        self, reason: str, by: str = "us", *, code: int | None = None, wait: float = 0.0
+    ) -> None:
+        super().__init__(reason)
+        self.by = by
+        self.code = code
+        self.wait = wait
+
+
 class Sink(Protocol):
     """Who takes what a transport brings."""
 
     def connected(self) -> None:
         """A connection is up; nothing of an earlier one will come any more."""
 
-    def received(self, data: bytes, symbol: str = "") -> None:
+    def received(self, data: bytes, symbol: str = "") -> bool:
         """Bytes: one message, or of a stream any piece of it; `symbol`: what they were asked for.
+        Whether something of them was of use.
 
         Raises:
             FeedError: the connection is of no more use.
         """
 
-    def unreadable(self, why: str) -> None:
-        """A message came that is no text."""
+    def unreadable(self, why: str, *, too_long: bool = False) -> None:
+        """A message came that is no text, or is longer than is read."""
+
+    def failed(self, why: str) -> None:
+        """A request has no usable answer, or there is no connection."""
 
     def answers(self) -> Iterable[str]:
         """What the other end wants to hear after all that was received."""
 
     def alive(self) -> None:
         """The other end is there, though it has nothing to say."""
+
+    def confirmed(self) -> None:
+        """What the other end said last still holds."""
+
+
+def retry_after(text: str, now: datetime) -> float:
+    """Seconds that a Retry-After field asks for (RFC 9110, section 10.2.3), 0: none; at most an
+    hour."""
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:9])
+    else:
+        try:
+            when = parsedate_to_datetime(text)
+        except (ValueError, OverflowError):
+            return 0.0
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - now).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 class Backoff:
@@ -67,29 +111,48 @@ class Backoff:
         self.failures = 0
 
 
-async def stay_connected(
-    feed: str, run: Callable[[], Awaitable[bool]], backoff: Backoff | None = None
-) -> None:
-    """Run one connection after another, for ever.
+class Connection(Protocol):
+    """A transport that makes one connection after the other."""
 
-    `run` returns when its connection is lost: True, if anything came over it. One that lasted
-    longer than the longest wait was a good one, however it ended.
+    useful: bool
+    """Whether something of use came over the last one."""
+
+    async def run(self, sink: Sink) -> None:
+        """One connection from its start to its end.
+
+        Raises:
+            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
+        """
+
+
+async def stay_connected(
+    feed: str, connection: Connection, sink: Sink, backoff: Backoff | None = None
+) -> None:
+    """Make one connection after another, for ever; the log says of each why it ended.
+
+    One that brought something of use was a good one, and one that lasted longer than the longest
+    wait: the waits begin small again.
     """
     backoff = backoff or Backoff()
     while True:
-        wait = 0.0
         started = time.monotonic()
         try:
-            if await run():
-                backoff.reset()
-            reason = "closed by the server"
+            await connection.run(sink)
+            lost = LostError("closed", "server")
+        except LostError as error:
+            lost = error
         except RefusedError as error:
-            wait = REFUSED_WAIT * random.uniform(0.5, 1.0)
-            reason = str(error)
-        except (TimeoutError, OSError, FeedError) as error:
-            reason = str(error) or type(error).__name__
-        if time.monotonic() - started > backoff.longest:
+            lost = LostError(str(error), wait=REFUSED_WAIT * random.uniform(0.5, 1.0))
+        except FeedError as error:
+            lost = LostError(str(error))
+        except (TimeoutError, OSError) as error:
+            lost = LostError(str(error) or type(error).__name__, "network")
+        if connection.useful or time.monotonic() - started > backoff.longest:
             backoff.reset()
-        wait = wait or backoff.next()
-        log.warning("feed disconnected", feed=feed, reason=reason, retry_in=round(wait, 2))
+        wait = lost.wait or backoff.next()
+        log.warning(
+            "feed disconnected", feed=feed, by=lost.by, code=lost.code, reason=str(lost),
+            retry_in=round(wait, 2),
+        )  # fmt: skip
+        sink.failed(str(lost))
         await asyncio.sleep(wait)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from ticker.errors import FeedError
 from ticker.feeds.transports.dialogue import Dialogue, Verdict
-from ticker.feeds.transports.reconnect import RefusedError, Sink
+from ticker.feeds.transports.reconnect import LostError, RefusedError, Sink
 
 SILENCES = 3
 CONNECT_TIMEOUT = 10.0
 CHUNK = 1 << 18
+LONGEST_WORD = 1 << 20
+"""Bytes of a line in which the answer to a login is looked for."""
 
 
 class TcpTransport:
@@ -21,27 +22,30 @@ class TcpTransport:
         self.address = (host, port)
         self.dialogue = dialogue
         self.heartbeat = heartbeat
+        self.useful = False
 
-    async def run(self, sink: Sink) -> bool:
-        """One connection from its start to its end; whether anything came over it.
+    async def run(self, sink: Sink) -> None:
+        """One connection from its start to its end.
 
         Raises:
-            OSError, FeedError, TimeoutError: it cannot be made, or was lost.
+            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
         """
         host, port = self.address
+        self.useful = False
         async with asyncio.timeout(CONNECT_TIMEOUT):
             reader, writer = await asyncio.open_connection(host, port, limit=CHUNK)
         pinger = asyncio.create_task(self._ping(writer)) if self.dialogue.ping else None
         try:
-            return await self._converse(reader, writer, sink)
+            await self._converse(reader, writer, sink)
         finally:
             if pinger:
                 pinger.cancel()
             writer.transport.abort()
+        raise LostError("closed", "server")
 
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sink: Sink
-    ) -> bool:
+    ) -> None:
         sink.connected()
         if self.dialogue.auth is not None:
             writer.write(self.dialogue.auth.encode() + b"\n")
@@ -49,18 +53,16 @@ class TcpTransport:
         if not waiting:
             self._subscribe(writer)
         start = b""
-        heard = False
         while data := await self._read(reader):
-            heard = True
-            sink.received(data)
+            self.useful |= sink.received(data)
             for answer in sink.answers():
                 writer.write(answer.encode() + b"\n")
             if waiting:
                 *lines, start = (start + data).split(b"\n")
+                start = start[-LONGEST_WORD:]
                 if any(map(self._accepted, lines)):
                     waiting = False
                     self._subscribe(writer)
-        return heard
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         silence = SILENCES * self.heartbeat
@@ -69,7 +71,7 @@ class TcpTransport:
                 return await reader.read(CHUNK)
         except TimeoutError:
             host, port = self.address
-            raise FeedError(f"tcp://{host}:{port}: silent for {silence:g} s") from None
+            raise LostError(f"tcp://{host}:{port}: silent for {silence:g} s") from None
 
     def _accepted(self, line: bytes) -> bool:
         verdict = self.dialogue.judge(line)

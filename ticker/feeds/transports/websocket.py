@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import cast
 
 import aiohttp
 
 from ticker.errors import FeedError
-from ticker.feeds.transports.compression import inflated
+from ticker.feeds.transports.compression import TooLongError, inflated
 from ticker.feeds.transports.dialogue import Dialogue, Verdict
-from ticker.feeds.transports.reconnect import RefusedError, Sink
+from ticker.feeds.transports.origin import Redirects, proxy_of, redirect_rules
+from ticker.feeds.transports.reconnect import LostError, RefusedError, Sink, retry_after
 from ticker.feeds.transports.tls import ADVICE, refusal
 
 SILENCES = 3
 LONGEST = 1 << 24
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 1.0
+TOO_BIG = 1009
+"""The code of a close for a message that is too long."""
 
 
 class WebSocketTransport:
@@ -29,6 +34,10 @@ class WebSocketTransport:
 
     Args:
         shown: the URL as messages may have it, if there are credentials in it.
+        proxy: an HTTP proxy; None: that of the environment, "": none.
+
+    Attributes:
+        useful: something of use came over the last connection.
     """
 
     def __init__(
@@ -40,8 +49,13 @@ class WebSocketTransport:
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         shown: str = "",
+        redirects: Redirects = "same_origin",
+        proxy: str | None = None,
     ) -> None:
         self.url = url
+        self.redirects = redirects
+        self.proxy = proxy_of(url, proxy)
+        self.useful = False
         self.shown = shown or url
         self.tls = tls
         self.dialogue = dialogue
@@ -50,40 +64,75 @@ class WebSocketTransport:
         self._heard = False
         self._silent = False
 
-    async def run(self, sink: Sink) -> bool:
-        """One connection from its start to its end; whether anything came over it.
+    async def run(self, sink: Sink) -> None:
+        """One connection from its start to its end.
 
         Raises:
-            OSError, FeedError, TimeoutError: it cannot be made, or was lost.
+            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
         """
-        self._heard = self._silent = False
+        self._heard = self._silent = self.useful = False
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout, headers=self.headers) as http,
+                aiohttp.ClientSession(
+                    timeout=timeout,
+                    headers=self.headers,
+                    trace_configs=[redirect_rules(self.redirects)],
+                ) as http,
                 http.ws_connect(
                     self.url,
                     autoping=False,
                     max_msg_size=LONGEST,
                     decode_text=False,
+                    proxy=self.proxy,
                     ssl=self.tls or True,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                 ) as socket,
             ):
-                heard = await self._converse(socket, sink)
+                end = await self._converse(socket, sink)
+                lost = self._lost(socket, end, sink)
+        except aiohttp.WSServerHandshakeError as error:
+            raise self._unwelcome(error) from None
         except aiohttp.ClientError as error:
-            raise FeedError(f"{self.shown}: {self._reason(error)}") from None
+            reason = refusal(error, ADVICE).replace(self.url, self.shown)
+            raise LostError(f"{self.shown}: {reason}", "network") from None
+        raise lost
+
+    def _unwelcome(self, error: aiohttp.WSServerHandshakeError) -> LostError:
+        """No WebSocket; how long the server wants to be left alone. aiohttp's own words have the
+        URL."""
+        told = error.headers.get("Retry-After", "") if error.headers else ""
+        return LostError(
+            f"{self.shown}: no WebSocket, but status {error.status}",
+            "server",
+            code=error.status,
+            wait=retry_after(told, datetime.now(UTC)),
+        )
+
+    def _lost(
+        self,
+        socket: aiohttp.ClientWebSocketResponse[bool],
+        end: aiohttp.WSMessage,
+        sink: Sink,
+    ) -> LostError:
+        """Who closed the connection, and why."""
+        code = socket.close_code
         if self._silent:
-            raise FeedError(f"{self.shown}: silent for {SILENCES * self.heartbeat:g} s")
-        return heard
+            return LostError(f"{self.shown}: silent for {SILENCES * self.heartbeat:g} s")
+        if end.type is aiohttp.WSMsgType.CLOSE:
+            said = end.extra or "without a word"
+            return LostError(f"{self.shown}: closed: {said}", "server", code=code)
+        if end.type is aiohttp.WSMsgType.ERROR:
+            # What breaks the protocol, or a limit of ours.
+            if code == TOO_BIG:
+                sink.unreadable(f"a message is longer than {LONGEST} bytes", too_long=True)
+            return LostError(f"{self.shown}: {end.data}", code=code)
+        return LostError(f"{self.shown}: cut without a close", "network", code=code)
 
-    def _reason(self, error: aiohttp.ClientError) -> str:
-        """What happened; aiohttp's own words have the URL."""
-        if isinstance(error, aiohttp.WSServerHandshakeError):
-            return f"no WebSocket, but status {error.status}"
-        return refusal(error, ADVICE).replace(self.url, self.shown)
-
-    async def _converse(self, socket: aiohttp.ClientWebSocketResponse[bool], sink: Sink) -> bool:
+    async def _converse(
+        self, socket: aiohttp.ClientWebSocketResponse[bool], sink: Sink
+    ) -> aiohttp.WSMessage:
+        """All that is said, up to the message that ends it."""
         sink.connected()
         if self.dialogue.auth is not None:
             await socket.send_str(self.dialogue.auth)
@@ -91,19 +140,17 @@ class WebSocketTransport:
         if not waiting:
             await self._subscribe(socket)
         watch = asyncio.create_task(self._watch(socket))
-        heard = False
         try:
             while True:
                 message = await socket.receive()
                 self._heard = True
                 if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                    heard = True
                     text: bytes | None = message.data
                     if message.type is aiohttp.WSMsgType.BINARY:
                         text = self._inflated(message.data, sink)
                     if text is None:
                         continue
-                    sink.received(text)
+                    self.useful |= sink.received(text)
                     for answer in sink.answers():
                         await socket.send_str(answer)
                     if waiting and self._accepted(text):
@@ -115,7 +162,7 @@ class WebSocketTransport:
                 elif message.type is aiohttp.WSMsgType.PONG:
                     sink.alive()
                 else:
-                    return heard
+                    return cast(aiohttp.WSMessage, message)
         finally:
             watch.cancel()
 
@@ -124,7 +171,7 @@ class WebSocketTransport:
         try:
             return inflated(data, self.dialogue.compression)
         except FeedError as error:
-            sink.unreadable(str(error))
+            sink.unreadable(str(error), too_long=isinstance(error, TooLongError))
             return None
 
     def _accepted(self, data: bytes) -> bool:

@@ -24,6 +24,9 @@ CONNECT_TIMEOUT = 10.0
 REFUSED_WAIT = 30.0
 """s after the server did not take our credentials: asking again at once will not help."""
 REFUSED = "credentials_refused"
+THEIR_WORDS = frozenset({"logged_out", "login_rejected", "end_of_session", REFUSED})
+LAST_WORDS = frozenset({"closed", "silent", "garbled"}) | THEIR_WORDS
+"""Events that say why a connection ends."""
 
 
 class Event(Protocol):
@@ -57,6 +60,7 @@ class SessionConnection(asyncio.Protocol):
         name: of the session's protocol, as the log calls it.
         received: called with the time when the session has taken what came.
         about_to_send: called before what the session says is sent.
+        told: called with each event of the session.
     """
 
     def __init__(
@@ -67,13 +71,17 @@ class SessionConnection(asyncio.Protocol):
         *,
         received: Callable[[int], None] = lambda _: None,
         about_to_send: Callable[[], None] = lambda: None,
+        told: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.session = session
         self.clock = clock
         self.name = name
         self.received = received
         self.about_to_send = about_to_send
+        self.told = told
         self.refused = False
+        self._last_words = ""
+        self._theirs = False
         self.loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self._transport: asyncio.Transport | None = None
@@ -91,10 +99,13 @@ class SessionConnection(asyncio.Protocol):
         self.received(now)
         self.run()
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
+        ours = self._transport is not None and self._transport.is_closing() and error is None
         self._transport = None
         self.session.disconnected()
         self.run()
+        by = "us" if ours and not self._theirs else "server" if error is None else "network"
+        log.info(f"{self.name} disconnected", by=by, reason=str(error or self._last_words))
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -106,6 +117,10 @@ class SessionConnection(asyncio.Protocol):
         for event in self.session.take_events():
             self.refused |= event.kind == REFUSED
             log.info(f"{self.name} {event.kind.replace('_', ' ')}", text=event.text)
+            if event.kind in LAST_WORDS:
+                self._last_words = event.text or event.kind.replace("_", " ")
+                self._theirs |= event.kind in THEIR_WORDS
+            self.told(event)
         if self._transport is not None:
             self._transport.writelines(frames)
             if self.session.should_close:

@@ -14,6 +14,7 @@ from ticker.feeds.transports.datagram_sockets import is_multicast
 from ticker.feeds.transports.udp import UdpTransport
 from ticker.feeds.workers.cboe_channels import open_channels
 from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
+from ticker.feeds.workers.vigil import Findings
 from ticker.shm.counters import Counters
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class DatagramSource:
                 feed=config.name,
                 advice='name the senders of its lines in ticker.toml, like source = ["192.0.2.1"]',
             )
+        self.findings = Findings()
         self.told: dict[str, object] = {"receive_buffer": self.transport.receive_buffer}
         self.pipeline = place.build(session_options=self._session_options())
         self.session = self.pipeline.session

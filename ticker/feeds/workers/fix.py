@@ -14,6 +14,7 @@ import errno
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,15 +26,28 @@ from ticker.feeds.fix.requests import Instrument, Subscription
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.workers import loop
-from ticker.feeds.workers.connection import SessionConnection, Tls, stay_connected
+from ticker.feeds.workers.connection import Event, SessionConnection, Tls, stay_connected
 from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
+from ticker.feeds.workers.vigil import Findings
+from ticker.shm.layout import StaleReason
 
 ADVICE = "fix.tls_ca names the authority that signed it, fix.tls_name the host in it"
 
 
+EXPLAINS = {
+    "request_rejected": StaleReason.WHY_REFUSED,
+    "logged_out": StaleReason.WHY_NOT_CONNECTED,
+    "closed": StaleReason.WHY_NOT_CONNECTED,
+}
+"""Events of the session that say why there are no prices."""
+
+
 def connection(
-    session: Fix, store: SequenceStore | None, clock: Clock = now_ns
+    session: Fix,
+    store: SequenceStore | None,
+    clock: Clock = now_ns,
+    told: Callable[[Event], None] = lambda _: None,
 ) -> SessionConnection:
     """One connection, which keeps the numbers in their file before a message with them leaves."""
 
@@ -42,7 +56,7 @@ def connection(
         if store is not None:
             store.save(session.next_sequence_out, session.next_expected_sequence)
 
-    return SessionConnection(session, clock, "fix", about_to_send=keep_numbers)
+    return SessionConnection(session, clock, "fix", about_to_send=keep_numbers, told=told)
 
 
 class FixSource:
@@ -61,6 +75,7 @@ class FixSource:
         self.place = place
         self.fix: FixConfig = config.fix
         self.silence_ns = silence_ns(self.fix.heartbeat)
+        self.findings = Findings()
         self.told: dict[str, object] = {}
         self.tls: Tls | None = None
         if self.fix.tls:
@@ -106,11 +121,17 @@ class FixSource:
         """Stay logged on until `stop`."""
         await stay_connected(
             [(host, port) for host, port, _ in self.place.plan.lines],
-            lambda: connection(self.session, self.store, self.place.clock),
+            lambda: connection(self.session, self.store, self.place.clock, self._told),
             stop,
             progress=lambda: self.session.last_packet_ns,
             tls=self.tls,
         )
+
+    def _told(self, event: Event) -> None:
+        """What the venue refuses, and why a session ended, explain a feed that has nothing."""
+        reason = EXPLAINS.get(event.kind)
+        if reason is not None:
+            self.findings.note(reason, event.text, self.place.steady())
 
     def close(self) -> None:
         """Give the numbers' file and the identity back."""

@@ -92,8 +92,10 @@ class Presence:
         """Say that the work begins, with so many rows of a predecessor."""
         log.info("feed started", feed=self.feed, epoch=self.epoch, rows=rows, **more)
 
-    def show(self, state: int) -> None:
-        """A FeedLiveness (layout.pxd), told where it is another one."""
+    def show(self, state: int, why: int = 0) -> None:
+        """A FeedLiveness (layout.pxd), told where it is another one; and why it is stale
+        (StaleReason)."""
+        self.heartbeat.set_why(why if state == counters.STALE else 0)
         if state != self.state:
             self.state = state
             self.heartbeat.set_state(state)
@@ -101,5 +103,6 @@ class Presence:
 
     def stopped(self) -> None:
         """Let readers know that nobody feeds this feed now."""
+        self.heartbeat.set_why(0)
         self.heartbeat.set_state(counters.STALE)
         log.info("feed stopped", feed=self.feed)

@@ -17,6 +17,7 @@ from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.connection import SessionConnection, stay_connected
 from ticker.feeds.workers.sources import SECOND, Life, Place
+from ticker.feeds.workers.vigil import Findings
 
 
 class SoupSource:
@@ -35,6 +36,7 @@ class SoupSource:
         self.rebuilds = config.rebuild
         # The session itself closes a connection that is silent for so long.
         self.silence_ns = int(soup.silence * SECOND)
+        self.findings = Findings()
         self.told: dict[str, object] = {}
         self.pipeline = place.build(session_options=session_options(config, soup, place.resume))
         session = self.pipeline.session

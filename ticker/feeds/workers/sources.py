@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ticker.clock import Clock
+from ticker.clock import Clock, steady_ns
 from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
@@ -28,6 +28,7 @@ from ticker.feeds.workers.pipeline import (
     load_protocol,
     load_session,
 )
+from ticker.feeds.workers.vigil import Findings
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 
@@ -82,6 +83,7 @@ class Place:
     clock: Clock
     ringer: DoorbellRinger | None = None
     resume: tuple[bytes, int] | None = None
+    steady: Clock = steady_ns
 
     def build(self, **more: Any) -> Pipeline:
         """The pipeline of the feed (`pipeline.build`); `more` goes to it as it is."""
@@ -129,16 +131,19 @@ class Source(Protocol):
         rebuilds: a successor computes the session again, and shows it when it has caught up.
         silence_ns: silence of the venue that makes the feed stale.
         told: what the log says of the source when the feed starts.
+        findings: what came of no use.
     """
 
     pipeline: Pipeline
     rebuilds: bool
     silence_ns: int
     told: dict[str, object]
+    findings: Findings
 
     @property
     def heard(self) -> int:
-        """The venue's last sign of life, ns; 0: none yet."""
+        """When something of use came last, ns; 0: nothing yet. Heartbeats are of use where the
+        venue's protocol defines them."""
 
     @property
     def joined(self) -> bool:

@@ -25,13 +25,17 @@ from ticker.feeds.transports.websocket import WebSocketTransport
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.credentials import read_credentials
 from ticker.feeds.workers.mappings import load_mapping, options_of
-from ticker.feeds.workers.sources import Life, Place, silence_ns
+from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
+from ticker.feeds.workers.vigil import Findings
 from ticker.shm.counters import Counters
+from ticker.shm.layout import StaleReason
 
 log = structlog.get_logger()
 
 PUBLISH_EVERY = 32
 """Messages taken in a row before they are published; after the last one of a row, always."""
+EVENTS = ("trades", "uncounted_prints", "quotes", "status_changes", "corrections", "breaks")
+"""What a protocol makes of messages, by its counters."""
 
 
 class StreamSource:
@@ -41,7 +45,6 @@ class StreamSource:
         ConfigError, FeedError: no such mapping, protocol or session, or a credential is missing.
     """
 
-    joined = True
     rebuilds = False
     recovering = False
 
@@ -53,11 +56,17 @@ class StreamSource:
         self.url = config.url or ""
         self.scheme = urlsplit(self.url).scheme
         self.polled = self.scheme in ("http", "https")
-        self.silence_ns = silence_ns(
-            max(config.heartbeat, config.poll_interval) if self.polled else config.heartbeat
-        )
+        self.silence_ns = (
+            int(config.stale_after * SECOND) if config.stale_after is not None
+            else silence_ns(
+                max(config.heartbeat, config.poll_interval) if self.polled else config.heartbeat
+            )
+        )  # fmt: skip
         self.told: dict[str, object] = {}
         self.credentials = read_credentials(config.credentials)
+        self.findings = Findings(tuple(self.credentials.values()))
+        self.joined = False
+        self.used = 0
         secure = self.scheme in ("https", "wss")
         self.tls = client_context(config.tls_ca) if secure else None
         self.mapping = load_mapping(config.mapping) if config.mapping else None
@@ -71,10 +80,9 @@ class StreamSource:
 
     @property
     def heard(self) -> int:
-        """The last sign of life, ns, 0: none yet. Where several requests make the whole, that of
-        the one that has waited longest: a part that is old makes the feed old."""
-        last = self.pipeline.session.last_packet_ns
-        return last if self._polls is None else min(last, self._polls.heard)
+        """When something of use came last, ns, 0: nothing yet. Where several requests make the
+        whole, that of the one that has waited longest: a part that is old makes the feed old."""
+        return self.used if self._polls is None else min(self.used, self._polls.heard)
 
     def run(self, life: Life) -> None:
         """Receive and publish until it is time to stop."""
@@ -120,6 +128,8 @@ class StreamSource:
                 headers=dialogue.fill(config.headers, ()),
                 tls=self.tls,
                 shown=self.url.partition("?")[0],
+                redirects=config.redirects,
+                proxy=config.proxy,
                 clock=self.clock,
             )
             return self._polls.run_forever(self)
@@ -139,8 +149,10 @@ class StreamSource:
                 headers=dialogue.fill(config.headers, ()),
                 tls=self.tls,
                 shown=self.url.partition("?")[0],
+                redirects=config.redirects,
+                proxy=config.proxy,
             )
-        return stay_connected(config.name, lambda: transport.run(self))
+        return stay_connected(config.name, transport, self)
 
     def _reply_by(self, dialogue: Dialogue) -> Replies | None:
         if self.mapping is None:
@@ -149,7 +161,7 @@ class StreamSource:
             self.mapping,
             dialogue,
             feed=self.config.name,
-            clock=self.clock,
+            clock=self.place.steady,
             secrets=self.credentials,
         )
 
@@ -158,6 +170,7 @@ class StreamSource:
     def connected(self) -> None:
         """What a broken connection left unfinished is over; numbers start anew."""
         self.connections += 1
+        self.joined = True
         self._damaged = False
         self.pipeline.session.end_of_data(self.clock())
         self.pipeline.protocol.connected()
@@ -165,9 +178,14 @@ class StreamSource:
             self._replies.connected()
         log.info("feed connected", feed=self.config.name, connection=self.connections)
 
-    def received(self, data: bytes, symbol: str = "") -> None:
+    def failed(self, why: str) -> None:
+        """There is no connection, or no usable answer."""
+        self.joined = self.polled
+        self.findings.note(StaleReason.WHY_NOT_CONNECTED, why, self.place.steady())
+
+    def received(self, data: bytes, symbol: str = "") -> bool:
         """One message into the pipeline; readers see it when the row of messages ends. `symbol`
-        is what was asked for.
+        is what was asked for. Whether something of it was of use.
 
         Raises:
             FeedError: what makes the books is lost; they begin anew with a new connection.
@@ -175,7 +193,7 @@ class StreamSource:
         protocol = self.pipeline.protocol
         if symbol:
             protocol.asked_for(symbol)
-        self.pipeline.session.receive_data(data, 0, self.clock())
+        useful = self._take(data, self.clock())
         self._unpublished += 1
         if self._unpublished == 1:
             asyncio.get_running_loop().call_soon(self.publish)
@@ -185,6 +203,40 @@ class StreamSource:
             self._listen()
         elif protocol.broken:
             raise FeedError("a text is missing in its sequence: books begin anew")
+        return useful
+
+    def _take(self, data: bytes, now: int) -> bool:
+        """Into the pipeline; whether something of it was of use."""
+        session = self.pipeline.session
+        before, messages = self._use(), session.next_expected_sequence
+        well = self._says_well()
+        session.receive_data(data, 0, now)
+        if self._use() != before:
+            self.used = now
+            self.findings.use(self.place.steady())
+            return True
+        if self._says_well() != well and not self.findings.refused:
+            self.used = now
+            return True
+        if session.next_expected_sequence != messages:
+            protocol = self.pipeline.protocol
+            why = protocol.useless if isinstance(protocol, Json) else StaleReason.WHY_SKIPPED
+            if why:
+                self.findings.note(StaleReason(why), data, self.place.steady())
+        return False
+
+    def _says_well(self) -> int:
+        """Grows when the vendor says that it is well."""
+        protocol = self.pipeline.protocol
+        return protocol.alive if isinstance(protocol, Json) else 0
+
+    def _use(self) -> int:
+        """Grows with all that is of use: texts, or what a protocol of another kind makes of its
+        messages."""
+        protocol = self.pipeline.protocol
+        if isinstance(protocol, Json):
+            return protocol.useful
+        return sum(self.counters[name] for name in EVENTS)
 
     def _listen(self) -> None:
         """A request has its answer already: what a server refuses goes to the log."""
@@ -199,16 +251,27 @@ class StreamSource:
             return ()
         return self._replies.to(protocol)
 
-    def unreadable(self, why: str) -> None:
-        """Count a compressed message that is none, or too long."""
+    def unreadable(self, why: str, *, too_long: bool = False) -> None:
+        """Count a message that is none, or too long."""
         self.counters.add("bad_frames")
+        if too_long:
+            self.counters.add("too_long")
+        reason = StaleReason.WHY_TOO_LONG if too_long else StaleReason.WHY_UNREADABLE
+        self.findings.note(reason, why, self.place.steady())
         if not self._damaged:
             log.warning("feed sends what cannot be read", feed=self.config.name, reason=why)
         self._damaged = True
 
     def alive(self) -> None:
-        """An empty message: a sign of life."""
+        """A ping or a pong: there is a connection, and that says nothing of prices."""
         self.pipeline.session.receive_data(b"", 0, self.clock())
+        self.findings.note(StaleReason.WHY_ONLY_PINGS, "", self.place.steady())
+
+    def confirmed(self) -> None:
+        """What came last still holds: its prices are vouched for."""
+        self.used = self.clock()
+        self.findings.use(self.place.steady())
+        self.pipeline.session.receive_data(b"", 0, self.used)
 
     def publish(self) -> None:
         """Make visible what was received."""

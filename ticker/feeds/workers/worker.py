@@ -15,7 +15,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from ticker.clock import Clock, now_ns
+from ticker.clock import Clock, now_ns, steady_ns
 from ticker.config import FeedConfig
 from ticker.feeds.day import session_day
 from ticker.feeds.workers.datagrams import DatagramSource
@@ -24,6 +24,7 @@ from ticker.feeds.workers.presence import BEAT, SECOND, Context, FeedContext, Pr
 from ticker.feeds.workers.soup import SoupSource
 from ticker.feeds.workers.sources import Kind, Place, Source, plan_of
 from ticker.feeds.workers.stream import StreamSource
+from ticker.feeds.workers.vigil import Vigil
 from ticker.shm import counters
 from ticker.shm.counters import Counters
 
@@ -61,6 +62,7 @@ class FeedWorker:
     """A feed's source in its segment, with its signs of life. It is its source's `Life`.
 
     Args:
+        steady: the clock that waits and ages go by.
         watch: called with the time at every beat.
 
     Attributes:
@@ -74,10 +76,12 @@ class FeedWorker:
         context: Context,
         clock: Clock = now_ns,
         *,
+        steady: Clock = steady_ns,
         watch: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.config = config
         self.clock = clock
+        self.steady = steady
         self.watch = watch
         self.stopping = False
         self.next_beat = 0
@@ -92,12 +96,14 @@ class FeedWorker:
                 clock,
                 context.ringer(),
                 self.presence.resume,
+                steady,
             )
         )
         self.pipeline = self.source.pipeline
         self.session = self.pipeline.session
         self.market = self.pipeline.market
         self.counters = Counters(self.presence.segment)
+        self.vigil = Vigil(config.name, self.source, self.counters, steady())
         self.rows_adopted = self.market.adopt_rows(rebuild=self.source.rebuilds)
         self.market.set_publishing(not self.source.rebuilds)
         self.presence.set_patience(config, self.source.silence_ns)
@@ -127,21 +133,23 @@ class FeedWorker:
         return True
 
     def _beat(self, now: int) -> None:
+        steady = self.steady()
+        why = self.vigil.look(now, steady)
         self.presence.heartbeat.beat(now)
         self.presence.heartbeat.heard(self.source.heard)
-        self.presence.show(self._state(now))
+        self.presence.show(self._state(), why)
+        self.vigil.tell(steady)
         self.market.pass_time(now)
 
-    def _state(self, now: int) -> int:
+    def _state(self) -> int:
         """A FeedLiveness (layout.pxd)."""
         source = self.source
         if self.session.ended:
             return counters.ENDED
-        heard = source.heard
-        if not heard:
+        if self.vigil.patient or (not source.heard and not self.vigil.why):
             never = self.presence.state == counters.STARTING
             return counters.STARTING if never else counters.STALE
-        if not source.joined or now - heard > source.silence_ns:
+        if self.vigil.why:
             return counters.STALE
         if source.recovering or not self.market.publishing:
             return counters.RECOVERING

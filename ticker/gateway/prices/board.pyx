@@ -286,12 +286,13 @@ cdef class Board:
         return self.count - before
 
     def look(
-        self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None
+        self, now_ns: int, sessions: list[tuple[int, int, int]] | None = None,
+        steady_ns: int | None = None,
     ) -> None:
         """Learn new rows, and what the feeds are in. `sessions` says of each feed what the
-        calendar says (Timetable.sessions)."""
+        calendar says (Timetable.sessions); `steady_ns` as of Conditions.look."""
         self.refresh()
-        self.conditions.look(now_ns, sessions)
+        self.conditions.look(now_ns, sessions, steady_ns)
 
     def feeds(self) -> list[tuple[str, str]]:
         """(name, state) of each feed, as of the last look(): live, halted, stale or closed."""

@@ -21,7 +21,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ticker.clock import Clock, now_ns
-from ticker.gateway.rest.status import HUNG, NS, Status, age, is_hung
+from ticker.gateway.rest.status import HUNG, NS, OWN_REASONS, Status, age, is_hung
 from ticker.shm.counters import (
     FEED_COUNTERS,
     FEED_HISTOGRAMS,
@@ -35,6 +35,7 @@ from ticker.shm.counters import (
     histogram,
 )
 from ticker.shm.header import Mapping
+from ticker.shm.layout import STALE_REASONS
 from ticker.shm.table import PriceTable
 
 # Upper bounds in ns, 10 us to 10 s: a tick's way through the box, and its way to it.
@@ -84,13 +85,21 @@ class BoxCollector(Collector):
         )
         silence = GaugeMetricFamily(
             "ticker_feed_last_message_age_seconds",
-            "Time since the feed's last packet; absent before the first one.",
+            "Time since something of use came; absent before the first time.",
             labels=("feed",),
         )
         symbols = GaugeMetricFamily(
             "ticker_feed_symbols", "Rows of the feed's price table.", labels=("feed",)
         )
+        stale = GaugeMetricFamily(
+            "ticker_feed_stale",
+            "1 for the reason why the feed is stale, closed markets left out.",
+            labels=("feed", "reason"),
+        )
+        whys = {report.name: report.why for report in self.status.feed_reports(now)}
         for feed, mapping in feeds:
+            for reason in (*STALE_REASONS[1:], *OWN_REASONS):
+                stale.add_metric((feed, reason), float(reason == whys[feed]))
             heartbeat = Heartbeat(mapping)
             current = HUNG if is_hung(heartbeat, now) else heartbeat.state
             for state in (*FEED_STATES, HUNG):
@@ -100,6 +109,7 @@ class BoxCollector(Collector):
                 silence.add_metric((feed,), seconds)
             symbols.add_metric((feed,), len(PriceTable(mapping)))
         yield states
+        yield stale
         yield silence
         yield symbols
 

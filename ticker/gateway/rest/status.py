@@ -5,7 +5,7 @@ Every gateway maps every segment read-only, so any worker answers for all of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ from ticker.units import format_price, format_timestamp
 NS = 1_000_000_000
 SHOWN_REJECTS = 10
 HUNG = "hung"
+NO_WORKER = "no_worker"
+OWN_REASONS = (HUNG, NO_WORKER, "starting", "recovering")
+"""Why a feed is stale, beside what its worker says."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,9 @@ class FeedReport:
 
     `lag` is the median time from the exchange's stamp to the receiver, since the start. `state`
     is the worker's own word, or `hung` when it gives no sign of life; `status` is the verdict:
-    live, halted, stale or closed. `market` is what the venue said of itself last. `rejects` are
-    the trades that its filter refused, by rule: how many, and the newest SHOWN_REJECTS; `ticker
-    rejects` shows more.
+    live, halted, stale or closed; `why` it is stale, where it is. `market` is what the venue said
+    of itself last. `rejects` are the trades that its filter refused, by rule: how many, and the
+    newest SHOWN_REJECTS; `ticker rejects` shows more.
     """
 
     name: str
@@ -44,6 +47,7 @@ class FeedReport:
     ready: bool
     state: str
     status: str
+    why: str | None
     epoch: int
     pid: int
     symbols: int
@@ -85,7 +89,8 @@ class Status:
     """Reads the segments of all feeds and gateways.
 
     `feeds` and `gateways` are (name, mapping) pairs; `required` names the feeds that must be
-    live before the box calls itself ready; `epoch` names this life of the server.
+    live before the box calls itself ready; `epoch` names this life of the server; `steady` is a
+    clock that only runs, by which feeds age.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Status:
         epoch: int,
         timetable: Timetable | None = None,
         store: Mapping | None = None,
+        steady: Callable[[], int] | None = None,
     ) -> None:
         self.feeds = tuple(feeds)
         self.gateways = tuple(gateways)
@@ -105,11 +111,13 @@ class Status:
         self.version = version
         self.epoch = epoch
         self.store = store
+        self.steady = steady
         self.timetable = timetable or Timetable([name for name, _ in self.feeds])
         self.conditions = Conditions([mapping for _, mapping in self.feeds])
 
     def feed_reports(self, now_ns: int) -> list[FeedReport]:
-        self.conditions.look(now_ns, self.timetable.sessions(now_ns))
+        steady = self.steady() if self.steady is not None else None
+        self.conditions.look(now_ns, self.timetable.sessions(now_ns), steady)
         return [self._feed(index, now_ns) for index in range(len(self.feeds))]
 
     def market_sessions(self, now_ns: int) -> list[MarketSession]:
@@ -157,6 +165,7 @@ class Status:
             ready=feed_ready(mapping),
             state=HUNG if is_hung(heartbeat, now_ns) else heartbeat.state,
             status=self.conditions.state(index),
+            why=why_stale(mapping, now_ns) if self.conditions.state(index) == "stale" else None,
             epoch=heartbeat.epoch,
             pid=heartbeat.pid,
             symbols=len(PriceTable(mapping)),
@@ -179,6 +188,17 @@ def feed_ready(mapping: Mapping) -> bool:
         heartbeat.state in ("stale", "ended") or heartbeat.epoch > 1 or heartbeat.restored_ns > 0
     )
     return carried_over and len(PriceTable(mapping)) > 0
+
+
+def why_stale(mapping: Mapping, now_ns: int) -> str:
+    """Why nobody vouches for a feed's prices now: its worker's word (StaleReason), or what is the
+    matter with its worker."""
+    heartbeat = Heartbeat(mapping)
+    if is_hung(heartbeat, now_ns):
+        return HUNG
+    if heartbeat.why != "none":
+        return heartbeat.why
+    return heartbeat.state if heartbeat.state in ("starting", "recovering") else NO_WORKER
 
 
 def is_hung(heartbeat: Heartbeat, now_ns: int) -> bool:
