@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -39,23 +40,26 @@ def command(
         raise ClientError("; ".join(missing))
 
 
-def _missing(answer: dict[str, Any], venue: str | None) -> list[str]:
+def _missing(answer: dict[str, Any], venue: str | None) -> Iterator[str]:
     """Why some of the symbols have no price here."""
+    gone = [price["symbol"] for price in answer["prices"] if price["price"] is None]
+    if gone:
+        yield f"taken back, and no trade is left: {', '.join(gone)}"
     kinds = {
         "no_price_yet": "no price yet: {}",
         "not_on_venue": f"not on {venue}: {{}}; leave --venue out for the price over all venues",
         "unknown": "unknown: {}; look them up with `ticker symbols`",
     }
-    return [
-        words.format(", ".join(answer[kind])) for kind, words in kinds.items() if answer.get(kind)
-    ]
+    for kind, words in kinds.items():
+        if answer.get(kind):
+            yield words.format(", ".join(answer[kind]))
 
 
 def _line(price: dict[str, Any]) -> str:
     notes = [str(price["status"])] if price["status"] not in ("live", "trading") else []
     notes += ["stale"] if price["stale"] else []
+    shown = "-" if price["price"] is None else price["price"]
     said = f"  ({', '.join(notes)})" if notes else ""
     return (
-        f"{price['symbol']:<8} {price['price']:>14} {price['currency']}  "
-        f"{price['exchange_timestamp']}{said}"
+        f"{price['symbol']:<8} {shown:>14} {price['currency']}  {price['exchange_timestamp']}{said}"
     )

@@ -18,6 +18,7 @@ from ticker.client.stream import Stream
 
 REFRESH = 10  # times a second
 FLASH = 0.6  # s that a change stays coloured
+TAKEN_BACK = "taken back"
 
 
 class Board:
@@ -25,7 +26,7 @@ class Board:
 
     def __init__(self, symbols: tuple[str, ...]) -> None:
         self.symbols = list(dict.fromkeys(symbols))
-        self.prices: dict[str, tuple[Decimal, str]] = {}
+        self.prices: dict[str, tuple[Decimal | None, str]] = {}
         self.moved: dict[str, tuple[float, int]] = {}
         self.notes: dict[str, str] = {}
         self.down = ""
@@ -35,10 +36,10 @@ class Board:
         kind = message.get("type")
         self.down = message["reason"] if kind == "down" else ""
         if kind in ("snapshot", "update"):
-            symbol, price = message["symbol"], Decimal(message["price"])
-            before = self.prices.get(symbol)
-            if before is not None and before[0] != price:
-                self.moved[symbol] = (now, 1 if price > before[0] else -1)
+            symbol, price = message["symbol"], message["price"]
+            before, _ = self.prices.get(symbol, (None, ""))
+            if price is not None and before is not None and before != price:
+                self.moved[symbol] = (now, 1 if price > before else -1)
             self.prices[symbol] = (price, message["timestamp"])
         elif kind == "error" and message.get("symbol"):
             self.notes[message["symbol"]] = message["reason"].replace("_", " ")
@@ -52,7 +53,8 @@ class Board:
         table.add_column("last sale (UTC)", overflow="fold")
         for symbol in self.symbols:
             price, moment = self.prices.get(symbol, (None, self.notes.get(symbol, "no price yet")))
-            shown = "" if price is None else f"{price:,}"
+            taken_back = TAKEN_BACK if symbol in self.prices else ""
+            shown = taken_back if price is None else f"{price:,}"
             table.add_row(symbol, Text(shown, self._style(symbol, now)), moment.replace("T", " "))
         return table
 
@@ -82,7 +84,8 @@ def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
 async def _lines(stream: Stream) -> None:
     async for message in stream.messages():
         if message["type"] in ("snapshot", "update"):
-            click.echo(f"{message['timestamp']} {message['symbol']} {message['price']}")
+            price = TAKEN_BACK if message["price"] is None else message["price"]
+            click.echo(f"{message['timestamp']} {message['symbol']} {price}")
         else:
             click.echo(f"{message.get('symbol', '')} {message['reason']}".strip(), err=True)
 

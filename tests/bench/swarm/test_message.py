@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ticker.bench.swarm.message import client_frame, parse_frame, parse_message
 from ticker.units import format_price, format_timestamp
 
+TAKEN_BACK = -(2**63) + 1
 UPDATE = (
     b'{"type":"update","symbol":"AAPL","price":185.43,"timestamp":"2026-03-29T14:30:01.234000Z"}'
 )
@@ -113,3 +114,17 @@ def test_client_frames_are_masked(size: int) -> None:
 def test_a_client_frame_has_a_limit() -> None:
     with pytest.raises(ValueError, match="at most 65535"):
         client_frame(1, bytes(65536))
+
+
+@pytest.mark.parametrize(
+    ("said", "price"),
+    [(b"0", 0), (b"-37.63", -37_630_000_000), (b"null", TAKEN_BACK), (b"-0.000000001", -1)],
+)
+def test_prices_may_be_taken_back_or_at_zero_and_below(said: bytes, price: int) -> None:
+    found = parse_message(UPDATE.replace(b"185.43", said))
+    assert (found["kind"], found["price"]) == ("update", price)
+
+
+@pytest.mark.parametrize("said", [b"-", b"--1", b"1-", b"nul", b"true", b'"5"x'])
+def test_what_is_no_price_is_malformed(said: bytes) -> None:
+    assert parse_message(UPDATE.replace(b"185.43", said))["kind"] == "malformed"

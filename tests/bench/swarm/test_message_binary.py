@@ -135,3 +135,11 @@ def test_commands_are_what_the_gateway_reads(encoding: str) -> None:
     assert read("subscribe", symbols=names, channel="quote").channel == "quote"
     assert read("unsubscribe", symbols=["A"]) == Unsubscribe(symbols=["A"])
     assert read("configure", max_rate=2.5) == Configure(max_rate=2.5)
+
+
+@BINARY
+@pytest.mark.parametrize("price", [None, 0, -37_630_000_000])
+def test_prices_may_be_taken_back_or_at_zero_and_below(encoding: int, price: int | None) -> None:
+    frame = encoded(encoding, 1, 0, "CL", price=price, time=TIME)
+    found = parsed(frame, encoding)
+    assert (found["kind"], found["price"]) == ("update", -(2**63) + 1 if price is None else price)

@@ -11,13 +11,17 @@ cdef enum MessageKind:
     MESSAGE_LAGGED
     MESSAGE_MALFORMED
 
+cdef extern from "<stdint.h>":
+    const int64_t NO_PRICE "INT64_MIN"
+    const int64_t TAKEN_BACK "(INT64_MIN + 1)"
+
 # `symbol` points into the caller's bytes.
 cdef struct Message:
     MessageKind kind
     const char* symbol
     size_t symbol_length
     int64_t time                # ns since the epoch, -1: none
-    int64_t price               # 1e-9 units, -1: none
+    int64_t price               # 1e-9 units; TAKEN_BACK: null; NO_PRICE: not said, or not one
     int64_t seq                 # -1: none
     int64_t skipped             # of a `lagged`, -1: none
     int64_t code                # of an `error`, -1: none

@@ -66,14 +66,21 @@ cdef size_t write_frame(
     return at + length
 
 
+cdef inline bint same(const char* at, size_t length, const char* name, size_t size) noexcept nogil:
+    return length == size and memcmp(at, name, size) == 0
+
+
 cdef int64_t read_price(const char* at, size_t length) noexcept nogil:
-    """An exact decimal in 1e-9 units, -1 when it is not one."""
+    """An exact decimal in 1e-9 units, NO_PRICE when it is not one, TAKEN_BACK for null."""
     cdef int64_t value = 0
     cdef int decimals = -1
     cdef size_t i
+    cdef bint negative = length > 1 and at[0] == c"-"
+    if same(at, length, "null", 4):
+        return TAKEN_BACK
     if not 0 < length < 24:
-        return -1
-    for i in range(length):
+        return NO_PRICE
+    for i in range(negative, length):
         if at[i] == c"." and decimals < 0:
             decimals = 0
         elif c"0" <= at[i] <= c"9" and decimals < 9:
@@ -81,12 +88,12 @@ cdef int64_t read_price(const char* at, size_t length) noexcept nogil:
             if decimals >= 0:
                 decimals += 1
         else:
-            return -1
+            return NO_PRICE
     decimals = 0 if decimals < 0 else decimals
     while decimals < 9:
         value *= 10
         decimals += 1
-    return value
+    return -value if negative else value
 
 
 cdef int64_t digits(const char* at, int count) noexcept nogil:
@@ -138,10 +145,6 @@ cdef int64_t read_time(const char* at, size_t length, SecondCache* cache) noexce
     return cache.second * 1000000000 + micros * 1000
 
 
-cdef inline bint same(const char* at, size_t length, const char* name, size_t size) noexcept nogil:
-    return length == size and memcmp(at, name, size) == 0
-
-
 cdef void take_member(
     const char* key, size_t key_length, const char* value, size_t length,
     SecondCache* cache, Message* out,
@@ -179,13 +182,14 @@ cdef void begin_message(Message* out) noexcept nogil:
     out.kind = MESSAGE_OTHER
     out.symbol = NULL
     out.symbol_length = 0
-    out.time = out.price = out.seq = out.skipped = out.code = -1
+    out.time = out.seq = out.skipped = out.code = -1
+    out.price = NO_PRICE
 
 
 cdef void check_message(Message* out) noexcept nogil:
     """A price without its symbol, price or timestamp is malformed, and a `lagged` of nothing."""
     if out.kind == MESSAGE_UPDATE or out.kind == MESSAGE_SNAPSHOT:
-        if out.symbol_length == 0 or out.time < 0 or out.price < 0:
+        if out.symbol_length == 0 or out.time < 0 or out.price == NO_PRICE:
             out.kind = MESSAGE_MALFORMED
     elif out.kind == MESSAGE_LAGGED and out.skipped <= 0:
         out.kind = MESSAGE_MALFORMED

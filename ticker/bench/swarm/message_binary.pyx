@@ -21,12 +21,15 @@ from ticker.bench.swarm.message cimport (
     begin_message,
     check_message,
     kind_of,
+    NO_PRICE,
+    TAKEN_BACK,
     read_price,
 )
 
 # One value: an unsigned integer, a string that points into the caller's bytes, or neither.
 cdef struct Value:
     bint is_uint
+    bint is_nil
     uint64_t number
     const uint8_t* text         # NULL: no string
     uint64_t length
@@ -84,7 +87,7 @@ cdef const uint8_t* take_value(
 ) noexcept nogil:
     """The value at `at`; where the next begins, NULL when it is not whole or not one."""
     cdef uint8_t code
-    out.is_uint = False
+    out.is_uint = out.is_nil = False
     out.text = NULL
     out.length = out.number = out.items = 0
     if at >= end:
@@ -100,7 +103,8 @@ cdef const uint8_t* take_value(
         return at
     if code < 0xC0:
         return take_sized(at, end, 0, code & 0x1F, True, out)
-    if code >= 0xE0 or code == 0xC0 or code == 0xC2 or code == 0xC3:
+    out.is_nil = code == 0xC0
+    if code >= 0xE0 or out.is_nil or code == 0xC2 or code == 0xC3:
         return at  # a small negative, nil, false, true
     if 0xCC <= code <= 0xCF:
         return take_fixed(at, end, 1 << (code - 0xCC), True, out)
@@ -146,7 +150,7 @@ cdef void take_entry(const Value* key, const Value* value, Message* out) noexcep
         out.symbol = <const char*>value.text
         out.symbol_length = value.length
     elif same(key, b"price", 5):
-        out.price = -1
+        out.price = TAKEN_BACK if value.is_nil else NO_PRICE
         if value.text != NULL:
             out.price = read_price(<const char*>value.text, value.length)
     elif same(key, b"timestamp", 9):
@@ -209,7 +213,7 @@ cdef const uint8_t* take_field(
     """The field at `at`; where the next begins, NULL when it is not whole or not one."""
     cdef uint64_t tag = 0
     cdef uint64_t length = 0
-    out.is_uint = False
+    out.is_uint = out.is_nil = False
     out.text = NULL
     out.length = out.number = out.items = 0
     at = take_varint(at, end, &tag)
@@ -260,7 +264,7 @@ cdef bint read_fields(const uint8_t* at, const uint8_t* end, Message* out) noexc
         elif number == 2 and out.kind == MESSAGE_LAGGED:
             out.skipped = <int64_t>value.number if value.is_uint else -1
         elif number == 2:
-            out.price = <int64_t>value.number if value.is_uint else -1
+            out.price = <int64_t>value.number if value.is_uint else NO_PRICE
         elif number == 3:
             out.time = <int64_t>value.number if value.is_uint else -1
         elif number == 4:
@@ -278,6 +282,8 @@ cdef void read_protobuf(const uint8_t* data, size_t length, Message* out) noexce
         out.kind = MESSAGE_MALFORMED
         return
     out.kind = kind_of_number(number)
+    if out.kind == MESSAGE_UPDATE or out.kind == MESSAGE_SNAPSHOT:
+        out.price = TAKEN_BACK  # unless there is one
     if out.kind != MESSAGE_OTHER:
         if not read_fields(inner.text, inner.text + inner.length, out):
             out.kind = MESSAGE_MALFORMED
