@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from tests.feeds.conftest import Itch
+from tests.feeds.conftest import Iex, Itch
 from tests.feeds.protocols.pitch_messages import say as pitch
 from tests.feeds.sessions.xdp_messages import RESET
 from tests.feeds.sessions.xdp_messages import packet as xdp_packet
@@ -151,6 +151,25 @@ class Pitch(Datagrams):
     def beat(self) -> None:
         for unit in self.next:
             self.say(unit)
+
+
+class Tops(Datagrams):
+    """IEX TOPS over IEX-TP."""
+
+    def __init__(self, midnight: int, folder: Any) -> None:
+        super().__init__(midnight, folder)
+        self.next = 1
+        self.feed = f'protocol = "tops"\nvenue = "IEXG"\nlines = ["{HOST}:{self.to[0]}"]'
+
+    def say(self, *messages: bytes) -> None:
+        self.send(Iex().segment(self.next, *messages, send_time=time.time_ns()))
+        self.next += len(messages)
+
+    def say_trade(self, price: int, at: int, match: int) -> None:
+        self.say(Iex().trade("AAPL", SIZE, price * 10_000, match, time=at))
+
+    def beat(self) -> None:
+        self.say()
 
 
 class PillarChannels(Datagrams):

@@ -25,6 +25,7 @@ from tests.feeds.datagram_kinds import (
     MoldItch,
     PillarChannels,
     Pitch,
+    Tops,
 )
 from ticker.feeds.fix.message import Message, encode, utc_timestamp
 
@@ -269,6 +270,7 @@ async def read_fix(reader: asyncio.StreamReader) -> Message:
 KINDS: dict[str, type[Exchange]] = {
     "itch over datagrams": MoldItch,
     "pitch": Pitch,
+    "tops": Tops,
     "pillar": PillarChannels,
     "soupbintcp": Soup,
     "fix": Fix,

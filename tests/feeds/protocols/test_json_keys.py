@@ -75,6 +75,18 @@ def test_integer_prices(scale: str) -> None:
     assert feed.reasons() == {("trade", "no usable price"): 3}
 
 
+def test_the_greatest_integer_is_no_price() -> None:
+    """An undefined price where they are integers, also if the mapping does not say so."""
+    feed = mapped(top="price_scale = 9", more=QUOTE)
+    feed.send(trade(p=9223372036854775807), trade(p=2, s="B"), trade(p=9223372036854775807, s="B"))
+    quote = {"k": "q", "b": 9223372036854775807, "a": 11_000_000_000, "t": "2026-01-02T15:00:00Z"}
+    feed.send(quote | {"s": "C"})
+    assert [symbol for symbol, _ in feed.rows()] == ["B", "C"]
+    assert (feed.row("B")["price"], feed.counter("jumps_held")) == (2, 0)
+    assert (feed.row("C")["bid"], feed.row("C")["ask"]) == (0, price("11"))
+    assert feed.reasons() == {("trade", "no usable price"): 2}
+
+
 def test_a_record_has_its_own_way_to_write_prices() -> None:
     quotes = QUOTE + 'price_scale = 2\nprice_none = ["0"]\n'
     feed = mapped(top="price_decimals = 2", more=quotes)

@@ -237,6 +237,9 @@ cdef class Record:
                 if not INT64_MIN // rule.price_factor < price < INT64_MAX // rule.price_factor:
                     return UNUSABLE
                 price *= rule.price_factor
+            if price == INT64_MAX:
+                # What stands for "undefined" where prices are integers of 1e-9 (Databento).
+                return ABSENT
             out[0] = price
             return FOUND
         if rule.price_digits < 9 or rule.price_finer != EXACT:
