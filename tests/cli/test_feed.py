@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,10 +67,91 @@ def test_what_is_decoded_and_skipped(tmp_path: Path, lines: str) -> None:
     assert "skipped: 1 trade: no usable price, like" in output
     assert "skipped: 1 trade: no usable symbol, like '{\"hello\":1}'" in output
     assert "rejected: 1 older, like AAPL 170" in output
+    assert "AAPL          trade 170 x 0, refused: older" in output
 
     code, output = run("feed", "test", "other", "--config", path)
-    assert code == 5
+    assert code == 2
     assert "no feed 'other'" in output
+
+
+QUOTES = b"".join(
+    b'{"s":"AAPL","bid":%d}\n{"s":"AAPL","ask":%d}\n' % (100 + number, 200 + number)
+    for number in range(3)
+)
+BID_AND_ASK = """
+[[records]]
+name = "bid"
+kind = "quote"
+where = { bid = { present = true } }
+symbol = "s"
+bid = "bid"
+[[records]]
+name = "ask"
+kind = "quote"
+where = { ask = { present = true } }
+symbol = "s"
+ask = "ask"
+"""
+
+
+@contextlib.contextmanager
+def speaking(*texts: bytes) -> Iterator[str]:
+    """A TCP server that sends each text by itself to whoever comes; its URL."""
+
+    def speak() -> None:
+        client, _ = server.accept()
+        with client:
+            for text in texts:
+                client.sendall(text)
+                time.sleep(0.02)
+            client.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=speak)
+        thread.start()
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def configured(folder: Path, url: str, mapping: str) -> Path:
+    path = folder / "ticker.toml"
+    path.write_text(
+        f'[[feeds]]\nname="f"\nprotocol="json"\nvenue="XNAS"\nmapping="{mapping}"\n'
+        f'url="{url}"\nheartbeat=0.1\n'
+    )
+    return path
+
+
+def test_each_quote_is_the_one_that_was_decoded(tmp_path: Path) -> None:
+    """Not the newest of the table, however quickly they come, and a side that is none is none."""
+    mapping = tmp_path / "own.toml"
+    mapping.write_text(BID_AND_ASK)
+    with speaking(*QUOTES.splitlines(keepends=True)) as url:
+        path = configured(tmp_path, url, str(mapping))
+        code, output = run("feed", "test", "f", "--config", path, "--seconds", "1")
+    assert code == 0, output
+    quotes = [line.split("quote ")[1] for line in output.splitlines() if "  quote " in line]
+    assert quotes == [
+        f"{bid} x 0 - none" if ask is None else f"none - {ask} x 0"
+        for number in range(3)
+        for bid, ask in ((100 + number, None), (None, 200 + number))
+    ]
+
+
+def test_a_feed_of_no_use_says_so_and_ends_with_1(tmp_path: Path) -> None:
+    with speaking(b"<html>Please sign in</html>\n") as url:
+        path = configured(tmp_path, url, "plain")
+        code, output = run("feed", "test", "f", "--config", path, "--seconds", "0.5")
+    assert code == 1
+    assert "nothing of use came: no json" in output
+    assert "the newest example: <html>Please sign in</html>" in output
+    assert "what to do: another page came instead" in output
+
+
+def test_a_feed_that_cannot_be_set_up_is_a_refused_configuration(tmp_path: Path) -> None:
+    path = configured(tmp_path, "tcp://127.0.0.1:1", "polygon")
+    code, output = run("feed", "test", "f", "--config", path)
+    assert (code, "credentials.key" in output) == (3, True)
 
 
 @pytest.mark.parametrize(

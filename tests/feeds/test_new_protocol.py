@@ -161,7 +161,7 @@ def test_replay_and_check_from_the_command_line(toy: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     toy.write_text("import nothing_like_this\n")
     done = run_ticker("check", "--config", toy.parent / "ticker.toml", cwd=elsewhere)
-    assert done.returncode == FeedError.exit_code
+    assert done.returncode == ConfigError.exit_code
     assert "toy.py: ModuleNotFoundError" in done.stderr
 
 

@@ -143,3 +143,23 @@ def test_heard_never_forgets() -> None:
 def test_no_such_feed() -> None:
     with pytest.raises(IndexError, match="feed 1"):
         Feed().conditions.state(1)
+
+
+@pytest.mark.parametrize("step", [-86_400, -40, 40, 86_400])
+def test_a_wall_clock_that_is_set_makes_nothing_older_or_younger(step: int) -> None:
+    """What ages goes by the clock that only runs: the worker beats on, in either time."""
+    feed = Feed()
+    state = feed.conditions.state
+
+    def look(seconds: float, wall: int = 0) -> str:
+        feed.conditions.look(NOW + int((seconds + wall) * S), None, 100 * S + int(seconds * S))
+        return state(0)
+
+    feed.heartbeat.beat(NOW)
+    assert look(0) == "live"
+    assert look(0.5, step) == "live", "before the next beat"
+    feed.heartbeat.beat(NOW + int((0.6 + step) * S))
+    feed.heartbeat.heard(NOW + int((0.6 + step) * S))
+    assert look(1.0, step) == "live"
+    assert look(2.5, step) == "live"
+    assert look(3.1, step) == "stale", "silent for longer than it may be"

@@ -1,5 +1,5 @@
-"""`ticker check`: is this configuration right? Nothing is started; protocols of one's own
-are loaded, and must be right."""
+"""`ticker check`: is this configuration right, and is all there that it names? Nothing is started;
+protocols of one's own are loaded, and must be right."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from ticker.config import SHIPPED, is_file_name
-from ticker.feeds.workers.pipeline import load_protocol
-from ticker.gateway.prices.directory import SymbolDirectory
-from ticker.supervisor.configuration import load
+from ticker.config import SHIPPED
+from ticker.supervisor.configuration import load_all
+from ticker.supervisor.surroundings import warnings
 
 
 @click.command()
@@ -21,13 +20,12 @@ from ticker.supervisor.configuration import load
     help="The file; without it, the shipped one.",
 )
 def command(path: Path | None) -> None:
-    """Check a configuration file; exit code 3 says that it is wrong."""
-    config = load(path)
-    for feed in config.feeds:
-        if is_file_name(feed.protocol):
-            load_protocol(feed.protocol)
-    if config.directory.file is not None:
-        SymbolDirectory(Path(config.directory.file))
+    """Check a configuration file, and all that the server would read: mappings, certificates,
+    keys, credentials of the environment. Exit code 3 says that something is wrong, and all of it
+    is told at once."""
+    config = load_all(path)
+    for warning in warnings(config):
+        click.echo(f"ticker: warning: {warning}", err=True)
     feeds = ", ".join(feed.name for feed in config.feeds) or "none"
     click.echo(
         f"{path or SHIPPED}: no fault found (feeds: {feeds}; gateways: {config.server.gateways})"

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
 from ticker import units
-from ticker.clock import now_ns
-from ticker.errors import FeedError
+from ticker.clock import now_ns, steady_ns
+from ticker.errors import ConfigError, FeedError
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.workers.pipeline import Pipeline
 from ticker.feeds.workers.presence import PrivateContext
+from ticker.feeds.workers.vigil import ADVICE, Findings, Vigil
 from ticker.feeds.workers.worker import FeedWorker
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
-from ticker.shm.layout import TRADING_STATUSES, RecordKind
+from ticker.shm.layout import STALE_REASONS, TRADING_STATUSES, RecordKind, RowFlag
+from ticker.shm.rejects import KEPT, RejectReader, RejectView
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 from ticker.supervisor.configuration import load
 
 SECOND = 1_000_000_000
+PRINTS: dict[int, str] = {
+    RecordKind.RECORD_TRADE: "trade",
+    RecordKind.RECORD_PRINT: "trade, not the last price",
+    RecordKind.RECORD_CANCELLED: "taken back",
+    RecordKind.RECORD_CORRECTED: "corrected to",
+}
+"""Records that tell of one trade."""
 
 
 @click.group()
@@ -38,53 +48,90 @@ def command() -> None:
 @click.option("--lines", "most", default=200, type=click.IntRange(0), help="Events to print.")
 def test(name: str, path: Path | None, seconds: float, most: int) -> None:
     """Connect to the feed NAME as `ticker serve` would, print what it decodes, and say at the
-    end what was skipped and why. Nothing is served, and no running server is touched: a FIX
-    session that one is logged on to is refused, as its venue takes an identity only once."""
+    end what was skipped and why. It ends with 1 if nothing of use came. Nothing is served, and no
+    running server is touched: a FIX session that one is logged on to is refused, as its venue
+    takes an identity only once."""
     config = load(path)
     feeds = {feed.name: feed for feed in config.feeds}
     if name not in feeds:
-        raise FeedError(f"no feed {name!r} in the configuration; there are: {', '.join(feeds)}")
+        known = ", ".join(feeds) or "none"
+        raise click.BadParameter(f"no feed {name!r} in the configuration; there are: {known}")
     feed = feeds[name]
     segment = private_feed(Geometry(feed.rows, feed.rings, feed.ring_capacity), 1, now_ns())
     events = Events(segment, most)
-    end = now_ns() + int(seconds * SECOND)
+    end = steady_ns() + int(seconds * SECOND)
 
-    def watch(now: int) -> None:
+    def watch(_: int) -> None:
+        events.look()
         events.show()
-        if now >= end:
+        if steady_ns() >= end:
             worker.stop()
 
     # What a worker asks for anew from a session's start is no news here.
     live = msgspec.structs.replace(feed, rebuild=feed.rebuild and feed.rerequest is None)
-    worker = FeedWorker(live, PrivateContext(segment), watch=watch)
+    try:
+        worker = FeedWorker(live, PrivateContext(segment, events.look), watch=watch)
+    except FeedError as error:
+        raise ConfigError(f"feed {name!r}: {error}") from None
     try:
         worker.loop()
     finally:
         worker.close()
+    events.look()
     events.show()
-    for line in _summary(worker.pipeline, events.shown, events.hidden):
+    for line in _summary(worker.pipeline, events):
         click.echo(line)
+    if not events.taken:
+        for line in _nothing(worker.vigil, worker.source.findings):
+            click.echo(line)
+        click.get_current_context().exit(1)
 
 
 class Events:
-    """What a segment's rings tell, a line each, up to `most` of them."""
+    """What is decoded, a line each, up to `most` of them: what was published, as it was then, and
+    the trades that the filter refused.
+
+    Attributes:
+        taken: events that were published.
+    """
 
     def __init__(self, segment: Mapping, most: int) -> None:
         self.table = PriceTable(segment)
         self.rings = [RingReader(segment, index) for index in range(segment.ring_count)]
+        self.rejects = RejectReader(segment)
         self.most = most
+        self.taken = 0
         self.shown = 0
         self.hidden = 0
+        self._lines: list[str] = []
+        self._refused = dict.fromkeys(self.rejects.counts(), 0)
+
+    def look(self) -> None:
+        """Take what came since the last call: at once after it was published, a quote is the one
+        that was."""
+        records = [record for ring in self.rings for record in ring.take(1 << 16)]
+        self.taken += len(records)
+        for record in sorted(records, key=lambda each: each["publish_time"]):
+            self._keep(partial(self._line, record))
+        for rule, count in self.rejects.counts().items():
+            more = count - self._refused[rule]
+            if more:
+                self._refused[rule] = count
+                for reject in self.rejects.last(rule, min(more, KEPT)):
+                    self._keep(partial(_refusal, reject))
+
+    def _keep(self, line: Callable[[], str]) -> None:
+        if self.shown < self.most:
+            self.shown += 1
+            self._lines.append(line())
+        else:
+            self.hidden += 1
 
     def show(self) -> None:
-        """Print what came since the last call."""
-        records = [record for ring in self.rings for record in ring.take(1 << 16)]
-        for record in sorted(records, key=lambda each: each["publish_time"]):
-            if self.shown == self.most:
-                self.hidden += 1
-            else:
-                self.shown += 1
-                click.echo(self._line(record))
+        """Print what was taken since the last call."""
+        lines, self._lines = self._lines, []
+        for line in lines:
+            click.echo(line)
 
     def _line(self, record: dict[str, int]) -> str:
         row = record["row"]
@@ -92,28 +139,52 @@ class Events:
         exponent = self.table.size_exponent(row)
         size, price = units.format_size, units.format_price
         kind = record["kind"]
-        if kind in (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT):
-            what = "trade" if kind == RecordKind.RECORD_TRADE else "trade, not the last price"
-            text = f"{what} {price(record['price'])} x {size(record['size'], exponent)}"
+        if kind in PRINTS:
+            text = f"{PRINTS[kind]} {price(record['price'])} x {size(record['size'], exponent)}"
         elif kind == RecordKind.RECORD_QUOTE:
-            bid, ask = price(values["bid"]), price(values["ask"])
-            bids, asks = (size(values[key], exponent) for key in ("bid_size", "ask_size"))
-            text = f"quote {bid} x {bids} - {ask} x {asks}"
+            text = f"quote {self._side(row, values, 'bid')} - {self._side(row, values, 'ask')}"
         elif kind == RecordKind.RECORD_STATUS:
             text = f"status {TRADING_STATUSES[values['status']].replace('_', ' ')}"
+        elif kind == RecordKind.RECORD_DAY:
+            text = "values of the day: open, close or extended hours"
         else:
             text = f"correction, last {price(values['price'])}"
         when = units.format_timestamp(record["exchange_time"])
         return f"{when}  {self.table.symbol(row):12}  {text}"
 
+    def _side(self, row: int, values: dict[str, int], side: str) -> str:
+        """The best price of a side and its size; none, where the side is empty."""
+        has = RowFlag.ROW_HAS_BID if side == "bid" else RowFlag.ROW_HAS_ASK
+        if not values["flags"] & has:
+            return "none"
+        size = units.format_size(values[f"{side}_size"], self.table.size_exponent(row))
+        return f"{units.format_price(values[side])} x {size}"
 
-def _summary(pipeline: Pipeline, shown: int, hidden: int) -> Iterator[str]:
+
+def _refusal(reject: RejectView) -> str:
+    when = units.format_timestamp(reject.exchange_time)
+    size = units.format_size(reject.size, reject.size_exponent)
+    price = units.format_price(reject.price)
+    return f"{when}  {reject.symbol:12}  trade {price} x {size}, refused: {reject.rule}"
+
+
+def _nothing(vigil: Vigil, findings: Findings) -> Iterator[str]:
+    """Why nothing of use came, and what to do."""
+    why = vigil.why or findings.why(steady_ns(), 0)
+    yield f"nothing of use came: {STALE_REASONS[why].replace('_', ' ')}"
+    example = findings.newest(why).example
+    if example:
+        yield f"the newest example: {example}"
+    yield f"what to do: {ADVICE[why]}"
+
+
+def _summary(pipeline: Pipeline, events: Events) -> Iterator[str]:
     """What came, what was taken, what was not, and why."""
     counts = Counters(pipeline.mapping).as_dict()
-    if hidden:
-        yield f"... and {hidden} more"
+    if events.hidden:
+        yield f"... and {events.hidden} more"
     yield ""
-    yield f"{counts['messages']} messages, {shown + hidden} events, {counts['gaps']} gaps"
+    yield f"{counts['messages']} messages, {events.taken} events, {counts['gaps']} gaps"
     protocol = pipeline.protocol
     if isinstance(protocol, Json):
         for rule, taken in protocol.taken.items():

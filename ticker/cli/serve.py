@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 import msgspec
+import structlog
 
 from ticker import log
-from ticker.supervisor.configuration import load
+from ticker.supervisor.configuration import load, load_all
 
 
 @click.command()
@@ -29,7 +30,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     reload`, reads the configuration again; SIGUSR2, or `ticker restart`, replaces the gateway
     workers one by one while clients stay connected to the others.
     """
-    config = load(path)
+    config = load_all(path)
     here = path.absolute() if path is not None else None
     if port is not None:
         server = msgspec.structs.replace(config.server, port=port)
@@ -41,6 +42,10 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     from ticker.gateway import worker as gateway_worker
     from ticker.store import worker as store_worker
     from ticker.supervisor.serve import serve
+    from ticker.supervisor.surroundings import warnings
+
+    for warning in warnings(config):
+        structlog.get_logger().warning("a secret is open", reason=warning)
 
     for feed in config.feeds:
         load_code(feed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,14 +118,25 @@ class Config(Section, frozen=True, kw_only=True):
     feeds: tuple[FeedConfig, ...] = ()
 
 
+ConfigCheck = Callable[[Config], Iterator[str]]
+"""What else is wrong with a configuration: a message for each, which starts with its key."""
+
+
 def no_check(_: FeedConfig) -> Iterator[str]:
     """Finds nothing wrong."""
     return iter(())
 
 
-def load(path: Path | None = None, check: FeedCheck = no_check) -> Config:
+def no_faults(_: Config) -> Iterator[str]:
+    """Finds nothing wrong."""
+    return iter(())
+
+
+def load(
+    path: Path | None = None, check: FeedCheck = no_check, whole: ConfigCheck = no_faults
+) -> Config:
     """The configuration in the file at `path`, or the shipped one. `check` refuses feeds by what
-    is not known here: the protocols, sessions and mappings that there are.
+    is not known here: the protocols, sessions and mappings that there are; `whole` all the rest.
 
     Raises:
         ConfigError: unreadable, not TOML, or refused; the message names file and key.
@@ -136,7 +148,8 @@ def load(path: Path | None = None, check: FeedCheck = no_check) -> Config:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}); name a file by --config") from None
     try:
-        return _located(parse(text, path.parent, check), path)
+        here = partial(_located, path=path)
+        return here(parse(text, path.parent, check, lambda config: whole(here(config))))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -151,9 +164,14 @@ def _located(config: Config, path: Path) -> Config:
     return msgspec.structs.replace(config, directory=DirectoryConfig(file=str(file)))
 
 
-def parse(text: str, folder: Path | None = None, check: FeedCheck = no_check) -> Config:
+def parse(
+    text: str,
+    folder: Path | None = None,
+    check: FeedCheck = no_check,
+    whole: ConfigCheck = no_faults,
+) -> Config:
     """The configuration that a TOML text says; files of protocols are looked for from `folder`;
-    `check` as in `load`.
+    `check` and `whole` as in `load`.
 
     Raises:
         ConfigError: as `load`.
@@ -167,7 +185,7 @@ def parse(text: str, folder: Path | None = None, check: FeedCheck = no_check) ->
     problems = list(_unknown_keys(tree, Config, ""))
     if not problems:
         config = _in_folder(_convert(tree), folder or Path())
-        problems = list(_problems(config, check))
+        problems = [*_problems(config, check), *whole(config)]
     if problems:
         raise ConfigError("; ".join(problems))
     return config

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from ticker.shm.header import Mapping
 
 class Doorbell:
@@ -9,3 +11,6 @@ class Doorbell:
 class DoorbellRinger:
     def __init__(self, doors: list[tuple[Mapping, int]]) -> None: ...
     def ring_from_python(self) -> int: ...
+
+class Onlooker(DoorbellRinger):
+    def __init__(self, doors: list[tuple[Mapping, int]], look: Callable[[], None]) -> None: ...

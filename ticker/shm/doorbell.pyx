@@ -59,7 +59,7 @@ cdef class Doorbell:
 cdef class DoorbellRinger:
     """Owned by one feed worker. `doors`: (gateway's mapping, eventfd) of each gateway slot."""
 
-    def __cinit__(self, doors: list[tuple[Mapping, int]]) -> None:
+    def __cinit__(self, doors: list[tuple[Mapping, int]], *args: object) -> None:
         cdef Mapping mapping
         if len(doors) > MAX_GATEWAYS:
             raise SegmentError(f"{len(doors)} gateways: at most {MAX_GATEWAYS}")
@@ -86,3 +86,18 @@ cdef class DoorbellRinger:
 
     def ring_from_python(self) -> int:
         return self.ring()
+
+
+cdef class Onlooker(DoorbellRinger):
+    """A publisher's only reader, in its own process: `look` is called after each publication, and
+    must not raise."""
+
+    cdef object look
+
+    def __init__(self, doors: list[tuple[Mapping, int]], look: object) -> None:
+        self.look = look
+
+    cdef int ring(self) noexcept nogil:
+        with gil:
+            self.look()
+        return 1

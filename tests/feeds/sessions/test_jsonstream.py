@@ -80,9 +80,15 @@ def test_a_good_line_after_two_line_ends_is_found(junk: bytes) -> None:
 
 @pytest.mark.slow
 def test_a_text_without_end_is_given_up() -> None:
-    found = split(*([b"[" + b"1," * 500_000] * 20), b"\n", b"{}\n")
+    chunks = (*([b"[" + b"1," * 500_000] * 20), b"\n", b"{}\n")
+    found = split(*chunks)
     assert found[-1] == b"{}"
     assert len(found[0]) <= (1 << 24) + (1 << 20)
+    segment = private_feed(Geometry(rows=4, rings=1, ring_capacity=16), 1, 1)
+    session = JsonStream(MessageLog(), segment)
+    for chunk in chunks:
+        session.receive_data(chunk, 0, 1)
+    assert Counters(segment)["too_long"] == 1
 
 
 def test_framed_messages() -> None:

@@ -18,6 +18,7 @@ from ticker.shm.counters cimport (
     FEED_MEMORY_FAILURES,
     FEED_MESSAGES,
     FEED_PACKETS,
+    FEED_TOO_LONG,
     count,
 )
 
@@ -108,6 +109,7 @@ cdef class JsonStream(Session):
         if self.state == BETWEEN:
             self.start = self.used
         elif self.used - self.start > LONGEST:
+            count(self.counters, FEED_TOO_LONG, 1)
             self._text(self.used, receive_time)
             self.start = self.used
             self.state = LINE

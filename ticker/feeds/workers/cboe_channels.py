@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ticker.config import FeedConfig, parse_address
 from ticker.config.pitch import PitchConfig
 from ticker.errors import FeedError
@@ -11,6 +9,7 @@ from ticker.feeds.cboe.dialogue import Account, Dialogue, GapProxy, Spin
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 from ticker.feeds.transports.sidechannel import SideChannels
+from ticker.feeds.workers.credentials import read_password
 
 
 class CboeChannels:
@@ -50,12 +49,10 @@ def open_channels(config: FeedConfig, session: Session) -> CboeChannels | None:
 
 
 def account_of(pitch: PitchConfig) -> Account:
-    """Who logs in. Raises FeedError: no password in the environment, or none of 10 characters."""
+    """Who logs in. Raises ConfigError: no password is set; FeedError: it is none of Cboe's."""
     password = ""
     if pitch.password_env is not None:
-        if pitch.password_env not in os.environ:
-            raise FeedError(f"pitch.password_env: set {pitch.password_env} in the environment")
-        password = os.environ[pitch.password_env]
+        password = read_password("pitch", pitch.password_env)
         if len(password) > 10 or not password.isascii():
             raise FeedError(
                 f"pitch.password_env: {pitch.password_env} is no password of Cboe's, which have "

@@ -22,3 +22,15 @@ def read_credentials(configured: Mapping[str, str]) -> dict[str, str]:
             value = os.environ[value[1:]]
         found[name] = value
     return found
+
+
+def read_password(table: str, name: str) -> str:
+    """The password of a session, from the environment variable that `password_env` of its table
+    names.
+
+    Raises:
+        ConfigError: the environment has it not.
+    """
+    if name not in os.environ:
+        raise ConfigError(f"{table}.password_env: set {name} in the environment")
+    return os.environ[name]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import os
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.connection import Event, SessionConnection, Tls, stay_connected
+from ticker.feeds.workers.credentials import read_password
 from ticker.feeds.workers.fix_store import SequenceStore
 from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
 from ticker.feeds.workers.vigil import Findings
@@ -185,7 +185,7 @@ def session_options(fix: FixConfig, store: SequenceStore | None) -> FixOptions:
         begin_string=fix.begin_string,
         heartbeat_ns=fix.heartbeat * SECOND,
         username=fix.username,
-        password=os.environ.get(fix.password_env, "") if fix.password_env else "",
+        password=read_password("fix", fix.password_env) if fix.password_env is not None else "",
         logon_fields=tuple((int(tag), value) for tag, value in fix.logon_fields.items()),
         reset_on_logon=fix.reset_on_logon or store is None,
         next_sequence_out=store.next_out if store else 1,

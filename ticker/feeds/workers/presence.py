@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,8 +14,9 @@ from ticker.config import FeedConfig
 from ticker.feeds.session import resume_point
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
-from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.doorbell import DoorbellRinger, Onlooker
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.layout import StaleReason
 from ticker.shm.segment import attach
 
 log = structlog.get_logger()
@@ -62,12 +64,14 @@ class PrivateContext:
     """A feed that nobody else sees, in memory of this process."""
 
     segment: Mapping
+    look: Callable[[], None] | None = None
+    """Called after each publication; must not raise."""
 
     def attach(self) -> Mapping:
         return self.segment
 
-    def ringer(self) -> None:
-        return None
+    def ringer(self) -> DoorbellRinger | None:
+        return None if self.look is None else Onlooker([], self.look)
 
 
 class Presence:
@@ -100,6 +104,12 @@ class Presence:
             self.state = state
             self.heartbeat.set_state(state)
             log.info("feed " + self.heartbeat.state, feed=self.feed)
+
+    def not_started(self) -> None:
+        """Let readers know that nobody feeds this feed, because its worker cannot start."""
+        self.heartbeat.set_why(StaleReason.WHY_NOT_STARTED)
+        self.heartbeat.set_state(counters.STALE)
+        self.heartbeat.leave()
 
     def stopped(self) -> None:
         """Let readers know that nobody feeds this feed now."""

@@ -9,13 +9,12 @@ caught up with its predecessor; otherwise it goes on with the rows as they are, 
 from __future__ import annotations
 
 import asyncio
-import os
 
 from ticker.config import FeedConfig, SoupBinTcpConfig
-from ticker.errors import FeedError
 from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.connection import SessionConnection, stay_connected
+from ticker.feeds.workers.credentials import read_password
 from ticker.feeds.workers.sources import SECOND, Life, Place
 from ticker.feeds.workers.vigil import Findings
 
@@ -84,15 +83,10 @@ class SoupSource:
 def session_options(
     config: FeedConfig, soup: SoupBinTcpConfig, resume: tuple[bytes, int] | None
 ) -> SoupOptions:
-    """What the configuration says, as the session wants it. Raises FeedError."""
+    """What the configuration says, as the session wants it. Raises ConfigError."""
     password = ""
     if soup.password_env is not None:
-        if soup.password_env not in os.environ:
-            raise FeedError(
-                f"feed {config.name!r}: soupbintcp.password_env: set {soup.password_env} in the "
-                "environment"
-            )
-        password = os.environ[soup.password_env]
+        password = read_password("soupbintcp", soup.password_env)
     return SoupOptions(
         username=soup.username,
         password=password,

@@ -89,14 +89,23 @@ class Findings:
 
     def why(self, now: int, fresh: int) -> StaleReason:
         """What explains best that nothing of use came: since the last that did, or within `fresh`.
-        A refusal explains more than what comes after it, a ping less than anything else."""
-        since = min(self.used, now - max(fresh, FRESH))
-        found = [reason for reason, each in self._newest.items() if each.time > since]
+
+        A refusal explains more than what comes after it on the same connection; what is of no use
+        more than a ping, or the connection's end, soon after it.
+        """
+        fresh = max(fresh, FRESH)
+        since = min(self.used, now - fresh)
+        found = {reason: each.time for reason, each in self._newest.items() if each.time > since}
         if not found:
             return SILENT
-        return max(
-            found, key=lambda each: (each == SAYS_NO, each != PINGS, self._newest[each].time)
-        )
+        newest, lost = max(found.values()), found.get(NO_CONNECTION, 0)
+
+        def explains(reason: StaleReason) -> tuple[bool, bool, int]:
+            time = found[reason]
+            said = reason not in (PINGS, NO_CONNECTION) and time >= newest - fresh
+            return reason == SAYS_NO and time >= lost - fresh, said, time
+
+        return max(found, key=explains)
 
     def newest(self, reason: StaleReason) -> Finding:
         """The newest of a reason; one of no time: there is none."""

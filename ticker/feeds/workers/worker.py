@@ -44,8 +44,11 @@ def run(config: FeedConfig, context: FeedContext) -> None:
         signal.signal(number, lambda *_: worker.stop())
     try:
         worker.loop()
-    finally:
+    except Exception:
         worker.close()
+        worker.presence.not_started()
+        raise
+    worker.close()
 
 
 def open_source(place: Place) -> Source:
@@ -87,18 +90,22 @@ class FeedWorker:
         self.next_beat = 0
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
         self.presence = Presence(config, context.attach(), clock)
-        self.source = open_source(
-            Place(
-                config,
-                plan_of(config),
-                self.presence.segment,
-                session_day(clock(), config.timezone),
-                clock,
-                context.ringer(),
-                self.presence.resume,
-                steady,
+        try:
+            self.source = open_source(
+                Place(
+                    config,
+                    plan_of(config),
+                    self.presence.segment,
+                    session_day(clock(), config.timezone),
+                    clock,
+                    context.ringer(),
+                    self.presence.resume,
+                    steady,
+                )
             )
-        )
+        except Exception:
+            self.presence.not_started()
+            raise
         self.pipeline = self.source.pipeline
         self.session = self.pipeline.session
         self.market = self.pipeline.market
