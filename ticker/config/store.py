@@ -18,13 +18,19 @@ AUTO = "auto"
 
 
 class StoreConfig(Section, frozen=True, kw_only=True):
-    """Last prices on the disk. `interval`: seconds between two snapshots at
-    most; `symbol_days`: a symbol that did not move for so long is forgotten at a start."""
+    """What is kept on the disk. `interval`: seconds between two snapshots at most, and a tenth of
+    those between two commits of days and bars; `symbol_days`: a symbol that did not move for so
+    long is forgotten at a start; `history_days`, `bars_days`: so long are daily figures and minute
+    bars kept, 0: none are; `kept_trades`: the newest trades of a feed, which a bar can lose again.
+    """
 
     enabled: bool = True
     folder: str = AUTO
     interval: Annotated[float, Meta(ge=0.1, le=3600)] = 1.0
     symbol_days: Count = 30
+    history_days: Annotated[int, Meta(ge=0, le=36_500)] = 3650
+    bars_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+    kept_trades: Annotated[int, Meta(ge=1024, le=1 << 28)] = 1_000_000
 
 
 def store_folder(

@@ -115,6 +115,9 @@ cpdef enum StoreCounter:
     STORE_FAILING                # things that cannot be written now
     STORE_DISK_BYTES             # of the files in the folder
     STORE_CPU_NS
+    STORE_BARS                   # written to the disk, a rewrite counted again
+    STORE_RECORDS_MISSED         # overwritten in a ring before the bars had them
+    STORE_BREAKS_UNMATCHED       # breaks and corrections of trades that are no longer kept
 
 cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0

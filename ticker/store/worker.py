@@ -1,5 +1,8 @@
 """The process entry of the store worker: what must outlive the server goes to the disk.
 
+In: the feeds' segments. Out: snapshots of last prices (last.py), days and bars (chronicle.py). One
+thread follows the rings, which wait for no reader; the other one waits for the disk.
+
 `run` is called by the supervisor in a forked child and returns when the worker was told to stop.
 It reads segments like a gateway. No feed and no gateway ever waits for it, and no fault of the
 disk ends it: a fault is a state, a counter and a line in the log, and the next turn tries again.
@@ -7,13 +10,16 @@ disk ends it: a fault is a state, a counter and a line in the log, and the next 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -23,13 +29,19 @@ from ticker.errors import StoreError
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_STORE
 from ticker.shm.segment import attach
+from ticker.store.chronicle import AT_ONCE, Chronicle
 from ticker.store.context import StoreContext
+from ticker.store.history import History
 from ticker.store.last import FeedSnapshots
 
 log = structlog.get_logger()
 
 BEAT = 0.25
 """s between two signs of life."""
+POLL = 0.05
+"""s between two looks into the rings: they hold more than comes in that time."""
+COMMIT_TURNS = 10
+"""Snapshots to one commit of days and bars."""
 SAY_AGAIN = 60.0
 """s between two lines about the same fault."""
 ADVICE = {
@@ -56,7 +68,9 @@ class StoreWorker:
     """Takes a snapshot of each feed at each interval, and counts how that went."""
 
     def __init__(self, config: Config, context: StoreContext, clock: Clock = now_ns) -> None:
+        self.config = config.store
         self.interval = config.store.interval
+        self.kept = 1 << (config.store.kept_trades - 1).bit_length()
         self.context = context
         self.clock = clock
         self.segment = attach(context.segment, KIND_STORE, boot_id=context.boot_id, writable=True)
@@ -67,12 +81,19 @@ class StoreWorker:
             for name, segment in context.feeds
         }
         self.snapshots: dict[str, FeedSnapshots] = {}
+        self.history: History | None = None
+        self.chronicles: dict[str, Chronicle] = {}
+        self.turns = 0
+        self.pruned: date | None = None
+        self._reader_fault: BaseException | None = None
         self._said: dict[str, float] = {}
         self._failing: set[str] = set()
 
     def serve(self, stop: threading.Event) -> None:
         """Until `stop` is set; what moved since the last turn is written before it returns."""
         self.heartbeat.take_over(os.getpid(), self.clock())
+        reader = threading.Thread(target=self._follow, args=(stop,), daemon=True)
+        reader.start()
         due = time.monotonic()
         while not stop.is_set():
             self.heartbeat.beat(self.clock())
@@ -81,16 +102,29 @@ class StoreWorker:
                 self.turn()
                 due = max(due + self.interval, now)
             stop.wait(min(BEAT, max(0.0, due - time.monotonic())))
-        self.turn()
+        reader.join()
+        self.turn(last=True)
+        if self.history is not None:
+            self.history.close()
         self.heartbeat.leave()
 
-    def turn(self) -> None:
-        """Each feed's snapshot, where a row of it has moved."""
-        begun = time.thread_time_ns()
+    def turn(self, *, last: bool = False) -> None:
+        """Each feed's snapshot, where a row of it has moved; its days and bars now and then, and
+        in the `last` turn.
+
+        Raises:
+            RuntimeError: the reader of the rings has failed.
+        """
+        if self._reader_fault is not None:
+            raise RuntimeError("the reader of the rings has failed") from self._reader_fault
         for feed in self.feeds:
             self._try(f"last prices of {feed}", partial(self._snapshot, feed))
+        if self.config.history_days or self.config.bars_days:
+            for feed in self.feeds:
+                self._try(f"days and bars of {feed}", partial(self._chronicle, feed, last=last))
+        self.turns += 1
         self.counters.put("failing", len(self._failing))
-        self.counters.add("cpu_ns", time.thread_time_ns() - begun)
+        self.counters.put("cpu_ns", time.process_time_ns())
 
     def _snapshot(self, feed: str) -> None:
         if feed not in self.snapshots:
@@ -100,6 +134,42 @@ class StoreWorker:
             self.counters.add("snapshots")
             self.counters.add("snapshot_bytes", written)
         self.counters.put("snapshot_time_ns", self.clock())
+
+    def _chronicle(self, feed: str, *, last: bool) -> None:
+        now = self.clock()
+        if feed not in self.chronicles:
+            if self.history is None:
+                self.history = History(self.context.folder)
+            self.chronicles[feed] = Chronicle(
+                self.feeds[feed], feed, self.history, self.context.boot_id, now, self.kept
+            )
+        chronicle = self.chronicles[feed]
+        chronicle.look()
+        if self.history is None or not (last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1):
+            return
+        if last:
+            chronicle.read(now)
+        self.counters.add("bars", chronicle.write(now))
+        each = self.chronicles.values()
+        self.counters.put("records_missed", sum(one.bars.skipped for one in each))
+        self.counters.put("breaks_unmatched", sum(one.bars.unmatched for one in each))
+        today = datetime.fromtimestamp(now / 1e9, UTC).date()
+        if self.pruned != today:
+            days, bars = self.config.history_days, self.config.bars_days
+            self.history.prune(today, history_days=days, bars_days=bars)
+            self.pruned = today
+        self.counters.put("disk_bytes", disk_bytes(self.context.folder))
+
+    def _follow(self, stop: threading.Event) -> None:
+        """Read the rings until `stop` is set; a fault is for `turn` to raise."""
+        try:
+            while not stop.wait(POLL):
+                for chronicle in tuple(self.chronicles.values()):
+                    while chronicle.read(self.clock()) >= AT_ONCE:
+                        time.sleep(0)  # the other thread's turn
+        except BaseException as error:
+            self._reader_fault = error
+            raise
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
         """Do it; a fault of the disk is counted, said once a minute, and tried again next turn."""
@@ -123,3 +193,12 @@ class StoreWorker:
             if what in self._failing:
                 self._failing.discard(what)
                 log.info("is written again", what=what)
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files of the store. A file that goes meanwhile counts as none."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -1,0 +1,49 @@
+"""Bars of a minute, made from the trades of a feed's rings: see bars.pyx."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport Record
+from ticker.shm.table cimport PriceTable
+from ticker.store.figures cimport Bar, Trade
+from ticker.store.places cimport Places
+
+
+cdef class Bars:
+    """The bars of one feed whose trades are kept, and those that were not taken yet."""
+
+    cdef Mapping mapping
+    cdef PriceTable table
+    cdef list readers
+    cdef void** rings
+    cdef uint32_t ring_count
+    cdef Trade* trades
+    cdef uint64_t trade_mask
+    cdef uint64_t trades_seen
+    cdef Bar* bars
+    cdef uint32_t bar_room
+    cdef uint32_t* vacant
+    cdef uint32_t vacant_count
+    cdef uint32_t* dirty
+    cdef uint32_t dirty_count
+    cdef uint32_t* current       # of each row: its newest bar, index + 1
+    cdef Places by_match
+    cdef Places by_minute
+    cdef int64_t newest          # minute
+    cdef int64_t began           # minute
+    cdef int64_t swept           # minute
+    cdef readonly uint64_t records
+    cdef readonly uint64_t unmatched  # cancels and corrections of trades that are not kept
+
+    cdef int _take_in(self, Record* record) except -1
+    cdef uint32_t _bar_of(self, uint32_t row, int64_t minute) except 0
+    cdef int _grow_bars(self) except -1
+    cdef void _mark(self, Bar* bar) noexcept
+    cdef int _add(self, Record* record) except -1
+    cdef int _correct(self, Trade* trade, Record* record) except -1
+    cdef object _figures(self, Bar* bar)
+    cdef void _forget(self, uint64_t place) noexcept
+    cdef int _take_back(self, Trade* trade) except -1
+    cdef void _make_again(self, Bar* bar) noexcept
+    cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept
+    cdef void _sweep(self) noexcept

@@ -1,0 +1,393 @@
+"""Bars of a minute, made from the trades of a feed's rings.
+
+In: the records of all rings of one feed, read as a gateway reads them. Out: (symbol, venue, minute,
+figures) of each bar that has changed. Owned by the store worker.
+
+A bar has the trades of its minute by the exchange's time, in any order of arrival. Open and close
+are the first and last of them by that time whose conditions set the last price; high and low, volume
+and count are of those whose conditions allow it. A bar from which a trade is taken back is made again
+from the others. For that the newest trades are kept, a fixed number; a break of an older one is
+counted (`unmatched`). A bar whose trades are not all kept keeps its prices, and is inexact then.
+
+Law: no I/O and no clock. Memory is bounded by the number of trades that are kept.
+"""
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
+    RECORD_PRINT,
+    RECORD_TRADE,
+    Record,
+)
+from ticker.shm.ring cimport RingReader
+from ticker.store.figures cimport BAR_ADDS, BAR_DIRTY, BAR_INEXACT, BAR_TAKEN, BAR_USED
+from ticker.store.figures cimport Bar, Trade, clear_figures, count_in, count_out, whole
+from ticker.store.places cimport key_of, make_places, put_place, remove_place
+
+cdef enum:
+    FIRST_BARS = 1024
+    FIRST_PLACES = 1024
+
+cdef int64_t MINUTE = 60_000_000_000
+
+cdef class Bars:
+    """Bars of the feed whose segment is `mapping`.
+
+    Args:
+        minute: since the epoch. Bars up to it may be on the disk, and are added to.
+        positions: of each ring the record to go on from, if it is still there; None: the first.
+        kept: trades that can be taken back, a power of two.
+
+    Raises:
+        MemoryError: no memory for the trades.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, int64_t minute, positions: list[int] | None = None,
+        uint32_t kept = 1 << 20,
+    ) -> None:
+        if not kept or kept & (kept - 1):
+            raise ValueError(f"kept: {kept} is no power of two")
+        cdef uint32_t index
+        cdef RingReader reader
+        self.mapping = mapping
+        self.table = PriceTable(mapping)
+        self.ring_count = mapping.ring_count
+        self.readers = [RingReader(mapping, index) for index in range(self.ring_count)]
+        self.rings = <void**>PyMem_Calloc(self.ring_count + 1, sizeof(void*))
+        self.trades = <Trade*>PyMem_Calloc(kept, sizeof(Trade))
+        self.current = <uint32_t*>PyMem_Calloc(self.table.capacity + 1, sizeof(uint32_t))
+        if not (self.rings and self.trades and self.current):
+            raise MemoryError("no memory for the bars")
+        self.trade_mask = kept - 1
+        make_places(&self.by_match, 2 * <uint64_t>kept)
+        make_places(&self.by_minute, FIRST_PLACES)
+        self._grow_bars()
+        for index, reader in enumerate(self.readers):
+            self.rings[index] = <void*>reader
+            resume(reader, positions[index] if positions is not None else 0)
+        self.began = minute
+
+    def __dealloc__(self) -> None:
+        PyMem_Free(self.rings)
+        PyMem_Free(self.trades)
+        PyMem_Free(self.bars)
+        PyMem_Free(self.vacant)
+        PyMem_Free(self.dirty)
+        PyMem_Free(self.current)
+        PyMem_Free(self.by_match.at)
+        PyMem_Free(self.by_minute.at)
+
+    @property
+    def held(self) -> int:
+        """Bars in memory."""
+        return self.bar_room - self.vacant_count
+
+    @property
+    def positions(self) -> list[int]:
+        """Of each ring the next record."""
+        return [reader.position for reader in self.readers]
+
+    @property
+    def newest_ns(self) -> int:
+        """The end of the newest minute of a trade, ns since the epoch; 0: there was none."""
+        return (self.newest + 1) * MINUTE if self.newest else 0
+
+    @property
+    def skipped(self) -> int:
+        """Records that were overwritten before they were read."""
+        return sum(reader.skipped for reader in self.readers)
+
+    def read(self, limit: int = 1 << 62) -> int:
+        """Take in what the rings have, up to about `limit` records of each; how many there were."""
+        cdef Record record
+        cdef uint64_t left
+        cdef uint64_t most = limit
+        cdef uint64_t before = self.records
+        cdef uint32_t index
+        cdef RingReader reader
+        cdef int found
+        for index in range(self.ring_count):
+            reader = <RingReader>self.rings[index]
+            left = most
+            while left:
+                found = reader.read(&record)
+                if found == 0:
+                    break
+                left -= 1
+                if found == 1:
+                    self.records += 1
+                    self._take_in(&record)
+        return self.records - before
+
+    def take(self) -> list[tuple]:
+        """What has changed since the last call, a tuple a bar: symbol, venue, minute (s since the
+        epoch), open, high, low, close (1e-9 units or None), open_time, close_time (ns or None),
+        volume and notional (units of the feed, and those times 1e-9), trades, size_exponent,
+        revision, whether it is exact, whether it adds to the figures on the disk, and its revision
+        to theirs."""
+        cdef uint32_t index
+        cdef Bar* bar
+        found = []
+        for index in range(self.dirty_count):
+            bar = &self.bars[self.dirty[index]]
+            found.append(self._figures(bar))
+            bar.flags &= ~<uint32_t>BAR_DIRTY
+            bar.flags |= BAR_TAKEN
+            if bar.flags & BAR_ADDS:
+                clear_figures(bar)  # they are on the disk; the next ones are added to them
+        self.dirty_count = 0
+        if self.swept != self.newest:
+            self._sweep()
+        return found
+
+    cdef object _figures(self, Bar* bar):
+        cdef bint priced = bar.priced != 0
+        cdef bint ranged = bar.ranged != 0
+        return (
+            self.table.symbol(bar.row),
+            self.table.venue(bar.row),
+            bar.minute * 60,
+            bar.open if priced else None,
+            bar.high if ranged else None,
+            bar.low if ranged else None,
+            bar.close if priced else None,
+            bar.open_time if priced else None,
+            bar.close_time if priced else None,
+            whole(bar.volume),
+            whole(bar.notional),
+            bar.trades,
+            self.table.size_exponent(bar.row),
+            bar.minute < self.newest if bar.flags & BAR_ADDS else bar.revision,
+            not bar.flags & BAR_INEXACT,
+            bool(bar.flags & BAR_ADDS),
+        )
+
+    cdef int _take_in(self, Record* record) except -1:
+        cdef Trade* trade
+        if record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
+            self._add(record)
+        elif record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED:
+            trade = self._find(record.row, record.match)
+            if trade == NULL:
+                self.unmatched += 1
+                return 0
+            if record.kind == RECORD_CANCELLED:
+                self._take_back(trade)
+            else:
+                self._correct(trade, record)
+        return 0
+
+    cdef int _add(self, Record* record) except -1:
+        cdef uint64_t place = self.trades_seen & self.trade_mask
+        cdef Trade* trade = &self.trades[place]
+        cdef int64_t minute = record.exchange_time // MINUTE
+        cdef uint32_t index
+        cdef Bar* bar
+        if record.exchange_time <= 0 or record.row >= self.table.capacity:
+            return 0
+        if minute > self.newest:
+            self.newest = minute
+        index = self._bar_of(record.row, minute)
+        if self.trades_seen > self.trade_mask:
+            self._forget(place)
+        self.trades_seen += 1
+        bar = &self.bars[index - 1]
+        trade.price = record.price
+        trade.size = record.size
+        trade.time = record.exchange_time
+        trade.match = record.match
+        trade.row = record.row
+        trade.flags = record.conditions
+        trade.bar = index
+        trade.next = bar.newest
+        bar.newest = <uint32_t>place + 1
+        bar.kept += 1
+        bar.made_of += 1
+        if trade.match:
+            put_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+        count_in(bar, trade)
+        self._mark(bar)
+        return 0
+
+    cdef void _forget(self, uint64_t place) noexcept:
+        """The oldest kept trade makes room: it can't be taken back any more."""
+        cdef Trade* trade = &self.trades[place]
+        cdef Bar* bar
+        cdef uint32_t at
+        if trade.match:
+            remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+        if not trade.bar:
+            return
+        bar = &self.bars[trade.bar - 1]
+        bar.kept -= 1
+        if bar.newest == <uint32_t>place + 1:
+            bar.newest = 0
+        trade.bar = 0
+
+    cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept:
+        cdef uint64_t at = key_of(row, match) & self.by_match.mask
+        cdef Trade* trade
+        if not match:
+            return NULL
+        while self.by_match.at[at].index:
+            trade = &self.trades[self.by_match.at[at].index - 1]
+            if trade.match == match and trade.row == row and trade.bar:
+                return trade
+            at = (at + 1) & self.by_match.mask
+        return NULL
+
+    cdef int _take_back(self, Trade* trade) except -1:
+        cdef Bar* bar = &self.bars[trade.bar - 1]
+        cdef uint64_t place = trade - self.trades
+        remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+        trade.match = 0
+        if bar.flags & BAR_ADDS:
+            count_out(bar, trade)  # only its newest figures are here
+            trade.flags = 0
+        elif bar.kept == bar.made_of:
+            trade.flags = 0
+            self._make_again(bar)
+        else:
+            count_out(bar, trade)
+            trade.flags = 0
+        self._mark(bar)
+        return 0
+
+    cdef int _correct(self, Trade* trade, Record* record) except -1:
+        """The print stays at its time, with other figures, and maybe another number."""
+        cdef Bar* bar = &self.bars[trade.bar - 1]
+        cdef uint64_t place = trade - self.trades
+        cdef bint again = bar.kept == bar.made_of and not bar.flags & BAR_ADDS
+        if not again:
+            count_out(bar, trade)
+        trade.price = record.price
+        trade.size = record.size
+        trade.flags = record.conditions
+        if record.seq and record.seq != trade.match:
+            remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+            trade.match = record.seq
+            put_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+        if again:
+            self._make_again(bar)
+        else:
+            count_in(bar, trade)
+        self._mark(bar)
+        return 0
+
+    cdef void _make_again(self, Bar* bar) noexcept:
+        """All its trades are kept: from the oldest to the newest, as they came."""
+        cdef uint32_t index = bar.newest
+        cdef uint32_t before = 0
+        cdef uint32_t after
+        # The chain leads back; it is turned round, and back again while it is walked.
+        while index:
+            after = self.trades[index - 1].next
+            self.trades[index - 1].next = before
+            before = index
+            index = after
+        clear_figures(bar)
+        index = before
+        before = 0
+        while index:
+            count_in(bar, &self.trades[index - 1])
+            after = self.trades[index - 1].next
+            self.trades[index - 1].next = before
+            before = index
+            index = after
+
+    cdef uint32_t _bar_of(self, uint32_t row, int64_t minute) except 0:
+        """Its index + 1; a new one if there is none."""
+        cdef uint32_t index = self.current[row]
+        cdef uint64_t at
+        cdef Bar* bar
+        if index and self.bars[index - 1].minute == minute and self.bars[index - 1].row == row:
+            return index
+        at = key_of(row, <uint64_t>minute) & self.by_minute.mask
+        while self.by_minute.at[at].index:
+            index = self.by_minute.at[at].index
+            bar = &self.bars[index - 1]
+            if bar.minute == minute and bar.row == row:
+                return index
+            at = (at + 1) & self.by_minute.mask
+        if not self.vacant_count:
+            self._grow_bars()
+        self.vacant_count -= 1
+        index = self.vacant[self.vacant_count] + 1
+        bar = &self.bars[index - 1]
+        memset(bar, 0, sizeof(Bar))
+        bar.row = row
+        bar.minute = minute
+        bar.flags = BAR_USED
+        # On the disk may be the bars of a predecessor, and those that were swept.
+        if minute <= self.began or (self.trades_seen > self.trade_mask and minute + 1 < self.newest):
+            bar.flags |= BAR_ADDS
+        put_place(&self.by_minute, key_of(row, <uint64_t>minute), index)
+        if minute >= self.newest:
+            self.current[row] = index
+        return index
+
+    cdef int _grow_bars(self) except -1:
+        cdef uint32_t room = 2 * self.bar_room if self.bar_room else FIRST_BARS
+        cdef uint32_t index
+        cdef Bar* bars = <Bar*>PyMem_Realloc(self.bars, room * sizeof(Bar))
+        if bars == NULL:
+            raise MemoryError("no memory for the bars")
+        self.bars = bars
+        cdef uint32_t* vacant = <uint32_t*>PyMem_Realloc(self.vacant, room * sizeof(uint32_t))
+        if vacant == NULL:
+            raise MemoryError("no memory for the bars")
+        self.vacant = vacant
+        cdef uint32_t* dirty = <uint32_t*>PyMem_Realloc(self.dirty, room * sizeof(uint32_t))
+        if dirty == NULL:
+            raise MemoryError("no memory for the bars")
+        self.dirty = dirty
+        memset(self.bars + self.bar_room, 0, (room - self.bar_room) * sizeof(Bar))
+        for index in range(room, self.bar_room, -1):
+            self.vacant[self.vacant_count] = index - 1
+            self.vacant_count += 1
+        self.bar_room = room
+        return 0
+
+    cdef void _mark(self, Bar* bar) noexcept:
+        if not bar.flags & BAR_DIRTY:
+            bar.revision += bar.flags & BAR_TAKEN and bar.minute < self.newest
+            bar.flags |= BAR_DIRTY
+            self.dirty[self.dirty_count] = <uint32_t>(bar - self.bars)
+            self.dirty_count += 1
+
+    cdef void _sweep(self) noexcept:
+        """Free the bars of minutes gone by of which no trade is kept."""
+        cdef uint32_t index
+        cdef Bar* bar
+        self.swept = self.newest
+        for index in range(self.bar_room):
+            bar = &self.bars[index]
+            if (
+                bar.flags & (BAR_USED | BAR_DIRTY) != BAR_USED or bar.kept
+                or bar.minute + 1 >= self.newest
+            ):
+                continue
+            if self.current[bar.row] == index + 1:
+                self.current[bar.row] = 0
+            remove_place(
+                &self.by_minute, key_of(bar.row, <uint64_t>bar.minute), index + 1
+            )
+            bar.flags = 0
+            self.vacant[self.vacant_count] = index
+            self.vacant_count += 1
+
+
+cdef void resume(RingReader reader, uint64_t position) noexcept:
+    """Go on from a record, or from the oldest that is sure to stay until it is read."""
+    cdef uint64_t head = reader.position
+    cdef uint64_t room = reader.ring.mask + 1
+    if head > position + room - room // 4:
+        reader.skipped += head - (room - room // 4) - position
+        position = head - (room - room // 4)
+    reader.position = min(position, head)
