@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -82,12 +82,14 @@ def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
 
 
 async def _lines(stream: Stream) -> None:
-    async for message in stream.messages():
-        if message["type"] in ("snapshot", "update"):
-            price = TAKEN_BACK if message["price"] is None else message["price"]
-            click.echo(f"{message['timestamp']} {message['symbol']} {price}")
-        else:
-            click.echo(f"{message.get('symbol', '')} {message['reason']}".strip(), err=True)
+    # Closed here, also when the reader of the output is gone: nothing else would close its session.
+    async with aclosing(stream.messages()) as messages:
+        async for message in messages:
+            if message["type"] in ("snapshot", "update"):
+                price = TAKEN_BACK if message["price"] is None else message["price"]
+                click.echo(f"{message['timestamp']} {message['symbol']} {price}")
+            else:
+                click.echo(f"{message.get('symbol', '')} {message['reason']}".strip(), err=True)
 
 
 async def _table(stream: Stream, board: Board, console: Console) -> None:
@@ -101,7 +103,8 @@ async def _table(stream: Stream, board: Board, console: Console) -> None:
 
         drawing = loop.create_task(draw())
         try:
-            async for message in stream.messages():
-                board.take(message, loop.time())
+            async with aclosing(stream.messages()) as messages:
+                async for message in messages:
+                    board.take(message, loop.time())
         finally:
             drawing.cancel()

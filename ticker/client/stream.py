@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +34,7 @@ class Stream:
         self.last_seen: dict[str, str] = {}
         self.unknown: set[str] = set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+    async def messages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Messages of the plain dialect; {"type": "down", "reason": …} while there is none.
 
         Raises:
@@ -43,10 +44,11 @@ class Stream:
         pause, reached = RETRY[0], False
         while True:
             try:
-                async for message in self._one_connection():
-                    pause, reached = RETRY[0], True
-                    yield message
-                    self._look(message)
+                async with aclosing(self._one_connection()) as connection:
+                    async for message in connection:
+                        pause, reached = RETRY[0], True
+                        yield message
+                        self._look(message)
                 reason = "the server closed the connection"
             except (aiohttp.ClientError, TimeoutError) as error:
                 if not reached:
@@ -56,7 +58,7 @@ class Stream:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, RETRY[1])
 
-    async def _one_connection(self) -> AsyncIterator[dict[str, Any]]:
+    async def _one_connection(self) -> AsyncGenerator[dict[str, Any], None]:
         async with (
             self.server.session() as session,
             session.ws_connect(self.server.url + "/stream", heartbeat=30.0) as socket,
