@@ -37,6 +37,7 @@ cdef class Session:
     cdef readonly bint ended                 # the sender said so, and all before it came
     cdef readonly bint recovering            # waits for an answer of the re-request server
     cdef uint64_t session_words[2]           # the session's id, NUL padded
+    cdef readonly int64_t ignore_until       # the re-request server is not read before, 0: it is
     cdef int64_t deadline                    # then `data_to_send` has something to do, or NEVER
 
     # One datagram (or one chunk of a stream) of a Line, with its channel above CHANNEL_SHIFT.

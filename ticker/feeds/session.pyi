@@ -21,6 +21,7 @@ class SessionOptions:
     request_timeout_ns: int = 100_000_000
     request_attempts: int = 5
     request_window: int = 8192
+    requests_per_second: int = 1000
     buffer_bytes: int = 33_554_432
     quiet_ns: int = 3_000_000_000
     image_timeout_ns: int = 0
@@ -40,6 +41,8 @@ class Session:
     def ended(self) -> bool: ...
     @property
     def recovering(self) -> bool: ...
+    @property
+    def ignore_until(self) -> int: ...
     @property
     def session_id(self) -> bytes: ...
     def data_to_send(self, now_ns: int) -> list[bytes]: ...

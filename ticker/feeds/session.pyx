@@ -42,11 +42,14 @@ class SessionOptions:
     """Requests without any answer until the gap is declared lost."""
     request_window: int = 8192
     """Messages asked for and not yet there, at most."""
+    requests_per_second: int = 1000
+    """Requests without an answer, at most; an answer gives the right to one more."""
     buffer_bytes: int = 32 << 20
     """Packets beyond a gap are kept in so much memory; when it is full the newest is dropped
     (and requested later)."""
     quiet_ns: int = 3_000_000_000
-    """After so long without a current packet any other stream replaces this one."""
+    """After so long without a current packet a stream is quiet, and others may replace it. So long
+    is what one packet says kept, until something confirms it."""
     image_timeout_ns: int = 0
     """A server of images takes part: joined late, a stream waits for one for this long."""
     units: tuple[int, ...] = ()

@@ -121,7 +121,8 @@ def test_all_units_begin_again_after_a_quiet_time() -> None:
     feed(numbered(1))
     feed(numbered(1, unit=2))
     feed(numbered(2, unit=2))
-    assert feed.heard(1)[-1] == 1
+    feed(numbered(2))
+    assert feed.heard(1)[-2:] == [1, 2], "what was heard before the session is not lost"
     assert feed.heard(2)[-2:] == [1, 2]
     assert CLEAR not in feed.messages
     assert (feed["gaps"], feed["sessions"]) == (0, 4)
@@ -134,7 +135,8 @@ def test_one_unit_that_begins_again_loses_its_own_orders_only() -> None:
     feed.now += 3 * SECOND
     feed(numbered(505, unit=2))
     feed(numbered(1))
-    assert feed.messages[-2:] == [CLEAR, text(1)]
+    feed(numbered(2))
+    assert feed.messages[-3:] == [CLEAR, text(1), text(2)]
     feed(numbered(506, unit=2))
     assert feed.heard(2)[-1] == 506
 
@@ -159,15 +161,34 @@ def test_a_day_that_ended_beyond_half_of_the_numbers_begins_again() -> None:
 def test_the_end_of_every_unit_is_the_end() -> None:
     end = b"\x06\x2d\0\0\0\0"
     feed = Feed()
-    feed(numbered(1))
+    feed(numbered(1, 3))
     feed(numbered(1, unit=2))
-    feed(packet(2, end))
+    feed(packet(4, end))
     assert not feed.session.ended
     feed(packet(2, end, unit=2))
     assert feed.session.ended
     feed.now += 3 * SECOND
     feed(numbered(1))
+    assert feed.session.ended, "one packet alone begins nothing"
+    feed(numbered(2))
     assert not feed.session.ended
+
+
+def test_one_forged_packet_begins_no_unit_again_and_loses_no_message() -> None:
+    feed = Feed()
+    feed(numbered(900, 5))
+    feed(numbered(905))
+    feed.now += 4 * SECOND
+    feed(numbered(1))
+    feed(numbered(906))
+    for sequence in (907, 908, 909):
+        feed(numbered(1 << 20))
+        feed.now += 2 * SECOND
+        feed.session.data_to_send(feed.now)
+        feed(numbered(sequence))
+    assert feed.heard() == list(range(900, 910))
+    assert (feed["sessions"], feed["lost_messages"]) == (1, 0)
+    assert CLEAR not in feed.messages
 
 
 # -- images --------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_a_gap_is_counted_bounded_and_given_up_without_asking(iex: Any) -> None:
     stream = Stream(iex, rerequest=True, request_timeout_ns=100 * MS)
     stream(1)
     stream(5)
+    stream(5, line=B)
     assert stream.session.data_to_send(stream.now) == []
     assert stream.session.next_deadline(stream.now) == START + 100 * MS
     stream.now += 100 * MS
@@ -119,6 +120,7 @@ def test_other_sessions_and_channels_are_other_streams(stream: Stream) -> None:
     assert stream.numbers == [1, 2, 3, 4]
     assert stream["other_session_packets"] == 2
     stream(1, 2, session=99)
+    stream(1, 2, B, session=99)
     assert stream.numbers == [1, 2, 3, 4, 1, 2]
 
 
@@ -214,3 +216,13 @@ def test_any_order_delivers_each_message_once(
     numbers = stream.numbers
     assert numbers == sorted(set(numbers))
     assert len(numbers) + stream["lost_messages"] == stream.session.next_expected_sequence - 1
+
+
+def test_a_forged_send_time_begins_nothing_again(stream: Stream) -> None:
+    stream(1, 9, sent=0)
+    for sequence in range(10, 14):
+        stream(1, 0, sent=100 * SECOND)
+        stream(sequence, sent=sequence * MS)
+        stream.now += 2 * SECOND
+    assert stream.numbers == list(range(1, 14))
+    assert stream["sessions"] == 1

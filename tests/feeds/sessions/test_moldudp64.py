@@ -93,12 +93,14 @@ def test_a_new_session_begins_at_1() -> None:
     feed(numbered(500, 2))
     feed(numbered(504))
     feed(numbered(1, 2, session=b"SESSION002"))
+    assert feed.messages == texts(500, 501)
+    feed(numbered(1, 2, session=b"SESSION002"), B)
     assert feed.messages == texts(500, 501, 1, 2)
     assert feed.session.session_id == b"SESSION002"
     assert feed["sessions"] == 2
     feed(numbered(502, 3), B)
     feed(numbered(502, 3), RETRANSMISSION)
-    assert feed["other_session_packets"] == 2
+    assert feed["other_session_packets"] == 3
     feed(numbered(3, session=b"SESSION002"))
     assert feed.messages == texts(500, 501, 1, 2, 3)
 
@@ -108,6 +110,7 @@ def test_a_new_session_seen_late_is_asked_for_from_1() -> None:
     feed(numbered(1))
     feed(end_of_session(2))
     feed(numbered(4, session=b"SESSION002"))
+    feed(numbered(5, session=b"SESSION002"))
     feed.now += MS
     assert feed.wanted() == [(1, 3)]
     assert feed.session.data_to_send(feed.now + SECOND)[0][:10] == b"SESSION002"
@@ -122,6 +125,8 @@ def test_one_stray_packet_replaces_nothing() -> None:
     assert feed["other_session_packets"] == 1
     for sequence in (78, 79):
         feed(numbered(sequence, session=b"STRAY     "))
+    assert feed.session.session_id == NAME, "something new of the current one came between"
+    feed(numbered(80, session=b"STRAY     "))
     assert feed.session.session_id == b"STRAY     "
 
 
@@ -138,22 +143,26 @@ def test_a_rebuild_need_not_reach_the_place_of_a_session_that_was_replaced() -> 
 def test_a_quiet_session_is_replaced_even_by_its_predecessor() -> None:
     feed = Feed()
     feed(numbered(1, 5))
-    feed(numbered(1, session=b"SESSION002"))
+    for sequence in (1, 2):
+        feed(numbered(sequence, session=b"SESSION002"))
     feed.now += 3 * SECOND
     feed(numbered(6))
+    assert feed.session.session_id == b"SESSION002"
+    feed(numbered(7))
     assert feed.session.session_id == NAME
-    assert feed.messages == texts(1, 2, 3, 4, 5, 1, 6)
+    assert feed.messages == texts(1, 2, 3, 4, 5, 1, 2, 6, 7)
 
 
 def test_a_sender_that_begins_again_under_the_same_name() -> None:
     feed = Feed()
     feed(numbered(1, 5))
+    feed(numbered(6))
     feed(numbered(1))
     assert feed["duplicate_messages"] == 1
     feed.now += 3 * SECOND
     feed(numbered(1))
     feed(numbered(2))
-    assert feed.messages == texts(1, 2, 3, 4, 5, 1, 2)
+    assert feed.messages == texts(1, 2, 3, 4, 5, 6, 1, 2)
     assert feed["sessions"] == 2
 
 
@@ -167,7 +176,8 @@ def test_a_line_that_is_read_late_begins_nothing_again() -> None:
     feed(numbered(3, 2), B)
     assert feed.messages == texts(1, 2, 3, 4, 5)
     assert (feed["sessions"], feed["duplicate_messages"]) == (1, 4)
-    feed(numbered(1, 2), B)
+    feed(numbered(1), B)
+    feed(numbered(2), B)
     assert feed["sessions"] == 2, "but now this line goes back itself"
     feed(numbered(1, 2), A)
     assert feed.messages == texts(1, 2, 3, 4, 5, 1, 2)

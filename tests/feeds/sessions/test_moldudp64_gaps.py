@@ -15,6 +15,7 @@ def test_asks_after_the_other_line_had_its_chance() -> None:
     feed = Feed(rerequest=True)
     feed(numbered(1))
     feed(numbered(5))
+    feed(numbered(5), B)
     assert feed.session.next_deadline(feed.now) == feed.now + MS
     assert not feed.session.recovering
     feed.now += MS
@@ -67,16 +68,24 @@ def test_a_server_that_is_gone_costs_bounded_time() -> None:
     feed = Feed(rerequest=True, request_attempts=3, request_timeout_ns=100 * MS)
     feed(numbered(1))
     feed(numbered(4))
+    feed(numbered(4), B)
     assert feed.wait_until_nothing_is_missing() == [(2, 2)] * 3
     assert feed.now == START + MS + 3 * 100 * MS
     assert feed.messages == texts(1, 4)
     assert feed["lost_messages"] == 2
     feed(numbered(5))
-    feed(numbered(7))
+    feed(numbered(7, 2))
+    feed(numbered(7), B)
     before = feed.now
-    assert feed.wait_until_nothing_is_missing() == [(6, 1)]
-    assert feed.now - before == MS + 100 * MS, "the server is known to be gone"
-    assert feed.messages == texts(1, 4, 5, 7)
+    assert feed.wait_until_nothing_is_missing() == []
+    assert feed.now - before == 100 * MS, "the server is known to be gone: it is left alone"
+    feed.now += 500 * MS
+    feed(numbered(10))
+    feed(numbered(10), B)
+    before = feed.now
+    assert feed.wait_until_nothing_is_missing() == [(9, 1)]
+    assert feed.now - before == MS + 100 * MS, "it has one more chance"
+    assert feed.messages == texts(1, 4, 5, 7, 8, 10)
 
 
 @pytest.mark.parametrize("rerequest", [True, False])
@@ -84,6 +93,7 @@ def test_a_clock_set_back_holds_no_gap_open(rerequest: bool) -> None:
     feed = Feed(rerequest=rerequest)
     feed(numbered(1))
     feed(numbered(3))
+    feed(numbered(3), B)
     feed.now += 50 * MS
     feed.wanted()
     feed.now -= 3600 * SECOND

@@ -83,6 +83,7 @@ def test_a_gap_is_counted_bounded_and_given_up_without_asking() -> None:
     stream = Stream(rerequest=True, request_timeout_ns=100 * MS)
     stream(1)
     stream(5)
+    stream(5, line=B)
     deadline = stream.session.next_deadline(stream.now)
     assert deadline <= stream.now + 200 * MS
     assert stream.session.data_to_send(deadline) == []
@@ -116,7 +117,8 @@ def test_a_reset_begins_again_once_for_both_lines(stream: Stream) -> None:
     stream(2, line=B, sent=(DAY + 1) * E9 + 5)
     stream(3, line=B, sent=(DAY + 1) * E9 + 6)
     assert stream.numbers == [50, 51, 0, 2, 3]
-    assert (stream["gaps"], stream["sessions"], stream["other_session_packets"]) == (0, 2, 1)
+    assert (stream["gaps"], stream["sessions"], stream["other_session_packets"]) == (0, 2, 2)
+    assert stream["unconfirmed_packets"] == 1, "the reset, until something followed it"
 
 
 def test_what_begins_again_without_a_reset_is_noticed_once_quiet() -> None:
@@ -125,7 +127,9 @@ def test_what_begins_again_without_a_reset_is_noticed_once_quiet() -> None:
     stream(1)
     assert stream.numbers == [70, 71, 72]
     stream.now += 3 * E9
-    stream(1, 2)
+    stream(1)
+    assert stream.numbers == [70, 71, 72]
+    stream(2)
     assert stream.numbers == [70, 71, 72, 1, 2]
 
 
@@ -158,10 +162,12 @@ def test_one_channels_reset_is_a_new_session_only_if_the_others_are_quiet() -> N
         session.receive_data(packet(10, say.mapping()), channel << 8, START)
     reset = packet(1, say.reset(DAY + 1), flag=RESET, sent=(DAY + 1) * E9)
     session.receive_data(reset, 0, START + 1)
+    session.receive_data(reset, 1, START + 1)
     session.receive_data(packet(11, say.mapping()), 1 << 8, START + 2)
     assert Counters(mapping)["gaps"] == 0
     again = packet(1, say.reset(DAY + 9), flag=RESET, sent=(DAY + 9) * E9)
     session.receive_data(again, 0, START + 9 * E9)
+    session.receive_data(again, 1, START + 9 * E9)
     session.receive_data(packet(90, say.mapping()), 1 << 8, START + 9 * E9)
     assert Counters(mapping)["gaps"] == 0, "channel 1 was joined anew"
     assert len(log.messages) == 6
@@ -247,3 +253,15 @@ def test_two_lossy_lines_give_all_that_one_of_them_has(seed: int, loss: float) -
         got[each[8]].append(int.from_bytes(each[4:8], "little"))
     assert got == [sorted(numbers) for numbers in had]
     assert stream["lost_messages"] == sum(max(n) - len(n) for n in had)
+
+
+def test_a_forged_reset_begins_nothing(stream: Stream) -> None:
+    stream(50, 2, sent=DAY * E9)
+    for _ in range(5):
+        stream.reset(DAY + 100)
+        stream(52, line=B, sent=DAY * E9 + 5)
+        stream.now += 2 * E9
+    assert stream.numbers == [50, 51, 52]
+    assert stream["sessions"] == 1
+    stream(53, sent=DAY * E9 + 9)
+    assert stream.numbers == [50, 51, 52, 53]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.feeds.cboe_feed import GAP_LINE, Feed, numbered, packet
-from tests.feeds.session_types import MS, SECOND, START
+from tests.feeds.session_types import MS, SECOND, START, B
 from ticker.feeds.session import DEADLINE_NEVER
 
 
@@ -14,7 +14,9 @@ def test_asks_the_proxy_and_takes_the_replay_before_its_response() -> None:
     feed(numbered(1))
     feed(numbered(1, unit=3))
     feed(numbered(5))
+    feed(numbered(5), B)
     feed(numbered(4, unit=3))
+    feed(numbered(4, unit=3), B)
     assert feed.session.next_deadline(feed.now) == feed.now + MS
     feed.now += MS
     assert sorted(feed.wanted()) == [(1, 2, 3), (3, 2, 2)]
@@ -45,6 +47,7 @@ def test_asks_again_and_gives_up() -> None:
     feed = Feed(rerequest=True, request_attempts=3)
     feed(numbered(1))
     feed(numbered(3))
+    feed(numbered(3), B)
     asked = 0
     while feed.session.next_deadline(feed.now) != DEADLINE_NEVER:
         feed.now = max(feed.now, feed.session.next_deadline(feed.now))
@@ -61,6 +64,7 @@ def test_without_a_proxy_a_gap_is_left_to_the_lines_for_a_while() -> None:
     feed = Feed()
     feed(numbered(1))
     feed(numbered(3))
+    feed(numbered(3), B)
     feed.now += 100 * MS
     assert feed.wanted() == []
     assert feed.heard() == [1, 3]
@@ -72,6 +76,7 @@ def test_what_the_proxy_refuses_is_lost_at_once(status: str) -> None:
     feed = Feed(rerequest=True)
     feed(numbered(1))
     feed(numbered(5))
+    feed(numbered(5), B)
     feed.now += MS
     assert feed.wanted() == [(1, 2, 3)]
     feed.session.gap_response(1, 2, 3, status, feed.now)
@@ -84,6 +89,7 @@ def test_a_refusal_of_a_part_loses_only_that_part() -> None:
     feed = Feed(rerequest=True)
     feed(numbered(1))
     feed(numbered(302))
+    feed(numbered(302), B)
     feed.now += MS
     feed.wanted()
     feed.session.gap_response(1, 2, 100, "O", feed.now)
@@ -136,6 +142,7 @@ def test_a_longer_quota_is_not(status: str) -> None:
     feed = Feed(rerequest=True)
     feed(numbered(1))
     feed(numbered(3))
+    feed(numbered(3), B)
     feed.now += MS
     feed.wanted()
     feed.session.gap_response(1, 2, 1, status, feed.now)
@@ -160,3 +167,16 @@ def test_nobody_logged_in_to_the_proxy_is_like_no_proxy() -> None:
     assert feed.wanted() == []
     feed.session.set_reachable(True)
     assert sorted(feed.wanted()) == [(1, 2, 1), (2, 2, 1)]
+
+
+def test_a_refusal_of_what_one_packet_alone_claims_loses_nothing() -> None:
+    """A forged number: the proxy has no such messages, because there are none."""
+    feed = Feed(rerequest=True)
+    feed(numbered(1))
+    feed(numbered(1000))
+    feed.now += MS
+    assert feed.wanted()[0] == (1, 2, 100)
+    feed.session.gap_response(1, 2, 100, "O", feed.now)
+    feed(numbered(2))
+    assert feed.heard() == [1, 2]
+    assert feed["lost_messages"] == 0

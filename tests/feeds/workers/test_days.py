@@ -142,6 +142,7 @@ def test_heartbeats_all_night_and_then_the_next_session(clocked: Any, itch: Any)
     assert sold(feed.row) == (185, 0, 185)
     assert feed.worker.presence.heartbeat.state == "live"
     feed.hear("2026-03-31T13:30:00Z", B, itch.trade(1, 300, 1_860_000, 1, time=clock(9.5)))
+    feed.hear("2026-03-31T13:30:00Z", B)
     assert sold(feed.row) == (186, 300, 185)
     assert feed.row["exchange_time"] == parse_timestamp("2026-03-31T13:30:00Z")
     assert feed.worker.market.rejects() == []
@@ -186,6 +187,7 @@ def test_times_count_what_has_elapsed(
     feed = clocked(evening)
     feed.hear(evening, A, itch.trade(1, 100, 1_850_000, 1, time=clock(13)))
     feed.hear(morning, B, itch.trade(1, 300, 1_860_000, 1, time=clock(hours)))
+    feed.hear(morning, B)
     assert sold(feed.row) == (186, 300, 185)
     assert feed.row["exchange_time"] == parse_timestamp(morning)
 

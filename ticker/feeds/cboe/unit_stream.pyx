@@ -81,8 +81,9 @@ cdef class UnitStream(Channel):
                     or not self._is_whole(data, length, messages)):
                 count(self.counters, FEED_BAD_PACKETS, 1)
                 return
-            self._replace(words)
+            self.anew = True
         self._take(words, data, length, self.arriving, messages, False, line, now_ns)
+        self.anew = False
         self.ended = self.over and not self.gaps.used
 
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
@@ -206,7 +207,10 @@ cdef class UnitStream(Channel):
         # its turn and is then refused again.
         while (self.gaps.used and self.gaps.gaps[0].start < end
                 and self.gaps.gaps[0].end > start):
-            if self.gaps.gaps[0].end > end:
+            if self.gaps.is_in_doubt(0):
+                # It has none of these, and one packet alone said that there are any.
+                self._withdraw()
+            elif self.gaps.gaps[0].end > end:
                 count(self.counters, FEED_LOST_MESSAGES, end - self.next_expected_sequence)
                 self._hurt(end)
                 self._go_on_at(end)

@@ -27,6 +27,8 @@ cdef class Channel(Sequenced):
         self.owner = feed
         self.number = number
         self.first = 1
+        # Answers come by lines that anybody can send to.
+        self.answers.connected = False
 
     cdef bint is_quiet(self, int64_t now_ns) noexcept nogil:
         return now_ns - self.last_packet_ns >= self.quiet_ns
@@ -38,7 +40,7 @@ cdef class Channel(Sequenced):
         self._begin(words, self.first if self.from_start else sequence)
 
     cdef void leave(self) noexcept nogil:
-        """Whatever comes next joins anew."""
+        """Whatever comes next joins anew, with what is held already."""
         self.joined = False
         self.gaps.clear()
         self.buffer.clear()

@@ -29,6 +29,27 @@ cdef class Gaps:
     cdef uint64_t span         # messages in one request
     cdef uint64_t widest       # what it is before the server's answers say otherwise
     cdef bint silent           # the server let a gap be lost
+    cdef int64_t doubt_ns      # so long a gap in doubt is kept
+    cdef uint64_t confirmed    # the stream is certain to reach up to here, exclusive
+    cdef uint64_t said         # how far one more packet says that it reaches
+    cdef int said_by           # its line
+    cdef uint32_t said_with    # its messages
+    cdef int64_t pace_ns       # between two requests without an answer
+    cdef int64_t paid_until    # requests up to this time are spent
+    cdef int64_t left_until    # the server is not asked before, 0: it is
+    cdef int64_t leave_ns      # for how long it is left the next time
+    cdef uint64_t withheld     # times that a request had to wait for its second
+
+    # A packet says that the stream reaches `end`; of the server's own, `certain`, one is enough.
+    cdef void vouch(self, uint64_t end, uint32_t messages, int line, bint certain) noexcept nogil
+    # One packet alone says that there is a gap at all.
+    cdef bint is_in_doubt(self, int at) noexcept nogil
+    # Nothing confirmed the first gap in time, nor those behind it.
+    cdef bint is_forgotten(self, int64_t now_ns) noexcept nogil
+    cdef void drop(self) noexcept nogil
+    # The server is of no use: not to be asked until the time that is returned.
+    cdef int64_t leave(self, int64_t now_ns) noexcept nogil
+    cdef uint64_t take_withheld(self) noexcept nogil
 
     cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil
     cdef int64_t fill(
@@ -44,8 +65,10 @@ cdef class Gaps:
     cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil
     cdef void _remove(self, int at) noexcept nogil
     cdef void _set_back(self, int64_t now_ns) noexcept nogil
+    cdef bint _is_left(self, int64_t now_ns) noexcept nogil
     cdef bint _exhausted(self, Gap* gap) noexcept nogil
-    cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil
+    cdef int64_t _last_chance(self, Gap* gap) noexcept nogil
+    cdef int64_t _due(self, Gap* gap, uint64_t on_their_way) noexcept nogil
     cdef uint64_t _allowed(self) noexcept nogil
     cdef uint64_t _on_their_way(self) noexcept nogil
     cdef int64_t _patience(self, Gap* gap) noexcept nogil

@@ -9,11 +9,17 @@ with one packet, or some, or as many as it takes (MoldUDP64 leaves it open). Wha
 brings that stops short, silence behind it, is what requests shrink to, so that several can be
 on their way; from there `span` grows while answers are whole and shrinks when one is not, which
 shows when a later one comes. A gap that no message comes for is asked for again after
-`timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for gone,
-and until it answers again each gap is tried once only.
+`timeout_ns`, `attempts` times in all. After a gap was lost so, the server is taken for gone: it is
+left alone, for longer each time, and until it answers again each gap is tried once only. Requests
+without an answer are paced, by so many in a second; each answer gives the right to one more.
+
+A gap is in doubt while one packet alone says that the stream reaches beyond it: anybody may have
+sent it. A second one confirms it, of the other line, or with a message in either of them; or an
+answer of the server. A gap in doubt is asked for, but no message is given up for it; after
+`doubt_ns` it is forgotten.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from ticker.checks cimport check
@@ -25,6 +31,11 @@ cdef enum:
     MOST_REQUESTS = 32         # on their way at once
     QUIET_PART = 20            # an answer has ended after this part of the timeout of silence
     MOST_MESSAGES = 65534      # of one request: what its 16 bits hold, less end of session
+    BURST = 100                # requests that may be sent at once, without an answer
+
+cdef int64_t SECOND = 1000000000
+cdef int64_t FIRST_LEAVE = 500000000
+cdef int64_t LONGEST_LEAVE = 60 * SECOND
 
 
 cdef class Gaps:
@@ -32,9 +43,10 @@ cdef class Gaps:
 
     def __cinit__(
         self, rerequest: bool, line_wait_ns: int, timeout_ns: int, attempts: int, window: int,
+        per_second: int, doubt_ns: int,
     ) -> None:
-        if timeout_ns < 1 or attempts < 1 or window < 1 or line_wait_ns < 0:
-            raise FeedError("request timeout, attempts and window must be positive")
+        if timeout_ns < 1 or attempts < 1 or window < 1 or line_wait_ns < 0 or per_second < 1:
+            raise FeedError("request timeout, attempts, window and rate must be positive")
         self.rerequest = rerequest
         self.line_wait_ns = line_wait_ns
         self.timeout_ns = timeout_ns
@@ -43,6 +55,48 @@ cdef class Gaps:
         self.window = window
         self.widest = min(window, MOST_MESSAGES)
         self.span = self.widest
+        self.doubt_ns = max(doubt_ns, timeout_ns)
+        self.pace_ns = SECOND // per_second
+        self.leave_ns = FIRST_LEAVE
+
+    cdef void vouch(self, uint64_t end, uint32_t messages, int line, bint certain) noexcept nogil:
+        if certain:
+            self.confirmed = max(self.confirmed, end)
+        elif self.said and (
+            line != self.said_by
+            or (messages or self.said_with) and (end != self.said or messages != self.said_with)
+        ):
+            self.confirmed = max(self.confirmed, min(end, self.said))
+        if end >= self.said and not certain:
+            self.said = end
+            self.said_by = line
+            self.said_with = messages
+
+    cdef bint is_in_doubt(self, int at) noexcept nogil:
+        return at < self.used and self.gaps[at].end > self.confirmed
+
+    cdef bint is_forgotten(self, int64_t now_ns) noexcept nogil:
+        return self.is_in_doubt(0) and now_ns - self.gaps[0].detected_ns >= self.doubt_ns
+
+    cdef void drop(self) noexcept nogil:
+        """All gaps, but not what is known of the server."""
+        self.used = 0
+        self.span = self.widest
+
+    cdef int64_t leave(self, int64_t now_ns) noexcept nogil:
+        self.left_until = now_ns + self.leave_ns
+        self.leave_ns = min(2 * self.leave_ns, LONGEST_LEAVE)
+        self.silent = True
+        return self.left_until
+
+    cdef bint _is_left(self, int64_t now_ns) noexcept nogil:
+        return now_ns < self.left_until
+
+    cdef uint64_t take_withheld(self) noexcept nogil:
+        """How often a request had to wait since the last call."""
+        cdef uint64_t withheld = self.withheld
+        self.withheld = 0
+        return withheld
 
     cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil:
         """[start, end) is missing; it lies beyond all that is known to be missing."""
@@ -104,9 +158,15 @@ cdef class Gaps:
         if not answer:
             return
         self.silent = False
+        self.left_until = 0
+        self.leave_ns = FIRST_LEAVE
+        self.paid_until = max(self.paid_until - self.pace_ns, now_ns - BURST * self.pace_ns)
         gap.attempts = min(gap.attempts, 1)
         gap.active_ns = now_ns
         gap.answered += messages
+        if gap.end > self.confirmed:
+            # The server goes on towards an end that nothing else has confirmed yet.
+            gap.detected_ns = now_ns
 
     cdef void _split(self, int at, uint64_t low, uint64_t high, bint answer) noexcept nogil:
         cdef Gap* left = &self.gaps[at]
@@ -142,13 +202,16 @@ cdef class Gaps:
         if not self.used:
             return False
         self._set_back(now_ns)
-        if not self.rerequest:
+        if self.is_in_doubt(0):
+            return False
+        if not self.rerequest or (self._is_left(now_ns) and not self.gaps[0].attempts):
             return now_ns - self.gaps[0].detected_ns >= self.timeout_ns
         if not self._exhausted(&self.gaps[0]):
             return False
         if now_ns - self.gaps[0].active_ns < self.timeout_ns:
             return False
-        self.silent = True
+        if not self._is_left(now_ns):
+            self.leave(now_ns)
         return True
 
     cdef void _set_back(self, int64_t now_ns) noexcept nogil:
@@ -157,6 +220,8 @@ cdef class Gaps:
         for i in range(self.used):
             self.gaps[i].detected_ns = min(self.gaps[i].detected_ns, now_ns)
             self.gaps[i].active_ns = min(self.gaps[i].active_ns, now_ns)
+        self.paid_until = min(self.paid_until, now_ns + self.pace_ns)
+        self.left_until = min(self.left_until, now_ns + self.leave_ns)
 
     cdef bint _exhausted(self, Gap* gap) noexcept nogil:
         return gap.attempts >= (1 if self.silent else self.attempts)
@@ -166,17 +231,33 @@ cdef class Gaps:
         cdef int64_t soonest = NEVER
         cdef uint64_t on_their_way = self._on_their_way()
         cdef int i
-        for i in range(self.used):
-            soonest = min(soonest, self._due(i, on_their_way))
-        return soonest
+        if not self.used:
+            return NEVER
+        if self.rerequest:
+            for i in range(self.used):
+                soonest = min(soonest, self._due(&self.gaps[i], on_their_way))
+        if soonest != NEVER:
+            soonest = max(soonest, max(self.left_until, self.paid_until))
+        return min(soonest, self._last_chance(&self.gaps[0]))
 
-    cdef int64_t _due(self, int at, uint64_t on_their_way) noexcept nogil:
-        cdef Gap* gap = &self.gaps[at]
+    cdef int64_t _last_chance(self, Gap* gap) noexcept nogil:
+        """When the first gap is given up or forgotten; NEVER: it is asked for before that."""
+        if self.is_in_doubt(0):
+            return gap.detected_ns + self.doubt_ns
         if not self.rerequest:
             return gap.detected_ns + self.timeout_ns
+        if self._exhausted(gap) and (
+            not gap.answered or self.left_until > gap.active_ns + self.timeout_ns
+        ):
+            return gap.active_ns + self.timeout_ns
+        if not gap.attempts and self.left_until > gap.detected_ns + self.timeout_ns:
+            return gap.detected_ns + self.timeout_ns
+        return NEVER
+
+    cdef int64_t _due(self, Gap* gap, uint64_t on_their_way) noexcept nogil:
+        """When a gap is to be asked for."""
         if self._exhausted(gap) and not gap.answered:
-            # only the first gap can be given up; the others then follow it
-            return gap.active_ns + self.timeout_ns if at == 0 else NEVER
+            return NEVER
         if gap.asked_to == gap.start and not gap.attempts:
             return gap.detected_ns + self.line_wait_ns
         if gap.asked_to < gap.end and on_their_way <= self._allowed() // 2:
@@ -196,20 +277,22 @@ cdef class Gaps:
         return messages
 
     cdef bint asked(self) noexcept nogil:
-        """Something is missing that the server was asked for."""
-        return self.used and self.gaps[0].attempts > 0
+        """Something is certain to be missing, and the server was asked for it."""
+        return (self.used and self.gaps[0].attempts > 0
+                and (self.gaps[0].answered > 0 or not self.is_in_doubt(0)))
 
     cdef void clear(self) noexcept nogil:
-        self.used = 0
-        self.span = self.widest
+        """Another stream: nothing is missing or said of it yet."""
+        self.drop()
         self.silent = False
+        self.confirmed = self.said = 0
 
     def requests(self, now_ns: int) -> list[tuple[int, int]]:
         """(first sequence, messages) of each request to send now; they count as sent."""
         cdef int64_t now = now_ns
         cdef int i
         asked: list[tuple[int, int]] = []
-        if not self.rerequest:
+        if not self.rerequest or self._is_left(now):
             return asked
         for i in range(self.used):
             self._take_back(&self.gaps[i], now)
@@ -251,12 +334,16 @@ cdef class Gaps:
         room = self._allowed() - room if room < self._allowed() else 0
         if not room or gap.asked_to == gap.end:
             return 0
+        if self.paid_until > now_ns:
+            self.withheld += 1
+            return 0
         if first:
             gap.attempts = 1 if gap.answered else gap.attempts + 1
             gap.answered = gap.requests = 0
         else:
             self.span = min(self.span + self.span // 16 + 1, self.widest)
-        while room and gap.asked_to < gap.end:
+        while room and gap.asked_to < gap.end and self.paid_until <= now_ns:
+            self.paid_until = max(self.paid_until, now_ns - BURST * self.pace_ns) + self.pace_ns
             number = min(self.span, room, gap.end - gap.asked_to)
             asked.append((gap.asked_to, number))
             gap.asked_to += number

@@ -9,46 +9,35 @@ A session that is framed so (MoldUDP64, IEX-TP) reads its header and hands the p
 behind the last block make it a bad packet; the blocks of one that brings nothing new are not
 looked at.
 
-A packet of another session replaces the current one when it begins at 1, when the current one
-has ended or is quiet, or when it is the third in a row; late packets of a session that was
-replaced do not. A sender that begins again at 1 under the same name is noticed once nothing
-current has come for `quiet_ns` and a line goes back behind what it brought itself: a slower line
-whose packets lay in its socket while the process stood still has only not got there yet.
+No single packet is believed, as anybody may have sent it (candidate.pyx, gaps.pyx). A packet of
+another session replaces the current one when a second confirms it and nothing new of the current
+one comes between; late packets of a session that was replaced do not. A sender that begins again
+at 1 under the same name is noticed once nothing current has come for `quiet_ns` (progress.pyx). A
+packet far ahead is no sign of life, and no message is given up for it until something confirms it.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memmove
 
 from ticker.checks cimport check
+from ticker.feeds.sequence.answers cimport Answers
+from ticker.feeds.sequence.blocks cimport blocks_fill, deliver_blocks
+from ticker.feeds.sequence.candidate cimport Candidate
 from ticker.feeds.sequence.gaps cimport Gaps
 from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.sequence.past cimport PastSessions
+from ticker.feeds.sequence.progress cimport Progress
 from ticker.feeds.sequence.reorder cimport Held, ReorderBuffer, payload_of
 from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER, Session
 from ticker.shm.counters cimport (
-    FEED_BAD_PACKETS,
-    FEED_DUPLICATE_MESSAGES,
-    FEED_GAP_MESSAGES,
-    FEED_GAPS,
-    FEED_GAPS_FILLED_BY_LINE,
-    FEED_HEARTBEATS,
-    FEED_LOST_MESSAGES,
-    FEED_MESSAGES,
-    FEED_OTHER_SESSION_PACKETS,
-    FEED_RECOVERED_MESSAGES,
-    FEED_REORDER_DROPS,
-    FEED_REQUESTS,
-    FEED_SESSIONS,
-    count,
+    FEED_BAD_PACKETS, FEED_DUPLICATE_MESSAGES, FEED_GAP_MESSAGES, FEED_GAPS,
+    FEED_GAPS_FILLED_BY_LINE, FEED_HEARTBEATS, FEED_LOST_MESSAGES, FEED_MESSAGES,
+    FEED_OTHER_SESSION_PACKETS, FEED_RECOVERED_MESSAGES, FEED_REORDER_DROPS, FEED_REQUESTS,
+    FEED_REQUESTS_WITHHELD, FEED_SESSIONS, FEED_UNCONFIRMED_PACKETS, count,
 )
 from ticker.shm.header cimport Mapping
 
 from ticker.errors import FeedError
 from ticker.feeds.session import SessionOptions
-
-cdef enum:
-    LEAD = 12                      # messages that the protocol hears of before they come
-    PACKETS_TO_REPLACE = 3
-    PAST_SESSIONS = 8
 
 # No session has as many messages; a number above it is garbage, not a gap.
 cdef uint64_t MOST_MESSAGES = <uint64_t>1 << 40
@@ -70,8 +59,11 @@ cdef class Sequenced(Session):
             raise FeedError(f'join {options.join!r}: take "live" or "start"')
         self.gaps = Gaps(
             options.rerequest, options.line_wait_ns, options.request_timeout_ns,
-            options.request_attempts, options.request_window,
+            options.request_attempts, options.request_window, options.requests_per_second,
+            options.quiet_ns,
         )
+        self.candidate, self.past, self.progress = Candidate(), PastSessions(), Progress()
+        self.answers = Answers(options.rerequest)
         self.buffer = ReorderBuffer(options.buffer_bytes)
         self.from_start = options.join == "start"
         self.quiet_ns = options.quiet_ns
@@ -90,44 +82,43 @@ cdef class Sequenced(Session):
         is a heartbeat; `last`: the session ends before `sequence`. True: it is whole, of the
         current session, and may have brought something new."""
         cdef uint64_t end = sequence + messages
-        if self._is_repeated(words, sequence, end, now_ns):
-            self._note_line(line, end)
+        if line == LINE_RETRANSMISSION:
+            self._count_answer(now_ns)
+        if not self.anew and self._is_repeated(words, sequence, end, now_ns):
+            self.progress.note(line, end)
             count(self.counters, FEED_DUPLICATE_MESSAGES, messages)
             return False
         if not 0 < sequence < MOST_MESSAGES or not self._is_whole(data, length, messages):
             count(self.counters, FEED_BAD_PACKETS, 1)
             return False
-        if not self._is_current(words, sequence, end, line, now_ns):
+        if not (self._is_current(words, sequence, end, line, now_ns)
+                or self._believes(words, data, length, sequence, messages, line, now_ns)):
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return False
-        self._note_line(line, end)
+        if line == LINE_RETRANSMISSION and self.answers.connected and sequence > self.known_end:
+            return False
+        self.progress.note(line, end)
         if now_ns >= self.deadline:
             self._give_up(now_ns)
+        if self.candidate.packets and sequence <= self.next_expected_sequence < end:
+            self.candidate.forget()
         if messages:
             self._blocks(data, length, sequence, messages, line, now_ns)
         else:
             count(self.counters, FEED_HEARTBEATS, 1)
             self._reach(sequence, now_ns)
-            if last:
-                self.ending = True
-                self.end_sequence = sequence
-        if self.ending or self.gaps.used or self.deadline != NEVER:
+            if sequence > self.next_expected_sequence:
+                self._vouch(sequence, 0, line, now_ns)
+            self.ending = last    # with a heartbeat behind its end, a session is not over
+            self.end_sequence = sequence
+        if self.ending or self.ended or self.gaps.used or self.deadline != NEVER:
             self._settle()
         return True
 
     cdef bint _is_whole(self, const uint8_t* data, size_t length, uint32_t blocks) noexcept nogil:
-        """The message blocks fill the packet exactly: what does not add up is no packet of this
-        stream, and none of it is believed."""
-        cdef size_t at = self.header
-        cdef uint32_t i
-        check(length >= at)
-        for i in range(blocks):
-            if length - at < 2:
-                return False
-            at += 2 + block_length(data + at, self.little_endian)
-            if at > length:
-                return False
-        return at == length
+        """Else it is no packet of this stream, and none of it is believed."""
+        check(length >= self.header)
+        return blocks_fill(data, length, self.header, self.little_endian, blocks)
 
     cdef bint _is_repeated(
         self, const uint64_t* words, uint64_t sequence, uint64_t end, int64_t now_ns
@@ -138,7 +129,7 @@ cdef class Sequenced(Session):
         if end == self.next_expected_sequence:
             self.last_packet_ns = now_ns
             return True
-        return (end < self.next_expected_sequence
+        return (end < self.next_expected_sequence and not self.progress.unsteady
                 and now_ns - self.last_packet_ns < self.quiet_ns)
 
     # -- which stream ------------------------------------------------------------------------
@@ -146,46 +137,65 @@ cdef class Sequenced(Session):
     cdef bint _is_current(
         self, const uint64_t* words, uint64_t sequence, uint64_t end, int line, int64_t now_ns
     ) noexcept nogil:
-        """Whether the packet belongs to the current stream, which it may begin or replace."""
-        cdef bint known = self.joined and same(words, self.session_words)
-        cdef bint quiet = now_ns - self.last_packet_ns >= self.quiet_ns
-        if known and end >= self.next_expected_sequence:
-            self.last_packet_ns = now_ns
-            return True
-        if known and not (quiet and self._goes_back(line, end)):
-            return True
-        if line == LINE_RETRANSMISSION:
+        """Whether the packet belongs to the current stream, which the first one begins."""
+        if self.joined and not self.anew and same(words, self.session_words):
+            if end >= self.next_expected_sequence:
+                if sequence <= self.next_expected_sequence and line != LINE_RETRANSMISSION:
+                    self.last_packet_ns = now_ns
+                return True
+            return not self.progress.stands_behind(
+                line, end, self.last_packet_ns, self.quiet_ns, now_ns
+            )
+        if self.joined or line == LINE_RETRANSMISSION or self.candidate.packets:
             return False
-        if not self.joined:
-            self._join(words, sequence)
-        elif known or quiet or self._may_replace(words, sequence):
-            self._replace(words)
-            self.joined_at = sequence
-        else:
-            return False
+        self._join(words, sequence)
+        self.progress.unsteady = self.next_expected_sequence == sequence
+        self.progress.unsteady_at = end
         self.last_packet_ns = now_ns
         return True
 
-    cdef void _note_line(self, int line, uint64_t end) noexcept nogil:
-        if 0 <= line < 2 and end > self.line_end[line]:
-            self.line_end[line] = end
-
-    cdef bint _goes_back(self, int line, uint64_t end) noexcept nogil:
-        return 0 <= line < 2 and end < self.line_end[line]
-
-    cdef bint _may_replace(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
-        cdef int i
-        for i in range(self.past_used):
-            if same(words, self.past[i].words):
-                return False
-        if self.ended or sequence == 1:
+    cdef bint _believes(
+        self, const uint64_t* words, const uint8_t* data, size_t length, uint64_t sequence,
+        uint32_t messages, int line, int64_t now_ns,
+    ) noexcept nogil:
+        """A packet says that another stream has begun, or this one again: whether it has. If so,
+        the packets before it are taken."""
+        cdef bint alive = (self.joined and not same(words, self.session_words)
+                           and now_ns - self.last_packet_ns < self.quiet_ns)
+        if line == LINE_RETRANSMISSION or (alive and self.past.next_of(words)):
+            return False
+        if self.candidate.confirmed_by(
+            words, sequence, messages, line, alive and not self.ended, self.quiet_ns, now_ns
+        ) or not self.joined:
+            self._change(words, sequence, now_ns)
             return True
-        if not same(words, self.candidate):
-            self.candidate[0] = words[0]
-            self.candidate[1] = words[1]
-            self.candidate_packets = 0
-        self.candidate_packets += 1
-        return self.candidate_packets >= PACKETS_TO_REPLACE
+        count(self.counters, FEED_UNCONFIRMED_PACKETS, 1)
+        if messages:
+            self.candidate.hold(data, length, sequence, messages, now_ns)
+        return False
+
+    cdef void _change(self, const uint64_t* words, uint64_t sequence, int64_t now_ns) noexcept nogil:
+        """To the candidate; what is held of it is taken."""
+        cdef uint64_t first = self.candidate.first
+        cdef Held* packet
+        if not self.joined or (self.progress.unsteady and not self.anew
+                               and same(words, self.session_words)
+                               and now_ns - self.last_packet_ns < self.quiet_ns):
+            self._join(words, first)
+        else:
+            self._replace(words)
+            self.joined_at = sequence
+        self.gaps.confirmed = first
+        self.last_packet_ns = now_ns
+        packet = self.candidate.held.take(<uint64_t>-1)
+        while packet != NULL:
+            self._blocks(
+                payload_of(packet), packet.length, packet.sequence, packet.count, 0,
+                packet.receive_time,
+            )
+            self.candidate.held.release(packet)
+            packet = self.candidate.held.take(<uint64_t>-1)
+        self.candidate.forget()
 
     cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         self.joined = True
@@ -200,18 +210,9 @@ cdef class Sequenced(Session):
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
         """Another stream from here on: from 1, or from where it stood when it was left."""
         cdef uint64_t sequence = 1
-        cdef Stream left
-        cdef int i
-        left.words[0] = self.session_words[0]
-        left.words[1] = self.session_words[1]
-        left.next_sequence = self.next_expected_sequence
         if not same(words, self.session_words):
-            for i in range(self.past_used):
-                if same(words, self.past[i].words):
-                    sequence = self.past[i].next_sequence
-            memmove(&self.past[1], &self.past[0], (PAST_SESSIONS - 1) * sizeof(Stream))
-            self.past[0] = left
-            self.past_used = min(self.past_used + 1, PAST_SESSIONS)
+            sequence = max(sequence, self.past.next_of(words))
+            self.past.put(self.session_words, self.next_expected_sequence)
         self.protocol.begin()
         self._begin(words, sequence)
 
@@ -223,9 +224,8 @@ cdef class Sequenced(Session):
         self.session_words[1] = words[1]
         self.next_expected_sequence = sequence
         self.known_end = sequence
-        self.line_end[0] = self.line_end[1] = 0
+        self.progress.begin()
         self.ending = False
-        self.candidate_packets = 0
         self._settle()
 
     # -- messages ----------------------------------------------------------------------------
@@ -265,6 +265,7 @@ cdef class Sequenced(Session):
         cdef int closed
         cdef Held* packet = NULL
         self._reach(sequence, now_ns)
+        self._vouch(sequence, blocks, line, now_ns)
         if early:
             packet = self.buffer.reserve(length)
             if packet == NULL:
@@ -278,6 +279,8 @@ cdef class Sequenced(Session):
             return
         count(self.counters, FEED_DUPLICATE_MESSAGES, blocks - fresh - <uint64_t>filled)
         if answer:
+            if filled:
+                self.answers.useless = 0
             count(self.counters, FEED_RECOVERED_MESSAGES, <uint64_t>filled)
         elif closed:
             count(self.counters, FEED_GAPS_FILLED_BY_LINE, closed)
@@ -291,6 +294,21 @@ cdef class Sequenced(Session):
             self._deliver(data, sequence, blocks, now_ns)
             self._drain()
 
+    cdef void _vouch(
+        self, uint64_t sequence, uint32_t messages, int line, int64_t now_ns
+    ) noexcept nogil:
+        """A packet says how far the stream reaches. With what another said, it may be certain."""
+        self.gaps.vouch(
+            sequence + messages, messages, line,
+            line == LINE_RETRANSMISSION and self.answers.connected,
+        )
+        if line != LINE_RETRANSMISSION and sequence <= self.gaps.confirmed:
+            self.last_packet_ns = now_ns
+
+    cdef void _count_answer(self, int64_t now_ns) noexcept nogil:
+        if self.answers.are_too_many(now_ns):
+            self.ignore_until = self.gaps.leave(now_ns)
+
     cdef void _drop(self, uint64_t end, int64_t now_ns) noexcept nogil:
         """The buffer is full: the newest packet becomes part of what is missing."""
         count(self.counters, FEED_REORDER_DROPS, 1)
@@ -302,30 +320,12 @@ cdef class Sequenced(Session):
         self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
     ) noexcept nogil:
         """The messages from next_expected_sequence on; the packet is whole and reaches it."""
-        cdef const uint8_t* at = data + self.header
-        cdef const uint8_t* ahead
-        cdef bint little = self.little_endian
-        cdef uint32_t i, left, announced
-        cdef size_t length
+        cdef uint32_t known = <uint32_t>(self.next_expected_sequence - sequence)
+        cdef uint32_t left = blocks - known
         check(sequence <= self.next_expected_sequence < sequence + blocks)
-        left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
-        for i in range(blocks - left):
-            at += 2 + block_length(at, little)
-        ahead = at
-        announced = min(left, <uint32_t>LEAD)
-        for i in range(announced):
-            length = block_length(ahead, little)
-            self.protocol.announce(ahead + 2, length)
-            ahead += 2 + length
-        for i in range(left):
-            if announced < left:
-                length = block_length(ahead, little)
-                self.protocol.announce(ahead + 2, length)
-                ahead += 2 + length
-                announced += 1
-            length = block_length(at, little)
-            self.protocol.message(at + 2, length, receive_time)
-            at += 2 + length
+        deliver_blocks(
+            self.protocol, data + self.header, known, left, self.little_endian, receive_time
+        )
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)
 
@@ -354,9 +354,22 @@ cdef class Sequenced(Session):
     cdef void _give_up(self, int64_t now_ns) noexcept nogil:
         while self.gaps.given_up(now_ns):
             self._lose()
+        if self.gaps.is_forgotten(now_ns):
+            self._withdraw()
         self._settle()
 
+    cdef void _withdraw(self) noexcept nogil:
+        """Nothing confirmed what one packet said of how far the stream reaches."""
+        count(self.counters, FEED_UNCONFIRMED_PACKETS, 1)
+        self.known_end = self.next_expected_sequence
+        self.joined_at = min(self.joined_at, self.known_end)
+        self.gaps.drop()
+        self.buffer.clear()
+
     cdef void finish(self, int64_t now_ns) noexcept nogil:
+        if self.candidate.brought and self.joined:
+            # Nothing will come any more that could speak against it.
+            self._change(self.candidate.words, self.candidate.first, now_ns)
         while self.gaps.used:
             self._lose()
         self._settle()
@@ -378,6 +391,7 @@ cdef class Sequenced(Session):
         self._give_up(now_ns)
         requests = self.gaps.requests(now_ns)
         count(self.counters, FEED_REQUESTS, len(requests))
+        count(self.counters, FEED_REQUESTS_WITHHELD, self.gaps.take_withheld())
         self._settle()
         return [self.request(sequence, messages) for sequence, messages in requests]
 

@@ -22,7 +22,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.endian cimport le16, le64, put_le16
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequence.sequenced cimport Sequenced, same, whole_blocks
+from ticker.feeds.sequence.blocks cimport whole_blocks
+from ticker.feeds.sequence.sequenced cimport Sequenced, same
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, FEED_OTHER_SESSION_PACKETS, count
 from ticker.shm.header cimport Mapping
@@ -76,14 +77,12 @@ cdef class IexTp(Sequenced):
         messages = le16(data + 14)
         sequence = le64(data + 24)
         send_time = <int64_t>le64(data + 32)
-        if (self._begins_again(words, sequence, send_time, line)
-                and self._is_whole(data, length, messages)):
-            self._replace(words)
-            self.last_packet_ns = receive_time
+        self.anew = self._begins_again(words, sequence, send_time, line)
         if self._take(
             words, data, length, sequence, messages, False, line, receive_time
         ) and line != LINE_RETRANSMISSION:
             self.newest_send_time = max(self.newest_send_time, send_time)
+        self.anew = False
 
     cdef size_t mend(self, uint8_t* data, size_t length) noexcept nogil:
         cdef uint32_t messages

@@ -14,7 +14,9 @@ from libc.string cimport memcpy
 
 from ticker.endian cimport be16, be64, put_be16
 from ticker.feeds.protocol cimport Protocol
-from ticker.feeds.sequence.sequenced cimport Sequenced, whole_blocks
+from ticker.feeds.sequence.blocks cimport whole_blocks
+from ticker.feeds.sequence.sequenced cimport Sequenced
+from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, count
 from ticker.shm.header cimport Mapping
 
@@ -56,6 +58,8 @@ cdef class MoldUDP64(Sequenced):
         self._count_packet(length, line)
         if length < HEADER:
             count(self.counters, FEED_BAD_PACKETS, 1)
+            if line == LINE_RETRANSMISSION:
+                self._count_answer(receive_time)
             return
         read_session(words, data)
         blocks = be16(data + 18)

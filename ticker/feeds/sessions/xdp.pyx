@@ -26,6 +26,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.feeds.sequence.channels cimport Channel, Channels
+from ticker.feeds.sequence.sequenced cimport same
 from ticker.checks cimport check
 from ticker.endian cimport le16, le32, put_le16
 from ticker.feeds.protocol cimport Protocol
@@ -82,6 +83,11 @@ cdef class XdpChannel(Channel):
         """A packet of sequenced messages, or a heartbeat; its header lies inside it."""
         cdef int64_t sent = time_at(data + 8)
         self.arrived_ns = now_ns
+        if (self.candidate.packets and sent >= <int64_t>self.candidate.words[0]
+                and le32(data + 4) == 2 != self.next_expected_sequence):
+            # What follows the reset that was heard of.
+            self._take(self.candidate.words, data, length, 2, data[3], False, line, now_ns)
+            return
         if self.joined and sent < self.began_ns and line != LINE_RETRANSMISSION:
             if not self.is_quiet(now_ns):
                 # Sent before the reset: the slower line's.
@@ -117,10 +123,9 @@ cdef class XdpChannel(Channel):
             else:
                 count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return
-        self.began_ns = began
-        self.told = True
-        if self.joined:
-            self._replace(words)
+        if not self.joined:
+            self.began_ns = began
+            self.told = True
         self._take(words, data, length, 1, 1, False, line, now_ns)
         self.told = False
 
@@ -140,9 +145,13 @@ cdef class XdpChannel(Channel):
         return at == length
 
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
-        """The channel counts from 1 again."""
+        """The channel counts from 1 again; a reset says since when."""
+        if not same(words, self.session_words):
+            self.began_ns = <int64_t>words[0]
+            self.told = True
         self._begin(words, 1)
         self.owner._began_again(self, self.arrived_ns)
+        self.told = False
 
     cdef void _deliver(
         self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time

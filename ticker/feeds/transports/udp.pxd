@@ -40,7 +40,8 @@ cdef enum:
 
 cdef class UdpTransport:
     cdef readonly list sockets     # in the order of `lines`
-    cdef object rerequest          # the socket among them, or None
+    cdef object rerequest          # the socket among them, the last one, or None
+    cdef int answers_fd            # of it, -1: there is none
     cdef int used
     cdef pollfd polled[MOST_SOCKETS + 1]   # the last one in use: `watched`
     cdef int watched               # 1: somebody else's file descriptor is polled, too

@@ -48,6 +48,8 @@ cdef extern from "<poll.h>" nogil:
 # docs/decisions/gathering-datagrams.md
 cdef int64_t BUSY_NS = 50000     # a wait and its batch that were shorter: the feed is busy
 cdef int64_t GATHER_NS = 50000
+# With a clock that was set back, a server is not left for longer than this.
+cdef int64_t LONGEST_LEAVE_NS = 60000000000
 
 
 cdef class UdpTransport:
@@ -68,6 +70,7 @@ cdef class UdpTransport:
     def __cinit__(self, *_args: object, **_options: object) -> None:
         cdef int i
         self.sockets = []
+        self.answers_fd = -1
         self.buffers = <uint8_t*>calloc(BATCH, BUFFER)
         if self.buffers == NULL:
             raise MemoryError("no memory for datagrams")
@@ -102,6 +105,7 @@ cdef class UdpTransport:
                 self.witnesses = [Witness(each, interface, sources) for each in sorted(groups)]
             if rerequest is not None:
                 self.rerequest = request_socket(rerequest)
+                self.answers_fd = self.rerequest.fileno()
                 self._add(self.rerequest, LINE_RETRANSMISSION)
         except BaseException:
             self.close()
@@ -158,6 +162,11 @@ cdef class UdpTransport:
         cdef int received = 0
         if not since_ns <= now < min(until_ns, session.deadline):
             return False
+        if session.ignore_until and self.answers_fd >= 0:
+            # A server that sends nothing but what nobody asked for is not listened to.
+            self.polled[self.used - 1].fd = (
+                -1 if 0 < session.ignore_until - now <= LONGEST_LEAVE_NS else self.answers_fd
+            )
         if self._poll(min(until_ns, session.deadline) - now) < 0:
             return False
         for i in range(self.used):
