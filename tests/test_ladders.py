@@ -43,6 +43,7 @@ VARIANTS = {
     "ticker.feeds.sessions.soupbintcp.SoupOptions": "options of a session that logs in",
     "ticker.gateway.access.access.TooManyConnectionsError": "a refusal: later it may work",
     "ticker.gateway.protocol.messages.Update": "a snapshot's fields under another tag",
+    "ticker.shm.doorbell.Onlooker": "a doorbell that calls a function of its own process",
     "ticker.shm.table.TableWriter": "a table that can be written can be read as well",
 }
 

@@ -135,5 +135,6 @@ def test_kills_and_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.stress
+@pytest.mark.timeout(1200)
 def test_200_kills_each_with_a_truncation_and_a_flipped_bit(tmp_path: Path) -> None:
     kills(tmp_path, times=200, damages=2, seed=time.time_ns(), oldest=OLDEST)

@@ -1,0 +1,38 @@
+"""`ticker doctor`: is this machine fit for the server?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from ticker.supervisor.configuration import load
+from ticker.supervisor.doctor import Machine, examine
+
+
+@click.command()
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The file; without it, the shipped one.",
+)
+@click.pass_context
+def command(ctx: click.Context, path: Path | None) -> None:
+    """Look at this machine: clock, open files, shared memory, huge pages, port, receive buffers,
+    multicast, and who may reach the server.
+
+    Run it where the server is to run, before it runs. Exit code 1 says that the server would not
+    start, or would lose data.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    grave = False
+    for found in examine(load(path), Machine()):
+        grave |= found.grave
+        mark = "[red]bad [/]" if found.grave else "[yellow]look[/]" if found.advice else "ok  "
+        console.print(f"{mark}  {found.subject:<16} {escape(found.text)}")
+        if found.advice:
+            console.print(f"      {'':<16} {escape(found.advice)}")
+    ctx.exit(1 if grave else 0)

@@ -1,0 +1,227 @@
+"""What operators get wrong on a machine: its clock, buffers, memory, descriptors, ports, routes.
+
+In: a configuration, and what this machine says of itself. Out: findings, each with what to do.
+Nothing is changed; sockets are opened and closed again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ticker.config import Config, FeedConfig, parse_address
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, segment_size
+
+RECEIVE_BUFFER = 64 << 20
+CLOCK_ERROR = 5  # of adjtimex(2): nothing keeps the clock right
+UNSYNCHRONISED = 0x40
+DESCRIPTORS = 256
+"""That a gateway opens beside its connections."""
+LEAST_GOOD_ERROR = 0.5
+"""s that a clock may be off before trades look like those of another time."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`advice` is empty where all is well; `grave`: the server would not start, or lose data."""
+
+    subject: str
+    text: str
+    advice: str = ""
+    grave: bool = False
+
+
+class Machine:
+    """This machine, or for a test another one: `root` has its /proc, /sys and /dev/shm."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
+
+    def text(self, path: str) -> str:
+        """A file's text; empty where there is none."""
+        try:
+            return (self.root / path).read_text().strip()
+        except OSError:
+            return ""
+
+    def number(self, path: str) -> int | None:
+        """A file's number; None: there is none."""
+        text = self.text(path)
+        return int(text) if text.isdecimal() else None
+
+    def shared_memory(self) -> int:
+        """Bytes that are free in /dev/shm."""
+        found = os.statvfs(self.root / "dev/shm")
+        return found.f_bavail * found.f_frsize
+
+    def clock(self) -> tuple[bool, float]:
+        """Whether something keeps the clock right, and by how much it may be off, s."""
+        buffer = (ctypes.c_long * 64)()
+        state = ctypes.CDLL(None).adjtimex(ctypes.byref(buffer))
+        # struct timex: modes, offset, freq, maxerror (us), esterror, status, ...
+        kept = state != CLOCK_ERROR and not int(buffer[5]) & UNSYNCHRONISED
+        return kept, buffer[3] / 1e6
+
+    def descriptors(self) -> int:
+        """Files that a process may open at most."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return (1 << 31) - 1 if hard == resource.RLIM_INFINITY else hard
+
+
+def examine(config: Config, machine: Machine) -> Iterator[Finding]:
+    """Everything that is looked at, in the order of the output."""
+    yield _clock(machine)
+    yield _descriptors(config, machine)
+    yield _shared_memory(config, machine)
+    yield _huge_pages(machine)
+    yield _port(config)
+    datagrams = [feed for feed in config.feeds if feed.url is None and feed.fix is None]
+    if datagrams:
+        yield _receive_buffers(machine)
+    for feed in datagrams:
+        yield from _groups(feed)
+    yield _clients(config)
+
+
+def _clock(machine: Machine) -> Finding:
+    kept, error = machine.clock()
+    if not kept:
+        return Finding(
+            "clock",
+            "nothing keeps this machine's clock right",
+            "start chrony or systemd-timesyncd: trades look late or early, and may be refused",
+        )
+    if error > LEAST_GOOD_ERROR:
+        return Finding(
+            "clock",
+            f"it may be off by {error:.1f} s",
+            "look at `chronyc tracking`: a machine on the network keeps within some ms",
+        )
+    return Finding("clock", f"kept right, within {error * 1e3:.0f} ms")
+
+
+def _descriptors(config: Config, machine: Machine) -> Finding:
+    wanted = config.gateway.max_connections + DESCRIPTORS
+    allowed = machine.descriptors()
+    if allowed < wanted:
+        return Finding(
+            "open files",
+            f"{allowed} are allowed, and gateway.max_connections needs {wanted}",
+            f"allow more (LimitNOFILE={wanted} in systemd, or ulimit -n), or set "
+            f"gateway.max_connections = {max(0, allowed - DESCRIPTORS)}",
+        )
+    return Finding("open files", f"{allowed} are allowed, {wanted} are needed at most")
+
+
+def _shared_memory(config: Config, machine: Machine) -> Finding:
+    wanted = sum(
+        segment_size(KIND_FEED, feed.rows, feed.rings, feed.ring_capacity) for feed in config.feeds
+    )
+    wanted += (config.server.gateways + 2) * segment_size(KIND_GATEWAY)
+    free = machine.shared_memory()
+    shown = f"{wanted / 2**20:.0f} MiB of shared memory are needed, {free / 2**20:.0f} are free"
+    if free < wanted:
+        return Finding(
+            "/dev/shm",
+            shown,
+            f"make it larger (docker run --shm-size={wanted // 2**20 + 64}m; "
+            "mount -o remount,size=... /dev/shm), or lower feeds.rows and feeds.ring_capacity",
+            grave=True,
+        )
+    return Finding("/dev/shm", shown)
+
+
+def _huge_pages(machine: Machine) -> Finding:
+    text = machine.text("sys/kernel/mm/transparent_hugepage/enabled")
+    chosen = text.partition("[")[2].partition("]")[0]
+    if chosen == "always":
+        return Finding(
+            "huge pages",
+            "transparent huge pages are always on",
+            "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled: making them now and then "
+            "stops a worker for some ms",
+        )
+    return Finding("huge pages", f"transparent huge pages: {chosen or 'none'}")
+
+
+def _port(config: Config) -> Finding:
+    host, port = config.server.host, config.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Finding(
+                "port",
+                f"{host}:{port} cannot be had: {error.strerror or error}",
+                "end the program that has it (`ss -ltnp`), or set another server.port",
+                grave=True,
+            )
+    return Finding("port", f"{host}:{port} is free")
+
+
+def _receive_buffers(machine: Machine) -> Finding:
+    most = machine.number("proc/sys/net/core/rmem_max")
+    if most is not None and most < RECEIVE_BUFFER and os.geteuid() != 0:
+        return Finding(
+            "receive buffers",
+            f"at most {most / 2**20:.1f} MiB, and a feed asks for {RECEIVE_BUFFER >> 20}",
+            f"sysctl -w net.core.rmem_max={RECEIVE_BUFFER}: a burst that finds no room is lost",
+        )
+    return Finding("receive buffers", "as large as a feed asks for")
+
+
+def _groups(feed: FeedConfig) -> Iterator[Finding]:
+    """Each line's multicast group can be joined on the feed's interface."""
+    for line in feed.lines:
+        host, _ = parse_address(line)
+        if not _is_multicast(host):
+            continue
+        subject = f"feed {feed.name}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            own = socket.inet_aton(feed.interface)
+            try:
+                probe.setsockopt(
+                    socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(host) + own
+                )
+            except OSError as error:
+                yield Finding(
+                    subject,
+                    f"{host} cannot be joined on {feed.interface}: {error.strerror or error}",
+                    "set feeds.interface to an address of the network card of the feed (`ip -4 a`)",
+                    grave=True,
+                )
+            else:
+                yield Finding(subject, f"{host} can be joined on {feed.interface}")
+
+
+def _is_multicast(host: str) -> bool:
+    first = host.partition(".")[0]
+    return first.isdecimal() and 224 <= int(first) < 240
+
+
+def _clients(config: Config) -> Finding:
+    """Who may reach the server, and by which names."""
+    host, access = config.server.host, config.access
+    if host in ("127.0.0.1", "::1", "localhost"):
+        return Finding("clients", "only those of this machine reach it")
+    if not access.hosts and access.public_url is None:
+        return Finding(
+            "clients",
+            f"it listens on {host}, and pages by another name are refused",
+            "set access.public_url to the address that clients use; behind a proxy set "
+            "access.proxies, too (docs/security.md)",
+        )
+    if config.auth is None:
+        return Finding(
+            "clients",
+            f"it listens on {host}, and asks for no token",
+            "give every client a token ([auth], `ticker token`), unless all may see all prices",
+        )
+    return Finding("clients", f"it listens on {host}")
