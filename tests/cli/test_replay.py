@@ -24,8 +24,8 @@ def capture(tmp_path: Path) -> Path:
         itch.directory(1, "AAPL"),
         itch.directory(2, "ZERO"),
         itch.action(1, "AAPL", "T"),
-        itch.add(1, 1, "B", 100, 3_200_500),
-        itch.execute(1, 1, 40, 7, time=34_200 * 10**9 + 999),
+        itch.add(1, 1, "B", 160, 3_200_500),
+        itch.execute(1, 1, 100, 7, time=34_200 * 10**9 + 999),
         itch.trade(1, 5, 3_200_500, 7, time=34_200 * 10**9 + 999),
     ]
     path = tmp_path / "day.itch"
@@ -44,9 +44,9 @@ def test_json(capture: Path) -> None:
     report = json.loads(result.output)
     assert report["symbols"]["AAPL"] == {
         "price": "320.05",
-        "size": 40,
+        "size": 100,
         "trades": 1,
-        "volume": 40,
+        "volume": 100,
         "open": "320.05",
         "high": "320.05",
         "low": "320.05",
@@ -92,15 +92,43 @@ def test_raw_counts_the_duplicate_too(capture: Path) -> None:
     assert report["rejected"]["duplicate"] == 0
 
 
+def test_hours_and_round_lots_say_what_sets_the_price(tmp_path: Path) -> None:
+    itch, hour = Itch(), 3_600 * 10**9
+    messages = [
+        itch.directory(1, "AAPL"),
+        itch.trade(1, 200, 99_000, 1, time=8 * hour),
+        itch.cross(1, 500, 100_000, 2, time=9 * hour + hour // 2, kind="O"),
+        itch.trade(1, 99, 101_000, 3, time=10 * hour),
+        itch.trade(1, 100, 100_500, 4, time=13 * hour + 1),
+        itch.cross(1, 500, 100_200, 5, time=16 * hour + 1, kind="C"),
+        itch.trade(1, 100, 103_000, 6, time=19 * hour),
+    ]
+    path = tmp_path / "day.itch"
+    path.write_bytes(b"".join(len(m).to_bytes(2, "big") + m for m in messages))
+    figures = ("price", "open", "high", "low", "official_close", "extended_price", "volume")
+
+    def shown(day: str, *options: str) -> list[object]:
+        report = json.loads(replay(path, "--json", "--date", day, *options).output)
+        return [report["symbols"]["AAPL"][name] for name in figures]
+
+    assert shown("2026-03-30") == ["10.02", "10", "10.05", "10", "10.02", "10.3", 1499]
+    # On the day after Thanksgiving the market closes at 13:00.
+    assert shown("2026-11-27") == ["10.02", "10", "10.02", "10", "10.02", "10.3", 1499]
+    everything = ["10.3", "10", "10.3", "9.9", "10.02", None, 1499]
+    assert shown("2026-03-30", "--calendar", "none") == everything
+    assert shown("2026-03-30", "--timezone", "UTC") == everything
+    assert "did you mean XNYS?" in replay(path, "--calendar", "XNYQ").stderr
+
+
 def test_table(capture: Path) -> None:
     lines = replay(capture, "--date", "2020-01-30", "--repeat", "2").output.splitlines()
     assert lines[0].split()[:3] == ["symbol", "price", "size"]
     assert lines[1].split() == [
         "AAPL",
         "320.05",
-        "40",
+        "100",
         "1",
-        "40",
+        "100",
         "320.05",
         "320.05",
         "320.05",
@@ -170,7 +198,7 @@ def day(number: int = 3) -> list[bytes]:
     seconds = 34_200 * 10**9
     bodies = [packet(1, itch.system("O"), itch.directory(1, "AAPL"))]
     for at in range(number):
-        trade = itch.trade(1, 5, 3_200_500, 7 + at, time=seconds + at)
+        trade = itch.trade(1, 500, 3_200_500, 7 + at, time=seconds + at)
         bodies.append(packet(3 + at, trade))
     return [ethernet(ip4(udp(body))) for body in bodies]
 

@@ -60,10 +60,15 @@ def check_symbol(found: dict[str, Any], trades: dict[str, Any], book: dict[str, 
 
 def test_the_filter_finds_nothing_to_reject_in_real_data(samples: Path) -> None:
     file = samples / "itch" / "locate-13-10k.bin"
-    filtered = replay(file, "binaryfile", "--date", DAY)
+    filtered = replay(file, "binaryfile", "--date", DAY, "--calendar", "none")
     raw = replay(file, "binaryfile", "--raw", "--date", DAY)
     assert filtered["symbols"] == raw["symbols"]
     assert set(filtered["rejected"].values()) == {0}
+    # It is all of it before the open.
+    (early,) = replay(file, "binaryfile", "--date", DAY)["symbols"].values()
+    (raw,) = raw["symbols"].values()
+    assert (early["extended_price"], early["price"]) == (raw["price"], None)
+    assert (early["volume"], early["trades"]) == (raw["volume"], raw["trades"])
 
 
 def test_the_session_defaults_to_the_protocols_own(samples: Path) -> None:

@@ -14,10 +14,10 @@ import msgspec
 from ticker import units
 from ticker.clock import now_ns
 from ticker.config import is_file_name
+from ticker.config.calendar import NEW_YORK, NONE, calendar_names
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN
 from ticker.feeds.json.skips import Skipped
-from ticker.feeds.market.symbology import SYMBOLOGIES
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports import pcap
 from ticker.feeds.workers.known import advice, mappings, modules
@@ -32,6 +32,7 @@ from ticker.feeds.workers.pipeline import (
     feed_file,
     file_blocks,
     follow_days,
+    follow_tape,
     session_of_file,
 )
 from ticker.shm.counters import Counters
@@ -39,6 +40,8 @@ from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import HAS, PriceTable, volume_of
+from ticker.supervisor.calendar import hours_of_capture
+from ticker.symbology import SYMBOLOGIES
 
 COLUMNS = (
     "price",
@@ -48,6 +51,9 @@ COLUMNS = (
     "open",
     "high",
     "low",
+    "official_close",
+    "previous_close",
+    "extended_price",
     "bid",
     "bid_size",
     "ask",
@@ -112,6 +118,10 @@ class Replay(click.Command):
     callback=lambda _, __, name: _timezone(name),
     help="The venue's own.",
 )
+@click.option(
+    "--calendar",
+    help=f'Whose regular hours count; default: {NEW_YORK} in {EASTERN}, else "{NONE}".',
+)
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
 @click.pass_context
 def command(
@@ -132,6 +142,7 @@ def command(
     repeat: int,
     day: str | None,
     timezone: str,
+    calendar: str | None,
     rows: int,
 ) -> None:
     """Run a capture FILE through the pipeline and print each symbol's state at its end.
@@ -158,6 +169,7 @@ def command(
             raise FeedError("--size-decimals, --price-decimals: only for FIX")
         options["protocol_options"] = {"price_decimals": price_decimals}
         options["size_exponent"] = size_decimals or 0
+    calendar = _calendar(calendar, timezone)
     session = session or session_of_file(protocol, file)
     blocks = _of_channels(session, channels) if channels else file_blocks(session)
 
@@ -166,6 +178,8 @@ def command(
         made = build(mapping, protocol, session, day, timezone=timezone, raw=raw, **options)
         if symbol is not None:
             _asked_for(made, symbol)
+        if calendar is not None and not raw:
+            follow_tape(made, calendar, hours_of_capture(calendar, timezone))
         return made
 
     session_date = _parse_date(day) if day else _day_of(file, blocks, make(EPOCH, "UTC"), timezone)
@@ -223,6 +237,16 @@ def _timezone(name: str) -> str:
     except (ValueError, OSError, KeyError):
         raise click.BadParameter(f"no time zone {name!r} here; take one like {EASTERN}") from None
     return name
+
+
+def _calendar(name: str | None, timezone: str) -> str | None:
+    if name is None:
+        return NEW_YORK if timezone == EASTERN else None
+    if name != NONE and name not in (known := calendar_names()):
+        raise click.BadParameter(
+            f"there is no {name!r}; {advice(name, sorted(known))}", param_hint="--calendar"
+        )
+    return None if name == NONE else name
 
 
 def _parse_date(text: str) -> date:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,8 @@ US_EQUITIES = frozenset(
 """MICs that keep the hours of the New York Stock Exchange."""
 US_HOURS = ("04:00", "20:00")
 """Extended hours of the US equity venues, US/Eastern."""
+US_REGULAR = ("09:30", "16:00")
+"""Regular hours of the US equity venues on all but a few days, US/Eastern."""
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -57,6 +60,13 @@ def extended_hours(feed: FeedConfig) -> tuple[str | None, str | None]:
     regular close; None: with it."""
     pre, post = US_HOURS if calendar_of(feed) == NEW_YORK else (None, None)
     return feed.pre_open or pre, feed.post_close or post
+
+
+def may_be_short(day: date) -> bool:
+    """Whether a day may be one on which US equity venues close early, or not open: those around
+    Independence Day, Thanksgiving and the end of the year. Which it is, the calendar says."""
+    around = {7: range(1, 7), 11: range(21, 31), 12: range(22, 32)}
+    return day.day in around.get(day.month, ())
 
 
 def calendar_problems(feed: FeedConfig) -> Iterator[str]:

@@ -11,13 +11,17 @@ from ticker.feeds.market.market cimport Market
 from ticker.feeds.market.trade_ids cimport joined_id as joined
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME as COUNTS_VOLUME,
+    TRADE_CROSS as CROSS,
     TRADE_EXTENDED as EXTENDED,
     TRADE_LAST_IF_ONLY as LAST_IF_ONLY,
+    TRADE_LAST_IF_SAME as LAST_IF_SAME,
+    TRADE_LAST_IN_TIME as LAST_IN_TIME,
     TRADE_ODD_LOT as ODD_LOT,
     TRADE_OFFICIAL_CLOSE as OFFICIAL_CLOSE,
     TRADE_OFFICIAL_OPEN as OFFICIAL_OPEN,
     TRADE_PRINTED as PRINTED,
     TRADE_REGULAR as REGULAR,
+    TRADE_SETS_EXTENDED as SETS_EXTENDED,
     TRADE_SETS_LAST as SETS_LAST,
     TRADE_SETS_OPEN as SETS_OPEN,
     TRADE_SETS_RANGE as SETS_RANGE,
@@ -39,6 +43,10 @@ TRADE_EXTENDED = EXTENDED
 TRADE_TOLD = TOLD
 TRADE_OFFICIAL_OPEN = OFFICIAL_OPEN
 TRADE_OFFICIAL_CLOSE = OFFICIAL_CLOSE
+TRADE_LAST_IF_SAME = LAST_IF_SAME
+TRADE_LAST_IN_TIME = LAST_IN_TIME
+TRADE_SETS_EXTENDED = SETS_EXTENDED
+TRADE_CROSS = CROSS
 
 
 def joined_id(first: int, second: int) -> int:
@@ -165,6 +173,9 @@ cdef class Calls:
         self.market.sales.correct_trade(
             -1 if instrument < 0 else self._row(instrument), match, price, size, time
         )
+
+    def set_round_lot(self, instrument: int, shares: int) -> None:
+        self.market.sales.set_round_lot(self._row(instrument), shares)
 
     def set_previous_close(self, instrument: int, price: int) -> None:
         self.market.rows.set_previous_close(self._row(instrument), price)

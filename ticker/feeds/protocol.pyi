@@ -6,6 +6,7 @@ class Protocol:
     session: ClassVar[str]
     max_price: ClassVar[int]
     times_of_day: ClassVar[bool]
+    marks_trades: ClassVar[bool]
     midnight_ns: int
     next_midnight_ns: int
     unit: int

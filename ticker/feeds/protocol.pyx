@@ -17,7 +17,9 @@ cdef class Protocol:
 
     A subclass names its usual session (`session = "moldudp64"` in the class body), and, where its
     messages cannot say more, the greatest price of a trade (`max_price`, 1e-9 units). With
-    `times_of_day = True` its messages say times of day, which count from a midnight.
+    `times_of_day = True` its messages say times of day, which count from a midnight. With
+    `marks_trades = False` they do not say of each trade whether it is an odd lot, or of extended
+    hours: the venue's hours and the symbol's round lot do.
 
     Args:
         market: what the messages are about; a decoder that keeps no market takes None.
@@ -27,6 +29,7 @@ cdef class Protocol:
     session = ""
     max_price = MAX_PRICE
     times_of_day = False
+    marks_trades = True
 
     def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
         self.market = market

@@ -79,6 +79,7 @@ cpdef enum FeedCounter:
     FEED_REFUSALS                # what a server says that it refuses
     FEED_BAD_CHECKSUMS           # of books
     FEED_TOO_LONG                # bodies, texts and messages that are longer than is read
+    FEED_UNKNOWN_CONDITIONS      # trades with a sale condition that no table has
 
 cpdef enum GatewayCounter:
     GATEWAY_CONNECTIONS_OPEN = 0

@@ -164,6 +164,8 @@ cpdef enum RowFlag:
     ROW_LISTED = 8               # the venue lists the symbol: its close is the official one
     ROW_HELD_ONE = 16            # trades that the filter holds, in two bits: 0, 1 or 2 of them;
     ROW_HELD = 48                # not 0: the price may change by them (status "unconfirmed")
+    ROW_LAST_ALONE = 64          # the last is of a trade that sets it only where no other does
+    ROW_OPEN_ALONE = 128         # and so is the open
     # Which prices there are. A price without its flag is none, and its words are 0; with it, 0 is
     # a price like another (spreads and futures trade at 0 and below).
     ROW_HAS_LAST = 1 << 8            # price, size, exchange_time, receive_time
@@ -249,13 +251,17 @@ cpdef enum TradeFlag:
     TRADE_COUNTS_VOLUME = 8
     TRADE_REGULAR = 15
     TRADE_PRINTED = 16           # it was printed; alone: by its conditions it counts for nothing
-    TRADE_LAST_IF_ONLY = 32      # sets the last price of a session in which nothing else has
+    TRADE_LAST_IF_ONLY = 32      # sets last and open of a session in which nothing else has
     # What a trade is; whether it then sets prices is the feed's configuration (Market).
     TRADE_ODD_LOT = 64
     TRADE_EXTENDED = 128         # outside of regular hours
     TRADE_TOLD = 256             # a snapshot tells of it: it may be of long ago
     TRADE_OFFICIAL_OPEN = 512    # its price is the official open
     TRADE_OFFICIAL_CLOSE = 1024  # its price is the official close
+    TRADE_LAST_IF_SAME = 2048    # sets the last if its venue set it before, or lists the symbol
+    TRADE_LAST_IN_TIME = 4096    # ... if it is received before last-sale eligibility ends
+    TRADE_SETS_EXTENDED = 8192   # it would set the last, were it not outside of regular hours
+    TRADE_CROSS = 16384          # of an auction: it is of regular hours, whatever its time
 
 # Records of a flush are in the order of what happened; RECORD_CANCELLED and RECORD_CORRECTED come
 # before the RECORD_CORRECTION of their row, and all of them after the row.

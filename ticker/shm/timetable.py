@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,12 @@ import msgspec
 
 from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
 from ticker.shm.segment import SHM_FOLDER
+
+Hours = Callable[[int], tuple[int, int] | None]
+"""From the midnight of a day, ns since the epoch, to the open and close of its regular session, ns
+elapsed since then; None: there is none, or it is not known (yet)."""
+
+DAY = 86_400 * 1_000_000_000
 
 
 class TradingSession(NamedTuple):
@@ -131,6 +137,30 @@ class Timetable:
             )
             for name, market in sorted(self.known.items())
         ]
+
+
+def hours_of(sessions: Sequence[TradingSession]) -> Hours:
+    """The hours of these sessions."""
+
+    def hours(midnight: int) -> tuple[int, int] | None:
+        for session in sessions:
+            if midnight <= session.open < midnight + DAY:
+                return session.open - midnight, session.close - midnight
+        return None
+
+    return hours
+
+
+def hours_by_timetable(feed: str, path: Path | None) -> Hours:
+    """The hours of a feed by its instance's timetable, read again when it is another file."""
+    timetable = Timetable((feed,), path)
+
+    def hours(midnight: int) -> tuple[int, int] | None:
+        timetable.look()
+        market = timetable.known.get(timetable.market_of.get(feed, ""))
+        return hours_of(market.sessions)(midnight) if market else None
+
+    return hours
 
 
 def timetable_path(instance: str) -> Path:

@@ -20,8 +20,16 @@ import msgspec
 import structlog
 
 from ticker.config import FeedConfig
-from ticker.config.calendar import calendar_of, extended_hours
-from ticker.shm.timetable import TradingSession, write_timetable
+from ticker.config.calendar import (
+    NEW_YORK,
+    US_REGULAR,
+    calendar_of,
+    extended_hours,
+    may_be_short,
+)
+from ticker.config.filter import elapsed_hours, hours_ns
+from ticker.feeds.day import session_day
+from ticker.shm.timetable import Hours, TradingSession, hours_of, write_timetable
 
 DAYS_BACK = 10
 DAYS_AHEAD = 45
@@ -49,6 +57,14 @@ class MarketHours(msgspec.Struct, frozen=True):
         return f"{self.calendar} {self.pre_open or 'open'}-{self.post_close or 'close'}"
 
 
+class Question(msgspec.Struct, frozen=True):
+    """What the child computes: the sessions of these markets from the first to the last day."""
+
+    markets: list[MarketHours]
+    first: date
+    last: date
+
+
 def markets_of(feeds: Sequence[FeedConfig]) -> dict[str, MarketHours]:
     """The market of each feed that follows a calendar, by the feed's name."""
     found = {}
@@ -64,7 +80,7 @@ def run(markets: dict[str, MarketHours], path: Path) -> None:
     log = structlog.get_logger()
     while True:
         try:
-            days = _in_a_child(sorted(set(markets.values()), key=lambda market: market.name))
+            days = _in_a_child(_of_today(markets))
         except (subprocess.SubprocessError, msgspec.DecodeError, OSError) as error:
             log.error("no timetable", reason=_reason(error), retry_in=RETRY)
             time.sleep(RETRY)
@@ -73,6 +89,12 @@ def run(markets: dict[str, MarketHours], path: Path) -> None:
         write_timetable(path, feeds, days)
         log.info("timetable written", markets=sorted(days))
         time.sleep(RENEW)
+
+
+def _of_today(markets: dict[str, MarketHours]) -> Question:
+    today = datetime.now(UTC).date()
+    several = sorted(set(markets.values()), key=lambda market: market.name)
+    return Question(several, today - timedelta(DAYS_BACK), today + timedelta(DAYS_AHEAD))
 
 
 def sessions_of(market: MarketHours, first: date, last: date) -> list[TradingSession]:
@@ -103,18 +125,35 @@ def sessions_of(market: MarketHours, first: date, last: date) -> list[TradingSes
 
 
 def main() -> None:
-    """In the child: MarketHours as JSON on stdin, their sessions as JSON on stdout."""
-    markets = msgspec.json.decode(sys.stdin.buffer.read(), type=list[MarketHours])
-    today = datetime.now(UTC).date()
-    first, last = today - timedelta(DAYS_BACK), today + timedelta(DAYS_AHEAD)
-    days = {market.name: sessions_of(market, first, last) for market in markets}
+    """In the child: a Question as JSON on stdin, the markets' sessions as JSON on stdout."""
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    days = {each.name: sessions_of(each, asked.first, asked.last) for each in asked.markets}
     sys.stdout.buffer.write(msgspec.json.encode(days))
 
 
-def _in_a_child(markets: list[MarketHours]) -> Days:
+def hours_of_capture(calendar: str, timezone: str) -> Hours:
+    """The regular hours of each day of a capture, by a calendar's name. The calendar is computed
+    for days on which the hours may be unusual, which takes a second.
+
+    Raises (when it is asked): CalledProcessError.
+    """
+
+    def hours(midnight: int) -> tuple[int, int] | None:
+        day = session_day(midnight, timezone)
+        if calendar == NEW_YORK and not may_be_short(day):
+            usual = hours_ns(US_REGULAR)
+            return elapsed_hours(usual, midnight, timezone) if usual and day.weekday() < 5 else None
+        market = MarketHours(calendar)
+        week = (day - timedelta(DAYS_BACK), day + timedelta(DAYS_BACK))
+        return hours_of(_in_a_child(Question([market], *week))[market.name])(midnight)
+
+    return hours
+
+
+def _in_a_child(question: Question) -> Days:
     done = subprocess.run(
         [sys.executable, "-m", __name__],
-        input=msgspec.json.encode(markets),
+        input=msgspec.json.encode(question),
         capture_output=True,
         check=True,
         timeout=PATIENCE,

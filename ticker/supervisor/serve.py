@@ -89,6 +89,7 @@ def _feed(instance: Instance, feed: FeedConfig, main: FeedMain) -> Slot:
         (instance.gateway_segment(index), fd) for index, fd in enumerate(instance.doorbells)
     )
     context = FeedContext(
+        timetable=timetable_path(instance.name),
         segment=instance.feed_segment(feed.name),
         boot_id=instance.boot_id,
         instance=instance.name,

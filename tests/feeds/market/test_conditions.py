@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,32 +12,56 @@ from hypothesis import strategies as st
 
 from ticker.feeds import calls
 from ticker.feeds.calls import Calls
-from ticker.feeds.market.conditions import CODINGS, CONDITIONS, taken_by_text, trade_flags
+from ticker.feeds.market import conditions
+from ticker.feeds.market.conditions import (
+    CODINGS,
+    CONDITIONS,
+    LATE,
+    NO,
+    YES,
+    codes_of,
+    knows,
+    taken_by_text,
+    trade_flags,
+)
 from ticker.feeds.workers.mappings import load_mapping
 from ticker.shm.layout import TradeFlag
 
 E9 = 1_000_000_000
-LAST, VOLUME = calls.TRADE_SETS_LAST, calls.TRADE_COUNTS_VOLUME
-RANGE = calls.TRADE_SETS_OPEN | calls.TRADE_SETS_RANGE
-ONLY = calls.TRADE_LAST_IF_ONLY
-ALL = LAST | RANGE | VOLUME
+LAST, OPEN, RANGE = calls.TRADE_SETS_LAST, calls.TRADE_SETS_OPEN, calls.TRADE_SETS_RANGE
+VOLUME = calls.TRADE_COUNTS_VOLUME
+ONLY, SAME, IN_TIME = (
+    calls.TRADE_LAST_IF_ONLY,
+    calls.TRADE_LAST_IF_SAME,
+    calls.TRADE_LAST_IN_TIME,
+)
+OPENING, CLOSING = calls.TRADE_OFFICIAL_OPEN, calls.TRADE_OFFICIAL_CLOSE
+ALL = LAST | OPEN | RANGE | VOLUME
 NOTHING = calls.TRADE_PRINTED
 
 # The plans' matrices, letter by letter, written down once more: what a trade with that one
 # condition updates. Marks of odd lots and extended hours are looked at below.
 CTA = {
-    ALL: " @EFKLOX56",
+    ALL: " @EFKX5",
+    ALL | OPENING: "O",
+    ALL | CLOSING: "6",
+    ALL | SAME: "L",
     VOLUME: "BCHNRV78",
     ONLY | RANGE | VOLUME: "PZ4",
-    LAST | RANGE: "9",
-    NOTHING: "MQ",
+    LAST | OPEN | RANGE | CLOSING: "9",
+    NOTHING | CLOSING: "M",
+    NOTHING | OPENING: "Q",
 }
 UTP = {
-    ALL: " @ABDFKLOSXY156",
+    ALL: " @ABDFKSXY15",
+    ALL | OPENING: "O",
+    ALL | CLOSING: "6",
+    ALL | IN_TIME: "L",
     VOLUME: "CEHNRVW78",
     ONLY | RANGE | VOLUME: "GPZ4",
-    LAST | RANGE: "9",
-    NOTHING: "MQ",
+    LAST | OPEN | RANGE | CLOSING: "9",
+    NOTHING | CLOSING: "M",
+    NOTHING | OPENING: "Q",
 }
 
 
@@ -48,9 +73,65 @@ def test_each_letter_updates_what_its_plan_says(coding: str, matrix: dict[int, s
         )
     known = "".join(matrix.values()) + "ITU"
     for code in range(128):
+        assert knows(coding, chr(code)) == (not code or chr(code) in known)
         if code and chr(code) not in known:
             # no plan lists it: it may mean anything, so it sets no price
             assert trade_flags(coding, chr(code)) == VOLUME, chr(code)
+
+
+WORDS = {
+    "no": NO, "yes": YES, "if only": conditions.ONLY, "if same": conditions.SAME,
+    "if in time": LATE, "open": conditions.OPEN, "close": conditions.CLOSE,
+    "no (yes)": YES, "no (if only)": conditions.ONLY,
+}  # fmt: skip
+MARKS = {"odd lot": calls.TRADE_ODD_LOT} | dict.fromkeys(
+    ("form T", "extended hours, sold out of sequence"), calls.TRADE_EXTENDED
+)
+
+
+def documented(page: str) -> dict[str, list[str]]:
+    """The cells of the matrix in docs/filter.md, by the condition's name."""
+    table = page[page.index("| condition | CTA |") :].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_documented_matrix_is_the_table(root: Path) -> None:
+    rows = documented((root / "docs" / "filter.md").read_text())
+    assert list(rows) == [condition.name for condition in CONDITIONS]
+    for condition in CONDITIONS:
+        *cells, source = rows[condition.name]
+        codes = [
+            [code.strip("`").replace("blank", " ") for code in cell.split()] for cell in cells[:5]
+        ]
+        assert source
+        for coding, told in zip(("cta", "utp", "polygon", "fix"), codes, strict=False):
+            assert tuple(told) == codes_of(condition, coding), (condition.name, coding)
+        assert [int(bit, 0) for bit in codes[4]] == ([condition.iex] if condition.iex else [])
+        columns = (
+            condition.last, condition.open, condition.range, condition.volume, condition.official,
+        )  # fmt: skip
+        assert columns == tuple(WORDS[cell] for cell in cells[5:]), condition.name
+        marked = any(cell.startswith("no (") for cell in cells[5:])
+        assert condition.mark == (MARKS[condition.name] if marked else 0), condition.name
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each.name)
+def test_each_row_is_what_its_codes_do(condition: conditions.Condition) -> None:
+    """Every way to write a condition, alone, leaves what its row says."""
+    wanted = LAST if condition.last in (YES, conditions.SAME, LATE) else 0
+    wanted |= ONLY if condition.last == conditions.ONLY else 0
+    wanted |= OPEN if condition.open == YES else 0
+    wanted |= RANGE if condition.range == YES else 0
+    wanted |= VOLUME if condition.volume == YES else 0
+    wanted |= SAME if condition.last == conditions.SAME else 0
+    wanted |= IN_TIME if condition.last == LATE else 0
+    wanted = wanted | condition.mark if wanted else NOTHING
+    wanted |= {conditions.OPEN: OPENING, conditions.CLOSE: CLOSING}.get(condition.official, 0)
+    for coding in CODINGS:
+        for code in codes_of(condition, coding):
+            assert trade_flags(coding, code) == wanted, (coding, code)
+            assert knows(coding, code)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +144,8 @@ def test_each_letter_updates_what_its_plan_says(coding: str, matrix: dict[int, s
         ("utp", "@ U ", ONLY | RANGE | VOLUME | calls.TRADE_EXTENDED),
         ("utp", "@ ZI", ONLY | RANGE | VOLUME | calls.TRADE_ODD_LOT),
         ("utp", "@4 W", VOLUME),
-        ("cta", "@ TM", NOTHING),
+        ("cta", "@ TM", NOTHING | CLOSING),
+        ("cta", "@O I", ALL | OPENING | calls.TRADE_ODD_LOT),
         ("cta", "B", VOLUME),  # average price on tapes A and B ...
         ("utp", "B", ALL),  # ... bunched on tape C
         ("polygon", "0", ALL),
@@ -71,13 +153,15 @@ def test_each_letter_updates_what_its_plan_says(coding: str, matrix: dict[int, s
         ("polygon", "10", ONLY | RANGE | VOLUME),
         ("polygon", "14 41", ALL),
         ("polygon", "2", VOLUME),
-        ("polygon", "15", NOTHING),
-        ("polygon", "38", LAST | RANGE),
+        ("polygon", "15", NOTHING | CLOSING),
+        ("polygon", "16", NOTHING | OPENING),
+        ("polygon", "17 37", ALL | OPENING | calls.TRADE_ODD_LOT),
+        ("polygon", "38", LAST | OPEN | RANGE | CLOSING),
         ("fix", "", ALL),
         ("fix", "X B", VOLUME),
         ("fix", "M", ONLY | RANGE | VOLUME),
         ("fix", "AR", ALL | calls.TRADE_EXTENDED),
-        ("fix", "AJ", NOTHING),
+        ("fix", "AJ", NOTHING | CLOSING),
         ("fix", "A", VOLUME),
         ("fix", "? ??", ALL),  # venues have codes of their own
         ("iex", "0", ALL),
@@ -163,7 +247,8 @@ def test_a_conditional_sale_sets_the_last_price_only_where_none_else_has(trades:
     assert trades.sale() == (10, 10, 12, 10, 20)
     third = trades.trade(11, ALL, time=6)
     trades.trade(9, late, time=7)
-    assert trades.sale() == (11, 10, 12, 9, 40)
+    # What came out of sequence is no open either, now that another trade is.
+    assert trades.sale() == (11, 11, 12, 9, 40)
     # Without the regular one they are alone again: the first of them is the last sale.
     trades.calls.break_trade(trades.instrument, third, 8)
     assert trades.sale() == (10, 10, 12, 9, 30)

@@ -85,7 +85,34 @@ def test_same_time_is_not_older(itch: Any, make_feed: Callable[..., Any]) -> Non
     feed = make_feed()
     feed.send(*(itch.trade(1, 1, DOLLAR, n + 1, time=t) for n, t in enumerate((5, 5, 4, 6))))
     assert rejected(feed)["older"] == 1
-    assert feed.row()["trades"] == 3
+    assert feed.row()["trades"] == 4
+
+
+def test_a_late_trade_is_no_last_sale_and_counts_for_all_else(
+    itch: Any, make_feed: Callable[..., Any]
+) -> None:
+    feed = make_feed()
+    feed.send(itch.trade(1, 100, DOLLAR, 1, time=9), itch.trade(1, 300, 2 * DOLLAR, 2, time=7))
+    feed.send(itch.trade(1, 500, DOLLAR // 2, 3, time=8))
+    row = feed.row()
+    assert (row["price"], row["size"], row["exchange_time"]) == (10**9, 100, 9)
+    assert (row["volume"], row["trades"], row["open"]) == (900, 3, 10**9)
+    assert (row["high"], row["low"]) == (2 * 10**9, 5 * 10**8)
+    assert rejected(feed)["older"] == 2
+    # Without the newest, the newest by time of those that are left is the last sale.
+    feed.send(itch.broken(1, 1, time=10))
+    row = feed.row()
+    assert (row["price"], row["size"], row["exchange_time"]) == (5 * 10**8, 500, 8)
+    assert (row["volume"], row["trades"], row["open"]) == (800, 2, 2 * 10**9)
+
+
+def test_without_the_rule_each_trade_becomes_the_last_sale(
+    itch: Any, make_feed: Callable[..., Any]
+) -> None:
+    feed = make_feed(rules=FilterConfig(max_ahead=0, older=False))
+    feed.send(itch.trade(1, 1, DOLLAR, 1, time=9), itch.trade(1, 2, DOLLAR, 2, time=8))
+    assert (feed.row()["size"], feed.row()["exchange_time"]) == (2, 8)
+    assert rejected(feed)["older"] == 0
 
 
 def test_the_book_believes_an_execution_that_the_filter_does_not(
@@ -93,7 +120,8 @@ def test_the_book_believes_an_execution_that_the_filter_does_not(
 ) -> None:
     feed = make_feed()
     feed.send(itch.trade(1, 1, DOLLAR, 1, time=9), itch.add(1, 1, "B", 10, DOLLAR, time=9))
-    feed.send(itch.execute(1, 1, 4, 2, time=8))
+    feed.send(itch.execute(1, 1, 4, 1, time=9))
+    assert rejected(feed)["duplicate"] == 1
     assert feed.row()["bid_size"] == 6
     assert feed.row()["trades"] == 1
 

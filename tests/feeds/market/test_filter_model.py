@@ -55,6 +55,7 @@ class Model:
     counted: list[Trade] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
     hold: int = 0
+    late: bool = False  # the trade that is judged is older than the last sale
     held: list[Trade] = field(default_factory=list)
     bid: int = 0
     ask: int = 0
@@ -66,9 +67,13 @@ class Model:
         self.counts[name] = self.counts.get(name, 0) + 1
 
     def last(self) -> Trade | None:
+        """The newest of those that set it, the later one of a time; without any, the first that
+        may set it alone."""
         setting = [trade for trade in self.counted if trade.flags & LAST]
         alone = [trade for trade in self.counted if trade.flags & ONLY]
-        return setting[-1] if setting else alone[0] if alone else None
+        if setting:
+            return max(reversed(setting), key=lambda each: each.time)
+        return alone[0] if alone else None
 
     def refuse(self, rule: str, trade: Trade) -> None:
         self.rejects.append((rule, trade.price, trade.size, trade.time))
@@ -80,6 +85,9 @@ class Model:
             if held not in which:
                 self.refuse("unconfirmed_jump", held)
         self.held = []
+        if not which and self.late:
+            # It is no last sale, unless the later ones are taken back.
+            trade = replace(trade, flags=trade.flags | LAST)
         for _ in (*which, *([trade] if again else [])):
             self.count("jumps_confirmed")
         self.counted += sorted([*which, trade], key=lambda each: each.time)
@@ -94,10 +102,19 @@ class Model:
             return self.refuse("duplicate", trade)
         if trade.match:
             self.seen.add(trade.match)
-        if trade.flags & LAST and last and trade.time < last.time:
-            return self.refuse("older", trade)
         if not -4 * SECOND <= trade.time - trade.received <= 2 * SECOND:
             return self.refuse("clock_skew", trade)
+        if trade.flags & LAST and last and last.flags & LAST and trade.time < last.time:
+            self.refuse("older", trade)
+            if trade.flags == LAST:
+                return None
+            self.late = True
+            if trade.flags & (OPEN | RANGE | ONLY):
+                self.band(replace(trade, flags=trade.flags & ~LAST))
+            else:
+                self.counted.append(trade)
+            self.late = False
+            return None
         if trade.flags & (LAST | OPEN | RANGE | ONLY):
             return self.band(trade)
         self.counted.append(trade)
@@ -207,7 +224,8 @@ class Model:
     def shown(self) -> tuple[int, ...]:
         last = self.last()
         prices = [trade.price for trade in self.counted if trade.flags & RANGE] or [0]
-        opens = [trade.price for trade in self.counted if trade.flags & OPEN] or [0]
+        opens = [trade.price for trade in self.counted if trade.flags & OPEN]
+        opens = opens or [trade.price for trade in self.counted if trade.flags & ONLY] or [0]
         volumes = [trade.size for trade in self.counted if trade.flags & VOLUME]
         sale = (last.price, last.size, last.time) if last else (0, 0, 0)
         return (*sale, opens[0], max(prices), min(prices), sum(volumes), len(volumes))

@@ -54,10 +54,10 @@ def test_what_was_overwritten_cannot_be_broken_and_keeps_its_marks(
     assert (row["price"], row["exchange_time"], row["volume"]) == (320 * E9, 4, 5)
     feed.send(*(itch.broken(1, match) for match in (3, 4, 5)))
     row = feed.row()
-    # Two trades are left that nobody can name: what they may have made stays, and the last
-    # sale too, for there is no older one to show.
-    assert (row["open"], row["high"], row["low"]) == (300 * E9, 500 * E9, 200 * E9)
-    assert (row["price"], row["volume"], row["trades"]) == (320 * E9, 2, 2)
+    # Two trades are left that nobody can name: the prices are those that they made.
+    assert (row["open"], row["high"], row["low"]) == (300 * E9, 500 * E9, 300 * E9)
+    assert (row["price"], row["exchange_time"]) == (500 * E9, 1)
+    assert (row["volume"], row["trades"]) == (2, 2)
 
 
 def test_breaking_an_older_trade_leaves_the_last_sale(

@@ -16,7 +16,6 @@ from click.testing import CliRunner
 
 from ticker.cli import main
 from ticker.feeds.day import session_day
-from ticker.feeds.market.symbology import canonical
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.sessions.iextp import IexTp
 from ticker.feeds.transports.pcap import blocks
@@ -25,6 +24,7 @@ from ticker.shm.counters import Counters
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
+from ticker.symbology import canonical
 from ticker.units import format_timestamp, parse_price
 
 CAPTURES = [

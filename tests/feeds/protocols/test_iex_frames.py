@@ -48,6 +48,7 @@ def check_message(feed: Any, message: bytes, case: dict[str, Any]) -> None:
     assert int.from_bytes(message[2:10], "little") == case["timestamp_ns"]
     check: dict[str, Callable[[Any, dict[str, Any]], None]] = {
         "Q": quoted, "8": level, "5": level, "T": traded, "H": status, "O": halted, "D": listed,
+        "X": official,
     }  # fmt: skip
     if kind in check:
         check[kind](feed, case)
@@ -88,6 +89,13 @@ def traded(feed: Any, case: dict[str, Any]) -> None:
 
 def status(feed: Any, case: dict[str, Any]) -> None:
     assert feed.row(case["Symbol"])["status"] == STATUS[code(case["Trading Status"])]
+
+
+def official(feed: Any, case: dict[str, Any]) -> None:
+    row = feed.row(case["Symbol"])
+    kind = {"Q": "official_open", "M": "official_close"}[code(case["Price Type"])]
+    assert row[kind] == parse_price(case["Official Price"])
+    assert (row["price"], row["volume"]) == (0, 0)
 
 
 def halted(feed: Any, case: dict[str, Any]) -> None:

@@ -169,8 +169,8 @@ def test_trades_on_both_sides_of_midnight(clocked: Any, itch: Any) -> None:
     assert feed.row["exchange_time"] == parse_timestamp("2026-03-31T04:00:00.5Z")
     feed.hear("2026-03-31T04:00:01Z", A, itch.trade(1, 700, 1_840_000, 3, time=late))
     assert sold(feed.row) == (186, 300, 185)
-    feed.hear("2026-03-31T04:00:02Z", A, itch.trade(1, 50, 1_870_000, 4, time=2 * SECOND))
-    assert sold(feed.row) == (187, 350, 185)
+    feed.hear("2026-03-31T04:00:02Z", A, itch.trade(1, 100, 1_870_000, 4, time=2 * SECOND))
+    assert sold(feed.row) == (187, 400, 185)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ cdef extern from "<string.h>" nogil:
 
 from typing import NamedTuple
 
-from ticker.feeds.market.symbology import canonical
+from ticker.symbology import canonical
 
 cdef enum:
     SYMBOL = 55

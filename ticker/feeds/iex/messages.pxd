@@ -45,6 +45,9 @@ cdef class IexProtocol(Protocol):
     cdef int32_t _define(self, const uint8_t* symbol) noexcept nogil
     cdef void _trade(self, const uint8_t* data, int64_t time, int64_t receive_time) noexcept nogil
     cdef void _rare(self, uint8_t kind, const uint8_t* data, int64_t time) noexcept nogil
+    cdef void _official_price(
+        self, int32_t instrument, const uint8_t* data, int64_t time
+    ) noexcept nogil
     cdef void _system_event(self, uint8_t event, int64_t time) noexcept nogil
     cdef void _security(self, int32_t instrument, const uint8_t* data) noexcept nogil
     cdef void _trading_status(

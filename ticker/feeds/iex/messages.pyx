@@ -7,9 +7,9 @@ padded with spaces; a symbol's own bytes are the feed's number of its instrument
 
 Unknown types are counted and skipped; a message longer than its type is accepted, its tail
 ignored; a shorter one is counted and skipped. Types that say nothing about price, book or
-status (P I A E) are checked for length and counted by type, and so is X: an official opening
-or closing price is no trade, and on the consolidated tape (conditions Q and M) it updates
-neither last nor range nor volume.
+status (P I A E) are checked for length and counted by type. X, an official opening or closing
+price, is no trade, and as on the consolidated tape (conditions Q and M) it updates neither last
+nor range nor volume.
 
 Which trades count: extended hours (form T, flag 0x40) and odd lots (0x20) count for volume
 only; intermarket sweeps, trade-through exempt trades and single-price crosses are regular.
@@ -23,7 +23,7 @@ from ticker.checks cimport check
 from ticker.feeds.market.conditions cimport flags_without, taken_by_iex
 from ticker.feeds.market.directory cimport prefetch_key
 from ticker.endian cimport le32, le64
-from ticker.feeds.market.market cimport Market
+from ticker.feeds.market.market cimport TRADE_OFFICIAL_CLOSE, TRADE_OFFICIAL_OPEN, Market
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.market.symbols cimport symbol_length
 from ticker.shm.counters cimport (
@@ -184,7 +184,8 @@ cdef class IexProtocol(Protocol):
     cdef void _rare(self, uint8_t kind, const uint8_t* data, int64_t time) noexcept nogil:
         cdef int32_t instrument
         if (kind != SECURITY_DIRECTORY and kind != TRADING_STATUS
-                and kind != OPERATIONAL_HALT_STATUS and kind != TRADE_BREAK):
+                and kind != OPERATIONAL_HALT_STATUS and kind != TRADE_BREAK
+                and kind != OFFICIAL_PRICE):
             return
         instrument = self.instrument(data + SYMBOL)
         if instrument < 0:
@@ -197,10 +198,22 @@ cdef class IexProtocol(Protocol):
                     and c"1" <= data[21] <= c"3"):
                 # Reason MCB1 to MCB3: not this security alone (TOPS 1.6, trading status).
                 self.market.rows.venue.set_breaker(data[21] - c"0", time)
+        elif kind == OFFICIAL_PRICE:
+            self._official_price(instrument, data, time)
         elif kind == OPERATIONAL_HALT_STATUS:
             self._operational_halt(instrument, data[1], time)
         else:
             self.market.sales.break_trade(instrument, le64(data + 30), time)
+
+    cdef void _official_price(
+        self, int32_t instrument, const uint8_t* data, int64_t time
+    ) noexcept nogil:
+        if price_at(data + 18) > 0 and (data[1] == c"Q" or data[1] == c"M"):
+            self.market.sales.official(
+                instrument, price_at(data + 18),
+                TRADE_OFFICIAL_OPEN if data[1] == c"Q" else TRADE_OFFICIAL_CLOSE, time,
+                self.market.rows.received,
+            )
 
     cdef void _system_event(self, uint8_t event, int64_t time) noexcept nogil:
         if event == c"O" and not self.fresh:

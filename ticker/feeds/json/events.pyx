@@ -14,7 +14,7 @@ from ticker.shm.layout cimport SYMBOL_BYTES
 
 from typing import NamedTuple
 
-from ticker.feeds.market.symbology import spelled
+from ticker.symbology import spelled
 
 MOST_EVENTS = 64
 """Events that are kept until they are taken; of more, the oldest are forgotten."""

@@ -18,7 +18,7 @@ from ticker.feeds.json.tables import (
     scale_decimals,
 )
 from ticker.feeds.json.times import TimeZone, pattern_problem
-from ticker.feeds.market.symbology import SYMBOLOGIES
+from ticker.symbology import SYMBOLOGIES
 
 # What a record of each kind must have.
 _NEEDS: dict[str, tuple[str, ...]] = {

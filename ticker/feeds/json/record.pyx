@@ -164,6 +164,7 @@ cdef class Record:
     ) noexcept nogil:
         """Words with blanks or commas between."""
         cdef uint32_t flags = 0
+        cdef uint32_t found
         cdef uint32_t start = 0
         cdef uint32_t end
         cdef int32_t i
@@ -172,10 +173,12 @@ cdef class Record:
             end = start
             while end < length and text[end] != c" " and text[end] != c",":
                 end += 1
+            found = 0 if end == start else codes.other
             for i in range(codes.texts.first, codes.texts.first + codes.texts.count):
                 word = &self.rules.texts[i]
                 if word.length == end - start and not memcmp(word.text, text + start, end - start):
-                    flags |= word.meaning
+                    found = word.meaning
+            flags |= found
             start = end + 1
         return flags
 
@@ -352,5 +355,5 @@ cdef uint32_t numbers(const Codes* codes, const char* text, uint32_t length) noe
         while i < length and digit(text[i]):
             number = min(number * 10 + <uint32_t>(text[i] - c"0"), <uint32_t>CODES)
             i += 1
-        flags |= codes.away[number] if number < CODES else 0
+        flags |= codes.away[number] if number < CODES else codes.other
     return flags

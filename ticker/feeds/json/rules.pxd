@@ -110,7 +110,7 @@ cdef struct Test:
 cdef struct Codes:
     CodeForm form
     uint32_t[<int>CODES] away    # TradeFlags, by letter or number
-    uint8_t[<int>CODES] known
+    uint32_t other               # the same of a code that is neither there nor in `texts`
     Span texts                   # words, and what the mapping names itself
 
 cdef struct Skip:

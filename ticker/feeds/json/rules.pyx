@@ -8,6 +8,7 @@ from ticker.feeds.json.times cimport TimeZone
 from ticker.feeds.market.conditions cimport (
     CODING_CTA,
     CODING_UTP,
+    UNKNOWN_CONDITION,
     Coding,
     taken_by_letters,
 )
@@ -125,13 +126,13 @@ cdef class Rules:
         self.codes = <Codes*>calloc(self.codes_count + 1, sizeof(Codes))
         if self.codes == NULL:
             raise MemoryError("no memory for the mapping")
-        for i, (form, away, texts) in enumerate(self.codes_list):
+        for i, (form, away, texts, other) in enumerate(self.codes_list):
             codes = &self.codes[i]
             codes.form = <CodeForm><int>form
+            codes.other = <uint32_t><int>other
             codes.texts = texts
             for code, flags in away.items():
                 codes.away[code] = <uint32_t><int>flags
-                codes.known[code] = True
         return 0
 
     cdef int _fill_rule(self, Rule* rule, object record) except -1:
@@ -213,15 +214,19 @@ cdef class Rules:
         elif form == CODES_BITS:
             away = by_bits(taken)
             taken = {}
+        elif form == CODES_NUMBERS:
+            away = {number: UNKNOWN_CONDITION for number in range(CODES)}
         for text, flags in said_besides(conditions).items():
-            taken[text] = taken.get(text, 0) | flags
+            taken[text] = taken.get(text, 0) & ~UNKNOWN_CONDITION | flags
         for text, flags in taken.items():
             code = code_of(form, text)
             if code is None:
                 words.append((text, flags))
             else:
                 away[code] = flags
-        self.codes_list.append((form, away, self._texts(words)))
+        # Codes of a record's own that no table has are all that the mapping says of them.
+        other = UNKNOWN_CONDITION if table else 0
+        self.codes_list.append((form, away, self._texts(words), other))
         return len(self.codes_list) - 1
 
     cdef int _choose(self, Rule* rule, object record) except -1:

@@ -1,6 +1,6 @@
 """Which row an instrument has: by the feed's own number of it, and by its symbol."""
 
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.pages cimport prefetch
 from ticker.shm.table cimport TableWriter
@@ -32,6 +32,9 @@ cdef class Directory:
     cdef int32_t row_on_venue(
         self, const char* symbol, size_t length, const char* venue
     ) noexcept nogil
+    # The rows of the symbol of `row`, one after the other; -1: there are no more. `slot` begins
+    # as -1.
+    cdef int32_t next_of_symbol(self, uint32_t row, int64_t* slot) noexcept nogil
     cdef void bind(self, uint64_t key, int32_t row) noexcept nogil
     cdef void enter(self, int32_t row) noexcept nogil
     cdef uint32_t _symbol_slot(

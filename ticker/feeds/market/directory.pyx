@@ -4,7 +4,7 @@ Small numbers (ITCH locates) are looked up in an array, others in an open-addres
 with four slots for each row of the table, which refuses more keys than that.
 """
 
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memset, strncmp
 
@@ -64,6 +64,21 @@ cdef class Directory:
     ) noexcept nogil:
         """The row of a symbol on a venue (NUL-terminated), or ROW_UNKNOWN."""
         return self.symbols[self._symbol_slot(symbol, length, venue)]
+
+    cdef int32_t next_of_symbol(self, uint32_t row, int64_t* slot) noexcept nogil:
+        cdef const char* symbol = self.table.rows[row].symbol
+        cdef int32_t found
+        if slot[0] < 0:
+            slot[0] = shard_of(
+                symbol, strnlen(symbol, SYMBOL_BYTES), self.symbol_mask + 1
+            )
+        else:
+            slot[0] = (slot[0] + 1) & self.symbol_mask
+        found = self.symbols[slot[0]]
+        while found >= 0 and strncmp(self.table.rows[found].symbol, symbol, SYMBOL_BYTES):
+            slot[0] = (slot[0] + 1) & self.symbol_mask
+            found = self.symbols[slot[0]]
+        return found if found >= 0 else -1
 
     cdef void bind(self, uint64_t key, int32_t row) noexcept nogil:
         """From now on the feed's number `key` means this row (or NoRow)."""

@@ -35,9 +35,14 @@ cdef class Filter:
     cdef int64_t priced_from     # ns after the midnight of the session, of the day at hand
     cdef int64_t priced_until
     cdef readonly str timezone   # whose clocks
+    cdef object hours            # says when the regular session of a day is, or None
+    cdef int64_t regular_from    # ns after the midnight of the session; the widest: not known
+    cdef int64_t regular_until
 
     # The day begins that starts at `midnight`: other times elapse until its hours.
     cdef void begin_day(self, int64_t midnight) noexcept nogil
+    # Look for the regular hours of the day that starts at `midnight`.
+    cdef void find_hours(self, int64_t midnight) noexcept nogil
     cdef int _set_rules(self, object rules) except -1
     cdef int judge(
         self, uint32_t instrument, const Values* values, int64_t midnight, int64_t price,

@@ -10,10 +10,10 @@ parameters, [feeds.filter] of ticker.toml.
                       prices are negative, further than that from 0
     duplicate         the session had its match number before, of the same instrument
     too_old_to_tell   it may be a duplicate of a trade whose number is forgotten
-    older             it would set the last price, and happened before the last sale
     clock_skew        it happened after it was received, or too long before
     test_symbol       of a test issue
     wrong_session     outside the session's hours
+    older             it happened before the last sale: it is not the last, and counts for all else
     unconfirmed_jump  outside the band around the last sale, and nothing confirmed it (jumps.pyx)
 
 Law: no clock. Times are the trades' own and those that `expire` is given.
@@ -47,6 +47,7 @@ from ticker.shm.layout cimport (
     REJECT_UNKNOWN_SYMBOL,
     REJECT_WRONG_SESSION,
     ROW_HELD,
+    ROW_LAST_ALONE,
     ROW_TEST,
     SYMBOL_BYTES,
     Reject,
@@ -97,6 +98,7 @@ cdef class Filter:
         self.has_session = self.session_hours is not None
         self.session_start, self.session_end = self.session_hours or (INT64_MIN, INT64_MAX)
         self.priced_from, self.priced_until = self.price_hours or (INT64_MIN, INT64_MAX)
+        self.regular_from, self.regular_until = INT64_MIN, INT64_MAX
         return 0
 
     cdef void begin_day(self, int64_t midnight) noexcept nogil:
@@ -109,6 +111,13 @@ cdef class Filter:
                 self.priced_from, self.priced_until = elapsed_hours(
                     self.price_hours, midnight, self.timezone
                 )
+        if self.hours is not None:
+            self.find_hours(midnight)
+
+    cdef void find_hours(self, int64_t midnight) noexcept nogil:
+        with gil:
+            found = self.hours(midnight)
+            self.regular_from, self.regular_until = found or (INT64_MIN, INT64_MAX)
 
     cdef int judge(
         self, uint32_t instrument, const Values* values, int64_t midnight, int64_t price,
@@ -131,9 +140,6 @@ cdef class Filter:
             instrument, match, flags, exchange_time, receive_time, &rule
         ):
             pass
-        elif flags & TRADE_SETS_LAST and exchange_time < values.exchange_time and self.older:
-            rule = REJECT_OLDER
-            detail = values.exchange_time
         elif skew > self.max_ahead or (
             minus(0, skew) > self.max_behind and self.live and not flags & TRADE_TOLD
         ):
@@ -148,6 +154,14 @@ cdef class Filter:
             detail = midnight + self.session_start
             more = midnight + self.session_end
         else:
+            if (flags & TRADE_SETS_LAST and exchange_time < values.exchange_time and self.older
+                    and not values.flags & ROW_LAST_ALONE):
+                # It is no last sale, and counts for all else.
+                write_trade(&trade, price, size, match, exchange_time, receive_time)
+                self.rejects.refuse(REJECT_OLDER, instrument, &trade, values.exchange_time, 0)
+                flags &= ~<uint32_t>TRADE_SETS_LAST
+                if not flags & (PRICED | TRADE_COUNTS_VOLUME):
+                    return REFUSED
             if not self.jumps.banded or not flags & PRICED:
                 return ACCEPTED
             if (values.price > 0 and not values.flags & ROW_HELD

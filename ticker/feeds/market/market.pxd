@@ -17,13 +17,17 @@ from ticker.feeds.market.sales cimport Sales
 from ticker.feeds.market.takeover cimport Takeover
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
+    TRADE_CROSS,
     TRADE_EXTENDED,
     TRADE_LAST_IF_ONLY,
+    TRADE_LAST_IF_SAME,
+    TRADE_LAST_IN_TIME,
     TRADE_ODD_LOT,
     TRADE_OFFICIAL_CLOSE,
     TRADE_OFFICIAL_OPEN,
     TRADE_PRINTED,
     TRADE_REGULAR,
+    TRADE_SETS_EXTENDED,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,

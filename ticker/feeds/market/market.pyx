@@ -5,7 +5,7 @@ here from messages, in private memory, and copied out whole. Nothing is read bac
 when a segment is taken over (`adopt_rows`).
 """
 
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.checks cimport check
@@ -101,19 +101,22 @@ cdef class Market:
         cdef uint32_t row
         cdef Values* values
         cdef Values* before
+        cdef bint sold, ends
         self.sales.filter.forget()
         self.sales.trades.clear()
         self.rows.begin_day(midnight)
         self.sales.filter.begin_day(midnight)
         for row in range(self.publisher.table.used):
             values = &self.publisher.entries[row].values
-            values.session_start = midnight
             before = self.takeover.before(row)
-            if before.flags & ROW_HAS_LAST and before.exchange_time < midnight:
+            sold = before.flags & ROW_HAS_LAST and before.exchange_time >= midnight
+            # A row may have figures of a day, and no last sale of it.
+            ends = not sold and (before.flags & ROW_HAS_LAST or before.session_start < midnight)
+            values.session_start = midnight
+            if ends:
                 end_day(values, before)
                 values.flags |= flags
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
-            self.sales.trades.partial[row] = values.trades > 0
 
     # Orders
 
@@ -321,8 +324,20 @@ cdef class Market:
         if by_receive_time:
             self.rows.next_look = 0
 
+    def follow_tape(self, hours: object, *, unmarked: bool, round_lots: bool) -> None:
+        """Let `hours` say when the regular session of the day is that begins at a midnight: ns
+        elapsed since then, or None. `unmarked`: the feed marks neither extended hours nor odd lots,
+        so the hours say which trades are such, and, in a market that has them, `round_lots`."""
+        self.sales.filter.hours = hours
+        self.sales.filter.find_hours(self.rows.midnight)
+        self.sales.eligibility.follow_tape(unmarked)
+        if not round_lots:
+            self.sales.eligibility.share = 0
+
     def pass_time(self, now_ns: int) -> None:
         """`look`, from Python; a clock that was set back is noticed too."""
+        if self.sales.filter.hours is not None and self.sales.filter.regular_until == INT64_MAX:
+            self.sales.filter.find_hours(self.rows.midnight)
         if self.rows.watch is not None and now_ns < self.rows.midnight - EARLY:
             # The clock was wrong when it said that this day had come.
             self.rows.watch.go_back(now_ns)

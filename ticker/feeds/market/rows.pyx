@@ -24,7 +24,7 @@ from ticker.shm.layout cimport (
 )
 
 from ticker.errors import FeedError
-from ticker.feeds.market.symbology import SYMBOLOGIES, canonical, is_test_issue
+from ticker.symbology import SYMBOLOGIES, canonical, is_test_issue
 
 
 cdef class Rows:

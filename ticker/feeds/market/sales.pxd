@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
+from ticker.feeds.market.eligibility cimport Eligibility
 from ticker.feeds.market.filter cimport Filter
 from ticker.feeds.market.jumps cimport Held
 from ticker.feeds.market.publisher cimport Publisher
@@ -13,33 +14,24 @@ from ticker.feeds.market.trades cimport (
     TRADE_LAST_IF_ONLY,
     TRADE_OFFICIAL_CLOSE,
     TRADE_OFFICIAL_OPEN,
+    TRADE_REGULAR,
+    TRADE_SETS_EXTENDED,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
     Trade,
     TradeLog,
 )
-from ticker.shm.layout cimport ROW_HAS_HIGH_LOW, Values
-
 
 cdef enum:
     PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
+    # What counts for something; all else is a print that changes nothing.
+    COUNTED = TRADE_REGULAR | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE
     # What a trade of a day that is over changes no more.
     OF_THE_DAY = (
         TRADE_COUNTS_VOLUME | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
-        | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE
+        | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE | TRADE_SETS_EXTENDED
     )
-
-
-cdef inline void widen(Values* values, int64_t price) noexcept nogil:
-    """A trade at this price sets the high and the low, if they are not beyond it."""
-    if not values.flags & ROW_HAS_HIGH_LOW:
-        values.high = values.low = price
-        values.flags |= ROW_HAS_HIGH_LOW
-    elif price > values.high:
-        values.high = price
-    elif price < values.low:
-        values.low = price
 
 
 @cython.final
@@ -51,10 +43,7 @@ cdef class Sales:
     cdef Filter filter
     cdef TradeLog trades
     cdef readonly bint raw
-    # Which trades set prices: marks (trades.pxd) that keep none from it, sizes, times of day.
-    cdef uint32_t price_marks
-    cdef uint64_t odd_lot_below
-    cdef bint selective          # sizes or times of day matter
+    cdef Eligibility eligibility
 
     # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and
     # corrections (instrument -1: unknown, all are searched).
@@ -62,6 +51,12 @@ cdef class Sales:
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
     ) noexcept nogil
+    # A price of the day without a trade of its own: TRADE_OFFICIAL_OPEN, TRADE_OFFICIAL_CLOSE.
+    cdef void official(
+        self, int32_t instrument, int64_t price, uint32_t which, int64_t time, int64_t received
+    ) noexcept nogil
+    # What the directory says is a round lot of an instrument, in shares; 0: not said.
+    cdef void set_round_lot(self, int32_t instrument, uint64_t shares) noexcept nogil
     # One of what the feed knows no instrument for; `symbol` as far as it says it.
     cdef void refuse_unknown(
         self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
@@ -84,9 +79,6 @@ cdef class Sales:
     # Market.flush; comes by itself when PENDING_TRADES wait for one.
     cdef void flush(self, int64_t publish_time) noexcept nogil
 
-    cdef uint32_t _eligible(
-        self, uint32_t flags, uint64_t size, int64_t time
-    ) noexcept nogil
     cdef bint _break_held(self, int32_t instrument, uint64_t match) noexcept nogil
     cdef bint _correct_held(
         self, int32_t instrument, uint64_t match, uint64_t new_match, int64_t price,
@@ -103,5 +95,4 @@ cdef class Sales:
     ) noexcept nogil
     cdef bint _tells(self, int64_t time) noexcept nogil
     cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil
-    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil
-    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil
+    cdef void _count_again(self, uint32_t instrument) noexcept nogil

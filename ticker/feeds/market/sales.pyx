@@ -6,22 +6,31 @@ Law: as in market.pyx, whose member this is.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.checks cimport check
+from ticker.feeds.market.conditions cimport UNKNOWN_CONDITION
+from ticker.feeds.market.eligibility cimport Eligibility
 from ticker.feeds.market.filter cimport Filter
 from ticker.feeds.market.jumps cimport ACCEPTED, HELD_MOST, SETTLED, Held
-from ticker.feeds.market.publisher cimport DIRTY_CORRECTION, DIRTY_ROW, PENDING_TRADES, mark_dirty
+from ticker.feeds.market.publisher cimport (
+    DIRTY_CORRECTION,
+    DIRTY_DAY,
+    DIRTY_ROW,
+    PENDING_TRADES,
+    mark_dirty,
+)
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_EXTENDED,
     TRADE_LAST_IF_ONLY,
-    TRADE_ODD_LOT,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
     TRADE_PRINTED,
     TRADE_REGULAR,
+    TRADE_SETS_EXTENDED,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
-    Range,
 )
 from ticker.shm.counters cimport (
     FEED_BREAKS,
@@ -29,24 +38,22 @@ from ticker.shm.counters cimport (
     FEED_CORRECTIONS,
     FEED_TRADES,
     FEED_UNCOUNTED_PRINTS,
+    FEED_UNKNOWN_CONDITIONS,
     count,
 )
 from ticker.shm.layout cimport (
     RECORD_PRINT,
     RECORD_TRADE,
-    ROW_HAS_HIGH_LOW,
-    ROW_HAS_LAST,
-    ROW_HAS_OPEN,
-    ROW_HAS_REGULAR,
     ROW_HELD,
-    ROW_SHARED_MICROSECOND,
     ROW_STALE,
     Reject,
     Values,
 )
 from ticker.shm.rejects cimport write_trade
-from ticker.shm.values cimport add_volume, take_volume
+from ticker.shm.values cimport add_volume, copy_prices, set_prices, take_volume
 
+cdef enum:
+    LARGEST_LOT = 1_000_000      # shares; a directory that says more is wrong
 
 
 cdef class Sales:
@@ -67,10 +74,8 @@ cdef class Sales:
         self.filter = Filter(rows.mapping, rows.publisher, max_price, rules, timezone)
         self.filter.size_exponent = rows.size_exponent
         self.trades = TradeLog(rows.mapping.row_capacity, trade_log)
-        self.price_marks = TRADE_ODD_LOT if rules.odd_lots == "count" else 0
-        self.price_marks |= TRADE_EXTENDED if rules.extended_hours == "count" else 0
-        self.odd_lot_below = rules.odd_lot_below * 10 ** rows.size_exponent
-        self.selective = self.odd_lot_below > 0 or self.filter.price_hours is not None
+        self.trades.in_order = rules.older and not raw
+        self.eligibility = Eligibility(rows, self.filter, rules)
 
     cdef void trade(
         self, int32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
@@ -90,9 +95,14 @@ cdef class Sales:
             return
         if time < self.rows.first_midnight:
             flags &= ~<uint32_t>OF_THE_DAY
-        if flags != TRADE_REGULAR or self.selective:
-            flags = self._eligible(flags, size, time)
-            if not flags & TRADE_REGULAR:
+        if flags != TRADE_REGULAR or self.eligibility.selective:
+            if flags & UNKNOWN_CONDITION:
+                count(self.counters, FEED_UNKNOWN_CONDITIONS, 1)
+                flags &= ~<uint32_t>UNKNOWN_CONDITION
+            flags = self.eligibility.judge(
+                <uint32_t>instrument, values, flags, price, size, time, received
+            )
+            if not flags & COUNTED:
                 count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
                 return
         verdict = self.filter.judge(
@@ -106,20 +116,15 @@ cdef class Sales:
         elif verdict == SETTLED:
             self._count_settled(<uint32_t>instrument)
 
-    cdef uint32_t _eligible(
-        self, uint32_t flags, uint64_t size, int64_t time
+    cdef void official(
+        self, int32_t instrument, int64_t price, uint32_t which, int64_t time, int64_t received
     ) noexcept nogil:
-        """What is left of a trade's flags by the feed's configuration. Odd lots and trades of
-        extended hours count for volume only, unless it says otherwise."""
-        cdef uint32_t marks = flags & (TRADE_ODD_LOT | TRADE_EXTENDED) & ~self.price_marks
-        if self.selective and not (
-            size >= self.odd_lot_below
-            and self.filter.priced_from <= time - self.rows.midnight < self.filter.priced_until
-        ):
-            marks = TRADE_EXTENDED
-        if marks:
-            flags &= ~<uint32_t>PRICED
-        return flags
+        if not self.raw:
+            self.trade(instrument, price, 0, 0, TRADE_PRINTED | which, time, received)
+
+    cdef void set_round_lot(self, int32_t instrument, uint64_t shares) noexcept nogil:
+        check(0 <= instrument < <int32_t>self.publisher.table.used)
+        self.eligibility.lots[instrument] = <uint32_t>min(shares, <uint64_t>LARGEST_LOT)
 
     cdef void refuse_unknown(
         self, const char* symbol, size_t length, int64_t price, uint64_t size, uint64_t match,
@@ -178,35 +183,20 @@ cdef class Sales:
     ) noexcept nogil:
         """A trade that counts, for what its flags say."""
         cdef Values* values = &self.publisher.entries[row].values
-        cdef bint last = flags & TRADE_SETS_LAST != 0
+        cdef bint last
         if not self.raw:
-            self.trades.append(row, price, size, match, flags, time, received)
-        if flags & TRADE_LAST_IF_ONLY and not last:
-            last = not values.flags & ROW_HAS_LAST or values.exchange_time < self.rows.midnight
+            self.trades.append(row, values, price, size, match, flags, time, received)
+        if not flags & TRADE_REGULAR:
+            # No trade of its own, but a price of the day that another one made.
+            set_prices(values, price, size, flags, time, received, False)
+            self.rows.touch(row, DIRTY_ROW | DIRTY_DAY, time)
+            return
         if self.publisher.pending_count == PENDING_TRADES:
             self.flush(received)
         count(self.counters, FEED_TRADES, 1)
         values.seq += 1
         values.flags &= ~<uint64_t>ROW_STALE
-        if last:
-            if price != values.price and time - values.exchange_time < 1000:
-                values.flags |= ROW_SHARED_MICROSECOND
-            else:
-                values.flags &= ~<uint64_t>ROW_SHARED_MICROSECOND
-            values.price = price
-            values.size = size
-            values.exchange_time = time
-            values.receive_time = received
-            values.flags |= ROW_HAS_LAST
-            if not flags & TRADE_EXTENDED:
-                values.regular_price = price
-                values.flags |= ROW_HAS_REGULAR
-        if flags & TRADE_SETS_OPEN and not values.flags & ROW_HAS_OPEN:
-            values.open = price
-            values.open_time = time
-            values.flags |= ROW_HAS_OPEN
-        if flags & TRADE_SETS_RANGE:
-            widen(values, price)
+        last = set_prices(values, price, size, flags, time, received, self.trades.in_order)
         if flags & TRADE_COUNTS_VOLUME:
             add_volume(values, size)
             values.trades += 1
@@ -284,9 +274,12 @@ cdef class Sales:
         count(self.counters, FEED_CORRECTIONS, 1)
         values = &self.publisher.entries[trade.instrument].values
         if flags:
-            flags = self._eligible(flags, size, trade.exchange_time)
+            flags = self.eligibility.judge(
+                trade.instrument, values, flags & ~<uint32_t>UNKNOWN_CONDITION, price, size,
+                trade.exchange_time, trade.receive_time,
+            )
             # With no flag at all it would be a broken one.
-            flags = flags if flags & TRADE_REGULAR else <uint32_t>TRADE_PRINTED
+            flags = flags if flags & COUNTED else <uint32_t>TRADE_PRINTED
         else:
             flags = trade.flags
         self._take_back(trade, time)
@@ -297,12 +290,7 @@ cdef class Sales:
         if flags & TRADE_COUNTS_VOLUME:
             add_volume(values, size)
             values.trades += 1
-        if flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY):
-            self._restore_last(trade.instrument, values)
-        if flags & TRADE_SETS_RANGE:
-            widen(values, price)
-        if flags & (TRADE_SETS_RANGE | TRADE_SETS_OPEN):
-            self._restore_range(trade.instrument, values)
+        self._count_again(trade.instrument)
         if self._tells(time):
             self.publisher.corrected(trade.instrument, price, size, match, new_match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
@@ -327,7 +315,11 @@ cdef class Sales:
         held.size = size
         held.match = new_match
         if flags:
-            held.flags = self._eligible(flags, size, held.exchange_time)
+            held.flags = self.eligibility.judge(
+                <uint32_t>row, &self.publisher.entries[row].values,
+                flags & ~<uint32_t>UNKNOWN_CONDITION, price, size, held.exchange_time,
+                held.receive_time,
+            )
         self._judge_again(<uint32_t>row, &held)
         self.filter.jumps.show(<uint32_t>row)
         return True
@@ -348,49 +340,29 @@ cdef class Sales:
         if flags & TRADE_COUNTS_VOLUME:
             take_volume(values, trade.size)
             values.trades -= 1 if values.trades else 0
-        # Where trades are no longer kept, what they made is still in the values: leave it.
-        if (flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY)
-                and trade.exchange_time >= values.exchange_time):
-            self._restore_last(trade.instrument, values)
-        if (
-            flags & TRADE_SETS_RANGE
-            and (trade.price == values.high or trade.price == values.low)
-        ) or (flags & TRADE_SETS_OPEN and trade.price == values.open):
-            self._restore_range(trade.instrument, values)
+        if counts_in(values, trade, flags):
+            self._count_again(trade.instrument)
 
-    cdef void _restore_last(self, uint32_t instrument, Values* values) noexcept nogil:
-        cdef Trade* last = self.trades.last_sale(instrument, 0)
-        cdef Trade* regular = last
-        cdef bint whole = last == NULL and self.trades.begins_session(instrument)
-        if whole:
-            last = regular = self.trades.only_sale(instrument)
-        if last != NULL and last.flags & TRADE_EXTENDED:
-            regular = self.trades.last_sale(instrument, TRADE_EXTENDED)
-        if regular != NULL:
-            values.regular_price = regular.price
-            values.flags |= ROW_HAS_REGULAR
-        elif whole:
-            values.regular_price = 0
-            values.flags &= ~<uint64_t>ROW_HAS_REGULAR
-        if last != NULL:
-            values.price = last.price
-            values.size = last.size
-            values.exchange_time = last.exchange_time
-            values.receive_time = last.receive_time
-            values.flags |= ROW_HAS_LAST
-        elif whole:
-            values.price = values.exchange_time = values.receive_time = 0
-            values.size = 0
-            values.flags &= ~<uint64_t>(ROW_HAS_LAST | ROW_SHARED_MICROSECOND)
+    cdef void _count_again(self, uint32_t instrument) noexcept nogil:
+        """The prices become what the trades that still count make of the row; without any, what
+        it was before them. It is then as stale as it was, unless a quote has come since."""
+        cdef Values* values = &self.publisher.entries[instrument].values
+        cdef Values counted
+        cdef bint any = self.trades.count_again(instrument, &counted)
+        copy_prices(values, &counted)
+        if not any and values.quotes == counted.quotes:
+            values.flags |= counted.flags & ROW_STALE
 
-    cdef void _restore_range(self, uint32_t instrument, Values* values) noexcept nogil:
-        cdef Range left
-        self.trades.range_of(instrument, &left)
-        if left.whole:
-            values.flags &= ~<uint64_t>(ROW_HAS_OPEN | ROW_HAS_HIGH_LOW)
-            values.flags |= ROW_HAS_OPEN if left.opened else 0
-            values.flags |= ROW_HAS_HIGH_LOW if left.ranged else 0
-            values.open = left.open
-            values.open_time = left.open_time
-            values.high = left.high
-            values.low = left.low
+
+cdef inline bint counts_in(
+    const Values* values, const Trade* trade, uint32_t flags
+) noexcept nogil:
+    """Whether a price of the row may be the trade's."""
+    return (
+        (flags & (TRADE_SETS_LAST | TRADE_LAST_IF_ONLY)
+         and trade.exchange_time >= values.exchange_time)
+        or (flags & TRADE_SETS_RANGE
+            and (trade.price == values.high or trade.price == values.low))
+        or (flags & (TRADE_SETS_OPEN | TRADE_LAST_IF_ONLY) and trade.price == values.open)
+        or flags & (TRADE_SETS_EXTENDED | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE) != 0
+    )

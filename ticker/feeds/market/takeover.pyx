@@ -65,7 +65,6 @@ cdef class Takeover:
                 forget_session(values)
                 values.session_start = midnight
             else:
-                self.trades.partial[row] = values.seq > 0
                 forget_quote(values)
                 mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
         return rows
@@ -91,22 +90,31 @@ cdef class Takeover:
         unless a break explains them."""
         cdef Values* values = &self.publisher.entries[row].values
         cdef Values* before = &self.carried[row]
+        # What the row goes back to when the trades that were had again are broken.
+        cdef Values* base = &self.trades.base[row]
         cdef bint lacks = not whole and values.session_start == before.session_start
         values.seq = max(values.seq, before.seq)
         values.quotes = max(values.quotes, before.quotes)
         if (values.exchange_time < before.exchange_time
                 and values.corrections <= before.corrections):
-            values.price = before.price
-            values.size = before.size
-            values.exchange_time = before.exchange_time
-            values.receive_time = before.receive_time
-            values.regular_price = before.regular_price
-            values.flags |= ROW_STALE | (before.flags & (ROW_HAS_LAST | ROW_HAS_REGULAR))
+            restore_last(values, before)
+            restore_last(base, before)
             lacks = True
+        elif before.exchange_time < values.session_start:
+            restore_last(base, before)
         if lacks and restore_totals(values, before):
-            self.trades.partial[row] = True
+            restore_totals(base, before)
         values.corrections = max(values.corrections, before.corrections)
         values.correction_time = max(values.correction_time, before.correction_time)
+
+
+cdef void restore_last(Values* values, const Values* before) noexcept nogil:
+    values.price = before.price
+    values.size = before.size
+    values.exchange_time = before.exchange_time
+    values.receive_time = before.receive_time
+    values.regular_price = before.regular_price
+    values.flags |= ROW_STALE | (before.flags & (ROW_HAS_LAST | ROW_HAS_REGULAR))
 
 
 cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:

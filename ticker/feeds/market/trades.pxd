@@ -4,18 +4,23 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.shm.layout cimport (
     TRADE_COUNTS_VOLUME,
+    TRADE_CROSS,
     TRADE_EXTENDED,
     TRADE_LAST_IF_ONLY,
+    TRADE_LAST_IF_SAME,
+    TRADE_LAST_IN_TIME,
     TRADE_ODD_LOT,
     TRADE_OFFICIAL_CLOSE,
     TRADE_OFFICIAL_OPEN,
     TRADE_PRINTED,
     TRADE_REGULAR,
+    TRADE_SETS_EXTENDED,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
     TRADE_TOLD,
     TradeFlag,
+    Values,
 )
 
 cdef struct Trade:
@@ -28,33 +33,25 @@ cdef struct Trade:
     uint32_t instrument
     uint32_t flags               # TradeFlag, 0 once broken
 
-# What an instrument's trades that still count add up to, as far back as they are kept.
-cdef struct Range:
-    bint whole                   # nothing of this session is missing
-    bint opened                  # a trade is left that sets the open
-    bint ranged                  # ... the high and low
-    int64_t open
-    int64_t open_time
-    int64_t high
-    int64_t low
-
 
 cdef class TradeLog:
     cdef Trade* trades
     cdef uint64_t mask
+    cdef bint in_order           # a trade that is older than the last sale does not become it
     cdef readonly uint64_t count
     cdef uint64_t* newest        # per instrument: 1 + number of its newest trade, 0: none
-    cdef char* partial           # per instrument: it traded before this log began
+    # Per instrument, of those with a trade here: its row before the oldest trade that is kept, and
+    # whether a trade of this session became part of that.
+    cdef Values* base
+    cdef char* absorbed
     cdef uint32_t instruments
 
     cdef void append(
-        self, uint32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
-        int64_t exchange_time, int64_t receive_time,
+        self, uint32_t instrument, const Values* values, int64_t price, uint64_t size,
+        uint64_t match, uint32_t flags, int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil
-    cdef Trade* last_sale(self, uint32_t instrument, uint32_t without) noexcept nogil
-    cdef Trade* only_sale(self, uint32_t instrument) noexcept nogil
-    cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil
-    cdef bint begins_session(self, uint32_t instrument) noexcept nogil
+    cdef bint count_again(self, uint32_t instrument, Values* out) noexcept nogil
     cdef void clear(self) noexcept nogil
+    cdef void _absorb(self, const Trade* trade) noexcept nogil
     cdef Trade* _kept(self, uint64_t link) noexcept nogil

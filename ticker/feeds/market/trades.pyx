@@ -1,6 +1,7 @@
 """The trade log: the last `capacity` trades of a feed, chained per instrument.
 
-Bound: the oldest trade is overwritten; a break of a trade that is no longer kept is counted
+Bound: the oldest trade is overwritten, and its prices become part of what the instrument's row had
+before the oldest trade that is kept (`base`). A break of a trade that is no longer kept is counted
 as unmatched and changes nothing.
 """
 
@@ -10,6 +11,8 @@ from libc.string cimport memset
 
 from ticker.checks cimport check
 from ticker.pages cimport give_pages, take_pages
+from ticker.shm.layout cimport Values
+from ticker.shm.values cimport set_prices
 
 
 cdef class TradeLog:
@@ -22,21 +25,28 @@ cdef class TradeLog:
         self.mask = capacity - 1
         self.trades = <Trade*>take_pages((self.mask + 1) * sizeof(Trade))
         self.newest = <uint64_t*>calloc(self.instruments, sizeof(uint64_t))
-        self.partial = <char*>calloc(self.instruments, 1)
-        if self.trades == NULL or self.newest == NULL or self.partial == NULL:
+        self.base = <Values*>calloc(self.instruments, sizeof(Values))
+        self.absorbed = <char*>calloc(self.instruments, 1)
+        if not (self.trades and self.newest and self.base and self.absorbed):
             raise MemoryError("no memory for the trade log")
 
     def __dealloc__(self) -> None:
         give_pages(self.trades, (self.mask + 1) * sizeof(Trade))
         free(self.newest)
-        free(self.partial)
+        free(self.base)
+        free(self.absorbed)
 
     cdef void append(
-        self, uint32_t instrument, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
-        int64_t exchange_time, int64_t receive_time,
+        self, uint32_t instrument, const Values* values, int64_t price, uint64_t size,
+        uint64_t match, uint32_t flags, int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil:
+        """`values`: of the instrument, before the trade."""
         cdef Trade* trade = &self.trades[self.count & self.mask]
         check(instrument < self.instruments)
+        if self.count > self.mask:
+            self._absorb(trade)
+        if not self.newest[instrument]:
+            self.base[instrument] = values[0]
         trade.match = match
         trade.price = price
         trade.size = size
@@ -47,6 +57,15 @@ cdef class TradeLog:
         trade.flags = flags
         self.count += 1
         self.newest[instrument] = self.count
+
+    cdef void _absorb(self, const Trade* trade) noexcept nogil:
+        """A trade that is no longer kept can no longer be taken back."""
+        if trade.flags:
+            self.absorbed[trade.instrument] = True
+            set_prices(
+                &self.base[trade.instrument], trade.price, trade.size, trade.flags,
+                trade.exchange_time, trade.receive_time, self.in_order,
+            )
 
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil:
         """The trade of this match number that still counts; instrument -1: of any. NULL: none."""
@@ -68,59 +87,41 @@ cdef class TradeLog:
                 return trade
         return NULL
 
-    cdef Trade* last_sale(self, uint32_t instrument, uint32_t without) noexcept nogil:
-        """The newest trade that set the last price, has none of the flags `without`, and still
-        counts; NULL: none is kept."""
-        cdef Trade* trade = self._kept(self.newest[instrument])
-        while trade != NULL and (not trade.flags & TRADE_SETS_LAST or trade.flags & without):
-            trade = self._kept(trade.earlier)
-        return trade
-
-    cdef Trade* only_sale(self, uint32_t instrument) noexcept nogil:
-        """The oldest trade that sets the last price where none else does, NULL: none is kept.
-        Walks them all."""
-        cdef Trade* trade = self._kept(self.newest[instrument])
-        cdef Trade* found = NULL
-        while trade != NULL:
-            if trade.flags & TRADE_LAST_IF_ONLY:
-                found = trade
-            trade = self._kept(trade.earlier)
-        return found
-
-    cdef bint begins_session(self, uint32_t instrument) noexcept nogil:
-        """Whether every trade of the instrument in this session is kept. Walks them all."""
+    cdef bint count_again(self, uint32_t instrument, Values* out) noexcept nogil:
+        """The prices that an instrument's row has by the trades that still count; whether there
+        are any since the session, or this log, began. Walks them all, there and back."""
         cdef uint64_t link = self.newest[instrument]
+        cdef uint64_t newer = 0
+        cdef uint64_t earlier
         cdef Trade* trade = self._kept(link)
+        cdef bint any = self.absorbed[instrument] != 0
+        out[0] = self.base[instrument]
+        # The chain leads back in time. It is turned round, walked forward, and turned back so.
         while trade != NULL:
-            link = trade.earlier
+            earlier = trade.earlier
+            trade.earlier = newer
+            newer = link
+            link = earlier
             trade = self._kept(link)
-        return not link and not self.partial[instrument]
-
-    cdef void range_of(self, uint32_t instrument, Range* out) noexcept nogil:
-        """Open, high and low of the trades that still count. Walks them all."""
-        cdef uint64_t link = self.newest[instrument]
-        cdef Trade* trade = self._kept(link)
-        memset(out, 0, sizeof(Range))
-        while trade != NULL:
-            if trade.flags & TRADE_SETS_RANGE:
-                if not out.ranged or trade.price > out.high:
-                    out.high = trade.price
-                if not out.ranged or trade.price < out.low:
-                    out.low = trade.price
-                out.ranged = True
-            if trade.flags & TRADE_SETS_OPEN:
-                out.opened = True
-                out.open = trade.price
-                out.open_time = trade.exchange_time
-            link = trade.earlier
-            trade = self._kept(link)
-        out.whole = not link and not self.partial[instrument]
+        while newer:
+            trade = &self.trades[(newer - 1) & self.mask]
+            if trade.flags:
+                any = True
+                set_prices(
+                    out, trade.price, trade.size, trade.flags, trade.exchange_time,
+                    trade.receive_time, self.in_order,
+                )
+            earlier = newer
+            newer = trade.earlier
+            trade.earlier = link
+            link = earlier
+        return any
 
     cdef void clear(self) noexcept nogil:
         """Forget everything: a new session."""
         self.count = 0
         memset(self.newest, 0, self.instruments * sizeof(uint64_t))
-        memset(self.partial, 0, self.instruments)
+        memset(self.absorbed, 0, self.instruments)
 
     cdef Trade* _kept(self, uint64_t link) noexcept nogil:
         """The trade that a link names, NULL when there is none or it was overwritten."""

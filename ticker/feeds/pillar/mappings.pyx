@@ -7,7 +7,7 @@ rows that it takes over.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from ticker.endian cimport le32
+from ticker.endian cimport le16, le32
 from ticker.feeds.market.market cimport Market
 from ticker.feeds.market.symbols cimport listing_venue, symbol_length
 from ticker.shm.atomics cimport load_relaxed, store_relaxed
@@ -86,6 +86,7 @@ cdef class IndexMappings:
         )
         self.market.rows.set_previous_close(row, le32(data + 28) * UNITS[scale])
         self.market.rows.set_listing(row, listing_venue(data[23]))
+        self.market.sales.set_round_lot(row, le16(data + 26))
 
     cdef void forget_states(self) noexcept nogil:
         """No halt, and no state of the market's session, is known of any instrument."""

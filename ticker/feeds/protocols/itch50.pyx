@@ -14,7 +14,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.endian cimport be16, be32, be48, be64
-from ticker.feeds.market.market cimport ASK, BID, TRADE_REGULAR, Market
+from ticker.feeds.market.market cimport (
+    ASK,
+    BID,
+    TRADE_CROSS,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
+    TRADE_REGULAR,
+    Market,
+)
 from ticker.feeds.protocol cimport Protocol, time_of_day
 from ticker.feeds.market.symbols cimport listing_venue, symbol_length
 from ticker.shm.counters cimport (
@@ -109,12 +117,23 @@ cdef inline const char* market_venue(uint8_t category) noexcept nogil:
     return listing_venue(c"Q" if category == c"G" or category == c"S" else category)
 
 
+cdef inline uint32_t cross_flags(uint8_t kind) noexcept nogil:
+    """By the Cross Type: opening, closing, or one after a halt or for an IPO. That of the extended
+    trading close is none of regular hours."""
+    if kind == c"O":
+        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_OPEN
+    if kind == c"C":
+        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_CLOSE
+    return TRADE_REGULAR if kind == c"A" else TRADE_REGULAR | TRADE_CROSS
+
+
 cdef class Itch50(Protocol):
     """Decodes ITCH 5.0 for a market. The market's venue says which operational halts concern it;
     an unnamed venue is taken for Nasdaq."""
 
     session = "moldudp64"
     times_of_day = True
+    marks_trades = False
     # Prices of four bytes end here: more is no price (ITCH 5.0, "Data Types").
     max_price = 200_000 * 1_000_000_000
 
@@ -165,15 +184,15 @@ cdef class Itch50(Protocol):
             )
         elif kind == TRADE:
             self._trade(
-                data, data + 24, price_at(data + 32), be32(data + 20), be64(data + 36), time,
-                receive_time,
+                data, data + 24, price_at(data + 32), be32(data + 20), be64(data + 36),
+                TRADE_REGULAR, time, receive_time,
             )
         elif kind == CROSS_TRADE:
             # No shares: there was nothing to cross (section 1.5.2).
             if be64(data + 11):
                 self._trade(
-                    data, data + 19, price_at(data + 27), be64(data + 11), be64(data + 31), time,
-                    receive_time,
+                    data, data + 19, price_at(data + 27), be64(data + 11), be64(data + 31),
+                    cross_flags(data[39]), time, receive_time,
                 )
         else:
             self._rare(kind, data, time)
@@ -191,6 +210,7 @@ cdef class Itch50(Protocol):
             if instrument >= 0:
                 self.market.rows.set_test(instrument, data[29] == c"T")
                 self.market.rows.set_listing(instrument, market_venue(data[19]))
+                self.market.sales.set_round_lot(instrument, be32(data + 21))
         elif kind == TRADING_ACTION:
             self._trading_action(data, time)
         elif kind == OPERATIONAL_HALT_ACTION:
@@ -223,13 +243,11 @@ cdef class Itch50(Protocol):
 
     cdef void _trade(
         self, const uint8_t* data, const uint8_t* symbol, int64_t price, uint64_t size,
-        uint64_t match, int64_t time, int64_t receive_time,
+        uint64_t match, uint32_t flags, int64_t time, int64_t receive_time,
     ) noexcept nogil:
         cdef int32_t instrument = self._instrument(data, symbol)
         if instrument >= 0:
-            self.market.sales.trade(
-                instrument, price, size, match, TRADE_REGULAR, time, receive_time
-            )
+            self.market.sales.trade(instrument, price, size, match, flags, time, receive_time)
         else:
             self.market.sales.refuse_unknown(
                 <const char*>symbol, 8, price, size, match, time, receive_time

@@ -21,7 +21,16 @@ from libc.string cimport memset
 
 from ticker.feeds.market.conditions cimport CODING_CTA, flags_without, taken_by_letters
 from ticker.endian cimport le16, le32, le64
-from ticker.feeds.market.market cimport ASK, BID, TRADE_REGULAR, Market
+from ticker.feeds.market.market cimport (
+    ASK,
+    BID,
+    TRADE_CROSS,
+    TRADE_EXTENDED,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
+    TRADE_REGULAR,
+    Market,
+)
 from ticker.feeds.pillar.mappings cimport IndexMappings, Listing
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.market.trades cimport Trade
@@ -99,6 +108,7 @@ cdef class Pillar(Protocol):
     """Decodes the Integrated feed for a market; `unit` is the channel of the next message."""
 
     session = "xdp"
+    marks_trades = False
 
     cdef uint64_t[TYPES] seen
     cdef int64_t[ENGINES] engine_seconds     # ns since the epoch of the last reference, 0: none
@@ -169,8 +179,8 @@ cdef class Pillar(Protocol):
         elif kind == CROSS_TRADE:
             if le32(data + 24):              # no shares: there was nothing to cross
                 self._trade(
-                    data, CROSS_ID | le32(data + 16), data + 20, le32(data + 24), TRADE_REGULAR,
-                    receive_time,
+                    data, CROSS_ID | le32(data + 16), data + 20, le32(data + 24),
+                    cross_flags(data[28]), receive_time,
                 )
         elif kind == TRADE_CANCEL or kind == CROSS_CORRECTION:
             self._correction(kind, data, receive_time)
@@ -355,6 +365,17 @@ cdef inline uint32_t flags_of(uint8_t printed, const uint8_t* conditions, int nu
         if conditions[i] and not 0x20 <= conditions[i] < 0x7F:
             return TRADE_REGULAR
     return flags_without(taken_by_letters(CODING_CTA, conditions, number))
+
+
+cdef inline uint32_t cross_flags(uint8_t kind) noexcept nogil:
+    """By the Cross Type: early opening, opening, closing, or one after a halt."""
+    if kind == c"E":
+        return TRADE_REGULAR | TRADE_EXTENDED
+    if kind == c"O":
+        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_OPEN
+    if kind == c"6":
+        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_CLOSE
+    return TRADE_REGULAR | TRADE_CROSS
 
 
 cdef inline uint8_t session_of(uint8_t state, uint8_t otherwise) noexcept nogil:

@@ -10,7 +10,7 @@ The length counts itself. It may grow from version to version: a message longer 
 accepted and its tail ignored, a shorter one is counted and skipped, as are unknown types.
 
 What counts as a sale: executions of displayed orders and Trade messages, auctions included; an
-Auction Summary repeats what its auction's Trade messages say, and counts nothing. A routed
+Auction Summary repeats what its auction's Trade messages say, and says the official price alone. A routed
 execution was made, and is printed, by another venue: here it counts for nothing (`raw` counts
 it). Retail interest, auction updates and symbol mappings move no price.
 """
@@ -20,7 +20,16 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.endian cimport le16, le32, le64
-from ticker.feeds.market.market cimport ASK, BID, TRADE_PRINTED, TRADE_REGULAR, Market
+from ticker.feeds.market.market cimport (
+    ASK,
+    BID,
+    TRADE_CROSS,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
+    TRADE_PRINTED,
+    TRADE_REGULAR,
+    Market,
+)
 from ticker.feeds.protocol cimport Protocol, time_of_day
 from ticker.feeds.market.symbols cimport symbol_length
 from ticker.shm.counters cimport (
@@ -74,6 +83,7 @@ cdef uint64_t GREATEST_PRICE = 90000000000000
 # The first of nine base-36 digits of an execution id says where it was made.
 cdef uint64_t DIGIT_9 = 2821109907456            # 36^8
 cdef uint64_t ROUTED = 27                        # R
+cdef uint64_t AUCTION = 12                       # C
 # Six bytes of symbol as eight: padded with spaces.
 cdef uint64_t SIX_BYTES = 0x0000FFFFFFFFFFFF
 cdef uint64_t TWO_SPACES = 0x2020000000000000
@@ -129,6 +139,7 @@ cdef class Pitch(Protocol):
 
     session = "cboe_unit"
     times_of_day = True
+    marks_trades = False
 
     cdef uint64_t[256] seen
     cdef int64_t[UNITS] seconds  # ns since the epoch of the unit's last Time message, 0: none
@@ -250,8 +261,23 @@ cdef class Pitch(Protocol):
             self.market.sales.break_trade(-1, reference, time)
         elif kind == TRADING_STATUS:
             self._trading_status(data, time)
+        elif kind == AUCTION_SUMMARY:
+            self._auction_summary(data, time)
         elif kind == UNIT_CLEAR or kind == END_OF_SESSION:
             self._whole_unit(kind, time)
+
+    cdef void _auction_summary(self, const uint8_t* data, int64_t time) noexcept nogil:
+        """Its price is the official one of the day: its Trade messages are the sale."""
+        cdef int64_t price = long_price(data + 15)
+        cdef int32_t instrument
+        if (data[14] != c"O" and data[14] != c"C") or price <= 0 or not le32(data + 23):
+            return
+        instrument = self._instrument(data + 6, True)
+        if instrument >= 0:
+            self.market.sales.official(
+                instrument, price, TRADE_OFFICIAL_OPEN if data[14] == c"O" else
+                TRADE_OFFICIAL_CLOSE, time, self.market.rows.received,
+            )
 
     cdef void _whole_unit(self, uint8_t kind, int64_t time) noexcept nogil:
         """Every order of the unit is gone, or its session is over."""
@@ -345,4 +371,7 @@ cdef class Pitch(Protocol):
 
 
 cdef inline uint32_t flags_of(uint64_t execution) noexcept nogil:
-    return TRADE_PRINTED if execution // DIGIT_9 == ROUTED else TRADE_REGULAR
+    cdef uint64_t made = execution // DIGIT_9
+    if made == ROUTED:
+        return TRADE_PRINTED
+    return TRADE_REGULAR | TRADE_CROSS if made == AUCTION else TRADE_REGULAR

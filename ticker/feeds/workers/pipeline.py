@@ -21,11 +21,11 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ticker.config import is_file_name
+from ticker.config.calendar import NEW_YORK
 from ticker.config.filter import FilterConfig
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN, DayWatch, midnight_ns, session_day
 from ticker.feeds.market.market import Market
-from ticker.feeds.market.symbology import default_symbology
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
 from ticker.feeds.transports import binaryfile, pcap
@@ -35,6 +35,8 @@ from ticker.shm.counters import Counters
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
 from ticker.shm.table import PriceTable
+from ticker.shm.timetable import Hours
+from ticker.symbology import default_symbology
 
 Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
 """What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
@@ -119,6 +121,14 @@ def follow_days(pipeline: Pipeline, timezone: str = EASTERN, *, by_receive_time:
     protocol = pipeline.protocol
     watch = DayWatch(protocol, protocol.midnight_ns, timezone)
     pipeline.market.follow(watch, by_receive_time=by_receive_time)
+
+
+def follow_tape(pipeline: Pipeline, calendar: str, hours: Hours) -> None:
+    """Let the regular hours of the feed's calendar say what is of extended hours, and, in the
+    United States, round lots what is an odd lot, where the feed does not mark it."""
+    pipeline.market.follow_tape(
+        hours, unmarked=not pipeline.protocol.marks_trades, round_lots=calendar == NEW_YORK
+    )
 
 
 def load_protocol(name: str) -> type[Protocol]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -35,6 +36,10 @@ class Context(Protocol):
     def ringer(self) -> DoorbellRinger | None:
         """What wakes the readers; None: nobody has to be woken."""
 
+    @property
+    def timetable(self) -> Path | None:
+        """The file that says when the feed's market is open; None: nobody says it."""
+
 
 @dataclass(frozen=True)
 class FeedContext:
@@ -47,6 +52,8 @@ class FeedContext:
     instance: str = "default"
     gateways: tuple[tuple[str, int], ...] = ()
     """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
+    timetable: Path | None = None
+    """File of the markets' hours (shm/timetable.py)."""
 
     def attach(self) -> Mapping:
         """Raises SegmentError: it is not there, or not the expected one."""
@@ -66,6 +73,7 @@ class PrivateContext:
     segment: Mapping
     look: Callable[[], None] | None = None
     """Called after each publication; must not raise."""
+    timetable: Path | None = None
 
     def attach(self) -> Mapping:
         return self.segment

@@ -16,7 +16,6 @@ from ticker.clock import Clock, steady_ns
 from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
-from ticker.feeds.market.symbology import default_symbology
 from ticker.feeds.session import CHANNEL_SHIFT
 from ticker.feeds.session import Line as LineKind
 from ticker.feeds.workers.mappings import load_mapping
@@ -31,6 +30,7 @@ from ticker.feeds.workers.pipeline import (
 from ticker.feeds.workers.vigil import Findings
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
+from ticker.symbology import default_symbology
 
 SECOND = 1_000_000_000
 SILENCES = 2.5

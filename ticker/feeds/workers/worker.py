@@ -17,9 +17,11 @@ from collections.abc import Callable
 
 from ticker.clock import Clock, now_ns, steady_ns
 from ticker.config import FeedConfig
+from ticker.config.calendar import calendar_of
 from ticker.feeds.day import session_day
 from ticker.feeds.workers.datagrams import DatagramSource
 from ticker.feeds.workers.fix import FixSource
+from ticker.feeds.workers.pipeline import follow_tape
 from ticker.feeds.workers.presence import BEAT, SECOND, Context, FeedContext, Presence
 from ticker.feeds.workers.soup import SoupSource
 from ticker.feeds.workers.sources import Kind, Place, Source, plan_of
@@ -27,6 +29,7 @@ from ticker.feeds.workers.stream import StreamSource
 from ticker.feeds.workers.vigil import Vigil
 from ticker.shm import counters
 from ticker.shm.counters import Counters
+from ticker.shm.timetable import hours_by_timetable
 
 __all__ = ["FeedContext", "FeedWorker", "open_source", "run"]
 
@@ -111,6 +114,9 @@ class FeedWorker:
         self.market = self.pipeline.market
         self.counters = Counters(self.presence.segment)
         self.vigil = Vigil(config.name, self.source, self.counters, steady())
+        if calendar := calendar_of(config):
+            hours = hours_by_timetable(config.name, context.timetable)
+            follow_tape(self.pipeline, calendar, hours)
         self.rows_adopted = self.market.adopt_rows(rebuild=self.source.rebuilds)
         self.market.set_publishing(not self.source.rebuilds)
         self.presence.set_patience(config, self.source.silence_ns)

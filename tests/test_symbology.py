@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.feeds.market.symbology import (
+from ticker.symbology import (
     CANONICAL,
     SYMBOLOGIES,
     canonical,
@@ -16,7 +16,7 @@ from ticker.feeds.market.symbology import (
     spelled,
 )
 
-PAGE = Path(__file__).parents[3] / "docs" / "symbology.md"
+PAGE = Path(__file__).parents[1] / "docs" / "symbology.md"
 
 
 def documented() -> list[tuple[str, str, str]]:
