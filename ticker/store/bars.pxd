@@ -9,6 +9,11 @@ from ticker.store.figures cimport Bar, Trade
 from ticker.store.places cimport Places
 
 
+cdef struct RowState:
+    uint64_t newest              # number + 1 of its newest trade, 0: none
+    uint32_t current             # its newest bar, index + 1
+
+
 cdef class Bars:
     """The bars of one feed whose trades are kept, and those that were not taken yet."""
 
@@ -26,8 +31,7 @@ cdef class Bars:
     cdef uint32_t vacant_count
     cdef uint32_t* dirty
     cdef uint32_t dirty_count
-    cdef uint32_t* current       # of each row: its newest bar, index + 1
-    cdef Places by_match
+    cdef RowState* states
     cdef Places by_minute
     cdef int64_t newest          # minute
     cdef int64_t began           # minute
@@ -40,10 +44,10 @@ cdef class Bars:
     cdef int _grow_bars(self) except -1
     cdef void _mark(self, Bar* bar) noexcept
     cdef int _add(self, Record* record) except -1
-    cdef int _correct(self, Trade* trade, Record* record) except -1
+    cdef void _correct(self, Trade* trade, Record* record) noexcept
     cdef object _figures(self, Bar* bar)
     cdef void _forget(self, uint64_t place) noexcept
-    cdef int _take_back(self, Trade* trade) except -1
+    cdef void _take_back(self, Trade* trade) noexcept
     cdef void _make_again(self, Bar* bar) noexcept
     cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept
     cdef void _sweep(self) noexcept

@@ -61,11 +61,10 @@ cdef class Bars:
         self.readers = [RingReader(mapping, index) for index in range(self.ring_count)]
         self.rings = <void**>PyMem_Calloc(self.ring_count + 1, sizeof(void*))
         self.trades = <Trade*>PyMem_Calloc(kept, sizeof(Trade))
-        self.current = <uint32_t*>PyMem_Calloc(self.table.capacity + 1, sizeof(uint32_t))
-        if not (self.rings and self.trades and self.current):
+        self.states = <RowState*>PyMem_Calloc(self.table.capacity + 1, sizeof(RowState))
+        if not (self.rings and self.trades and self.states):
             raise MemoryError("no memory for the bars")
         self.trade_mask = kept - 1
-        make_places(&self.by_match, 2 * <uint64_t>kept)
         make_places(&self.by_minute, FIRST_PLACES)
         self._grow_bars()
         for index, reader in enumerate(self.readers):
@@ -79,8 +78,7 @@ cdef class Bars:
         PyMem_Free(self.bars)
         PyMem_Free(self.vacant)
         PyMem_Free(self.dirty)
-        PyMem_Free(self.current)
-        PyMem_Free(self.by_match.at)
+        PyMem_Free(self.states)
         PyMem_Free(self.by_minute.at)
 
     @property
@@ -170,6 +168,8 @@ cdef class Bars:
 
     cdef int _take_in(self, Record* record) except -1:
         cdef Trade* trade
+        if record.row >= self.table.capacity:
+            return 0
         if record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
             self._add(record)
         elif record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED:
@@ -189,7 +189,7 @@ cdef class Bars:
         cdef int64_t minute = record.exchange_time // MINUTE
         cdef uint32_t index
         cdef Bar* bar
-        if record.exchange_time <= 0 or record.row >= self.table.capacity:
+        if record.exchange_time <= 0:
             return 0
         if minute > self.newest:
             self.newest = minute
@@ -197,6 +197,8 @@ cdef class Bars:
         if self.trades_seen > self.trade_mask:
             self._forget(place)
         self.trades_seen += 1
+        trade.earlier = self.states[record.row].newest
+        self.states[record.row].newest = self.trades_seen
         bar = &self.bars[index - 1]
         trade.price = record.price
         trade.size = record.size
@@ -209,8 +211,6 @@ cdef class Bars:
         bar.newest = <uint32_t>place + 1
         bar.kept += 1
         bar.made_of += 1
-        if trade.match:
-            put_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
         count_in(bar, trade)
         self._mark(bar)
         return 0
@@ -219,9 +219,6 @@ cdef class Bars:
         """The oldest kept trade makes room: it can't be taken back any more."""
         cdef Trade* trade = &self.trades[place]
         cdef Bar* bar
-        cdef uint32_t at
-        if trade.match:
-            remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
         if not trade.bar:
             return
         bar = &self.bars[trade.bar - 1]
@@ -231,54 +228,43 @@ cdef class Bars:
         trade.bar = 0
 
     cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept:
-        cdef uint64_t at = key_of(row, match) & self.by_match.mask
+        """A kept trade by its number: the row's are looked through, for this is rare. NULL: none."""
+        cdef uint64_t number = self.states[row].newest
         cdef Trade* trade
-        if not match:
-            return NULL
-        while self.by_match.at[at].index:
-            trade = &self.trades[self.by_match.at[at].index - 1]
-            if trade.match == match and trade.row == row and trade.bar:
+        while match and number and self.trades_seen - number <= self.trade_mask:
+            trade = &self.trades[(number - 1) & self.trade_mask]
+            if trade.match == match:
                 return trade
-            at = (at + 1) & self.by_match.mask
+            number = trade.earlier
         return NULL
 
-    cdef int _take_back(self, Trade* trade) except -1:
+    cdef void _take_back(self, Trade* trade) noexcept:
         cdef Bar* bar = &self.bars[trade.bar - 1]
-        cdef uint64_t place = trade - self.trades
-        remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
         trade.match = 0
-        if bar.flags & BAR_ADDS:
-            count_out(bar, trade)  # only its newest figures are here
-            trade.flags = 0
-        elif bar.kept == bar.made_of:
-            trade.flags = 0
-            self._make_again(bar)
-        else:
+        if bar.flags & BAR_ADDS or bar.kept != bar.made_of:
             count_out(bar, trade)
             trade.flags = 0
+        else:
+            trade.flags = 0
+            self._make_again(bar)
         self._mark(bar)
-        return 0
 
-    cdef int _correct(self, Trade* trade, Record* record) except -1:
+    cdef void _correct(self, Trade* trade, Record* record) noexcept:
         """The print stays at its time, with other figures, and maybe another number."""
         cdef Bar* bar = &self.bars[trade.bar - 1]
-        cdef uint64_t place = trade - self.trades
         cdef bint again = bar.kept == bar.made_of and not bar.flags & BAR_ADDS
         if not again:
             count_out(bar, trade)
         trade.price = record.price
         trade.size = record.size
         trade.flags = record.conditions
-        if record.seq and record.seq != trade.match:
-            remove_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
+        if record.seq:
             trade.match = record.seq
-            put_place(&self.by_match, key_of(trade.row, trade.match), <uint32_t>place + 1)
         if again:
             self._make_again(bar)
         else:
             count_in(bar, trade)
         self._mark(bar)
-        return 0
 
     cdef void _make_again(self, Bar* bar) noexcept:
         """All its trades are kept: from the oldest to the newest, as they came."""
@@ -303,7 +289,7 @@ cdef class Bars:
 
     cdef uint32_t _bar_of(self, uint32_t row, int64_t minute) except 0:
         """Its index + 1; a new one if there is none."""
-        cdef uint32_t index = self.current[row]
+        cdef uint32_t index = self.states[row].current
         cdef uint64_t at
         cdef Bar* bar
         if index and self.bars[index - 1].minute == minute and self.bars[index - 1].row == row:
@@ -329,7 +315,7 @@ cdef class Bars:
             bar.flags |= BAR_ADDS
         put_place(&self.by_minute, key_of(row, <uint64_t>minute), index)
         if minute >= self.newest:
-            self.current[row] = index
+            self.states[row].current = index
         return index
 
     cdef int _grow_bars(self) except -1:
@@ -373,8 +359,8 @@ cdef class Bars:
                 or bar.minute + 1 >= self.newest
             ):
                 continue
-            if self.current[bar.row] == index + 1:
-                self.current[bar.row] = 0
+            if self.states[bar.row].current == index + 1:
+                self.states[bar.row].current = 0
             remove_place(
                 &self.by_minute, key_of(bar.row, <uint64_t>bar.minute), index + 1
             )

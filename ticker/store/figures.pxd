@@ -20,6 +20,7 @@ cdef struct Trade:
     uint64_t size
     int64_t time                 # of the exchange, ns
     uint64_t match
+    uint64_t earlier             # number + 1 of the trade of its row that came before it, 0: none
     uint32_t row
     uint32_t flags               # TradeFlag
     uint32_t bar
