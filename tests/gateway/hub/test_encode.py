@@ -13,7 +13,7 @@ from grpc_tools import protoc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticker.gateway.hub.encode import encoded, lagged
+from ticker.gateway.hub.encode import Room, encoded, lagged
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PLAIN, PROTOBUF, moment
 from ticker.gateway.protocol.messages import (
@@ -317,3 +317,33 @@ def test_every_message_has_its_place_in_the_proto(server_message: Any) -> None:
     for message in MESSAGES:
         tag = str(message.__struct_config__.tag)
         assert fields[tag].number == MESSAGE_NUMBERS[tag]
+
+
+LONGEST = dict.fromkeys(FULL, -(2**63)) | {
+    "time": 2**62,
+    "extended_time": 2**62,
+    "seq": 2**64 - 1,
+    "volume": 2**128 - 1,
+    "trades": 2**64 - 1,
+    "trade_id": 2**64 - 1,
+    "new_trade_id": 2**64 - 1,
+    "ineligible": 1,
+    **dict.fromkeys(("size", "bid_size", "ask_size"), 2**64 - 1),
+}
+HEADS = 8 + 8  # of the struct, and the room in front of a body
+BINARY_HEAD = 4
+
+
+@pytest.mark.parametrize("encoding", range(4))
+@pytest.mark.parametrize("channel", [PRICE, QUOTE, TRADES])
+@pytest.mark.parametrize("exponent", [0, 19])
+def test_the_longest_message_has_its_room(encoding: int, channel: int, exponent: int) -> None:
+    """Where it had not, it would write over the next symbol's frame."""
+    room = (Room.PRICE_ROOM, Room.QUOTE_ROOM, Room.TRADE_ROOM)[channel]
+    kinds = (UPDATE, SNAPSHOT, CORRECTION, CANCEL) if channel == TRADES else (UPDATE, SNAPSHOT)
+    longest = 0
+    for kind in kinds:
+        values = LONGEST | {"size_exponent": exponent}
+        frame = encoded(encoding, channel, kind, '"' * 23, '"' * 8, **values)
+        longest = max(longest, len(frame) - BINARY_HEAD)
+    assert HEADS + longest <= room
