@@ -45,7 +45,7 @@ def test_get_says_that_no_trade_is_left(rig: Rig) -> None:
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [["AAPL", "-"], ["MSFT", "185"]]
-    assert "taken back, and no trade is left: AAPL" in done.stderr
+    assert "no price: AAPL; all trades were" in done.stderr
 
 
 @pytest.mark.slow

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -190,3 +192,32 @@ def test_trades_that_are_lost_by_a_lap_are_counted_with_what_was_taken_back(
             other.ring.put(other.row, int(RecordKind.RECORD_QUOTE), 0, 0, now, 0, now, 0)
         rig.ringer.ring_from_python()
     assert client.until("lagged")["skipped"] == 3
+
+
+def test_a_symbol_of_extended_hours_only_is_told_without_a_price(
+    rig: Rig, connect: Connect
+) -> None:
+    row = rig.row("AAPL")
+    client, price = connect(protocol=JSON), connect(protocol=JSON)
+    client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": "quote"})
+    price.send({"action": "subscribe", "symbols": ["AAPL"]})
+    assert client.until("subscribed")["symbols"] == ["AAPL"]
+    early = time.time_ns()
+    rig.table.put(row, extended_price=7 * E9, extended_time=early, seq=1, publish_time=early)
+    rig.record(row, int(RecordKind.RECORD_PRINT), 7 * E9, early, 1)
+    told = client.until("snapshot")
+    assert (told["price"], told["extended_price"], told["seq"]) == (None, 7, 1)
+    assert told["timestamp"] == told["extended_timestamp"] == format_timestamp(early)
+    with urlopen(f"http://127.0.0.1:{rig.port}/prices/AAPL", timeout=5) as answer:
+        shown = json.load(answer)
+    assert (shown["price"], shown["size"], shown["extended_price"]) == (None, None, 7)
+    assert shown["exchange_timestamp"] == shown["extended_timestamp"] == told["timestamp"]
+    later = time.time_ns()
+    rig.table.put(row, extended_price=8 * E9, extended_time=later, seq=2, publish_time=later)
+    rig.record(row, int(RecordKind.RECORD_PRINT), 8 * E9, later, 2)
+    assert client.until("update")["extended_price"] == 8
+    rig.seq[row] = 2
+    rig.trade(row, 9 * E9)
+    told = client.until("update")
+    assert (told["price"], told["extended_price"], told["seq"]) == (9, 8, 3)
+    assert price.until("snapshot")["price"] == 9, "the first that `price` tells"

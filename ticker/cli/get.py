@@ -44,7 +44,8 @@ def _missing(answer: dict[str, Any], venue: str | None) -> Iterator[str]:
     """Why some of the symbols have no price here."""
     gone = [price["symbol"] for price in answer["prices"] if price["price"] is None]
     if gone:
-        yield f"taken back, and no trade is left: {', '.join(gone)}"
+        names = ", ".join(gone)
+        yield f"no price: {names}; all trades were of extended hours, or were taken back"
     kinds = {
         "no_price_yet": "no price yet: {}",
         "not_on_venue": f"not on {venue}: {{}}; leave --venue out for the price over all venues",

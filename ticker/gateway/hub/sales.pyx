@@ -25,7 +25,12 @@ from ticker.gateway.hub.fields cimport (
 from ticker.gateway.hub.topics cimport Topics, regrown, topic_of
 from ticker.gateway.hub.trade_log cimport Trade, TradeLog
 from ticker.gateway.prices.board cimport Board, RowRef
-from ticker.gateway.prices.consolidate cimport Consolidated, corrected_time
+from ticker.gateway.prices.consolidate cimport (
+    Consolidated,
+    corrected_time,
+    has_traded,
+    told_time,
+)
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_CORRECTED,
@@ -113,10 +118,12 @@ cdef class Sales:
         self._reload_rows(symbol, lapped)
         if not self.board.read_all(symbol, &found):
             return 0
-        if not found.values.flags & ROW_HAS_LAST and not corrected_time(&found.values):
-            return 0  # has not traded yet
-        self._take_last(symbol, &found)
+        if not has_traded(&found.values):
+            return 0
         self.topics.touch(topic_of(symbol, CHANNEL_QUOTE), 1)
+        if not found.values.flags & ROW_HAS_LAST and not corrected_time(&found.values):
+            return 0  # outside of regular hours only, which `price` and `trades` don't tell
+        self._take_last(symbol, &found)
         if not self.topics.versions[topic_of(symbol, CHANNEL_TRADES)]:
             self.topics.touch(topic_of(symbol, CHANNEL_TRADES), 1)
         return 0
@@ -151,9 +158,7 @@ cdef class Sales:
         cdef Sale* sale = self.sales + symbol
         cdef const Values* values = &found.values
         cdef bint there = values.flags & ROW_HAS_LAST != 0
-        cdef int64_t time = max(
-            sale.time, values.exchange_time if there else corrected_time(values)
-        )
+        cdef int64_t time = max(sale.time, told_time(values))
         cdef RowRef* last
         if (sale.there == there and sale.price == values.price and sale.time == time
                 and sale.exchange_time == values.exchange_time):
@@ -191,6 +196,8 @@ cdef class Sales:
             return False  # the table told us already
         sale.seq += record.seq - state.seq
         state.seq = record.seq
+        if record.kind != RECORD_TRADE and not self.topics.versions[topic_of(symbol, CHANNEL_QUOTE)]:
+            return True  # it may be the first of extended hours
         if record.kind == RECORD_TRADE:
             if record.exchange_time <= sale.time:
                 if sale.exchange_time < sale.time:  # a trade was taken back
@@ -228,7 +235,7 @@ cdef class Sales:
 
     cdef void quote(self, uint32_t symbol) noexcept nogil:
         """Something of what `quote` tells has changed; before the first trade it tells nothing."""
-        if self.topics.versions[topic_of(symbol, CHANNEL_PRICE)]:
+        if self.topics.versions[topic_of(symbol, CHANNEL_QUOTE)]:
             self.topics.touch(topic_of(symbol, CHANNEL_QUOTE), 1)
 
     cdef void _log_trade(
@@ -300,18 +307,14 @@ cdef class Sales:
         cdef Values* values = &found.values
         cdef RowRef* row
         cdef bint there
-        if not self.board.read_all(symbol, &found):
+        if not self.board.read_all(symbol, &found) or not has_traded(values):
             return 0
         there = values.flags & ROW_HAS_LAST != 0
-        if not there and not corrected_time(values):
-            return 0
         row = self.board.rows[symbol].rows + (found.last if there else found.first)
         memcpy(quote.venue, self.rows[row.feed][row.row].venue, VENUE_ROOM)
         quote.has = values.flags & ROW_HAS
         quote.price = values.price
-        quote.time = max(
-            sale.time, values.exchange_time if there else corrected_time(values)
-        )
+        quote.time = max(quote.time, sale.time, told_time(values))
         quote.seq = max(values.seq, sale.seq)
         quote.size = values.size
         quote.size_exponent = found.size_exponent

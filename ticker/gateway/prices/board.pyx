@@ -325,7 +325,7 @@ cdef class Board:
     def price(self, symbol: str, venue: str | None = None) -> PriceView | None:
         """A symbol's consolidated values, or one venue's; None: unknown, or not on that venue.
 
-        A view without a price and with no `corrected_time` has not traded yet.
+        A view that has not `traded` may still have a quote.
         """
         cdef Consolidated found
         cdef Values values

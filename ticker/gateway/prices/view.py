@@ -46,10 +46,14 @@ class PriceView:
 
     @property
     def traded(self) -> bool:
-        """Whether there is a price, or there was one until its trade was taken back."""
-        return self.price is not None or self.corrected_time > 0
+        """Whether there is a price, or was one until its trade was taken back, or one of extended
+        hours."""
+        return self.price is not None or self.price_time > 0
 
     @property
     def price_time(self) -> int:
-        """The exchange time of the last sale; of the taking back, if none is left."""
-        return self.exchange_time if self.price is not None else self.corrected_time
+        """The exchange time of the last sale; of the taking back, if none is left; of the last
+        trade of extended hours, if there was no other; 0: there was none."""
+        if self.price is not None:
+            return self.exchange_time
+        return self.corrected_time or self.extended_time

@@ -38,7 +38,10 @@ Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]
 LastPrice = Annotated[
     Price | None,
-    Meta(description="of the last trade; null: it was taken back, and none is left"),
+    Meta(
+        description="of the last trade; null: it was taken back and none is left, or there were "
+        "only trades of extended hours so far"
+    ),
 ]
 TradesSoFar = Annotated[int, Meta(ge=0, description="trades so far, all venues")]
 Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
