@@ -13,6 +13,7 @@ from tests.feeds.conftest import Itch
 from tests.feeds.mold_feed import packet
 from tests.feeds.packets.frames import ethernet, ip4, ip6, pcap, pcapng, simple_blocks, udp
 from ticker.cli import main
+from ticker.cli.replay import COLUMNS
 from ticker.shm.rejects import RULES
 
 
@@ -310,3 +311,7 @@ def test_a_volume_beyond_64_bits_is_whole(tmp_path: Path) -> None:
     report = json.loads(CliRunner().invoke(main, ["replay", str(path), *options, "--json"]).output)
     assert report["symbols"]["SHIB"]["volume"] == "36000000000.125"
     assert report["symbols"]["SHIB"]["trades"] == 10
+
+
+def test_the_table_has_each_column_once() -> None:
+    assert len(set(COLUMNS)) == len(COLUMNS)
