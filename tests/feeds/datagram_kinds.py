@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.feeds.conftest import Iex, Itch
 from tests.feeds.protocols.pitch_messages import say as pitch
@@ -25,6 +25,20 @@ def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+class Close(NamedTuple):
+    """An official close, as `Exchange.close` says it; `match`: of its trade, if it has one."""
+
+    price: int
+    at: int
+    match: int
+
+
+def itch_close(close: Close, midnight: int) -> bytes:
+    """The closing cross."""
+    time = close.at - midnight
+    return Itch().cross(1, SIZE, close.price * 10_000, close.match, time=time, kind="C")
 
 
 class Exchange:
@@ -72,6 +86,15 @@ class Exchange:
     def say_trade(self, price: int, at: int, match: int) -> None:
         raise NotImplementedError
 
+    def close(self, price: int, at: int) -> None:
+        """The official close of AAPL; with a trade of 100 shares, where the protocol has it so."""
+        with self._lock:
+            self.matches += 1
+            self.say_close(Close(price, at, self.matches))
+
+    def say_close(self, close: Close) -> None:
+        raise NotImplementedError
+
     def beat(self) -> None:
         """What the exchange says when it has nothing to say."""
 
@@ -116,6 +139,9 @@ class MoldItch(Datagrams):
     def say_trade(self, price: int, at: int, match: int) -> None:
         self.say(Itch().trade(1, SIZE, price * 10_000, match, time=at - self.midnight))
 
+    def say_close(self, close: Close) -> None:
+        self.say(itch_close(close, self.midnight))
+
     def beat(self) -> None:
         self.say()
 
@@ -148,6 +174,11 @@ class Pitch(Datagrams):
             trade = pitch.trade_long(SIZE, price * 10_000, 10 * match + unit, symbol)
             self.say(unit, pitch.time(seconds), trade)
 
+    def say_close(self, close: Close) -> None:
+        seconds = (close.at - self.midnight) // SECOND
+        summary = pitch.auction_summary("AAPL", close.price * 10_000, SIZE, "C")
+        self.say(1, pitch.time(seconds), summary)
+
     def beat(self) -> None:
         for unit in self.next:
             self.say(unit)
@@ -167,6 +198,9 @@ class Tops(Datagrams):
 
     def say_trade(self, price: int, at: int, match: int) -> None:
         self.say(Iex().trade("AAPL", SIZE, price * 10_000, match, time=at))
+
+    def say_close(self, close: Close) -> None:
+        self.say(Iex().official("AAPL", "M", close.price * 10_000, time=close.at))
 
     def beat(self) -> None:
         self.say()
@@ -192,6 +226,11 @@ class PillarChannels(Datagrams):
             )
             self.send(xdp_packet(self.next[channel], *messages, sent=time.time_ns()), channel)
             self.next[channel] += len(messages)
+
+    def say_close(self, close: Close) -> None:
+        cross = pillar.cross(SIZE, close.price * 10_000, close.match, kind="6")
+        self.send(xdp_packet(self.next[0], cross, sent=time.time_ns()))
+        self.next[0] += 1
 
     def beat(self) -> None:
         for channel, sequence in enumerate(self.next):

@@ -21,17 +21,20 @@ from tests.feeds.datagram_kinds import (
     BEAT,
     HOST,
     SIZE,
+    Close,
     Exchange,
     MoldItch,
     PillarChannels,
     Pitch,
     Tops,
+    itch_close,
 )
 from ticker.feeds.fix.message import Message, encode, utc_timestamp
 
 MAPPING = (
     '[[records]]\nname = "t"\nkind = "trade"\npath = "[]?"\nsymbol = "s"\nprice = "p"\n'
     'size = "v"\ntime = "t"\ntime_unit = "ns"\nid = "i"\n'
+    '[records.conditions]\npath = "c"\ntable = "utp"\n'
 )
 """What the feeds of JSON texts need in the file of `mapping`."""
 
@@ -90,15 +93,21 @@ class Served(Exchange):
         self.clients.remove(writer.write)
 
     def say_trade(self, price: int, at: int, match: int) -> None:
-        self.loop.call_soon_threadsafe(self.tell, price, at, match)
+        self.loop.call_soon_threadsafe(self.tell, self.text(price, at, match))
 
-    def tell(self, price: int, at: int, match: int) -> None:
+    def say_close(self, close: Close) -> None:
+        self.loop.call_soon_threadsafe(self.tell, self.closing(close))
+
+    def tell(self, text: Any) -> None:
         for tell in self.clients:
-            tell(self.text(price, at, match))
+            tell(text)
 
     def text(self, price: int, at: int, match: int) -> Any:
-        trade = {"s": "AAPL", "p": price, "v": SIZE, "t": at, "i": match}
+        trade = {"s": "AAPL", "p": price, "v": SIZE, "t": at, "i": match, "c": "@"}
         return json.dumps(trade).encode() + b"\n"
+
+    def closing(self, close: Close) -> Any:
+        return self.text(close.price, close.at, close.match).replace(b'"@"', b'"M"')
 
 
 class JsonServed(Served):
@@ -171,8 +180,8 @@ class Polled(WebServed):
     def has_listener(self) -> bool:
         return True
 
-    def tell(self, price: int, at: int, match: int) -> None:
-        self.recent = [*self.recent[-4:], self.text(price, at, match)]
+    def tell(self, text: Any) -> None:
+        self.recent = [*self.recent[-4:], text]
 
     async def answer(self, _: web.Request) -> web.StreamResponse:
         return web.Response(body=b"[" + b",".join(self.recent) + b"]")
@@ -195,13 +204,15 @@ class Soup(Served):
         writer.write(b"\x00\x1fA" + self.session.rjust(10) + b"%20d" % self.next)
         await super().talk(reader, writer)
 
-    def tell(self, price: int, at: int, match: int) -> None:
-        super().tell(price, at, match)
+    def tell(self, text: Any) -> None:
+        super().tell((1 + len(text)).to_bytes(2, "big") + b"S" + text)
         self.next += 1
 
     def text(self, price: int, at: int, match: int) -> bytes:
-        message = Itch().trade(1, SIZE, price * 10_000, match, time=at - self.midnight)
-        return (1 + len(message)).to_bytes(2, "big") + b"S" + message
+        return Itch().trade(1, SIZE, price * 10_000, match, time=at - self.midnight)
+
+    def closing(self, close: Close) -> bytes:
+        return itch_close(close, self.midnight)
 
     def beat(self) -> None:
         for tell in self.clients:
@@ -256,6 +267,9 @@ class Fix(Served):
             (268, b"1"), (279, b"0"), (269, b"2"), (278, b"%d" % match), (55, b"AAPL"),
             (270, b"%d" % price), (271, b"%d" % SIZE), (272, day), (273, clock),
         )  # fmt: skip
+
+    def closing(self, close: Close) -> Any:
+        return (268, b"1"), (279, b"0"), (269, b"6"), (55, b"AAPL"), (270, b"%d" % close.price)
 
 
 async def read_fix(reader: asyncio.StreamReader) -> Message:

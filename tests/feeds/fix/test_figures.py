@@ -71,6 +71,54 @@ def test_the_date_of_today_is_today_in_every_zone(hours: int) -> None:
     assert feed.row()["high"] == 9 * UNIT
 
 
+def figures(feed: Feed) -> dict[str, float]:
+    """Those that are there, in dollars."""
+    row = feed.row()
+    names = ("official_open", "official_close", "previous_close", "price")
+    return {name: row[name] / UNIT for name in names if row["flags"] & HAS[name]}
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("269=4|270=9", {"official_open": 9}),
+        ("269=4|270=9|272=20260101", {}),
+        ("269=4|270=9|286=4", {}),
+        ("269=4|270=9|286=5", {}),
+        ("269=5|270=9", {"previous_close": 9}),
+        ("269=5|270=9|286=4", {"previous_close": 9}),
+        ("269=5|270=9|272=20260101", {"previous_close": 9}),
+        ("269=5|270=9|272=20260102", {"official_close": 9}),
+        ("269=5|270=9|286=0", {"official_close": 9}),
+        ("269=6|270=9", {"official_close": 9}),
+        ("269=6|270=9|286=1", {"official_close": 9}),
+        ("269=6|270=9|286=4", {"previous_close": 9}),
+        ("269=6|270=9|272=20251231", {"previous_close": 9}),
+        ("269=6|270=9|286=2", {}),
+        ("269=6|270=9|286=0 3", {}),
+    ],
+)
+def test_which_close_or_open_it_is(entry: str, expected: dict[str, float]) -> None:
+    feed = Feed(midnight=MIDNIGHT)
+    for _ in range(2):
+        feed.send(f"W|55=S|268=1|{entry}")
+        assert figures(feed) == expected
+    assert (feed.row()["volume"], feed.row()["trades"]) == (0, 0)
+
+
+def test_a_settlement_is_the_next_days_close() -> None:
+    feed = Feed(midnight=MIDNIGHT)
+    feed.send("X|268=1|279=0|269=2|55=S|270=10|271=1")
+    feed.send("X|268=2|279=0|269=6|55=S|270=10.5|279=0|269=4|55=S|270=9.75")
+    assert figures(feed) == {"official_open": 9.75, "official_close": 10.5, "price": 10}
+    feed.send("X|268=1|279=1|269=6|55=S|270=10.25")
+    feed.send("X|268=1|279=2|269=6|55=S|270=10.25")
+    assert figures(feed)["official_close"] == 10.25
+    feed.decoder.begin_day(MIDNIGHT + DAY)
+    feed.market.publish(timestamp(SENT))
+    assert figures(feed) == {"previous_close": 10.25, "price": 10}
+
+
 def test_what_is_no_price_is_no_figure() -> None:
     feed = Feed()
     feed.send("W|55=S|268=3|269=7|270=-9|269=8|270=0|269=3|270=-1")

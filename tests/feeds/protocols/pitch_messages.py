@@ -88,8 +88,8 @@ class Speak:
     def auction_update(self, symbol: str) -> bytes:
         return message(0x95, "I8scQIIQQ", 5, name(symbol, 8), b"O", 1, 2, 3, 4, 5)
 
-    def auction_summary(self, symbol: str, price: int, size: int) -> bytes:
-        return message(0x96, "I8scQI", 5, name(symbol, 8), b"O", price, size)
+    def auction_summary(self, symbol: str, price: int, size: int, kind: str = "O") -> bytes:
+        return message(0x96, "I8scQI", 5, name(symbol, 8), kind.encode(), price, size)
 
     def unit_clear(self) -> bytes:
         return message(0x97, "I", 5)

@@ -31,7 +31,7 @@ AHEAD = 10
 @pytest.mark.parametrize("change", [0, HOUR, -HOUR], ids=["24 h", "23 h", "25 h"])
 def test_midnight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int) -> None:
     """Trades before it and after it, in one session that only beats in between: the volume starts
-    over, the first trade opens, and yesterday's last sale is the close."""
+    over, the first trade opens, and yesterday's official close is the close, not its last sale."""
     monkeypatch.setenv("PYTHONTZPATH", str(tmp_path))
     zone = make_zone(tmp_path, int(time.time()) + AHEAD, change=change)
     with contextlib.ExitStack() as stack:
@@ -48,16 +48,20 @@ def test_midnight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int) 
             return lambda: all(of(w.rows().get("AAPL", {})) for _, w in feeds.values())
 
         wait_for(lambda: all(exchange.has_listener for exchange, _ in feeds.values()))
-        for price in (101, 103, 102):
-            for exchange, _ in feeds.values():
-                exchange.trade(price, time.time_ns())
-        wait_for(rows(lambda row: row.get("volume") == 300))
+        for exchange, _ in feeds.values():
+            exchange.trade(101, time.time_ns())
+            exchange.close(103, time.time_ns())
+        wait_for(rows(lambda row: row.get("official_close") == 103 * UNIT))
+        for exchange, _ in feeds.values():
+            exchange.trade(102, time.time_ns())
+        wait_for(rows(lambda row: row["price"] == 102 * UNIT and row["volume"] >= 200))
         assert time.time_ns() < zone.today, "the machine is too slow for this test"
         wait_for(rows(lambda row: row["volume"] == 0))
         assert time.time_ns() >= zone.today
         for exchange, worker in feeds.values():
             row = worker.rows()["AAPL"]
-            assert (row["price"], row["previous_close"]) == (102 * UNIT, 102 * UNIT)
+            assert (row["price"], row["previous_close"]) == (102 * UNIT, 103 * UNIT)
+            assert row["official_close"] == 0
             assert (row["open"], row["high"], row["low"], row["trades"]) == (0, 0, 0, 0)
             exchange.midnight = zone.today
             exchange.trade(104, time.time_ns())
@@ -65,7 +69,7 @@ def test_midnight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int) 
         for kind, (_, worker) in feeds.items():
             row = worker.rows()["AAPL"]
             found = (row["open"], row["high"], row["low"], row["price"], row["previous_close"])
-            assert found == (104 * UNIT, 104 * UNIT, 104 * UNIT, 104 * UNIT, 102 * UNIT), kind
+            assert found == (104 * UNIT, 104 * UNIT, 104 * UNIT, 104 * UNIT, 103 * UNIT), kind
             assert abs(row["exchange_time"] - time.time_ns()) < 60 * SECOND, kind
             assert row["session_start"] == zone.today, kind
 

@@ -44,6 +44,8 @@ cdef enum Part:
     SAYS_NO_SYMBOL = 512             # 55=[N/A]
     SAYS_ANY = 16 + 32 + 64 + 512
     DAY_BEFORE = 128                 # 286: of the business day before
+    THIS_DAY = 1024                  # 286: of the day, or of the session
+    NO_FIGURE = 2048                 # 286: of a delivery, expected or theoretical
     AT_LEVEL = 256                   # its position is that of a price level (1023)
 
 # How finely a message writes.

@@ -4,8 +4,8 @@ Source: FIX 4.4 volume 3 ("Market Data", "Instrument"), volume 6; MDPriceLevel (
 and used before.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 from ticker.feeds.market.conditions cimport flags_without, taken_by_fix
 from ticker.feeds.fix.fields cimport Field
@@ -59,8 +59,7 @@ cdef bint take_field(
     elif field.tag == 290 or field.tag == 1023:
         good = read_position(entry, field)
     elif field.tag == 286:
-        if memchr(field.value, c"4", field.length) != NULL:
-            entry.parts |= DAY_BEFORE
+        entry.parts |= read_open_close(field)
     elif field.tag == 48:
         entry.key += name_of(field, 48)
         entry.parts |= SAYS_ID
@@ -92,6 +91,20 @@ cdef bint read_price(
     ):
         entry.parts |= FINE
     return False
+
+
+cdef uint16_t read_open_close(const Field* field) noexcept nogil:
+    """OpenCloseSettlFlag (286), one character or several apart: the Parts that it says."""
+    cdef uint16_t parts = 0
+    cdef size_t i
+    for i in range(field.length):
+        if field.value[i] == c"4":
+            parts |= DAY_BEFORE
+        elif field.value[i] == c"0" or field.value[i] == c"1":
+            parts |= THIS_DAY
+        elif c"2" <= field.value[i] <= c"5":
+            parts |= NO_FIGURE
+    return parts
 
 
 cdef bint read_position(Entry* entry, const Field* field) noexcept nogil:

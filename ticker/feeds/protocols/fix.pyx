@@ -31,10 +31,14 @@ from ticker.feeds.fix.entries cimport (
     INDEX_VALUE,
     LOWEST,
     NEW,
+    NO_FIGURE,
     NO_KIND,
     OFFER_ASK,
     OFFER_BID,
+    OPENING,
     SAYS_ANY,
+    SETTLEMENT,
+    THIS_DAY,
     TRADE,
     Entry,
     entry_time,
@@ -45,6 +49,8 @@ from ticker.feeds.fix.group cimport INCREMENTAL, NO_REASON, SNAPSHOT, EntryGroup
 from ticker.feeds.fix.instruments cimport Instruments
 from ticker.feeds.market.market cimport (
     TRADE_EXTENDED,
+    TRADE_OFFICIAL_CLOSE,
+    TRADE_OFFICIAL_OPEN,
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
@@ -60,7 +66,12 @@ from ticker.shm.counters cimport (
     FEED_UNKNOWN_TYPES,
     count,
 )
-from ticker.shm.layout cimport ROW_HAS_LAST, Values
+from ticker.shm.layout cimport (
+    ROW_HAS_LAST,
+    ROW_HAS_OFFICIAL_CLOSE,
+    ROW_HAS_OFFICIAL_OPEN,
+    Values,
+)
 
 from ticker.errors import FeedError
 
@@ -227,20 +238,39 @@ cdef class FixMarketData(Protocol):
             self._figure(entry)
 
     cdef void _figure(self, Entry* entry) noexcept nogil:
-        """A figure of the day that the venue says itself."""
+        """A figure of the day that the venue says itself. A closing price that says no day is that
+        of the day before, as venues send it from the morning on; a settlement is of this day."""
         cdef int32_t row = entry.instrument
         cdef int64_t time = entry_time(entry, self.group.sent)
         cdef bint earlier = self._is_of_earlier_day(entry)
-        if entry.kind == CLOSING:
-            self.market.rows.set_previous_close(row, entry.price)
+        cdef bint dated = entry.midnight or entry.parts & THIS_DAY
+        if entry.parts & NO_FIGURE:
+            return
+        if entry.kind == CLOSING or entry.kind == SETTLEMENT:
+            if earlier or (entry.kind == CLOSING and not dated):
+                self.market.rows.set_previous_close(row, entry.price)
+            else:
+                self._official(entry, TRADE_OFFICIAL_CLOSE, time)
         elif earlier:
             return
+        elif entry.kind == OPENING:
+            self._official(entry, TRADE_OFFICIAL_OPEN, time)
         elif entry.kind == INDEX_VALUE:
             self._index(entry, time)
         elif entry.kind == HIGHEST:
             self.market.rows.set_high(row, entry.price, time)
         elif entry.kind == LOWEST:
             self.market.rows.set_low(row, entry.price, time)
+
+    cdef void _official(self, const Entry* entry, uint32_t which, int64_t time) noexcept nogil:
+        """Told again with each refresh: a change of it counts."""
+        cdef const Values* values = &self.market.publisher.entries[entry.instrument].values
+        cdef bint opens = which == TRADE_OFFICIAL_OPEN
+        if (entry.price != (values.official_open if opens else values.official_close)
+                or not values.flags & (ROW_HAS_OFFICIAL_OPEN if opens else ROW_HAS_OFFICIAL_CLOSE)):
+            self.market.sales.official(
+                entry.instrument, entry.price, which, time, self.received
+            )
 
     cdef bint _is_of_earlier_day(self, const Entry* entry) noexcept nogil:
         """By its mark (286), or by its date (272), which is that of no zone."""
