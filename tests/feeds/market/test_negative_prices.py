@@ -13,6 +13,8 @@ from tests.feeds.protocols.json_feed import JsonFeed
 from ticker.config.filter import FilterConfig
 from ticker.feeds import calls
 from ticker.feeds.json.mapping import parse_mapping
+from ticker.feeds.protocols.deep import Deep
+from ticker.feeds.protocols.tops import Tops
 from ticker.shm.table import HAS
 
 REAL = FilterConfig(max_ahead=0, negative_prices=True, band=0)
@@ -224,3 +226,19 @@ def test_fix_without_it_is_refused() -> None:
     feed.send("X|268=2|279=0|269=0|278=a|55=T|270=-1|271=1|279=0|269=2|55=T|270=-1|271=2")
     assert (feed.counter("bad_orders"), feed.counter("rejected_bad_price")) == (1, 1)
     assert set(shown(feed.row("T")).values()) == {None}
+
+
+def test_iex_below_zero(iex: Any, make_feed: Callable[..., Any]) -> None:
+    dollar = 10_000
+    tops = make_feed(protocol=Tops, rules=REAL)
+    tops.send(iex.quote("S", 5, -2 * dollar, 0, 6), iex.trade("S", 7, -dollar, 1))
+    row = shown(tops.row("S"))
+    assert (row["bid"], row["ask"], row["price"]) == (-2, 0, -1)
+    tops.send(iex.quote("S", 0, 0, -dollar, 6))
+    assert (shown(tops.row("S"))["bid"], shown(tops.row("S"))["ask"]) == (None, -1)
+    deep = make_feed(protocol=Deep, rules=REAL)
+    deep.send(iex.level("B", "S", 5, -2 * dollar), iex.level("S", "S", 6, 0))
+    assert (shown(deep.row("S"))["bid"], shown(deep.row("S"))["ask"]) == (-2, 0)
+    plain = make_feed(protocol=Deep)
+    plain.send(iex.level("B", "S", 5, -2 * dollar), iex.level("S", "S", 6, 0))
+    assert plain.counter("bad_orders") == 2

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.endian cimport le64
+from ticker.feeds.market.book cimport NO_PRICE
 from ticker.feeds.protocol cimport Protocol
 
 cdef enum:
@@ -23,9 +24,9 @@ cdef extern from *:
 
 
 cdef inline int64_t price_at(const uint8_t* at) noexcept nogil:
-    """A price in 1e-9 units; -1: no price that could be."""
+    """A price in 1e-9 units; NO_PRICE: one that does not fit."""
     cdef int64_t price = <int64_t>le64(at)
-    return price * PRICE_UNITS if 0 <= price <= MOST_PRICE else -1
+    return price * PRICE_UNITS if -MOST_PRICE <= price <= MOST_PRICE else NO_PRICE
 
 
 cdef class IexProtocol(Protocol):

@@ -232,7 +232,7 @@ cdef class IexProtocol(Protocol):
     cdef void _security(self, int32_t instrument, const uint8_t* data) noexcept nogil:
         cdef int64_t close = price_at(data + 22)   # adjusted for corporate actions
         self.market.rows.set_test(instrument, data[1] & TEST_SECURITY != 0)
-        if close > 0:
+        if close:
             self.market.rows.set_previous_close(instrument, close)
 
     cdef void _trading_status(

@@ -82,7 +82,7 @@ cdef class Filter:
         self._set_rules(rules)
 
     cdef int _set_rules(self, object rules) except -1:
-        self.least_price = INT64_MIN
+        self.least_price = INT64_MIN + 1     # INT64_MIN is NO_PRICE
         if rules.bad_prices:
             self.least_price = -self.max_price if rules.negative_prices else 1
         self.most_price = self.max_price if rules.bad_prices else INT64_MAX

@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from ticker.endian cimport le32
 from ticker.feeds.iex.messages cimport QUOTE_UPDATE, IexProtocol, price_at
 from ticker.feeds.market.market cimport NO_PRICE, Market
+from ticker.shm.counters cimport FEED_BAD_ORDERS, count
 
 
 cdef class Tops(IexProtocol):
@@ -25,16 +26,17 @@ cdef class Tops(IexProtocol):
     cdef void update(
         self, uint8_t kind, const uint8_t* data, int64_t time, int64_t receive_time
     ) noexcept nogil:
+        cdef int64_t bid = price_at(data + 22)
+        cdef int64_t ask = price_at(data + 30)
         cdef uint64_t bid_size = le32(data + 18)
         cdef uint64_t ask_size = le32(data + 38)
-        cdef int32_t instrument = self.instrument(data + 10)
+        cdef int32_t instrument
+        if bid == NO_PRICE or ask == NO_PRICE:
+            count(self.market.counters, FEED_BAD_ORDERS, 1)
+            return
+        instrument = self.instrument(data + 10)
         if instrument >= 0:
             self.market.set_quote(
-                instrument, price_of(data + 22, bid_size), bid_size,
-                price_of(data + 30, ask_size), ask_size, time,
+                instrument, bid if bid or bid_size else NO_PRICE, bid_size,
+                ask if ask or ask_size else NO_PRICE, ask_size, time,
             )
-
-
-cdef inline int64_t price_of(const uint8_t* data, uint64_t size) noexcept nogil:
-    cdef int64_t price = price_at(data)
-    return price if price or size else NO_PRICE
