@@ -39,6 +39,7 @@ port = 0
 name = "itch"
 protocol = "itch50"
 venue = "XNAS"
+calendar = "none"
 lines = ["{itch[0]}", "{itch[1]}"]
 rows = 1024
 
@@ -46,6 +47,7 @@ rows = 1024
 name = "pitch"
 protocol = "pitch"
 venue = "BATS"
+calendar = "none"
 lines = ["{pitch[0]}", "{pitch[1]}"]
 rows = 1024
 
@@ -54,6 +56,7 @@ name = "vendor"
 protocol = "json"
 mapping = "alpaca"
 venue = "XCHI"
+calendar = "none"
 url = "ws://127.0.0.1:{port}/"
 symbols = ["*"]
 credentials = {{ key = "k", secret = "s" }}

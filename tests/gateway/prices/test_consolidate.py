@@ -10,7 +10,7 @@ from ticker.gateway.prices.consolidate import consolidated
 from ticker.shm.layout import RowFlag
 from ticker.shm.table import FIELDS, HAS, volume_of
 
-STALE, TEST, SHARED, LISTED = 1, 2, 4, 8
+STALE, TEST, SHARED, LISTED, LAST_ALONE, OPEN_ALONE = 1, 2, 4, 8, 64, 128
 UNKNOWN, TRADING = 0, 1
 MOST = 2**64 - 1
 MOST_VOLUME = 2**128 - 1
@@ -56,15 +56,26 @@ def model(rows: Rows) -> dict[str, int | None]:
     flags = 0
     sold = having(LAST, venues)
     if sold:
-        last = max(sold, key=lambda i: (venues[i]["exchange_time"], venues[i]["receive_time"], -i))
+        last = max(sold, key=lambda i: (sold_at(venues[i]), *sale_times(venues[i]), -i))
         total["last_row"] = last
         for name in ("price", "size", "exchange_time", "receive_time"):
             total[name] = venues[last][name]
-        flags |= LAST | venues[last]["flags"] & SHARED
+        flags |= LAST | venues[last]["flags"] & (SHARED | LAST_ALONE)
     flags |= day(venues, exact, speaking, total) | state(venues, total, sold)
     flags |= quotes(venues, exact, speaking, total)
     total["flags"] = flags
     return total
+
+
+def sold_at(venue: Row) -> int:
+    """A sale that counts only where no other of the session does, is older than all of those."""
+    if venue["flags"] & LAST_ALONE:
+        return min(venue["exchange_time"], venue["session_start"])
+    return venue["exchange_time"]
+
+
+def sale_times(venue: Row) -> tuple[int, int]:
+    return venue["exchange_time"], venue["receive_time"]
 
 
 def having(flag: int, venues: list[Row], among: list[int] | None = None) -> list[int]:
@@ -93,7 +104,9 @@ def day(
     if opened := having(OPEN, venues, today):
         flags |= OPEN
         official = [i for i in opened if is_official(venues[i], OFFICIAL_OPEN)]
-        first = min(official or opened, key=lambda i: (venues[i]["open_time"], i))
+        plain = [i for i in opened if not venues[i]["flags"] & OPEN_ALONE]
+        first = min(official or plain or opened, key=lambda i: opens_before(venues[i], i))
+        flags |= venues[first]["flags"] & OPEN_ALONE
         total["open"], total["open_time"] = venues[first]["open"], venues[first]["open_time"]
     if extended := having(EXTENDED, venues, today):
         flags |= EXTENDED
@@ -101,6 +114,10 @@ def day(
         for name in ("extended_price", "extended_time"):
             total[name] = venues[newest_one][name]
     return flags | closes(venues, today, total)
+
+
+def opens_before(venue: Row, i: int) -> tuple[bool, int, int]:
+    return bool(venue["flags"] & OPEN_ALONE), venue["open_time"], i
 
 
 def is_official(venue: Row, flag: int) -> bool:
@@ -163,7 +180,9 @@ sizes = st.one_of(st.integers(0, 300), st.sampled_from([2**63, MOST]))
 @st.composite
 def venue_rows(draw: st.DrawFn) -> tuple[Row, int, bool]:
     row = {name: draw(few) for name in FIELDS}
-    row["flags"] = draw(st.integers(0, 15))
+    row["flags"] = draw(st.integers(0, 15)) | draw(
+        st.sampled_from([0, 0, LAST_ALONE, OPEN_ALONE, LAST_ALONE | OPEN_ALONE])
+    )
     for name in HAS:
         row[name] = draw(prices)
     for flag in set(HAS.values()):
@@ -227,3 +246,23 @@ OF_A_FLAG = {
     OFFICIAL_CLOSE: {"official_close", "official_close_time"},
 }
 """What is nothing, whatever the words are, without its flag."""
+
+
+def test_a_late_first_print_gives_way_to_any_sale_of_its_session() -> None:
+    """Sold out of sequence on one venue of a tape, before that venue sold otherwise."""
+    blank = dict.fromkeys(FIELDS, 0)
+    late = blank | {
+        "price": 9, "exchange_time": 1_005, "open": 9, "open_time": 1_005, "session_start": 1_000,
+        "flags": LAST | OPEN | LAST_ALONE | OPEN_ALONE,
+    }  # fmt: skip
+    sold = blank | {
+        "price": 10, "exchange_time": 1_003, "open": 10, "open_time": 1_008,
+        "session_start": 1_000, "flags": LAST | OPEN,
+    }  # fmt: skip
+    of_yesterday = sold | {"exchange_time": 900, "flags": LAST, "open": 0, "open_time": 0}
+    for rows in ([late, sold], [sold, late]):
+        found = consolidated([(row, 0, True) for row in rows])
+        assert (found["price"], found["open"]) == (10, 10)
+    for rows in ([late, of_yesterday], [of_yesterday, late]):
+        found = consolidated([(row, 0, True) for row in rows])
+        assert (found["price"], found["open"]) == (9, 9)

@@ -19,6 +19,7 @@ cdef struct Consolidated:
     uint32_t number              # of the row that is being added
     uint32_t first               # number of the row that each is of, NO_ROW: there is none
     uint32_t last
+    int64_t sold_at              # of that row: by what last sales are compared
     uint32_t bid
     uint32_t ask
     uint32_t close

@@ -21,7 +21,9 @@ from ticker.shm.layout cimport (
     ROW_HAS_OFFICIAL_OPEN,
     ROW_HAS_OPEN,
     ROW_HAS_PREVIOUS_CLOSE,
+    ROW_LAST_ALONE,
     ROW_LISTED,
+    ROW_OPEN_ALONE,
     ROW_SHARED_MICROSECOND,
     ROW_STALE,
     ROW_TEST,
@@ -105,7 +107,8 @@ cdef void finish(Consolidated* into) noexcept nogil:
 
 cdef void add_sale(Consolidated* into, const Values* row, uint64_t scale) noexcept nogil:
     """Last sale: the newest by exchange time; of the same time, the one received last; of the
-    same receive time too, the first row's. Counts that only grow: sums."""
+    same receive time too, the first row's. One that may set it only where no other sale of the
+    session has, gives way to any other. Counts that only grow: sums."""
     cdef Values* values = &into.values
     values.seq += row.seq
     values.quotes += row.quotes
@@ -116,18 +119,39 @@ cdef void add_sale(Consolidated* into, const Values* row, uint64_t scale) noexce
         values.correction_time = row.correction_time
     if not row.flags & ROW_HAS_LAST:
         return
-    if into.last != NO_ROW and (
-        row.exchange_time < values.exchange_time
-        or (row.exchange_time == values.exchange_time and row.receive_time <= values.receive_time)
-    ):
+    if not sold_later(into, row):
         return
     into.last = into.number
     values.price = row.price
     values.size = times(row.size, scale)
     values.exchange_time = row.exchange_time
     values.receive_time = row.receive_time
-    values.flags &= ~<uint64_t>ROW_SHARED_MICROSECOND
-    values.flags |= ROW_HAS_LAST | (row.flags & ROW_SHARED_MICROSECOND)
+    values.flags &= ~<uint64_t>(ROW_SHARED_MICROSECOND | ROW_LAST_ALONE)
+    values.flags |= ROW_HAS_LAST | (row.flags & (ROW_SHARED_MICROSECOND | ROW_LAST_ALONE))
+
+
+cdef inline int64_t sold_at(const Values* row) noexcept nogil:
+    """When a row's last sale happened; one that any other of its session takes the place of, at the
+    start of the session."""
+    if row.flags & ROW_LAST_ALONE and row.exchange_time > row.session_start:
+        return row.session_start
+    return row.exchange_time
+
+
+cdef inline bint sold_later(Consolidated* into, const Values* row) noexcept nogil:
+    """Whether a row's last sale takes the place of the one so far; if so, it is noted when."""
+    cdef int64_t time = sold_at(row)
+    if into.last != NO_ROW:
+        if time < into.sold_at:
+            return False
+        if time == into.sold_at:
+            if row.exchange_time < into.values.exchange_time:
+                return False
+            if (row.exchange_time == into.values.exchange_time
+                    and row.receive_time <= into.values.receive_time):
+                return False
+    into.sold_at = time
+    return True
 
 
 cdef void add_day(
@@ -171,7 +195,7 @@ cdef void begin_day(Consolidated* into, int64_t session_start) noexcept nogil:
     values.open = values.high = values.low = values.open_time = values.previous_close = 0
     values.extended_price = values.extended_time = 0
     values.official_close = values.official_close_time = 0
-    values.flags &= ~<uint64_t>(OF_THE_DAY | ROW_LISTED)
+    values.flags &= ~<uint64_t>(OF_THE_DAY | ROW_LISTED | ROW_OPEN_ALONE)
     into.close = into.official = NO_ROW
     into.official_open = into.listed_close = False
 
@@ -179,15 +203,21 @@ cdef void begin_day(Consolidated* into, int64_t session_start) noexcept nogil:
 cdef void add_open(Consolidated* into, const Values* row) noexcept nogil:
     cdef Values* values = &into.values
     cdef bint official = row.flags & ROW_LISTED and row.flags & ROW_HAS_OFFICIAL_OPEN
+    cdef bint alone = row.flags & ROW_OPEN_ALONE
+    cdef bint alone_so_far = values.flags & ROW_OPEN_ALONE
     if values.flags & ROW_HAS_OPEN and (
         official < into.official_open
-        or (official == into.official_open and row.open_time >= values.open_time)
+        or (official == into.official_open and (
+            alone > alone_so_far
+            or (alone == alone_so_far and row.open_time >= values.open_time)
+        ))
     ):
         return
     into.official_open = official
     values.open = row.open
     values.open_time = row.open_time
-    values.flags |= ROW_HAS_OPEN
+    values.flags &= ~<uint64_t>ROW_OPEN_ALONE
+    values.flags |= ROW_HAS_OPEN | (ROW_OPEN_ALONE if alone else 0)
 
 
 cdef void add_closes(Consolidated* into, const Values* row) noexcept nogil:
