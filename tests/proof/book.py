@@ -31,6 +31,7 @@ class State(NamedTuple):
     bid_size: int = 0
     ask: int = 0
     ask_size: int = 0
+    official_open: int = 0
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Trade:
     time: int
     eligible: bool  # for last, open, high and low; all count for volume
     received: int
+    opening: bool = False
+    """Its price is the official open."""
 
 
 @dataclass
@@ -57,6 +60,10 @@ class Instrument:
     sales: list[tuple[int, int, int, int, bool]] = field(default_factory=list)
     """Every trade that counted: seq, price, size, time, eligible."""
     taken_back: list[Trade] = field(default_factory=list)
+    said_open: tuple[int, int] | None = None
+    """Official open and its time, where a message says it."""
+    listed: bool = False
+    """The venue lists it."""
 
 
 class Venue:
@@ -104,11 +111,11 @@ class Venue:
 
     def trade(
         self, symbol: str, match: object, price: int, size: int, time: int, received: int,
-        eligible: bool = True,
+        eligible: bool = True, opening: bool = False,
     ) -> None:  # fmt: skip
         of = self.symbols[symbol]
         assert not eligible or time >= of.state.exchange_time, "a venue's own sales are in order"
-        of.tape.append(Trade(match, price, size, time, eligible, received))
+        of.tape.append(Trade(match, price, size, time, eligible, received, opening))
         of.sales.append((of.state.seq + 1, price, size, time, eligible))
         self._show(symbol, seq=of.state.seq + 1, **self._day(of))
 
@@ -123,10 +130,19 @@ class Venue:
                     self._show(name, **self._day(of))
                     return
 
+    def opened(self, symbol: str, price: int, time: int) -> None:
+        """A message says the official open."""
+        of = self.symbols[symbol]
+        of.said_open = price, time
+        self._show(symbol, **self._day(of))
+
     @staticmethod
     def _day(of: Instrument) -> dict[str, int]:
         """Everything that the trades say that are left."""
         sales = [trade for trade in of.tape if trade.eligible]
+        crosses = [(trade.price, trade.time) for trade in of.tape if trade.opening]
+        official = of.said_open or (crosses[-1] if crosses else None)
+        first = (sales[0].price, sales[0].time) if sales else (0, 0)
         of.received = sales[-1].received if sales else 0
         return {
             "price": sales[-1].price if sales else 0,
@@ -134,8 +150,9 @@ class Venue:
             "exchange_time": sales[-1].time if sales else 0,
             "volume": sum(trade.size for trade in of.tape),
             "trades": len(of.tape),
-            "open": sales[0].price if sales else 0,
-            "open_time": sales[0].time if sales else 0,
+            "open": (official or first)[0],
+            "open_time": (official or first)[1],
+            "official_open": official[0] if official else 0,
             "high": max((trade.price for trade in sales), default=0),
             "low": min((trade.price for trade in sales), default=0),
         }
@@ -183,6 +200,7 @@ class Side(NamedTuple):
     state: State
     received: int
     live: bool
+    listed: bool
 
 
 def consolidate(sides: list[Side]) -> Shown:
@@ -193,9 +211,9 @@ def consolidate(sides: list[Side]) -> Shown:
         when = (side.state.exchange_time, side.received)
         if last is None or when > (last.state.exchange_time, last.received):
             last = side
-    opened = min(
-        (side.state for side in sides if side.state.open), key=lambda s: s.open_time, default=None
-    )
+    official = [side.state for side in sides if side.listed and side.state.official_open]
+    opens = official or [side.state for side in sides if side.state.open]
+    opened = min(opens, key=lambda state: state.open_time, default=None)
     quoting = [side for side in sides if side.live] or sides
     bid = max((side.state.bid for side in quoting), default=0)
     ask = min((side.state.ask for side in quoting if side.state.ask), default=0)

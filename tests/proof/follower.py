@@ -18,7 +18,7 @@ from ticker.shm.ring import RingReader
 from ticker.shm.table import PriceTable
 
 TRADE, PRINT = 1, 2
-STALE = 1
+STALE, LISTED = 1, 8
 
 
 def shown_by(view: PriceView) -> Shown:
@@ -101,7 +101,8 @@ class Follower:
             if not seen or seen[-1] != state:
                 seen.append(state)
             fresh = live[feed] and not row["flags"] & STALE
-            sides.append(Side(MICS[feed], state, row["receive_time"], fresh))
+            listed = bool(row["flags"] & LISTED)
+            sides.append(Side(MICS[feed], state, row["receive_time"], fresh, listed))
         self.compared += whole
         self.moved += not whole
         assert not whole or (view is not None and shown_by(view) == consolidate(sides)), symbol

@@ -39,5 +39,5 @@ class Recomputation:
         sides = []
         for feed in feeds:
             of = self.of(feed, symbol)
-            sides.append(Side(MICS[feed], of.state, of.received, True))
+            sides.append(Side(MICS[feed], of.state, of.received, True, of.listed))
         return consolidate(sides)

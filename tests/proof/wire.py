@@ -50,6 +50,7 @@ class ItchReader:
         venue = self.venue
         if kind == "R":
             self.names[locate] = m[11:19].decode().strip()
+            venue.symbols[self.names[locate]].listed = m[19:20] in b"QGS"
         elif kind in "AF":
             reference, side, shares, _, price = struct.unpack(">QcI8sI", m[11:36])
             name = self.names[locate]
@@ -75,9 +76,12 @@ class ItchReader:
             _, _, shares, _, price, match = struct.unpack(">QcI8sIQ", m[11:44])
             venue.trade(self.names[locate], match, price * TENTHS, shares, time, received)
         elif kind == "Q":
-            shares, _, price, match, _ = struct.unpack(">Q8sIQc", m[11:40])
+            shares, _, price, match, cross = struct.unpack(">Q8sIQc", m[11:40])
             if shares:
-                venue.trade(self.names[locate], match, price * TENTHS, shares, time, received)
+                venue.trade(
+                    self.names[locate], match, price * TENTHS, shares, time, received,
+                    opening=cross == b"O",
+                )  # fmt: skip
         elif kind == "B":
             venue.take_back(self.names[locate], struct.unpack(">Q", m[11:19])[0])
 
@@ -144,6 +148,10 @@ class PitchReader:
             size, name, price = self.order(m, kind == 0x2B, kind == 0x30)
             execution = int.from_bytes(m[{0x2A: 33, 0x2B: 25, 0x30: 35}[kind] :][:8], "little")
             self.print(name, execution, price, size, time, received)
+        elif kind == 0x96:
+            symbol, auction, price, shares = struct.unpack("<8scQI", m[6:27])
+            if auction == b"O" and shares:
+                venue.opened(symbol.decode().strip(), price * TENTHS, time)
         elif kind == 0x2C:
             venue.take_back(None, int.from_bytes(m[6:14], "little"))
 
