@@ -11,7 +11,7 @@ import msgspec
 
 from ticker import units
 from ticker.clock import now_ns, steady_ns
-from ticker.errors import ConfigError, FeedError
+from ticker.errors import FeedError
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.workers.pipeline import Pipeline
 from ticker.feeds.workers.presence import PrivateContext
@@ -72,7 +72,8 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
     try:
         worker = FeedWorker(live, PrivateContext(segment, events.look), watch=watch)
     except FeedError as error:
-        raise ConfigError(f"feed {name!r}: {error}") from None
+        click.echo(f"ticker: {error}", err=True)
+        click.get_current_context().exit(1)
     try:
         worker.loop()
     finally:

@@ -55,6 +55,25 @@ def test_a_refused_message_is_rejected_in_the_words_of_the_dialect(
     assert any(event.kind == "rejected" for event in venue.session.take_events())
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Y|262=1|281=1|58=unknown symbol", True),
+        ("j|45=2|372=V|380=6|58=not entitled", True),
+        ("3|45=2|372=V|373=5|58=wrong", True),
+        ("j|45=2|372=0|380=3|58=no", False),
+        ("3|45=2|372=0|373=5|58=no", False),
+    ],
+)
+def test_a_request_that_the_venue_refuses_is_known_as_such(text: str, asked: bool) -> None:
+    """Of all that a venue can refuse, only the request for market data leaves a feed without."""
+    venue = Dialogue()
+    venue.say(text)
+    [event] = venue.session.take_events()
+    assert event.kind == ("request_rejected" if asked else "rejected")
+    assert venue.counter("refusals") == asked
+
+
 def test_after_a_refused_message_all_is_asked_for_anew_with_the_old_request_ended() -> None:
     venue = Dialogue()
     assert (venue.asked(), venue.asked(b"2")) == (1, 0)

@@ -7,7 +7,7 @@ the log out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
 
@@ -29,6 +29,16 @@ LONGEST_WAIT = 300 * SECOND
 MOST_KEPT = 1024
 """Refusals and symbols that are remembered."""
 LONGEST_TEXT = 200
+SHORTEST_SECRET = 3
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """A text for the log, credentials left out; what has fewer than SHORTEST_SECRET characters is
+    none, and would be found in every word."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return text
 
 
 class Replies:
@@ -52,7 +62,7 @@ class Replies:
         self.clock = clock
         self.dialogue = dialogue
         self._answers = {record.name: record.answer for record in mapping.records}
-        self._secrets = [each for each in (secrets or {}).values() if each]
+        self._secrets = tuple((secrets or {}).values())
         self._said: dict[str, int] = {}
         self._waits: dict[str, int] = {}
         self._due: dict[str, int] = {}
@@ -93,8 +103,7 @@ class Replies:
     def _log(self, event: Event) -> None:
         """Once a minute each: a vendor says the same to every request."""
         text = event.text
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = without(text, self._secrets)
         text, now = text[:LONGEST_TEXT], self.clock()
         if now - self._said.get(text, -AGAIN) < AGAIN:
             return

@@ -81,6 +81,7 @@ class SessionConnection(asyncio.Protocol):
         self.told = told
         self.refused = False
         self._last_words = ""
+        self._ours = False
         self._theirs = False
         self.loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self.loop.create_future()
@@ -100,11 +101,10 @@ class SessionConnection(asyncio.Protocol):
         self.run()
 
     def connection_lost(self, error: Exception | None) -> None:
-        ours = self._transport is not None and self._transport.is_closing() and error is None
         self._transport = None
         self.session.disconnected()
         self.run()
-        by = "us" if ours and not self._theirs else "server" if error is None else "network"
+        by = "us" if self._ours and not self._theirs else "network" if error else "server"
         log.info(f"{self.name} disconnected", by=by, reason=str(error or self._last_words))
         if not self.closed.done():
             self.closed.set_result(None)
@@ -118,12 +118,14 @@ class SessionConnection(asyncio.Protocol):
             self.refused |= event.kind == REFUSED
             log.info(f"{self.name} {event.kind.replace('_', ' ')}", text=event.text)
             if event.kind in LAST_WORDS:
-                self._last_words = event.text or event.kind.replace("_", " ")
+                if not self._theirs:
+                    self._last_words = event.text or event.kind.replace("_", " ")
                 self._theirs |= event.kind in THEIR_WORDS
             self.told(event)
         if self._transport is not None:
             self._transport.writelines(frames)
             if self.session.should_close:
+                self._ours = True
                 self._transport.close()
         self._arm(now)
 

@@ -45,6 +45,7 @@ class StreamSource:
         ConfigError, FeedError: no such mapping, protocol or session, or a credential is missing.
     """
 
+    joined = True  # between two connections it is as alive as what came last
     rebuilds = False
     recovering = False
 
@@ -65,7 +66,6 @@ class StreamSource:
         self.told: dict[str, object] = {}
         self.credentials = read_credentials(config.credentials)
         self.findings = Findings(tuple(self.credentials.values()))
-        self.joined = False
         self.used = 0
         secure = self.scheme in ("https", "wss")
         self.tls = client_context(config.tls_ca) if secure else None
@@ -170,7 +170,6 @@ class StreamSource:
     def connected(self) -> None:
         """What a broken connection left unfinished is over; numbers start anew."""
         self.connections += 1
-        self.joined = True
         self._damaged = False
         self.pipeline.session.end_of_data(self.clock())
         self.pipeline.protocol.connected()
@@ -180,7 +179,6 @@ class StreamSource:
 
     def failed(self, why: str) -> None:
         """There is no connection, or no usable answer."""
-        self.joined = self.polled
         self.findings.note(StaleReason.WHY_NOT_CONNECTED, why, self.place.steady())
 
     def received(self, data: bytes, symbol: str = "") -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from ticker.feeds.transports.replies import without
 from ticker.shm.counters import Counters
 from ticker.shm.layout import STALE_REASONS, StaleReason
 
@@ -64,7 +65,7 @@ class Findings:
     """What came to a feed of no use: the newest of each reason. Credentials are left out."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._secrets = [each for each in secrets if each]
+        self._secrets = tuple(secrets)
         self._newest: dict[StaleReason, Finding] = {}
         self.used = 0
         """When something of use came last, 0: never."""
@@ -83,9 +84,8 @@ class Findings:
         """Something of no use came, for `reason`."""
         if isinstance(example, bytes):
             example = example[: 2 * LONGEST_EXAMPLE].decode(errors="replace")
-        for secret in self._secrets:
-            example = example.replace(secret, "***")
-        self._newest[reason] = Finding(now, example[:LONGEST_EXAMPLE])
+        example = without(example, self._secrets)[:LONGEST_EXAMPLE]
+        self._newest[reason] = Finding(now, example)
 
     def why(self, now: int, fresh: int) -> StaleReason:
         """What explains best that nothing of use came: since the last that did, or within `fresh`.
