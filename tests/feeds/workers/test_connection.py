@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -97,7 +97,9 @@ class FixVenue:
 
 
 @contextlib.asynccontextmanager
-async def fix_feed(answer: str) -> AsyncIterator[tuple[FixVenue, Heartbeat]]:
+async def fix_feed(
+    answer: str, clock: Callable[[], int] = time.time_ns
+) -> AsyncIterator[tuple[FixVenue, Heartbeat]]:
     venue = FixVenue(answer)
     server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -106,7 +108,7 @@ async def fix_feed(answer: str) -> AsyncIterator[tuple[FixVenue, Heartbeat]]:
         f"{FIX}heartbeat = 1\n"
     )
     segment = private_feed(Geometry(rows=16, rings=1, ring_capacity=64), 1, 1)
-    async with server, working(FeedWorker(parse(text).feeds[0], PrivateContext(segment))):
+    async with server, working(FeedWorker(parse(text).feeds[0], PrivateContext(segment), clock)):
         yield venue, Heartbeat(segment)
 
 
@@ -162,6 +164,29 @@ def test_who_ended_a_session_is_in_the_log(ends: str, by: str, reason: str) -> N
 
     first = asyncio.run(run())[0]
     assert (first["by"], reason in first["reason"]) == (by, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [-40, 40])
+def test_a_session_begins_anew_when_the_wall_clock_is_set(step: int) -> None:
+    """Its heartbeats and its patience would be wrong by as much."""
+    wrong = 0
+
+    async def run() -> list[Any]:
+        nonlocal wrong
+        with structlog.testing.capture_logs() as logged:
+            clock = lambda: time.time_ns() + wrong  # noqa: E731
+            async with fix_feed("W|55=AAPL|268=1|269=2|270=10|271=5", clock) as (venue, heartbeat):
+                await venue.asked.wait()
+                await until(lambda: heartbeat.state == "live")
+                venue.asked.clear()
+                wrong = step * 10**9
+                await venue.asked.wait()
+                await until(lambda: heartbeat.state == "live")
+        return [line for line in logged if _ended(line)]
+
+    first = asyncio.run(run())[0]
+    assert (first["by"], f"set by {step:+}.0 s" in first["reason"]) == ("us", True)
 
 
 def _ended(line: Any) -> bool:

@@ -23,6 +23,8 @@ SECOND = 1_000_000_000
 CONNECT_TIMEOUT = 10.0
 REFUSED_WAIT = 30.0
 """s after the server did not take our credentials: asking again at once will not help."""
+STEP = 2.0
+"""s by which a clock does not run wrong, but was set."""
 REFUSED = "credentials_refused"
 THEIR_WORDS = frozenset({"logged_out", "login_rejected", "end_of_session", REFUSED})
 LAST_WORDS = frozenset({"closed", "silent", "garbled"}) | THEIR_WORDS
@@ -84,6 +86,7 @@ class SessionConnection(asyncio.Protocol):
         self._ours = False
         self._theirs = False
         self.loop = asyncio.get_running_loop()
+        self._apart = clock() / SECOND - self.loop.time()
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -124,10 +127,19 @@ class SessionConnection(asyncio.Protocol):
             self.told(event)
         if self._transport is not None:
             self._transport.writelines(frames)
-            if self.session.should_close:
+            if self.session.should_close or self._clock_was_set(now):
                 self._ours = True
                 self._transport.close()
         self._arm(now)
+
+    def _clock_was_set(self, now: int) -> bool:
+        """Whether the wall clock was. A session's deadlines go by it, so that they would come too
+        late, or all at once: a new connection begins with new ones."""
+        step = now / SECOND - self.loop.time() - self._apart
+        if abs(step) < STEP:
+            return False
+        self._last_words = f"this machine's clock was set by {step:+.1f} s"
+        return True
 
     def logout(self) -> None:
         """Say good-bye; `closed` follows."""
