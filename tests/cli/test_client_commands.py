@@ -25,7 +25,7 @@ from tests.whole_server import whole_server
 from ticker.cli.top import _fitting
 from ticker.client import vitals
 from ticker.client.server import Server
-from ticker.client.vitals import percentile
+from ticker.client.vitals import _state, percentile
 
 pytestmark = pytest.mark.slow
 
@@ -174,6 +174,19 @@ def test_top_cuts_no_number(url: str) -> None:
     assert lines["sim"][-1] == "200"
     assert len(lines["sim"]) == len(lines["feed"])
     assert "…" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "said"),
+    [
+        ("live", None, "live"),
+        ("stale", "no_rule", "stale: no rule"),
+        ("live", "hung", "live: hung"),
+        ("starting", "starting", "starting"),
+    ],
+)
+def test_top_says_why_a_feed_is_stale(state: str, why: str | None, said: str) -> None:
+    assert _state({"state": state, "why": why}).plain == said
 
 
 def test_top_knows_the_names_of_the_metrics(url: str) -> None:

@@ -7,6 +7,7 @@ from ticker.gateway.rest.status import Status, age, feed_ready
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat, record
 from ticker.shm.header import Mapping
+from ticker.shm.layout import StaleReason
 from ticker.shm.liveness import WORKER_TIMEOUT_NS
 from ticker.shm.segment import Geometry, private_feed, private_gateway
 from ticker.shm.table import TableWriter
@@ -59,6 +60,32 @@ def test_a_worker_without_a_sign_of_life_is_hung_at_once() -> None:
     families = BoxCollector(status, lambda: NOW + WORKER_TIMEOUT_NS).collect()
     (states,) = [family for family in families if family.name == "ticker_feed_state"]
     assert [each.labels["state"] for each in states.samples if each.value] == ["hung"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "late", "said"),
+    [
+        (counters.LIVE, 0, 0, None),
+        (counters.STALE, StaleReason.WHY_NO_JSON, 0, "no_json"),
+        (counters.STALE, StaleReason.WHY_NOT_STARTED, 0, "not_started"),
+        (counters.STALE, 0, 0, "no_worker"),
+        (counters.STARTING, 0, 0, "starting"),
+        (counters.RECOVERING, 0, 0, "recovering"),
+        (counters.LIVE, 0, WORKER_TIMEOUT_NS, "hung"),
+        (counters.STALE, StaleReason.WHY_SILENT, WORKER_TIMEOUT_NS, "hung"),
+    ],
+)
+def test_why_a_feed_is_stale(state: int, why: int, late: int, said: str | None) -> None:
+    """By its worker's word; or what is the matter with its worker."""
+    mapping = feed(state, 1, 1)
+    Heartbeat(mapping).set_why(why)
+    status = Status([("sim", mapping)], version="1", epoch=7)
+    (report,) = status.feed_reports(NOW + late)
+    assert (report.why, report.status) == (said, "stale" if said else "live")
+    families = BoxCollector(status, lambda: NOW + late).collect()
+    (stale,) = [family for family in families if family.name == "ticker_feed_stale"]
+    found = [each.labels["reason"] for each in stale.samples if each.value]
+    assert found == ([said] if said else [])
 
 
 def test_ages_are_never_negative_and_absent_before_the_first_time() -> None:
