@@ -90,7 +90,7 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
 
 class Events:
     """What is decoded, a line each, up to `most` of them: what was published, as it was then, and
-    the trades that the filter refused.
+    the trades that the filter refused. Those that only came again are counted at the end.
 
     Attributes:
         taken: events that were published.
@@ -105,7 +105,7 @@ class Events:
         self.shown = 0
         self.hidden = 0
         self._lines: list[str] = []
-        self._refused = dict.fromkeys(self.rejects.counts(), 0)
+        self._refused = {rule: 0 for rule in self.rejects.counts() if rule != "duplicate"}
 
     def look(self) -> None:
         """Take what came since the last call: at once after it was published, a quote is the one
@@ -114,8 +114,10 @@ class Events:
         self.taken += len(records)
         for record in sorted(records, key=lambda each: each["publish_time"]):
             self._keep(partial(self._line, record))
-        for rule, count in self.rejects.counts().items():
-            more = count - self._refused[rule]
+        counts = self.rejects.counts()
+        for rule, before in self._refused.items():
+            count = counts[rule]
+            more = count - before
             if more:
                 self._refused[rule] = count
                 for reject in self.rejects.last(rule, min(more, KEPT)):
