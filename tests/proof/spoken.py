@@ -47,7 +47,7 @@ class Datagrams:
 
 
 class Itch(Datagrams):
-    """Nasdaq TotalView-ITCH 5.0: directory (R), trade (P), broken trade (B); MoldUDP64."""
+    """Nasdaq ITCH 5.0: directory (R), trade (P), cross (Q), broken trade (B); MoldUDP64."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,6 +64,12 @@ class Itch(Datagrams):
     def trade(self, symbol: str, number: int, cents: int, size: int) -> None:
         name = symbol.encode().ljust(8)
         self._say("P", symbol, struct.pack(">QcI8sIQ", 0, b"B", size, name, cents * 100, number))
+
+    def cross(self, symbol: str, number: int, cents: int, kind: str) -> None:
+        """Of 100 shares; `kind`: O opens, C closes."""
+        name = symbol.encode().ljust(8)
+        rest = struct.pack(">Q8sIQc", 100, name, cents * 100, number, kind.encode())
+        self._say("Q", symbol, rest)
 
     def cancel(self, symbol: str, number: int) -> None:
         self._say("B", symbol, struct.pack(">Q", number))
@@ -132,8 +138,8 @@ class Vendor:
     def list(self, symbol: str) -> None:
         """Nothing: a symbol is there with its first message."""
 
-    def trade(self, symbol: str, number: int, cents: int, size: int) -> None:
-        self._say("t", symbol, i=number, p=cents / 100, s=size, c=["@"])
+    def trade(self, symbol: str, number: int, cents: int, size: int, conditions: str = "@") -> None:
+        self._say("t", symbol, i=number, p=cents / 100, s=size, c=list(conditions))
 
     def cancel(self, symbol: str, number: int) -> None:
         self._say("x", symbol, i=number, a="C")

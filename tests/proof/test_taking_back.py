@@ -115,16 +115,21 @@ class Told:
         await self.agree(*left)
         await self.heard("cancel", number, price=cents)
 
-    async def agree(self, *left: int, uncounted: int = 0) -> None:
-        """`left`: the trades that set prices; `uncounted`: those that only count for volume."""
+    async def agree(
+        self, *left: int, uncounted: int = 0, opened: int = 0, closed: int = 0, extended: int = 0
+    ) -> None:
+        """`left`: the trades that set prices; `uncounted`: those that only count for volume;
+        official open and close, and the last of extended hours: in cents, 0: none."""
         prices = [Decimal(cents) / 100 for cents in left]
         wanted: Message = {
             "price": prices[-1] if prices else None,
             "volume": 100 * (len(left) + uncounted),
             "trades": len(left) + uncounted,
-            "open": prices[0] if prices else None,
+            "open": Decimal(opened) / 100 if opened else prices[0] if prices else None,
+            "official_close": Decimal(closed) / 100 if closed else None,
             "high": max(prices, default=None),
             "low": min(prices, default=None),
+            "extended_price": Decimal(extended) / 100 if extended else None,
         }
         symbol = self.symbol
         hearing = [each for each in self.before if not each.plain]
@@ -213,10 +218,43 @@ async def corrections(told: Told) -> None:
     await told.heard("correction", 46, 1003, new_trade_id="47", eligible=False)
 
 
+async def extended_hours(told: Told) -> None:
+    """Trades outside of regular hours, the newer taken back, then the other, corrected before."""
+    venue = told.venue
+    assert isinstance(venue, Vendor)
+    venue.trade(told.symbol, 51, 1000, 100, conditions="@T")
+    await told.agree(uncounted=1, extended=1000)
+    venue.trade(told.symbol, 53, 1007, 100, conditions="@T")
+    await told.agree(uncounted=2, extended=1007)
+    venue.cancel(told.symbol, 53)
+    await told.agree(uncounted=1, extended=1000)
+    venue.correct(told.symbol, 51, 54, 1004, 100, conditions="@T")
+    await told.agree(uncounted=1, extended=1004)
+    venue.cancel(told.symbol, 54)
+    await told.agree()
+
+
+async def crosses(told: Told) -> None:
+    """An official open and close, taken back: the first trade is the open again."""
+    venue = told.venue
+    assert isinstance(venue, Itch)
+    await told.trade(61, 1000)
+    venue.cross(told.symbol, 62, 1003, "O")
+    await told.agree(1000, 1003, opened=1003)
+    venue.cross(told.symbol, 63, 1005, "C")
+    await told.agree(1000, 1003, 1005, opened=1003, closed=1005)
+    venue.cancel(told.symbol, 62)
+    await told.agree(1000, 1005, closed=1005)
+    await told.cancel(63, 1005, 1000)
+
+
 async def scenario(folder: Path) -> None:
     itch, pitch, vendor = Itch(), Pitch(), Vendor()
     venues: dict[str, Venue] = {"I": itch, "P": pitch, "V": vendor}
-    names = {letter: {scene: letter + scene for scene in (*SCENES, "CORR")} for letter in venues}
+    names = {
+        letter: {scene: letter + scene for scene in (*SCENES, "CORR", "EXT", "CROSS")}
+        for letter in venues
+    }
     symbols = [name for scenes in names.values() for name in scenes.values()]
     await vendor.start()
     try:
@@ -241,7 +279,10 @@ async def scenario(folder: Path) -> None:
                 for letter in venues
             }
             await asyncio.gather(
-                *(breaks(scenes) for scenes in told.values()), corrections(told["V"]["CORR"])
+                *(breaks(scenes) for scenes in told.values()),
+                corrections(told["V"]["CORR"]),
+                extended_hours(told["V"]["EXT"]),
+                crosses(told["I"]["CROSS"]),
             )
             told["V"]["CORR"].sound()
             for each in before:

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 
 CHANNELS = ("price", "quote", "trades")
-FIGURES = ("price", "volume", "trades", "open", "high", "low")
+OF_THE_DAY = ("volume", "trades", "open", "high", "low", "official_close", "extended_price")
+FIGURES = ("price", *OF_THE_DAY)
 Message = dict[str, Any]
 
 
