@@ -40,6 +40,9 @@ cdef class Session:
     cdef readonly int64_t ignore_until       # the re-request server is not read before, 0: it is
     cdef int64_t deadline                    # then `data_to_send` has something to do, or NEVER
 
+    # What a session is made of, by its options; the fields above are set. A subclass calls that of
+    # its base first.
+    cdef int _set_up(self, object options) except -1
     # One datagram (or one chunk of a stream) of a Line, with its channel above CHANNEL_SHIFT.
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time

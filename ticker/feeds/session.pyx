@@ -70,6 +70,10 @@ cdef class Session:
         self.counters = mapping.counters
         self.feed = mapping.feed_state()
         self.deadline = NEVER
+        self._set_up(SessionOptions() if options is None else options)
+
+    cdef int _set_up(self, object options) except -1:
+        return 0
 
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time

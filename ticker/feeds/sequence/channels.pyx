@@ -7,13 +7,10 @@ No I/O, no clock.
 
 from libc.stdint cimport int64_t, uint64_t
 
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER
-from ticker.shm.header cimport Mapping
 
 from dataclasses import replace
 
-from ticker.feeds.session import SessionOptions
 
 cdef enum:
     LEAST_BUFFER = 1 << 18         # bytes of each stream
@@ -55,17 +52,13 @@ cdef class Channels(Session):
     Of `buffer_bytes` each stream has an eighth.
     """
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
-        super().__init__(protocol, mapping, options)
-        options = options or SessionOptions()
+    cdef int _set_up(self, object options) except -1:
         self.options = replace(
             options, resume=None, buffer_bytes=max(options.buffer_bytes // 8, LEAST_BUFFER)
         )
         self.known = []
         self.next_expected_sequence = 1
+        return 0
 
     cdef Channel _make(self, int number):
         """The stream of a number that was not heard of before."""

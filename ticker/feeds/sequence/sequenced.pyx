@@ -23,7 +23,6 @@ from ticker.feeds.sequence.answers cimport Answers
 from ticker.feeds.sequence.blocks cimport blocks_fill, deliver_blocks
 from ticker.feeds.sequence.candidate cimport Candidate
 from ticker.feeds.sequence.gaps cimport Gaps
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.sequence.past cimport PastSessions
 from ticker.feeds.sequence.progress cimport Progress
 from ticker.feeds.sequence.reorder cimport Held, ReorderBuffer, payload_of
@@ -34,10 +33,8 @@ from ticker.shm.counters cimport (
     FEED_OTHER_SESSION_PACKETS, FEED_RECOVERED_MESSAGES, FEED_REORDER_DROPS, FEED_REQUESTS,
     FEED_REQUESTS_WITHHELD, FEED_SESSIONS, FEED_UNCONFIRMED_PACKETS, count,
 )
-from ticker.shm.header cimport Mapping
 
 from ticker.errors import FeedError
-from ticker.feeds.session import SessionOptions
 
 # No session has as many messages; a number above it is garbage, not a gap.
 cdef uint64_t MOST_MESSAGES = <uint64_t>1 << 40
@@ -49,12 +46,7 @@ cdef class Sequenced(Session):
     A subclass sets `header` and `little_endian`, and what it resumes at.
     """
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
-        super().__init__(protocol, mapping, options)
-        options = options or SessionOptions()
+    cdef int _set_up(self, object options) except -1:
         if options.join not in ("live", "start"):
             raise FeedError(f'join {options.join!r}: take "live" or "start"')
         self.gaps = Gaps(
@@ -67,6 +59,7 @@ cdef class Sequenced(Session):
         self.buffer = ReorderBuffer(options.buffer_bytes)
         self.from_start = options.join == "start"
         self.quiet_ns = options.quiet_ns
+        return 0
 
     cdef void _resume_at(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         """Of this session, the predecessor had all before `sequence`."""

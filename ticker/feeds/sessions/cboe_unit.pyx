@@ -30,7 +30,6 @@ from libc.string cimport memset
 
 from ticker.feeds.sequence.channels cimport CHANNELS, Channel, Channels
 from ticker.endian cimport le16, le32, put_le16
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.feeds.cboe.unit_stream cimport UnitStream, number_of
 from ticker.shm.counters cimport (
@@ -40,9 +39,7 @@ from ticker.shm.counters cimport (
     FEED_REQUESTS_REFUSED,
     count,
 )
-from ticker.shm.header cimport Mapping
 
-from ticker.feeds.session import SessionOptions
 
 cdef enum:
     HEADER = 8
@@ -61,14 +58,12 @@ cdef class CboeUnit(Channels):
     long a unit waits for its image; 0: it does not.
     """
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
-        super().__init__(protocol, mapping, options)
+    cdef int _set_up(self, object options) except -1:
+        Channels._set_up(self, options)
         for unit in range(1, CHANNELS):
             self.wanted[unit] = not self.options.units or unit in self.options.units
         self.reachable = self.options.rerequest
+        return 0
 
     cdef Channel _make(self, int number):
         return UnitStream(self, number, self.reachable)

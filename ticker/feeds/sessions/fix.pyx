@@ -26,7 +26,6 @@ from ticker.feeds.fix.fields cimport (
     read_header,
 )
 from ticker.feeds.fix.group cimport NO_REASON, EntryGroup
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport NEVER, Session
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
@@ -42,7 +41,6 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.counters import FEED_COUNTERS
-from ticker.shm.header cimport Mapping
 
 from ticker.feeds.fix.dialogue import Dialogue
 from ticker.feeds.fix.events import Event
@@ -50,6 +48,7 @@ from ticker.feeds.fix.initiator import FixOptions, Phase
 
 cdef enum:
     BLOCK = 32                   # messages between two flushes
+    LONGEST = 1 << 20            # the greatest BodyLength that is believed
     SNAPSHOT = 0x57              # W
     INCREMENTAL = 0x58           # X
 
@@ -57,25 +56,18 @@ cdef dict COUNTERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 
 
 cdef class Fix(Session):
-    """One FIX session. Without FixOptions it only overhears a capture.
+    """One FIX session. Without FixOptions it only overhears a capture."""
 
-    Args:
-        longest: greatest BodyLength that is believed, bytes.
-    """
-
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None, options: object = None,
-        *, longest: int = 1 << 20,
-    ) -> None:
-        super().__init__(protocol, mapping)
-        self.longest = longest
+    cdef int _set_up(self, object options) except -1:
+        self.longest = LONGEST
         self.passive = self.open = True
-        group = getattr(protocol, "group", None)
+        group = getattr(self.protocol, "group", None)
         self.group = group if isinstance(group, EntryGroup) else None
         if isinstance(options, FixOptions):
             self.dialogue = Dialogue(self, options)
             self._identify(options)
             self.next_expected_sequence = options.next_sequence_in
+        return 0
 
     cdef int _identify(self, options: FixOptions) except -1:
         """What frames of the other side must say, and how far its clock may be off."""

@@ -26,11 +26,9 @@ from ticker.feeds.sequence.blocks cimport whole_blocks
 from ticker.feeds.sequence.sequenced cimport Sequenced, same
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, FEED_OTHER_SESSION_PACKETS, count
-from ticker.shm.header cimport Mapping
 
 from dataclasses import replace
 
-from ticker.feeds.session import SessionOptions
 
 cdef enum:
     HEADER = 40
@@ -42,21 +40,18 @@ cdef class IexTp(Sequenced):
     """One IEX-TP stream on lines A and B. A protocol that names its `message_protocol` (TOPS
     1.6: 0x8003, DEEP 1.0: 0x8004) gets segments of that one only."""
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
+    cdef int _set_up(self, object options) except -1:
         cdef uint64_t[2] words
-        options = replace(options or SessionOptions(), rerequest=False)
-        super().__init__(protocol, mapping, options)
+        Sequenced._set_up(self, replace(options, rerequest=False))
         self.header = HEADER
         self.little_endian = True
-        self.message_protocol = getattr(protocol, "message_protocol", 0)
+        self.message_protocol = getattr(self.protocol, "message_protocol", 0)
         if options.resume is not None:
             name, sequence = options.resume
             words[0] = int.from_bytes(name[:NAME_BYTES].ljust(NAME_BYTES, b"\0"), "little")
             words[1] = 0
             self._resume_at(words, sequence)
+        return 0
 
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time

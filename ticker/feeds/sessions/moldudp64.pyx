@@ -13,14 +13,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.endian cimport be16, be64, put_be16
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.sequence.blocks cimport whole_blocks
 from ticker.feeds.sequence.sequenced cimport Sequenced
 from ticker.feeds.session cimport LINE_RETRANSMISSION
 from ticker.shm.counters cimport FEED_BAD_PACKETS, count
-from ticker.shm.header cimport Mapping
 
-from ticker.feeds.session import SessionOptions
 
 cdef enum:
     HEADER = 20
@@ -37,18 +34,16 @@ cdef inline void read_session(uint64_t* words, const uint8_t* data) noexcept nog
 cdef class MoldUDP64(Sequenced):
     """One MoldUDP64 stream on lines A and B, and its re-request server."""
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
+    cdef int _set_up(self, object options) except -1:
         cdef uint64_t[2] words
-        super().__init__(protocol, mapping, options)
+        Sequenced._set_up(self, options)
         self.header = HEADER
-        if options is not None and options.resume is not None:
+        if options.resume is not None:
             name, sequence = options.resume
             padded = name[:SESSION_BYTES].ljust(SESSION_BYTES, b"\0")
             read_session(words, padded)
             self._resume_at(words, sequence)
+        return 0
 
     cdef void receive(
         self, const uint8_t* data, size_t length, int line, int64_t receive_time

@@ -22,7 +22,6 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from ticker.endian cimport be16
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport NEVER, Session
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
@@ -38,7 +37,6 @@ from ticker.shm.counters cimport (
     FEED_SESSIONS,
     count,
 )
-from ticker.shm.header cimport Mapping
 
 from dataclasses import dataclass
 from enum import Enum
@@ -118,11 +116,7 @@ def field(text: str, width: int, what: str) -> bytes:
 cdef class SoupBinTcp(Session):
     """One login after another to one stream."""
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
-        super().__init__(protocol, mapping, options)
+    cdef int _set_up(self, object options) except -1:
         self.options = options if isinstance(options, SoupOptions) else SoupOptions()
         field(self.options.username, 6, "username")
         field(self.options.password, 10, "password")
@@ -141,6 +135,7 @@ cdef class SoupBinTcp(Session):
             self.wanted_sequence = sequence
         if self.options.reached is not None:
             self.target_session, self.target = self.options.reached
+        return 0
 
     def _want_current(self) -> None:
         """Log in to what the server has, from its start or at its end."""

@@ -29,7 +29,6 @@ from ticker.feeds.sequence.channels cimport Channel, Channels
 from ticker.feeds.sequence.sequenced cimport same
 from ticker.checks cimport check
 from ticker.endian cimport le16, le32, put_le16
-from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.session cimport CHANNEL_SHIFT, LINE_RETRANSMISSION, MOST_CHANNEL
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
@@ -38,11 +37,9 @@ from ticker.shm.counters cimport (
     FEED_OTHER_SESSION_PACKETS,
     count,
 )
-from ticker.shm.header cimport Mapping
 
 from dataclasses import replace
 
-from ticker.feeds.session import SessionOptions
 
 cdef enum:
     HEADER = 16
@@ -190,12 +187,10 @@ cdef class Xdp(Channels):
 
     channels_by_destination = True
 
-    def __init__(
-        self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
-    ) -> None:
-        super().__init__(protocol, mapping, options)
+    cdef int _set_up(self, object options) except -1:
+        Channels._set_up(self, options)
         self.options = replace(self.options, rerequest=False)
+        return 0
 
     cdef Channel _make(self, int number):
         return XdpChannel(self, number)
