@@ -50,6 +50,11 @@ class Feed:
         head = struct.pack("<HBBI", 8 + len(body), len(messages), unit, sequence)
         self.session.receive_data(head + body, line, now)
 
+    def on_both_lines(self, unit: int, sequence: int, *messages: bytes, now: int) -> None:
+        """What one packet alone claims could be forged."""
+        for line in (0, 1):
+            self.unit(unit, sequence, *messages, line=line, now=now)
+
 
 def add(order: int, price: int = 100) -> bytes:
     return struct.pack("<BBIQcH6sHB", 26, 0x22, 0, order, b"B", 100, b"ZVZZT ", price, 1)
@@ -103,7 +108,7 @@ def test_the_real_gap_request_dialogue() -> None:
             dialogue.receive_data(payload, now)
         elif payload[2] and payload[9] == 3:
             # 14 is missing, as it was then
-            feed.unit(1, 15, add(3), now=now)
+            feed.on_both_lines(1, 15, add(3), now=now)
             assert feed.session.data_to_send(now) == []
             dialogue.ask(feed.session.data_to_send(now + SECOND // 100))
         if data := dialogue.data_to_send(now):
@@ -208,7 +213,7 @@ def test_silence_is_noticed_and_the_session_knows() -> None:
     dialogue.data_to_send(1)
     dialogue.receive_data(ACCEPTED, 2)
     feed.unit(1, 1, add(1), now=2)
-    feed.unit(1, 3, add(3), now=2)
+    feed.on_both_lines(1, 3, add(3), now=2)
     assert len(feed.session.data_to_send(2 + SECOND // 100)) == 1
     assert dialogue.data_to_send(1 + HEARTBEAT) == frame()
     assert dialogue.next_deadline() == 1 + 2 * HEARTBEAT
@@ -239,7 +244,7 @@ def test_what_the_proxy_refuses_is_lost_and_counted() -> None:
     dialogue.connected(1)
     dialogue.receive_data(ACCEPTED, 1)
     feed.unit(1, 1, add(1), now=2)
-    feed.unit(1, 5, add(5), now=2)
+    feed.on_both_lines(1, 5, add(5), now=2)
     requests = feed.session.data_to_send(2 + SECOND // 100)
     assert len(requests) == 1
     dialogue.receive_data(frame(b"\x0a\x04\x01\x02\0\0\0\x03\0O"), 3)
