@@ -30,5 +30,6 @@ cdef inline uint64_t plain_key(uint64_t number) noexcept nogil:
 
 
 cdef inline uint64_t own_number(uint64_t key) noexcept nogil:
-    """What clients are told: the venue's number; of an id that is none, the key."""
-    return key & ((<uint64_t>1 << KEY_NUMBER) - 1) if key >> 63 else key
+    """What clients are told: the venue's number; of an id that is none, or 0, the key."""
+    cdef uint64_t number = key & ((<uint64_t>1 << KEY_NUMBER) - 1)
+    return number if key >> 63 and number else key
