@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -192,6 +193,42 @@ def test_a_check_of_the_callers_refuses_feeds_too() -> None:
 
     with pytest.raises(ConfigError, match=r"^feeds\[0\].protocol: itch50 is not for today$"):
         parse(FEED, check=check)
+
+
+URL = """
+[[feeds]]
+name = "v"
+protocol = "json"
+venue = "XNAS"
+mapping = "plain"
+url = "{url}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "line", "problem"),
+    [
+        (
+            "tcp://h:1",
+            'proxy = "http://p:1"',
+            "proxy: 'http://p:1'; of http, https, ws and wss only",
+        ),
+        ("wss://h/", 'proxy = "socks5://p:1"', "proxy: 'socks5://p:1'"),
+        ("wss://h/", 'redirects = "all"', "redirects"),
+        ("wss://h/", "stale_after = 0", "stale_after"),
+    ],
+)
+def test_keys_of_a_url_that_are_refused(url: str, line: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        parse(URL.format(url=url) + line)
+
+
+def test_keys_that_only_a_url_has() -> None:
+    for line in ('proxy = "http://p:1"', "stale_after = 5"):
+        with pytest.raises(ConfigError, match="only for a feed with a url"):
+            parse(FEED + line)
+    feed = parse(URL.format(url="wss://h/") + 'proxy = ""\nstale_after = 5').feeds[0]
+    assert (feed.proxy, feed.stale_after, feed.redirects) == ("", 5.0, "same_origin")
 
 
 def test_no_feed_is_imported() -> None:
