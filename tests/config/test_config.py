@@ -211,7 +211,7 @@ url = "{url}"
         (
             "tcp://h:1",
             'proxy = "http://p:1"',
-            "proxy: 'http://p:1'; of http, https, ws and wss only",
+            "proxy: 'http://p:1'; of http",
         ),
         ("wss://h/", 'proxy = "socks5://p:1"', "proxy: 'socks5://p:1'"),
         ("wss://h/", 'redirects = "all"', "redirects"),

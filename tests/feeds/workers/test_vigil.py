@@ -112,23 +112,33 @@ def test_it_is_patient_at_the_start_only() -> None:
     assert watch.after(0.1) == NO_CONNECTION
 
 
-def test_three_trades_that_are_refused_and_none_that_is_not() -> None:
+def test_trades_that_go_on_being_refused_while_none_is_accepted() -> None:
     watch = Watch()
-    for _ in range(2):
+
+    def refuse(seconds: float, trades: int = 1) -> StaleReason:
+        watch.counters.add("rejected_older", trades)
+        watch.hear()
+        return watch.after(seconds)
+
+    assert [refuse(1.5), refuse(1.5)] == [NONE, NONE]
+    assert refuse(1.5) == StaleReason.WHY_OLDER
+    watch.counters.add("trades")
+    watch.hear()
+    assert watch.after(0.1) == NONE
+    assert refuse(0.1, trades=50) == NONE
+    for _ in range(10):
+        watch.hear()
+        assert watch.after(1.0) == NONE, "many at once prove nothing"
+
+
+def test_what_is_refused_while_a_worker_rebuilds_is_no_news() -> None:
+    watch = Watch()
+    for _ in range(5):
         watch.counters.add("rejected_older")
         watch.hear()
-        assert watch.after(1.5) == NONE
-        watch.hear()
-        assert watch.after(1.5) == NONE
-    watch.counters.add("rejected_older")
-    watch.hear()
-    assert watch.after(0.1) == NONE
-    watch.hear()
-    assert watch.after(1.9) == NONE
-    watch.hear()
-    assert watch.after(0.2) == StaleReason.WHY_OLDER
-    watch.counters.add("trades")
-    assert watch.after(0.1) == NONE
+        assert watch.vigil.look(NOW, watch.steady, settled=False) == NONE
+        assert watch.after(0.0) == NONE
+        watch.steady += S
 
 
 def test_the_log_tells_it_once_a_minute_and_only_news() -> None:

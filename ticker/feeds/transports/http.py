@@ -103,7 +103,7 @@ class HttpTransport:
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self.tls or True),
                 timeout=timeout,
-                headers={"Accept-Encoding": "gzip, deflate", **self.headers},
+                headers={"Accept-Encoding": "gzip", **self.headers},
                 auto_decompress=False,
                 trace_configs=[redirect_rules(self.redirects)],
             ) as http,

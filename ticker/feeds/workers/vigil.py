@@ -113,7 +113,15 @@ class Findings:
 
 
 class Doubt:
-    """Things that are refused while none is accepted: for how long, and of what reason."""
+    """Things that are refused while none is accepted: for how long, and of what reason.
+
+    Args:
+        accepted: counters of which one grows with each that is.
+        refused: those that grow with each that is not, by reason.
+        fewest: so many must be refused.
+        lasting: they must go on being refused: many at once, like old trades that a vendor tells
+            to whoever comes back, prove nothing.
+    """
 
     def __init__(
         self,
@@ -121,11 +129,14 @@ class Doubt:
         accepted: Sequence[str],
         refused: Sequence[tuple[StaleReason, Sequence[str]]],
         fewest: int = 1,
+        *,
+        lasting: bool = False,
     ) -> None:
         self._counters = counters
         self._names = tuple(accepted)
         self._refused = tuple((reason, tuple(names)) for reason, names in refused)
         self._fewest = fewest
+        self._lasting = lasting
         self.reset()
 
     def _sum(self, names: Sequence[str]) -> int:
@@ -136,7 +147,8 @@ class Doubt:
 
     def reset(self) -> None:
         """What was refused before is no news."""
-        self._good, self._bad, self._since = self._sum(self._names), self._bad_now(), 0
+        self._good, self._bad = self._sum(self._names), self._bad_now()
+        self._count, self._since, self._newest = 0, 0, 0
 
     def look(self, now: int, patience: int) -> StaleReason:
         """Why nothing was accepted for `patience` ns; WHY_NONE: something was, or nothing came."""
@@ -145,10 +157,11 @@ class Doubt:
             self.reset()
             return StaleReason.WHY_NONE
         more = [after - before for after, before in zip(bad, self._bad, strict=True)]
-        if sum(more) < self._fewest:
-            return StaleReason.WHY_NONE
-        self._since = self._since or now
-        if now - self._since <= patience:
+        if sum(more) > self._count:
+            self._count, self._newest = sum(more), now
+            self._since = self._since or now
+        until = self._newest if self._lasting else now
+        if self._count < self._fewest or until - self._since <= patience:
             return StaleReason.WHY_NONE
         return self._refused[more.index(max(more))][0]
 
@@ -192,6 +205,7 @@ class Vigil:
                 (StaleReason.WHY_REJECTED, ("rejected_bad_price", "rejected_bad_size")),
             ),
             FEWEST_TRADES,
+            lasting=True,
         )
         self._messages = Doubt(
             counters,
@@ -204,13 +218,17 @@ class Vigil:
         """Nothing was heard yet, and it is too early to wonder."""
         return not self._heard and self._looked - self._started <= self.source.silence_ns
 
-    def look(self, wall: int, now: int) -> StaleReason:
-        """Why the prices are not vouched for now."""
+    def look(self, wall: int, now: int, *, settled: bool = True) -> StaleReason:
+        """Why the prices are not vouched for now. A worker that is not settled goes through what
+        was there before: what is refused of that is no news."""
         source = self.source
         self._hear(source.heard, wall, now)
         if source.findings.used != self._used or not source.joined:
             self._used = source.findings.used
             self._messages.reset()
+        if not settled:
+            self._messages.reset()
+            self._trades.reset()
         doubt = self._messages.look(now, source.silence_ns)
         doubt = doubt or self._trades.look(now, source.silence_ns)
         if self.patient:

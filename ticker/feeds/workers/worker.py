@@ -147,7 +147,7 @@ class FeedWorker:
 
     def _beat(self, now: int) -> None:
         steady = self.steady()
-        why = self.vigil.look(now, steady)
+        why = self.vigil.look(now, steady, settled=self.market.publishing)
         self.presence.heartbeat.beat(now)
         self.presence.heartbeat.heard(self.source.heard)
         self.presence.show(self._state(), why)
