@@ -32,6 +32,16 @@ class State(NamedTuple):
     ask: int = 0
     ask_size: int = 0
     official_open: int = 0
+    official_close: int = 0
+    extended_price: int = 0
+    extended_time: int = 0
+
+
+class Hours(NamedTuple):
+    """The regular session of a venue that marks neither extended hours nor odd lots."""
+
+    opens: int
+    closes: int
 
 
 @dataclass
@@ -44,6 +54,9 @@ class Trade:
     received: int
     opening: bool = False
     """Its price is the official open."""
+    closing: bool = False
+    extended: bool = False
+    """Of extended hours, and it would be a last sale otherwise."""
 
 
 @dataclass
@@ -64,13 +77,17 @@ class Instrument:
     """Official open and its time, where a message says it."""
     listed: bool = False
     """The venue lists it."""
+    said_close: int = 0
+    round_lot: int = 0
+    """Shares, as its directory says; 0: it does not."""
 
 
 class Venue:
     """Order references are the venue's own; what touched a symbol is told by `touched`."""
 
-    def __init__(self, mic: str) -> None:
+    def __init__(self, mic: str, hours: Hours | None = None) -> None:
         self.mic = mic
+        self.hours = hours
         self.symbols: dict[str, Instrument] = defaultdict(Instrument)
         self.orders: dict[int, tuple[str, int, int, int]] = {}
         self.touched: set[str] = set()
@@ -111,11 +128,20 @@ class Venue:
 
     def trade(
         self, symbol: str, match: object, price: int, size: int, time: int, received: int,
-        eligible: bool = True, opening: bool = False,
+        eligible: bool = True, auction: str = "",
     ) -> None:  # fmt: skip
+        """`auction`: "" for none, else which."""
         of = self.symbols[symbol]
+        late = odd = False
+        if self.hours is not None:
+            late = not auction and not self.hours.opens <= time < self.hours.closes
+            odd = size < (of.round_lot or usual_lot(of.state.price or price))
+            eligible = not late and not odd
         assert not eligible or time >= of.state.exchange_time, "a venue's own sales are in order"
-        of.tape.append(Trade(match, price, size, time, eligible, received, opening))
+        opening, closing = (auction == kind and not odd for kind in ("opening", "closing"))
+        of.tape.append(
+            Trade(match, price, size, time, eligible, received, opening, closing, late and not odd)
+        )
         of.sales.append((of.state.seq + 1, price, size, time, eligible))
         self._show(symbol, seq=of.state.seq + 1, **self._day(of))
 
@@ -136,6 +162,12 @@ class Venue:
         of.said_open = price, time
         self._show(symbol, **self._day(of))
 
+    def closed(self, symbol: str, price: int) -> None:
+        """A message says the official close."""
+        of = self.symbols[symbol]
+        of.said_close = price
+        self._show(symbol, **self._day(of))
+
     @staticmethod
     def _day(of: Instrument) -> dict[str, int]:
         """Everything that the trades say that are left."""
@@ -143,6 +175,9 @@ class Venue:
         crosses = [(trade.price, trade.time) for trade in of.tape if trade.opening]
         official = of.said_open or (crosses[-1] if crosses else None)
         first = (sales[0].price, sales[0].time) if sales else (0, 0)
+        closes = [trade.price for trade in of.tape if trade.closing]
+        beyond = [trade for trade in of.tape if trade.extended]
+        newest = max(reversed(beyond), key=lambda trade: trade.time, default=None)
         of.received = sales[-1].received if sales else 0
         return {
             "price": sales[-1].price if sales else 0,
@@ -153,6 +188,9 @@ class Venue:
             "open": (official or first)[0],
             "open_time": (official or first)[1],
             "official_open": official[0] if official else 0,
+            "official_close": of.said_close or (closes[-1] if closes else 0),
+            "extended_price": newest.price if newest else 0,
+            "extended_time": newest.time if newest else 0,
             "high": max((trade.price for trade in sales), default=0),
             "low": min((trade.price for trade in sales), default=0),
         }
@@ -172,6 +210,12 @@ class Venue:
         return touched
 
 
+def usual_lot(price: int) -> int:
+    """Shares of a round lot, by Regulation NMS, Rule 600(b)(93)."""
+    dollars = price / 1_000_000_000
+    return 100 if dollars <= 250 else 40 if dollars <= 1000 else 10 if dollars <= 10_000 else 1
+
+
 class Shown(NamedTuple):
     """A consolidated price, whose last sale, bid and ask it is. None: there is no such price."""
 
@@ -185,6 +229,8 @@ class Shown(NamedTuple):
     open: int | None
     high: int | None
     low: int | None
+    official_close: int | None
+    extended_price: int | None
     bid: int | None
     bid_size: int
     bid_venue: str
@@ -214,6 +260,10 @@ def consolidate(sides: list[Side]) -> Shown:
     official = [side.state for side in sides if side.listed and side.state.official_open]
     opens = official or [side.state for side in sides if side.state.open]
     opened = min(opens, key=lambda state: state.open_time, default=None)
+    closed = [side for side in sides if side.state.official_close]
+    closed.sort(key=lambda side: not side.listed)
+    beyond = [side.state for side in sides if side.state.extended_price]
+    outside = max(beyond, key=lambda state: state.extended_time, default=None)
     quoting = [side for side in sides if side.live] or sides
     bid = max((side.state.bid for side in quoting), default=0)
     ask = min((side.state.ask for side in quoting if side.state.ask), default=0)
@@ -230,6 +280,8 @@ def consolidate(sides: list[Side]) -> Shown:
         open=opened.open if opened else None,
         high=max((side.state.high for side in sides if side.state.high), default=None),
         low=min((side.state.low for side in sides if side.state.low), default=None),
+        official_close=closed[0].state.official_close if closed else None,
+        extended_price=outside.extended_price if outside else None,
         bid=bid or None,
         bid_size=sum(size for size, _ in bids),
         bid_venue=max(bids, key=lambda each: each[0])[1] if bids else "",

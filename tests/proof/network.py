@@ -49,7 +49,7 @@ def rest(url: str) -> Any:
 
 
 NAMES = [name for name in Shown._fields if name != "exchange_time"]
-PRICES = ("price", "open", "high", "low", "bid", "ask")
+PRICES = ("price", "open", "high", "low", "official_close", "extended_price", "bid", "ask")
 
 
 def rest_figures(url: str, symbols: list[str], venue: str = "") -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.proof.book import Instrument, Shown, Side, Venue, consolidate
+from tests.proof.book import Hours, Instrument, Shown, Side, Venue, consolidate
 from tests.proof.rig import ITCH, MICS, PITCH, VENDOR, Packet
 from tests.proof.wire import AlpacaReader, ItchReader, PitchReader, Reader
 
@@ -13,8 +13,11 @@ E9 = 1_000_000_000
 class Recomputation:
     """The venues as the recorded packets so far make them."""
 
-    def __init__(self, midnight: int) -> None:
-        self.venues = {feed: Venue(mic) for feed, mic in MICS.items()}
+    def __init__(self, midnight: int, hours: Hours | None = None) -> None:
+        """`hours`: of the two exchanges, which mark nothing; the vendor marks its trades."""
+        self.venues = {
+            feed: Venue(mic, hours if feed != VENDOR else None) for feed, mic in MICS.items()
+        }
         self.readers: dict[str, Reader] = {
             ITCH: ItchReader(self.venues[ITCH], midnight).packet,
             PITCH: PitchReader(self.venues[PITCH], midnight).packet,

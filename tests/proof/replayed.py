@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.proof.book import Hours
 from tests.proof.follower import shown_by
 from tests.proof.recomputation import E9, FEEDS, Recomputation
 from tests.proof.rig import ITCH, MICS, VENDOR, Packet
+from ticker.config.calendar import NEW_YORK
 from ticker.feeds.day import midnight_ns
 from ticker.feeds.workers.mappings import load_mapping
-from ticker.feeds.workers.pipeline import Pipeline, build
+from ticker.feeds.workers.pipeline import Pipeline, build, follow_tape
 from ticker.gateway.prices.board import Board
 from ticker.shm import counters, segment
 from ticker.shm.counters import Heartbeat
@@ -36,14 +38,21 @@ def pipelines(day: Any) -> dict[str, Pipeline]:
 
 
 def check_every_step(
-    packets: list[Packet], day: Any, tamper: Callable[[Packet], Packet] = lambda packet: packet
+    packets: list[Packet],
+    day: Any,
+    tamper: Callable[[Packet], Packet] = lambda packet: packet,
+    hours: Hours | None = None,
 ) -> int:
     """How many consolidated prices were compared. `tamper`: what the recomputation is given
-    instead of a packet."""
+    instead of a packet; `hours`: of the regular session, by default nobody knows any."""
     parts = pipelines(day)
+    if hours is not None:
+        opens, closes = hours
+        for part in parts.values():
+            follow_tape(part, NEW_YORK, lambda midnight: (opens - midnight, closes - midnight))
     board = Board([(feed, part.mapping) for feed, part in parts.items()])
     board.look(E9)
-    truth = Recomputation(midnight_ns(day))
+    truth = Recomputation(midnight_ns(day), hours)
     compared = 0
     for packet in sorted(packets, key=lambda each: each.received):
         part = parts[packet.feed]

@@ -39,6 +39,7 @@ from typing import Any
 
 import pytest
 
+from tests.proof.book import Hours
 from tests.proof.follower import Follower, check_records, check_states
 from tests.proof.network import check_stream, rest_figures, true_figures
 from tests.proof.recomputation import E9, FEEDS, Recomputation
@@ -148,6 +149,24 @@ DAY = date(2026, 3, 27)
 @pytest.mark.slow
 def test_every_step_of_generated_days() -> None:
     assert check_every_step(generated(40, 12_000, DAY), DAY) > 12_000
+
+
+@pytest.mark.slow
+def test_every_step_of_a_day_with_extended_hours_and_odd_lots() -> None:
+    """A regular session that begins and ends in the midst of the generated trading."""
+    packets = generated(40, 12_000, DAY)
+    first, last = packets[0].received, packets[-1].received
+    third = (last - first) // 3
+    hours = Hours(first + third, last - third)
+    assert check_every_step(packets, DAY, hours=hours) > 12_000
+    truth = Recomputation(midnight_ns(DAY), hours)
+    for packet in packets:
+        truth.take(packet)
+    tapes = [of.tape for venue in truth.venues.values() for of in venue.symbols.values()]
+    trades = [trade for tape in tapes for trade in tape]
+    assert sum(trade.extended for trade in trades) > 100
+    assert sum(not trade.extended and not trade.eligible for trade in trades) > 100
+    assert sum(trade.eligible for trade in trades) > 100
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ from tests.proof.book import ASK, BID, Venue
 E9 = 1_000_000_000
 TENTHS = 100_000  # 1e-9 in a ten-thousandth of a dollar
 CENT = 10_000_000
+AUCTIONS = {b"O": "opening", b"C": "closing"}
+"""By ITCH's Cross Type."""
 
 
 class ItchReader:
@@ -51,6 +53,7 @@ class ItchReader:
         if kind == "R":
             self.names[locate] = m[11:19].decode().strip()
             venue.symbols[self.names[locate]].listed = m[19:20] in b"QGS"
+            venue.symbols[self.names[locate]].round_lot = int.from_bytes(m[21:25], "big")
         elif kind in "AF":
             reference, side, shares, _, price = struct.unpack(">QcI8sI", m[11:36])
             name = self.names[locate]
@@ -80,7 +83,7 @@ class ItchReader:
             if shares:
                 venue.trade(
                     self.names[locate], match, price * TENTHS, shares, time, received,
-                    opening=cross == b"O",
+                    auction=AUCTIONS.get(cross, "other"),
                 )  # fmt: skip
         elif kind == "B":
             venue.take_back(self.names[locate], struct.unpack(">Q", m[11:19])[0])
@@ -89,6 +92,7 @@ class ItchReader:
 class PitchReader:
     """Cboe US Equities Multicast PITCH 2.41: sequenced unit header (2.1), messages (4)."""
 
+    AUCTION = 12  # C: the price is said by the Auction Summary
     ROUTED = 27 * 36**8  # the first of nine base-36 digits is R: printed elsewhere
 
     def __init__(self, venue: Venue, midnight: int) -> None:
@@ -152,6 +156,8 @@ class PitchReader:
             symbol, auction, price, shares = struct.unpack("<8scQI", m[6:27])
             if auction == b"O" and shares:
                 venue.opened(symbol.decode().strip(), price * TENTHS, time)
+            if auction == b"C" and shares:
+                venue.closed(symbol.decode().strip(), price * TENTHS)
         elif kind == 0x2C:
             venue.take_back(None, int.from_bytes(m[6:14], "little"))
 
@@ -169,8 +175,10 @@ class PitchReader:
     def print(
         self, name: str, execution: int, price: int, size: int, time: int, received: int
     ) -> None:
-        if execution // 36**8 != self.ROUTED // 36**8:
-            self.venue.trade(name, execution, price, size, time, received)
+        made = execution // 36**8
+        if made != self.ROUTED // 36**8:
+            auction = "other" if made == self.AUCTION else ""
+            self.venue.trade(name, execution, price, size, time, received, auction=auction)
 
 
 class AlpacaReader:
