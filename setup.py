@@ -8,11 +8,13 @@ Environment:
 """
 
 import os
+import subprocess
 from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 DEBUG = os.environ.get("TICKER_DEBUG") == "1"
 ASAN = os.environ.get("TICKER_ASAN") == "1"
@@ -69,11 +71,26 @@ def extensions() -> list[Extension]:
     return found
 
 
+class BuildWithCommit(build_py):
+    """Puts the commit that is built into the package, for `ticker --version`."""
+
+    def run(self) -> None:
+        super().run()
+        command = ["git", "rev-parse", "HEAD"]
+        try:
+            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return  # built from a source distribution, or without git
+        if not self.editable_mode:
+            (Path(self.build_lib) / "ticker" / "commit.txt").write_text(found)
+
+
 setup(
+    cmdclass={"build_py": BuildWithCommit},
     ext_modules=cythonize(
         extensions(),
         build_dir="build/cython-debug" if DEBUG else "build/cython",
         compiler_directives=DIRECTIVES,
         quiet=True,
-    )
+    ),
 )

@@ -13,7 +13,7 @@ ALL = frozenset({"*"})
 
 ROOMS: dict[str, frozenset[str]] = {
     # room: its edges, which may do I/O and read clocks
-    "ticker": frozenset({"clock", "lines", "log"}),
+    "ticker": frozenset({"clock", "lines", "log", "version"}),
     "ticker.config": ALL,
     "ticker.shm": frozenset({"segment", "timetable", "doorbell"}),
     "ticker.feeds.market": frozenset(),

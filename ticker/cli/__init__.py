@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 
-from ticker import __version__
 from ticker.errors import TickerError
 
 
@@ -45,8 +44,23 @@ class CommandsByFile(click.Group):
             ctx.exit(error.exit_code)
 
 
+def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from ticker.version import full_version
+
+        click.echo(f"ticker {full_version()}")
+        ctx.exit()
+
+
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="ticker")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version, the commit, the build, Python and the kernel, and exit.",
+)
 def main() -> None:
     """Real-time stock prices: exchange feeds in, WebSocket and REST out.
 
