@@ -126,6 +126,37 @@ def test_raw_counts_what_the_conditions_take_away(make_feed: Callable[..., Any])
     assert (feed.row()["price"], feed.row()["trades"]) == (1_800_000 * U, 1)
 
 
+def test_crosses_are_official_by_their_type(feed: Any) -> None:
+    feed.send(say.mapping(), say.cross(100, 1_700_000, 1, "E"))  # early opening, of extended hours
+    assert (feed.row()["extended_price"], feed.row()["price"]) == (1_700_000 * U, 0)
+    feed.send(say.cross(100, 1_800_000, 2, "O"), say.cross(100, 1_810_000, 3, "5"))
+    feed.send(say.cross(100, 1_820_000, 4, "6"))
+    row = feed.row()
+    assert (row["open"], row["price"]) == (1_800_000 * U, 1_820_000 * U)
+    assert (row["official_open"], row["official_close"]) == (1_800_000 * U, 1_820_000 * U)
+    assert row["volume"] == 400
+
+
+def test_the_mapping_says_the_round_lot(feed: Any) -> None:
+    feed.market.follow_tape(lambda _: None, unmarked=True, round_lots=True)
+    # By its price it would be one share.
+    feed.send(say.mapping(), say.trade(99, 300_000_000, 1))
+    assert feed.row()["price"] == 0
+    feed.send(say.trade(100, 300_000_000, 2))
+    assert feed.row()["price"] == 300_000_000 * U
+
+
+def test_a_condition_that_no_table_has_is_counted(feed: Any) -> None:
+    """It may mean anything, so the trade counts for volume only."""
+    feed.send(
+        say.mapping(),
+        say.trade(100, 1_800_000, 1),
+        say.trade(100, 1_900_000, 2, conditions=b"@?  "),
+    )
+    assert (feed.row()["price"], feed.row()["volume"]) == (1_800_000 * U, 200)
+    assert feed.counter("unknown_conditions") == 1
+
+
 @given(st.lists(st.binary(max_size=60), max_size=30))
 def test_any_bytes_are_taken_or_counted(make_feed: Any, blobs: list[bytes]) -> None:
     feed = make_feed(protocol=Pillar)

@@ -141,6 +141,27 @@ def test_an_auctions_summary_is_not_counted_again() -> None:
     assert feed.decoder.message_counts[0x96] == 1
 
 
+def test_an_auctions_summary_says_the_official_price() -> None:
+    feed = Feed()
+    feed.market.follow_tape(lambda _: (999 * E9, 1_000 * E9), unmarked=True, round_lots=True)
+    auction = int("C00000001", 36)
+    feed.send(say.time(1_000), say.trade(200, 2_001, auction), say.trade(100, 2_002, 9))
+    # The auction is of regular hours though it is late; the other trade is not.
+    row = feed.row()
+    assert (row["price"], row["extended_price"]) == (2_001 * CENT, 2_002 * CENT)
+    assert (row["official_close"], row["volume"]) == (0, 300)
+    feed.send(say.auction_summary("AAPL", 200_100, 200, "C"))
+    feed.send(say.auction_summary("AAPL", 190_000, 200, "O"))
+    for without_price in (
+        say.auction_summary("AAPL", 1, 1, "H"),
+        say.auction_summary("AAPL", 5, 0),
+    ):
+        feed.send(meaningless)
+    row = feed.row()
+    assert (row["official_close"], row["open"]) == (2_001 * CENT, 1_900 * CENT)
+    assert (row["price"], row["volume"], row["seq"]) == (2_001 * CENT, 300, 2)
+
+
 @pytest.mark.parametrize(
     ("state", "status"), [("T", 1), ("H", 2), ("S", 2), ("Q", 4), ("A", 4), ("?", 0)]
 )
