@@ -152,11 +152,8 @@ def test_an_auctions_summary_says_the_official_price() -> None:
     assert (row["official_close"], row["volume"]) == (0, 300)
     feed.send(say.auction_summary("AAPL", 200_100, 200, "C"))
     feed.send(say.auction_summary("AAPL", 190_000, 200, "O"))
-    for without_price in (
-        say.auction_summary("AAPL", 1, 1, "H"),
-        say.auction_summary("AAPL", 5, 0),
-    ):
-        feed.send(meaningless)
+    # After a halt, and one in which nothing was crossed.
+    feed.send(say.auction_summary("AAPL", 1, 1, "H"), say.auction_summary("AAPL", 5, 0))
     row = feed.row()
     assert (row["official_close"], row["open"]) == (2_001 * CENT, 1_900 * CENT)
     assert (row["price"], row["volume"], row["seq"]) == (2_001 * CENT, 300, 2)
