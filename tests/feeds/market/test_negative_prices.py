@@ -10,6 +10,7 @@ import pytest
 from tests.feeds.fix.market_data import Feed as FixFeed
 from tests.feeds.market.ruled import NANO_DOLLAR, NOON, SECOND, Ruled
 from tests.feeds.protocols.json_feed import JsonFeed
+from tests.mappings import rule
 from ticker.config.filter import FilterConfig
 from ticker.feeds import calls
 from ticker.feeds.json.mapping import parse_mapping
@@ -18,42 +19,13 @@ from ticker.feeds.protocols.tops import Tops
 from ticker.shm.table import HAS
 
 REAL = FilterConfig(max_ahead=0, negative_prices=True, band=0)
-PLAIN = """
-[[records]]
-name = "sale"
-kind = "trade"
-path = "[]"
-where = { k = "t" }
-symbol = "s"
-price = "p"
-size = "z"
-[[records]]
-name = "top"
-kind = "quote"
-path = "[]"
-where = { k = "q" }
-symbol = "s"
-bid = "b"
-bid_size = "bz"
-ask = "a"
-ask_size = "az"
-[[records]]
-name = "level"
-kind = "level"
-path = "[]"
-where = { k = "l" }
-symbol = "s"
-side = { path = "d", bid = ["b"], ask = ["a"] }
-price = "p"
-size = "z"
-[[records]]
-name = "close"
-kind = "close"
-path = "[]"
-where = { k = "c" }
-symbol = "s"
-price = "p"
-"""
+MAPPING = (
+    rule("trade", "t", symbol="s", price="p", size="z")
+    + rule("quote", "q", symbol="s", bid="b", bid_size="bz", ask="a", ask_size="az")
+    + rule("close", "c", symbol="s", price="p")
+    + rule("level", "l", symbol="s", price="p", size="z")
+    + 'side = { path = "d", bid = ["b"], ask = ["a"] }\n'
+)
 
 
 def shown(row: dict[str, int]) -> dict[str, float | None]:
@@ -172,35 +144,35 @@ def test_the_jump_rule_goes_on_for_any_number(ruled: Callable[..., Ruled], far: 
 
 
 def test_json_below_zero() -> None:
-    feed = JsonFeed(parse_mapping(PLAIN), rules=REAL)
-    feed.send([{"k": "t", "s": "CL", "p": -37.63, "z": 1}, {"k": "c", "s": "CL", "p": -2.5}])
-    feed.send([{"k": "q", "s": "CL", "b": -37.7, "bz": 1, "a": 0, "az": 2}])
+    feed = JsonFeed(parse_mapping(MAPPING), rules=REAL)
+    feed.send({"k": "t", "s": "CL", "p": -37.63, "z": 1}, {"k": "c", "s": "CL", "p": -2.5})
+    feed.send({"k": "q", "s": "CL", "b": -37.7, "bz": 1, "a": 0, "az": 2})
     row = shown(feed.row("CL"))
     assert row == {
         "price": -37.63, "open": -37.63, "high": -37.63, "low": -37.63, "bid": -37.7, "ask": 0,
         "previous_close": -2.5,
     }  # fmt: skip
-    feed.send([{"k": "q", "s": "CL", "b": -37.8, "bz": 1}])
+    feed.send({"k": "q", "s": "CL", "b": -37.8, "bz": 1})
     assert (shown(feed.row("CL"))["bid"], shown(feed.row("CL"))["ask"]) == (-37.8, None)
-    feed.send([{"k": "l", "s": "SPR", "d": "b", "p": -0.05, "z": 3}])
-    feed.send([{"k": "l", "s": "SPR", "d": "a", "p": 0, "z": 4}])
+    feed.send({"k": "l", "s": "SPR", "d": "b", "p": -0.05, "z": 3})
+    feed.send({"k": "l", "s": "SPR", "d": "a", "p": 0, "z": 4})
     assert (shown(feed.row("SPR"))["bid"], shown(feed.row("SPR"))["ask"]) == (-0.05, 0)
     assert feed.counter("bad_records") == 0
 
 
 def test_json_without_it_is_refused_and_raw_is_not() -> None:
     texts = [
-        [{"k": "q", "s": "CL", "b": -37.7, "bz": 1, "a": -37.5, "az": 2}],
-        [{"k": "l", "s": "SPR", "d": "b", "p": -0.05, "z": 3}],
+        {"k": "q", "s": "CL", "b": -37.7, "bz": 1, "a": -37.5, "az": 2},
+        {"k": "l", "s": "SPR", "d": "b", "p": -0.05, "z": 3},
     ]
-    feed = JsonFeed(parse_mapping(PLAIN))
+    feed = JsonFeed(parse_mapping(MAPPING))
     feed.send(*texts)
     assert (feed.counter("bad_records"), list(feed.rows())) == (2, [])
-    raw = JsonFeed(parse_mapping(PLAIN), raw=True)
+    raw = JsonFeed(parse_mapping(MAPPING), raw=True)
     raw.send(*texts)
     assert (shown(raw.row("CL"))["bid"], shown(raw.row("CL"))["ask"]) == (-37.7, -37.5)
     assert shown(raw.row("SPR"))["bid"] == -0.05
-    raw.send([{"k": "q", "s": "CL", "b": 0, "bz": 0, "a": -37.5, "az": 2}])
+    raw.send({"k": "q", "s": "CL", "b": 0, "bz": 0, "a": -37.5, "az": 2})
     assert shown(raw.row("CL"))["bid"] is None
 
 
