@@ -112,6 +112,7 @@ class Served:
             "protocol": "itch50",
             "session": "moldudp64",
             "venue": "XNAS",
+            "calendar": "none",
             "lines": [f"{host}:{port}" for host, port in venue.lines],
             "rerequest": "{}:{}".format(*venue.server.getsockname()),
             "heartbeat": 0.1,

@@ -38,7 +38,7 @@ run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
 def configured(port: int, more: str = "", table: str = "") -> str:
     return (
         '[[feeds]]\nname = "soup"\nprotocol = "itch50"\nsession = "soupbintcp"\nvenue = "XNAS"\n'
-        f'rows = 64\ndate = "2026-01-05"\nlines = ["127.0.0.1:{port}"]\n{more}\n'
+        f'calendar = "none"\nrows = 64\ndate = "2026-01-05"\nlines = ["127.0.0.1:{port}"]\n{more}\n'
         f'[feeds.soupbintcp]\nusername = "me"\npassword_env = "SOUP_PASSWORD"\n{table}\n'
     )
 
