@@ -15,9 +15,9 @@ REJECTS = 11 * (64 + 128 * 96)
 
 def test_sizes() -> None:
     assert segment_size(KIND_GATEWAY) == BODY
-    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 576 + 64 + 2 * 64 + REJECTS
+    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 640 + 64 + 2 * 64 + REJECTS
     assert segment_size(KIND_FEED, 16_384, 4, 65_536) == (
-        BODY + 16_384 * 576 + 4 * 65_537 * 64 + REJECTS
+        BODY + 16_384 * 640 + 4 * 65_537 * 64 + REJECTS
     )
 
 

@@ -52,6 +52,8 @@ cdef class Protocol:
     cdef void begin(self) noexcept nogil:
         if self.next_midnight_ns and self.market.rows.midnight >= self.next_midnight_ns:
             self.turn_day()
+        if self.market is not None:
+            self.market.takeover.note_session()
         self.restart()
 
     cdef void turn_day(self) noexcept nogil:

@@ -51,7 +51,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 6
+    LAYOUT_VERSION = 7
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -226,6 +226,14 @@ cdef struct Row:
     char currency[CURRENCY_BYTES]
     uint64_t size_exponent       # sizes and volumes are in 10^-size_exponent units
     uint64_t instrument_key      # the feed's own number of it (ITCH: locate), for a successor
+    # What the row had when the feed's current session began, for a successor that computes the
+    # session again (takeover). Readers do not look at it.
+    int64_t base_day             # session_start of the totals
+    uint64_t base_seq
+    uint64_t base_trades
+    uint64_t base_volume
+    uint64_t base_volume_high
+    uint64_t reserved[3]         # the copies begin on a cache line
     uint64_t copies[2][VALUE_WORDS]
 
 cdef struct RingHeader:

@@ -360,12 +360,12 @@ cdef class Market:
             self.sales.adopt()
         return rows
 
-    def set_publishing(self, publishing: bool, *, whole: bool = True) -> None:
+    def set_publishing(self, publishing: bool, *, whole=True, another=False) -> None:
         """Off: messages are taken in and nothing is shown. On again: the next flush publishes
-        every row, with records for what differs from what readers saw before. Not `whole`:
-        messages of a rebuild were lost, so that its totals may lack what readers saw."""
+        every row, with records for what differs from what readers saw. Not `whole`: a rebuild
+        lost messages, so its totals may lack some; `another`: readers saw an earlier session."""
         if publishing and not self.publisher.publishing:
-            self.takeover.resume(whole)
+            self.takeover.resume(whole, another)
         self.publisher.publishing = publishing
         self.sales.filter.live = publishing
 

@@ -16,6 +16,10 @@ cdef class Takeover:
     cdef uint32_t rows           # of these
 
     cdef int adopt(self, bint rebuild, int64_t midnight) except -1
-    cdef void resume(self, bint whole) noexcept
+    # A session of the feed begins: what the rows have is not of it.
+    cdef void note_session(self) noexcept nogil
+    # `another`: it is not the session that the predecessor was in.
+    cdef void resume(self, bint whole, bint another) noexcept
     cdef Values* before(self, uint32_t row) noexcept nogil
     cdef void _restore(self, uint32_t row, bint whole) noexcept nogil
+    cdef void _add_earlier(self, uint32_t row) noexcept nogil

@@ -1,7 +1,8 @@
 """A predecessor's rows: read back once, and held against what a rebuild computes again.
 
 What readers saw does not go back: seq and counts never; the last sale and the totals only where a
-break explains it.
+break explains it. A rebuild has one session. What the rows had before it began, of earlier sessions
+and days, is kept beside each row when a session begins, and the rebuild counts on from there.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -9,6 +10,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_CORRECTION, mark_dirty
+from ticker.shm.atomics cimport load_relaxed, store_relaxed
 from ticker.shm.layout cimport (
     ROW_HAS,
     ROW_HAS_ASK,
@@ -20,8 +22,9 @@ from ticker.shm.layout cimport (
     ROW_HAS_REGULAR,
     ROW_HELD,
     ROW_STALE,
+    Row,
 )
-from ticker.shm.values cimport volume_below
+from ticker.shm.values cimport add_volume, volume_below
 
 from ticker.errors import FeedError
 
@@ -64,16 +67,26 @@ cdef class Takeover:
                 self.carried[row] = values[0]
                 forget_session(values)
                 values.session_start = midnight
+                base_of(&self.publisher.table.rows[row], values)
             else:
                 forget_quote(values)
                 mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
         return rows
 
-    cdef void resume(self, bint whole) noexcept:
+    cdef void note_session(self) noexcept nogil:
+        cdef uint32_t row
+        if not self.publisher.publishing:
+            return
+        for row in range(self.publisher.table.used):
+            keep_base(&self.publisher.table.rows[row], &self.publisher.entries[row].values)
+
+    cdef void resume(self, bint whole, bint another) noexcept:
         """A rebuild is over: every row is published anew, with what must not go back."""
         cdef uint32_t row
         for row in range(self.publisher.table.used):
             if row < self.rows:
+                if another:
+                    self._add_earlier(row)
                 self._restore(row, whole)
                 mark_dirty(self.publisher, row, DIRTY_CORRECTION)
             mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
@@ -84,6 +97,21 @@ cdef class Takeover:
     cdef Values* before(self, uint32_t row) noexcept nogil:
         """What the row showed before the rebuild that goes on; without one, what it shows."""
         return &self.carried[row] if row < self.rows else &self.publisher.entries[row].values
+
+    cdef void _add_earlier(self, uint32_t row) noexcept nogil:
+        """All that readers saw was of sessions before the one that was computed."""
+        cdef Row* shown = &self.publisher.table.rows[row]
+        cdef Values* values = &self.publisher.entries[row].values
+        cdef Values* before = &self.carried[row]
+        cdef Values base
+        base.session_start = values.session_start
+        base_of(shown, &base)
+        values.seq += before.seq - base.seq
+        if values.session_start == before.session_start:
+            exchange_totals(values, &base, before)
+            if self.trades.base[row].session_start == before.session_start:
+                exchange_totals(&self.trades.base[row], &base, before)
+        keep_base(shown, before)
 
     cdef void _restore(self, uint32_t row, bint whole) noexcept nogil:
         """What must not go back after a rebuild: seq, counts, and the last sale and totals
@@ -102,6 +130,10 @@ cdef class Takeover:
             lacks = True
         elif before.exchange_time < values.session_start:
             restore_last(base, before)
+        if (values.session_start == before.session_start
+                and has_base(&self.publisher.table.rows[row], values.session_start)):
+            restore_range(values, before)
+            restore_range(base, before)
         if lacks and restore_totals(values, before):
             restore_totals(base, before)
         values.corrections = max(values.corrections, before.corrections)
@@ -125,6 +157,15 @@ cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:
         values.volume = before.volume
         values.volume_high = before.volume_high
     values.trades = max(values.trades, before.trades)
+    restore_range(values, before)
+    values.previous_close = before.previous_close
+    values.flags &= ~<uint64_t>ROW_HAS_PREVIOUS_CLOSE
+    values.flags |= before.flags & ROW_HAS_PREVIOUS_CLOSE
+    return True
+
+
+cdef void restore_range(Values* values, const Values* before) noexcept nogil:
+    """The day's open, high and low are also those of trades that were not had again."""
     if before.flags & ROW_HAS_OPEN and (
         not values.flags & ROW_HAS_OPEN or before.open_time < values.open_time
     ):
@@ -138,10 +179,41 @@ cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:
             values.flags |= ROW_HAS_HIGH_LOW
         values.high = max(values.high, before.high)
         values.low = min(values.low, before.low)
-    values.previous_close = before.previous_close
-    values.flags &= ~<uint64_t>ROW_HAS_PREVIOUS_CLOSE
-    values.flags |= before.flags & ROW_HAS_PREVIOUS_CLOSE
-    return True
+
+
+cdef void exchange_totals(
+    Values* values, const Values* wrong, const Values* right
+) noexcept nogil:
+    """Of the sessions before."""
+    values.trades += right.trades - wrong.trades
+    values.volume_high -= wrong.volume_high + (values.volume < wrong.volume)
+    values.volume -= wrong.volume
+    add_volume(values, right.volume)
+    values.volume_high += right.volume_high
+
+
+cdef void keep_base(Row* row, const Values* values) noexcept nogil:
+    """A session begins with these. Nobody reads it but a successor, when this writer is gone."""
+    store_relaxed(<uint64_t*>&row.base_day, <uint64_t>values.session_start)
+    store_relaxed(&row.base_seq, values.seq)
+    store_relaxed(&row.base_trades, values.trades)
+    store_relaxed(&row.base_volume, values.volume)
+    store_relaxed(&row.base_volume_high, values.volume_high)
+
+
+cdef bint has_base(Row* row, int64_t day) noexcept nogil:
+    """There were trades of this day before the session began."""
+    return (load_relaxed(&row.base_trades) > 0
+            and load_relaxed(<uint64_t*>&row.base_day) == <uint64_t>day)
+
+
+cdef void base_of(Row* row, Values* values) noexcept nogil:
+    """Seq, and the totals if they are of the day of these values, as the session found them."""
+    cdef bint today = has_base(row, values.session_start)
+    values.seq = load_relaxed(&row.base_seq)
+    values.trades = load_relaxed(&row.base_trades) if today else 0
+    values.volume = load_relaxed(&row.base_volume) if today else 0
+    values.volume_high = load_relaxed(&row.base_volume_high) if today else 0
 
 
 cdef void forget_quote(Values* values) noexcept nogil:

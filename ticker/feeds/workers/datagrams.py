@@ -13,7 +13,7 @@ from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
 from ticker.feeds.transports.datagram_sockets import is_multicast
 from ticker.feeds.transports.udp import UdpTransport
 from ticker.feeds.workers.cboe_channels import open_channels
-from ticker.feeds.workers.sources import SECOND, Life, Place, silence_ns
+from ticker.feeds.workers.sources import SECOND, Life, Place, is_another, silence_ns
 from ticker.feeds.workers.vigil import Findings
 from ticker.shm.counters import Counters
 
@@ -107,7 +107,11 @@ class DatagramSource:
             if self.channels is not None and self.channels.turn(now):
                 self.market.publish(now)
             if not self.market.publishing and self._caught_up():
-                self.market.set_publishing(True, whole=self.counters["lost_messages"] == self.lost)
+                self.market.set_publishing(
+                    True,
+                    whole=self.counters["lost_messages"] == self.lost,
+                    another=is_another(self.session, self.place.resume),
+                )
                 self.market.publish(now)
             self.transport.run(self.session, self._next_look(now, life.next_beat))
 

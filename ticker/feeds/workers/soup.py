@@ -15,7 +15,7 @@ from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.connection import SessionConnection, stay_connected
 from ticker.feeds.workers.credentials import read_password
-from ticker.feeds.workers.sources import SECOND, Life, Place
+from ticker.feeds.workers.sources import SECOND, Life, Place, is_another
 from ticker.feeds.workers.vigil import Findings
 
 
@@ -71,7 +71,7 @@ class SoupSource:
     def publish(self, now: int) -> None:
         """Make visible what was received, once there is nothing to catch up with."""
         if not self.market.publishing and self.session.caught_up:
-            self.market.set_publishing(True)
+            self.market.set_publishing(True, another=is_another(self.session, self.place.resume))
         self.market.publish(now)
         if self.market.publishing:
             self.session.save()

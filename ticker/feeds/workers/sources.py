@@ -16,7 +16,7 @@ from ticker.clock import Clock, steady_ns
 from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
-from ticker.feeds.session import CHANNEL_SHIFT
+from ticker.feeds.session import CHANNEL_SHIFT, Session
 from ticker.feeds.session import Line as LineKind
 from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.pipeline import (
@@ -212,6 +212,11 @@ def further_lines(config: FeedConfig) -> list[Line]:
             (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
         ]
     return [(*address, line) for address, line in found]
+
+
+def is_another(session: Session, resume: tuple[bytes, int] | None) -> bool:
+    """A rebuild computed another session than the one that the predecessor was in."""
+    return resume is not None and session.session_id != resume[0]
 
 
 def silence_ns(heartbeat: float) -> int:
