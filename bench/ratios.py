@@ -36,7 +36,7 @@ RATIOS = (
     ),
     Ratio("fanout-rates", "cpu_ratio_to_one_rate"),
     *(
-        Ratio(name, "cpu_ratio_to_walk")
+        Ratio(name, "cpu_ratio_to_book")
         for name in (
             "ingest",
             "ingest-pitch",

@@ -29,7 +29,9 @@ def test_a_format(
     assert found["messages"] > 10_000
     assert found["symbols_seen"] >= 20
     assert found["messages_per_cpu_second"] > 0
-    assert found["cpu_ratio_to_walk"] > 1
+    assert 0 < found["walk_ns_per_message"] < found["ns_per_message"]
+    by_figures = found["ns_per_message"] / found["book_ns_per_message"]
+    assert found["cpu_ratio_to_book"] == pytest.approx(by_figures, rel=0.05)
 
 
 def test_an_unknown_format_is_refused() -> None:

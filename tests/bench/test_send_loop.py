@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ticker.bench.rig.part import Part, limit_command, limit_part
 from ticker.bench.rig.payload import payload
@@ -20,7 +21,9 @@ from ticker.bench.swarm.message import parse_frame, parse_message
 from ticker.bench.swarm.message_binary import parse_binary
 from ticker.bench.swarm.swarm import Swarm
 from ticker.bench.swarm.symbols import symbol_names
+from ticker.cli import main
 from ticker.errors import BenchError
+from ticker.units import parse_price
 
 Require = Callable[[object, str], None]
 LOAD = Load(clients=4, symbols=20, per_client=5)
@@ -118,6 +121,22 @@ def test_the_walk_counts_by_type(tmp_path: Path) -> None:
     walked = json.loads(done.stdout)
     assert walked["types"] == {"S": 1, "R": 2}
     assert (walked["messages"], walked["bytes"], walked["left"]) == (3, len(framed), 5)
+
+
+def test_the_bare_books_are_those_of_a_replay(tmp_path: Path) -> None:
+    day = tmp_path / "day.itch"
+    size = ("--symbols", "40", "--messages", "60000", "--seed", "5")
+    simulated = CliRunner().invoke(main, ["simulate", "itch", *size, "--output", str(day)])
+    assert simulated.exit_code == 0, simulated.output
+    done = subprocess.run(limit_command("book", str(day)), capture_output=True, check=True)
+    book = json.loads(done.stdout)
+    options = ("--protocol", "itch50", "--session", "binaryfile", "--json")
+    replayed = json.loads(CliRunner().invoke(main, ["replay", str(day), *options]).stdout)
+    rows = replayed["symbols"].values()
+    sums = [sum(parse_price(row[side]) for row in rows if row[side]) for side in ("bid", "ask")]
+    assert book["messages"] == replayed["messages"] == 60_000
+    assert [book["bids"] * 100_000, book["asks"] * 100_000] == sums
+    assert min(sums) > 0
 
 
 def test_a_program_says_how_it_ended(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Ingest: how many messages a feed worker takes in.
 
 `replay` runs a generated day through `ticker replay` on one core, in any format that `ticker
-simulate` writes, next to limits/c/walk.c, which walks the same file and does nothing. `udp` lets
+simulate` writes. Beside it run two programs in C: limits/c/walk.c walks the same file and does
+nothing, and limits/c/book.c keeps the bare books of the same market's day in ITCH. The second one
+is the yardstick: it computes and misses the cache as a decoder does, so that a slower decoder is
+seen on a slow machine, too (docs/decisions/yardstick-of-ingest.md). `udp` lets
 `ticker simulate` send to `ticker serve` over loopback, simulator and server on cores of their own,
 and then asks the feed's segment what arrived, what was lost, and how long it took from receipt to
 publication.
@@ -79,26 +82,38 @@ def day(protocol: str, symbols: int, messages: int, seed: int) -> Path:
 def replay(
     protocol: str, symbols: int, messages: int | None, seed: int, repeat: int
 ) -> dict[str, Any]:
-    """Messages per second of `ticker replay`, and of the bare walk, over the same day; medians
-    of `repeat` turns each."""
+    """Messages per second of `ticker replay`, of the bare walk over the same day, and of the bare
+    book over the same market's day in ITCH; medians of `repeat` turns each."""
     made = FORMATS[protocol]
     cores = Cores.choose()
-    path = day(protocol, symbols, messages or made.messages, seed)
-    walk = limit_command("walk", made.framing, str(path))
+    size = messages or made.messages
+    path = day(protocol, symbols, size, seed)
+    turn = {
+        "walk": limit_command("walk", made.framing, str(path)),
+        "book": limit_command("book", str(day("itch50", symbols, size, seed))),
+    }
     command = ("replay", path, "--protocol", protocol, *made.options, "--json")
-    walks, runs = [], []
+    limits: dict[str, list[dict[str, Any]]] = {name: [] for name in turn}
+    runs = []
     for _ in range(repeat):
-        walks.append(json.loads(_run(walk, cores.tested)))
+        for name, limit in turn.items():
+            limits[name].append(json.loads(_run(limit, cores.tested)))
         runs.append(json.loads(_ticker(command, cores.tested)))
-    return _replay_results(path, walks, runs)
+    return _replay_results(path, limits["walk"], limits["book"], runs)
 
 
 def _replay_results(
-    path: Path, walks: list[dict[str, Any]], runs: list[dict[str, Any]]
+    path: Path,
+    walks: list[dict[str, Any]],
+    books: list[dict[str, Any]],
+    runs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     count = runs[0]["messages"]
-    walk = statistics.median(each["messages"] * 1e9 / each["cpu_ns"] for each in walks)
-    per_cpu = statistics.median(each["messages"] / each["cpu_seconds"] for each in runs)
+    walk, book = (
+        statistics.median(each["cpu_ns"] / each["messages"] for each in limit)
+        for limit in (walks, books)
+    )
+    ns = statistics.median(each["cpu_seconds"] * 1e9 / each["messages"] for each in runs)
     void = None
     if any(each["messages"] != walks[0]["messages"] for each in (*runs, *walks)):
         void = f"replay saw {count} messages, the walk {walks[0]['messages']}"
@@ -108,11 +123,11 @@ def _replay_results(
         "messages_per_second": round(
             statistics.median(each["messages_per_second"] for each in runs)
         ),
-        "messages_per_cpu_second": round(per_cpu),
-        "walk_messages_per_cpu_second": round(walk),
-        "ns_per_message": round(1e9 / per_cpu, 1),
-        "walk_ns_per_message": round(1e9 / walk, 1),
-        "cpu_ratio_to_walk": round(walk / per_cpu, 2),
+        "messages_per_cpu_second": round(1e9 / ns),
+        "ns_per_message": round(ns, 1),
+        "walk_ns_per_message": round(walk, 1),
+        "book_ns_per_message": round(book, 1),
+        "cpu_ratio_to_book": round(ns / book, 3),
         "symbols_seen": len(runs[0]["symbols"]),
         "rejected": runs[0]["rejected"],
         "void": void,
