@@ -1,7 +1,7 @@
 """Lines to a descriptor without ever waiting for it: what the log is written by.
 
 Law: a line is one write, so lines of several processes never mix. Writing never raises and never
-waits: where nobody reads, or the disk is full, a line is dropped and counted, and the next one that
+waits: without a reader, or on a full disk, a line is dropped and counted, and the next one that
 can be written says how many were.
 """
 

@@ -53,7 +53,7 @@ def introduction() -> list[str]:
         "per tick) until the last update is delivered; deliveries are those of the same time, a "
         "ratio is the median of those of the turns, ours to theirs. The kernel's share is counted "
         "in ticks of 10 ms, so it is coarse where a server used little. What publishes and the "
-        "clients run on the other cores and count for nobody; a round in which they were the "
+        "clients run on the other cores and are not counted; a round in which they were the "
         "bottleneck is void. p50 and p99 are from a tick to its receipt. Latency is part of the "
         "comparison: we hold an update back for up to a flush interval, which is what lets "
         "several go out in one send; most peers send each at once. Memory is the growth of "
@@ -63,8 +63,8 @@ def introduction() -> list[str]:
         f"**The clients** look at their sockets each {NAP_US / 1e3:g} ms, which adds up to that "
         "to all latencies. Clients that sleep until something comes are woken by the send that "
         "brings it, and on one machine the CPU time for that is the server's; over a network it "
-        "is not. The second table is the first with clients that are woken, so that whoever "
-        "prefers that figure has it.",
+        "is not. The second table is the first with clients that are woken, for readers "
+        "who prefer that figure.",
     ]
 
 

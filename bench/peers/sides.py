@@ -220,7 +220,7 @@ def first_in_line(publisher: Part) -> None:
 
 
 def free_ports(peer: Peer) -> Ports:
-    """Two ports of 127.0.0.1 where nobody listens, or one for both."""
+    """Two free ports of 127.0.0.1, or one for both."""
     with socket.socket() as first, socket.socket() as second:
         first.bind(("127.0.0.1", 0))
         second.bind(("127.0.0.1", 0))

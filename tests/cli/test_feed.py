@@ -27,7 +27,7 @@ TEXTS = b"""{"sym":"AAPL","px":178.52,"ts":1701432000000}
 
 @pytest.fixture
 def lines() -> Iterator[str]:
-    """A TCP server that sends TEXTS to whoever comes; its URL."""
+    """A TCP server that sends TEXTS to every client; its URL."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def speak() -> None:

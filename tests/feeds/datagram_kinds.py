@@ -70,7 +70,7 @@ class Exchange:
 
     @property
     def has_listener(self) -> bool:
-        """Whoever is to hear the next trade is there, as far as the exchange can tell."""
+        """The listeners to the next trade are there, as far as the exchange can tell."""
         return True
 
     def toml(self, more: str = "") -> str:

@@ -40,7 +40,7 @@ MAPPING = (
 
 
 class Served(Exchange):
-    """Whoever connects is told all trades from then on; an event loop in the thread."""
+    """A client that connects is told all trades from then on; an event loop in the thread."""
 
     def __init__(self, midnight: int, folder: Any) -> None:
         super().__init__(midnight, folder)
@@ -220,7 +220,7 @@ class Soup(Served):
 
 
 class Fix(Served):
-    """FIX 4.4: whoever logs on is subscribed by the first MarketDataRequest."""
+    """FIX 4.4: a client that logs on is subscribed by its first MarketDataRequest."""
 
     def __init__(self, midnight: int, folder: Any) -> None:
         super().__init__(midnight, folder)

@@ -4,7 +4,7 @@
 
 Says what happens on its output, a line each; does what its input says:
 
-    incremental FIELDS...   35=X to whoever is logged on, FIELDS as tag=value with `|` between
+    incremental FIELDS...   35=X to the client logged on, FIELDS as tag=value with `|` between
     snapshot FIELDS...      35=W
     skip N                  the next sequence number is N greater: N numbers are never sent
     reset N                 SequenceReset without gap fill, the next number is N

@@ -1,7 +1,7 @@
 """What a fuzz target is, and where the targets are found.
 
-Law: a target takes any bytes. It returns, or raises one of the errors that it declares; whatever
-else it raises (also inside a `noexcept` call, and what its own checks assert) is a bug.
+Law: a target takes any bytes. It returns, or raises one of the errors that it declares; any
+other error (also inside a `noexcept` call, and what its own checks assert) is a bug.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.fuzz.mutate import Mutator
 
 Run = Callable[[bytes], object]
 """Takes an input. A generator is run to its end, and timed from one `yield` to the next: a file is
-read block by block, and whoever reads it sees to other things between two of them."""
+read block by block, and its reader sees to other things between two of them."""
 BUDGET_NS = 5_000_000
 """CPU time that one input may cost."""
 REPEATS = 10

@@ -20,7 +20,7 @@ MASK = b"\x12\x34\x56\x78"
 
 
 class Said(msgspec.Struct):
-    """Whatever the server says: the fields that are looked at."""
+    """A message of the server: the fields that are looked at."""
 
     type: str
     symbol: str = ""

@@ -1,4 +1,4 @@
-"""Segments of a test's own: named by process and test, removed whatever happens."""
+"""Segments of a test's own: named by process and test, removed also when it fails."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def replay(path: Path, protocol: str, *options: str) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["tops", "deep"])
 def test_says_what_itch_says_of_the_same_day(tmp_path: Path, protocol: str) -> None:
-    """The book and the trades that count are the market's, whoever speaks for it."""
+    """The book and the trades that count are the market's in every protocol."""
     simulate(tmp_path / "day.pcap", protocol)
     report = replay(tmp_path / "day.pcap", protocol, "--raw")
     run("simulate", "itch", "--output", tmp_path / "itch.pcap", "--symbols", "30",

@@ -246,7 +246,7 @@ def test_the_same_seed_is_the_same_day_in_any_portions() -> None:
 
 
 def test_a_seed_means_the_same_bytes_on_every_machine_and_build() -> None:
-    """Committed results name a seed: whoever changes the generator changes this on purpose."""
+    """Committed results name a seed: a change of the generator changes this on purpose."""
     digest = hashlib.sha256(day(ItchMarket(100, 7, messages=20_000))).hexdigest()
     assert digest.startswith("3a12fcbdd97731e0")
 

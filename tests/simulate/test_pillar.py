@@ -42,7 +42,7 @@ def replay(path: Path, *options: str, protocol: str = "pillar") -> dict[str, Any
 
 @pytest.mark.slow
 def test_says_what_itch_says_of_the_same_day(tmp_path: Path) -> None:
-    """The book and the trades are the market's, whoever speaks for it: to the last field."""
+    """The book and the trades are the market's in every protocol: to the last field."""
     simulate(tmp_path / "day.pcap")
     run("simulate", "itch", "--output", tmp_path / "itch.pcap", "--symbols", "30",
         "--messages", "20k")  # fmt: skip

@@ -1,4 +1,4 @@
-"""A simulated day in FIX and in JSON: the same market as in ITCH, whoever speaks for it."""
+"""A simulated day in FIX and in JSON: the same market as in ITCH."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_up_is_the_worker_that_is_in_it_now() -> None:
 
 
 def test_silence_is_a_beat_that_does_not_move() -> None:
-    """Whatever time the beat says: the wall clock may be set."""
+    """A beat counts with any time in it, because the wall clock may be set."""
     place = slot()
     assert place.heartbeat is not None
     place.taken(8, 100.0)

@@ -276,7 +276,7 @@ def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
 
 def _row(table: PriceTable, row: int) -> dict[str, Any]:
     values = table.values(row)
-    assert values is not None, "nobody writes this table any more"
+    assert values is not None, "no process writes this table any more"
     exponent = table.size_exponent(row)
     values["volume"] = volume_of(values)
     shown: dict[str, Any] = {name: values.get(name) for name in COLUMNS}

@@ -84,7 +84,7 @@ class JwtConfig(Section, frozen=True, kw_only=True):
 class AuthConfig(Section, frozen=True, kw_only=True):
     """Whether clients must say who they are, and how they can; `timeout` for the first message.
 
-    `default` is what a client may see whose rights nobody has written down: a JSON Web Token
+    `default` is what a client without rights of its own may see: a JSON Web Token
     without the claim `ticker` (refused where there is no default), and, where tokens are not
     required, a client without one (everything, where there is no default).
     """

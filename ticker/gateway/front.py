@@ -176,7 +176,7 @@ class Front:
                 os.close(fd)
             else:
                 self._adopted(number, head, answer, address)
-        return web.Response()  # to nobody: the transport is gone
+        return web.Response()  # not sent: the transport is gone
 
     def _adopted(self, number: int, head: Head, answer: bytes, address: str | None) -> None:
         now = self.steady()

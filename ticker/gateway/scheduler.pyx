@@ -3,7 +3,7 @@
 In: the doorbell, the timer, word of new clients. Out: turns of the hub, and the next timer.
 A turn flushes as many clients as fit into some 2 ms; what is left comes after the loop has
 looked at its sockets. The bell is armed only while a client is idle, and not again within
-BELL_GAP_NS: under load nobody rings, and a tick for somebody idle waits for the next turn, which
+BELL_GAP_NS: under load no feed rings, and a tick for an idle client waits for the next turn, which
 is near. The timer is a timerfd, as the loop's own count in milliseconds.
 """
 
@@ -75,7 +75,7 @@ cdef class Scheduler:
         self.budget = FIRST_BUDGET
 
     def on_bell(self) -> None:
-        """A publisher rang: there is a tick for somebody idle."""
+        """A publisher rang: there is a tick for an idle client."""
         self.doorbell.disarm()
         self.last_bell = steady_ns()
         self.turn()

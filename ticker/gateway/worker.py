@@ -282,7 +282,7 @@ class Worker:
         self.stopped.set()
 
     def _on_sockets(self) -> None:
-        """Bounded: whoever comes back after a restart, with thousands of others, waits for its
+        """Bounded: a client that comes back after a restart, with thousands more, waits for its
         turn, and those who are connected get their prices in between."""
         start = now = self.steady()
         while self.reception.poll(now) and now - start < RECEPTION_NS:

@@ -6,7 +6,7 @@ from ticker.shm.layout cimport FeedState, GatewayState, SegmentHeader
 cdef class Mapping:
     """A mapped segment as its users see it: base address, header, length.
 
-    Holds the buffer, so the addresses live as long as this object does. Whoever keeps an
+    Holds the buffer, so the addresses live as long as this object does. A holder of an
     address keeps a reference to the Mapping: the memory is unmapped with the last one.
     """
 

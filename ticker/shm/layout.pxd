@@ -269,7 +269,7 @@ cpdef enum TradeFlag:
     TRADE_LAST_IF_SAME = 2048    # sets the last if its venue set it before, or lists the symbol
     TRADE_LAST_IN_TIME = 4096    # ... if it is received before last-sale eligibility ends
     TRADE_SETS_EXTENDED = 8192   # it would set the last, were it not outside of regular hours
-    TRADE_CROSS = 16384          # of an auction: it is of regular hours, whatever its time
+    TRADE_CROSS = 16384          # of an auction: it is of regular hours at any time
 
 # Records of a flush are in the order of what happened; RECORD_CANCELLED and RECORD_CORRECTED come
 # before the RECORD_CORRECTION of their row, and all of them after the row.

@@ -185,7 +185,7 @@ cdef class Conditions:
         found.quiet_ns = quiet if quiet else QUIET
 
     cdef int64_t _age(self, Sighting* seen, int64_t word, int64_t now_ns) noexcept nogil:
-        """ns since a time of the wall clock that a worker wrote. Whatever that clock does meanwhile,
+        """ns since a time of the wall clock that a worker wrote. With any steps of that clock,
         a word that is still the same has aged by what passed, and a new one is of since the last
         look."""
         cdef int64_t age = max(now_ns - word, 0)

@@ -198,7 +198,7 @@ cdef class TableWriter(PriceTable):
     cdef bint repair(self, Row* row) noexcept nogil:
         """Finish what a killed predecessor began, with the values that were current.
 
-        Forward only: layout.pxd says whom a generation that went back would deceive.
+        Forward only: layout.pxd says which reader a generation that went back would deceive.
         """
         cdef uint64_t generation = load_acquire(&row.generation)
         if not generation & 1:
@@ -222,7 +222,7 @@ cdef class TableWriter(PriceTable):
             return -1
         if size_exponent > MAX_SIZE_EXPONENT:
             return -1
-        # Plain stores: nobody reads a row before row_count covers it. One that a predecessor
+        # Plain stores: no reader takes a row before row_count covers it. One that a predecessor
         # died in is written over.
         cdef Row* row = self.rows + self.used
         memset(row, 0, sizeof(Row))

@@ -190,7 +190,7 @@ def month_of(seconds: int) -> str:
 
 
 def day_of(midnight: int) -> str:
-    """The day that begins at a midnight, ns since the epoch, in whatever time zone that is one."""
+    """The day that begins at a midnight, ns since the epoch, in its own time zone."""
     return datetime.fromtimestamp((midnight + HALF_DAY) // SECOND, UTC).date().isoformat()
 
 

@@ -107,7 +107,7 @@ def _be_child(
 
 
 def _flush() -> None:
-    """What is buffered leaves before a fork and before the end; if nobody takes it, it is lost."""
+    """Write out what is buffered, before a fork and the end; without a reader it is lost."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -121,7 +121,7 @@ def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
 
 
 def _take_name(name: str, patience: float) -> socket.socket:
-    """An abstract socket is the guard: the kernel frees it with its owner, whatever happens."""
+    """An abstract socket is the guard: the kernel frees it with its owner, however that ends."""
     deadline = time.monotonic() + patience
     while True:
         guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,7 +1,7 @@
 """A rolling restart: one worker after the other gets a successor, and drains once that is up.
 
 Law: no clock, no signal and no process in here. Each of the group's slots is occupied or vacant; a
-successor starts in the vacant one and serves the same socket, so nobody is refused meanwhile.
+successor starts in the vacant one and serves the same socket, so no client is refused meanwhile.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Rolling:
         return Step.START, slot
 
     def is_trial(self, slot: Slot) -> bool:
-        """Whether the slot holds a successor that has not come up: its death hurts nobody."""
+        """Whether the slot holds a successor that has not come up: its death hurts no client."""
         return slot is self.successor
 
     def is_retiring(self, slot: Slot) -> bool:

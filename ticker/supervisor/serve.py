@@ -136,7 +136,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
 
 
 def _calendar(instance: Instance, config: Config) -> list[Slot]:
-    """Nobody, where no feed follows a calendar."""
+    """The calendar's slot; none where no feed follows a calendar."""
     markets = calendar.markets_of(config.feeds)
 
     def run() -> None:
@@ -147,7 +147,7 @@ def _calendar(instance: Instance, config: Config) -> list[Slot]:
 
 
 def _store(instance: Instance, config: Config, main: StoreMain | None) -> list[Slot]:
-    """Nobody, where nothing is kept. A disk may block for long, so no heartbeat is watched."""
+    """The store's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
     if main is None or instance.folder is None:
         return []
     context = StoreContext(

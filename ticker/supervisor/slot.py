@@ -49,8 +49,8 @@ class Slot:
         heartbeat: its sign of life in shared memory; None where there is none to watch.
         position: which of the listening sockets its worker serves.
         vital: prices are not served without it, so a failure at the first start ends the server.
-        vacant: nobody is in it, and nobody is to be started.
-        pid: 0 while nobody is in it.
+        vacant: no worker is in it, and none is to be started.
+        pid: 0 while no worker is in it.
         due: when to start the next one.
     """
 
@@ -77,7 +77,7 @@ class Slot:
         self.due, self.deaths, self.been_up = 0.0, 0, False
 
     def leave(self) -> None:
-        """Nobody is to be started here again."""
+        """No worker is to be started here again."""
         self.vacant, self.pid = True, 0
 
     def taken(self, pid: int, now: float) -> None:
@@ -97,7 +97,7 @@ class Slot:
         return self._again(now, patience, limit)
 
     def unborn(self, now: float, patience: Patience) -> float:
-        """Nobody could be put into it; how long until that is tried again."""
+        """No worker could be started; the seconds until the next try."""
         self.deaths = max(self.deaths, 1)  # at once would be too soon
         return self._again(now, patience, patience.backoff_limit_up)
 
@@ -127,7 +127,7 @@ class Slot:
         worker could have run and got no core; `waited` is the sum of these in its life.
 
         The beat is a wall-clock time, but only its changes count: a clock that is set must
-        not kill anybody.
+        not kill a worker.
         """
         if self.heartbeat is None:
             return 0.0

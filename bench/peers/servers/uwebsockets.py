@@ -2,7 +2,7 @@
 it (docs.socketify.dev, "WebSockets": "Pub/Sub").
 
 Settings: compression disabled, since the clients offer none; max_backpressure 16 MiB, so that
-nobody is left out while a burst drains; idle_timeout 120 s. Ticks come as WebSocket messages on
+no client is left out while a burst drains; idle_timeout 120 s. Ticks come as WebSocket messages on
 /ticks, so nothing but uWebSockets' own loop runs: `app.run()` would switch between asyncio and
 libuv without ever sleeping while there is work, which costs a core by itself. libuv is run
 directly instead, which is to the peer's favour. Only app.publish and the split of the ticks

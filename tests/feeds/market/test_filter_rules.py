@@ -116,7 +116,7 @@ def test_every_rule_can_be_off(ruled: Callable[..., Ruled]) -> None:
 
 @given(st.binary(min_size=60, max_size=400))
 def test_any_trades_have_one_verdict_each(make_feed: Callable[..., Any], noise: bytes) -> None:
-    """Counted, refused, held, or counted for nothing; whatever the numbers."""
+    """Counted, refused, held, or counted for nothing, with any numbers."""
     a = Ruled(make_feed(rules=FilterConfig(max_behind=5, session_hours=("04:00", "20:00"))))
     offered = 0
     for at in range(0, len(noise) - 40, 40):

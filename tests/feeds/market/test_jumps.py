@@ -204,7 +204,7 @@ def test_a_wild_print_within_a_jump_never_shows(ruled: Callable[..., Ruled]) -> 
 
 
 def test_the_price_is_never_three_prints_behind(ruled: Callable[..., Ruled]) -> None:
-    """Whatever comes: of three prints in a row outside the band the third counts."""
+    """With any input, of three prints in a row outside the band the third counts."""
     a = ruled()
     for at, price in enumerate([100, 900, 20, 5_000]):
         a.sale(price, at)

@@ -113,8 +113,10 @@ class Flow:
         if kind in "PQ":
             self.match += 1
             reference.trade(locate, self.match, size, price)
-            say = itch.trade if kind == "P" else itch.cross
-            return say(locate, size, price, self.match, symbol, time)
+            if kind == "P":
+                return itch.trade(locate, size, price, self.match, symbol, time)
+            # After a halt: it says no official price, which the reference knows nothing of.
+            return itch.cross(locate, size, price, self.match, symbol, time, kind="H")
         if kind == "B":
             return self.broken(locate, pick)
         return self.on_an_order(kind, pick, size, price)

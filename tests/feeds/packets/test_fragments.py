@@ -1,5 +1,5 @@
 """Fragments: a datagram comes whole or is counted, in any order and with any repeats; memory and
-time are bounded, whatever comes."""
+time are bounded with any input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cboe sequenced units: each unit's messages once and in order, whatever the lines do."""
+"""Cboe sequenced units: each unit's messages once and in order, with any faults of the lines."""
 
 from __future__ import annotations
 

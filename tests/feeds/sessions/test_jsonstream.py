@@ -72,7 +72,7 @@ def test_any_chunks_are_texts(chunks: list[bytes]) -> None:
 
 @given(st.binary(max_size=40))
 def test_a_good_line_after_two_line_ends_is_found(junk: bytes) -> None:
-    """Whatever came before, the second good line of two at the latest is taken by itself."""
+    """After any bytes, the second of two good lines at the latest is taken by itself."""
     good = b'{"sym":"A","px":1,"ts":1}'
     found = split(junk + b"\n" + good + b"\n" + good + b"\n")
     assert good in found

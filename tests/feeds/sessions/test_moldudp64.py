@@ -1,4 +1,4 @@
-"""MoldUDP64: every message once and in order, or counted as lost; whatever the lines do."""
+"""MoldUDP64: every message once and in order, or counted as lost, with any faults of the lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A feed's days: at midnight in its time zone totals start over, whatever kind of feed it is."""
+"""A feed's days: at midnight in its time zone totals start over, for every kind of feed."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def lossless(messages: list[bytes]) -> dict[str, dict[str, int]]:
 
 
 class Server:
-    """Sends `messages` to whoever logs in as me/secret, and cuts connections where told."""
+    """Sends `messages` to a client that logs in as me/secret, and cuts connections where told."""
 
     def __init__(self, messages: list[bytes]) -> None:
         self.messages = messages

@@ -55,7 +55,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_attempts")]
 async def tcp_server(
     speak: Callable[[asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """A TCP server on a free port that speaks to whoever comes; its URL."""
+    """A TCP server on a free port that speaks to every client; its URL."""
     talks: list[asyncio.Task[None]] = []
 
     async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

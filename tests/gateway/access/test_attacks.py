@@ -42,7 +42,7 @@ def close(code: int, reason: bytes = b"") -> bytes:
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Rig]:
-    """One gateway for all short attacks: whoever comes after a hostile client finds it well."""
+    """One gateway for all short attacks: a client that comes after a hostile one finds it well."""
     rig = Rig("attacks", Config(gateway=GatewayConfig(max_connections=512)))
     yield rig
     assert rig.close() == 0

@@ -168,7 +168,7 @@ def read_rows_timed(PriceTable table not None, Control control not None,
 
     A read that took 1 ms is excused when the scheduler is known to have taken the core away
     since the last look at getrusage, at most 256 reads before, or when its first copy was good:
-    it then waited for nobody, whatever held it up.
+    it then waited for no reader.
     """
     cdef Values values
     cdef Reads found

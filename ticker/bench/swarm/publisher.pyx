@@ -1,8 +1,8 @@
 """A feed without a feed: owns a feed segment and makes its symbols trade at an even pace, each as
 often as the others or by its weight.
 
-The pace is open-loop: tick k is due at start + k * interval / (symbols * ticks), whatever the
-gateway does; late ones are made up at once, and how late they were is kept. Times are the real
+The pace is open-loop: tick k is due at start + k * interval / (symbols * ticks), at any speed of
+the gateway; late ones are made up at once, and how late they were is kept. Times are the real
 clock's, so a client on the same machine measures its lag from `timestamp`. The price follows from
 the time (price_at), so a client can tell a price that was paired with another tick's time.
 """

@@ -23,7 +23,7 @@ def command() -> None:
     """What this build carries on this machine; needs two cores.
 
     Begin with `all` (three minutes), then `capacity` with your own --clients, --symbols-per-client
-    and --rate. The load is open loop: trades come when they are due, whatever the server does,
+    and --rate. The load is open loop: trades come when they are due, independent of the server,
     and each client checks every frame it gets. A run in which the load generator was the
     bottleneck is void.
 

@@ -2,7 +2,7 @@
 
 Law: no socket and no clock: bytes and times in, bytes to send out; what the other end says goes
 to the session as calls. A dialogue that cannot go on wants its connection closed
-(`should_close`); whoever owns it connects again later.
+(`should_close`); its owner connects again later.
 
     client                              server
     Login                       ->
@@ -193,7 +193,7 @@ class Dialogue:
 
 
 class GapProxy(Dialogue):
-    """Asks for what the session misses. While nobody is logged in, the session knows it."""
+    """Asks for what the session misses. The session knows whether a login stands."""
 
     name = "gap proxy"
 

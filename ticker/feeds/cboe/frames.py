@@ -59,7 +59,7 @@ def frames(messages: Iterable[bytes]) -> bytes:
 
 
 class FrameReader:
-    """Cuts a stream into messages, whatever pieces it comes in."""
+    """Cuts a stream into messages; it may come in any pieces."""
 
     def __init__(self) -> None:
         self._start = b""

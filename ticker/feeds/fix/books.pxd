@@ -35,7 +35,7 @@ cdef class Books:
     cdef void clear(self, int32_t instrument, int64_t time) noexcept nogil
     cdef void forget(self) noexcept nogil
     # A bid or an offer (or 269 left out, of an order that is known by its id). False: from what
-    # was there and what came, nobody can tell what is there now.
+    # was there and what came, its present content is unknown.
     cdef bint take(
         self, Entry* entry, int32_t instrument, bint snapshot, int64_t time
     ) noexcept nogil

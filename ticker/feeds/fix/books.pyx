@@ -2,7 +2,7 @@
 
 An entry with an id (278) is an order of that id, so that a change or delete needs no more than the
 id; without one it is the aggregate of a price level. An instrument whose last W had no ids has
-levels, whatever its X say. With `depth` 1 a bid or offer replaces the one before it.
+levels, also if its X say otherwise. With `depth` 1 a bid or offer replaces the one before it.
 
 An instrument whose book began with a place (1023, or 290) and no id is one by place. A place counts
 the levels of a side, from 1 for the best. New (279=0) at a place pushes the deeper ones down, a

@@ -1,6 +1,6 @@
 """FIX 4.2 and 4.4, the dialogue of an initiator with its venue: logon to logout.
 
-Law: bytes and times in, bytes to send and events out. No socket, no clock, no file: whoever
+Law: bytes and times in, bytes to send and events out. No socket, no clock, no file: the owner that
 drives it connects, sends what `data_to_send` gives, closes when `should_close` says so, and
 keeps `next_sequence_out` and `next_expected_sequence` somewhere safe before it sends.
 

@@ -1,6 +1,6 @@
 """What an operator is told of a FIX session: each thing once, and no more of it than can be read.
 
-Law: whatever the other side sends, a kind of event is told PER_MINUTE times in a minute; how often
+Law: a kind of event is told at most PER_MINUTE times in a minute, however much comes; how often
 it happened besides is told with the first one of the next minute.
 """
 

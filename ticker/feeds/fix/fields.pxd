@@ -75,7 +75,7 @@ cdef struct Cursor:
     const uint8_t* at
     const uint8_t* end
     uint32_t data_tag            # a length field came: the next field's value is this long,
-    uint64_t data_length         # whatever bytes it has
+    uint64_t data_length         # any bytes
     bint malformed               # the walk ended before the end
 
 cdef struct Header:

@@ -5,7 +5,7 @@ entries that begin with another tag than 269 (W) or 279 (X), another number of t
 twice. What an entry says is another thing: one with a wrong value is refused alone (`BAD`).
 
 A tag may be there several times only inside of a group that an entry has (455 after 454), and if it
-is a user's (5000 and up): which groups users make, nobody else knows.
+is a user's (5000 and up): the groups that users define are known to them alone.
 Source: FIX 4.4 volume 1 ("Repeating Groups"), volume 2 ("Session Level Reject"), volume 3.
 """
 

@@ -147,7 +147,7 @@ class Heard:
             self._too_low(sequence)
 
     def _ignores_sequence(self, message: Message) -> bool:
-        """Resend requests and logouts are answered whatever is missing before them (volume 2,
+        """Resend requests and logouts are answered even in a gap (volume 2,
         "Message recovery"); a SequenceReset that is no gap fill says what comes next."""
         if message.kind == "A":
             return message.flag(141)

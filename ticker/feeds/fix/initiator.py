@@ -1,7 +1,7 @@
 """The initiator's own side of a FIX session: what it says.
 
 Law: messages in, frames to send and events out. Numbers are used up in the order of sending; an
-application message is kept, for whoever asks for it again.
+application message is kept: it may be asked for again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class FixOptions:
-    """Who talks to whom, and how patiently. Times in ns."""
+    """The identities of both sides, and how patiently they wait. Times in ns."""
 
     sender: str
     target: str

@@ -168,7 +168,7 @@ cdef class Instruments:
         return self._find(key, identity, id_key)
 
     cdef int32_t _find(self, uint64_t key, object identity, uint64_t id_key):
-        """The row of an identity: the first of its names that is its own, or nobody's."""
+        """The row of an identity: the first of its names that is its own or is free."""
         cdef int32_t row = -1
         cdef bytes raw
         self._scan()

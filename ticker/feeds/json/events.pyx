@@ -1,6 +1,6 @@
 """What JSON texts have for the connection, not for the market: a refusal, a ping, a book in doubt.
 
-They are rare, and whoever has the connection is Python: they wait here until they are taken.
+They are rare, and the connection's owner is Python code: they wait here until they are taken.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -35,7 +35,7 @@ class Event(NamedTuple):
     its checksum says."""
     rule: str
     text: str
-    """Of an error: what the server says. Of a ping: the record, and whatever is behind it. Of a
+    """Of an error: the server's words. Of a ping: the record, and the bytes behind it. Of a
     book: its symbol, as the feed writes it."""
 
 

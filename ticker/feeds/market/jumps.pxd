@@ -16,7 +16,7 @@ cdef enum Verdict:
 cdef enum:
     HELD_MOST = 2                # the third trade in a row outside the band counts
 
-# A trade that waits; it is in nobody's log yet.
+# A trade that waits; it is in no log yet.
 cdef struct Held:
     int64_t price
     uint64_t size

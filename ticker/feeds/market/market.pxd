@@ -81,7 +81,7 @@ cdef class Market:
     cdef void modify_order(
         self, uint64_t reference, uint64_t size, int64_t price, int64_t time
     ) noexcept nogil
-    # `remaining` is what is left of the order, whatever it had before.
+    # `remaining` is the rest of the order; its size before does not matter.
     cdef void execute_order_remaining(
         self, uint64_t reference, uint64_t size, uint64_t remaining, int64_t price,
         uint64_t match, uint32_t flags, int64_t time, int64_t received,

@@ -37,7 +37,7 @@ from ticker.shm.rejects import RULES, RejectReader, RejectView
 from ticker.units import MAX_PRICE
 
 cdef enum:
-    # Sizes below this cannot overflow a level, whatever the messages say: at most 2^26 orders.
+    # Sizes below this cannot overflow a level, with any messages: at most 2^26 orders.
     SIZE_BITS = 37
     ORDER_LIMIT_BITS = 26
 

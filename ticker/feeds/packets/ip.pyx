@@ -202,7 +202,7 @@ cdef Verdict udp(Layers* layers, Datagram* found) noexcept nogil:
 
 
 cdef Verdict tcp(Layers* layers, Datagram* found) noexcept nogil:
-    """RFC 9293, section 3.1. A segment without a payload is nobody's."""
+    """RFC 9293, section 3.1. A segment without a payload is skipped."""
     cdef const uint8_t* at = layers.at
     cdef size_t header
     if layers.left < TCP_HEADER:

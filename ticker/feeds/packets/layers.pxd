@@ -46,7 +46,7 @@ cdef enum Verdict:
     FRAGMENT                       # kept until its datagram is whole
     CUT_SHORT                      # the capture has too little of it
     MALFORMED
-    TOO_DEEP                       # more layers than anybody packs
+    TOO_DEEP                       # more layers than any real packet has
     CONTRADICTION                  # a fragment of a datagram that has other bytes there
     UNREAD                         # `next` is of a kind that is not read
     VERDICTS

@@ -1,4 +1,4 @@
-"""JSON by mapping: whatever a vendor's texts look like, a mapping says where things are.
+"""JSON by mapping: a mapping says where the fields of a vendor's texts are.
 
 One message is one JSON text: a WebSocket message, a line, a body of HTTP. Its records are found
 by json/texts.pyx, their fields by json/record.pyx, by the rules of a mapping (json/rules.pyx); each

@@ -37,7 +37,7 @@ cdef class Channel(Sequenced):
         self._begin(words, self.first if self.from_start else sequence)
 
     cdef void leave(self) noexcept nogil:
-        """Whatever comes next joins anew, with what is held already."""
+        """The next packet joins anew, with those that are held."""
         self.joined = False
         self.gaps.clear()
         self.buffer.clear()

@@ -14,7 +14,7 @@ times its number went round, and the number.
 
 What both lines lost is asked for by a Gap Request to a proxy (TCP); the answer comes on the gap
 line, maybe before the proxy's response, and with what others asked for. What the proxy refuses
-is lost at once; where a quota is used up, or nobody is logged in, a gap is waited for like
+is lost at once; where a quota is used up, or no connection is logged in, a gap is waited for like
 without a proxy. See cboe/dialogue.py for the dialogues.
 
 With a spin server a unit that is joined late waits for an image of its orders; what comes
@@ -141,7 +141,7 @@ cdef class CboeUnit(Channels):
         return requests
 
     def set_reachable(self, reachable: bool) -> None:
-        """Somebody is logged in to the proxy, or nobody is any more: then a gap is only left to
+        """A connection is logged in to the proxy, or none is any more: then a gap is only left to
         the lines, for `request_timeout_ns`."""
         cdef UnitStream stream
         self.reachable = reachable

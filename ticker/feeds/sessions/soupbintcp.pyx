@@ -10,7 +10,7 @@
 
 Law: a sequenced message has no number of its own: the first after a login has the one that the
 acceptance says, each next one more. What came before is skipped and counted, what the server no
-longer has is a gap, counted and lost at once: there is nobody else to ask. After a disconnect the
+longer has is a gap, counted and lost at once: there is no other server to ask. After a disconnect the
 login asks for the next message of the same session; where that session is gone, for the current
 one from its start (`join="live"`: from its newest message). A stream that makes no sense is left
 and logged in to again. No socket, no clock. Source: Nasdaq SoupBinTCP 3.00.

@@ -18,7 +18,7 @@ does. Of a refresh only the symbol index mappings are taken: it is an image, and
 image among live ones would come twice.
 
 Nothing is asked for: how the request server is reached is not in the sources. What both lines
-lost is counted, and given up after `request_timeout_ns`; retransmissions that somebody else
+lost is counted, and given up after `request_timeout_ns`; retransmissions that another client
 asked for are used where a line brings them.
 """
 

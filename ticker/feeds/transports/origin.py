@@ -1,6 +1,6 @@
 """What polls and the handshakes of WebSockets share: where a redirect may lead, and the proxy.
 
-A redirect leads to the same origin (RFC 6454) or nowhere: whoever can answer for a venue must not
+A redirect leads to the same origin (RFC 6454) or nowhere: one who answers for a venue must not
 send its readers, with their keys, elsewhere, and no other server's body is the venue's.
 """
 

@@ -2,7 +2,7 @@
 
 They live in the loop of the feed's worker: nothing here waits. `fileno` can be read when `turn`
 has something to do, and `turn` is called at `next_deadline` at the latest. A connection that is
-lost is made again after a growing, random wait; one that nobody wants is not made, and closed.
+lost is made again after a growing, random wait; one that is not needed is closed, and not made.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ cdef class UdpTransport:
     cdef int answers_fd            # of it, -1: there is none
     cdef int used
     cdef pollfd polled[MOST_SOCKETS + 1]   # the last one in use: `watched`
-    cdef int watched               # 1: somebody else's file descriptor is polled, too
+    cdef int watched               # 1: a caller's file descriptor is polled, too
     cdef int lines[MOST_SOCKETS]
     cdef bint checked[MOST_SOCKETS]        # datagrams count only if a source sent them
     cdef uint32_t sources[MOST_SOURCES]    # as they are on the wire

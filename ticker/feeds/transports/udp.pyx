@@ -206,7 +206,7 @@ cdef class UdpTransport:
                 self.headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_in)
         number = recvmmsg(self.polled[index].fd, self.headers, BATCH, MSG_DONTWAIT, NULL)
         if number <= 0:
-            # Nothing there after all, or the report that nobody listens where we sent to.
+            # Nothing there after all, or the report that no process listens at the address.
             return 0
         now = wall_ns()
         check(number <= BATCH)

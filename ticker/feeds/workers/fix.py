@@ -140,7 +140,7 @@ class FixSource:
 
 def claim_identity(config: FeedConfig, fix: FixConfig) -> socket.socket:
     """The right to log on under an identity: an abstract socket, which the kernel frees with its
-    owner, whatever happens.
+    owner, however that ends.
 
     Raises:
         FeedError: another process of this machine has it.

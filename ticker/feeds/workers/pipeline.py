@@ -55,7 +55,7 @@ FIRST_DAYS = 2 * 86_400 * 1_000_000_000
 
 NO_OPTIONS: Mapping_[str, Any] = {}
 CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
-"""For a capture: its receive times are those of whoever captured it, by whatever clock."""
+"""For a capture: its receive times come from an unknown clock."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A feed in its segment: taken over from whoever had it, with its signs of life, and left again."""
+"""A feed in its segment: taken over from its predecessor, kept alive, and left again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Context(Protocol):
         """The segment, writable. Raises SegmentError."""
 
     def ringer(self) -> DoorbellRinger | None:
-        """What wakes the readers; None: nobody has to be woken."""
+        """What wakes the readers; None: no reader has to be woken."""
 
     @property
     def timetable(self) -> Path | None:
@@ -68,7 +68,7 @@ class FeedContext:
 
 @dataclass(frozen=True)
 class PrivateContext:
-    """A feed that nobody else sees, in memory of this process."""
+    """A feed in memory of this process alone."""
 
     segment: Mapping
     look: Callable[[], None] | None = None
@@ -120,7 +120,7 @@ class Presence:
         self.heartbeat.leave()
 
     def stopped(self) -> None:
-        """Let readers know that nobody feeds this feed now."""
+        """Let readers know that no worker feeds this feed now."""
         self.heartbeat.set_why(0)
         self.heartbeat.set_state(counters.STALE)
         log.info("feed stopped", feed=self.feed)

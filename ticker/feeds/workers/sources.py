@@ -34,7 +34,7 @@ from ticker.symbology import default_symbology
 
 SECOND = 1_000_000_000
 SILENCES = 2.5
-"""A feed that is silent for so many of its heartbeats is stale. Whoever looks twice a second
+"""A feed that is silent for so many of its heartbeats is stale. A reader that looks twice a second
 notices within three, from heartbeats of a second on."""
 STREAM_SESSIONS = {"tcp": "jsonstream"}
 """The session of each kind of URL; `framed`, where the transport says what a message is."""

@@ -1,6 +1,6 @@
 """The source of a feed that has a `url`: WebSocket, TCP or polled HTTP.
 
-A successor goes on with the rows as they are: such feeds have nobody to ask for what was missed.
+A successor goes on with the rows as they are: such feeds have no server to ask for missed messages.
 """
 
 from __future__ import annotations

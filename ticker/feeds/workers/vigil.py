@@ -1,7 +1,7 @@
 """Whether a feed's prices are vouched for: what came of use, and why nothing does.
 
 A feed is live when something usable comes, not when something comes. Trades that the filter refuses
-one and all are of no use either, whatever else comes.
+one and all are of no use either, with anything else beside them.
 
 Law: no clock here. `now` is of a clock that only runs, `wall` is the wall clock, both in ns.
 """
@@ -76,7 +76,7 @@ class Findings:
 
     @property
     def refused(self) -> bool:
-        """The vendor refuses something, and nothing of use came since. Whatever else it says then,
+        """The vendor refuses something, and nothing of use came since. With all that it says then,
         even that it is well, is of no use."""
         return self.newest(SAYS_NO).time > self.used
 
@@ -120,7 +120,7 @@ class Doubt:
         refused: those that grow with each that is not, by reason.
         fewest: so many must be refused.
         lasting: they must go on being refused: many at once, like old trades that a vendor tells
-            to whoever comes back, prove nothing.
+            to a client that comes back, prove nothing.
     """
 
     def __init__(

@@ -132,7 +132,7 @@ class FeedWorker:
         self.stopping = True
 
     def close(self) -> None:
-        """Give everything back, and let readers know that nobody feeds this feed now."""
+        """Give everything back, and let readers know that no worker feeds this feed now."""
         self.source.close()
         self.presence.stopped()
 

@@ -28,7 +28,7 @@ WRITTEN_BY_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"
 
 
 class Access:
-    """The rules of one gateway worker; `authenticator` is None where nobody is asked."""
+    """The rules of one gateway worker; `authenticator` is None where no token is asked for."""
 
     def __init__(self, config: Config, authenticator: Authenticator | None = None) -> None:
         self.limits = AddressLimits(0, 0, 0)
@@ -189,7 +189,7 @@ class Access:
         self, before: Authenticator | None, now: Authenticator | None
     ) -> list[int]:
         if now is None:
-            return []  # nothing is asked for: nobody loses anything
+            return []  # no token is asked for: no client loses anything
         known = set(now.tokens.values())
         signed = before is not None and (before.config.jwt, before.config.default) == (
             now.config.jwt,

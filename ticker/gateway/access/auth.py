@@ -77,7 +77,7 @@ class Authenticator:
         """What this token opens at this time.
 
         Raises:
-            AuthError: it is unknown, not valid yet, expired, or signed by nobody we know.
+            AuthError: it is unknown, not valid yet, expired, or signed with an unknown key.
         """
         if len(token) > MAX_TOKEN:
             raise AuthError(f"the token is longer than {MAX_TOKEN} characters")
@@ -167,7 +167,7 @@ def _is_time(value: object) -> bool:
 
 
 def granted(rights: Rights, name: str = "", expires: int = 0) -> Grant:
-    """Rights as the grant of somebody; of nobody in particular without a name."""
+    """Rights as the grant of a name; without one, of an unnamed client."""
     return Grant(
         name,
         _pattern(rights.symbols),
@@ -193,7 +193,7 @@ def hash_token(token: str) -> str:
 
 
 def new_token() -> str:
-    """A token nobody can guess: 256 random bits, as text."""
+    """A token of 256 random bits, as text."""
     return secrets.token_urlsafe(32)
 
 

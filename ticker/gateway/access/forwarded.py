@@ -53,7 +53,7 @@ class Proxies:
         self.forwarded = forwarded
 
     def trusts(self, address: str) -> bool:
-        """Whether the address is a proxy's; a text that is no address is nobody's."""
+        """Whether the address is a proxy's; a text that is no address is no proxy's."""
         return is_among(address, self.networks)
 
     def client(self, values: Values, peer: str) -> str:

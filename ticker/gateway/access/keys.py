@@ -1,7 +1,7 @@
 """The key file of JSON Web Tokens, watched: an authenticator that follows it.
 
 An edge: it reads files. A file that has become wrong is named in the log, and the keys that were
-right stay in force, so a half-written file locks nobody out.
+right stay in force, so a half-written file locks no client out.
 """
 
 from __future__ import annotations

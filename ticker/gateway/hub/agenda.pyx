@@ -64,7 +64,7 @@ cdef class Agenda:
     cdef void mark(self) noexcept nogil:
         """Tell the subscribers of what changed: the idle ones are ready, the others pending.
 
-        With nobody idle and a good part of all subscriptions concerned, it costs less to look
+        With no client idle and a good part of all subscriptions concerned, it costs less to look
         at every connection on its turn than to mark each.
         """
         cdef uint32_t i
@@ -143,7 +143,7 @@ cdef class Agenda:
         self.bucket_count[bucket] += 1
 
     cdef void _leave_wheel(self, uint32_t number) noexcept nogil:
-        """Out of its bucket: whoever had this place before, or this client itself, wanted to wait
+        """Out of its bucket: the client that had this place before, or this client itself, wanted to wait
         for long. Looks through the bucket, which seldom is needed."""
         cdef uint32_t bucket = self.wheel_turn[number] & (BUCKETS - 1)
         cdef uint32_t before = NO_CONNECTION
@@ -174,10 +174,10 @@ cdef class Agenda:
         self.turn_index = reached + 1
 
     cdef void _take_bucket(self, uint64_t turn) noexcept nogil:
-        """A bucket of few is to join the next one, unless that is empty: fewer wake-ups, and
-        more clients for each frame. It costs its clients one longer interval, once.
+        """A bucket with few clients joins the next one, unless the next one is empty. That gives
+        fewer wake-ups, and more clients for each frame. It costs its clients one longer interval, once.
 
-        Who waits for a later round stays. Whoever waits for longer than an interval is looked at
+        A client of a later round stays. A client that waits for longer than an interval is looked at
         in any case: `all_pending_until` does not remember that far.
         """
         cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))

@@ -131,7 +131,7 @@ cdef class Hub:
         """Subscribe to symbols by number and send their snapshots at once, in one send.
 
         `before`: ready frames that go out in front of them. `seen`: exchange time in
-        microseconds of the price that the client has, by symbol; whoever has the newest gets no
+        microseconds of the price that the client has, by symbol; a client that has the newest gets no
         snapshot. A symbol already subscribed gets its snapshot again; one that has not traded
         gets it with its first trade. Returns the snapshots sent.
         """
@@ -189,7 +189,7 @@ cdef class Hub:
 
     cdef bint _has_newest(self, uint32_t symbol, uint32_t channel, object moment) except -1:
         """Whether a client that has seen this time (us) of a symbol has its newest price. Quotes
-        change without a trade, so nobody is known to have the newest of `quote`."""
+        change without a trade, so no client is known to have the newest of `quote`."""
         cdef Sale* sale = self.sales.sales + symbol
         return channel != CHANNEL_QUOTE and not sale.ambiguous and moment == sale.time // 1000
 

@@ -1,8 +1,8 @@
 """Every frame that several clients get, encoded once.
 
-In: versions and values of topics. Out: frames. Law: a frame is encoded when somebody needs it
+In: versions and values of topics. Out: frames. Law: a frame is encoded when a client needs it
 and its topic's version has moved, once per encoding for all subscribers; a channel in an
-encoding that nobody uses costs nothing.
+encoding that no client uses costs nothing.
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
@@ -69,7 +69,7 @@ cdef class SharedFrames:
                 self._close_page(&self.pages[1][encoding][channel])
 
     cdef int open(self, uint32_t encoding, uint32_t channel) except -1:
-        """Somebody subscribes to a channel in an encoding: make room for its frames. calloc: a
+        """A client subscribes to a channel in an encoding: make room for its frames. calloc: a
         frame costs memory once it is encoded."""
         cdef uint32_t capacity = self.sales.log.capacity
         cdef int kind

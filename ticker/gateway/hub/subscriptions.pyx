@@ -134,7 +134,7 @@ cdef class Subscriptions:
         return found
 
     def watched(self) -> list[int]:
-        """Numbers of the symbols that somebody watches on any channel."""
+        """Numbers of the symbols that a client watches on any channel."""
         cdef Topic* topic
         cdef uint32_t symbol
         found = []

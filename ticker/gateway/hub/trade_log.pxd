@@ -1,4 +1,4 @@
-"""The last trades of the symbols that somebody watches trade by trade, and what became of them."""
+"""The last trades of the symbols that a client watches trade by trade, and what became of them."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t

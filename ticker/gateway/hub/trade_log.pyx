@@ -1,7 +1,7 @@
-"""The last trades of the symbols that somebody watches trade by trade, and what became of them.
+"""The last trades of the symbols that a client watches trade by trade, and what became of them.
 
 Law: one bounded log for all symbols and clients, the oldest entry overwritten first. A client is
-only the version of the last trade that it was sent: nothing is queued for anybody, and who
+only the version of the last trade that it was sent: nothing is queued for a client, and a client that
 comes too late for an entry is told how many are gone (`lagged`).
 """
 

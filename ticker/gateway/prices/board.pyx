@@ -236,7 +236,7 @@ cdef class Board:
 
     cdef Verdict verdict(self, uint32_t symbol):
         """On a symbol, as of the last look(): the best on its rows. Only the venue that lists a
-        symbol halts it everywhere, whatever others still print (as consolidate.pyx has it)."""
+        symbol halts it everywhere, also where others still print (as consolidate.pyx has it)."""
         cdef Verdict best
         cdef Verdict found
         cdef Liveness halted = LIVENESS_CLOSED

@@ -1,6 +1,6 @@
 """What changed in the liveness of feeds, markets and symbols since it was last asked for.
 
-Law: reads the board and the timetable as of their last look; no clock, no I/O. Whoever pushes
+Law: reads the board and the timetable as of their last look; no clock, no I/O. The sender of
 `status` messages has one Watch, and asks it after each look of the board.
 """
 

@@ -92,7 +92,7 @@ def symbols_of(command: Subscribe | Unsubscribe | Reconnect) -> list[str]:
 
 def seen(value: object) -> int | None:
     """A `last_seen` time in microseconds: RFC 3339, or an integer in the binary encodings; None
-    for whatever is neither."""
+    for any other value."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, str):

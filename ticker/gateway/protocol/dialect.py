@@ -258,7 +258,7 @@ class Dialect:
             return
         if isinstance(command, Auth):
             if self.access.authenticator is None:
-                said = "action: nobody is asked for a token here"
+                said = "action: this server asks for no token"
                 raise CommandError(Code.UNSUPPORTED_ACTION, said, command.id)
             self.connections.send(
                 number, self.enter(number, command.token, now_ns, command.id) or b""

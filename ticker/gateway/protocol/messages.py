@@ -88,7 +88,7 @@ class Unsubscribe(Command, frozen=True, kw_only=True):
 class Reconnect(Command, frozen=True, kw_only=True):
     """Subscribe again after a lost connection: a snapshot only where the price is newer.
 
-    `last_seen` is the timestamp of the last price seen, per symbol. Whatever is no such time
+    `last_seen` is the timestamp of the last price seen, per symbol. A text that is no such time
     gets a snapshot.
     """
 

@@ -1,7 +1,7 @@
 """The table of all connections of a gateway worker: their places, sending, closing.
 
 Out: bytes to sockets. Law: what a client is due and its socket does not take waits, at most
-`max_outbound` bytes of it; nobody is freed before reap() (reception.pyx), so
+`max_outbound` bytes of it; no connection is freed before reap() (reception.pyx), so
 numbers stay good through a turn.
 """
 

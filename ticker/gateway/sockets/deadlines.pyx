@@ -1,7 +1,7 @@
 """What happens to connections because time passes.
 
 In: the time, now and then. Out: pings, heartbeats, closes. Law: every state of a connection has
-a deadline, and whoever is closed is told why, as far as its socket takes it.
+a deadline, and a client that is closed is told why, as far as its socket takes it.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t

@@ -159,7 +159,7 @@ cdef bint read_head(FrameReader* reader, uint8_t** data, size_t* length) noexcep
         data[0] += 1
         length[0] -= 1
         if reader.head_length == 2 and not reader.head[1] & 0x80:
-            return True  # unmasked: refused by check_head, whatever follows
+            return True  # unmasked: refused by check_head, with any continuation
 
 
 cdef int check_head(FrameReader* reader, const FrameLimits* limits) noexcept nogil:
