@@ -14,8 +14,7 @@ from tests.feeds.conftest import Itch
 
 SYMBOLS = {1: "AAPL", 2: "MSFT", 3: "BRK.B"}
 UNIT = 100_000
-STALE, LISTED = 1, 8
-E9 = 1_000_000_000
+STALE, LISTED, E9 = 1, 8, 1_000_000_000
 DOLLAR = 10_000
 
 
@@ -115,7 +114,6 @@ class Flow:
             reference.trade(locate, self.match, size, price)
             if kind == "P":
                 return itch.trade(locate, size, price, self.match, symbol, time)
-            # After a halt: it says no official price, which the reference knows nothing of.
             return itch.cross(locate, size, price, self.match, symbol, time, kind="H")
         if kind == "B":
             return self.broken(locate, pick)
