@@ -175,6 +175,8 @@ def server(toy: Path) -> Iterator[tuple[str, int]]:
     config.write_text(
         f'[server]\ninstance = "toy-{os.getpid()}"\nport = 0\n'
         '[[feeds]]\nname = "toy"\nprotocol = "./toy.py"\nvenue = "XTOY"\nrows = 16\n'
+        # of a day gone by: at nine o'clock of today the test may run, or still be to come
+        'date = "2026-03-30"\n'
         f'ring_capacity = 64\nlines = ["127.0.0.1:{port}"]\n'
     )
     with subprocess.Popen(

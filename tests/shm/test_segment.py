@@ -16,6 +16,7 @@ import pytest
 from ticker.errors import SegmentError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.layout import LAYOUT_VERSION
 from ticker.shm.ring import RingReader
 from ticker.shm.table import PriceTable, TableWriter
 
@@ -137,7 +138,7 @@ def test_attach_refuses_a_wrong_magic(name: str) -> None:
 @pytest.mark.usefixtures("feed")
 def test_attach_refuses_another_version(name: str) -> None:
     write_word(name, 1, 99)
-    refused(name, "layout version is 99, expected 6: run the same ticker version")
+    refused(name, f"layout version is 99, expected {LAYOUT_VERSION}: run the same ticker version")
 
 
 @pytest.mark.usefixtures("feed", "gateway")

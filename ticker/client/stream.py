@@ -21,6 +21,7 @@ from ticker.client.server import Server, unreachable
 from ticker.errors import ClientError, NoServerError
 
 RETRY = (0.5, 8.0)  # s, the first pause and the longest
+CLOSE_TIMEOUT = 1.0  # s for the server to answer a close
 UNKNOWN_SYMBOL = 460
 FATAL = frozenset({4401, 4402, 4404})
 
@@ -61,7 +62,11 @@ class Stream:
     async def _one_connection(self) -> AsyncGenerator[dict[str, Any], None]:
         async with (
             self.server.session() as session,
-            session.ws_connect(self.server.url + "/stream", heartbeat=30.0) as socket,
+            session.ws_connect(
+                self.server.url + "/stream",
+                heartbeat=30.0,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+            ) as socket,
         ):
             await socket.send_str(self._subscription())
             async for message in socket:
