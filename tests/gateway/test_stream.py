@@ -47,10 +47,13 @@ def test_symbol_is_accepted_for_symbols(rig: Any, connect: Connect) -> None:
     assert client.receive()["price"] == 1
 
 
-def test_first_trade_of_an_untraded_symbol_comes_as_snapshot(rig: Any, connect: Connect) -> None:
+@pytest.mark.parametrize("channel", ["price", "quote"])
+def test_first_trade_of_an_untraded_symbol_comes_as_snapshot(
+    rig: Any, connect: Connect, channel: str
+) -> None:
     row = rig.row("NEW")
     client = connect()
-    client.send({"action": "subscribe", "symbols": ["NEW", "NONE"]})
+    client.send({"action": "subscribe", "symbols": ["NEW", "NONE"], "channel": channel})
     assert client.receive()["code"] == 460
     rig.trade(row, 2 * E9)
     assert client.receive()["type"] == "snapshot"

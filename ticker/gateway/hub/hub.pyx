@@ -131,8 +131,8 @@ cdef class Hub:
         """Subscribe to symbols by number and send their snapshots at once, in one send.
 
         `before`: ready frames that go out in front of them. `seen`: exchange time in
-        microseconds of the price that the client has, by symbol; a client that has the newest gets no
-        snapshot. A symbol already subscribed gets its snapshot again; one that has not traded
+        microseconds of the price that the client has, by symbol; a client that has the newest
+        gets no snapshot. A symbol already subscribed gets its snapshot again; one that has not traded
         gets it with its first trade. Returns the snapshots sent.
         """
         cdef Connection* connection = self.connections.checked(number)

@@ -235,7 +235,7 @@ cdef class Sales:
 
     cdef void quote(self, uint32_t symbol) noexcept nogil:
         """Something of what `quote` tells has changed; before the first trade it tells nothing."""
-        if self.topics.versions[topic_of(symbol, CHANNEL_QUOTE)]:
+        if self.sales[symbol].there or self.topics.versions[topic_of(symbol, CHANNEL_QUOTE)]:
             self.topics.touch(topic_of(symbol, CHANNEL_QUOTE), 1)
 
     cdef void _log_trade(
