@@ -1,5 +1,6 @@
 from enum import IntEnum
 
+LAYOUT_VERSION: int
 VALUE_WORDS: int
 RECORD_WORDS: int
 TRADING_STATUSES: tuple[str, ...]
