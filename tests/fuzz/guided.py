@@ -27,8 +27,8 @@ with atheris.instrument_imports(include=["ticker"], enable_loader_override=False
 STEPS = 8
 """Branches for each thing counted: once, twice, four times, … in one input."""
 SLOWED = 4
-"""Times its budget that an input may cost here, where every branch of Python code calls atheris. The
-budget itself is held by campaign.py, without it."""
+"""Times its budget that an input may cost here, where every branch of Python code calls atheris.
+The budget itself is held by campaign.py, without it."""
 
 
 def guided(names: Sequence[str], arguments: Sequence[str]) -> int:
