@@ -36,9 +36,9 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
         server = msgspec.structs.replace(config.server, port=port)
         config = msgspec.structs.replace(config, server=server)
     log.configure(config.server.log)
-    # Loaded here, before the first fork: every worker shares these pages.
+    # Loaded here, before the first fork: every worker shares these pages. The protocols and
+    # sessions of the feeds are loaded by load_all.
     from ticker.feeds.workers import worker as feed_worker
-    from ticker.feeds.workers.sources import load_code
     from ticker.gateway import worker as gateway_worker
     from ticker.store import worker as store_worker
     from ticker.supervisor.serve import serve
@@ -46,9 +46,6 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
 
     for warning in warnings(config):
         structlog.get_logger().warning("a secret is open", reason=warning)
-
-    for feed in config.feeds:
-        load_code(feed)
     for codec in ("idna", "utf-8-sig"):  # Python imports a codec at its first use
         codecs.lookup(codec)
     ctx.exit(

@@ -119,9 +119,12 @@ class StoreWorker:
             raise RuntimeError("the reader of the rings has failed") from self._reader_fault
         for feed in self.feeds:
             self._try(f"last prices of {feed}", partial(self._snapshot, feed))
+        due = last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1
         if self.config.history_days or self.config.bars_days:
             for feed in self.feeds:
-                self._try(f"days and bars of {feed}", partial(self._chronicle, feed, last=last))
+                self._try(f"days and bars of {feed}", partial(self._chronicle, feed, due=due))
+            if due:
+                self._try("old days and bars", self._tidy)
         self.turns += 1
         self.counters.put("failing", len(self._failing))
         self.counters.put("cpu_ns", time.process_time_ns())
@@ -135,7 +138,8 @@ class StoreWorker:
             self.counters.add("snapshot_bytes", written)
         self.counters.put("snapshot_time_ns", self.clock())
 
-    def _chronicle(self, feed: str, *, last: bool) -> None:
+    def _chronicle(self, feed: str, *, due: bool) -> None:
+        """Look at the days, and if it is `due` commit them and the bars."""
         now = self.clock()
         if feed not in self.chronicles:
             if self.history is None:
@@ -145,16 +149,17 @@ class StoreWorker:
             )
         chronicle = self.chronicles[feed]
         chronicle.look()
-        if self.history is None or not (last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1):
-            return
-        if last:
+        if due:
             chronicle.read(now)
-        self.counters.add("bars", chronicle.write(now))
+            self.counters.add("bars", chronicle.write(now))
+
+    def _tidy(self) -> None:
+        """After a commit: what was missed, how much there is, and away with what is too old."""
         each = self.chronicles.values()
         self.counters.put("records_missed", sum(one.bars.skipped for one in each))
         self.counters.put("breaks_unmatched", sum(one.bars.unmatched for one in each))
-        today = datetime.fromtimestamp(now / 1e9, UTC).date()
-        if self.pruned != today:
+        today = datetime.fromtimestamp(self.clock() / 1e9, UTC).date()
+        if self.history is not None and self.pruned != today:
             days, bars = self.config.history_days, self.config.bars_days
             self.history.prune(today, history_days=days, bars_days=bars)
             self.pruned = today

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.config import Config, FeedConfig, parse_address
+from ticker.config import Config, FeedConfig
+from ticker.feeds.transports.datagram_sockets import RECEIVE_BUFFER, is_multicast
+from ticker.feeds.workers.sources import Kind, Plan, plan_of
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, segment_size
+from ticker.supervisor.serve import DESCRIPTORS, files_needed
 
-RECEIVE_BUFFER = 64 << 20
 CLOCK_ERROR = 5  # of adjtimex(2): nothing keeps the clock right
 UNSYNCHRONISED = 0x40
-DESCRIPTORS = 256
-"""That a gateway opens beside its connections."""
 LEAST_GOOD_ERROR = 0.5
 """s that a clock may be off before trades look like those of another time."""
 
@@ -80,11 +80,12 @@ def examine(config: Config, machine: Machine) -> Iterator[Finding]:
     yield _shared_memory(config, machine)
     yield _huge_pages(machine)
     yield _port(config)
-    datagrams = [feed for feed in config.feeds if feed.url is None and feed.fix is None]
+    plans = [(feed, plan_of(feed)) for feed in config.feeds]
+    datagrams = [(feed, plan) for feed, plan in plans if plan.kind is Kind.DATAGRAMS]
     if datagrams:
         yield _receive_buffers(machine)
-    for feed in datagrams:
-        yield from _groups(feed)
+    for feed, plan in datagrams:
+        yield from _groups(feed, plan)
     yield _clients(config)
 
 
@@ -106,7 +107,7 @@ def _clock(machine: Machine) -> Finding:
 
 
 def _descriptors(config: Config, machine: Machine) -> Finding:
-    wanted = config.gateway.max_connections + DESCRIPTORS
+    wanted = files_needed(config)
     allowed = machine.descriptors()
     if allowed < wanted:
         return Finding(
@@ -177,11 +178,10 @@ def _receive_buffers(machine: Machine) -> Finding:
     return Finding("receive buffers", "as large as a feed asks for")
 
 
-def _groups(feed: FeedConfig) -> Iterator[Finding]:
+def _groups(feed: FeedConfig, plan: Plan) -> Iterator[Finding]:
     """Each line's multicast group can be joined on the feed's interface."""
-    for line in feed.lines:
-        host, _ = parse_address(line)
-        if not _is_multicast(host):
+    for host, _, _ in plan.lines:
+        if not is_multicast(host):
             continue
         subject = f"feed {feed.name}"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -199,11 +199,6 @@ def _groups(feed: FeedConfig) -> Iterator[Finding]:
                 )
             else:
                 yield Finding(subject, f"{host} can be joined on {feed.interface}")
-
-
-def _is_multicast(host: str) -> bool:
-    first = host.partition(".")[0]
-    return first.isdecimal() and 224 <= int(first) < 240
 
 
 def _clients(config: Config) -> Finding:

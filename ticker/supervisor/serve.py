@@ -26,6 +26,8 @@ from ticker.supervisor.reload import Current
 from ticker.supervisor.rolling import Rolling
 from ticker.supervisor.slot import Patience, Slot, Stage
 
+DESCRIPTORS = 256
+"""Files that a gateway opens beside its connections."""
 FeedMain = Callable[[FeedConfig, FeedContext], None]
 GatewayMain = Callable[[Config, GatewayContext], None]
 StoreMain = Callable[[Config, StoreContext], None]
@@ -216,9 +218,14 @@ def _vendor_command(url: str, simulator: SimulatorConfig) -> list[str]:
     return command
 
 
+def files_needed(config: Config) -> int:
+    """Files that a gateway opens at most."""
+    return config.gateway.max_connections + DESCRIPTORS
+
+
 def _raise_file_limit(config: Config) -> None:
     """Every connection is an open file: allow as many as the kernel lets us."""
-    wanted = config.gateway.max_connections + 256
+    wanted = files_needed(config)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     reachable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft < reachable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,26 +17,6 @@ from tests.feeds.worker_process import wait_for
 
 FAR = 1 << 39
 FLOOD = 200
-
-
-@pytest.fixture
-def venue() -> Iterator[Venue]:
-    made = Venue(6000)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def serve(venue: Venue) -> Iterator[Callable[..., Served]]:
-    made: list[Served] = []
-
-    def make(**settings: object) -> Served:
-        made.append(Served(venue, **settings))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 class Forger:

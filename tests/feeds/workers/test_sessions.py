@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,26 +15,6 @@ from ticker.shm.segment import private_feed
 from ticker.shm.table import PriceTable
 
 KEPT = ("volume", "trades", "seq")
-
-
-@pytest.fixture
-def venue() -> Iterator[Venue]:
-    made = Venue(6000)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def serve(venue: Venue) -> Iterator[Callable[..., Served]]:
-    made: list[Served] = []
-
-    def make(**settings: object) -> Served:
-        made.append(Served(venue, **settings))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 def kept(rows: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:

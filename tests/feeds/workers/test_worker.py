@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -25,26 +25,6 @@ from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.liveness import Conditions
 from ticker.shm.segment import create_gateway, remove
-
-
-@pytest.fixture
-def venue() -> Iterator[Venue]:
-    made = Venue(6000)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def serve(venue: Venue) -> Iterator[Callable[..., Served]]:
-    made: list[Served] = []
-
-    def make(**settings: object) -> Served:
-        made.append(Served(venue, **settings))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 @pytest.mark.slow
