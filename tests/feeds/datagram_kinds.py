@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 from tests.feeds.conftest import Iex, Itch
@@ -41,7 +42,7 @@ def itch_close(close: Close, midnight: int) -> bytes:
     return Itch().cross(1, SIZE, close.price * 10_000, close.match, time=time, kind="C")
 
 
-class Exchange:
+class Exchange(ABC):
     """The base of all: a thread that beats until the exchange is closed.
 
     Args:
@@ -83,8 +84,8 @@ class Exchange:
             self.matches += 1
             self.say_trade(price, at, self.matches)
 
-    def say_trade(self, price: int, at: int, match: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def say_trade(self, price: int, at: int, match: int) -> None: ...
 
     def close(self, price: int, at: int) -> None:
         """The official close of AAPL; with a trade of 100 shares, where the protocol has it so."""
@@ -92,10 +93,10 @@ class Exchange:
             self.matches += 1
             self.say_close(Close(price, at, self.matches))
 
-    def say_close(self, close: Close) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def say_close(self, close: Close) -> None: ...
 
-    def beat(self) -> None:
+    def beat(self) -> None:  # noqa: B027 - not every exchange beats
         """What the exchange says when it has nothing to say."""
 
     def _run(self) -> None:

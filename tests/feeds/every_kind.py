@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -144,8 +145,8 @@ class WebServed(JsonServed):
     async def shut(self) -> None:
         await self.runner.cleanup()
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        raise NotImplementedError
+    @abstractmethod
+    async def answer(self, request: web.Request) -> web.StreamResponse: ...
 
 
 class WebSocket(WebServed):

@@ -160,8 +160,9 @@ class Initiator(Subject):
     def sent(self) -> None:
         """What is sent is made of whole frames."""
         for out in self.session.data_to_send(self.now):
-            assert frame(out) is not None
-            parse(frame(out)[1])  # type: ignore[index]
+            found = frame(out)
+            assert found is not None
+            parse(found[1])
         self.session.take_events()
         assert self.session.next_deadline(self.now) >= 0
         assert self.session.next_sequence_out > 0
