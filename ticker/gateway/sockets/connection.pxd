@@ -102,7 +102,7 @@ cdef class ConnectionTable:
     cdef ssize_t _push(
         self, Connection* connection, const uint8_t* data, size_t length
     ) noexcept nogil
-    cdef bint _push_records(self, Connection* connection) noexcept
+    cdef void _finish_records(self, uint32_t number) noexcept with gil
     cdef void _block(self, uint32_t number) noexcept nogil
     cdef void _end_sending(self, uint32_t number) noexcept nogil
     cdef int _keep(self, Connection* connection, const uint8_t* data, size_t length) noexcept nogil

@@ -149,23 +149,14 @@ cdef class ConnectionTable:
         """How many bytes the socket, or the TLS session, has taken; -1: it is broken."""
         cdef ssize_t sent
         if connection.tls != NULL:
-            with gil:
-                tls = <object>connection.tls
-                sent = seal(connection.fd, tls, data, length, self.counters)
-                connection.sealed = len(tls.unsent) != 0
-            return sent
+            return seal(
+                connection.fd, connection.tls, data, length, self.counters, &connection.sealed
+            )
         sent = send(connection.fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT)
         if sent < 0:
             return 0 if errno == EAGAIN else -1
         count(self.counters, GATEWAY_BYTES_SENT, sent)
         return sent
-
-    cdef bint _push_records(self, Connection* connection) noexcept:
-        """Send the records that wait; False: the socket is broken."""
-        tls = <object>connection.tls
-        cdef bint whole = push_records(connection.fd, tls, self.counters)
-        connection.sealed = len(tls.unsent) != 0
-        return whole
 
     cdef void put_records(self, uint32_t number, bytes records) noexcept:
         """Send what TLS itself wants sent."""
@@ -174,7 +165,7 @@ cdef class ConnectionTable:
         connection.sealed = connection.sealed or len(records) != 0
         if connection.wants_write:
             return
-        if not self._push_records(connection):
+        if not push_records(connection.fd, connection.tls, self.counters, &connection.sealed):
             self.doom(number)
         elif connection.sealed:
             self._block(number)
@@ -206,8 +197,8 @@ cdef class ConnectionTable:
         if connection.state == CONNECTION_DOOMED:
             return
         if connection.sealed:
-            with gil:
-                sent = 0 if self._push_records(connection) else -1
+            if not push_records(connection.fd, connection.tls, self.counters, &connection.sealed):
+                sent = -1
         if sent == 0 and not connection.sealed and waiting.length:
             sent = self._push(connection, waiting.bytes + waiting.start, waiting.length)
         if sent < 0:
@@ -233,11 +224,14 @@ cdef class ConnectionTable:
         """Nothing more will come from us."""
         cdef Connection* connection = self.table + number
         if connection.tls != NULL:
-            with gil:
-                self.put_records(number, (<object>connection.tls).finish())
+            self._finish_records(number)
             if connection.sealed:
                 return  # once it has drained, this is called again
         shutdown(connection.fd, SHUT_WR)
+
+    cdef void _finish_records(self, uint32_t number) noexcept with gil:
+        """TLS's own last word."""
+        self.put_records(number, (<object>self.table[number].tls).finish())
 
     cdef void doom(self, uint32_t number) noexcept nogil:
         """No word more to this one; the next reap() frees it."""
