@@ -35,9 +35,16 @@ def beating(kind: int, segment: str, boot_id: int) -> Heartbeat:
     if MISBEHAVE == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    if MISBEHAVE == "slow" and kind == KIND_GATEWAY:
+        signal.signal(signal.SIGTERM, leave_slowly)
     heartbeat = Heartbeat(attach(segment, kind, boot_id=boot_id, writable=True))
     heartbeat.take_over(os.getpid(), time.time_ns())
     return heartbeat
+
+
+def leave_slowly(*_: object) -> None:
+    time.sleep(2.5)
+    sys.exit(0)
 
 
 def feed(_config: FeedConfig, context: FeedContext) -> None:

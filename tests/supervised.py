@@ -125,8 +125,8 @@ def ask(address: tuple[str, int]) -> tuple[int, int]:
 
 
 def segments(server: Server) -> list[str]:
-    """The server's segments; the timetable beside them comes when it has been computed."""
-    return [name for name in leftovers(server.instance) if not name.endswith(".timetable")]
+    """The server's segments; without the private folder of its files."""
+    return [name for name in leftovers(server.instance) if not name.endswith(".private")]
 
 
 @contextmanager

@@ -107,6 +107,7 @@ def test_configuration_survives_its_own_json() -> None:
         (with_feed("timezone = 'Mars/Base'"), "feeds[0].timezone: no time zone 'Mars/Base'"),
         (with_feed("timezone = '../x'"), "feeds[0].timezone: no time zone '../x'"),
         (with_feed("name = 'gateway0'"), "feeds[0].name: 'gateway0' names shared memory"),
+        (with_feed("name = 'private'"), "feeds[0].name: 'private' names shared memory"),
         (with_feed("venue = 'nasdaq'"), "feeds[0].venue: expected `str` matching"),
         (FEED + FEED, "feeds[1].name: 'a' is the name of feeds[0] too"),
         (FEED + FEED, "feeds[1].lines[0]: 239.192.0.1:26477 is taken by feeds[0].lines[0]"),

@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -291,3 +292,52 @@ def test_leftovers_are_those_of_the_instance(gateway_name: str, gateway: Mapping
     assert segment.leftovers(instance) == [gateway_name]
     assert segment.leftovers(instance[:-1]) == []
     assert segment.leftovers("*") == []
+
+
+def test_the_private_folder_is_ours_alone(gateway_name: str) -> None:
+    instance = gateway_name.split(".")[1]
+    folder = segment.private_folder(instance)
+    segment.create_folder(instance)
+    try:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (folder / "timetable").write_text("{}")
+        with pytest.raises(SegmentError, match="cannot be made"):
+            segment.create_folder(instance)
+        assert f"/ticker.{instance}.private" in segment.leftovers(instance)
+    finally:
+        assert segment.remove(f"/ticker.{instance}.private")
+    assert not folder.exists()
+    assert not segment.remove(f"/ticker.{instance}.private")
+
+
+def test_a_symlink_in_the_place_of_the_private_folder_leads_nowhere(
+    gateway_name: str, tmp_path: Path
+) -> None:
+    instance = gateway_name.split(".")[1]
+    (tmp_path / "precious").touch()
+    folder = segment.private_folder(instance)
+    folder.symlink_to(tmp_path)
+    try:
+        with pytest.raises(SegmentError, match="cannot be made"):
+            segment.create_folder(instance)
+        with pytest.raises(SegmentError, match="no folder of ours"):
+            segment.remove(f"/ticker.{instance}.private")
+        assert (tmp_path / "precious").exists()
+    finally:
+        folder.unlink()
+
+
+def test_a_segment_that_is_kept_is_found_without_its_name(
+    name: str, feed: Mapping, in_child: Callable[[Callable[[], object]], int]
+) -> None:
+    segment.keep(name)
+    try:
+        row = TableWriter(feed).add("AAPL")
+        assert segment.remove(name)
+        reader = segment.attach(name, KIND_FEED)
+        assert (PriceTable(reader).symbol(row), reader.writable) == ("AAPL", False)
+        assert in_child(lambda: segment.attach(name, KIND_FEED, writable=True)) == 0
+    finally:
+        segment.let_go()
+    with pytest.raises(SegmentError, match="no such segment"):
+        segment.attach(name, KIND_FEED)

@@ -1,9 +1,12 @@
 """The hours of a market: every phase of a day, and the file that tells of them."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ticker.errors import SegmentError
 from ticker.shm.liveness import BREAK, CLOSED, OPEN, POST, PRE, UNKNOWN
 from ticker.shm.timetable import Market, Timetable, TradingSession, write_timetable
 
@@ -55,3 +58,38 @@ def test_the_file_is_read_when_it_changes(tmp_path: Path) -> None:
     assert read.markets(9 * H) == [("M", ("a", "b"), "open", 33 * H, 16 * H)]
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["timetable"]
+
+
+def test_a_file_that_somebody_else_put_there_is_not_written_to(tmp_path: Path) -> None:
+    """A symlink in the place of the new file would lead the writer anywhere."""
+    path, precious = tmp_path / "timetable", tmp_path / "precious"
+    precious.write_text("kept")
+    path.with_name("timetable.new").symlink_to(precious)
+    write_timetable(path, {"a": "M"}, {"M": DAYS})
+    assert precious.read_text() == "kept"
+    assert not path.is_symlink()
+    read = Timetable(["a"], path)
+    read.look()
+    assert read.market_of == {"a": "M"}
+
+
+def test_a_folder_of_another_user_is_neither_written_nor_believed(
+    tmp_path: Path, require: Callable[[object, str], None]
+) -> None:
+    """After the folder was deleted under a server, another user may have taken its name."""
+    require(os.geteuid() == 0, "only root can make a folder of another user")
+    folder = tmp_path / "private"
+    write_timetable(folder / "timetable", {"a": "M"}, {"M": DAYS})
+    for each in (folder / "timetable", folder):
+        os.chown(each, 65534, 65534)
+    with pytest.raises(SegmentError, match="no folder of ours"):
+        write_timetable(folder / "timetable", {"a": "M"}, {"M": DAYS})
+    read = Timetable(["a"], folder / "timetable")
+    read.look()
+    assert not read.market_of
+
+
+def test_a_folder_that_was_deleted_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "timetable"
+    write_timetable(path, {"a": "M"}, {"M": DAYS})
+    assert path.parent.stat().st_mode & 0o777 == 0o700

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
+from ticker.errors import ConfigError
 from ticker.shm.segment import leftovers
 
 pytestmark = pytest.mark.slow
@@ -57,13 +58,15 @@ def free_ports(count: int) -> list[int]:
 
 
 class Server:
-    def __init__(self, folder: Path, more: str = "", feed: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, more: str = "", feed: str | None = None, options: tuple[str, ...] = ()
+    ) -> None:
         self.instance = f"serve-{os.getpid()}"
         config = folder / "ticker.toml"
         feed = feed or FEED.format(ports=free_ports(3))
         config.write_text(SERVER.format(instance=self.instance) + feed + more)
         self.said = folder / "log"
-        command = [sys.executable, "-m", "ticker", "serve", "--config", str(config)]
+        command = [sys.executable, "-m", "ticker", "serve", "--config", str(config), *options]
         with self.said.open("wb") as out:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=out)
         assert self.process.stdout is not None
@@ -150,6 +153,21 @@ def test_killed_supervisor_leaves_nothing(server: Server) -> None:
     server.process.wait()
     until(lambda: all(gone(pid) for pid in pids), 5)
     until(lambda: not leftovers(server.instance), 5)
+
+
+def test_an_instance_that_the_command_line_names(tmp_path: Path) -> None:
+    other = f"other-{os.getpid()}"
+    server = Server(tmp_path, options=("--instance", other))
+    try:
+        assert server.line, server.said.read_text()
+        assert leftovers(other)
+        assert not leftovers(server.instance)
+        refused = Server(tmp_path, options=("--instance", "no/name"))
+        refused.close()
+        assert refused.process.returncode == ConfigError.exit_code
+        assert "--instance" in refused.said.read_text()
+    finally:
+        server.close()
 
 
 def test_the_line_that_says_where_to_look_has_tls_and_the_address_of_clients(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -15,7 +16,15 @@ from tests.supervised import Server, alive, ask, nothing_left, segments, serve, 
 from ticker.errors import FeedError, GatewayError, InstanceError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED
-from ticker.shm.segment import attach, create_gateway, feed_name, leftovers
+from ticker.shm.segment import (
+    attach,
+    create_gateway,
+    feed_name,
+    leftovers,
+    private_folder,
+    remove,
+)
+from ticker.shm.timetable import timetable_path
 
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -194,6 +203,64 @@ def test_restart_right_after_a_kill(serve: Callable[..., Server]) -> None:
     assert len(segments(server)) == SEGMENTS
 
 
+def test_restart_waits_for_workers_that_take_long_to_leave(serve: Callable[..., Server]) -> None:
+    """They hold the port, though the segments are gone already."""
+    server = serve(TEST_MISBEHAVE="slow")
+    address = server.where()
+    gateways = [pid for name, pid in server.workers().items() if "gateway" in name]
+    server.process.kill()
+    server.wait()
+    until(lambda: not segments(server))
+    assert all(alive(pid) for pid in gateways)
+    again = serve(port=address[1])
+    assert again.where() == address
+    assert again.log("waits for the workers of a server that was killed")
+    assert not any(alive(pid) for pid in gateways)
+
+
+def test_a_name_that_another_user_holds(
+    serve: Callable[..., Server], require: Callable[[object, str], None]
+) -> None:
+    require(os.geteuid() == 0, "only root can be another user")
+    bound, release = os.pipe(), os.pipe()
+    if (pid := os.fork()) == 0:
+        os.setuid(65534)
+        held = socket.socket(socket.AF_UNIX)
+        held.bind(f"\0ticker.test-{os.getppid()}")
+        held.listen(1)
+        os.write(bound[1], b"x")
+        os.read(release[0], 1)
+        os._exit(0)
+    os.read(bound[0], 1)
+    server = serve()
+    assert server.wait() == InstanceError.exit_code
+    os.write(release[1], b"x")
+    os.waitpid(pid, 0)
+    for each in (*bound, *release):
+        os.close(each)
+    said = server.said.read_text()
+    assert "is another user's (uid 65534)" in said
+    assert "--instance" in said
+
+
+def test_segments_that_are_deleted_under_a_server(serve: Callable[..., Server]) -> None:
+    """As at a logout with RemoveIPC=yes: workers that die then find theirs again."""
+    server = serve()
+    address = server.where()
+    until(lambda: server.log("timetable written"))
+    for name in segments(server):
+        remove(name)
+    shutil.rmtree(private_folder(server.instance))
+    for name, pid in server.workers().items():
+        os.kill(pid, signal.SIGKILL)
+        until(partial(replaced, server, name, pid))
+    assert ask(address)[1] in server.workers().values()
+    until(lambda: timetable_path(server.instance).exists(), 30)
+    server.process.terminate()
+    assert server.wait() == 0
+    assert not server.log("cannot start")
+
+
 def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
     instance = f"test-{os.getpid()}"
     create_gateway(f"/ticker.{instance}.gateway7", 1, 1)
@@ -209,7 +276,7 @@ def test_second_server_of_an_instance_is_refused(serve: Callable[..., Server]) -
     before = segments(server)
     second = serve()
     assert second.wait() == InstanceError.exit_code
-    assert "running already" in second.said.read_text()
+    assert f"running already (pid {server.process.pid})" in second.said.read_text()
     assert segments(server) == before
     ask(address)
 

@@ -11,6 +11,8 @@ import msgspec
 import structlog
 
 from ticker import log
+from ticker.config import Config, ServerConfig
+from ticker.errors import ConfigError
 from ticker.supervisor.configuration import load, load_all
 
 
@@ -22,8 +24,9 @@ from ticker.supervisor.configuration import load, load_all
     help="The configuration; without it, the shipped one with its simulated exchange.",
 )
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of the configured one.")
+@click.option("--instance", help="Its instance name, instead of the configured one.")
 @click.pass_context
-def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
+def command(ctx: click.Context, path: Path | None, port: int | None, instance: str | None) -> None:
     """Serve prices until Ctrl-C or SIGTERM.
 
     Prints one line that says where to look, and then logs one line per event. SIGHUP, or `ticker
@@ -32,9 +35,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
     """
     config = load_all(path)
     here = path.absolute() if path is not None else None
-    if port is not None:
-        server = msgspec.structs.replace(config.server, port=port)
-        config = msgspec.structs.replace(config, server=server)
+    config = _otherwise(config, port=port, instance=instance)
     log.configure(config.server.log)
     # Loaded here, before the first fork: every worker shares these pages. The protocols and
     # sessions of the feeds are loaded by load_all.
@@ -58,3 +59,14 @@ def command(ctx: click.Context, path: Path | None, port: int | None) -> None:
             reload=partial(load, here),
         )
     )
+
+
+def _otherwise(config: Config, **options: object) -> Config:
+    """The configuration with what the command line says of the server. Raises ConfigError."""
+    given = {name: value for name, value in options.items() if value is not None}
+    changed = msgspec.structs.asdict(config.server) | given
+    try:
+        server = msgspec.convert(changed, ServerConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"--instance: {error}") from None
+    return msgspec.structs.replace(config, server=server)

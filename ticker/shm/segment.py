@@ -44,6 +44,44 @@ def store_name(instance: str) -> str:
     return f"/ticker.{instance}.store"
 
 
+def folder_name(instance: str) -> str:
+    return f"/ticker.{instance}.private"
+
+
+def private_folder(instance: str) -> Path:
+    """A folder in memory for the files of an instance, which nobody else can enter."""
+    return SHM_FOLDER / folder_name(instance).lstrip("/")
+
+
+def create_folder(instance: str) -> None:
+    """Make the private folder.
+
+    Raises:
+        SegmentError: its name is taken, by whomever.
+    """
+    try:
+        private_folder(instance).mkdir(0o700)
+    except OSError as error:
+        raise SegmentError(
+            f"{private_folder(instance)}: cannot be made ({error.strerror}); remove what is there"
+        ) from None
+
+
+def restore_folder(folder: Path) -> None:
+    """Make a private folder again if it was deleted under the server.
+
+    Raises:
+        SegmentError: something that is not ours has its name.
+    """
+    try:
+        folder.mkdir(0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise SegmentError(f"{folder}: cannot be made ({error.strerror})") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise SegmentError(f"{folder}: is no folder of ours; remove it")
+
+
 def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty feed segment; refuses a name that is taken."""
     size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
@@ -91,16 +129,9 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
     Raises:
         SegmentError: no such segment, or wrong mode, owner, magic, version, size or boot id.
     """
+    descriptor = _open(name, writable)
     try:
-        shared = posix_ipc.SharedMemory(name, read_only=not writable)
-    except posix_ipc.ExistentialError:
-        raise SegmentError(f"{name}: no such segment; is `ticker serve` running?") from None
-    except posix_ipc.PermissionsError:
-        raise SegmentError(f"{name}: not yours; run as the user that runs the server") from None
-    except (OSError, ValueError) as error:
-        raise SegmentError(f"{name}: cannot be opened ({error})") from None
-    try:
-        status = os.fstat(shared.fd)
+        status = os.fstat(descriptor)
         if status.st_uid != os.geteuid():
             raise SegmentError(
                 f"{name}: belongs to uid {status.st_uid}; run as the user that runs the server"
@@ -113,11 +144,11 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
         if status.st_size < segment_size(KIND_GATEWAY):
             raise SegmentError(f"{name}: {status.st_size} bytes is too short; restart the server")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-        mapping = Mapping(mmap.mmap(shared.fd, status.st_size, access=access), writable)
+        mapping = Mapping(mmap.mmap(descriptor, status.st_size, access=access), writable)
     except OSError as error:
         raise SegmentError(f"{name}: cannot be mapped ({error.strerror})") from error
     finally:
-        shared.close_fd()
+        os.close(descriptor)
     try:
         mapping.check(kind, boot_id)
     except SegmentError as error:
@@ -126,18 +157,67 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
     return mapping
 
 
+def _open(name: str, writable: bool) -> int:
+    try:
+        if name in _kept:
+            flags = os.O_RDWR if writable else os.O_RDONLY
+            return os.open(f"/proc/self/fd/{_kept[name]}", flags | os.O_CLOEXEC)
+        return int(posix_ipc.SharedMemory(name, read_only=not writable).fd)
+    except posix_ipc.ExistentialError:
+        raise SegmentError(f"{name}: no such segment; is `ticker serve` running?") from None
+    except posix_ipc.PermissionsError:
+        raise SegmentError(f"{name}: not yours; run as the user that runs the server") from None
+    except (OSError, ValueError) as error:
+        raise SegmentError(f"{name}: cannot be opened ({error})") from None
+
+
+_kept: dict[str, int] = {}
+
+
+def keep(name: str) -> None:
+    """Hold on to a segment by a descriptor, in this process and those that it forks: they attach
+    it also when its name is gone, as at a logout with RemoveIPC=yes (logind.conf).
+
+    Raises:
+        SegmentError: as `attach`.
+    """
+    _kept[name] = _open(name, writable=True)
+
+
+def let_go() -> None:
+    """Close all descriptors that were kept."""
+    while _kept:
+        os.close(_kept.popitem()[1])
+
+
 def remove(name: str) -> bool:
-    """Unlink a segment; False when it is already gone. Who has it mapped keeps it.
+    """Unlink a segment, or the private folder; False when it is already gone. Who has it mapped
+    keeps it.
 
     Raises:
         SegmentError: it belongs to another user.
     """
     try:
+        if name.endswith(".private"):
+            return _remove_folder(SHM_FOLDER / name.lstrip("/"))
         posix_ipc.unlink_shared_memory(name)
     except posix_ipc.ExistentialError:
         return False
     except (posix_ipc.PermissionsError, OSError) as error:
         raise SegmentError(f"{name}: cannot be removed ({error}); it is another user's") from None
+    return True
+
+
+def _remove_folder(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} is no folder of ours")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
     return True
 
 

@@ -4,8 +4,9 @@ Law: the file is replaced as a whole, by a rename, so a reader sees an old one o
 never a part; its one writer is the calendar worker (supervisor/calendar.py). Times are ns since
 the epoch, UTC, and are passed in. Readers need no calendar library.
 
-    /dev/shm/ticker.<instance>.timetable    JSON: {"feeds": {feed: market}, "markets": {market:
-        [[pre, open, close, post, break_start, break_end], ...]}}, oldest first, 0: no break
+    /dev/shm/ticker.<instance>.private/timetable    JSON: {"feeds": {feed: market}, "markets":
+        {market: [[pre, open, close, post, break_start, break_end], ...]}}, oldest first, 0: no
+        break
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
-from ticker.shm.segment import SHM_FOLDER
+from ticker.shm.segment import private_folder, restore_folder
 
 Hours = Callable[[int], tuple[int, int] | None]
 """From the midnight of a day, ns since the epoch, to the open and close of its regular session, ns
@@ -108,12 +109,12 @@ class Timetable:
         if self.path is None:
             return
         try:
-            found = self.path.stat()
+            found = self.path.lstat()
             version = (found.st_ino, found.st_mtime_ns)
-            if version == self._version:
+            if version == self._version or found.st_uid != os.geteuid():
                 return
             content = msgspec.json.decode(self.path.read_bytes(), type=_File)
-        except FileNotFoundError:
+        except OSError:  # not there yet, or deleted and its folder made anew by another user
             return
         self._version = version
         self.market_of = content.feeds
@@ -164,17 +165,25 @@ def hours_by_timetable(feed: str, path: Path | None) -> Hours:
 
 
 def timetable_path(instance: str) -> Path:
-    """Where an instance's timetable is; it goes with its segments (segment.leftovers)."""
-    return SHM_FOLDER / f"ticker.{instance}.timetable"
+    """Where an instance's timetable is; its folder goes with its segments (segment.leftovers)."""
+    return private_folder(instance) / "timetable"
 
 
 def write_timetable(
     path: Path, feeds: Mapping[str, str], markets: Mapping[str, Sequence[TradingSession]]
 ) -> None:
-    """Put a new timetable in the place of the old one."""
+    """Put a new timetable in the place of the old one.
+
+    Raises:
+        SegmentError: something that is not ours has the name of its folder.
+        OSError: the file cannot be written.
+    """
     content = _File(dict(feeds), {name: list(days) for name, days in markets.items()})
+    restore_folder(path.parent)
     fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh.unlink(missing_ok=True)  # of a writer that was killed
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(content))
     fresh.rename(path)

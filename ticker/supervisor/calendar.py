@@ -36,6 +36,8 @@ DAYS_AHEAD = 45
 RENEW = 6 * 3600.0
 """s between two computations: the timetable is never older, and always reaches weeks ahead."""
 RETRY = 60.0
+LOOK = 10.0
+"""s between two looks whether the file is still there."""
 PATIENCE = 120.0
 """s for one computation."""
 
@@ -88,7 +90,14 @@ def run(markets: dict[str, MarketHours], path: Path) -> None:
         feeds = {feed: market.name for feed, market in markets.items()}
         write_timetable(path, feeds, days)
         log.info("timetable written", markets=sorted(days))
-        time.sleep(RENEW)
+        _sleep(RENEW, path)
+
+
+def _sleep(seconds: float, path: Path) -> None:
+    """Until it is time, or until the file is gone: a gateway that starts would find none."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and path.exists():
+        time.sleep(LOOK)
 
 
 def _of_today(markets: dict[str, MarketHours]) -> Question:

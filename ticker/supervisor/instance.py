@@ -1,7 +1,7 @@
 """What one running server owns: its name, its segments, its doorbells, its listening sockets.
 
-Law: one live supervisor per instance name. It makes everything here before the first worker
-exists, keeps it while workers come and go, and is the only one that removes it - except a
+Law: one live supervisor per instance name (names.py). It makes everything here before the first
+worker exists, keeps it while workers come and go, and is the only one that removes it - except a
 worker that outlives it, which does so only when no other supervisor has the name by then.
 """
 
@@ -18,13 +18,14 @@ import structlog
 
 from ticker.config import Config, FeedConfig
 from ticker.config.store import store_folder
-from ticker.errors import GatewayError, InstanceError
+from ticker.errors import GatewayError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping
+from ticker.supervisor.names import hold_name, take_name, take_workers_name
 from ticker.supervisor.restored import restore_feed
 
 BACKLOG = 4096
-PATIENCE = 5.0  # s for the workers of a killed supervisor to let go of name and port
+PATIENCE = 1.0  # s for the kernel to free the port of workers that have just ended
 
 
 class Instance:
@@ -50,7 +51,7 @@ class Instance:
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
-        self._guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._guard = socket.socket()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -82,12 +83,10 @@ class Instance:
 
     def remove_if_orphaned(self) -> None:
         """In a child whose supervisor is dead: remove the segments, unless a new one has them."""
-        try:
-            guard = _take_name(self.name, 0.0)
-        except InstanceError:
-            return
-        with guard:
-            remove_leftovers(self.name)
+        guard = hold_name(self.name)
+        if guard is not None:
+            with guard:
+                remove_leftovers(self.name)
 
 
 @contextmanager
@@ -101,13 +100,14 @@ def opened(config: Config) -> Iterator[Instance]:
     """
     instance = Instance(config)
     with ExitStack() as stack:
-        found = bool(segment.leftovers(instance.name))
-        instance._guard = stack.enter_context(_take_name(instance.name, PATIENCE if found else 0.0))
-        found = bool(remove_leftovers(instance.name))
+        instance._guard = stack.enter_context(take_name(instance.name))
+        # After a crash its workers may still be on their way out, and hold the port.
+        stack.enter_context(take_workers_name(instance.name))
+        remove_leftovers(instance.name)
         stack.callback(instance.close_listeners)
-        # after a crash its workers may still be on their way out, and hold the port
-        _listen(instance, config, PATIENCE if found else 0.0)
+        _listen(instance, config)
         stack.callback(remove_leftovers, instance.name, quiet=True)
+        stack.callback(segment.let_go)
         _make_segments(instance, config)
         yield instance
 
@@ -120,29 +120,10 @@ def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
     return removed
 
 
-def _take_name(name: str, patience: float) -> socket.socket:
-    """An abstract socket is the guard: the kernel frees it with its owner, however that ends."""
-    deadline = time.monotonic() + patience
-    while True:
-        guard = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            guard.bind(f"\0ticker.{name}")
-        except OSError:
-            guard.close()
-            if time.monotonic() >= deadline:
-                raise InstanceError(
-                    f"instance {name!r} is running already; stop it, or give this server another "
-                    "name by server.instance in its configuration"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return guard
-
-
-def _listen(instance: Instance, config: Config, patience: float) -> None:
+def _listen(instance: Instance, config: Config) -> None:
     """One listening socket per gateway slot, all on the same port."""
     host, port = config.server.host, config.server.port
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             if port:
@@ -184,6 +165,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 def _make_segments(instance: Instance, config: Config) -> None:
     """Create all, then keep read-only mappings: only workers may write (law 1)."""
+    segment.create_folder(instance.name)
     now, boot = time.time_ns(), instance.boot_id
     for feed in config.feeds:
         name = instance.feed_segment(feed.name)
@@ -191,13 +173,16 @@ def _make_segments(instance: Instance, config: Config) -> None:
         if instance.folder is not None:
             restore_feed(fresh, feed, instance.folder, now, config.store.symbol_days)
         del fresh
+        segment.keep(name)
         instance.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=boot)
     if instance.folder is not None:
         segment.create_store(instance.store_segment, boot, now)
+        segment.keep(instance.store_segment)
         instance.store = segment.attach(instance.store_segment, KIND_STORE, boot_id=boot)
     for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)
+        segment.keep(name)
         instance.gateways.append(segment.attach(name, KIND_GATEWAY, boot_id=boot))
         instance.doorbells.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
 

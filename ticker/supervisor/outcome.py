@@ -1,9 +1,9 @@
 """What became of the last reload: told by the supervisor, read by `ticker reload`.
 
-Law: the file is replaced as a whole, and only its owner's word is believed. It lies with the
-instance's segments, and goes with them.
+Law: the file is replaced as a whole, and only its owner's word is believed. It lies in the
+instance's private folder, and goes with it.
 
-    /dev/shm/ticker.<instance>.reload    JSON, an Outcome
+    /dev/shm/ticker.<instance>.private/reload    JSON, an Outcome
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from ticker.shm.segment import SHM_FOLDER
+from ticker.errors import SegmentError
+from ticker.shm.segment import private_folder, restore_folder
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -34,11 +35,12 @@ def tell(instance: str, outcome: Outcome) -> None:
     path = _path(instance)
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        restore_folder(path.parent)
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, CREATE, 0o600), "wb") as file:
             file.write(msgspec.json.encode(outcome))
         new.replace(path)
-    except OSError as error:
+    except (OSError, SegmentError) as error:
         structlog.get_logger().warning("`ticker reload` cannot be answered", reason=str(error))
 
 
@@ -54,4 +56,4 @@ def last(instance: str) -> Outcome:
 
 
 def _path(instance: str) -> Path:
-    return SHM_FOLDER / f"ticker.{instance}.reload"
+    return private_folder(instance) / "reload"

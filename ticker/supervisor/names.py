@@ -1,0 +1,102 @@
+"""An instance's name: one live supervisor has it, and its workers keep a part until they are gone.
+
+Both are abstract sockets, which the kernel frees with their owners, whatever happens:
+
+    \\0ticker.<name>            the supervisor's. It listens, so that others see whose it is.
+    \\0ticker.<name>.workers    the supervisor's and each of its workers'.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+
+import structlog
+
+from ticker.errors import InstanceError
+
+PATIENCE = 5.0
+"""s for a holder of the name that does not listen: a worker on its way out has it for a moment."""
+ORPHANS = 20.0
+"""s for the workers of a killed supervisor: they take leave of their clients first."""
+STEP = 0.02
+OTHERWISE = (
+    "stop that, or give this server another name by --instance, or by server.instance in its "
+    "configuration"
+)
+
+
+def take_name(name: str, patience: float = PATIENCE) -> socket.socket:
+    """The right to be the supervisor of an instance, for as long as the socket is open.
+
+    Raises:
+        InstanceError: another process has it; the message says whose that is.
+    """
+    deadline = time.monotonic() + patience
+    while (taken := _bind(f"\0ticker.{name}")) is None:
+        whose = _holder(name)
+        if not whose and time.monotonic() >= deadline:
+            whose = "is held by a process that is no server of ticker"
+        if whose:
+            raise InstanceError(f"instance {name!r} {whose}; {OTHERWISE}")
+        time.sleep(STEP)
+    taken.listen(16)
+    return taken
+
+
+def hold_name(name: str) -> socket.socket | None:
+    """The name for a moment, for a worker that tidies up behind its supervisor; None: it is taken.
+
+    It does not listen, so that a server that starts meanwhile waits for it.
+    """
+    return _bind(f"\0ticker.{name}")
+
+
+def take_workers_name(name: str, patience: float = ORPHANS) -> socket.socket:
+    """What every worker inherits and keeps open; waits until those of a predecessor are gone.
+
+    Raises:
+        InstanceError: they do not go.
+    """
+    deadline, told = time.monotonic() + patience, False
+    while (taken := _bind(f"\0ticker.{name}.workers")) is None:
+        if time.monotonic() >= deadline:
+            raise InstanceError(
+                f"instance {name!r}: workers of a server that was killed still run after "
+                f"{patience:g} s; {OTHERWISE}"
+            )
+        if not told:
+            structlog.get_logger().info("waits for the workers of a server that was killed")
+        told = True
+        time.sleep(STEP)
+    return taken
+
+
+def _bind(address: str) -> socket.socket | None:
+    taken = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        taken.bind(address)
+    except OSError:
+        taken.close()
+        return None
+    return taken
+
+
+def _holder(name: str) -> str:
+    """Who listens on the name; empty: nobody, or nobody any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(f"\0ticker.{name}")
+        except BlockingIOError:  # it listens, and many have asked
+            return "is running already"
+        except OSError:
+            return ""
+        size = struct.calcsize("3i")
+        found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid, uid, _ = struct.unpack("3i", found)
+    if uid != os.geteuid():
+        return f"is another user's (uid {uid})"
+    return f"is running already (pid {pid})"
