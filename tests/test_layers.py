@@ -31,8 +31,8 @@ BUILT = frozenset({".so", ".pyc"})
 
 EDGES = frozenset(
     {
-        "aiohttp", "asyncio", "concurrent", "fcntl", "http.client", "io", "logging", "mmap",
-        "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors", "shutil",
+        "aiohttp", "asyncio", "concurrent", "fcntl", "http.client", "importlib", "io", "logging",
+        "mmap", "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors", "shutil",
         "signal", "socket", "ssl", "structlog", "subprocess", "tempfile", "threading", "time",
         "urllib.request", "uvloop", "ticker.clock", "ticker.lines", "ticker.log", "posix",
         "libc.time",
@@ -48,9 +48,10 @@ HARMLESS = frozenset(
     {"stdint.h", "string.h", "endian.h", "assert.h", "stddef.h", "stdlib.h", "sys/mman.h"}
 )
 CALLS = re.compile(
-    r"(?<![\w.])(?:open|print|input)\((?!self\b)|\bdate(?:time)?\.(?:now|utcnow|today)\("
+    r"(?<![\w.])(?:open|print|input|exec|eval|__import__)\((?!self\b)"
+    r"|\bdate(?:time)?\.(?:now|utcnow|today)\("
 )
-"""What reads a clock or a file without an import."""
+"""What reads a clock or a file, or imports, without an import that is seen."""
 
 
 def room_of(module: str) -> str | None:
