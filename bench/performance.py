@@ -201,7 +201,7 @@ def fleet(reports: Reports) -> list[str]:
         f"{wanted.ticks:,.0f} ticks/s of {wanted.symbols:,} symbols, {wanted.clients:,} clients, "
         f"{wanted.deliveries:,.0f} deliveries/s; boxes of {box.cores} cores ({box.kernel_cores} of "
         f"them for the network's interrupts and the system), {box.memory_gb:g} GB and "
-        f"{box.gbit:g} Gbit/s, of which {box.share:.0%} is used:",
+        f"{box.gbit:g} Gbit/s, {box.share:.0%} of it used:",
         "",
         *table(names, rows),
     ]

@@ -32,9 +32,9 @@ BUILT = frozenset({".so", ".pyc"})
 EDGES = frozenset(
     {
         "aiohttp", "asyncio", "concurrent", "fcntl", "http.client", "importlib", "io", "logging",
-        "mmap", "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors", "shutil",
-        "signal", "socket", "ssl", "structlog", "subprocess", "tempfile", "threading", "time",
-        "urllib.request", "uvloop", "ticker.clock", "ticker.lines", "ticker.log", "posix",
+        "mmap", "multiprocessing", "os", "pathlib", "posix_ipc", "sched", "select", "selectors",
+        "shutil", "signal", "socket", "ssl", "structlog", "subprocess", "tempfile", "threading",
+        "time", "urllib.request", "uvloop", "ticker.clock", "ticker.lines", "ticker.log", "posix",
         "libc.time",
     }
 )  # fmt: skip

@@ -73,7 +73,7 @@ class Current:
         return True
 
     def _found(self, new: Config) -> dict[str, tuple[str, ...]]:
-        """The keys that have changed, by their Effect's words, of which the log is told."""
+        """The keys that have changed, by their Effect's words. The log is told of them."""
         found = dict(changes(self.config, new))
         by_effect = {
             effect: tuple(key for key, its in found.items() if its is effect) for effect in Effect

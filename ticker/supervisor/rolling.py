@@ -24,7 +24,7 @@ class Step(Enum):
 
 
 class Rolling:
-    """Replaces the workers of `slots`, of which one is vacant. Times are monotonic seconds.
+    """Replaces the workers of `slots`. One slot is vacant. Times are monotonic seconds.
 
     Args:
         boot: how long a successor may take to come up.

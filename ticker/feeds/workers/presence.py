@@ -83,7 +83,7 @@ class PrivateContext:
 
 
 class Presence:
-    """A feed's segment, of which this process is the writer now."""
+    """A feed's segment. This process is its writer now."""
 
     def __init__(self, config: FeedConfig, segment: Mapping, clock: Clock) -> None:
         self.feed = config.name

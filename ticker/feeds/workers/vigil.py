@@ -113,10 +113,10 @@ class Findings:
 
 
 class Doubt:
-    """Things that are refused while none is accepted: for how long, and of what reason.
+    """Things that are refused while none is accepted: since when, and for which reason.
 
     Args:
-        accepted: counters of which one grows with each that is.
+        accepted: counters; one of them grows with each that is.
         refused: those that grow with each that is not, by reason.
         fewest: so many must be refused.
         lasting: they must go on being refused: many at once, like old trades that a vendor tells

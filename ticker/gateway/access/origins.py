@@ -1,4 +1,4 @@
-"""Which names this server answers to, and the pages of which origins may use it.
+"""The names that this server answers to, and the origins whose pages may use it.
 
 Law: no clock and no socket. A page cannot choose the Host nor the Origin that its browser sends;
 a program can, and has to show a token where that matters.
