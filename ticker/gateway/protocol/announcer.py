@@ -1,8 +1,8 @@
-"""Tells ticker.v1 clients of changed states: of their symbols, of feeds and of markets.
+"""Sends `status` to ticker.v1 clients when the state of a symbol, feed or market changes.
 
-In: a look at the board, now and then. Out: `status` frames, each encoded once. Law: what waits to
-be said is bounded by the watchlists, a connection's in one piece, and is sent a share at a time,
-so that a feed that falls silent with all its symbols does not hold up prices.
+In: the states of the board, at each `look`. Out: `status` frames, each encoded once. Law: the
+waiting frames are bounded by the watchlists. Each `say` sends those of some connections only, so
+that prices are not delayed when a feed falls silent with all its symbols.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ticker.gateway.protocol.codec import CODECS, Codec
 from ticker.gateway.protocol.messages import Status
 from ticker.gateway.sockets.connection import ConnectionTable
 
-SHARE = 200  # connections that are told at a time
+SHARE = 200  # connections served by one `say`
 
 
 class Announcer:
-    """One worker's; `look` after each look of the board, `say` until nothing waits. Feeds and
-    markets are told of to the connections that are `admitted`."""
+    """The announcer of one worker: call `look` after each look of the board, and `say` until
+    nothing waits. The states of feeds and markets go to the `admitted` connections."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Announcer:
         self.waiting: dict[int, bytearray] = {}  # frames by connection
 
     def look(self, phases: Iterable[tuple[str, str]]) -> None:
-        """Note what has changed; `phases` are (market, phase)."""
+        """Queue a `status` for each changed state; `phases` are (market, phase)."""
         for number, state in self.watch.symbols(self.subscriptions.watched()):
             self._tell(
                 self.subscriptions.subscribers(number),
@@ -52,13 +52,13 @@ class Announcer:
             self._tell_all(("market", name), Status(market=name, state=state, phase=phase))  # type: ignore[arg-type]
 
     def greeting(self, codec: Codec) -> bytes:
-        """What a new client would be wrong to take for live."""
+        """The `status` frames of feeds and markets that are not live, for a new client."""
         if codec.plain:
             return b""
         return b"".join(codec.frame(status) for status in self.standing.values())
 
     def states(self, codec: Codec, numbers: Iterable[int]) -> bytes:
-        """The states, where they are not `live`, of symbols that were just subscribed."""
+        """The `status` frames of newly subscribed symbols that are not `live`."""
         found = ((self.board.name(number), self.watch.now(number)) for number in numbers)
         return b"".join(
             codec.frame(Status(symbol=name, state=state))  # type: ignore[arg-type]
@@ -67,13 +67,13 @@ class Announcer:
         )
 
     def say(self) -> bool:
-        """Send a share of what waits; whether more does."""
+        """Send the frames of up to SHARE connections. True: more are waiting."""
         for number in list(self.waiting)[:SHARE]:
             self.connections.send(number, bytes(self.waiting.pop(number)))
         return bool(self.waiting)
 
     def forget(self, number: int) -> None:
-        """The connection is gone."""
+        """Drop the waiting frames of a closed connection."""
         self.waiting.pop(number, None)
 
     def _tell_all(self, about: tuple[str, str], status: Status) -> None:

@@ -1,6 +1,6 @@
-"""Error codes and close codes of the client protocol, and what they mean.
+"""Error codes and close codes of the client protocol, with their meanings.
 
-Law: this is the one place that names a code. Its number is a contract with clients.
+Law: codes are named only in this file. A code's number is a contract with clients.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ class Code(IntEnum):
 
     @property
     def reason(self) -> str:
-        """The word for it in `error` messages."""
+        """The code's name in `error` messages."""
         return self.name.lower()
 
 
 MEANINGS = {
-    Code.INVALID_SYNTAX: "not a command, or a field of it is wrong; the message names the field",
-    Code.NOT_AUTHENTICATED: "needs a token first",
+    Code.INVALID_SYNTAX: "no command, or a field is wrong; `message` names the field",
+    Code.NOT_AUTHENTICATED: "this command needs a token first",
     Code.AUTH_FAILED: "the token is wrong or has expired",
     Code.AUTH_TIMEOUT: "no token came in time",
     Code.SYMBOL_LIMIT_EXCEEDED: "more symbols than one connection may have",
     Code.CONNECTION_LIMIT_EXCEEDED: "more connections than allowed",
-    Code.SLOW_CLIENT: "read too slowly for too long",
-    Code.UNSUPPORTED_ACTION: "no such action here",
+    Code.SLOW_CLIENT: "the client read too slowly for too long",
+    Code.UNSUPPORTED_ACTION: "the server has no such action",
     Code.MESSAGE_TOO_LARGE: "the message is longer than allowed",
     Code.RATE_LIMITED: "too many commands a second",
     Code.UNKNOWN_SYMBOL: "no feed has this symbol",
@@ -56,7 +56,7 @@ FATAL = frozenset(
 
 
 class Close(IntEnum):
-    """Close codes besides 4000 + the code of a fatal error."""
+    """Close codes. A fatal error closes with 4000 + its code instead."""
 
     SHUTDOWN = 1001
     PROTOCOL_ERROR = 1002
@@ -68,13 +68,13 @@ class Close(IntEnum):
 
 
 CLOSE_MEANINGS = {
-    Close.SHUTDOWN: "the server ends",
-    Close.PROTOCOL_ERROR: "not RFC 6455",
+    Close.SHUTDOWN: "the server shuts down",
+    Close.PROTOCOL_ERROR: "the client broke RFC 6455",
     Close.BAD_UTF8: "text that is not UTF-8",
     Close.POLICY_VIOLATION: "too many refused messages, too many fragments, or no pong",
     Close.TOO_LARGE: "a message longer than allowed",
-    Close.RESTART: "this worker is replaced; connect again",
-    Close.OVERLOAD: "no room now; try later",
+    Close.RESTART: "this worker is replaced; reconnect",
+    Close.OVERLOAD: "the server has no room now; try later",
 }
 
 

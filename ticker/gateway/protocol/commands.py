@@ -1,4 +1,4 @@
-"""What a client may say: a message in, a checked command or a numbered error out.
+"""The commands of clients: a message in, a checked command or a numbered error out.
 
 No socket, no clock, no state. The types are those of messages.py.
 """

@@ -84,7 +84,7 @@ def components(types: Any, template: str) -> Json:
 
 
 def _as_written(schema: Any) -> Any:
-    """Decimals are numbers here, where msgspec's schema has strings."""
+    """A schema with decimals as numbers; msgspec's own has them as strings."""
     if isinstance(schema, list):
         return [_as_written(item) for item in schema]
     if not isinstance(schema, dict):

@@ -39,8 +39,8 @@ Count = Annotated[int, Meta(ge=0)]
 LastPrice = Annotated[
     Price | None,
     Meta(
-        description="of the last trade; null: it was taken back and none is left, or there were "
-        "only trades of extended hours so far"
+        description="of the last trade; null: every trade was broken, or all trades so far were "
+        "outside of regular hours"
     ),
 ]
 TradesSoFar = Annotated[int, Meta(ge=0, description="trades so far, all venues")]
@@ -64,7 +64,7 @@ class Command(
     tag=str.lower,
     omit_defaults=True,
 ):
-    """What a client may say."""
+    """A message of a client."""
 
 
 class Subscribe(Command, frozen=True, kw_only=True):
@@ -86,10 +86,10 @@ class Unsubscribe(Command, frozen=True, kw_only=True):
 
 
 class Reconnect(Command, frozen=True, kw_only=True):
-    """Subscribe again after a lost connection: a snapshot only where the price is newer.
+    """Subscribe again after a lost connection. A snapshot comes only where the price is newer.
 
-    `last_seen` is the timestamp of the last price seen, per symbol. A text that is no such time
-    gets a snapshot.
+    `last_seen` has the timestamp of the last price seen, per symbol. If it is not a valid time,
+    a snapshot comes.
     """
 
     id: Id | None = None
@@ -98,7 +98,7 @@ class Reconnect(Command, frozen=True, kw_only=True):
 
 
 class Configure(Command, frozen=True, kw_only=True):
-    """How this connection wants its updates. What is left out stays as it is."""
+    """Set the rate and batching of this connection. A field that is left out stays as it is."""
 
     id: Id | None = None
     max_rate: (
@@ -113,7 +113,7 @@ class Configure(Command, frozen=True, kw_only=True):
 
 
 class Auth(Command, frozen=True, kw_only=True):
-    """Show a token."""
+    """Authenticate with a token."""
 
     id: Id | None = None
     token: Annotated[str, Meta(max_length=8192)]
@@ -135,11 +135,11 @@ COMMANDS: tuple[type[Command], ...] = (Subscribe, Unsubscribe, Reconnect, Config
 class Message(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower, omit_defaults=True
 ):
-    """What a server may say."""
+    """A message of the server."""
 
 
 class Snapshot(Message, frozen=True, kw_only=True):
-    """A symbol's newest price: the first of a subscription, and after a reconnect."""
+    """A symbol's newest price: the first message of a subscription, and after a reconnect."""
 
     symbol: Symbol
     price: LastPrice
@@ -169,11 +169,11 @@ class Snapshot(Message, frozen=True, kw_only=True):
 
 
 class Update(Snapshot, frozen=True, kw_only=True):
-    """A newer price of a symbol, or what a trade taken back has left; on `trades`, one trade."""
+    """A newer price, or the valid price after a broken trade; on `trades`, one trade."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connection may do."""
+    """The limits of one connection."""
 
     symbols: Count
     message: Annotated[int, Meta(ge=0, description="bytes")]
@@ -188,7 +188,7 @@ class Hello(Message, frozen=True, kw_only=True):
     """The first message of a connection."""
 
     protocol: str
-    epoch: Annotated[int, Meta(ge=0, description="names this life of the server")]
+    epoch: Annotated[int, Meta(ge=0, description="names this run of the server")]
     limits: Limits
     heartbeat: Annotated[float, Meta(description="seconds; after twice as long, reconnect")]
     auth: Annotated[bool, Meta(description="a token is needed")]
@@ -202,7 +202,7 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(Message, frozen=True, kw_only=True):
-    """Answer to subscribe: what was taken."""
+    """Answer to subscribe: the symbols taken, and those rejected."""
 
     id: Id | UnsetType = UNSET
     symbols: list[Symbol]
@@ -229,7 +229,7 @@ class Recovered(Message, frozen=True, kw_only=True):
 
 
 class Configured(Message, frozen=True, kw_only=True):
-    """Answer to configure: what holds from now on."""
+    """Answer to configure: the settings that are valid from now on."""
 
     id: Id | UnsetType = UNSET
     max_rate: float
@@ -257,7 +257,7 @@ class Lagged(Message, frozen=True, kw_only=True):
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """Nothing else had to be said for a while."""
+    """Sent when no other message was sent for a while."""
 
     timestamp: Time
 
@@ -269,14 +269,14 @@ class Pong(Message, frozen=True, kw_only=True):
 
 
 class Goodbye(Message, frozen=True, kw_only=True):
-    """The server is about to close; come back after `retry_after` seconds."""
+    """The server is about to close; reconnect after `retry_after` seconds."""
 
     reason: Literal["shutdown", "restart", "overload"]
     retry_after: Annotated[float, Meta(ge=0, description="seconds, different for each client")]
 
 
 class Error(Message, frozen=True, kw_only=True):
-    """A refusal: nothing was changed."""
+    """A refused command; it changed nothing."""
 
     code: int
     reason: str
@@ -286,7 +286,7 @@ class Error(Message, frozen=True, kw_only=True):
 
 
 class Correction(Message, frozen=True, kw_only=True):
-    """On `trades`: what a trade became. Its price and size are these instead."""
+    """On `trades`: a venue corrected a trade. The new price and size replace the old ones."""
 
     symbol: Symbol
     price: Price
@@ -297,15 +297,17 @@ class Correction(Message, frozen=True, kw_only=True):
     venue: Venue | UnsetType = UNSET
     trade_id: TradeId
     new_trade_id: (
-        Annotated[TradeId, Meta(description="its number from now on, if it is another")] | UnsetType
+        Annotated[TradeId, Meta(description="the trade's number from now on, if it changes")]
+        | UnsetType
     ) = UNSET
     eligible: (
-        Annotated[bool, Meta(description="false: it sets the last price no longer")] | UnsetType
+        Annotated[bool, Meta(description="false: the trade no longer sets the last price")]
+        | UnsetType
     ) = UNSET
 
 
 class Cancel(Message, frozen=True, kw_only=True):
-    """On `trades`: a trade that never was. Its price and size are those that it was told with."""
+    """On `trades`: a venue broke a trade. Price and size are those of the broken trade."""
 
     symbol: Symbol
     price: Price
