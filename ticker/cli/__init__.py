@@ -1,4 +1,4 @@
-"""The command line: one command is one file here, with a click command named `command`.
+"""The command line: each command is one file here, with a click command named `command`.
 
 Law: there is no list of commands to extend. The group looks at its own folder, and imports a
 command's file only when that command runs, so `ticker check` never loads a feed.
@@ -32,8 +32,8 @@ class CommandsByFile(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; our own errors become one line and their exit code. A reader that has
-        enough of the output (`| head`) is no error."""
+        """Run the command. A TickerError is printed on one line and gives its exit code. A closed
+        output (`| head`) is not an error."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -64,6 +64,6 @@ def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 def main() -> None:
     """Real-time stock prices: exchange feeds in, WebSocket and REST out.
 
-    Commands that ask end with 0 when all is well, 1 when nothing usable came, 2 for wrong usage, 3
-    for a configuration that is refused, and 4 when there is no server.
+    Commands that ask a server end with 0 for success, 1 when nothing usable came, 2 for wrong
+    usage, 3 for a refused configuration, and 4 when there is no server.
     """

@@ -1,5 +1,6 @@
-"""`ticker check`: is this configuration right, and is all there that it names? Nothing is started;
-protocols of one's own are loaded, and must be right."""
+"""`ticker check`: check a configuration, and all files and variables that it names.
+
+Nothing is started. Protocols of one's own are loaded, and must be right."""
 
 from __future__ import annotations
 
@@ -20,9 +21,9 @@ from ticker.supervisor.surroundings import warnings
     help="The file; without it, the shipped one.",
 )
 def command(path: Path | None) -> None:
-    """Check a configuration file, and all that the server would read: mappings, certificates,
-    keys, credentials of the environment. Exit code 3 says that something is wrong, and all of it
-    is told at once."""
+    """Check a configuration file, and everything that the server would read: mappings,
+    certificates, keys, credentials of the environment. All faults are printed at once, with exit
+    code 3."""
     config = load_all(path)
     for warning in warnings(config):
         click.echo(f"ticker: warning: {warning}", err=True)

@@ -1,4 +1,4 @@
-"""`ticker doctor`: is this machine fit for the server?"""
+"""`ticker doctor`: checks whether this machine is fit for the server."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ticker.supervisor.doctor import Machine, examine
 )
 @click.pass_context
 def command(ctx: click.Context, path: Path | None) -> None:
-    """Look at this machine: clock, open files, shared memory, huge pages, port, receive buffers,
-    multicast, and who may reach the server.
+    """Check this machine: clock, open files, shared memory, huge pages, port, receive buffers,
+    multicast, and the addresses that may reach the server.
 
-    Run it where the server is to run, before it runs. Exit code 1 says that the server would not
+    Run it on the server's machine before the first start. Exit code 1: the server would not
     start, or would lose data.
     """
     console = Console(highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`ticker feed test`: what a configured feed sends, decoded, and what of it is skipped and why."""
+"""`ticker feed test`: prints the decoded messages of a configured feed, and the skipped ones."""
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ PRINTS: dict[int, str] = {
     RecordKind.RECORD_CANCELLED: "taken back",
     RecordKind.RECORD_CORRECTED: "corrected to",
 }
-"""Records that tell of one trade."""
+"""Records of one trade, with their words."""
 
 
 @click.group()
 def command() -> None:
-    """Look at one feed."""
+    """Test one feed."""
 
 
 @command.command("test")
 @click.argument("name")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Where the feed is.")
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), help="The configuration that has the feed."
+)
 @click.option("--seconds", default=10.0, type=click.FloatRange(0.1), help="How long to listen.")
 @click.option("--lines", "most", default=200, type=click.IntRange(0), help="Events to print.")
 def test(name: str, path: Path | None, seconds: float, most: int) -> None:
-    """Connect to the feed NAME as `ticker serve` would, print what it decodes, and say at the
-    end what was skipped and why. It ends with 1 if nothing of use came. Nothing is served, and no
-    running server is touched: a FIX session that one is logged on to is refused, as its venue
-    takes an identity only once."""
+    """Connect to the feed NAME as `ticker serve` would, and print its decoded events.
+
+    The last lines list the skipped messages with their reasons. Exit code 1: nothing usable came.
+    Nothing is served, and a running server is not disturbed: if it is logged on to the feed's FIX
+    session, this command refuses to start, because a venue allows an identity only one logon."""
     config = load(path)
     feeds = {feed.name: feed for feed in config.feeds}
     if name not in feeds:
@@ -67,7 +70,7 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
         if steady_ns() >= end:
             worker.stop()
 
-    # What a worker asks for anew from a session's start is no news here.
+    # A rebuild would show the whole session again, and only new events are wanted here.
     live = msgspec.structs.replace(feed, rebuild=feed.rebuild and feed.rerequest is None)
     try:
         worker = FeedWorker(live, PrivateContext(segment, events.look), watch=watch)
@@ -89,8 +92,8 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
 
 
 class Events:
-    """What is decoded, a line each, up to `most` of them: what was published, as it was then, and
-    the trades that the filter refused. Those that only came again are counted at the end.
+    """The decoded events, one line each, at most `most` lines: published records with the values of
+    that moment, and trades that the filter refused. Duplicates are counted only.
 
     Attributes:
         taken: events that were published.
@@ -108,8 +111,8 @@ class Events:
         self._refused = {rule: 0 for rule in self.rejects.counts() if rule != "duplicate"}
 
     def look(self) -> None:
-        """Take what came since the last call: at once after it was published, a quote is the one
-        that was."""
+        """Take the events since the last call. It is called right after each publication, so that
+        the row still has the published quote."""
         records = [record for ring in self.rings for record in ring.take(1 << 16)]
         self.taken += len(records)
         for record in sorted(records, key=lambda each: each["publish_time"]):
@@ -131,7 +134,7 @@ class Events:
             self.hidden += 1
 
     def show(self) -> None:
-        """Print what was taken since the last call."""
+        """Print the events taken since the last call."""
         lines, self._lines = self._lines, []
         for line in lines:
             click.echo(line)
@@ -156,7 +159,7 @@ class Events:
         return f"{when}  {self.table.symbol(row):12}  {text}"
 
     def _side(self, row: int, values: dict[str, int], side: str) -> str:
-        """The best price of a side and its size; none, where the side is empty."""
+        """The best price of a side and its size; "none" for an empty side."""
         has = RowFlag.ROW_HAS_BID if side == "bid" else RowFlag.ROW_HAS_ASK
         if not values["flags"] & has:
             return "none"
@@ -172,7 +175,7 @@ def _refusal(reject: RejectView) -> str:
 
 
 def _nothing(vigil: Vigil, findings: Findings) -> Iterator[str]:
-    """Why nothing of use came, and what to do."""
+    """The reason why nothing usable came, and the next step."""
     why = vigil.why or findings.why(steady_ns(), 0)
     yield f"nothing of use came: {STALE_REASONS[why].replace('_', ' ')}"
     example = findings.newest(why).example
@@ -182,7 +185,7 @@ def _nothing(vigil: Vigil, findings: Findings) -> Iterator[str]:
 
 
 def _summary(pipeline: Pipeline, events: Events) -> Iterator[str]:
-    """What came, what was taken, what was not, and why."""
+    """The counts of messages and events, and of skipped ones by their reason."""
     counts = Counters(pipeline.mapping).as_dict()
     if events.hidden:
         yield f"... and {events.hidden} more"
@@ -204,7 +207,7 @@ def _summary(pipeline: Pipeline, events: Events) -> Iterator[str]:
 
 
 def _newest(pipeline: Pipeline) -> Iterator[str]:
-    """The filter's rejects: how many of each reason, and the newest."""
+    """The filter's rejects: the count of each rule, and its newest reject."""
     rejects = pipeline.market.rejects()
     for rule in dict.fromkeys(each.rule for each in rejects):
         of = [each for each in rejects if each.rule == rule]

@@ -17,15 +17,15 @@ from ticker.errors import ClientError
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True)
-@click.option("--venue", help="One venue's own view, by its market identifier code.")
-@click.option("--json", "as_json", is_flag=True, help="The whole price objects.")
+@click.option("--venue", help="The price of one venue, by its market identifier code.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole price objects as JSON.")
 @server_options
 def command(
     symbols: tuple[str, ...], venue: str | None, as_json: bool, url: str, token: str | None
 ) -> None:
     """Print the current price of each of SYMBOLS.
 
-    Exit code 1 says that one of them has none here, and 4 that no server was reached.
+    Exit code 1: a symbol has no price. Exit code 4: no server was reached.
     """
     parameters = {"symbols": ",".join(symbols)} | ({"venue": venue} if venue else {})
     text = asyncio.run(Server(url, token).fetch_text("/prices", **parameters))
@@ -41,7 +41,7 @@ def command(
 
 
 def _missing(answer: dict[str, Any], venue: str | None) -> Iterator[str]:
-    """Why some of the symbols have no price here."""
+    """The reasons for symbols without a price, a line each."""
     gone = [price["symbol"] for price in answer["prices"] if price["price"] is None]
     if gone:
         names = ", ".join(gone)

@@ -25,9 +25,11 @@ NS = 1_000_000_000
 
 @click.command()
 @click.argument("symbol")
-@click.option("--days", type=click.IntRange(1), help="The newest days. Without --minutes: 5.")
-@click.option("--minutes", is_flag=True, help="Minute bars, of the last day or of --days.")
-@click.option("--venue", help="One venue's own, by its market identifier code.")
+@click.option(
+    "--days", type=click.IntRange(1), help="Number of days.  [default: 5; with --minutes: 1]"
+)
+@click.option("--minutes", is_flag=True, help="Print minute bars instead of days.")
+@click.option("--venue", help="The figures of one venue, by its market identifier code.")
 @click.option(
     "--format",
     "form",
@@ -35,8 +37,8 @@ NS = 1_000_000_000
     default="table",
     show_default=True,
 )
-@click.option("--output", type=click.Path(path_type=Path), help="A file, instead of the terminal.")
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Of the server.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write to this file.")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="The server's file.")
 def command(
     symbol: str,
     days: int | None,
@@ -46,9 +48,9 @@ def command(
     output: Path | None,
     path: Path | None,
 ) -> None:
-    """Print the days of SYMBOL, or its minutes, from the disk of this machine.
+    """Print the days or minute bars of SYMBOL from the store on this machine.
 
-    The server may run or not. Exit code 1 says that nothing is kept of the symbol.
+    No running server is needed. Exit code 1: the store has nothing of the symbol.
     """
     config = load(path)
     folder = store_folder(config.store, config.server.instance)
@@ -92,7 +94,7 @@ def _seconds(day: date) -> int:
 
 
 def _shown(row: Row) -> Row:
-    """As a reader has it: prices and shares in decimals, times in ISO 8601."""
+    """A row for people: prices and shares in decimals, times in ISO 8601."""
     exponent = row.pop("size_exponent")
     row.pop("open_time", None)
     row.pop("close_time", None)

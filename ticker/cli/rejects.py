@@ -15,13 +15,15 @@ from ticker.shm.segment import attach, feed_name
 from ticker.supervisor.configuration import load
 
 Rejects = dict[str, dict[str, tuple[int, list[RejectView]]]]
-"""By feed and rule: how many, and the newest, oldest first."""
+"""By feed and rule: the count, and the newest rejects, oldest first."""
 
 
 @click.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
-@click.option("--instance", help="Its instance name, instead of the configuration's.")
-@click.option("--feed", "feeds", multiple=True, help="Only this feed; may be given again.")
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), help="The server's configuration."
+)
+@click.option("--instance", help="The server's instance name, instead of the configured one.")
+@click.option("--feed", "feeds", multiple=True, help="Show only this feed. Repeatable.")
 @click.option(
     "--rule", "rules", multiple=True, type=click.Choice((HELD, *RULES)), help="Only this rule."
 )
@@ -37,10 +39,10 @@ def command(
     last: int,
     as_json: bool,
 ) -> None:
-    """Show the trades that the feeds' filters hold, and those that they refused, newest last.
+    """Show the trades that the feeds' filters hold or have refused, newest last.
 
-    Reads the shared memory of a running server, which does not notice. docs/filter.md says what
-    the rules are.
+    The command reads the shared memory of a running server, without disturbing it. docs/filter.md
+    explains the rules.
     """
     config = load(path)
     known = [feed.name for feed in config.feeds]

@@ -22,11 +22,11 @@ LOOK = 0.02
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
 @click.option("--instance", help="Its instance name, instead of the configuration's.")
 def command(path: Path | None, instance: str | None) -> None:
-    """Have a running server read its configuration again, and say what has changed by it.
+    """Let a running server read its configuration again, and print the changes.
 
-    Tokens, limits, origins and certificates change at once; other keys wait for `ticker restart`,
-    or for a restart of the server. A file that is wrong changes nothing: exit code 3. Exit code 4
-    says that no server runs.
+    Tokens, limits, origins and certificates change at once. Other keys wait for `ticker restart`,
+    or for a restart of the server. A wrong file changes nothing. Exit code 3: the file is wrong.
+    Exit code 4: no server is running.
     """
     name = instance or load(path).server.instance
     running = find(name)

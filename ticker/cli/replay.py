@@ -63,16 +63,16 @@ COLUMNS = (
     "status",
 )
 AT_TIMES = ("previous_close", "official_close", "extended_price", "extended_timestamp")
-"""Columns that the table has where a symbol has something in them."""
+"""Columns that the table has only if a symbol has a value in them."""
 CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
 NOTHING_READ = 1
-"""The exit code when no message was of use."""
+"""The exit code when no message was usable."""
 USELESS = ("unknown_types", "short_messages", "refused_messages", "bad_messages")
-"""Counters of messages that are not read in full."""
+"""Counters of messages that were not read in full."""
 
 
 class Replay(click.Command):
-    """A file that cannot be read is one in which nothing usable came."""
+    """The command; for an unreadable file it exits with the code for "nothing usable"."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -84,12 +84,14 @@ class Replay(click.Command):
 
 @click.command(cls=Replay)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--protocol", required=True, help="What the messages are: itch50, ...")
-@click.option("--session", help="What carries them; default: the protocol's own.")
-@click.option("--mapping", "mapping_name", help="For JSON: polygon, ..., or a .toml file.")
-@click.option("--size-decimals", type=click.IntRange(0, 18), help="For FIX: of sizes, at most.")
-@click.option("--price-decimals", type=click.IntRange(0, 9), help="For FIX: prices are rounded.")
-@click.option("--symbol", help="For JSON that does not say it: what its texts are of.")
+@click.option("--protocol", required=True, help="Protocol of the messages: itch50, ...")
+@click.option("--session", help="Session that carries the messages.  [default: by the protocol]")
+@click.option("--mapping", "mapping_name", help="Mapping for JSON: polygon, ..., or a .toml file.")
+@click.option("--size-decimals", type=click.IntRange(0, 18), help="For FIX: decimals of sizes.")
+@click.option(
+    "--price-decimals", type=click.IntRange(0, 9), help="For FIX: decimals to round prices to."
+)
+@click.option("--symbol", help="For JSON without symbols: the symbol of all messages.")
 @click.option(
     "--symbology",
     type=click.Choice(SYMBOLOGIES),
@@ -103,11 +105,13 @@ class Replay(click.Command):
     help="ADDR:PORT of a channel's lines, once for each channel; only their packets are read.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-@click.option("--raw", is_flag=True, help="Count every printable trade: no filter, no breaks.")
-@click.option("--negative-prices", is_flag=True, help="Prices of 0 and below can be true.")
+@click.option("--raw", is_flag=True, help="Count every printable trade, without filter and breaks.")
+@click.option("--negative-prices", is_flag=True, help="Accept prices of 0 and below.")
 @click.option("--test-issues", is_flag=True, help="Count trades of test issues, too.")
-@click.option("--repeat", default=1, type=click.IntRange(1), help="Runs; the fastest counts.")
-@click.option("--date", "day", help="Session date, YYYY-MM-DD; default: the capture's own day.")
+@click.option(
+    "--repeat", default=1, type=click.IntRange(1), help="Number of runs; the fastest is reported."
+)
+@click.option("--date", "day", help="Session date, YYYY-MM-DD.  [default: the capture's day]")
 @click.option(
     "--timezone",
     default=EASTERN,
@@ -117,7 +121,7 @@ class Replay(click.Command):
 )
 @click.option(
     "--calendar",
-    help=f'Whose regular hours count; default: {NEW_YORK} in {EASTERN}, else "{NONE}".',
+    help=f'Calendar of regular hours; default: {NEW_YORK} in {EASTERN}, else "{NONE}".',
 )
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
 @click.pass_context
@@ -142,10 +146,10 @@ def command(
     calendar: str | None,
     rows: int,
 ) -> None:
-    """Run a capture FILE through the pipeline and print each symbol's state at its end.
+    """Run a capture FILE through the pipeline and print the final state of each symbol.
 
-    Speed is measured over the whole file, reading included, each run into a fresh segment. The
-    exit code is 1 when no message was of use.
+    Speed is measured over the whole file, reading included. Each run has a fresh segment. Exit
+    code 1: no message was usable.
     """
     _check_name("--protocol", protocol, "protocols")
     _check_name("--session", session, "sessions")
@@ -216,7 +220,7 @@ def _asked_for(pipeline: Pipeline, symbol: str) -> None:
 
 
 def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
-    """Only the packets of these channels' lines."""
+    """Restrict the session to the packets of these channels' lines."""
     if file_blocks(session) is not pcap.blocks:
         raise click.UsageError(f"--channel: only for packet captures, not for files of {session}")
     pairs = [channel.split(",") for channel in channels]
@@ -224,7 +228,7 @@ def _of_channels(session: str, channels: tuple[str, ...]) -> Blocks:
 
 
 def _day_of(file: Path, blocks: Blocks, probe: Pipeline, timezone: str) -> date:
-    """The day of a capture; any, of one with nothing to read: what it has is told all the same."""
+    """The day of a capture; for one without messages the epoch, so that its counts are shown."""
     return capture_day(file, blocks, probe, timezone) or EPOCH
 
 
@@ -256,8 +260,7 @@ def _parse_date(text: str) -> date:
 
 
 def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
-    """Everything `--json` prints; prices are decimal strings, and so are sizes that are not whole;
-    null where there is none."""
+    """The report of `--json`. Prices and fractional sizes are decimal strings; null means none."""
     counts = Counters(pipeline.mapping).as_dict()
     table = PriceTable(pipeline.mapping)
     messages = counts["messages"]
@@ -295,7 +298,7 @@ def _row(table: PriceTable, row: int) -> dict[str, Any]:
 
 
 def _table(report: dict[str, Any]) -> str:
-    """The same for people: a line per symbol, then the totals."""
+    """The report as a table: a line per symbol, then the totals."""
     rows = sorted(report["symbols"].items())
     empty = {name for name in AT_TIMES if all(row[name] is None for _, row in rows)}
     columns = [name for name in COLUMNS if name not in empty]
@@ -321,7 +324,7 @@ def _table(report: dict[str, Any]) -> str:
 
 
 def _captured(capture: dict[str, Any]) -> list[str]:
-    """What a packet capture had, and what of it was not read."""
+    """The counts of a packet capture: packets read, and packets skipped by reason."""
     counts = {name.replace("_", " "): capture[name] for name in CAPTURE_COUNTS}
     text = [f"capture: {_listed(counts)}", f"not read: {_listed(capture['not_read'])}"]
     if capture["truncated"]:
@@ -332,5 +335,5 @@ def _captured(capture: dict[str, Any]) -> list[str]:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    """Those that are not 0, each with its name."""
+    """The counts above 0, each with its name."""
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"

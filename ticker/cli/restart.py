@@ -1,4 +1,4 @@
-"""`ticker restart`: new gateway workers, one after the other."""
+"""`ticker restart`: replaces the gateway workers, one after the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ticker.supervisor.configuration import load
 from ticker.supervisor.find import find
 
 LOOK = 0.1  # s
-PATIENCE = 75.0  # s for one worker, besides the spread: to come up, and to drain
+PATIENCE = 75.0  # s for one worker to start and to drain, besides the spread
 
 
 @click.command()
@@ -23,9 +23,9 @@ PATIENCE = 75.0  # s for one worker, besides the spread: to come up, and to drai
 def command(path: Path | None, instance: str | None) -> None:
     """Replace the gateway workers of a running server, one by one.
 
-    No client is refused meanwhile: each new worker accepts before the old one stops. The old one's
-    clients are told to come back. All of them are spread over gateway.restart_spread seconds.
-    Waits for the end.
+    No client is refused meanwhile: each new worker accepts before the old one stops. The clients of
+    the old workers are told to reconnect, spread over gateway.restart_spread seconds. The command
+    waits until all are replaced.
     """
     config = load(path)
     running = find(instance or config.server.instance)

@@ -29,9 +29,9 @@ from ticker.supervisor.configuration import load, load_all
 def command(ctx: click.Context, path: Path | None, port: int | None, instance: str | None) -> None:
     """Serve prices until Ctrl-C or SIGTERM.
 
-    Prints one line that says where to look, and then logs one line per event. SIGHUP, or `ticker
-    reload`, reads the configuration again; SIGUSR2, or `ticker restart`, replaces the gateway
-    workers one by one while clients stay connected to the others.
+    The first line of output is the address of the watch page; then each event is a line of the log.
+    SIGHUP, or `ticker reload`, reads the configuration again. SIGUSR2, or `ticker restart`,
+    replaces the gateway workers one by one, while clients stay connected to the others.
     """
     config = load_all(path)
     here = path.absolute() if path is not None else None
@@ -62,7 +62,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
 
 
 def _otherwise(config: Config, **options: object) -> Config:
-    """The configuration with what the command line says of the server. Raises ConfigError."""
+    """The configuration with the options of the command line. Raises ConfigError."""
     given = {name: value for name, value in options.items() if value is not None}
     changed = msgspec.structs.asdict(config.server) | given
     try:

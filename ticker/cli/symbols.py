@@ -1,4 +1,4 @@
-"""`ticker symbols`: what a running server knows."""
+"""`ticker symbols`: the symbols of a running server."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ticker.errors import ClientError
 
 @click.command()
 @click.argument("query", default="")
-@click.option("--limit", default=20, show_default=True, help="How many at most.")
+@click.option("--limit", default=20, show_default=True, help="Number of symbols at most.")
 @server_options
 def command(query: str, limit: int, url: str, token: str | None) -> None:
-    """Print the symbols whose ticker or name matches QUERY; all, without one.
+    """Print the symbols whose ticker or name matches QUERY, or all symbols without a QUERY.
 
-    Exit code 1 says that none does, and 4 that no server was reached.
+    Exit code 1: no symbol matches. Exit code 4: no server was reached.
     """
     answer = Server(url, token).get("/symbols", q=query, limit=str(limit))
     for symbol in answer["symbols"]:

@@ -1,4 +1,4 @@
-"""`ticker token`: a new static token, and the table that lets it in."""
+"""`ticker token`: a new static token, and its table for the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ticker.gateway.access.auth import hash_token, new_token
 def command(name: str) -> None:
     """Make a token for a client called NAME.
 
-    The token goes to the client and is shown this once; its hash goes into the configuration.
+    Give the token to the client; it is not shown again. Put its hash into the configuration.
     """
     token = new_token()
     click.echo(f"token: {token}\n\nadd to the configuration:\n")

@@ -1,4 +1,4 @@
-"""`ticker top`: a running server at a glance, kept up to date."""
+"""`ticker top`: an overview of a running server, kept up to date."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ticker.client.vitals import WIDE, columns_needed, read, render
 def command(interval: float, once: bool, url: str, token: str | None) -> None:
     """Show feeds, gateways and latencies of a running server until Ctrl-C.
 
-    Where tokens are asked for, this needs one with `metrics = true`.
+    A server that asks for tokens needs one with `metrics = true`.
     """
     with suppress(KeyboardInterrupt):
         asyncio.run(_show(Server(url, token), interval, once))
@@ -49,7 +49,7 @@ async def _show(server: Server, interval: float, once: bool) -> None:
 
 
 def _fitting(console: Console, screen: RenderableType) -> RenderableType:
-    """The screen; or how wide the window has to be for it."""
+    """The screen, or the width that the window needs for it."""
     needed = columns_needed(console, screen)
     if needed <= console.width:
         return screen

@@ -45,7 +45,7 @@ class Board:
             self.notes[message["symbol"]] = message["reason"].replace("_", " ")
 
     def render(self, now: float) -> Table:
-        """The table as it is to be shown at `now`."""
+        """The table at `now`."""
         caption = f"[red]not connected: {self.down}; trying again[/]" if self.down else None
         table = Table(box=None, caption=caption, caption_justify="left", header_style="dim")
         table.add_column("symbol")
@@ -71,8 +71,8 @@ class Board:
 def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
     """Watch the prices of SYMBOLS until Ctrl-C.
 
-    In a terminal, a table that is kept up to date; elsewhere one line per change. Exit code 1 says
-    that the server has none of the symbols, and 4 that no server was reached.
+    A terminal shows a table that is kept up to date. Other outputs get one line per change. Exit
+    code 1: the server has none of the symbols. Exit code 4: no server was reached.
     """
     stream = Stream(Server(url, token), list(dict.fromkeys(symbols)))
     console = Console()
@@ -82,7 +82,7 @@ def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
 
 
 async def _lines(stream: Stream) -> None:
-    # Closed here, also when the reader of the output is gone: nothing else would close its session.
+    # Close the session here, also when the reader of the output is gone: nothing else closes it.
     async with aclosing(stream.messages()) as messages:
         async for message in messages:
             if message["type"] in ("snapshot", "update"):

@@ -20,12 +20,11 @@ from ticker.cli.bench import (
 
 @click.group()
 def command() -> None:
-    """What this build carries on this machine; needs two cores.
+    """Measure this build on this machine; needs two cores.
 
     Begin with `all` (three minutes), then `capacity` with your own --clients, --symbols-per-client
-    and --rate. The load is open loop: trades come when they are due, independent of the server,
-    and each client checks every frame it gets. A run in which the load generator was the
-    bottleneck is void.
+    and --rate. The load is open loop: trades come when they are due, independent of the server.
+    Each client checks every frame. A run is void when the load generator was the bottleneck.
 
     Each bench shows a table; --json FILE has everything, --plot FILE.svg draws it, --fail-if
     'p99>50ms' makes it a test. Exit codes: 0 all held; 1 a bound that came true, or a void run;

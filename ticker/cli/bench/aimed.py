@@ -1,4 +1,4 @@
-"""--url: a bench aimed at a server that runs already."""
+"""--url: a bench that loads a server which is already running."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import click
 
 from ticker.cli.bench.options import Command, Output, load_of
 
-# of a load, what holds for a server whose feeds are its own
+# the options of a load that apply to a server with its own feeds
 KEPT = ("clients", "symbols", "per_client", "encoding", "channel", "popularity", "warm_up")
 
 
 def url_options(command: Command) -> Command:
-    """The options of a bench that can also be aimed at a running server."""
+    """The options of a bench that can also load a running server."""
     options = (
         click.option(
             "--url",
@@ -22,7 +22,9 @@ def url_options(command: Command) -> Command:
             "feeds set the rate; --flush-interval, --rate and --ticks are not used.",
         ),
         click.option(
-            "--token", envvar="TICKER_TOKEN", help="For a server that asks; or TICKER_TOKEN."
+            "--token",
+            envvar="TICKER_TOKEN",
+            help="For a server that asks for one; or set TICKER_TOKEN.",
         ),
         click.option(
             "--symbols-file",
@@ -37,7 +39,7 @@ def url_options(command: Command) -> Command:
 
 
 def aimed(output: Output, options: dict[str, Any], duration: float) -> bool:
-    """Whether a running server was named; then the load is run against it, and reported."""
+    """If --url names a running server, run the load against it and report. False: no --url."""
     url, token, symbols_file = (options.pop(each) for each in ("url", "token", "symbols_file"))
     if not url:
         if symbols_file:

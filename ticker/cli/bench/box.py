@@ -1,4 +1,4 @@
-"""`ticker bench box`: ingest and delivery together, on the whole box."""
+"""`ticker bench box`: ingest and delivery together, on all cores of the machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ticker.cli.simulate.parameters import Count, Share
     type=click.Choice(ENCODINGS),
     default="json",
     show_default=True,
-    help="What clients speak: the plain dialect, or ticker.v1 in this encoding.",
+    help="Of the clients: the plain dialect, or ticker.v1 in this encoding.",
 )
 @click.option("--gateways", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--duration", type=float, default=60.0, show_default=True, help="Seconds.")
@@ -33,14 +33,14 @@ from ticker.cli.simulate.parameters import Count, Share
     type=float,
     default=250.0,
     show_default=True,
-    help="Milliseconds from trade to client, to stay below.",
+    help="Upper bound of p99 from trade to client; milliseconds.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--loss",
     type=Share(),
     default="0%",
-    help="Of each line's packets, like 1%; what both lose is lost.",
+    help="Share of each line's packets to drop, like 1%.",
 )
 @click.option(
     "--search",
@@ -48,7 +48,9 @@ from ticker.cli.simulate.parameters import Count, Share
     help="Find the highest rate that holds, from --rate on, in steps of --step seconds; then hold "
     "it for --duration.",
 )
-@click.option("--step", type=float, default=4.0, show_default=True, help="Seconds, of a search.")
+@click.option(
+    "--step", type=float, default=4.0, show_default=True, help="Seconds of a step of --search."
+)
 @output_options
 def command(
     output: Output,

@@ -1,4 +1,4 @@
-"""`ticker bench capacity`: the highest load that holds."""
+"""`ticker bench capacity`: the highest load within the bounds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ticker.cli.bench.options import Output, Time, load_of, load_options, output
     type=click.Choice(["clients", "rate"]),
     default="clients",
     show_default=True,
-    help="What grows from --clients or --ticks on; the other stays.",
+    help="The load to raise, from --clients or --ticks on; the other stays as it is.",
 )
 @click.option(
-    "--bound", type=Time(), default="250ms", show_default=True, help="What p99 stays under."
+    "--bound", type=Time(), default="250ms", show_default=True, help="Upper bound of p99."
 )
 @click.option("--step", type=float, default=1.5, show_default=True, help="Seconds of a step.")
 @click.option(
@@ -27,7 +27,7 @@ from ticker.cli.bench.options import Output, Time, load_of, load_options, output
     type=float,
     default=5.0,
     show_default=True,
-    help="Seconds for which what was found must hold.",
+    help="Seconds of the last run, which confirms the load that was found.",
 )
 @output_options
 def command(
@@ -35,10 +35,10 @@ def command(
 ) -> None:
     """The highest load at which p99 stays under --bound and nothing is lost.
 
-    By bisection, in at most eight short steps, of one gateway worker on a core of its own; what
-    is found is held once more for longer. A step in which the generator was the bottleneck makes
-    it "at least". Nothing is lost: no client, no trade by a lap or a gap, and each has the newest
-    prices at the end.
+    The load of one gateway worker on a core of its own is found by bisection, in at most eight
+    short steps. A longer run then confirms it. If the generator was the bottleneck in a step, the
+    report says "at least". Nothing is lost when no client is lost, no trade is skipped by a lap or
+    a gap, and each client has the newest prices at the end.
     """
     from ticker.bench import capacity as bench
 

@@ -29,15 +29,15 @@ from ticker.cli.bench.options import Output, load_of, load_options, output_optio
 def command(output: Output, gateways: int | None, duration: float, **options: Any) -> None:
     """Gateway memory per idle, subscribed client; a crowd, from 15,001 clients on.
 
-    A crowd is at several gateway workers, which share all cores with the clients' processes:
-    all connect and subscribe, prices flow for --duration, and each client counts that was
-    dropped, lagged or is without the newest price. 60,000 clients take 4 workers and 4 client
-    processes, each with up to 20,000 descriptors, and 1.5 GB: --clients 60000 --ticks 0.01.
-    With --url the clients
-    are at a server that runs already, and its memory is not ours to see.
+    A crowd is spread over several gateway workers, which share all cores with the clients'
+    processes. All clients connect and subscribe, and prices come for --duration. The report counts
+    the clients that were dropped, lagged, or ended without the newest price. 60,000 clients take 4
+    workers and 4 client processes, each with up to 20,000 descriptors, and 1.5 GB of memory:
+    --clients 60000 --ticks 0.01. With --url the clients connect to a running server, whose memory
+    cannot be measured.
     """
     if options["url"] and gateways is not None:
-        raise click.UsageError("--gateways: of our own server, so not with --url")
+        raise click.UsageError("--gateways does not go with --url: leave one of them out")
     if aimed(output, options, duration):
         return
     from ticker.bench import connections as bench

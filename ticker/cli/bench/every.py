@@ -1,4 +1,4 @@
-"""`ticker bench all`: what this box carries, in one report."""
+"""`ticker bench all`: the main benches of this machine, in one report."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from ticker.cli.bench.options import Output, Time, load_of, load_options, output
     "--duration", type=float, default=3.0, show_default=True, help="Seconds of each bench."
 )
 @click.option(
-    "--bound", type=Time(), default="250ms", show_default=True, help="Capacity's, of p99."
+    "--bound",
+    type=Time(),
+    default="250ms",
+    show_default=True,
+    help="Upper bound of p99, for capacity.",
 )
 @output_options
 def command(output: Output, duration: float, bound: float, **options: Any) -> None:
-    """Ingest, fanout, latency, connections and capacity in short, in less than three minutes.
+    """Short runs of ingest, fanout, latency, connections and capacity, in under three minutes.
 
-    One report with each, one table. --fail-if takes the bench before the figure:
+    They make one report and one table. --fail-if takes the bench before the figure:
     'latency.p99>150ms', 'capacity.clients<5000', 'connections.kb_per_idle_client>2kB'.
     """
     from ticker.bench import every

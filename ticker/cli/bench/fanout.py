@@ -17,17 +17,19 @@ from ticker.cli.bench.options import DURATION, Output, load_of, load_options, ou
 @click.option(
     "--rates",
     is_flag=True,
-    help="No C loop: clients at different max_rates, next to as many deliveries at one rate.",
+    help="Compare clients at different max_rates with as many deliveries at one rate; no C loop.",
 )
 @output_options
 def command(output: Output, duration: float, rates: bool, **options: Any) -> None:
     """CPU per client flush of a gateway worker, next to a C loop of send.
 
     Over a growing number of clients, symbols, subscribers or workers: `ticker bench scaling`.
-    Against a server that runs already, with --url, what it delivers: its CPU is not ours to see.
+    With --url, the bench reports the deliveries of a running server, whose CPU cannot be measured.
     """
     if options["url"] and rates:
-        raise click.UsageError("--rates: of our own gateway's CPU, so not with --url")
+        raise click.UsageError(
+            "--rates does not go with --url: it measures the CPU of its own gateway"
+        )
     if aimed(output, options, duration):
         return
     from ticker.bench import fanout as bench

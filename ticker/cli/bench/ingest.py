@@ -8,12 +8,18 @@ from ticker.cli.bench.options import Output, output_options
 
 
 @click.command("ingest")
-@click.option("--protocol", default="itch50", show_default=True, help="Format of the day.")
+@click.option(
+    "--protocol", default="itch50", show_default=True, help="Format of the simulated day."
+)
 @click.option("--symbols", type=int, default=5000, show_default=True)
-@click.option("--messages", type=int, help="Of the generated day; as many as its format is worth.")
+@click.option(
+    "--messages", type=int, help="Messages of the simulated day.  [default: by the format]"
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--repeat", type=int, default=3, show_default=True, help="Turns of each side.")
-@click.option("--udp", is_flag=True, help="Live instead: simulate, UDP, serve.")
+@click.option(
+    "--udp", is_flag=True, help="Measure a live feed instead: a simulator sends over UDP."
+)
 @click.option(
     "--rate",
     type=int,
@@ -44,7 +50,9 @@ def command(
         output.run("ingest-udp", live, lambda: bench.udp(symbols, rate, duration, seed))
     else:
         if protocol not in bench.FORMATS:
-            raise click.UsageError(f"--protocol {protocol}: one of {', '.join(bench.FORMATS)}")
+            raise click.UsageError(
+                f"--protocol {protocol}: unknown; give one of {', '.join(bench.FORMATS)}"
+            )
         parameters = {
             "protocol": protocol,
             "symbols": symbols,

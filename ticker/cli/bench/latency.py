@@ -26,7 +26,7 @@ SHARES = click.FloatRange(0.01, 0.95)
 @click.option(
     "--share",
     type=SHARES,
-    help="Of capacity: --clients tell what a delivery costs, then as many are there as make it up.",
+    help="Share of capacity. A run of --clients measures the cost; then enough clients are added.",
 )
 @click.option("--sweep-share", help="Several shares, each a run: 0.1,0.3,0.5,0.8.")
 @output_options
@@ -35,12 +35,14 @@ def command(
 ) -> None:
     """From a trade's own time to its update's receipt, on one clock.
 
-    At a tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.5.
-    At four fifths, conflated: --share 0.8. Percentiles over load, with a chart:
-    --sweep-share 0.1,0.3,0.5,0.8 --plot FILE.svg. Of a server that runs already: --url.
+    A tenth of capacity, each trade by itself: --share 0.1 --symbols-per-client 1 --ticks 0.5. Four
+    fifths of capacity, conflated: --share 0.8. A chart of percentiles over load: --sweep-share
+    0.1,0.3,0.5,0.8 --plot FILE.svg. A running server: --url.
     """
     if options["url"] and (share is not None or sweep_share):
-        raise click.UsageError("--share: of our own server's capacity, so not with --url")
+        raise click.UsageError(
+            "--share does not go with --url: it measures the capacity of its own server"
+        )
     if aimed(output, options, duration):
         return
     from ticker.bench import latency as bench
@@ -49,7 +51,7 @@ def command(
     parameters = {**vars(load), "duration": duration}
     if sweep_share:
         if share is not None:
-            raise click.UsageError("--share or --sweep-share, not both")
+            raise click.UsageError("--share and --sweep-share do not go together: give one of them")
         shares = numbers_of("--sweep-share", sweep_share, float)
         for each in shares:
             SHARES.convert(each, None, None)

@@ -1,4 +1,4 @@
-"""Options that several benches share, and how each begins and ends."""
+"""Options shared by several benches, and the common start and end of a bench."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ DURATION = click.option("--duration", type=float, default=5.0, show_default=True
 
 @dataclass(frozen=True)
 class Output:
-    """Where a report goes, and what it must not say."""
+    """The files of a report, and the bounds that it must not break."""
 
     json: Path | None
     plot: Path | None
     fail_if: tuple[str, ...]
 
     def run(self, bench: str, parameters: dict[str, Any], measure: Callable[[], Results]) -> None:
-        """Checks the options, measures, shows and writes the report; ends with 1 when it is
-        void, breaks a bound, or says itself what it missed.
+        """Check the options, measure, then show and write the report. Exits with 1 when the report
+        is void, breaks a bound, or has `missed` entries.
 
         Raises:
-            UsageError: a bound that this bench cannot break, or a chart that it has not.
+            UsageError: the bench has no such figure for a bound, or no chart.
         """
         bounds = self._bounds(bench)
         self._check_plot(bench)
@@ -60,7 +60,7 @@ class Output:
 
             if bench not in CHARTS:
                 having = ", ".join(CHARTS)
-                raise click.UsageError(f"--plot: {bench} has nothing to plot; {having} have")
+                raise click.UsageError(f"--plot: {bench} has no chart; these have: {having}")
 
     def _finish(self, found: dict[str, Any], bounds: list[Bound]) -> None:
         from ticker.bench.report.bounds import broken
@@ -92,20 +92,20 @@ class Output:
 
 
 def output_options(function: Callable[..., None]) -> Callable[..., None]:
-    """--json, --plot and --fail-if, which the command gets as one `output`."""
+    """The options --json, --plot and --fail-if; the command gets them as one `output`."""
 
     @click.option(
         "--json", "json_path", type=click.Path(path_type=Path), help="Write the whole report here."
     )
     @click.option(
-        "--plot", type=click.Path(path_type=Path), help="Draw it here, as SVG, if it is plottable."
+        "--plot", type=click.Path(path_type=Path), help="Write a chart of the report here, as SVG."
     )
     @click.option(
         "--fail-if",
         multiple=True,
         metavar="BOUND",
-        help="End with 1 if it comes true, like 'p99>50ms' or 'clients_lost>0'; any figure of the "
-        "report by its name, or p50 to p99.99 and max; ns, us, ms, s, kB, MB or %. Repeatable.",
+        help="Exit with 1 if this is true, like 'p99>50ms' or 'clients_lost>0'. Any figure of the "
+        "report, or p50 to p99.99 and max; in ns, us, ms, s, kB, MB or %. Repeatable.",
     )
     @wraps(function)
     def command(
@@ -126,8 +126,8 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             "--popularity",
             default="uniform",
             show_default=True,
-            help="Of symbols among clients: uniform; zipf:S, the k-th has k ** -S, like zipf:1.1; "
-            "hot:N, the first symbol has N subscribers and the others none; hot: all clients.",
+            help="Choice of symbols by clients. uniform; zipf:S, like zipf:1.1: the k-th symbol "
+            "has the weight k ** -S; hot:N: N clients have the first symbol; hot: all have it.",
         ),
         click.option(
             "--flush-interval",
@@ -136,24 +136,24 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             type=click.FloatRange(0.001, 60),
             default=0.1,
             show_default=True,
-            help="Of the gateway; seconds.",
+            help="Flush interval of the gateway; seconds.",
         ),
         click.option(
             "--rate",
             type=click.FloatRange(0, min_open=True),
-            help="Trades per second of a symbol.  [default: 10]",
+            help="Trades of a symbol per second.  [default: 10]",
         ),
         click.option(
             "--ticks",
             type=click.FloatRange(0, min_open=True),
-            help="The same as trades per symbol and flush interval.  [default: 1]",
+            help="Instead of --rate: trades of a symbol per flush interval.  [default: 1]",
         ),
         click.option(
             "--trades-by",
             type=click.Choice(["even", "popularity"]),
             default="even",
             show_default=True,
-            help="All symbols trade alike; or a popular one more often, --rate is their mean.",
+            help="even: all symbols trade alike; popularity: popular symbols trade more often.",
         ),
         click.option(
             "--warm-up",
@@ -167,14 +167,14 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             type=click.Choice(ENCODINGS),
             default="plain",
             show_default=True,
-            help="What clients speak: the plain dialect, or ticker.v1 in this encoding.",
+            help="Of the clients: the plain dialect, or ticker.v1 in this encoding.",
         ),
         click.option(
             "--channel",
             type=click.Choice(["price", "quote", "trades"]),
             default="price",
             show_default=True,
-            help="What they subscribe to.",
+            help="Channel that clients subscribe to.",
         ),
     )
 
@@ -187,9 +187,11 @@ def load_options(clients: int) -> Callable[[Command], Command]:
 
 
 def load_of(options: dict[str, Any]) -> Load:
-    """The load that these options ask for. Raises click.UsageError when it cannot be."""
+    """The load of these options. Raises click.UsageError for options that contradict."""
     if options["channel"] == "trades" and options["encoding"] == "plain":
-        raise click.UsageError("--channel trades: the plain dialect has none; give an --encoding")
+        raise click.UsageError(
+            "--channel trades: the plain dialect has no trades; give another --encoding"
+        )
     from ticker.bench.rig.rig import Load
     from ticker.bench.swarm.popularity import parse
 
@@ -198,15 +200,15 @@ def load_of(options: dict[str, Any]) -> Load:
     except ValueError as error:
         raise click.UsageError(f"--{error}") from None
     if options["trades_by"] == "popularity" and kind != "zipf":
-        raise click.UsageError("--trades-by popularity: goes with --popularity zipf")
+        raise click.UsageError("--trades-by popularity needs --popularity zipf:S")
     if not 1 <= options["per_client"] <= options["symbols"]:
         raise click.UsageError(
-            f"--symbols-per-client {options['per_client']}: from 1 to --symbols "
+            f"--symbols-per-client {options['per_client']}: give 1 to --symbols, which is "
             f"{options['symbols']}"
         )
     rate, ticks = options.pop("rate"), options.pop("ticks")
     if rate is not None and ticks is not None:
-        raise click.UsageError("--rate or --ticks, not both: they say the same")
+        raise click.UsageError("--rate and --ticks mean the same: give one of them")
     if rate is not None:
         ticks = rate * options["flush_interval"]
     return Load(**options, ticks=1.0 if ticks is None else ticks)
@@ -232,12 +234,12 @@ def numbers_of(option: str, text: str, kind: Callable[[str], float]) -> list[Any
     """The numbers of a list like 100,500,2000.
 
     Raises:
-        UsageError: one of them is none, or not above 0.
+        UsageError: an item is no number, or not above 0.
     """
     try:
         numbers = [kind(each) for each in text.split(",")]
     except ValueError:
-        raise click.UsageError(f"{option} {text}: numbers with commas between them") from None
+        raise click.UsageError(f"{option} {text}: give numbers with commas between them") from None
     if not all(number > 0 for number in numbers):
-        raise click.UsageError(f"{option} {text}: all must be above 0")
+        raise click.UsageError(f"{option} {text}: give numbers above 0")
     return numbers

@@ -17,29 +17,29 @@ OVER = ("clients", "symbols", "hot", "per-client", "ticks", "workers")
     "--over",
     type=click.Choice(OVER),
     required=True,
-    help="What grows: clients of one worker, symbols of the feed, subscribers of one of them, "
+    help="The axis: clients of one worker, symbols of the feed, subscribers of one symbol, "
     "symbols per client, trades per symbol, or gateway workers.",
 )
-@click.option("--points", help="Like 100,500,2000 instead of the axis' own.")
+@click.option("--points", help="Points of the axis, like 100,500,2000.  [default: by the axis]")
 @click.option(
     "--duration",
     type=float,
     default=2.0,
     show_default=True,
-    help="Seconds at each point, of gateway and loop each.",
+    help="Seconds of the gateway, and of the loop, at each point.",
 )
-@click.option("--clients", type=int, help="Of each point.  [default: the axis' own]")
-@click.option("--symbols", type=int, help="The same, of the feed.")
-@click.option("--symbols-per-client", "per_client", type=int, help="The same.")
-@click.option("--flush-interval", type=float, help="The same, in seconds.")
-@click.option("--encoding", type=click.Choice(ENCODINGS), help="The same.")
+@click.option("--clients", type=int, help="Clients at each point.  [default: by the axis]")
+@click.option("--symbols", type=int, help="Symbols of the feed at each point.")
+@click.option("--symbols-per-client", "per_client", type=int, help="Symbols of a client.")
+@click.option("--flush-interval", type=float, help="Flush interval; seconds.")
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Encoding of the clients.")
 @output_options
 def command(output: Output, over: str, points: str | None, duration: float, **options: Any) -> None:
     """CPU per delivery and per client flush while one thing grows, next to a C loop of send.
 
     The loop has the same number of sockets, sends as many bytes on each, and takes turns with the
-    gateway worker on its core. Gateway workers share all cores with the clients: their CPU per
-    delivery tells something, their throughput does not.
+    gateway worker on its core. Several gateway workers share all cores with the clients, so only
+    their CPU per delivery is meaningful, not their throughput.
     """
     from ticker.bench import scaling as bench
 

@@ -8,9 +8,9 @@ from ticker.cli.bench.options import Output, output_options
 
 
 @click.command("shm")
-@click.option("--reads", type=int, default=100_000_000, show_default=True, help="Of rows.")
+@click.option("--reads", type=int, default=100_000_000, show_default=True, help="Reads of rows.")
 @click.option(
-    "--laps", type=int, default=100_000, show_default=True, help="Of a ring of 1,024 records."
+    "--laps", type=int, default=100_000, show_default=True, help="Laps of a ring of 1,024 records."
 )
 @click.option(
     "--kills",
@@ -19,10 +19,12 @@ from ticker.cli.bench.options import Output, output_options
     show_default=True,
     help="SIGKILLs inside a write, and as many at a random moment.",
 )
-@click.option("--rounds", type=int, default=100_000, show_default=True, help="Of the doorbell.")
+@click.option(
+    "--rounds", type=int, default=100_000, show_default=True, help="Rounds of the doorbell."
+)
 @output_options
 def command(reads: int, laps: int, kills: int, rounds: int, output: Output) -> None:
-    """Shared memory under stress, and what its calls cost (CPU ns)."""
+    """Shared memory under stress, and the CPU time of its calls (ns)."""
     from ticker.bench.shm import shm as bench
 
     parameters = {"reads": reads, "laps": laps, "kills": kills, "rounds": rounds}

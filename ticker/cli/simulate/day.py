@@ -1,4 +1,4 @@
-"""A day written to a file: the options that every simulator has for it, and how it is told."""
+"""A day written to a file: the options shared by all simulators, and the line of output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ticker.errors import FeedError
 def day_options(
     *, output: str, messages: str, date: str | None = None, required: bool = True
 ) -> Callable[[Command], Command]:
-    """--output, --messages and --date with these helps; `required`: nothing else can be done."""
+    """--output, --messages and --date with these helps. `required`: the command only writes
+    files."""
     return together(
         click.option(
             "--output",
@@ -35,10 +36,10 @@ def day_options(
 
 
 def write_day(output: Path, write: Callable[[], int]) -> None:
-    """Let `write` write to `output`, and say how many messages it says that were.
+    """Let `write` write a day to `output`, and print the number of messages that it returns.
 
     Raises:
-        click.UsageError: there can be no such day.
+        click.UsageError: such a day is impossible.
         FeedError: the file cannot be written.
     """
     try:

@@ -41,7 +41,7 @@ def iex_command(protocol: str) -> click.Command:
     @loss_option
     @day_options(
         output="The capture to write, IEX-TP in a pcap.",
-        messages="Of the market's day in ITCH; in DEEP it takes about as many, in TOPS fewer.",
+        messages="Messages of the same day in ITCH; DEEP has about as many, TOPS fewer.",
     )
     def write(
         symbols: int,

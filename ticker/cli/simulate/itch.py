@@ -65,7 +65,7 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     default="127.0.0.1:26479",
     show_default=True,
     callback=optional_address,
-    help="Of the re-request server, or none.",
+    help="Address of the re-request server.  [default: none runs]",
 )
 @click.option(
     "--session",
@@ -79,13 +79,13 @@ def serve(settings: Settings, duration: float | None, as_json: bool) -> None:
     type=click.Choice(["sent", "due"]),
     default="sent",
     show_default=True,
-    help="The time in a message: when it is sent, or when --rate had it due.",
+    help="Time in a message: sent: when it leaves; due: when --rate had it due.",
 )
 @live_options(kept_for="re-requests", answered="re-requests")
 @day_options(
     output="Write a day instead: MoldUDP64 if it ends in .pcap, else BinaryFILE.",
-    messages="Of the day to write.",
-    date="Of the day to write.",
+    messages="Messages of the day to write.",
+    date="Date of the day to write.",
     required=False,
 )
 def command(

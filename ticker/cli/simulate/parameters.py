@@ -24,7 +24,7 @@ class Share(click.ParamType[float]):
         try:
             share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         except ValueError:
-            self.fail(f"{text!r} is no share: give one like 0.1% or 0.001", param, ctx)
+            self.fail(f"{text!r} is not a share: give one like 0.1% or 0.001", param, ctx)
         if not 0 <= share < 1:
             self.fail(f"{text} is out of range: give 0% to below 100%", param, ctx)
         return share
@@ -43,7 +43,7 @@ class Count(click.ParamType[float]):
         try:
             number = float(text[:-1] if scale > 1 else text) * scale
         except ValueError:
-            self.fail(f"{text!r} is no number: give one like 20000, 20k or 1M", param, ctx)
+            self.fail(f"{text!r} is not a number: give one like 20000, 20k or 1M", param, ctx)
         if not 0 < number < 1e12:
             self.fail(f"{text} is out of range: give more than 0", param, ctx)
         return number
@@ -64,7 +64,7 @@ class Address(click.ParamType[tuple[str, int]]):
         if len(octets) != 4 or not all(part.isdecimal() and int(part) < 256 for part in octets):
             self.fail(f"{value!r}: give ADDR:PORT, like 239.192.0.1:26477", param, ctx)
         if not port.isdecimal() or int(port) > 65535:
-            self.fail(f"{value!r}: the port is 0 to 65535", param, ctx)
+            self.fail(f"{value!r}: give a port from 0 to 65535", param, ctx)
         return host, int(port)
 
 
@@ -91,7 +91,7 @@ symbols_option = click.option(
 )
 seed_option = click.option("--seed", type=int, default=1, show_default=True)
 loss_option = click.option(
-    "--loss", type=Share(), default="0%", help="Of each line's packets, like 0.1%."
+    "--loss", type=Share(), default="0%", help="Packets to drop on each line, like 0.1%."
 )
 market_options = together(
     symbols_option,
@@ -101,19 +101,19 @@ market_options = together(
     seed_option,
 )
 line_options = together(
-    click.option("--lines", type=click.IntRange(1, 2), help="2 live, 1 in a pcap, by default."),
+    click.option("--lines", type=click.IntRange(1, 2), help="By default 2 live, 1 in a pcap."),
     loss_option,
     click.option(
         "--reorder",
         type=click.IntRange(0, 1000),
         default=0,
-        help="One packet in a hundred is late by up to so many packets.",
+        help="Delay one packet in a hundred by up to this many packets.",
     ),
 )
 
 
 def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command]:
-    """The options of an exchange on the network; what it keeps messages for, and answers."""
+    """The options of a live exchange. `kept_for` and `answered` complete two of the helps."""
     return together(
         click.option("--interface", default="127.0.0.1", show_default=True),
         click.option(
@@ -123,7 +123,7 @@ def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command
             show_default=True,
             help=f"MiB of messages kept for {kept_for}.",
         ),
-        click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default."),
+        click.option("--duration", type=float, help="Seconds; by default until a signal."),
         click.option(
             "--linger",
             type=float,
@@ -133,6 +133,6 @@ def live_options(*, kept_for: str, answered: str) -> Callable[[Command], Command
         ),
         click.option("--die-with-parent", is_flag=True, help="End when the parent process does."),
         click.option(
-            "--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout."
+            "--json", "as_json", is_flag=True, help="Print the counts at the end as JSON."
         ),
     )

@@ -31,7 +31,7 @@ def channel_lines(channels: int, lines: int) -> list[list[tuple[str, int]]]:
 @day_options(
     output="The capture to write, XDP in a pcap; channel N is sent to 224.0.59.N:1100N, its line "
     "B to 224.0.75.N:1100N.",
-    messages="Of the market's day in ITCH; Pillar takes a few more.",
+    messages="Messages of the same day in ITCH; Pillar has a few more.",
 )
 def command(
     symbols: int,
@@ -43,7 +43,7 @@ def command(
     messages: float,
     day: datetime,
 ) -> None:
-    """One pcap, the packets of all channels in the order of their times."""
+    """Write one pcap with the packets of all channels in the order of time."""
     midnight = midnight_ns(day.date())
 
     def whole() -> int:

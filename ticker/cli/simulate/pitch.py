@@ -58,26 +58,26 @@ def write(
     default="127.0.0.1:26488",
     show_default=True,
     callback=optional_address,
-    help="Of the gap request proxy (TCP), or none.",
+    help="Address of the gap request proxy (TCP).  [default: none runs]",
 )
 @click.option(
     "--gap-line",
     default="239.192.1.3:26489",
     show_default=True,
     callback=optional_address,
-    help="Where it sends what was asked for, or none.",
+    help="Multicast group of the proxy's answers.  [default: none]",
 )
 @click.option(
     "--spin",
     type=Address(),
     multiple=True,
-    help="Of the spin server (TCP) of unit 1; once more for each further unit.",
+    help="Address of the spin server (TCP) of unit 1; repeat it for each further unit.",
 )
 @live_options(kept_for="gap requests", answered="requests")
 @day_options(
     output="Write a day instead: the capture to write, a pcap.",
-    messages="Of the market's day in ITCH; PITCH takes about as many.",
-    date="Of the day to write.",
+    messages="Messages of the same day in ITCH; PITCH has about as many.",
+    date="Date of the day to write.",
     required=False,
 )
 def command(

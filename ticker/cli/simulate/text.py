@@ -22,7 +22,7 @@ def text_command(protocol: str, says: str, make: Callable[..., LevelMarket]) -> 
 
     @symbols_option
     @seed_option
-    @day_options(output="The file to write.", messages="Of the market's day in ITCH.")
+    @day_options(output="The file to write.", messages="Messages of the same day in ITCH.")
     def write(symbols: int, seed: int, output: Path, messages: float, day: datetime) -> None:
         midnight = midnight_ns(day.date())
 

@@ -19,20 +19,20 @@ from ticker.supervisor import child
     type=Count(),
     default="2000",
     show_default=True,
-    help="Messages per second of the market; about half of them make a record.",
+    help="Messages per second of the simulated market; about half of them make a record.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--listen", type=Address(), default="127.0.0.1:26497", show_default=True)
-@click.option("--duration", type=float, help="Seconds; until SIGTERM or SIGINT by default.")
+@click.option("--duration", type=float, help="Seconds; by default until a signal.")
 @click.option(
     "--linger",
     type=float,
     default=0.3,
     show_default=True,
-    help="Seconds for which clients may take what is left after the end.",
+    help="Seconds after the end for clients to read the rest.",
 )
 @click.option("--die-with-parent", is_flag=True, help="End when the parent process does.")
-@click.option("--json", "as_json", is_flag=True, help="Counts at the end as JSON on stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts at the end as JSON.")
 def command(
     symbols: int,
     rate: float,
