@@ -38,7 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
     "ticker.gateway.rest": frozenset(
-        {"cors", "guard", "http", "metrics", "page", "runner", "tls_http"}
+        {"bars", "cors", "guard", "http", "metrics", "page", "runner", "tls_http"}
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,

@@ -22,6 +22,7 @@ from ticker import log
 from ticker.config import Config, GatewayConfig
 from ticker.gateway import worker
 from ticker.gateway.context import GatewayContext
+from ticker.gateway.rest.bars import BarSource
 from ticker.shm import counters, segment
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
@@ -44,6 +45,7 @@ class Rig:
         default_factory=lambda: segment.Geometry(rows=64, rings=2, ring_capacity=1024)
     )
     reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
+    past: BarSource | None = None  # what the store keeps
     said: Path | None = None  # where the worker's log goes; None: to the test's standard error
 
     def __post_init__(self) -> None:
@@ -53,6 +55,9 @@ class Rig:
         self.gateway_name = segment.gateway_name(self.name, 0)
         self.feed = segment.create_feed(self.feed_name, self.geometry, self.boot_id, now)
         self.own = segment.create_gateway(self.gateway_name, self.boot_id, now)
+        self.store = segment.store_name(self.name) if self.past is not None else None
+        if self.store is not None:
+            segment.create_store(self.store, self.boot_id, now)
         self.doorbell = os.eventfd(0, os.EFD_NONBLOCK)
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -81,6 +86,8 @@ class Rig:
             self.listener,
             self.doorbell,
             (self.gateway_name,),
+            store=self.store,
+            past=self.past,
             reload=self.reload,
         )
         epoch = self.own_heartbeat.epoch
@@ -142,8 +149,9 @@ class Rig:
         _, status = os.waitpid(self.pid, 0)
         self.listener.close()
         os.close(self.doorbell)
-        for name in (self.feed_name, self.gateway_name):
-            segment.remove(name)
+        for name in (self.feed_name, self.gateway_name, self.store):
+            if name is not None:
+                segment.remove(name)
         return status
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ticker.config import Config
+from ticker.gateway.rest.bars import BarSource
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class GatewayContext:
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
         store: name of the store worker's segment, for its state; None: nothing is kept.
+        past: reads the bars that the store keeps; None: nothing is kept.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
@@ -36,4 +38,5 @@ class GatewayContext:
     gateways: tuple[str, ...] = ()
     timetable: Path | None = None
     store: str | None = None
+    past: BarSource | None = None
     reload: Callable[[], Config] | None = None

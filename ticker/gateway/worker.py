@@ -168,6 +168,7 @@ class Worker:
             max_symbols=config.gateway.max_symbols,
             directory=self.directory,
             guard=self.guard,
+            past=self.context.past,
         )
         app.router.add_get(STREAM_PATH, self.front.stream_after_http)
         self.guard.leave_open(STREAM_PATH)  # it asks by itself

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ticker.errors import StoreError
 
 FOLDER = "history"
+NS = 1_000_000_000
+LAST_SECOND = 253_402_300_799  # of the year 9999
 Row = dict[str, Any]
 BAR = (
     "symbol", "venue", "minute", "open", "high", "low", "close", "open_time", "close_time",
@@ -83,6 +86,163 @@ def read_holes(folder: Path, begin: int, end: int) -> list[Hole]:
     return [Hole(**row) for row in rows]
 
 
+class Past:
+    """What REST asks of the history of one instance; the gateway's BarSource is its contract."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def bars(
+        self,
+        symbols: list[str],
+        span: int,
+        begin: int | None,
+        end: int,
+        count: int,
+        venue: str | None = None,
+    ) -> dict[str, tuple[list[Row], int | None]]:
+        """Of each symbol up to `count` bars of `span` s that start in begin <= s < end: the first,
+        or the newest where `begin` is None; oldest first. Beside them the start of the next one,
+        None: there is none, or the newest were asked for.
+
+        A row has BAR, with the start of the bar as `minute`, and `complete`.
+
+        Raises:
+            StoreError: a file cannot be read.
+        """
+        found = {}
+        with ExitStack() as stack:
+            months = _opened(stack, self.folder, begin, end)
+            if begin is None:
+                months.reverse()
+            for symbol in symbols:
+                rows = _minutes(months, symbol, begin, end, venue)
+                found[symbol] = _spanned(rows, span, count)
+        shown = [row for rows, _ in found.values() for row in rows]
+        if shown:
+            first = min(row["minute"] for row in shown) * NS
+            holes = read_holes(self.folder, first, end * NS)
+            for row in shown:
+                start = row["minute"] * NS
+                stop = start + span * NS
+                row["complete"] = not any(one.begin < stop and one.end > start for one in holes)
+        if begin is None:
+            return {symbol: (rows[::-1], None) for symbol, (rows, _) in found.items()}
+        return found
+
+    def days(
+        self, symbol: str, begin: int | None, end: int, count: int, venue: str | None = None
+    ) -> tuple[list[Row], str | None]:
+        """Up to `count` days of a symbol, oldest first: the first from `begin` on, or the newest
+        where it is None, before `end`, both s since the epoch; and the day after them, if there is
+        one. The venues of a day are together, with the prices of the one that has official ones,
+        else of the one with the greatest volume.
+
+        Raises:
+            StoreError: a file cannot be read.
+        """
+        first, last = ("" if begin is None else _day(begin)), _day(end - 1)
+        groups: dict[str, list[Row]] = {}
+        query = "SELECT * FROM days WHERE symbol = ? AND day >= ? AND day <= ?"
+        for rows in _query(self.folder, query, (symbol, first, last), venue, "day"):
+            for row in rows:
+                groups.setdefault(row["day"], []).append(row)
+        found = [_day_of_all(group) for _, group in sorted(groups.items())]
+        if begin is None:
+            return found[-count:], None
+        return found[:count], found[count]["day"] if len(found) > count else None
+
+
+def _opened(
+    stack: ExitStack, folder: Path, begin: int | None, end: int
+) -> list[sqlite3.Connection]:
+    """The files with minutes from `begin` to before `end`, oldest first."""
+    found = []
+    first = "" if begin is None else _month(begin)
+    for month in months_in(folder / FOLDER):
+        if not first <= month <= _month(end):
+            continue
+        path = folder / FOLDER / f"{month}.sqlite"
+        with faults(path):
+            file = stack.enter_context(closing(_reading(path)))
+            if file.execute("PRAGMA user_version").fetchone()[0]:
+                found.append(file)
+    return found
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    file.row_factory = sqlite3.Row
+    return file
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC).date().isoformat()
+
+
+def _month(seconds: int) -> str:
+    return _day(seconds)[: len("2026-11")]
+
+
+def _minutes(
+    months: list[sqlite3.Connection], symbol: str, begin: int | None, end: int, venue: str | None
+) -> Iterator[Row]:
+    """Rows in the order of `months`; the newest first without a begin."""
+    query = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
+    arguments: list[object] = [symbol, begin or 0, end]
+    if venue is not None:
+        query, arguments = f"{query} AND venue = ?", [*arguments, venue]
+    order = "DESC" if begin is None else "ASC"
+    for file in months:
+        try:
+            for row in file.execute(f"{query} ORDER BY minute {order}", arguments):
+                yield {**row, "volume": int(row["volume"]), "notional": int(row["notional"])}
+        except sqlite3.Error as error:
+            raise StoreError(f"the history of {symbol}: {error}") from error
+
+
+def _spanned(rows: Iterator[Row], span: int, count: int) -> tuple[list[Row], int | None]:
+    """Up to `count` bars of `span` s, in the order of the rows; the start of the next one."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        start = row["minute"] // span * span
+        if not groups or groups[-1][0]["minute"] != start:
+            if len(groups) == count:
+                return [*map(_one, groups)], start
+            groups.append([])
+        groups[-1].append({**row, "minute": start})
+    return [*map(_one, groups)], None
+
+
+def _one(group: list[Row]) -> Row:
+    return group[0] if len(group) == 1 else _merged(group)
+
+
+def _day_of_all(group: list[Row]) -> Row:
+    exponent = max(row["size_exponent"] for row in group)
+
+    def volume(row: Row) -> int:
+        return int(row["volume"] * 10 ** (exponent - row["size_exponent"]))
+
+    official = [
+        row
+        for row in group
+        if row["official_close"] is not None or row["official_open"] is not None
+    ]
+    main = max(official or group, key=volume)
+    venues = {str(row["venue"]) for row in group}
+    return {
+        **main,
+        "venue": venues.pop() if len(venues) == 1 else "",
+        "high": max((row["high"] for row in group if row["high"] is not None), default=None),
+        "low": min((row["low"] for row in group if row["low"] is not None), default=None),
+        "volume": sum(map(volume, group)),
+        "trades": sum(row["trades"] for row in group),
+        "size_exponent": exponent,
+        "corrections": sum(row["corrections"] for row in group),
+    }
+
+
 def _query(
     folder: Path, query: str, arguments: tuple[object, ...], venue: str | None, order: str
 ) -> Iterator[list[Row]]:
@@ -91,10 +251,9 @@ def _query(
         query, arguments = f"{query} AND venue = ?", (*arguments, venue)
     for month in months_in(folder / FOLDER):
         path = folder / FOLDER / f"{month}.sqlite"
-        with faults(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+        with faults(path), closing(_reading(path)) as file:
             if not file.execute("PRAGMA user_version").fetchone()[0]:
                 continue  # it is being made
-            file.row_factory = sqlite3.Row
             rows = [dict(row) for row in file.execute(f"{query} ORDER BY {order}", arguments)]
         for row in rows:
             for name in ("volume", "notional"):
@@ -109,7 +268,7 @@ def together(rows: list[Row], key: str) -> Iterator[Row]:
     for row in rows:
         groups.setdefault(row[key], []).append(row)
     for _, group in sorted(groups.items()):
-        yield group[0] if len(group) == 1 else _merged(group)
+        yield _one(group)
 
 
 def _merged(group: list[Row]) -> Row:

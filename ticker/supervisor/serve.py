@@ -19,6 +19,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.context import StoreContext
+from ticker.store.past import Past
 from ticker.supervisor import calendar
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.instance import Instance, opened
@@ -129,6 +130,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             gateways=tuple(instance.gateway_segment(at) for at in range(len(instance.gateways))),
             timetable=timetable_path(instance.name),
             store=instance.store_segment if instance.store is not None else None,
+            past=Past(instance.folder) if instance.folder is not None else None,
             reload=current.read,
         )
         main(current.config, context)

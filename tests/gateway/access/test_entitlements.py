@@ -8,12 +8,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from tests.gateway.access.entitlements import KINDS, TABLE, Row, table
 from tests.gateway.conftest import Client, Rig
+from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
 from ticker.gateway.access.auth import hash_token
@@ -25,6 +27,7 @@ from ticker.gateway.rest.resources import PriceObject
 from ticker.gateway.rest.status import Status
 from ticker.shm import counters
 from ticker.shm.rejects import RejectWriter
+from ticker.store.past import Past
 
 E9 = 10**9
 V1 = "Sec-WebSocket-Protocol: ticker.v1.json"
@@ -47,12 +50,12 @@ OF_THE_DAY = (
 _numbers = itertools.count()
 
 
-def made(required: bool) -> Rig:
+def made(required: bool, folder: Path) -> Rig:
     config = Config(
         gateway=GatewayConfig(max_connections=64, heartbeat=0.2),
         auth=AuthConfig(required=required, tokens=TOKENS),
     )
-    rig = Rig(f"rights{os.getpid()}-{next(_numbers)}", config)
+    rig = Rig(f"rights{os.getpid()}-{next(_numbers)}", config, past=Past(folder))
     for symbol in ("AAPL", "MSFT"):
         row = rig.row(symbol)
         rig.trade(row, 185 * E9)
@@ -63,9 +66,17 @@ def made(required: bool) -> Rig:
 
 
 @pytest.fixture(scope="module")
-def rigs() -> Iterator[dict[str, Rig]]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store that has a bar of each symbol."""
+    folder = tmp_path_factory.mktemp("kept")
+    keep(folder, [kept_bar(symbol, 1_790_000_040, 185 * E9) for symbol in ("AAPL", "MSFT")])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rigs(kept: Path) -> Iterator[dict[str, Rig]]:
     """By the kind of token, a gateway that asks for one, or that does not."""
-    asking, free = made(True), made(False)
+    asking, free = made(True, kept), made(False, kept)
     yield {kind: free if kind == "free" else asking for kind in KINDS}
     for rig in (asking, free):
         assert rig.close() == 0
@@ -139,6 +150,17 @@ class Asker:
             f"/prices?symbols={symbols}",
             lambda body: self.row.argument in [price["symbol"] for price in body["prices"]],
         )
+
+    def get_bars(self) -> str:
+        symbol = self.row.argument
+        found = self.looked(f"/bars/{symbol}", lambda body: len(body["bars"]) == 1)
+
+        def listed(body: Any) -> bool:
+            return [each["symbol"] for each in body["bars"]] == [symbol]
+
+        several = self.looked(f"/bars?symbols={symbol}", listed)
+        assert several == ("no" if found == "404" else found)
+        return found
 
     def stream(self) -> Client:
         token = [f"{name}: {text}" for name, text in authorization(self.kind).items()]
@@ -293,9 +315,9 @@ def test_a_cell_says_what_a_gateway_does(rigs: dict[str, Rig], row: Row, kind: s
     assert getattr(Asker(rigs[kind], kind, row), row.probe)() == row.cell(kind)
 
 
-def test_all_who_are_connected_are_told_goodbye() -> None:
+def test_all_who_are_connected_are_told_goodbye(kept: Path) -> None:
     row = next(row for row in TABLE if row.probe == "goodbye")
-    rigs = {True: made(True), False: made(False)}
+    rigs = {True: made(True, kept), False: made(False, kept)}
     clients = {kind: Asker(rigs[kind != "free"], kind, row).stream() for kind in KINDS}
     for kind, client in clients.items():
         if kind != "wrong":

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.gateway.conftest import Rig
+from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
 from ticker.gateway.access.access import Access
@@ -21,6 +24,7 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.openapi import openapi
 from ticker.gateway.rest.page import FILES
 from ticker.gateway.rest.status import Status
+from ticker.store.past import Past
 
 E9 = 1_000_000_000
 TOKEN = "a-token-for-the-test"
@@ -46,6 +50,17 @@ def found_by_schemathesis(port: int, folder: Path, *options: str) -> tuple[int, 
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """A gateway with a history."""
+    folder = tmp_path / "kept"
+    keep(folder, [kept_bar(symbol, 1_790_000_040, E9) for symbol in ("AAPL", "MSFT")])
+    open_to_all = Config(gateway=GatewayConfig(max_connections=512))
+    made = Rig("openapi", getattr(request, "param", open_to_all), past=Past(folder))
+    yield made
+    assert made.close() == 0
+
+
 def prices(rig: Any) -> None:
     for symbol in ("AAPL", "MSFT"):
         row = rig.row(symbol)
@@ -59,7 +74,7 @@ def test_schemathesis_finds_nothing(rig: Any, tmp_path: Path) -> None:
     prices(rig)
     code, said = found_by_schemathesis(rig.port, tmp_path)
     assert code == 0, said
-    assert "10 selected / 10 total" in said
+    assert "12 selected / 12 total" in said
     assert "No issues found" in said, said
 
 

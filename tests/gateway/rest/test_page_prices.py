@@ -11,9 +11,11 @@ import pytest
 
 from tests.conftest import Require
 from tests.gateway.conftest import CORRECTION, E9, QUOTE, Rig
+from tests.gateway.kept import keep, kept_bar
 from tests.gateway.rest.browser import FIGURES, OPEN, Page, browse
 from ticker.config import Config
 from ticker.shm.layout import RowFlag
+from ticker.store.past import Past
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -75,3 +77,25 @@ def test_extended_hours_and_a_held_jump_are_said(rig: Rig, tmp_path: Path) -> No
         await page.until(f"{BADGE} === 'Unconfirmed'")
 
     browse(tmp_path, f"http://127.0.0.1:{rig.port}/?symbols=AAPL", steps)
+
+
+def test_the_line_has_the_hour_before_the_page_was_opened(require: Require, tmp_path: Path) -> None:
+    require("chromium", "chromium is not installed")
+    minute = int(time.time()) // 60 * 60
+    prices = [184, 186, 183, 187, 182, 188]
+    bars = [
+        kept_bar("AAPL", minute - 60 * age, price * E9)
+        for age, price in zip((50, 40, 30, 20, 10, 5), prices, strict=True)
+    ]
+    keep(tmp_path / "kept", [*bars, kept_bar("AAPL", minute - 60 * 70, 1 * E9)])
+    rig = Rig(f"lines{os.getpid()}", Config(), past=Past(tmp_path / "kept"))
+
+    async def steps(page: Page) -> None:
+        await page.until(f"{OPEN} && {FIGURES}[0] === '185.00'")
+        await page.until(f"({LINE} ?? '').split('V').length > {len(prices)}")
+
+    try:
+        rig.trade(rig.row("AAPL"), 185 * E9)
+        browse(tmp_path, f"http://127.0.0.1:{rig.port}/?symbols=AAPL", steps)
+    finally:
+        rig.close()

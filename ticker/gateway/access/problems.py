@@ -20,6 +20,7 @@ NOT_ENTITLED = (403, "not_entitled", "The token does not open this")
 UNKNOWN_SYMBOL = (404, "unknown_symbol", "No feed has this symbol")
 NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
 NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
+NO_HISTORY = (404, "no_history", "This server keeps no history")
 NOT_FOUND = (404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
 UPGRADE_REQUIRED = (426, "upgrade_required", "This address speaks WebSocket")
@@ -31,6 +32,7 @@ HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 BUSY = (503, "busy", "There is no room for another connection")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
+STORE_FAILING = (503, "store_failing", "The files of the store cannot be read")
 KINDS = (
     BAD_PARAMETER,
     BAD_REQUEST,
@@ -40,6 +42,7 @@ KINDS = (
     UNKNOWN_SYMBOL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
+    NO_HISTORY,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     UPGRADE_REQUIRED,
@@ -51,6 +54,7 @@ KINDS = (
     INTERNAL,
     BUSY,
     NOT_READY,
+    STORE_FAILING,
 )
 
 
@@ -123,7 +127,8 @@ def from_http_exception(error: web.HTTPException) -> Refusal:
     if isinstance(error, web.HTTPNotFound):
         return Refusal(
             NOT_FOUND,
-            "Try /prices/{symbol}, /prices?symbols=, /symbols, /status, /healthz, /readyz, "
-            "/metrics, / for the watch page, or /stream with a WebSocket.",
+            "Try /prices/{symbol}, /prices?symbols=, /bars/{symbol}, /bars?symbols=, /symbols, "
+            "/status, /healthz, /readyz, /metrics, / for the watch page, or /stream with a "
+            "WebSocket.",
         )
     return Refusal((error.status, "bad_request", error.reason), error.text or error.reason)

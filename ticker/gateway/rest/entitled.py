@@ -56,6 +56,16 @@ class Entitled:
                 channel=channel,
             )
 
+    def require_one(self, channels: Sequence[str]) -> None:
+        """Refuse, with a 403, where the token opens none of these channels."""
+        if not self.grant.channels & set(channels):
+            raise Refusal(
+                NOT_ENTITLED,
+                f"Your token opens none of the channels {', '.join(channels)}; its operator "
+                "grants one by `channels`.",
+                channel=channels[0],
+            )
+
     def require_metrics(self) -> None:
         """Refuse, with a 403, where the token does not open /metrics."""
         if not self.grant.metrics:

@@ -27,6 +27,7 @@ from ticker.gateway.access.problems import (
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.prices.view import PriceView
+from ticker.gateway.rest.bars import BarSource, add_bars
 from ticker.gateway.rest.cors import allow_reading, is_preflight, preflight_answer
 from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
@@ -57,12 +58,13 @@ def make_app(
     max_symbols: int = MAX_SYMBOLS,
     guard: Guard | None = None,
     directory: SymbolDirectory | None = None,
+    past: BarSource | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
-    bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies. The
-    board's look() is the caller's business.
+    bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies; `past`
+    has the bars, None: no history is kept. The board's look() is the caller's business.
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
@@ -75,6 +77,7 @@ def make_app(
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
+    add_bars(app, past, rest, clock, max_symbols)
     guard.leave_open("/healthz")
     guard.leave_open("/readyz")
     add_documents(app, guard, max_symbols)
@@ -105,8 +108,8 @@ class Rest:
         parameters = read_query(request.query.items(), ("venue",))
         symbol = request.match_info["symbol"]
         venue = venue_of(parameters)
-        if not self._known(request, symbol):
-            raise self._unknown(request, symbol)
+        if not self.known(request, symbol):
+            raise self.unknown(request, symbol)
         request[ENTITLED].read([symbol])
         view = self.board.price(symbol, venue)
         if view is None and venue is not None:
@@ -131,11 +134,11 @@ class Rest:
         most = request[ENTITLED].most_symbols(self.max_symbols)
         symbols = symbol_list(parameters, most)
         venue = venue_of(parameters)
-        request[ENTITLED].read([each for each in symbols if self._known(request, each)])
+        request[ENTITLED].read([each for each in symbols if self.known(request, each)])
         prices: list[dict[str, object]] = []
         unknown, elsewhere, unpriced = [], [], []
         for symbol in symbols:
-            known = self._known(request, symbol)
+            known = self.known(request, symbol)
             view = self.board.price(symbol, venue) if known else None
             if not known:
                 unknown.append(symbol)
@@ -232,17 +235,19 @@ class Rest:
         body, content_type = self.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
 
-    def _known(self, request: web.Request, symbol: str) -> bool:
+    def known(self, request: web.Request, symbol: str) -> bool:
+        """Whether a feed has the symbol, and the token sees it."""
         if not visible(request, symbol):
             return False
         if self.board.index(symbol) >= 0:
             return True
         return self.board.refresh() > 0 and self.board.index(symbol) >= 0
 
-    def _unknown(self, request: web.Request, symbol: str) -> Refusal:
+    def unknown(self, request: web.Request, symbol: str) -> Refusal:
+        """The refusal of a symbol that is not known: how to find the right one."""
         said = f"No feed has {symbol[:32]!r}."
         upper = symbol.upper()
-        if upper != symbol and self._known(request, upper):
+        if upper != symbol and self.known(request, upper):
             said += f" Symbols are exact: did you mean {upper}?"
         else:
             said += " Look it up with /symbols?q=."

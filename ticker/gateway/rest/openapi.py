@@ -13,17 +13,20 @@ from ticker import __version__
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
 from ticker.gateway.protocol.documents import LICENCE, Json, components
+from ticker.gateway.rest.bars import INTERVALS, MAX_LIMIT
 from ticker.gateway.rest.resources import (
     Alive,
+    Bars,
     PriceObject,
     Prices,
     Problem,
     ServerStatus,
+    SeveralBars,
     Symbols,
 )
 
 MAX_SYMBOLS = 1024
-RESOURCES = (PriceObject, Prices, Symbols, ServerStatus, Alive, Problem)
+RESOURCES = (PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Alive, Problem)
 ANY = (400, 403, 413, 421, 429, 431, 500)  # what each address may refuse
 ASKED = (401, *ANY)  # and one that asks for a token
 # Codes that are no answer of a documented address: nothing is there, or only for other methods.
@@ -42,6 +45,16 @@ HEADERS = {
 }
 
 
+MOMENT = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "integer", "minimum": 0, "maximum": 99_999_999_999},
+    ]
+}
+"""A time, the midnight of a day in UTC, or s since the epoch."""
+
+
 def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = MAX_SYMBOLS) -> Json:
     """The OpenAPI document of a server that knows `tokens`, or none; that asks everybody for one
     if `required`; and that takes `max_symbols` in a list."""
@@ -57,7 +70,12 @@ def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = M
             "stable. Other addresses answer 404, other methods than GET and HEAD 405. The stream "
             "is in /asyncapi.json.",
         },
-        "paths": {**_prices(security, max_symbols), **_states(security), **_files()},
+        "paths": {
+            **_prices(security, max_symbols),
+            **_bars(security, max_symbols),
+            **_states(security),
+            **_files(),
+        },
         "components": {
             "schemas": components(RESOURCES, "#/components/schemas/{name}"),
             "headers": {name: _header(name, False) for name in HEADERS},
@@ -68,14 +86,7 @@ def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = M
 
 
 def _prices(security: list[Json], max_symbols: int) -> Json:
-    symbol = {
-        "name": "symbol",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1},
-        "example": "AAPL",
-    }
-    venue = _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "one venue's own view")
+    symbol, venue = _symbol(), _venue()
     wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "at most so many")
     one, several = [symbol, venue], [_list("of these", max_symbols, required=True), venue]
@@ -85,6 +96,42 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
         "/prices": _get("Several prices", "Prices", several, ASKED, security),
         "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),
     }
+
+
+def _bars(security: list[Json], max_symbols: int) -> Json:
+    interval = _query("interval", {"enum": [*INTERVALS]}, "of a bar; 1m where none is given")
+    limit = _query(
+        "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "at most so many bars"
+    )
+    shared = [interval, limit, _venue()]
+    moments = [
+        _query(name, MOMENT, words)
+        for name, words in (
+            ("from", "the first bar starts then or later; without it, the newest are given"),
+            ("to", "the last bar starts before"),
+        )
+    ]
+    one = [_symbol(), *shared, *moments]
+    several = [_list("of these", max_symbols, required=True), *shared]
+    refusals = (*ASKED, 404, 503)
+    return {
+        "/bars/{symbol}": _get("Bars of one symbol", "Bars", one, refusals, security),
+        "/bars": _get("Newest bars of several", "SeveralBars", several, refusals, security),
+    }
+
+
+def _symbol() -> Json:
+    return {
+        "name": "symbol",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+        "example": "AAPL",
+    }
+
+
+def _venue() -> Json:
+    return _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "one venue's own view")
 
 
 def _states(security: list[Json]) -> Json:

@@ -53,6 +53,44 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     not_on_venue: list[str]
 
 
+class Bar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The eligible trades of an interval. With interval 1d, `start` is the day of the venue, open
+    and close are the official ones where there are any, and vwap and complete are null.
+
+    `revision` counts the changes after the interval was over; `exact` is false where a trade was
+    taken back that the prices may still have; `complete` is false where trades may be missing.
+    """
+
+    start: str
+    open: Price | None
+    high: Price | None
+    low: Price | None
+    close: Price | None
+    volume: Size
+    trades: Count
+    vwap: Price | None
+    revision: Count
+    exact: bool
+    complete: bool | None
+
+
+class Bars(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bars of a symbol, oldest first; `next` is the `from` of those that follow, if any do: a
+    time, or with interval 1d a day."""
+
+    symbol: Symbol
+    interval: str
+    bars: list[Bar]
+    next: str | None
+
+
+class SeveralBars(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The newest bars of several symbols."""
+
+    bars: list[Bars]
+    unknown: list[str]
+
+
 class ListedSymbol(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):

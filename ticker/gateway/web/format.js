@@ -1,4 +1,4 @@
-// Numbers and times as text, and a minute of prices as an SVG path. No DOM here.
+// Numbers and times as text, and prices over time as an SVG path. No DOM here.
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });

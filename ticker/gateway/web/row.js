@@ -3,8 +3,11 @@
 import * as format from "./format.js";
 
 const MINUTE = 60_000;
+const LONGEST = 60 * MINUTE;      // that a line spans
 const SHORTEST = 10_000;          // ms that a young line spans
 const SAMPLE_EVERY = 100;         // ms: a closer price replaces the last sample
+const MOST_SAMPLES = 640;         // beyond them the line is thinned to some for each pixel
+const THINNED = LONGEST / 320;
 const FLASH = 650;
 const FLASH_EVERY = 250;          // ms: a busy symbol must not glare
 const WIDTH = 160, HEIGHT = 36;   // of the sparkline's view box
@@ -83,6 +86,32 @@ export class Row {
     const previous = this.#samples.at(-2);
     if (previous && now - previous[0] < SAMPLE_EVERY) this.#samples.at(-1)[1] = price;
     else this.#samples.push([now, price]);
+    if (this.#samples.length > MOST_SAMPLES) this.#thin();
+  }
+
+  /** Of samples close to each other, the last one stays. */
+  #thin() {
+    const kept = [];
+    for (const sample of this.#samples) {
+      if (kept.length > 1 && sample[0] - kept.at(-2)[0] < THINNED) kept.pop();
+      kept.push(sample);
+    }
+    this.#samples = kept;
+  }
+
+  /** Minute bars of before the page watched the symbol; `serverNow` is the server's clock in ms. */
+  recall(bars, serverNow) {
+    const now = performance.now();
+    const first = this.#samples[0]?.[0] ?? now;
+    const older = [];
+    for (const { start, open, close } of bars) {
+      if (close === null) continue;
+      const begun = now - (serverNow - Date.parse(start));
+      if (!older.length) older.push([begun, open]);
+      older.push([begun + MINUTE, close]);
+    }
+    const live = this.#samples;
+    this.#samples = [...older.filter(([time]) => time < first), ...live];
   }
 
   /** Nothing of what was shown has been. */
@@ -242,18 +271,18 @@ export class Row {
     this.#part(".venue").dataset.age = text;
   }
 
-  /** The last minute of prices seen here. */
+  /** The last hour of prices. */
   drawSparkline() {
     const now = performance.now();
     // one sample older than the window stays: it is the price at the window's left edge
-    while (this.#samples.length > 1 && this.#samples[1][0] < now - MINUTE) this.#samples.shift();
+    while (this.#samples.length > 1 && this.#samples[1][0] < now - LONGEST) this.#samples.shift();
     if (!this.#samples.length) {
       this.#part("td.spark").className = "spark";
       this.#part(".line").removeAttribute("d");
       this.#part(".area").removeAttribute("d");
       return;
     }
-    const span = Math.min(MINUTE, Math.max(SHORTEST, now - this.#samples[0][0]));
+    const span = Math.min(LONGEST, Math.max(SHORTEST, now - this.#samples[0][0]));
     const { line, start } = format.sparkline(this.#samples, now, span, WIDTH, HEIGHT);
     const way = Math.sign(this.#samples.at(-1)[1] - this.#samples[0][1]);
     this.#part("td.spark").className = `spark ${["down", "", "up"][way + 1]}`;

@@ -15,6 +15,8 @@ const AGES_EVERY = 200;
 const LINES_EVERY = 500;
 const UNKNOWN_AGAIN = 15_000;     // a feed may still be starting
 const AT_ONCE = 400;              // symbols in one question
+const LINES_AT_ONCE = 50;
+const MINUTES = 60;               // of a line
 const NOBODY_IS_ASKED = 410;      // the answer to `auth`
 
 const find = (id) => document.getElementById(id);
@@ -39,6 +41,7 @@ function add(symbols, before = null) {
     ticker.subscribe(fresh);
     refreshDetails(fresh);
     refreshNames(fresh);
+    recallLines(fresh);
   }
   tidy();
 }
@@ -128,10 +131,10 @@ function pageKey(event) {
 
 // What the stream does not carry comes by REST.
 
-async function inLists(symbols, act) {
-  for (let at = 0; at < symbols.length; at += AT_ONCE) {
+async function inLists(symbols, act, most = AT_ONCE) {
+  for (let at = 0; at < symbols.length; at += most) {
     try {
-      await act(symbols.slice(at, at + AT_ONCE).map(encodeURIComponent).join(","));
+      await act(symbols.slice(at, at + most).map(encodeURIComponent).join(","));
     } catch {
       return;                     // the connection's state tells it already
     }
@@ -144,6 +147,16 @@ function refreshDetails(symbols) {
     for (const price of prices) rows.get(price.symbol)?.describe(price);
     for (const symbol of untraded) rows.get(symbol)?.markUntraded();
   });
+}
+
+/** The last hour of each, where the server keeps a history and the token shows it. */
+async function recallLines(symbols) {
+  const { store } = await ask("status").catch(() => ({}));
+  if (!store || store.state === "off") return;
+  await inLists(symbols, async (list) => {
+    const { bars } = await ask(`bars?symbols=${list}&limit=${MINUTES}`);
+    for (const each of bars) rows.get(each.symbol)?.recall(each.bars, rest.now());
+  }, LINES_AT_ONCE);
 }
 
 function refreshNames(symbols) {
