@@ -42,6 +42,9 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,
+    "ticker.record": frozenset(
+        {"context", "files", "library", "recorder", "tape", "worker"}
+    ),
     "ticker.supervisor": ALL,
     "ticker.client": ALL,
     "ticker.simulate.market": frozenset(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +15,9 @@ from ticker import log
 from ticker.config import Config, ServerConfig
 from ticker.errors import ConfigError
 from ticker.supervisor.configuration import load, load_all
+
+if TYPE_CHECKING:
+    from ticker.supervisor.serve import RecorderMain
 
 
 @click.command()
@@ -56,9 +60,23 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
             feed_main=feed_worker.run,
             gateway_main=gateway_worker.run,
             store_main=store_worker.run,
+            recorder_main=_recorder_main(config),
             reload=partial(load, here),
         )
     )
+
+
+def _recorder_main(config: Config) -> RecorderMain | None:
+    """The recorder, loaded where it is on. Raises ConfigError: it needs what is not installed."""
+    if not config.record.enabled:
+        return None
+    try:
+        from ticker.record import worker as recorder_worker
+    except ImportError:
+        raise ConfigError(
+            "record.enabled: a recorder needs pyarrow: pip install 'ticker[record]'"
+        ) from None
+    return recorder_worker.run
 
 
 def _otherwise(config: Config, **options: object) -> Config:

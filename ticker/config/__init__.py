@@ -39,6 +39,7 @@ from ticker.config.feeds import (
 from ticker.config.filter import FilterConfig
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
+from ticker.config.record import RecordConfig, record_problems
 from ticker.config.section import Count, Name, Port, Seconds, Section
 from ticker.config.store import StoreConfig, store_problems
 from ticker.errors import ConfigError
@@ -50,6 +51,7 @@ __all__ = [
     "FeedConfig",
     "FixConfig",
     "GatewayConfig",
+    "RecordConfig",
     "ServerConfig",
     "SimulatorConfig",
     "SoupBinTcpConfig",
@@ -115,6 +117,7 @@ class Config(Section, frozen=True, kw_only=True):
     auth: AuthConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
     store: StoreConfig = StoreConfig()
+    record: RecordConfig = RecordConfig()
     feeds: tuple[FeedConfig, ...] = ()
 
 
@@ -242,6 +245,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (AuthConfig, "jwt"): JwtConfig,
     (Config, "directory"): DirectoryConfig,
     (Config, "store"): StoreConfig,
+    (Config, "record"): RecordConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
@@ -259,6 +263,7 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
     yield from store_problems(config.store)
+    yield from record_problems(config.record, tuple(feed.name for feed in config.feeds))
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     for index, feed in enumerate(config.feeds):
         for problem in (*check(feed), *feed_problems(feed)):

@@ -27,7 +27,7 @@ MOST_SOURCES = 16
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
     """What is wrong with a feed by itself: the key within it, and what would do."""
-    if re.fullmatch(r"gateway[0-9]+|store|private", feed.name):
+    if re.fullmatch(r"gateway[0-9]+|store|recorder|private", feed.name):
         yield f"name: {feed.name!r} names shared memory of the server's own; take another name"
     yield from _url_problems(feed)
     for where, address in addresses(feed):

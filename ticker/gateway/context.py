@@ -26,6 +26,7 @@ class GatewayContext:
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
         store: name of the store worker's segment, for its state; None: nothing is kept.
         past: reads the bars that the store keeps; None: nothing is kept.
+        recorder: name of the recorder's segment, for its state; None: nothing is recorded.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
@@ -39,4 +40,5 @@ class GatewayContext:
     timetable: Path | None = None
     store: str | None = None
     past: BarSource | None = None
+    recorder: str | None = None
     reload: Callable[[], Config] | None = None

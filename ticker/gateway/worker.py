@@ -50,7 +50,7 @@ from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
 from ticker.shm.segment import attach
 from ticker.shm.timetable import Timetable
 
@@ -146,6 +146,7 @@ class Worker:
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
         boot_id, store = self.context.boot_id, self.context.store
+        recorder = self.context.recorder
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
             for index, name in enumerate(self.context.gateways)
@@ -159,6 +160,7 @@ class Worker:
             timetable=self.timetable,
             steady=self.steady,
             store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
+            recorder=attach(recorder, KIND_RECORDER, boot_id=boot_id) if recorder else None,
         )
         app = make_app(
             self.board,

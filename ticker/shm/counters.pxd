@@ -120,6 +120,19 @@ cpdef enum StoreCounter:
     STORE_RECORDS_MISSED         # overwritten in a ring before the bars had them
     STORE_BREAKS_UNMATCHED       # breaks and corrections of trades that are no longer kept
 
+cpdef enum RecorderCounter:
+    RECORDER_EVENTS = 0          # written to the disk
+    RECORDER_LAPPED              # records overwritten in a ring before they were read
+    RECORDER_DROPPED             # events that a disk did not take for too long
+    RECORDER_WRITTEN_BYTES
+    RECORDER_WRITTEN_TIME_NS     # when all that was read was on the disk last, wall clock
+    RECORDER_FILES_REMOVED       # of the oldest hours, for the room that [record] allows
+    RECORDER_FAULTS              # of the disk, each try counted
+    RECORDER_FAULT               # the newest: its errno
+    RECORDER_FAILING             # feeds that cannot be recorded now
+    RECORDER_DISK_BYTES          # of the files in the folder
+    RECORDER_CPU_NS
+
 cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0
     FEED_HISTOGRAM_RECEIVE_TO_PUBLISH

@@ -3,6 +3,7 @@ from ticker.shm.header import Mapping
 FEED_COUNTERS: tuple[str, ...]
 GATEWAY_COUNTERS: tuple[str, ...]
 STORE_COUNTERS: tuple[str, ...]
+RECORDER_COUNTERS: tuple[str, ...]
 FEED_HISTOGRAMS: tuple[str, ...]
 GATEWAY_HISTOGRAMS: tuple[str, ...]
 FEED_STATES: tuple[str, ...]

@@ -14,6 +14,7 @@ from ticker.shm.layout cimport (
     FEED_STARTING,
     HISTOGRAM_WORDS,
     HISTOGRAMS,
+    RECORDER_SEGMENT,
     STORE_SEGMENT,
 )
 
@@ -23,6 +24,7 @@ from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
 GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
+RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 FEED_HISTOGRAMS = names_of(FeedHistogram, "FEED_HISTOGRAM_")
 GATEWAY_HISTOGRAMS = names_of(GatewayHistogram, "GATEWAY_HISTOGRAM_")
 STARTING = FEED_STARTING
@@ -34,6 +36,7 @@ ENDED = FEED_ENDED
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 _GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
 _STORE_NUMBERS = {name: number for number, name in enumerate(STORE_COUNTERS)}
+_RECORDER_NUMBERS = {name: number for number, name in enumerate(RECORDER_COUNTERS)}
 
 if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:
     raise ImportError(f"more than the {COUNTERS} counters that a segment has room for (layout.pxd)")
@@ -63,7 +66,8 @@ cdef class Counters:
         kind = mapping.header.kind
         self.numbers = (
             _FEED_NUMBERS if kind == FEED_SEGMENT
-            else _STORE_NUMBERS if kind == STORE_SEGMENT else _GATEWAY_NUMBERS
+            else _STORE_NUMBERS if kind == STORE_SEGMENT
+            else _RECORDER_NUMBERS if kind == RECORDER_SEGMENT else _GATEWAY_NUMBERS
         )
 
     def __getitem__(self, name: str) -> int:

@@ -3,6 +3,7 @@ from mmap import mmap
 KIND_FEED: int
 KIND_GATEWAY: int
 KIND_STORE: int
+KIND_RECORDER: int
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int: ...
 

@@ -11,6 +11,7 @@ from ticker.shm.layout cimport (
     GATEWAY_SEGMENT,
     HISTOGRAMS_OFFSET,
     LAYOUT_VERSION,
+    RECORDER_SEGMENT,
     REJECT_RINGS,
     REJECT_SLOTS,
     STATE_OFFSET,
@@ -31,7 +32,11 @@ cdef uint64_t MAGIC = 0x315245_4B434954  # "TICKER1" in memory order
 KIND_FEED = FEED_SEGMENT
 KIND_GATEWAY = GATEWAY_SEGMENT
 KIND_STORE = STORE_SEGMENT
-_KIND_NAMES = {FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store"}
+KIND_RECORDER = RECORDER_SEGMENT
+_KIND_NAMES = {
+    FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store",
+    RECORDER_SEGMENT: "recorder",
+}
 
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:

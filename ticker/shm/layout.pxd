@@ -21,6 +21,7 @@ A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it
     4096   histograms
 
 The store's segment, `/ticker.<instance>.store`, is like a gateway's; the store worker writes it.
+So is the recorder's, `/ticker.<instance>.recorder`.
 
 A row keeps two copies of its values. The writer fills the copy that is not current and then
 makes it the current one, so a reader never waits, even for a writer that died half-way:
@@ -51,7 +52,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 7
+    LAYOUT_VERSION = 8
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -73,6 +74,7 @@ cdef enum SegmentKind:
     FEED_SEGMENT = 1
     GATEWAY_SEGMENT = 2
     STORE_SEGMENT = 3
+    RECORDER_SEGMENT = 4
 
 cdef struct SegmentHeader:
     uint64_t magic
@@ -271,6 +273,14 @@ cpdef enum TradeFlag:
     TRADE_SETS_EXTENDED = 8192   # it would set the last, were it not outside of regular hours
     TRADE_CROSS = 16384          # of an auction: it is of regular hours at any time
 
+# Which sides a quote has, in `conditions` of its record.
+cpdef enum QuoteSide:
+    QUOTE_BID = 1
+    QUOTE_ASK = 2
+
+# A quote's record has the whole quote: price and size are those of the bid, `match` and `seq` the
+# price and size of the ask, exchange_time is its own; `conditions` say which sides there are.
+#
 # Records of a flush are in the order of what happened; RECORD_CANCELLED and RECORD_CORRECTED come
 # before the RECORD_CORRECTION of their row, and all of them after the row.
 cdef struct Record:
@@ -278,7 +288,7 @@ cdef struct Record:
     uint32_t row
     uint8_t kind                 # RecordKind
     uint8_t reserved
-    uint16_t conditions          # TradeFlag bits of a trade
+    uint16_t conditions          # TradeFlag bits of a trade, QuoteSide bits of a quote
     int64_t price
     uint64_t size
     int64_t exchange_time        # of the trade; of a cancel or correction: its own

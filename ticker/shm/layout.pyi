@@ -97,6 +97,10 @@ class TradeFlag(IntEnum):
     TRADE_SETS_EXTENDED = 8192
     TRADE_CROSS = 16384
 
+class QuoteSide(IntEnum):
+    QUOTE_BID = 1
+    QUOTE_ASK = 2
+
 class RejectRule(IntEnum):
     REJECT_DUPLICATE = 0
     REJECT_BAD_PRICE = 1

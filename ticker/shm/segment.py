@@ -17,7 +17,14 @@ from pathlib import Path
 import posix_ipc
 
 from ticker.errors import SegmentError
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping, segment_size
+from ticker.shm.header import (
+    KIND_FEED,
+    KIND_GATEWAY,
+    KIND_RECORDER,
+    KIND_STORE,
+    Mapping,
+    segment_size,
+)
 
 SHM_FOLDER = Path("/dev/shm")
 MODE = 0o600
@@ -42,6 +49,10 @@ def gateway_name(instance: str, index: int) -> str:
 
 def store_name(instance: str) -> str:
     return f"/ticker.{instance}.store"
+
+
+def recorder_name(instance: str) -> str:
+    return f"/ticker.{instance}.recorder"
 
 
 def folder_name(instance: str) -> str:
@@ -103,6 +114,13 @@ def create_store(name: str, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty segment of the store worker."""
     mapping = _create(name, segment_size(KIND_STORE))
     mapping.format(KIND_STORE, boot_id, now_ns)
+    return mapping
+
+
+def create_recorder(name: str, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of the recorder."""
+    mapping = _create(name, segment_size(KIND_RECORDER))
+    mapping.format(KIND_RECORDER, boot_id, now_ns)
     return mapping
 
 

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from ticker.shm import header
 
 FIELDS: tuple[str, ...]
+SIGNED: frozenset[str]
 HAS: dict[str, int]
 
 def volume_of(values: Mapping[str, int]) -> int: ...

@@ -72,7 +72,7 @@ cdef tuple names_of_values():
     return tuple(places), frozenset([name for name in places if wide[name] < 0])
 
 
-FIELDS, _SIGNED = names_of_values()
+FIELDS, SIGNED = names_of_values()
 _INDEX = {name: index for index, name in enumerate(FIELDS)}
 # The flag that says that there is such a price.
 HAS = {
@@ -106,7 +106,7 @@ cdef dict by_name(const Values* values):
     found = {}
     for index, name in enumerate(FIELDS):
         word = words[index]
-        found[name] = <int64_t>word if name in _SIGNED else word
+        found[name] = <int64_t>word if name in SIGNED else word
     return found
 
 
@@ -282,7 +282,7 @@ cdef class TableWriter(PriceTable):
         if self.read(row, &current) < 0:
             raise SegmentError(f"row {row} has more than one writer")
         for name, value in values.items():
-            if name in _SIGNED:
+            if name in SIGNED:
                 words[<int>_INDEX[name]] = <uint64_t><int64_t>value
             else:
                 words[<int>_INDEX[name]] = value

@@ -17,10 +17,11 @@ from contextlib import ExitStack, contextmanager
 import structlog
 
 from ticker.config import Config, FeedConfig
+from ticker.config.record import record_folder
 from ticker.config.store import store_folder
 from ticker.errors import GatewayError
 from ticker.shm import segment
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE, Mapping
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
 from ticker.supervisor.restored import restore_feed
 
@@ -36,6 +37,8 @@ class Instance:
         feeds: segment by feed name, mapped read-only.
         store: the store worker's segment, mapped read-only; None where nothing is kept.
         folder: where the store keeps its files; None where nothing is kept.
+        recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
+        recordings: where its files go; None where nothing is recorded.
         gateways: segment by slot, mapped read-only; one slot more than workers, for a rolling
             restart's successor.
         doorbells: eventfd by gateway slot.
@@ -48,6 +51,8 @@ class Instance:
         self.feeds: dict[str, Mapping] = {}
         self.store: Mapping | None = None
         self.folder = store_folder(config.store, self.name)
+        self.recorder: Mapping | None = None
+        self.recordings = record_folder(config.record, self.name)
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
@@ -65,6 +70,10 @@ class Instance:
     @property
     def store_segment(self) -> str:
         return segment.store_name(self.name)
+
+    @property
+    def recorder_segment(self) -> str:
+        return segment.recorder_name(self.name)
 
     def gateway_segment(self, slot: int) -> str:
         return segment.gateway_name(self.name, slot)
@@ -179,6 +188,10 @@ def _make_segments(instance: Instance, config: Config) -> None:
         segment.create_store(instance.store_segment, boot, now)
         segment.keep(instance.store_segment)
         instance.store = segment.attach(instance.store_segment, KIND_STORE, boot_id=boot)
+    if instance.recordings is not None:
+        segment.create_recorder(instance.recorder_segment, boot, now)
+        segment.keep(instance.recorder_segment)
+        instance.recorder = segment.attach(instance.recorder_segment, KIND_RECORDER, boot_id=boot)
     for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)

@@ -31,7 +31,7 @@ LIVE = (
     "gateway.requests_per_second",
     "gateway.restart_spread",
 )
-FIXED = ("server", "store", "feeds")
+FIXED = ("server", "store", "record", "feeds")
 
 
 class Effect(Enum):
@@ -68,7 +68,7 @@ class Current:
         found = self._found(new)
         tell(instance, Outcome(number=self.reloads, now=found.pop(Effect.NOW.value), waits=found))
         self.config = msgspec.structs.replace(
-            new, server=self.config.server, store=self.config.store, feeds=self.config.feeds
+            new, **{name: getattr(self.config, name) for name in FIXED}
         )
         return True
 

@@ -16,6 +16,7 @@ from ticker.config.pitch import PitchConfig
 from ticker.feeds.workers.presence import FeedContext
 from ticker.feeds.workers.sources import Kind, plan_of
 from ticker.gateway.context import GatewayContext
+from ticker.record.context import RecorderContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.context import StoreContext
@@ -32,6 +33,7 @@ DESCRIPTORS = 256
 FeedMain = Callable[[FeedConfig, FeedContext], None]
 GatewayMain = Callable[[Config, GatewayContext], None]
 StoreMain = Callable[[Config, StoreContext], None]
+RecorderMain = Callable[[Config, RecorderContext], None]
 
 
 def serve(
@@ -41,6 +43,7 @@ def serve(
     feed_main: FeedMain,
     gateway_main: GatewayMain,
     store_main: StoreMain | None = None,
+    recorder_main: RecorderMain | None = None,
     reload: Callable[[], Config] | None = None,
     patience: Patience | None = None,
 ) -> int:
@@ -62,6 +65,7 @@ def serve(
         slots += [_simulator(instance, feed) for feed in config.feeds if feed.simulator]
         slots += _calendar(instance, config)
         slots += _store(instance, config, store_main)
+        slots += _recorder(instance, config, recorder_main)
         arbiter = Arbiter(
             slots,
             orphaned=instance.remove_if_orphaned,
@@ -131,6 +135,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             timetable=timetable_path(instance.name),
             store=instance.store_segment if instance.store is not None else None,
             past=Past(instance.folder) if instance.folder is not None else None,
+            recorder=instance.recorder_segment if instance.recorder is not None else None,
             reload=current.read,
         )
         main(current.config, context)
@@ -166,6 +171,29 @@ def _store(instance: Instance, config: Config, main: StoreMain | None) -> list[S
         main(config, context)
 
     return [Slot("store", Stage.STORE, run, vital=False)]
+
+
+def _recorder(instance: Instance, config: Config, main: RecorderMain | None) -> list[Slot]:
+    """The recorder's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
+    if main is None or instance.recordings is None:
+        return []
+    chosen = config.record.feeds
+    context = RecorderContext(
+        segment=instance.recorder_segment,
+        boot_id=instance.boot_id,
+        feeds=tuple(
+            (feed.name, instance.feed_segment(feed.name), feed.timezone)
+            for feed in config.feeds
+            if not chosen or feed.name in chosen
+        ),
+        folder=instance.recordings,
+    )
+
+    def run() -> None:
+        instance.keep_only(None)
+        main(config, context)
+
+    return [Slot("recorder", Stage.STORE, run, vital=False)]
 
 
 def _simulator(instance: Instance, feed: FeedConfig) -> Slot:

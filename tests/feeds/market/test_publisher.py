@@ -11,6 +11,7 @@ import pytest
 from ticker.shm.counters import FEED_HISTOGRAMS, histogram
 from ticker.shm.doorbell import Doorbell, DoorbellRinger
 from ticker.shm.header import KIND_GATEWAY, Mapping, segment_size
+from ticker.shm.layout import QuoteSide
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry
 from ticker.shm.table import TableWriter
@@ -39,13 +40,14 @@ def test_one_publication_per_flush_and_one_record_per_trade(
     assert [(r["kind"], r["seq"], r["price"], r["size"]) for r in records] == [
         (TRADE, 1, 320 * E9, 5),
         (TRADE, 2, 321 * E9, 6),
-        (QUOTE, 2, 0, 0),
+        (QUOTE, 10, 319 * E9, 10),  # seq and match: size and price of the ask
     ]
     assert [(r["exchange_time"], r["match"], r["publish_time"]) for r in records] == [
         (4, 1, 71),
         (5, 2, 71),
-        (6, 0, 71),
+        (6, 322 * E9, 71),
     ]
+    assert records[2]["conditions"] == QuoteSide.QUOTE_BID | QuoteSide.QUOTE_ASK
     row = feed.row()
     assert (row["publish_time"], row["receive_time"], row["quote_time"]) == (71, 70, 6)
     assert (row["quotes"], row["seq"]) == (1, 2)

@@ -26,6 +26,8 @@ from ticker.shm.counters cimport (
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    QUOTE_ASK,
+    QUOTE_BID,
     RECORD_CANCELLED,
     RECORD_CORRECTED,
     RECORD_CORRECTION,
@@ -33,6 +35,8 @@ from ticker.shm.layout cimport (
     RECORD_QUOTE,
     RECORD_STATUS,
     ROW_HAS,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
     ROW_HELD,
     ROW_STALE,
     ROW_TEST,
@@ -216,6 +220,9 @@ cdef class Publisher:
             entry = &self.entries[self.dirty_rows[i]]
             if entry.dirty & (DIRTY_QUOTE | DIRTY_STATUS | DIRTY_CORRECTION | DIRTY_DAY):
                 record.row = self.dirty_rows[i]
+                record.price = 0
+                record.size = record.match = 0
+                record.conditions = 0
                 record.exchange_time = entry.change_time
                 record.seq = entry.values.seq
                 if entry.change_received:
@@ -240,7 +247,7 @@ cdef class Publisher:
             record.kind = RECORD_STATUS
             self._write(record)
         if dirty & DIRTY_QUOTE:
-            record.kind = RECORD_QUOTE
+            write_quote(record, &self.entries[record.row].values)
             self._write(record)
             return 1
         return 0
@@ -254,3 +261,15 @@ cdef class Publisher:
         ring = &(<RingWriter>self.rings[shard]).ring
         cursor = (<RingWriter>self.rings[shard]).cursor
         prefetch_to_write(&ring.records[(cursor + RECORDS_AHEAD) & ring.mask], 1, 2)
+
+
+cdef inline void write_quote(Record* record, const Values* values) noexcept nogil:
+    """The whole quote of the row into its record, which is the last of its row in a flush."""
+    record.kind = RECORD_QUOTE
+    record.conditions = QUOTE_BID if values.flags & ROW_HAS_BID else 0
+    record.conditions |= QUOTE_ASK if values.flags & ROW_HAS_ASK else 0
+    record.price = values.bid
+    record.size = values.bid_size
+    record.match = <uint64_t>values.ask
+    record.seq = values.ask_size
+    record.exchange_time = values.quote_time

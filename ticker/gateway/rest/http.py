@@ -35,7 +35,7 @@ from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.status import Status
-from ticker.gateway.rest.store import store_report
+from ticker.gateway.rest.store import recorder_report, store_report
 from ticker.shm.counters import Counters
 from ticker.units import format_price, format_size, format_timestamp
 
@@ -209,6 +209,7 @@ class Rest:
                 "feeds": feeds,
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
                 "store": asdict(store_report(self.status.store, now)),
+                "recorder": asdict(recorder_report(self.status.recorder, now)),
             }
         )
 

@@ -28,6 +28,7 @@ from ticker.shm.counters import (
     FEED_STATES,
     GATEWAY_COUNTERS,
     GATEWAY_HISTOGRAMS,
+    RECORDER_COUNTERS,
     STORE_COUNTERS,
     Counters,
     Heartbeat,
@@ -45,8 +46,9 @@ BOUNDS_NS = (
 )
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
 GAUGES = frozenset(
-    {"connections_open", "subscriptions", "snapshot_time_ns", "fault", "failing", "disk_bytes"}
-)
+    {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
+     "disk_bytes"}
+)  # fmt: skip
 REJECTED = "rejected_"
 
 
@@ -68,6 +70,9 @@ class BoxCollector(Collector):
         yield self._heartbeats("gateway", status.gateways)
         if status.store is not None:
             yield from _counters("store", STORE_COUNTERS, [("store", status.store)])
+        if status.recorder is not None:
+            recorder = [("recorder", status.recorder)]
+            yield from _counters("recorder", RECORDER_COUNTERS, recorder)
 
     def _feeds(self) -> Iterator[Metric]:
         feeds = self.status.feeds

@@ -10,7 +10,7 @@ import msgspec
 
 from ticker.gateway.protocol.messages import Count, LastPrice, Price, Size, State, Symbol, Time
 from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
-from ticker.gateway.rest.store import StoreReport
+from ticker.gateway.rest.store import RecorderReport, StoreReport
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,6 +123,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     feeds: list[FeedReport]
     gateways: list[GatewayReport]
     store: StoreReport
+    recorder: RecorderReport
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -103,6 +103,7 @@ class Status:
         epoch: int,
         timetable: Timetable | None = None,
         store: Mapping | None = None,
+        recorder: Mapping | None = None,
         steady: Callable[[], int] | None = None,
     ) -> None:
         self.feeds = tuple(feeds)
@@ -111,6 +112,7 @@ class Status:
         self.version = version
         self.epoch = epoch
         self.store = store
+        self.recorder = recorder
         self.steady = steady
         self.timetable = timetable or Timetable([name for name, _ in self.feeds])
         self.conditions = Conditions([mapping for _, mapping in self.feeds])

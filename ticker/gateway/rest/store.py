@@ -1,4 +1,4 @@
-"""What the store worker's segment says: whether last prices reach the disk."""
+"""What the segments of the store worker and the recorder say: whether the disk takes it all."""
 
 from __future__ import annotations
 
@@ -35,14 +35,55 @@ def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
     written = counters["snapshot_time_ns"]
     failing = counters["failing"] > 0
     state = "ok" if written and Heartbeat(mapping).pid else "starting"
-    code = counters["fault"]
-    named = errno.errorcode.get(code, "a fault")
-    reason = f"{named}; the log of the server says what to do"
     return StoreReport(
         state="failing" if failing else state,
-        reason=reason if failing else None,
+        reason=_reason(counters["fault"]) if failing else None,
         snapshot_age=max(0, now_ns - written) / NS if written else None,
         snapshots=counters["snapshots"],
         faults=counters["faults"],
         disk_bytes=counters["disk_bytes"],
     )
+
+
+@dataclass(frozen=True)
+class RecorderReport:
+    """The recorder at one moment; its age is in seconds.
+
+    `state` is off (nothing is recorded), starting, ok, or failing: events of a feed cannot be
+    written now, and `reason` names the error. `lapped` records were overwritten before the recorder
+    read them, and `dropped` events waited too long for the disk; `written_age` is since all that
+    was gathered was on it.
+    """
+
+    state: str
+    reason: str | None = None
+    written_age: float | None = None
+    events: int = 0
+    lapped: int = 0
+    dropped: int = 0
+    faults: int = 0
+    disk_bytes: int = 0
+
+
+def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
+    """The report of the segment, or of a server without a recorder."""
+    if mapping is None:
+        return RecorderReport("off")
+    counters = Counters(mapping).as_dict()
+    written = counters["written_time_ns"]
+    failing = counters["failing"] > 0
+    state = "ok" if written and Heartbeat(mapping).pid else "starting"
+    return RecorderReport(
+        state="failing" if failing else state,
+        reason=_reason(counters["fault"]) if failing else None,
+        written_age=max(0, now_ns - written) / NS if written else None,
+        events=counters["events"],
+        lapped=counters["lapped"],
+        dropped=counters["dropped"],
+        faults=counters["faults"],
+        disk_bytes=counters["disk_bytes"],
+    )
+
+
+def _reason(code: int) -> str:
+    return f"{errno.errorcode.get(code, 'a fault')}; the log of the server says what to do"

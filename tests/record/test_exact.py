@@ -1,0 +1,107 @@
+"""A recorded day, played again, is the day: every word of every row, every record of every ring,
+every bar. Other programs read the files without our code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from tests.record.days import (
+    Watched,
+    hand_made,
+    only_recording,
+    play_day,
+    record_day,
+    simulated,
+)
+from ticker.record.library import recordings
+from ticker.store.bars import Bars
+
+BARS = """
+SELECT sales.symbol, epoch_ns(sales.exchange_time) // 60000000000 * 60 AS minute,
+       first(price_e9 ORDER BY sales.exchange_time, position) FILTER (conditions & 1 > 0),
+       max(price_e9) FILTER (conditions & 4 > 0), min(price_e9) FILTER (conditions & 4 > 0),
+       last(price_e9 ORDER BY sales.exchange_time, position) FILTER (conditions & 1 > 0),
+       coalesce(sum(size) FILTER (conditions & 8 > 0), 0)::UBIGINT,
+       count(*) FILTER (conditions & 8 > 0)
+FROM read_parquet('{files}') AS sales
+ANTI JOIN (SELECT row, trade_id FROM read_parquet('{files}') WHERE kind = 'cancelled') AS broken
+    USING (row, trade_id)
+WHERE kind IN ('trade', 'print')
+GROUP BY ALL ORDER BY ALL
+"""
+"""Minute bars by another program, from the files alone (docs/record.md)."""
+
+
+def bars_of(watched: Watched) -> list[tuple[object, ...]]:
+    """symbol, minute, open, high, low, close, volume, trades."""
+    bars = Bars(watched.mapping, 0, [0] * 4)
+    bars.read()
+    taken = [bar for bar in bars.take() if bar[11] or bar[3] is not None]
+    return sorted((bar[0], *bar[2:7], bar[9], bar[11]) for bar in taken)
+
+
+def check(file: Path, folder: Path, batch: int, size: int) -> None:
+    day = record_day(file, folder, batch, size)
+    played = play_day(only_recording(folder))
+    assert played.rows() == day.rows()
+    records = day.records()
+    assert sum(map(len, records)) > 10
+    assert played.records() == records
+    bars = bars_of(day)
+    assert bars
+    assert bars_of(played) == bars
+    with duckdb.connect() as database:
+        database.execute(BARS.format(files=folder / "*.parquet"))
+        assert database.fetchall() == bars
+
+
+@pytest.mark.parametrize("batch", [64, 4096])
+def test_a_day_by_hand(tmp_path: Path, batch: int) -> None:
+    check(hand_made(tmp_path / "day.itch"), tmp_path / "out", batch, size=30)
+
+
+@pytest.mark.slow
+def test_a_simulated_day(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    check(simulated(tmp_path / "day.itch", 250_000), folder, 4096, size=1000)
+    files = only_recording(folder).files
+    assert len(files) > 1, "it has a file for each hour"
+    kinds = {kind for file in files for kind in pq.read_table(file.path)["kind"].to_pylist()}
+    assert {"trade", "quote", "status", "cancelled", "correction", "row", "feed"} <= kinds
+
+
+@pytest.mark.slow
+def test_each_hour_begins_with_the_rows_as_they_were(tmp_path: Path) -> None:
+    day = record_day(simulated(tmp_path / "day.itch", 30_000), tmp_path / "out")
+    recording = only_recording(tmp_path / "out")
+    for file in recording.files[:-1]:
+        file.path.unlink()
+    assert play_day(only_recording(tmp_path / "out")).rows() == day.rows()
+
+
+def test_files_are_read_without_our_code(tmp_path: Path) -> None:
+    record_day(hand_made(tmp_path / "day.itch"), tmp_path / "out", size=30)
+    first, second = only_recording(tmp_path / "out").files
+    trades = [(320_050_000_000, 100, 7), (320_070_000_000, 5, 8)]
+    of_apple = (pl.col("kind") == "trade") & (pl.col("symbol") == "AAPL")
+    polars = pl.read_parquet([first.path, second.path]).filter(of_apple)
+    assert polars.select("price_e9", "size", "trade_id").rows()[:2] == trades
+    pandas = pd.concat([pd.read_parquet(file.path) for file in (first, second)])
+    pandas = pandas[(pandas.kind == "trade") & (pandas.symbol == "AAPL")]
+    assert list(zip(pandas.price_e9, pandas["size"], pandas.trade_id, strict=True))[:2] == trades
+    with pq.ParquetFile(first.path) as parquet:
+        column = parquet.metadata.row_group(0).column(0)
+        times = parquet.read(["publish_time"])["publish_time"].to_pylist()
+    assert column.compression == "ZSTD"
+    assert times == sorted(times)
+
+
+def test_a_folder_without_recordings_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="has no recordings"):
+        recordings(tmp_path)

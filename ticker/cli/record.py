@@ -1,0 +1,128 @@
+"""`ticker record`: the events of a running server's feeds into Parquet files."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ticker.config import Config, FeedConfig
+from ticker.errors import ConfigError, SegmentError, StoreError
+from ticker.shm.header import KIND_FEED
+from ticker.shm.header import Mapping as Segment
+from ticker.shm.segment import attach, feed_name
+from ticker.supervisor.configuration import load
+
+if TYPE_CHECKING:
+    from ticker.record.recorder import Recorder
+
+WAIT = 0.2
+"""s between two looks for a server that is not there."""
+
+
+@click.command()
+@click.option("--feed", "names", multiple=True, help="Its name; once for each. Default: all.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="The folder; one file for each feed and hour is made in it.",
+)
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Of the server.")
+@click.option("--interval", default=30.0, show_default=True, type=click.FloatRange(0.1, 3600))
+@click.option(
+    "--max-gigabytes",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Of all recordings in the folder; then the oldest hours go.",
+)
+def command(
+    names: tuple[str, ...], output: Path, path: Path | None, interval: float, max_gigabytes: float
+) -> None:
+    """Record every event of a running server until Ctrl-C.
+
+    The server does not wait for the recorder. Records that were overwritten before the recorder
+    read them are counted. `ticker replay DIR --serve` plays the folder again.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise StoreError("a recorder needs pyarrow: pip install 'ticker[record]'") from None
+    from ticker.record.recorder import Recorder
+    from ticker.record.tape import Tape
+
+    config = load(path)
+    feeds = _chosen(config, names)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        segments = _attached(config, feeds)
+        tapes = [Tape(segments[feed.name], feed.name, output, feed.timezone) for feed in feeds]
+        recorder = Recorder(tapes, output, max_bytes=int(max_gigabytes * 1e9), interval=interval)
+        recorder.turn()
+        if recorder.failing:
+            raise StoreError("; ".join(recorder.failing.values()))
+        click.echo(f"recording {', '.join(segments)} to {output} (Ctrl-C stops it)")
+        _record(recorder, partial(_lives, config, segments), stop)
+        for tape in tapes:
+            click.echo(
+                f"{tape.feed}: {tape.events} events, {tape.written_bytes} bytes, "
+                f"{tape.lapped} lapped, {tape.dropped} dropped"
+            )
+        while not stop.wait(WAIT):
+            if all(_lives(config, {name: None}) for name in segments):
+                break  # another life of the server
+
+
+def _record(recorder: Recorder, lives: Callable[[], bool], stop: threading.Event) -> None:
+    """Until `stop`, or until the server is gone."""
+    gone = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(WAIT) and lives():
+            pass
+        gone.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        recorder.serve(gone)
+    finally:
+        stopped = stop.is_set()
+        gone.set()
+        if not stopped and lives():
+            stop.set()  # it failed
+        watcher.join()
+
+
+def _lives(config: Config, segments: Mapping[str, Segment | None]) -> bool:
+    """Whether a server runs that has these segments, or segments of these names."""
+    try:
+        for name, known in segments.items():
+            found = attach(feed_name(config.server.instance, name), KIND_FEED)
+            if known is not None and found.boot_id != known.boot_id:
+                return False
+    except SegmentError:
+        return False
+    return True
+
+
+def _chosen(config: Config, names: tuple[str, ...]) -> list[FeedConfig]:
+    known = {feed.name: feed for feed in config.feeds}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no feed {name!r}; known: {', '.join(known) or 'none'}")
+    return [known[name] for name in names or known]
+
+
+def _attached(config: Config, feeds: list[FeedConfig]) -> dict[str, Segment]:
+    """The segments of the feeds. Raises SegmentError: no such server runs."""
+    instance = config.server.instance
+    return {feed.name: attach(feed_name(instance, feed.name), KIND_FEED) for feed in feeds}

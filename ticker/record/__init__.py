@@ -1,0 +1,1 @@
+"""A day on the disk, event by event, and played again."""

@@ -1,0 +1,10 @@
+Taken = tuple[int, dict[str, bytearray], list[tuple[int, dict[str, int]]]]
+
+class Columns:
+    capacity: int
+    used: int
+    batch: int
+    full: bool
+    def __init__(self, capacity: int) -> None: ...
+    def take(self) -> Taken: ...
+    def note(self, kind: int, time_ns: int, count: int = 0, state: int = 0) -> None: ...

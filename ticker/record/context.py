@@ -1,0 +1,23 @@
+"""What the recorder is given by its supervisor beside the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RecorderContext:
+    """The segments that it reads, the one that it writes, and the folder of its files.
+
+    Attributes:
+        segment: name of its own segment, for its signs of life and its counters.
+        boot_id: of this life of the server.
+        feeds: (name, segment, time zone) of each feed that is recorded.
+        folder: where its files are; private to this user.
+    """
+
+    segment: str
+    boot_id: int
+    feeds: tuple[tuple[str, str, str], ...]
+    folder: Path

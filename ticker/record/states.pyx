@@ -1,0 +1,5 @@
+"""Names of the kinds of events, from their enum (states.pxd)."""
+
+from ticker.shm.layout import names_of
+
+KINDS = names_of(EventKind, "EVENT_")

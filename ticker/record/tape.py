@@ -1,0 +1,207 @@
+"""One feed onto the disk: what its segment tells, hour by hour, into the files of a folder.
+
+In: the feed's segment, read as a gateway reads it. Out: files (files.py). Owned by a recorder.
+`gather` follows the rings, which wait for no reader; `write` waits for the disk. They run in
+different threads where a server is recorded, and after each other where a capture is.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import ticker
+from ticker.record.columns import Taken
+from ticker.record.files import HourFile
+from ticker.record.gather import DONE, NEXT_HOUR, Gather
+from ticker.record.schema import FEEDS_OWN, FORMAT, SCHEMA, Names, batch_of
+from ticker.record.states import EventKind
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.header import Mapping
+from ticker.shm.layout import FEED_STATES
+from ticker.shm.table import PriceTable
+
+BATCH = 131_072
+"""Events that are written at once."""
+MOST_WAITING = 16
+"""Batches that wait for a disk that takes nothing; then the oldest is dropped, and said to be."""
+FEW = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events of one hour, which counts from the epoch; `told`: records that these events say were
+    lost before."""
+
+    hour: int
+    taken: Taken
+    told: int
+
+    @property
+    def events(self) -> int:
+        return self.taken[0]
+
+
+class Tape:
+    """The feed of a segment, recorded from now on.
+
+    Args:
+        timezone: of the feed; who reads the files may want to know it.
+        batch: events that are written at once, at most.
+        most_waiting: batches that wait for the disk, at most.
+
+    Attributes:
+        events: on the disk.
+        dropped: events that waited for the disk for too long.
+        written_bytes: all that went to the disk.
+    """
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        feed: str,
+        folder: Path,
+        timezone: str,
+        *,
+        batch: int = BATCH,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self.feed = feed
+        self.folder = folder
+        self.gatherer = Gather(mapping, batch)
+        self.names = Names(PriceTable(mapping))
+        self.counters = Counters(mapping)
+        self.heartbeat = Heartbeat(mapping)
+        described = {
+            "format": FORMAT,
+            "feed": feed,
+            "timezone": timezone,
+            "rings": mapping.ring_count,
+            "rows": mapping.row_capacity,
+            "version": ticker.__version__,
+        }
+        self.schema = SCHEMA.with_metadata({"ticker": json.dumps(described)})
+        self.file: HourFile | None = None
+        self.waiting: deque[Batch] = deque()
+        self.most_waiting = most_waiting
+        self.events = self.dropped = self.written_bytes = 0
+        self._lock = threading.Lock()
+        self._lapped = self._untold = self._told = 0
+        self._gaps = self.counters["lost_messages"]
+        self._state = ""
+        self._epoch = 0
+
+    # -- the thread that follows the rings -------------------------------------------------
+
+    @property
+    def lapped(self) -> int:
+        """Records that were overwritten before they were read."""
+        return self.gatherer.lapped
+
+    def gather(self, *, whole: bool = False) -> int:
+        """Take in what the rings have; how many records that were. `whole`: nobody publishes just
+        now, so all of them are events."""
+        found = self.gatherer.sweep()
+        while True:
+            state = self.gatherer.emit(whole=whole)
+            if state == DONE:
+                break
+            if self.gatherer.columns.used:
+                self._take()
+            if state == NEXT_HOUR:
+                self.gatherer.begin_hour()
+        self._note()
+        return found
+
+    def look(self) -> None:
+        """Look at all rows: once a second is often enough."""
+        self.gatherer.look()
+
+    def take(self, *, last: bool = False) -> None:
+        """What was gathered up to now is to be written. While the disk takes nothing, it waits
+        until it is a whole batch, or the `last` one."""
+        if self.gatherer.columns.used and (last or len(self.waiting) < FEW):
+            self._take()
+
+    def _take(self) -> None:
+        batch = Batch(self.gatherer.hour, self.gatherer.columns.take(), self._told)
+        self._told = 0
+        with self._lock:
+            self.waiting.append(batch)
+            if len(self.waiting) <= self.most_waiting:
+                return
+            oldest = self.waiting.popleft()
+            self.dropped += oldest.events
+            self._untold += oldest.events + oldest.told
+        self.gatherer.begin_hour()  # what was dropped may have had images of rows
+
+    def _note(self) -> None:
+        """Events of the feed, of no row."""
+        columns = self.gatherer.columns
+        if self.gatherer.hour < 0 or columns.capacity - columns.used < len(FEEDS_OWN):
+            return
+        lapped = self.gatherer.lapped
+        if lapped != self._lapped or self._untold:
+            lost = lapped - self._lapped + self._untold
+            self._tell(EventKind.EVENT_LAPPED, lost)
+            self._told += lost
+            self._lapped, self._untold = lapped, 0
+            self.gatherer.look()
+        gaps = self.counters["lost_messages"]
+        if gaps > self._gaps:
+            self._tell(EventKind.EVENT_GAP, gaps - self._gaps)
+            self._gaps = gaps
+        state, epoch = self.heartbeat.state, self.heartbeat.epoch
+        if (state, epoch) != (self._state, self._epoch):
+            self._tell(EventKind.EVENT_FEED, epoch, FEED_STATES.index(state))
+            self._state, self._epoch = state, epoch
+
+    def _tell(self, kind: EventKind, count: int, state: int = 0) -> None:
+        self.gatherer.columns.note(int(kind), self.gatherer.time, count, state)
+
+    # -- the thread that waits for the disk ------------------------------------------------
+
+    def write(self) -> int:
+        """Put on the disk what waits for it; how many events that were.
+
+        Raises:
+            OSError: the disk did not take it. The next call tries again.
+        """
+        events = 0
+        while self.waiting:
+            batch = self.waiting[0]
+            if self.file is None or self.file.hour != batch.hour:
+                if self.file is not None:
+                    self._close()
+                self.file = HourFile(self.folder, self.feed, batch.hour, self.schema)
+            self.written_bytes += self.file.write(batch_of(batch.taken, self.names))
+            events += batch.events
+            self.events += batch.events
+            with self._lock:
+                if self.waiting and self.waiting[0] is batch:
+                    self.waiting.popleft()
+        return events
+
+    def commit(self) -> None:
+        """What was written can be read from now on, whatever happens to this process.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        if self.file is not None:
+            self.written_bytes += self.file.commit()
+
+    def _close(self) -> None:
+        file, self.file = self.file, None
+        if file is not None:
+            file.close()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the file. Raises OSError."""
+        try:
+            self.write()
+        finally:
+            self._close()
