@@ -55,6 +55,8 @@ FILES = (
     "/ticker.js",
     "/rest.js",
     "/row.js",
+    "/detail.js",
+    "/lightweight-charts.js",
     "/search.js",
     "/symbols.js",
     "/notices.js",
@@ -62,6 +64,7 @@ FILES = (
     "/format.js",
     "/style.css",
     "/prices.css",
+    "/detail.css",
     "/icon.svg",
 )
 DOCUMENTS = ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto")

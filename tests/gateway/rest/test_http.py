@@ -26,6 +26,12 @@ from ticker.units import parse_price, parse_timestamp
 NOW = parse_timestamp("2026-03-30T14:30:02Z")
 TRADED = parse_timestamp("2026-03-30T14:30:01.234567891Z")
 GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=8)
+# addresses that the page loads nothing from: a namespace, and those to whom the chart is credited
+HARMLESS = (
+    b"http://www.w3.org/2000/svg",
+    b"https://www.apache.org/licenses/",
+    b"https://www.tradingview.com/",
+)
 FIELDS = [
     "symbol",
     "price",
@@ -353,7 +359,10 @@ def test_the_page_comes_from_the_package_with_strict_headers(box: Box) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert answer.headers["Server"] == "ticker"
-        assert b"://" not in answer.body.replace(b"http://www.w3.org/2000/svg", b""), name
+        found = answer.body
+        for harmless in HARMLESS:
+            found = found.replace(harmless, b"")
+        assert b"://" not in found, f"{name} names another server"
 
 
 def test_an_unchanged_file_is_not_sent_again(box: Box) -> None:

@@ -18,6 +18,7 @@ SCRIPTS = (
     "ticker.js",
     "rest.js",
     "row.js",
+    "detail.js",
     "search.js",
     "symbols.js",
     "notices.js",
@@ -28,7 +29,9 @@ FILES = {
     "/": ("index.html", "text/html"),
     **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/style.css": ("style.css", "text/css"),
+    "/lightweight-charts.js": ("vendor/lightweight-charts.js", "text/javascript"),
     "/prices.css": ("prices.css", "text/css"),
+    "/detail.css": ("detail.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 # Read once for all workers, before the first of them starts: an incomplete install fails at once.

@@ -26,6 +26,11 @@ export function price(value) {
   return value == null ? NONE : withDecimals(decimals(value)).format(value);
 }
 
+/** A price with so many decimals. */
+export function fixed(value, digits) {
+  return withDecimals(digits).format(value);
+}
+
 export function count(value) {
   return value == null ? NONE : whole.format(value);
 }

@@ -42,11 +42,12 @@ export class Row {
   #untraded = false;
   #takenBack = false;             // the last trade, and none is left
 
-  constructor(symbol, remove) {
+  constructor(symbol, remove, open) {
     this.#symbol = symbol;
     this.element = template.content.firstElementChild.cloneNode(true);
     this.element.dataset.symbol = symbol;
     this.#part(".name").textContent = symbol;
+    this.#part(".name").addEventListener("click", () => open(symbol, this.company));
     const button = this.#part(".remove");
     button.setAttribute("aria-label", `Remove ${symbol}`);
     button.addEventListener("click", () => remove(symbol));
@@ -54,6 +55,11 @@ export class Row {
 
   get symbol() {
     return this.#symbol;
+  }
+
+  /** The name of its company, or "". */
+  get company() {
+    return this.#part(".company").textContent;
   }
 
   /** "AAPL 185.43 ▲" for the window's title, or the symbol alone. */

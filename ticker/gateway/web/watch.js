@@ -1,5 +1,6 @@
 // The watch page: a row for each symbol, and the state of the connection and the box.
 
+import { Detail } from "./detail.js";
 import * as format from "./format.js";
 import { notice } from "./notices.js";
 import { Rest } from "./rest.js";
@@ -25,6 +26,8 @@ const rows = new Map();           // symbol -> Row, in the order of the page
 const ticker = new Ticker();
 const rest = new Rest();
 const ask = (path) => rest.ask(path);
+const detail = new Detail(find("detail"), rest);
+const openDetail = (symbol, company) => detail.open(symbol, company);
 let details = Promise.resolve();
 
 // Rows
@@ -32,7 +35,7 @@ let details = Promise.resolve();
 function add(symbols, before = null) {
   const fresh = symbols.filter((symbol) => !rows.has(symbol));
   for (const symbol of fresh) {
-    const row = new Row(symbol, removeWithUndo);
+    const row = new Row(symbol, removeWithUndo, openDetail);
     rows.set(symbol, row);
     row.element.tabIndex = -1;
     body.insertBefore(row.element, before);
@@ -107,6 +110,8 @@ function rowKey(event) {
   const neighbour = toward && element[toward];
   if (event.key === "Delete" || event.key === "Backspace") {
     removeWithUndo(element.dataset.symbol);
+  } else if (event.key === "Enter" && event.target === element) {
+    openDetail(element.dataset.symbol, rows.get(element.dataset.symbol).company);
   } else if (neighbour && event.altKey) {
     if (event.key === "ArrowUp") neighbour.before(element);
     else neighbour.after(element);
@@ -349,7 +354,10 @@ const search = new Search(find("search"), {
   add: addAndRemember,
 });
 
-ticker.addEventListener("price", ({ detail }) => rows.get(detail.symbol)?.tick(detail));
+ticker.addEventListener("price", ({ detail: price }) => {
+  rows.get(price.symbol)?.tick(price);
+  detail.tick(price);
+});
 ticker.addEventListener("refusal", refused);
 ticker.addEventListener("state", connection);
 rest.addEventListener("unauthorised", ({ detail }) => lock(rest.token ? detail : ""));
