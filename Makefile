@@ -1,19 +1,22 @@
-# make serve     set up what is missing, start everything, say where to look
-# make test      the tests (DEBUG=1: against a bounds-checked build; ARGS=... for pytest)
+# make serve     set up what running needs, start everything, say where to look
+# make test      set up what tests need, and run them (DEBUG=1: against a bounds-checked build;
+#                ARGS=... for pytest)
 # make lint      ruff, mypy --strict, the layer test; Cython and C warnings are errors
 # make fuzz      new mutated inputs for every parser (DEBUG=1, ASAN=1: watched; CONTRIBUTING.md)
 # make stress    the long races and kills, and new examples for the property tests
 # make bench     the benchmarks into bench/RESULTS.md
 # make bench-check   are the ratios still those of bench/ratios.json
+# make release-check   sdist and wheel into build/dist, each tried where nothing else is
 # make bench-peers   other servers beside ours into bench/PEERS.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
 
 .DELETE_ON_ERROR:
-.PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress clean
+.PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress \
+  release-check clean
 
-PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 JOBS ?= 2
@@ -25,20 +28,26 @@ export PYTHONSAFEPATH := 1
 DEBUG_LIB := build/debug/lib
 ASAN_LIB := build/asan/lib
 
-setup: .venv/installed
+setup: .venv/installed .venv/test-packages
 	@:
 
 .venv/installed: .venv/packages build/release-built
 	@TICKER_ONLY=none $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
-.venv/packages: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "ticker needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+# What running needs, and the compiler of the kernels: Cython. Before anything is downloaded,
+# .ci/needs.sh says all that is missing on this machine.
+.venv/packages: pyproject.toml constraints.txt .ci/needs.sh
+	@PYTHON="$(PYTHON)" CC="$(if $(filter default,$(origin CC)),,$(CC))" sh .ci/needs.sh
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing packages into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  $$($(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print(*p["dependencies"], *p["optional-dependencies"]["dev"])')
+	@$(BIN)/python .ci/packages.py build
+	@touch $@
+
+# What tests, lint and benchmarks need beside it.
+.venv/test-packages: .venv/packages
+	@echo "installing the packages of tests into .venv"
+	@$(BIN)/python .ci/packages.py dev
 	@touch $@
 
 # Changes when a source's content does, or when one came, went or was moved (.ci/sources.py).
@@ -63,7 +72,7 @@ build/debug-built: setup.py build/sources
 	@touch $@
 
 .PHONY: debug-copy
-debug-copy: build/debug-built .venv/installed
+debug-copy: build/debug-built setup
 	@find $(DEBUG_LIB) -type f ! -name '*.so' -delete
 	@$(BIN)/python setup.py --quiet build_py --build-lib $(DEBUG_LIB)
 
@@ -76,11 +85,12 @@ build/asan-built: setup.py build/sources
 	@touch $@
 
 .PHONY: asan-copy
-asan-copy: build/asan-built .venv/installed
+asan-copy: build/asan-built setup
 	@find $(ASAN_LIB) -type f ! -name '*.so' -delete
 	@$(BIN)/python setup.py --quiet build_py --build-lib $(ASAN_LIB)
 
-serve: setup
+serve: .venv/installed
+	@echo "its commands: $(BIN)/ticker --help (or '. $(BIN)/activate' for this shell, then ticker)"
 	@$(BIN)/ticker serve $(ARGS)
 
 ifeq ($(DEBUG),1)
@@ -136,6 +146,11 @@ stress: setup
 	@echo "seed of the examples: $(SEED)"
 	$(BIN)/python -m pytest -m "stress or hypothesis" --timeout 3600 --hypothesis-profile explore \
 	  --hypothesis-seed $(SEED) $(ARGS)
+
+# The packages as they would be published, and each of them tried in a folder of its own.
+release-check: .venv/packages
+	@$(BIN)/python .ci/packages.py release
+	$(BIN)/python .ci/release.py $(ARGS)
 
 clean:
 	rm -rf build .venv

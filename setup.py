@@ -8,13 +8,16 @@ Environment:
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 DEBUG = os.environ.get("TICKER_DEBUG") == "1"
 ASAN = os.environ.get("TICKER_ASAN") == "1"
@@ -71,22 +74,55 @@ def extensions() -> list[Extension]:
     return found
 
 
+def write_commit(package: Path) -> None:
+    """Puts the commit that is built into the package, for `ticker --version`. Without git, as in
+    an unpacked source distribution, the one that is there stays."""
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return
+    (package / "commit.txt").write_text(found)
+
+
 class BuildWithCommit(build_py):
-    """Puts the commit that is built into the package, for `ticker --version`."""
+    """The package knows its commit."""
 
     def run(self) -> None:
         super().run()
-        command = ["git", "rev-parse", "HEAD"]
-        try:
-            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        except (OSError, subprocess.CalledProcessError):
-            return  # built from a source distribution, or without git
         if not self.editable_mode:
-            (Path(self.build_lib) / "ticker" / "commit.txt").write_text(found)
+            write_commit(Path(self.build_lib) / "ticker")
+
+
+class SourcesWithCommit(sdist):
+    """So does the source distribution, and what is built of it elsewhere."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        write_commit(Path(base_dir) / "ticker")
+
+
+class BuildStripped(build_ext):
+    """Compiles on all cores, and leaves line numbers out of a wheel, where they are half of it."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or len(os.sched_getaffinity(0))
+
+    def run(self) -> None:
+        super().run()
+        if DEBUG or ASAN or self.inplace or not shutil.which("strip"):
+            return
+        for built in self.get_outputs():
+            subprocess.run(["strip", built], check=True)
 
 
 setup(
-    cmdclass={"build_py": BuildWithCommit},
+    cmdclass={
+        "build_ext": BuildStripped,
+        "build_py": BuildWithCommit,
+        "sdist": SourcesWithCommit,
+    },
     ext_modules=cythonize(
         extensions(),
         build_dir="build/cython-debug" if DEBUG else "build/cython",

@@ -15,7 +15,7 @@ ROOMS: dict[str, frozenset[str]] = {
     # room: its edges, which may do I/O and read clocks
     "ticker": frozenset({"clock", "lines", "log", "version"}),
     "ticker.config": ALL,
-    "ticker.shm": frozenset({"segment", "timetable", "doorbell"}),
+    "ticker.shm": frozenset({"segment", "roster", "timetable", "doorbell"}),
     "ticker.feeds.market": frozenset(),
     "ticker.feeds": frozenset(),
     "ticker.feeds.sequence": frozenset(),
@@ -45,6 +45,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.record": frozenset(
         {"context", "files", "library", "recorder", "tape", "worker"}
     ),
+    "ticker.supervisor.feeds": ALL,
     "ticker.supervisor": ALL,
     "ticker.client": ALL,
     "ticker.simulate.market": frozenset(),

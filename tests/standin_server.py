@@ -24,7 +24,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach
-from ticker.supervisor import calendar
+from ticker.supervisor.feeds import calendar
 from ticker.supervisor.serve import serve
 from ticker.supervisor.slot import Patience
 

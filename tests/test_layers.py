@@ -25,7 +25,8 @@ from tests.rooms import ALL, APART, MOST_LINES, MOST_MODULES, ROOMS, WAITING
 ORDER = list(ROOMS)
 # Files that are read, served or compiled into others: they import nothing.
 INERT = frozenset(
-    {".c", ".css", ".csv", ".h", ".html", ".js", ".proto", ".svg", ".toml", ".txt", ".typed"}
+    {".c", ".css", ".csv", ".h", ".html", ".js", ".json", ".proto", ".svg", ".toml", ".txt",
+     ".typed"}
 )  # fmt: skip
 BUILT = frozenset({".so", ".pyc"})
 

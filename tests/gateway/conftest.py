@@ -85,7 +85,7 @@ class Rig:
             (("f", self.feed_name),),
             self.listener,
             self.doorbell,
-            (self.gateway_name,),
+            gateways=(self.gateway_name,),
             store=self.store,
             past=self.past,
             reload=self.reload,

@@ -24,9 +24,10 @@ LOOK = 0.02
 def command(path: Path | None, instance: str | None) -> None:
     """Let a running server read its configuration again, and print the changes.
 
-    Tokens, limits, origins and certificates change at once. Other keys wait for `ticker restart`,
-    or for a restart of the server. A wrong file changes nothing. Exit code 3: the file is wrong.
-    Exit code 4: no server is running.
+    Tokens, limits, origins, certificates and feeds change at once. A feed is added, removed, or
+    gets a new worker, and no client is cut. Other keys wait for `ticker restart`, or for a restart
+    of the server. A wrong file changes nothing. Exit code 3: the file is wrong. Exit code 4: no
+    server is running.
     """
     name = instance or load(path).server.instance
     running = find(name)

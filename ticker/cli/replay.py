@@ -40,7 +40,7 @@ from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import HAS, PriceTable, volume_of
-from ticker.supervisor.calendar import hours_of_capture
+from ticker.supervisor.feeds.calendar import hours_of_capture
 from ticker.symbology import SYMBOLOGIES
 
 COLUMNS = (

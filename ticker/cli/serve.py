@@ -17,7 +17,7 @@ from ticker.errors import ConfigError
 from ticker.supervisor.configuration import load, load_all
 
 if TYPE_CHECKING:
-    from ticker.supervisor.serve import RecorderMain
+    from ticker.supervisor.beside import RecorderMain
 
 
 @click.command()

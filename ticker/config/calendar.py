@@ -1,7 +1,8 @@
 """Which exchange calendar a feed follows: names, defaults by venue, extended hours.
 
 Law: exchange_calendars is not imported here, nor anywhere but in the process that computes a
-timetable (supervisor/calendar.py): it brings pandas. What calendars there are is seen by files.
+timetable (supervisor/feeds/calendar.py): it brings pandas, and need not be installed. Its calendars
+are known by its files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ticker.config.feeds import FeedConfig
+from ticker.config.timetables import shipped_calendars
 
 NONE = "none"
 NEW_YORK = "XNYS"
@@ -28,11 +30,18 @@ US_HOURS = ("04:00", "20:00")
 """Extended hours of the US equity venues, US/Eastern."""
 US_REGULAR = ("09:30", "16:00")
 """Regular hours of the US equity venues on all but a few days, US/Eastern."""
+LIBRARY = "`pip install 'ticker[calendars]'`"
+"""What computes the calendars and years that are not shipped."""
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def calendar_names() -> frozenset[str]:
-    """The calendars that exchange_calendars has, by its files; without aliases."""
+    """The calendars that are shipped, and those of exchange_calendars where that is installed."""
+    return shipped_calendars() | library_names()
+
+
+def library_names() -> frozenset[str]:
+    """The calendars of exchange_calendars, by its files, without aliases; none where it is not."""
     found = find_spec("exchange_calendars")
     folders = found.submodule_search_locations or [] if found else []
     names = (
@@ -75,7 +84,8 @@ def calendar_problems(feed: FeedConfig) -> Iterator[str]:
     if name is not None and name != NONE and name not in (known := calendar_names()):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         advice = f"did you mean {near[0]}?" if near else "take a MIC like XNYS, XLON or XTKS"
-        yield f'calendar: no calendar {name!r}, {advice} ("{NONE}": open around the clock)'
+        more = "" if library_names() else f"; {LIBRARY} brings further ones"
+        yield f'calendar: no calendar {name!r}, {advice} ("{NONE}": open around the clock){more}'
     yield from _venue_problems(feed)
     for key in ("pre_open", "post_close"):
         text = getattr(feed, key)
@@ -87,7 +97,7 @@ def _venue_problems(feed: FeedConfig) -> Iterator[str]:
     """A venue one slip away from a known one: its feed would trade around the clock, and its
     prices would be of another venue than those of the feed beside it."""
     known = US_EQUITIES | calendar_names()
-    if feed.venue in known or feed.calendar is not None or feed.simulator is not None:
+    if feed.venue in known or feed.calendar is not None:
         return
     near = sorted(mic for mic in known if _is_slip(feed.venue, mic, mic in US_EQUITIES))
     if near:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ticker.config import Config
@@ -22,6 +22,8 @@ class GatewayContext:
         feeds: (feed name, segment name) of each feed, which this worker may read.
         listener: bound, listening SO_REUSEPORT socket; the supervisor keeps it open too.
         doorbell_fd: non-blocking eventfd that feed workers ring.
+        instance: of the server; names the segments of feeds that come later.
+        serials: of the feeds' segments (shm/roster.py).
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
         store: name of the store worker's segment, for its state; None: nothing is kept.
@@ -36,6 +38,8 @@ class GatewayContext:
     feeds: tuple[tuple[str, str], ...]
     listener: socket.socket
     doorbell_fd: int
+    instance: str = ""
+    serials: Mapping[str, int] = field(default_factory=dict)
     gateways: tuple[str, ...] = ()
     timetable: Path | None = None
     store: str | None = None

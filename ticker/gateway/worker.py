@@ -27,6 +27,7 @@ from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.context import GatewayContext
+from ticker.gateway.feeds import Feeds
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.hub.intake import Intake
@@ -50,9 +51,8 @@ from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
+from ticker.shm.header import KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
 from ticker.shm.segment import attach
-from ticker.shm.timetable import Timetable
 
 NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
@@ -94,10 +94,8 @@ class Worker:
         self.stopped = asyncio.Event()
         self.retiring: asyncio.Task[None] | None = None
         self.segment = attach(context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True)
-        feeds = [
-            (name, attach(segment, KIND_FEED, boot_id=context.boot_id))
-            for name, segment in context.feeds
-        ]
+        self.feeds = Feeds(context)
+        feeds = self.feeds.pairs()
         self.counters = Counters(self.segment)
         self.exhausted = self.counters["descriptors_exhausted"]
         self.heartbeat = Heartbeat(self.segment)
@@ -105,7 +103,6 @@ class Worker:
         self.board = Board(feeds)
         file = config.directory.file
         self.directory = SymbolDirectory(Path(file) if file else None)
-        self.timetable = Timetable([name for name, _ in feeds], context.timetable)
         self.keys = WatchedKeys(config.auth) if config.auth is not None else None
         self.access = Access(config, self.keys.authenticator() if self.keys else None)
         tls = server_context(config.tls) if config.tls is not None else None
@@ -121,11 +118,11 @@ class Worker:
         self.connections = _connections(config.gateway, self.segment)
         mappings = [mapping for _, mapping in feeds]
         topics = Topics()
-        sales = Sales(self.board, topics, TradeLog(config.gateway.trades_kept), mappings)
-        self.intake = Intake(self.board, topics, sales, mappings, self.segment)
+        self.sales = Sales(self.board, topics, TradeLog(config.gateway.trades_kept), mappings)
+        self.intake = Intake(self.board, topics, self.sales, mappings, self.segment)
         self.hub = Hub(
             self.intake,
-            SharedFrames(topics, sales, self.segment),
+            SharedFrames(topics, self.sales, self.segment),
             self.connections,
             self.segment,
             int(config.gateway.flush_interval * NS),
@@ -151,20 +148,20 @@ class Worker:
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
             for index, name in enumerate(self.context.gateways)
         ]
-        status = Status(
+        self.status = Status(
             feeds,
             gateways,
             required=[feed.name for feed in config.feeds if feed.required],
             version=__version__,
             epoch=boot_id,
-            timetable=self.timetable,
+            timetable=self.feeds.current,
             steady=self.steady,
             store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
             recorder=attach(recorder, KIND_RECORDER, boot_id=boot_id) if recorder else None,
         )
         app = make_app(
             self.board,
-            status,
+            self.status,
             counters=self.counters,
             clock=self.clock,
             max_symbols=config.gateway.max_symbols,
@@ -254,6 +251,8 @@ class Worker:
             return
         self.keys = keys
         self._configure(config, authenticator)
+        required = [feed.name for feed in config.feeds if feed.required]
+        self.feeds.follow(required, self.board, self.sales, self.intake, self.status)
         self.dialect.revoke()
         log.info("reloaded", slot=self.context.index)
 
@@ -296,9 +295,9 @@ class Worker:
     def _keep_house(self) -> None:
         now, steady = self.clock(), self.steady()
         self.heartbeat.beat(now)
-        self.timetable.look()
-        self.board.look(now, self.timetable.sessions(now), steady)
-        self.announcer.look((one.market, one.phase) for one in self.timetable.markets(now))
+        self.feeds.look()
+        self.board.look(now, self.feeds.timetable.sessions(now), steady)
+        self.announcer.look((one.market, one.phase) for one in self.feeds.current.markets(now))
         self._announce()
         self.deadlines.expire(steady)
         self.dialect.expire(now, steady)

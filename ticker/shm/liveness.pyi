@@ -17,6 +17,7 @@ class Conditions:
     count: int
     looked_ns: int
     def __init__(self, mappings: list[Mapping]) -> None: ...
+    def add(self, mapping: Mapping) -> None: ...
     def look(
         self,
         now_ns: int,

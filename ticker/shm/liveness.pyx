@@ -23,8 +23,9 @@ known: live, unconfirmed, quiet, paused, halted, stale, closed. A halt, however,
 by the row of a feed that knows no halts and has nothing new to say.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
@@ -111,17 +112,30 @@ cdef class Conditions:
     """Looks at the feeds of `mappings`, in their order."""
 
     def __cinit__(self, mappings: list[Mapping]) -> None:
-        cdef uint32_t i
-        self.mappings = list(mappings)
-        self.count = len(self.mappings)
-        self.states = <FeedState**>PyMem_Calloc(self.count + 1, sizeof(FeedState*))
-        self.feeds = <FeedCondition*>PyMem_Calloc(self.count + 1, sizeof(FeedCondition))
-        if self.states == NULL or self.feeds == NULL:
+        self.mappings = []
+        for mapping in mappings:
+            self.add(mapping)
+
+    def add(self, Mapping mapping not None) -> None:
+        """Look at a further feed, behind the others."""
+        cdef FeedState** states = <FeedState**>PyMem_Realloc(
+            self.states, (self.count + 1) * sizeof(FeedState*)
+        )
+        if states == NULL:
             raise MemoryError
-        for i in range(self.count):
-            self.states[i] = (<Mapping>self.mappings[i]).feed_state()
-            self.feeds[i].silent = True
-            self.feeds[i].quiet_ns = QUIET
+        self.states = states
+        cdef FeedCondition* feeds = <FeedCondition*>PyMem_Realloc(
+            self.feeds, (self.count + 1) * sizeof(FeedCondition)
+        )
+        if feeds == NULL:
+            raise MemoryError
+        self.feeds = feeds
+        memset(feeds + self.count, 0, sizeof(FeedCondition))
+        states[self.count] = mapping.feed_state()
+        feeds[self.count].silent = True
+        feeds[self.count].quiet_ns = QUIET
+        self.mappings.append(mapping)
+        self.count += 1
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.states)

@@ -93,6 +93,22 @@ def restore_folder(folder: Path) -> None:
         raise SegmentError(f"{folder}: is no folder of ours; remove it")
 
 
+def put_private(path: Path, content: bytes) -> None:
+    """Put a file of a private folder in the place of the old one.
+
+    Raises:
+        SegmentError: something that is not ours has the name of its folder.
+        OSError: the file cannot be written.
+    """
+    restore_folder(path.parent)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # of a writer that was killed
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(fresh, flags, MODE), "wb") as file:
+        file.write(content)
+    fresh.replace(path)
+
+
 def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty feed segment; refuses a name that is taken."""
     size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
@@ -200,6 +216,13 @@ def keep(name: str) -> None:
         SegmentError: as `attach`.
     """
     _kept[name] = _open(name, writable=True)
+
+
+def forget(name: str) -> None:
+    """Close the descriptor that was kept of a segment: who attaches its name now gets what is
+    there."""
+    if name in _kept:
+        os.close(_kept.pop(name))
 
 
 def let_go() -> None:

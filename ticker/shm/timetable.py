@@ -1,8 +1,8 @@
 """When the markets are open: a file in shared memory, written by one process, read by all.
 
 Law: the file is replaced as a whole, by a rename, so a reader sees an old one or a new one and
-never a part; its one writer is the calendar worker (supervisor/calendar.py). Times are ns since
-the epoch, UTC, and are passed in. Readers need no calendar library.
+never a part; its one writer is the calendar worker (supervisor/feeds/calendar.py). Times are ns
+since the epoch, UTC, and are passed in. Readers need no calendar library.
 
     /dev/shm/ticker.<instance>.private/timetable    JSON: {"feeds": {feed: market}, "markets":
         {market: [[pre, open, close, post, break_start, break_end], ...]}}, oldest first, 0: no
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
-from ticker.shm.segment import private_folder, restore_folder
+from ticker.shm.segment import private_folder, put_private
 
 Hours = Callable[[int], tuple[int, int] | None]
 """From the midnight of a day, ns since the epoch, to the open and close of its regular session, ns
@@ -104,6 +104,10 @@ class Timetable:
         self.known: dict[str, Market] = {}
         self._version: tuple[int, int] | None = None
 
+    def follow(self, feeds: Sequence[str]) -> None:
+        """Answer for these feeds from now on."""
+        self.feeds = tuple(feeds)
+
     def look(self) -> None:
         """Read the file if it is another one than before."""
         if self.path is None:
@@ -179,11 +183,4 @@ def write_timetable(
         OSError: the file cannot be written.
     """
     content = _File(dict(feeds), {name: list(days) for name, days in markets.items()})
-    restore_folder(path.parent)
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)  # of a writer that was killed
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(fresh, flags, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(content))
-    fresh.rename(path)
+    put_private(path, msgspec.json.encode(content))

@@ -83,6 +83,31 @@ class Arbiter:
         self._log.info("stopped")
         return self._exit_code
 
+    def add(self, slot: Slot) -> None:
+        """A further slot; its worker starts with the next turn."""
+        self.slots.append(slot)
+
+    def renew(self, slot: Slot) -> None:
+        """Replace its worker: the present one is told to end, then `run` is called anew."""
+        if slot.pid:
+            slot.renewing, slot.told = True, time.monotonic()
+            _signal(slot.pid, signal.SIGTERM)
+        else:
+            slot.renewed()
+
+    def remove(self, slot: Slot, ended: Callable[[], None]) -> None:
+        """End its worker and forget the slot; `ended` is called then."""
+        slot.vacant, slot.ended, slot.told = True, ended, time.monotonic()
+        if slot.pid:
+            _signal(slot.pid, signal.SIGTERM)
+        else:
+            self._forget(slot)
+
+    def _forget(self, slot: Slot) -> None:
+        self.slots.remove(slot)
+        if slot.ended is not None:
+            slot.ended()
+
     def stop(self, exit_code: int, reason: str) -> None:
         """Begin to drain; asked again while draining: at once, without patience."""
         now = time.monotonic()
@@ -142,16 +167,18 @@ class Arbiter:
             if slot is not None:
                 self._buried(slot, status)
 
-    def _reload(self) -> None:
-        """Tell the gateways to take the configuration that has just been found right."""
-        if self._exit_code is None and self._on_reload():
-            for slot in self.slots:
-                if slot.stage == Stage.GATEWAY and slot.pid:
-                    _signal(slot.pid, signal.SIGHUP)
+    def _reload(self) -> bool:
+        """Tell the gateways to take the configuration, if it is found right."""
+        if self._exit_code is not None or not self._on_reload():
+            return False
+        for slot in self.slots:
+            if slot.stage == Stage.GATEWAY and slot.pid:
+                _signal(slot.pid, signal.SIGHUP)
+        return True
 
     def _restart(self) -> None:
         """Replace the gateway workers, if the configuration that the new ones get is right."""
-        if self._on_reload() and not self.rolling.begin():
+        if self._reload() and not self.rolling.begin():
             self._log.warning("a rolling restart is under way already")
 
     def _roll(self) -> None:
@@ -176,6 +203,14 @@ class Arbiter:
     def _buried(self, slot: Slot, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         pid, end = slot.pid, child.describe(status)
+        if slot.ended is not None or slot.renewing:
+            self._log.info("ended", worker=slot.name, pid=pid, how=end)
+            if slot.ended is not None:
+                slot.leave()
+                self._forget(slot)
+            else:
+                slot.renewed()
+            return
         if slot.vacant or self.rolling.is_retiring(slot) or self.rolling.is_trial(slot):
             self._log.info("ended", worker=slot.name, pid=pid, how=end)
             slot.leave()
@@ -210,7 +245,7 @@ class Arbiter:
                 silent = round(slot.silence(now, waited), 1)
                 self._log.error("hung", worker=slot.name, pid=slot.pid, silent=silent)
                 _signal(slot.pid, signal.SIGABRT)
-            elif sentence == "kill":
+            elif sentence == "kill" or slot.overdue(now, self.patience):
                 _signal(slot.pid, signal.SIGKILL)
 
     def _check_ready(self) -> None:

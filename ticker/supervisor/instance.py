@@ -22,8 +22,8 @@ from ticker.config.store import store_folder
 from ticker.errors import GatewayError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
+from ticker.supervisor.feeds.restored import restore_feed
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
-from ticker.supervisor.restored import restore_feed
 
 BACKLOG = 4096
 PATIENCE = 1.0  # s for the kernel to free the port of workers that have just ended
@@ -35,6 +35,7 @@ class Instance:
     Attributes:
         boot_id: names this life of the server; every segment carries it.
         feeds: segment by feed name, mapped read-only.
+        serials: by feed name; another one for each segment that was made.
         store: the store worker's segment, mapped read-only; None where nothing is kept.
         folder: where the store keeps its files; None where nothing is kept.
         recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
@@ -49,6 +50,8 @@ class Instance:
         self.name = config.server.instance
         self.boot_id = secrets.randbits(52) + 1  # exact as a number of JSON, too
         self.feeds: dict[str, Mapping] = {}
+        self.serials: dict[str, int] = {}
+        self.serial = 0
         self.store: Mapping | None = None
         self.folder = store_folder(config.store, self.name)
         self.recorder: Mapping | None = None
@@ -77,6 +80,29 @@ class Instance:
 
     def gateway_segment(self, slot: int) -> str:
         return segment.gateway_name(self.name, slot)
+
+    def add_feed(self, feed: FeedConfig, symbol_days: int) -> None:
+        """Make a feed's segment, with the last prices that the store has of it; then keep a
+        read-only mapping: only its worker may write (law 1).
+
+        Raises:
+            SegmentError: no room for it.
+        """
+        name, now = self.feed_segment(feed.name), time.time_ns()
+        fresh = segment.create_feed(name, geometry(feed), self.boot_id, now)
+        if self.folder is not None:
+            restore_feed(fresh, feed, self.folder, now, symbol_days)
+        del fresh
+        segment.keep(name)
+        self.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=self.boot_id)
+        self.serial += 1
+        self.serials[feed.name] = self.serial
+
+    def remove_feed(self, name: str) -> None:
+        """Unlink the segment of a feed whose worker has ended; gateways may have it mapped."""
+        del self.feeds[name], self.serials[name]
+        segment.forget(self.feed_segment(name))
+        segment.remove(self.feed_segment(name))
 
     def close_listeners(self) -> None:
         """No new connections: with the workers' own copies closed too, they are refused."""
@@ -177,13 +203,7 @@ def _make_segments(instance: Instance, config: Config) -> None:
     segment.create_folder(instance.name)
     now, boot = time.time_ns(), instance.boot_id
     for feed in config.feeds:
-        name = instance.feed_segment(feed.name)
-        fresh = segment.create_feed(name, geometry(feed), boot, now)
-        if instance.folder is not None:
-            restore_feed(fresh, feed, instance.folder, now, config.store.symbol_days)
-        del fresh
-        segment.keep(name)
-        instance.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=boot)
+        instance.add_feed(feed, config.store.symbol_days)
     if instance.folder is not None:
         segment.create_store(instance.store_segment, boot, now)
         segment.keep(instance.store_segment)

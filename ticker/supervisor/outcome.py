@@ -15,9 +15,7 @@ import msgspec
 import structlog
 
 from ticker.errors import SegmentError
-from ticker.shm.segment import private_folder, restore_folder
-
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+from ticker.shm.segment import private_folder, put_private
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +31,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def tell(instance: str, outcome: Outcome) -> None:
     """Say what became of a reload; who cannot be told reads the log."""
     path = _path(instance)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        restore_folder(path.parent)
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, CREATE, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(outcome))
-        new.replace(path)
+        put_private(path, msgspec.json.encode(outcome))
     except (OSError, SegmentError) as error:
         structlog.get_logger().warning("`ticker reload` cannot be answered", reason=str(error))
 

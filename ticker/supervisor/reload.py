@@ -2,7 +2,7 @@
 
 Law: workers get nothing that was not found right here. Each key takes effect at once, with new
 gateway workers (`ticker restart`), or with the next start of the server; what was changed too
-early is named.
+early is named. Feeds come, go and change at once, each with its own worker alone.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from enum import Enum
 import msgspec
 import structlog
 
-from ticker.config import Config
-from ticker.errors import ConfigError
+from ticker.config import Config, FeedConfig
+from ticker.errors import ConfigError, SegmentError
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.sockets.tls import server_context
+from ticker.supervisor.feeds.changes import FeedChanges, feed_changes
 from ticker.supervisor.outcome import Outcome, tell
 
 LIVE = (
@@ -31,7 +32,7 @@ LIVE = (
     "gateway.requests_per_second",
     "gateway.restart_spread",
 )
-FIXED = ("server", "store", "record", "feeds")
+FIXED = ("server", "store", "record")
 
 
 class Effect(Enum):
@@ -43,11 +44,24 @@ class Effect(Enum):
 
 
 class Current:
-    """The configuration of a running server; `read` reads it from its file."""
+    """The configuration of a running server.
 
-    def __init__(self, config: Config, read: Callable[[], Config] | None) -> None:
+    Attributes:
+        read: reads it from its file.
+        faults: what the worker of a feed would stumble over.
+        change_feeds: brings feeds, their workers and their segments to what they are to be.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        read: Callable[[], Config] | None,
+        faults: Callable[[FeedConfig], Iterator[str]] = lambda _: iter(()),
+    ) -> None:
         self.config = config
         self.read = read
+        self.faults = faults
+        self.change_feeds: Callable[[FeedChanges], None] = lambda _: None
         self.reloads = 0
 
     def reload(self) -> bool:
@@ -59,25 +73,47 @@ class Current:
         try:
             new = self.read()
             check_files(new)
-        except ConfigError as error:
+            feeds = feed_changes(self.config.feeds, new.feeds)
+            self._check_feeds(new, feeds)
+            self.change_feeds(feeds)
+        except (ConfigError, SegmentError) as error:
             structlog.get_logger().error(
                 "configuration not reloaded, the old one holds", reason=str(error)
             )
             tell(instance, Outcome(number=self.reloads, refused=str(error)))
             return False
-        found = self._found(new)
-        tell(instance, Outcome(number=self.reloads, now=found.pop(Effect.NOW.value), waits=found))
+        new = msgspec.structs.replace(new, feeds=self.config.feeds)
+        found = self._found(new, feeds)
         self.config = msgspec.structs.replace(
-            new, **{name: getattr(self.config, name) for name in FIXED}
+            new, feeds=feeds.feeds, **{name: getattr(self.config, name) for name in FIXED}
         )
+        tell(instance, Outcome(number=self.reloads, now=found.pop(Effect.NOW.value), waits=found))
         return True
 
-    def _found(self, new: Config) -> dict[str, tuple[str, ...]]:
-        """The keys that have changed, by their Effect's words. The log is told of them."""
+    def _check_feeds(self, new: Config, feeds: FeedChanges) -> None:
+        """Refuse a feed whose worker could not start.
+
+        Raises:
+            ConfigError: all that is wrong.
+        """
+        touched = {feed.name for feed in (*feeds.added, *feeds.changed)}
+        problems = [
+            f"feeds[{index}].{problem}"
+            for index, feed in enumerate(new.feeds)
+            if feed.name in touched
+            for problem in self.faults(feed)
+        ]
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    def _found(self, new: Config, feeds: FeedChanges) -> dict[str, tuple[str, ...]]:
+        """What has changed, by its Effect's words; the log is told of it."""
         found = dict(changes(self.config, new))
         by_effect = {
             effect: tuple(key for key, its in found.items() if its is effect) for effect in Effect
         }
+        by_effect[Effect.NOW] += feeds.now
+        by_effect[Effect.SERVER] += feeds.waits
         log = structlog.get_logger()
         log.info("configuration reloaded", changed=by_effect[Effect.NOW])
         for effect in (Effect.WORKERS, Effect.SERVER):

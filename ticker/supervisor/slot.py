@@ -50,6 +50,8 @@ class Slot:
         position: which of the listening sockets its worker serves.
         vital: prices are not served without it, so a failure at the first start ends the server.
         vacant: no worker is in it, and none is to be started.
+        ended: called once when its last worker has ended; set when the slot is to go.
+        renewing: its worker was told to end, so that another one takes its place at once.
         pid: 0 while no worker is in it.
         due: when to start the next one.
     """
@@ -61,6 +63,9 @@ class Slot:
     position: int = 0
     vital: bool = True
     vacant: bool = False
+    ended: Callable[[], None] | None = None
+    renewing: bool = False
+    told: float = 0.0
     pid: int = 0
     due: float = 0.0
     deaths: int = 0
@@ -79,6 +84,16 @@ class Slot:
     def leave(self) -> None:
         """No worker is to be started here again."""
         self.vacant, self.pid = True, 0
+
+    def renewed(self) -> None:
+        """The worker that was told to end has ended: its successor is due now."""
+        self.pid, self.renewing = 0, False
+        self.occupy(self.position)
+
+    def overdue(self, now: float, patience: Patience) -> bool:
+        """Whether its worker was told to end, and has had its time to."""
+        leaving = self.renewing or self.ended is not None
+        return leaving and self.pid != 0 and now - self.told >= patience.drain[self.stage]
 
     def taken(self, pid: int, now: float) -> None:
         """A new worker is in it."""

@@ -24,7 +24,7 @@ from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove
 from ticker.shm.table import PriceTable
 from ticker.simulate.speakers.itch import ItchMarket
-from ticker.supervisor.serve import simulator_command
+from ticker.supervisor.feeds.simulators import simulator_command
 
 GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=4096)
 CHILD = """

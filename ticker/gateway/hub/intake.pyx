@@ -45,15 +45,21 @@ cdef class Intake:
         self, Board board not None, Topics topics not None, Sales sales not None,
         feeds: list[Mapping], Mapping segment not None,
     ) -> None:
-        cdef Mapping mapping
         self.board = board
         self.topics = topics
         self.sales = sales
         self.counters = segment.counters
-        self.readers = [
-            (feed, RingReader(mapping, ring))
-            for feed, mapping in enumerate(feeds) for ring in range(mapping.ring_count)
-        ]
+        self.readers = []
+        for feed, mapping in enumerate(feeds):
+            self.add_feed(feed, mapping)
+
+    def add_feed(self, feed: int, Mapping mapping not None) -> None:
+        """Read the rings of a feed, by the board's number of it, from now on."""
+        self.readers += [(feed, RingReader(mapping, ring)) for ring in range(mapping.ring_count)]
+
+    def remove_feed(self, feed: int) -> None:
+        """Read its rings no more."""
+        self.readers = [each for each in self.readers if each[0] != feed]
 
     cdef int drain(self) except -1:
         """Take all records that the rings hold, then read the quotes that somebody watches."""

@@ -39,6 +39,7 @@ cdef class Sales:
     cdef Board board
     cdef Topics topics
     cdef TradeLog log
+    cdef uint32_t feed_count
     cdef RowState** states       # [feed][row]
     cdef Row** rows              # [feed] the rows of its table
     cdef Sale* sales             # of each symbol

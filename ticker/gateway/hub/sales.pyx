@@ -55,30 +55,41 @@ cdef class Sales:
         self, Board board not None, Topics topics not None, TradeLog log not None,
         feeds: list[Mapping],
     ) -> None:
-        cdef Mapping mapping
-        cdef uint32_t number
         self.board = board
         self.topics = topics
         self.log = log
-        self.states = <RowState**>PyMem_RawCalloc(len(feeds) + 1, sizeof(RowState*))
-        self.rows = <Row**>PyMem_RawCalloc(len(feeds) + 1, sizeof(Row*))
-        if self.states == NULL or self.rows == NULL:
+        for mapping in feeds:
+            self.add_feed(mapping)
+
+    def add_feed(self, Mapping mapping not None) -> None:
+        """The feed that the board was given last."""
+        cdef uint32_t feed = self.feed_count
+        self.states = <RowState**>regrown(self.states, feed, feed + 1, sizeof(RowState*))
+        self.rows = <Row**>regrown(self.rows, feed, feed + 1, sizeof(Row*))
+        self.states[feed] = <RowState*>PyMem_RawCalloc(
+            mapping.header.row_capacity, sizeof(RowState)
+        )
+        if self.states[feed] == NULL:
             raise MemoryError
-        for feed, mapping in enumerate(feeds):
-            number = feed
-            self.rows[number] = board.table(number).rows
-            self.states[number] = <RowState*>PyMem_RawCalloc(
-                mapping.header.row_capacity, sizeof(RowState)
-            )
-            if self.states[number] == NULL:
-                raise MemoryError
+        self.rows[feed] = self.board.table(feed).rows
+        self.feed_count += 1
+        if self.feed_count == self.board.feed_count:
+            self.grow()
+
+    def renew(self, symbols: list[int]) -> None:
+        """Take these symbols anew from the rows that are left to them. One that has none keeps
+        its last price, which is stale."""
+        cdef uint32_t symbol
         self.grow()
+        for symbol in symbols:
+            if self.board.rows[symbol].count:
+                self.reload(symbol, False)
+                self.quote(symbol)
 
     def __dealloc__(self) -> None:
         cdef uint32_t i
-        if self.states != NULL:
-            for i in range(self.board.feed_count):
-                PyMem_RawFree(self.states[i])
+        for i in range(self.feed_count):
+            PyMem_RawFree(self.states[i])
         PyMem_RawFree(self.states)
         PyMem_RawFree(self.rows)
         PyMem_RawFree(self.sales)

@@ -9,6 +9,7 @@ from ticker.shm.table cimport PriceTable
 cdef enum:
     NO_SYMBOL = 0xFFFFFFFF       # a row not learnt yet
     NO_PART = 0xFFFFFFFE         # a row that is no part of its symbol's consolidated price
+    ALL_ROWS = 0xFFFFFFFF        # in rows_known: nothing of the feed is learnt any more
 
 
 cdef struct RowRef:
@@ -22,6 +23,7 @@ cdef struct RowRef:
 cdef struct SymbolRows:
     RowRef* rows                 # in the order of the feeds, so the first says the currency
     uint32_t count
+    uint64_t gone_seq            # of rows whose feeds were removed: seq does not go back
 
 
 cdef struct Verdict:
@@ -33,7 +35,7 @@ cdef struct Verdict:
 cdef class Board:
     """All symbols of all feeds, by one number each, and the rows behind them."""
 
-    cdef list feed_names
+    cdef list feed_names         # None: the feed was removed
     cdef list tables
     cdef list names              # symbol by its number
     cdef dict numbers            # number by symbol
@@ -44,6 +46,7 @@ cdef class Board:
     cdef uint32_t** row_symbols  # [feed][row] -> symbol number, or NO_PART
     cdef uint32_t* rows_known    # [feed] rows learnt so far
     cdef uint32_t feed_count
+    cdef readonly uint64_t symbol_changes  # how often a symbol came, or went with its last feed
 
     cdef PriceTable table(self, uint32_t feed)
     cdef uint32_t symbol_of(self, uint32_t feed, uint32_t row) noexcept nogil
@@ -56,7 +59,8 @@ cdef class Board:
     cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL
     cdef bint _speaks(self, SymbolRows* entry, uint32_t number)
     cdef int _find_shared(self, SymbolRows* entry) except -1
-    cdef int _agree_on_currency(self, uint32_t symbol) except -1
+    cdef int _agree_on_currency(self, SymbolRows* entry) except -1
+    cdef int _forget(self, SymbolRows* entry, uint32_t feed) except -1
     cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict)
     cdef str _venue_of(self, uint32_t symbol, uint32_t number)
     cdef int learn(self, uint32_t feed, uint32_t row) except -1

@@ -4,34 +4,14 @@ In: the price tables of all feeds, mapped read-only. Out: consolidated values of
 hub as C, to REST as PriceView. Owned by one gateway worker; shares nothing.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_RawFree, PyMem_RawRealloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strncmp
 
-from ticker.gateway.prices.consolidate cimport (
-    NO_ROW,
-    Consolidated,
-    add,
-    begin,
-    corrected_time,
-    finish,
-)
+from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, add, begin, finish
+from ticker.gateway.prices.view_of cimport view_of
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport (
-    CURRENCY_BYTES,
-    ROW_HAS_ASK,
-    ROW_HAS_BID,
-    ROW_HAS_EXTENDED,
-    ROW_HAS_HIGH_LOW,
-    ROW_HAS_LAST,
-    ROW_HAS_OFFICIAL_CLOSE,
-    ROW_HAS_OPEN,
-    ROW_HAS_PREVIOUS_CLOSE,
-    ROW_LISTED,
-    ROW_STALE,
-    VENUE_BYTES,
-    Values,
-)
+from ticker.shm.layout cimport CURRENCY_BYTES, ROW_LISTED, ROW_STALE, VENUE_BYTES, Values
 from ticker.shm.liveness cimport (
     LIVENESS_CLOSED,
     LIVENESS_HALTED,
@@ -45,7 +25,6 @@ from ticker.shm.liveness cimport (
 from ticker.shm.table cimport PriceTable
 
 from ticker.gateway.prices.view import PriceView
-from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.liveness import STATES
 
 
@@ -54,36 +33,78 @@ cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
     return a[0] != 0 and strncmp(a, b, VENUE_BYTES) == 0
 
 
+cdef void* grown(void* array, size_t size) except NULL:
+    """The array with room for so many bytes."""
+    cdef void* found = PyMem_Realloc(array, size)
+    if found == NULL:
+        raise MemoryError
+    return found
+
+
 cdef class Board:
     """`feeds`: (name, mapping of its segment) of each feed. Call look() now and then."""
 
     def __cinit__(self, feeds: list[tuple[str, Mapping]]) -> None:
-        self.feed_names = [name for name, _ in feeds]
-        self.tables = [PriceTable(mapping) for _, mapping in feeds]
-        self.conditions = Conditions([mapping for _, mapping in feeds])
+        self.feed_names = []
+        self.tables = []
+        self.conditions = Conditions([])
         self.names = []
         self.numbers = {}
-        self.feed_count = len(feeds)
-        self.row_symbols = <uint32_t**>PyMem_Realloc(NULL, (len(feeds) + 1) * sizeof(uint32_t*))
-        self.rows_known = <uint32_t*>PyMem_Realloc(NULL, (len(feeds) + 1) * sizeof(uint32_t))
-        if self.row_symbols == NULL or self.rows_known == NULL:
-            raise MemoryError
-        memset(self.row_symbols, 0, (len(feeds) + 1) * sizeof(uint32_t*))
-        memset(self.rows_known, 0, (len(feeds) + 1) * sizeof(uint32_t))
-        cdef uint32_t feed
-        for feed in range(self.feed_count):
-            self.row_symbols[feed] = <uint32_t*>PyMem_RawRealloc(
-                NULL, self.table(feed).capacity * sizeof(uint32_t)
-            )
-            if self.row_symbols[feed] == NULL:
-                raise MemoryError
+        for name, mapping in feeds:
+            self.add_feed(name, mapping)
+
+    def add_feed(self, name: str, Mapping mapping not None) -> int:
+        """Read a further feed, behind the others; its number."""
+        cdef PriceTable table = PriceTable(mapping)
+        cdef uint32_t feed = self.feed_count
+        self.row_symbols = <uint32_t**>grown(self.row_symbols, (feed + 1) * sizeof(uint32_t*))
+        self.rows_known = <uint32_t*>grown(self.rows_known, (feed + 1) * sizeof(uint32_t))
+        self.row_symbols[feed] = <uint32_t*>grown(NULL, table.capacity * sizeof(uint32_t))
+        self.rows_known[feed] = 0
+        self.conditions.add(mapping)
+        self.feed_names.append(name)
+        self.tables.append(table)
+        self.feed_count += 1
         self.refresh()
+        return feed
+
+    def remove_feed(self, feed: int) -> list[int]:
+        """Read a feed no more; the numbers of the symbols that had rows of it. Its number is not
+        given again, and its table stays mapped, as prices that were told name their row."""
+        if not 0 <= feed < self.feed_count or self.feed_names[feed] is None:
+            raise IndexError(f"feed {feed} is not read")
+        cdef uint32_t gone = feed
+        cdef uint32_t known = self.rows_known[gone]
+        cdef uint32_t row
+        symbols = [self.numbers[self.table(gone).symbol(row)] for row in range(known)]
+        for number in symbols:
+            self._forget(self.rows + <uint32_t>number, gone)
+        for row in range(self.table(gone).capacity):
+            self.row_symbols[gone][row] = NO_PART
+        self.rows_known[gone] = ALL_ROWS
+        self.feed_names[gone] = None
+        self.symbol_changes += 1
+        return symbols
+
+    cdef int _forget(self, SymbolRows* entry, uint32_t feed) except -1:
+        """The symbol's rows without those of a feed. What they have counted stays counted."""
+        cdef Values values
+        cdef uint32_t i
+        cdef uint32_t left = 0
+        for i in range(entry.count):
+            if entry.rows[i].feed != feed:
+                entry.rows[left] = entry.rows[i]
+                left += 1
+            elif self.table(feed).read(entry.rows[i].row, &values) >= 0:
+                entry.gone_seq += values.seq
+        entry.count = left
+        return self._agree_on_currency(entry) if left else 0
 
     def __dealloc__(self) -> None:
         cdef uint32_t i
         if self.row_symbols != NULL:
             for i in range(self.feed_count):
-                PyMem_RawFree(self.row_symbols[i])
+                PyMem_Free(self.row_symbols[i])
         for i in range(self.count):
             PyMem_Free(self.rows[i].rows)
         PyMem_Free(self.rows)
@@ -114,33 +135,31 @@ cdef class Board:
             number = <uint32_t>self._new_symbol(symbol)
         else:
             number = found
+        if not self.rows[number].count:
+            self.symbol_changes += 1
         self._insert(self.rows + number, feed, row)
-        self._agree_on_currency(number)
+        self._agree_on_currency(self.rows + number)
         return number
 
     cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL:
         """A place for a row among the symbol's others, behind those of earlier feeds."""
         cdef uint32_t at = entry.count
-        cdef RowRef* grown = <RowRef*>PyMem_Realloc(
-            entry.rows, (entry.count + 1) * sizeof(RowRef)
-        )
-        if grown == NULL:
-            raise MemoryError
-        entry.rows = grown
-        while at and grown[at - 1].feed > feed:
-            grown[at] = grown[at - 1]
+        cdef RowRef* refs = <RowRef*>grown(entry.rows, (entry.count + 1) * sizeof(RowRef))
+        entry.rows = refs
+        while at and refs[at - 1].feed > feed:
+            refs[at] = refs[at - 1]
             at -= 1
-        grown[at].feed = feed
-        grown[at].row = row
-        grown[at].size_exponent = self.table(feed).rows[row].size_exponent
+        refs[at].feed = feed
+        refs[at].row = row
+        refs[at].size_exponent = self.table(feed).rows[row].size_exponent
         entry.count += 1
-        return grown + at
+        return refs + at
 
-    cdef int _agree_on_currency(self, uint32_t symbol) except -1:
+    cdef int _agree_on_currency(self, SymbolRows* entry) except -1:
         """Prices in different currencies are no one price: the currency is that of the feed
         named first, and rows in others are seen by themselves only."""
-        cdef SymbolRows* entry = self.rows + symbol
         cdef RowRef* ref
+        cdef uint32_t symbol = <uint32_t>(entry - self.rows)
         cdef uint32_t i
         cdef const char* wanted = self.table(entry.rows[0].feed).rows[entry.rows[0].row].currency
         for i in range(entry.count):
@@ -191,17 +210,12 @@ cdef class Board:
         return first == number
 
     cdef int64_t _new_symbol(self, str symbol) except -1:
-        cdef SymbolRows* grown
         cdef uint32_t wanted
         if self.count == self.capacity:
             wanted = self.capacity * 2 if self.capacity else 256
-            grown = <SymbolRows*>PyMem_Realloc(self.rows, wanted * sizeof(SymbolRows))
-            if grown == NULL:
-                raise MemoryError
-            self.rows = grown
+            self.rows = <SymbolRows*>grown(self.rows, wanted * sizeof(SymbolRows))
             self.capacity = wanted
-        self.rows[self.count].rows = NULL
-        self.rows[self.count].count = 0
+        memset(self.rows + self.count, 0, sizeof(SymbolRows))
         self.names.append(symbol)
         self.numbers[symbol] = self.count
         self.count += 1
@@ -225,6 +239,7 @@ cdef class Board:
                 any = True
         if any:
             finish(out)
+            out.values.seq += self.rows[symbol].gone_seq
         return any
 
     cdef bint _read_row(self, RowRef* ref, Values* out):
@@ -297,7 +312,8 @@ cdef class Board:
     def feeds(self) -> list[tuple[str, str]]:
         """(name, state) of each feed, as of the last look(): live, halted, stale or closed."""
         return [
-            (name, self.conditions.state(feed)) for feed, name in enumerate(self.feed_names)
+            (name, self.conditions.state(feed))
+            for feed, name in enumerate(self.feed_names) if name is not None
         ]
 
     def state(self, number: int) -> str:
@@ -308,14 +324,22 @@ cdef class Board:
         return STATES[<int>self.verdict(number).state]
 
     def symbols(self) -> list[str]:
-        """All symbols known, in the order in which they were learnt."""
-        return list(self.names)
+        """The symbols that some feed has, in the order in which they were learnt."""
+        cdef uint32_t number
+        return [self.names[number] for number in range(self.count) if self.rows[number].count]
 
     def __len__(self) -> int:
         return self.count
 
     def index(self, symbol: str) -> int:
         """Number of a symbol, which never changes; -1 when no feed has it."""
+        found = self.numbers.get(symbol)
+        if found is None or not self.rows[<uint32_t>found].count:
+            return -1
+        return found
+
+    def index_ever(self, symbol: str) -> int:
+        """The same, also of a symbol whose feeds have been removed; -1 when none ever had it."""
         return self.numbers.get(symbol, -1)
 
     def name(self, number: int) -> str:
@@ -353,35 +377,16 @@ cdef class Board:
         return None
 
     cdef object _view(self, uint32_t symbol, Consolidated* found, Verdict verdict):
-        cdef Values* values = &found.values
         cdef RowRef* ref = self.rows[symbol].rows + found.first
-        return PriceView(
-            symbol=self.names[symbol],
-            venue=self._venue_of(symbol, found.last if found.last != NO_ROW else found.first),
-            currency=self.table(ref.feed).currency(ref.row),
-            size_exponent=found.size_exponent,
-            status=STATES[<int>verdict.state],
-            trading_status=TRADING_STATUSES[values.status],
-            stale=bool(verdict.stale),
-            price=values.price if values.flags & ROW_HAS_LAST else None,
-            size=values.size,
-            volume=int(values.volume_high) << 64 | int(values.volume),
-            trades=values.trades, seq=values.seq,
-            open=values.open if values.flags & ROW_HAS_OPEN else None,
-            high=values.high if values.flags & ROW_HAS_HIGH_LOW else None,
-            low=values.low if values.flags & ROW_HAS_HIGH_LOW else None,
-            previous_close=values.previous_close if values.flags & ROW_HAS_PREVIOUS_CLOSE else None,
-            official_close=values.official_close if values.flags & ROW_HAS_OFFICIAL_CLOSE else None,
-            extended_price=values.extended_price if values.flags & ROW_HAS_EXTENDED else None,
-            extended_time=values.extended_time,
-            bid=values.bid if values.flags & ROW_HAS_BID else None,
-            bid_size=values.bid_size,
-            ask=values.ask if values.flags & ROW_HAS_ASK else None,
-            ask_size=values.ask_size, exchange_time=values.exchange_time,
-            corrected_time=corrected_time(values), receive_time=values.receive_time,
-            publish_time=values.publish_time, quote_time=values.quote_time, quotes=values.quotes,
-            bid_venue=self._venue_of(symbol, found.bid),
-            ask_venue=self._venue_of(symbol, found.ask),
+        return view_of(
+            found,
+            self.names[symbol],
+            self._venue_of(symbol, found.last if found.last != NO_ROW else found.first),
+            self.table(ref.feed).currency(ref.row),
+            STATES[<int>verdict.state],
+            verdict.stale,
+            self._venue_of(symbol, found.bid),
+            self._venue_of(symbol, found.ask),
         )
 
     cdef str _venue_of(self, uint32_t symbol, uint32_t number):

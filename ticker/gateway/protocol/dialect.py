@@ -304,7 +304,8 @@ class Dialect:
         if len(names) > most:
             raise _too_many(f"{len(names)} symbols in one command", most, command.id)
         channel = CHANNELS[command.channel]
-        known = self._known([name for name in names if grant.sees(name)])
+        seen = [name for name in names if grant.sees(name)]
+        known = self._known_ever(seen) if isinstance(command, Unsubscribe) else self._known(seen)
         if isinstance(command, Unsubscribe):
             missing = self.hub.subscriptions.unsubscribe(number, list(known.values()), channel)
             for name in [name for name, place in known.items() if place in missing]:
@@ -328,7 +329,7 @@ class Dialect:
 
     def _reject(self, number: int, codec: Codec, command: Symbols, name: str) -> None:
         """A symbol that was not taken, in the plain dialect."""
-        if isinstance(command, Unsubscribe) and self.board.index(name) >= 0:
+        if isinstance(command, Unsubscribe) and self.board.index_ever(name) >= 0:
             return  # known, but was not subscribed: as wished
         said = f"symbols: no feed has {name!r}"
         self._say(number, codec, _error(Code.UNKNOWN_SYMBOL, said, command.id, name))
@@ -339,6 +340,11 @@ class Dialect:
         if -1 in found.values() and self.board.refresh():
             found = {name: self.board.index(name) for name in names}
         return {name: place for name, place in found.items() if place >= 0}
+
+    def _known_ever(self, names: list[str]) -> dict[str, int]:
+        """The same, with the symbols whose feeds have been removed: their subscribers are left."""
+        found = {name: self.board.index_ever(name) for name in names}
+        return self._known(names) | {name: place for name, place in found.items() if place >= 0}
 
     def _check_room(
         self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int

@@ -103,6 +103,7 @@ class Rest:
         self.max_symbols = max_symbols
         self.metrics = Metrics(status, clock)
         self.sorted_symbols: list[str] = []
+        self.sorted_at = -1  # of the board's symbol_changes
 
     async def price(self, request: web.Request) -> web.Response:
         parameters = read_query(request.query.items(), ("venue",))
@@ -204,7 +205,7 @@ class Rest:
                 "epoch": self.status.epoch,
                 "timestamp": format_timestamp(now),
                 "ready": not self.status.waiting_for(),
-                "symbols": len(self.board),
+                "symbols": len(self._sorted()),
                 "markets": [asdict(market) for market in self.status.market_sessions(now)],
                 "feeds": feeds,
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
@@ -254,16 +255,22 @@ class Rest:
             said += " Look it up with /symbols?q=."
         return Refusal(UNKNOWN_SYMBOL, said, symbol=symbol[:32])
 
+    def _sorted(self) -> list[str]:
+        """The symbols that some feed has, as of the board's last look."""
+        if self.sorted_at != self.board.symbol_changes:
+            self.sorted_at = self.board.symbol_changes
+            self.sorted_symbols = sorted(self.board.symbols())
+        return self.sorted_symbols
+
     def _search(self, wanted: str) -> list[str]:
         """The symbol itself, then those that start so, then those with a name in which a word
         starts so, then those that contain it."""
         self.board.refresh()
-        if len(self.sorted_symbols) != len(self.board):
-            self.sorted_symbols = sorted(self.board.symbols())
+        symbols = self._sorted()
         if not wanted:
-            return self.sorted_symbols
+            return symbols
         named = self.directory.named(wanted)
-        found = [each for each in self.sorted_symbols if wanted in each.upper() or each in named]
+        found = [each for each in symbols if wanted in each.upper() or each in named]
 
         def rank(symbol: str) -> tuple[bool, bool, bool]:
             upper = symbol.upper()

@@ -5,7 +5,7 @@ Every gateway maps every segment read-only, so any worker answers for all of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,8 +89,8 @@ class Status:
     """Reads the segments of all feeds and gateways.
 
     `feeds` and `gateways` are (name, mapping) pairs; `required` names the feeds that must be
-    live before the box calls itself ready; `epoch` names this life of the server; `steady` is a
-    clock that only runs, by which feeds age.
+    live before the box calls itself ready; `timetable` answers for the feeds in the same order;
+    `epoch` names this life of the server; `steady` is a clock that only runs, by which feeds age.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Status:
         feeds: Sequence[tuple[str, Mapping]],
         gateways: Sequence[tuple[str, Mapping]] = (),
         *,
-        required: Sequence[str] = (),
+        required: Collection[str] = (),
         version: str,
         epoch: int,
         timetable: Timetable | None = None,
@@ -106,15 +106,19 @@ class Status:
         recorder: Mapping | None = None,
         steady: Callable[[], int] | None = None,
     ) -> None:
-        self.feeds = tuple(feeds)
         self.gateways = tuple(gateways)
-        self.required = frozenset(required)
         self.version = version
         self.epoch = epoch
         self.store = store
         self.recorder = recorder
         self.steady = steady
-        self.timetable = timetable or Timetable([name for name, _ in self.feeds])
+        self.timetable = timetable or Timetable([name for name, _ in feeds])
+        self.follow(feeds, required)
+
+    def follow(self, feeds: Sequence[tuple[str, Mapping]], required: Collection[str]) -> None:
+        """Report of these feeds from now on. The timetable is the caller's to follow them."""
+        self.feeds = tuple(feeds)
+        self.required = frozenset(required)
         self.conditions = Conditions([mapping for _, mapping in self.feeds])
 
     def feed_reports(self, now_ns: int) -> list[FeedReport]:

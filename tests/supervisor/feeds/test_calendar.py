@@ -4,17 +4,26 @@ import json
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ticker.config import FeedConfig, parse
 from ticker.config.calendar import calendar_names, calendar_of, extended_hours
-from ticker.errors import ConfigError
-from ticker.supervisor.calendar import markets_of
+from ticker.config.timetables import tables
+from ticker.errors import ConfigError, FeedError
+from ticker.supervisor.feeds.calendar import (
+    MarketHours,
+    Question,
+    hours_of_capture,
+    markets_of,
+    timetable,
+)
 
 FEED = '[[feeds]]\nname="f"\nprotocol="itch50"\nlines=["127.0.0.1:1"]\nvenue="{}"\n{}'
+
+DAYS = timedelta(30)
 
 
 def feed(venue: str, more: str = "") -> FeedConfig:
@@ -80,6 +89,11 @@ def test_a_venue_that_is_one_slip_away_is_refused(venue: str, meant: str) -> Non
     assert calendar_of(feed(venue, 'calendar = "none"')) is None, "as one that is said to be right"
 
 
+def test_of_a_simulated_exchange_too() -> None:
+    with pytest.raises(ConfigError, match="did you mean XNAS"):
+        feed("XNSA", "[feeds.simulator]\nsymbols = 3")
+
+
 @pytest.mark.parametrize("venue", ["XXXX", "XOFF", "CBSE", "XLOM", "XNAS", "XTKS"])
 def test_other_venues_pass(venue: str) -> None:
     assert feed(venue).venue == venue
@@ -87,7 +101,7 @@ def test_other_venues_pass(venue: str) -> None:
 
 def test_sessions_of_real_calendars() -> None:
     code = (
-        "import json; from datetime import date; from ticker.supervisor.calendar import *;"
+        "import json; from datetime import date; from ticker.supervisor.feeds.calendar import *;"
         "print(json.dumps([sessions_of(MarketHours('XNYS', '04:00', '20:00'), date(2026, 11, 25),"
         " date(2026, 11, 30)), sessions_of(MarketHours('XHKG'), date(2026, 11, 24),"
         " date(2026, 11, 25))]))"
@@ -120,7 +134,7 @@ def test_the_worker_writes_a_timetable(tmp_path: Path) -> None:
 
     path = tmp_path / "timetable"
     code = (
-        "import sys; from pathlib import Path; from ticker.supervisor.calendar import *;"
+        "import sys; from pathlib import Path; from ticker.supervisor.feeds.calendar import *;"
         "run({'f': MarketHours('XNYS', '04:00', '20:00')}, Path(sys.argv[1]))"
     )
     worker = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.DEVNULL)
@@ -145,3 +159,57 @@ def test_the_worker_writes_a_timetable(tmp_path: Path) -> None:
 
 def test_names_are_found_without_importing() -> None:
     assert {"XNYS", "XLON", "XTKS", "XHKG"} <= calendar_names()
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where exchange_calendars is not installed."""
+    monkeypatch.setitem(sys.modules, "exchange_calendars", None)
+
+
+@pytest.mark.usefixtures("no_library")
+def test_shipped_calendars_need_no_library() -> None:
+    day = date(2026, 11, 27)
+    days, faults = timetable(Question([MarketHours("XNYS", "04:00", "20:00")], day, day))
+    assert faults == {}
+    assert [utc(each) for each in days["XNYS 04:00-20:00"][0][:4]] == [
+        "27 09:00", "27 14:30", "27 18:00", "27 22:00"
+    ]  # fmt: skip
+    assert calendar_of(feed("XLON")) == "XLON"
+    midnight = int(datetime(2027, 7, 2, 4, tzinfo=UTC).timestamp()) * 10**9
+    hours = hours_of_capture("XNYS", "America/New_York")(midnight)
+    assert hours == (34_200 * 10**9, 57_600 * 10**9)
+
+
+@pytest.mark.usefixtures("no_library")
+def test_without_the_library_the_rest_says_what_to_install() -> None:
+    last = tables()["XNYS"].last
+    days, faults = timetable(Question([MarketHours("XNYS")], last - timedelta(9), last + DAYS))
+    assert days["XNYS"], "what is known is told"
+    assert "pip install 'ticker[calendars]'" in faults["XNYS"]
+    assert last.isoformat()[:4] in faults["XNYS"]
+    early = tables()["XNYS"].first - DAYS
+    assert timetable(Question([MarketHours("XNYS")], early - DAYS, early))[0] == {}
+    with pytest.raises(FeedError, match=r"XNYS from 2019-06-24 .* --calendar none"):
+        hours_of_capture("XNYS", "America/New_York")(1562212800 * 10**9)
+    with pytest.raises(ConfigError, match=r"no calendar 'XTAE'.*ticker\[calendars\]"):
+        feed("XXXX", 'calendar = "XTAE"')
+
+
+@pytest.mark.slow
+def test_the_library_is_asked_for_what_is_not_shipped() -> None:
+    first, last = date(2025, 12, 22), date(2026, 1, 5)
+    days, faults = timetable(Question([MarketHours("XNYS")], first, last))
+    assert faults == {}
+    closes = [utc(each.close) for each in days["XNYS"]]
+    assert len(closes) == 9
+    assert closes[2] == "24 18:00", "it closes early on the day before Christmas"
+
+
+@pytest.mark.slow
+def test_a_market_that_cannot_be_computed_leaves_the_others() -> None:
+    first, last = date(2026, 12, 28), date(2027, 1, 8)
+    days, faults = timetable(Question([MarketHours("XNYS"), MarketHours("XSHG")], first, last))
+    assert len(days["XNYS"]) == 9
+    assert len(days["XSHG"]) == 4, "the library knows it until the end of 2026"
+    assert faults.keys() == {"XSHG"}

@@ -1,0 +1,80 @@
+"""The workers that stand beside the feeds: the calendar, the store and the recorder.
+
+Each of them reads all feeds, and is started anew when feeds come or go; `configured` says the
+configuration with the feeds that there are then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ticker.config import Config
+from ticker.record.context import RecorderContext
+from ticker.shm.timetable import timetable_path
+from ticker.store.context import StoreContext
+from ticker.supervisor.feeds import calendar
+from ticker.supervisor.instance import Instance
+from ticker.supervisor.slot import Slot, Stage
+
+Configured = Callable[[], Config]
+StoreMain = Callable[[Config, StoreContext], None]
+RecorderMain = Callable[[Config, RecorderContext], None]
+
+
+def calendar_slot(instance: Instance, configured: Configured) -> Slot | None:
+    """The calendar's slot; None where no feed follows a calendar."""
+    if not calendar.markets_of(configured().feeds):
+        return None
+
+    def run() -> None:
+        instance.keep_only(None)
+        calendar.run(calendar.markets_of(configured().feeds), timetable_path(instance.name))
+
+    return Slot("calendar", Stage.FEED, run, vital=False)
+
+
+def store_slot(instance: Instance, configured: Configured, main: StoreMain | None) -> Slot | None:
+    """The store's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
+    folder = instance.folder
+    if main is None or folder is None:
+        return None
+
+    def run() -> None:
+        instance.keep_only(None)
+        config = configured()
+        context = StoreContext(
+            segment=instance.store_segment,
+            boot_id=instance.boot_id,
+            feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
+            folder=folder,
+        )
+        main(config, context)
+
+    return Slot("store", Stage.STORE, run, vital=False)
+
+
+def recorder_slot(
+    instance: Instance, configured: Configured, main: RecorderMain | None
+) -> Slot | None:
+    """The recorder's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
+    folder = instance.recordings
+    if main is None or folder is None:
+        return None
+
+    def run() -> None:
+        instance.keep_only(None)
+        config = configured()
+        chosen = config.record.feeds
+        context = RecorderContext(
+            segment=instance.recorder_segment,
+            boot_id=instance.boot_id,
+            feeds=tuple(
+                (feed.name, instance.feed_segment(feed.name), feed.timezone)
+                for feed in config.feeds
+                if not chosen or feed.name in chosen
+            ),
+            folder=folder,
+        )
+        main(config, context)
+
+    return Slot("recorder", Stage.STORE, run, vital=False)
