@@ -11,13 +11,14 @@ from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping, segment_size
 
 BODY = 4096 + 8 * 512 * 8
 REJECTS = 11 * (64 + 128 * 96)
+GAPS = (2 + 1024) * (64 + 2 * 24 * 8)
 
 
 def test_sizes() -> None:
     assert segment_size(KIND_GATEWAY) == BODY
-    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 640 + 64 + 2 * 64 + REJECTS
+    assert segment_size(KIND_FEED, 1, 1, 2) == BODY + 640 + 64 + 2 * 64 + REJECTS + GAPS
     assert segment_size(KIND_FEED, 16_384, 4, 65_536) == (
-        BODY + 16_384 * 640 + 4 * 65_537 * 64 + REJECTS
+        BODY + 16_384 * 640 + 4 * 65_537 * 64 + REJECTS + GAPS
     )
 
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from ticker.feeds.protocol cimport Protocol
+from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState
 
@@ -31,6 +32,7 @@ cdef class Session:
     cdef Mapping mapping                     # keeps `counters` and `feed` alive
     cdef uint64_t* counters
     cdef FeedState* feed
+    cdef readonly GapLedger ledger
     cdef readonly uint64_t next_expected_sequence
     cdef readonly uint64_t joined_at         # what the stream had reached then, 0: not joined yet
     cdef readonly int64_t last_packet_ns     # receive time of the last packet up to date, 0: none

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ticker.feeds.protocol import Protocol
+from ticker.shm.gaps import GapLedger
 from ticker.shm.header import Mapping
 
 DEADLINE_NEVER: int
@@ -29,8 +30,14 @@ class SessionOptions:
 
 class Session:
     def __init__(
-        self, protocol: Protocol, mapping: Mapping, options: SessionOptions | None = None
+        self,
+        protocol: Protocol,
+        mapping: Mapping,
+        options: SessionOptions | None = None,
+        ledger: GapLedger | None = None,
     ) -> None: ...
+    @property
+    def ledger(self) -> GapLedger: ...
     @property
     def next_expected_sequence(self) -> int: ...
     @property

@@ -19,6 +19,7 @@ from ticker.shm.counters cimport (
     FEED_PACKETS_RETRANSMITTED,
     count,
 )
+from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 
 DEADLINE_NEVER = NEVER
@@ -61,7 +62,7 @@ cdef class Session:
 
     def __init__(
         self, Protocol protocol not None, Mapping mapping not None,
-        options: SessionOptions | None = None,
+        options: SessionOptions | None = None, GapLedger ledger = None,
     ) -> None:
         if not mapping.writable:
             raise FeedError("a session counts into its feed's own, writable segment")
@@ -69,6 +70,7 @@ cdef class Session:
         self.mapping = mapping
         self.counters = mapping.counters
         self.feed = mapping.feed_state()
+        self.ledger = GapLedger(mapping) if ledger is None else ledger
         self.deadline = NEVER
         self._set_up(SessionOptions() if options is None else options)
 

@@ -8,6 +8,7 @@ from ticker.shm.layout cimport (
     BODY_OFFSET,
     COUNTERS_OFFSET,
     FEED_SEGMENT,
+    GAP_SLOTS,
     GATEWAY_SEGMENT,
     HISTOGRAMS_OFFSET,
     LAYOUT_VERSION,
@@ -17,6 +18,7 @@ from ticker.shm.layout cimport (
     STATE_OFFSET,
     STORE_SEGMENT,
     FeedState,
+    GapBlock,
     GatewayState,
     Record,
     Reject,
@@ -50,7 +52,8 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
     # Python integers: the numbers may come from a header that is not ours, and may not wrap.
     ring_stride = sizeof(RingHeader) + ring_capacity * sizeof(Record)
     rejects = REJECT_RINGS * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
-    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride + rejects
+    gaps = (2 + GAP_SLOTS) * sizeof(GapBlock)
+    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride + rejects + gaps
 
 
 cdef class Mapping:

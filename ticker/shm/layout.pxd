@@ -12,6 +12,7 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
     ...    price table     row_capacity x Row
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
     ...    rejects         REJECT_RINGS x (RingHeader + REJECT_SLOTS x Reject)
+    ...    gaps            (2 + GAP_SLOTS) x GapBlock: sums, then the newest gaps (gaps.pyx)
 
 A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it:
 
@@ -69,6 +70,8 @@ cpdef enum:
     REJECT_WORDS = 12
     REJECT_SLOTS = 128           # of each rule, a power of two
     REJECTS_KEPT = 100           # of them shown
+    GAP_WORDS = 24
+    GAP_SLOTS = 1024             # gaps of a feed that are kept one by one
 
 cdef enum SegmentKind:
     FEED_SEGMENT = 1
@@ -326,3 +329,36 @@ cdef struct Reject:
     uint64_t match               # the venue's number of the trade, 0: none
     uint64_t size_exponent
     int64_t detail[2]            # what the rule compared with: rejects.pyx says it in words
+
+# What one gap in a feed's sequence numbers came to. The first block has the sums of all gaps, the
+# second one of those that are no longer kept. Of each `missing` number one of the five words behind
+# it says what became of it, or it is still open.
+cdef struct Gap:
+    uint64_t number              # of the gap, from 1; of sums: how many gaps are in them
+    uint64_t start               # first number
+    uint64_t end                 # one behind the last number
+    uint64_t session[2]          # id of the session, NUL padded
+    uint64_t channel             # of several streams in a feed: the number of this one and 1, else 0
+    uint64_t line                # that showed that something is missing (Line of feeds/session.pxd)
+    int64_t detected_ns          # wall clock
+    int64_t closed_ns            # 0: numbers of it are still open
+    uint64_t missing             # numbers of it that had not come
+    uint64_t filled_by_line      # came by a line after all
+    uint64_t recovered           # came from the re-request server
+    uint64_t lost_upstream       # never came
+    uint64_t lost_downstream     # had come, but there was no room for them, and not again
+    uint64_t withdrawn           # no gap: nothing confirmed it, or a successor counts them again
+    uint64_t requests            # sent for numbers of it
+    uint64_t dropped             # had come, but there was no room for them: not yet lost
+    uint64_t settled             # 1: the words behind are final
+    uint64_t ticks               # that the feed published meanwhile; not settled: until it began
+    uint64_t conflated           # by all gateways meanwhile; not settled: until it began
+    uint64_t lagged
+    uint64_t lapped
+    uint64_t reserved[2]
+
+# Two copies, of which `generation` says the current one, as in a row.
+cdef struct GapBlock:
+    uint64_t generation
+    uint64_t reserved[7]         # whole cache lines
+    uint64_t copies[2][GAP_WORDS]

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.feeds.worker_process import LOOPBACK, Worker, free_port, wait_for
+from ticker.shm.gaps import BECAME, GapReader
 
 NETWORK = Path(__file__).with_name("lossy_network.py")
 RATE = 100_000
@@ -145,6 +146,15 @@ def make_market() -> Iterator[Callable[..., Market]]:
         yield make
 
 
+def ledger_of(worker: Worker) -> dict[str, int]:
+    """What became of all numbers that a worker missed; each is in one of the counts."""
+    reader = GapReader(worker.mapping)
+    sums = reader.sums().sums()
+    for each in (sums, *(gap.sums() for gap in reader.last())):
+        assert each["missing"] == each["open"] + sum(each[name] for name in BECAME)
+    return sums
+
+
 def recovers(market: Market, loss: float) -> None:
     market.open()
     market.run_whole()
@@ -159,6 +169,9 @@ def recovers(market: Market, loss: float) -> None:
     assert (lossy["lost_messages"], lossy["bad_packets"], lossy["unknown_orders"]) == (0, 0, 0)
     assert lossy.rows() == market.whole.rows()
     assert len(lossy.rows()) == 100
+    sums = ledger_of(lossy)
+    assert (sums["open"], sums["lost_upstream"], sums["lost_downstream"]) == (0, 0, 0)
+    assert sums["recovered"] == lossy["recovered_messages"]
 
 
 def goes_on(market: Market, dies: bool) -> None:
@@ -178,6 +191,9 @@ def goes_on(market: Market, dies: bool) -> None:
     times = [{s: row["exchange_time"] for s, row in each.rows().items()} for each in (lossy, whole)]
     assert sum(times[0][symbol] == time for symbol, time in times[1].items()) > 0.9 * len(times[1])
     assert lossy["trades"] > 0.9 * whole["trades"]
+    sums = ledger_of(lossy)
+    assert sums["open"] == 0
+    assert sums["lost_upstream"] + sums["lost_downstream"] == lossy["lost_messages"]
 
 
 Make = Callable[..., Market]

@@ -18,6 +18,7 @@ from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 from ticker.feeds.workers.pipeline import Pipeline, build
 from ticker.shm.counters import Counters
+from ticker.shm.gaps import BECAME, GapReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 from ticker.simulate.speakers.itch import ItchMarket
@@ -140,6 +141,17 @@ class Receiver:
             first = len(messages) + 1 if at_end else 1
             for line in (A, B):
                 self.take(self.wire.packet(stream, first, 0), line)
+
+    def ledger(self) -> dict[str, int]:
+        """What became of all missing numbers; each is in one of the counts."""
+        reader = GapReader(self.pipeline.mapping)
+        sums = reader.sums().sums()
+        for each in (sums, *(gap.sums() for gap in reader.last())):
+            assert each["missing"] == each["open"] + sum(each[name] for name in BECAME)
+        assert sums["missing"] == self.counters["gap_messages"]
+        assert sums["recovered"] == self.counters["recovered_messages"]
+        assert sums["requests"] == self.counters["requests"]
+        return sums
 
     def rows(self) -> dict[str, dict[str, int]]:
         self.pipeline.market.publish(self.now)
@@ -266,6 +278,8 @@ def test_whatever_is_answered_is_as_if_never_lost(
     assert receiver.counters["lost_messages"] == 0
     assert receiver.counters["unknown_orders"] == 0
     assert receiver.rows() == lossless(protocol)
+    sums = receiver.ledger()
+    assert (sums["open"], sums["lost_upstream"], sums["lost_downstream"]) == (0, 0, 0)
 
 
 @pytest.mark.slow
@@ -283,5 +297,8 @@ def test_whatever_nobody_answers_is_counted_in_time(
     counters = receiver.counters
     assert counters["messages"] + counters["lost_messages"] == total
     assert counters["gap_messages"] >= counters["lost_messages"]
+    sums = receiver.ledger()
+    assert sums["lost_upstream"] + sums["lost_downstream"] == counters["lost_messages"]
+    assert (sums["open"], sums["recovered"]) == (0, 0)
     assert took <= (ATTEMPTS + 2) * TIMEOUT
     assert receiver.rows().keys() <= lossless(protocol).keys()

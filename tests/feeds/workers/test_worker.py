@@ -23,6 +23,7 @@ from tests.feeds.worker_process import LOOPBACK, free_port, wait_for
 from ticker.errors import SegmentError
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell
+from ticker.shm.gaps import GapReader
 from ticker.shm.liveness import Conditions
 from ticker.shm.segment import create_gateway, remove
 
@@ -84,6 +85,11 @@ def test_killed_and_replaced(venue: Venue, serve: Callable[..., Served], rebuild
         assert shown(feed.table) == expected(venue)
     assert feed["lost_messages"] == 0
     assert venue.requests > 0
+    # Each number that a worker missed is in the ledger, whichever of them found it or died over it.
+    sums = GapReader(feed.mapping).sums()
+    assert (sums.open, sums.lost_upstream, sums.lost_downstream) == (0, 0, 0)
+    assert sums.recovered == feed["recovered_messages"] >= 1500
+    assert sums.missing == feed["gap_messages"]
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ TABLE = (
         otherwise="403",
         paths=("/metrics",),
     ),
-    Row("`/status`", "get", cells=REFUSED, paths=("/status",)),
+    Row("`/status`, `/gaps`", "get", cells=REFUSED, paths=("/status", "/gaps")),
     Row("its rejected trades of `MSFT`", "rejects", "MSFT", {**REFUSED, "some": "no"}),
     Row("`/symbols`: `AAPL`", "listed", "AAPL", REFUSED, paths=("/symbols",)),
     Row("`/symbols`: `MSFT`", "listed", "MSFT", {**REFUSED, "some": "no"}),

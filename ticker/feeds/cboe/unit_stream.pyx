@@ -18,6 +18,7 @@ from ticker.endian cimport le16
 from ticker.feeds.sequence.reorder cimport Held, ReorderBuffer, payload_of
 from ticker.feeds.sequence.sequenced cimport Sequenced
 from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER
+from ticker.shm.gaps cimport LOST_UPSTREAM, RECOVERED
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_IMAGES,
@@ -63,6 +64,7 @@ cdef class UnitStream(Channel):
         self.gaps.widest = min(self.gaps.widest, <uint64_t>MOST_ASKED)
         self.gaps.span = self.gaps.widest
         self.session_words[0] = number
+        self.gaps.round = ROUND
 
     cdef void packet(
         self, const uint8_t* data, size_t length, uint32_t sequence, uint32_t messages, int line,
@@ -178,7 +180,7 @@ cdef class UnitStream(Channel):
         self.waiting = False
         self.next_expected_sequence = position
         self.known_end = max(self.known_end, position)
-        self.gaps.forget_below(position)
+        self.gaps.forget_below(position, LOST_UPSTREAM)
         self._drain()
         self._settle()
 
@@ -203,6 +205,7 @@ cdef class UnitStream(Channel):
         cdef bint any_lost = False
         if self.waiting or not self.joined:
             return False
+        self.gaps.now_ns = now_ns
         # Only from the first gap on can the stream go on; what is refused behind it waits for
         # its turn and is then refused again.
         while (self.gaps.used and self.gaps.gaps[0].start < end
@@ -265,6 +268,7 @@ cdef class UnitStream(Channel):
         if self.damaged:
             self._heal(end)
         else:
+            self.gaps.forget_below(end, RECOVERED)
             self._go_on_at(end)
         return True
 

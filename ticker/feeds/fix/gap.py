@@ -20,10 +20,15 @@ class Gap:
         self.initiator = initiator
         self.subscriptions = subscriptions
         self.stream = initiator.stream
+        self.end = 0
+        self._entry = 0
+        self._decided = 0
         self.forget()
 
     def forget(self) -> None:
         """A new connection: nothing is missing yet."""
+        # What is missing still is found missing again.
+        self._account("withdrawn", self.end)
         options = self.initiator.options
         self.held = Held(options.held_messages, options.held_bytes)
         self.end = 0
@@ -36,6 +41,7 @@ class Gap:
     def abandon(self) -> None:
         """The other side started over: what was missing and what waits mean nothing any more."""
         self.held.clear()
+        self._account("lost_upstream", self.end)
         self.end = 0
         self.deadline = DEADLINE_NEVER
 
@@ -60,11 +66,16 @@ class Gap:
         self.stream.count("gaps")
         self.stream.count("gap_messages", sequence - self.stream.next_expected_sequence)
         self.end = sequence
+        self._decided = self.stream.next_expected_sequence
+        self._entry = self.stream.ledger.found_from_python(
+            self._decided, sequence, self.initiator.now
+        )
         self._attempts = 0
         self._request()
 
     def _request(self) -> None:
         self.stream.count("requests")
+        self.stream.ledger.requested_from_python(self._entry)
         self._attempts += 1
         self.deadline = self.initiator.now + self.initiator.options.request_timeout_ns
         fields = [(7, b"%d" % self.stream.next_expected_sequence), (16, b"0")]
@@ -73,6 +84,7 @@ class Gap:
     def went_on(self, before: int) -> None:
         """All is done whose turn came since `before` was expected; is that the end of the gap?"""
         reached = self.stream.next_expected_sequence
+        self._account("recovered", reached)
         if self.end and reached > before:
             self.deadline = self.initiator.now + self.initiator.options.request_timeout_ns
             self._attempts = 1
@@ -92,8 +104,11 @@ class Gap:
         """The other side says which number comes next, beyond the one expected."""
         # What was skipped may have been market data: the books are asked for anew.
         self.refresh = bool(self.end) or not fills
+        self._account("recovered", self.stream.next_expected_sequence)
         if not fills:
             self.stream.count("lost_messages", new - self.stream.next_expected_sequence)
+            self._account("lost_upstream", new)
+            self._never_came(max(self.stream.next_expected_sequence, self.end), new)
         self.stream.expect_sequence(new)
         self.held.forget_below(new)
 
@@ -114,6 +129,24 @@ class Gap:
         self.initiator.tell(
             "gap_lost", f"{lost} messages from {self.stream.next_expected_sequence}"
         )
+        self._account("recovered", self.stream.next_expected_sequence)
+        self._account("lost_upstream", resume)
         self.refresh = True
         self.stream.expect_sequence(resume)
         return True
+
+    def _never_came(self, start: int, end: int) -> None:
+        """Numbers that the other side passes over, and that nobody knew to be missing."""
+        if start < end:
+            ledger, now = self.stream.ledger, self.initiator.now
+            gap = ledger.found_from_python(start, end, now)
+            ledger.became_from_python(gap, "lost_upstream", end - start, now)
+
+    def _account(self, became: str, reached: int) -> None:
+        """What became of the missing numbers below `reached` of which it was not said yet."""
+        messages = min(reached, self.end) - self._decided
+        if self.end and messages > 0:
+            self.stream.ledger.became_from_python(
+                self._entry, became, messages, self.initiator.now
+            )
+            self._decided += messages

@@ -1,9 +1,10 @@
 """What of JSON texts was not taken, and why."""
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from ticker.feeds.json.record cimport Found, Record
 from ticker.feeds.json.rules cimport Field, Rule, Rules, Skip
+from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 
 
@@ -12,6 +13,8 @@ cdef class Skips:
     cdef Rules rules
     cdef Mapping mapping         # keeps `counters` alive
     cdef uint64_t* counters
+    cdef GapLedger ledger
+    cdef int64_t now_ns          # when the text came
     cdef Skip bad, unmatched
     cdef uint64_t lacking        # records that were skipped, those left out that only came again
 
@@ -22,4 +25,5 @@ cdef class Skips:
     cdef void skip(self, Rule* rule, int reason) noexcept nogil
     cdef void refuse(self, Rule* rule, Field field, Found found) noexcept nogil
     # So many texts or records are missing in their sequence.
-    cdef void lose(self, uint64_t numbers) noexcept nogil
+    # Numbers [start, end) did not come, and nobody is asked for them.
+    cdef void lose(self, uint64_t start, uint64_t end) noexcept nogil

@@ -31,6 +31,7 @@ from ticker.shm.counters cimport (
     FEED_UNKNOWN_TYPES,
     count,
 )
+from ticker.shm.gaps cimport LOST_UPSTREAM, GapLedger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport SYMBOL_BYTES
 
@@ -76,6 +77,7 @@ cdef class Skips:
         self.rules = record.rules
         self.mapping = mapping
         self.counters = mapping.counters
+        self.ledger = GapLedger(mapping)
 
     cdef void bad_text(self, const uint8_t* data, size_t length) noexcept nogil:
         count(self.counters, FEED_BAD_TEXTS, 1)
@@ -107,10 +109,12 @@ cdef class Skips:
             else <int>field,
         )
 
-    cdef void lose(self, uint64_t numbers) noexcept nogil:
+    cdef void lose(self, uint64_t start, uint64_t end) noexcept nogil:
+        cdef uint64_t gap = self.ledger.found(start, end, NULL, 0, 0, self.now_ns)
+        self.ledger.became(gap, LOST_UPSTREAM, end - start, self.now_ns)
         count(self.counters, FEED_GAPS, 1)
-        count(self.counters, FEED_GAP_MESSAGES, numbers)
-        count(self.counters, FEED_LOST_MESSAGES, numbers)
+        count(self.counters, FEED_GAP_MESSAGES, end - start)
+        count(self.counters, FEED_LOST_MESSAGES, end - start)
 
     @property
     def taken(self) -> dict[str, int]:

@@ -312,7 +312,7 @@ cdef class Taker:
             self.skips.skip(rule, REASON_REPEATED)
             return False
         if expected and number > expected:
-            self.skips.lose(number - expected)
+            self.skips.lose(expected, number)
         self.next_numbers[instrument] = number + 1
         return True
 

@@ -50,6 +50,7 @@ cdef class JsonTexts:
 
     cdef void read(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
         cdef int32_t i
+        self.skips.now_ns = receive_time
         if not self.tape.read(data, length):
             self.skips.bad_text(data, length)
             self.useless = WHY_NO_JSON
@@ -82,7 +83,7 @@ cdef class JsonTexts:
             count(self.counters, FEED_DUPLICATE_MESSAGES, 1)
             return False
         if self.joined and number > self.next_sequence:
-            self.skips.lose(number - self.next_sequence)
+            self.skips.lose(self.next_sequence, number)
             self.broken = self.rules.has_levels
         self.joined = True
         self.next_sequence = number + 1

@@ -20,9 +20,10 @@ cdef class Channel(Sequenced):
     """One stream: its lines and its gaps. A subclass sets `first`, if that is not 1."""
 
     def __init__(self, Channels feed not None, number: int) -> None:
-        super().__init__(feed.protocol, feed.mapping, feed.options)
+        super().__init__(feed.protocol, feed.mapping, feed.options, feed.ledger)
         self.owner = feed
         self.number = number
+        self.gaps.channel = number + 1
         self.first = 1
         # Answers come by lines that anybody can send to.
         self.answers.connected = False

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ticker.shm.gaps cimport Became, GapLedger
+
 
 cdef struct Gap:
     uint64_t start             # first missing sequence
@@ -12,6 +14,7 @@ cdef struct Gap:
     int64_t attempts           # requests since a message came of one
     uint64_t answered          # messages that came since [start, ...) was last asked for
     uint64_t requests          # of full span since then
+    uint64_t entry             # its number in the ledger; parts of one gap share it
 
 cdef enum:
     MAX_GAPS = 256
@@ -39,6 +42,12 @@ cdef class Gaps:
     cdef int64_t left_until    # the server is not asked before, 0: it is
     cdef int64_t leave_ns      # for how long it is left the next time
     cdef uint64_t withheld     # times that a request had to wait for its second
+    cdef GapLedger ledger
+    cdef uint64_t channel      # of several streams: this one's number and 1, else 0
+    cdef const uint64_t* session # its id, two words
+    cdef uint64_t round        # the wire counts from 1 again behind this number, 0: never
+    cdef uint64_t dropped_to   # packets were dropped up to here
+    cdef int64_t now_ns        # the last time that was said
 
     # A packet says that the stream reaches `end`; of the server's own, `certain`, one is enough.
     cdef void vouch(self, uint64_t end, uint32_t messages, int line, bint certain) noexcept nogil
@@ -51,11 +60,14 @@ cdef class Gaps:
     cdef int64_t leave(self, int64_t now_ns) noexcept nogil
     cdef uint64_t take_withheld(self) noexcept nogil
 
-    cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil
+    cdef void add(self, uint64_t start, uint64_t end, int line, int64_t now_ns) noexcept nogil
+    # [start, end) came, and there was no room for it.
+    cdef void dropped(self, uint64_t start, uint64_t end) noexcept nogil
     cdef int64_t fill(
         self, uint64_t start, uint64_t end, bint answer, int64_t now_ns, int* closed
     ) noexcept nogil
-    cdef void forget_below(self, uint64_t sequence) noexcept nogil
+    # What is missing below will not come (LOST_UPSTREAM), or has come by other means.
+    cdef void forget_below(self, uint64_t sequence, Became what) noexcept nogil
     cdef bint given_up(self, int64_t now_ns) noexcept nogil
     cdef int64_t deadline(self) noexcept nogil
     cdef bint asked(self) noexcept nogil
@@ -66,6 +78,8 @@ cdef class Gaps:
     cdef void _remove(self, int at) noexcept nogil
     cdef void _set_back(self, int64_t now_ns) noexcept nogil
     cdef bint _is_left(self, int64_t now_ns) noexcept nogil
+    cdef uint64_t _wire(self, uint64_t sequence) noexcept nogil
+    cdef void _became(self, Gap* gap, Became what, uint64_t messages) noexcept nogil
     cdef bint _exhausted(self, Gap* gap) noexcept nogil
     cdef int64_t _last_chance(self, Gap* gap) noexcept nogil
     cdef int64_t _due(self, Gap* gap, uint64_t on_their_way) noexcept nogil

@@ -24,6 +24,9 @@ from libc.string cimport memmove
 
 from ticker.checks cimport check
 from ticker.feeds.session cimport NEVER
+from ticker.shm.gaps cimport (
+    FILLED_BY_LINE, LOST_UPSTREAM, RECOVERED, WITHDRAWN, Became, GapLedger,
+)
 
 from ticker.errors import FeedError
 
@@ -39,14 +42,15 @@ cdef int64_t LONGEST_LEAVE = 60 * SECOND
 
 
 cdef class Gaps:
-    """Times in ns, sequences as the stream counts them."""
+    """Times in ns, sequences as the stream counts them. The ledger has what becomes of each gap."""
 
     def __cinit__(
-        self, rerequest: bool, line_wait_ns: int, timeout_ns: int, attempts: int, window: int,
+        self, GapLedger ledger not None, rerequest: bool, line_wait_ns: int, timeout_ns: int, attempts: int, window: int,
         per_second: int, doubt_ns: int,
     ) -> None:
         if timeout_ns < 1 or attempts < 1 or window < 1 or line_wait_ns < 0 or per_second < 1:
             raise FeedError("request timeout, attempts, window and rate must be positive")
+        self.ledger = ledger
         self.rerequest = rerequest
         self.line_wait_ns = line_wait_ns
         self.timeout_ns = timeout_ns
@@ -79,8 +83,12 @@ cdef class Gaps:
         return self.is_in_doubt(0) and now_ns - self.gaps[0].detected_ns >= self.doubt_ns
 
     cdef void drop(self) noexcept nogil:
-        """All gaps, but not what is known of the server."""
+        """All gaps, as if there were none, but not what is known of the server."""
+        cdef int i
+        for i in range(self.used):
+            self._became(&self.gaps[i], WITHDRAWN, self.gaps[i].end - self.gaps[i].start)
         self.used = 0
+        self.dropped_to = 0
         self.span = self.widest
 
     cdef int64_t leave(self, int64_t now_ns) noexcept nogil:
@@ -98,12 +106,16 @@ cdef class Gaps:
         self.withheld = 0
         return withheld
 
-    cdef void add(self, uint64_t start, uint64_t end, int64_t now_ns) noexcept nogil:
+    cdef void add(self, uint64_t start, uint64_t end, int line, int64_t now_ns) noexcept nogil:
         """[start, end) is missing; it lies beyond all that is known to be missing."""
         cdef Gap* gap
+        cdef uint64_t first
         check(start < end and (self.used == 0 or self.gaps[self.used - 1].end <= start))
+        self.now_ns = now_ns
         if self.used and (self.used == MAX_GAPS or self.gaps[self.used - 1].end == start):
-            self.gaps[self.used - 1].end = end
+            gap = &self.gaps[self.used - 1]
+            self.ledger.widened(gap.entry, self._wire(end - 1) + 1, end - gap.end)
+            gap.end = end
             return
         gap = &self.gaps[self.used]
         gap.start = start
@@ -114,7 +126,32 @@ cdef class Gaps:
         gap.attempts = 0
         gap.answered = 0
         gap.requests = 0
+        first = self._wire(start)
+        gap.entry = self.ledger.found(
+            first, first + end - start, self.session, self.channel, line, now_ns
+        )
         self.used += 1
+
+    cdef uint64_t _wire(self, uint64_t sequence) noexcept nogil:
+        """The number as the venue writes it."""
+        return (sequence - 1) % self.round + 1 if self.round else sequence
+
+    cdef void dropped(self, uint64_t start, uint64_t end) noexcept nogil:
+        cdef int i
+        cdef uint64_t low, high
+        start = max(start, self.dropped_to)     # the other line's copy of it is the same loss
+        for i in range(self.used):
+            low = max(start, self.gaps[i].start)
+            high = min(end, self.gaps[i].end)
+            if low < high:
+                self.ledger.dropped(self.gaps[i].entry, high - low)
+        self.dropped_to = max(self.dropped_to, end)
+
+    cdef void _became(self, Gap* gap, Became what, uint64_t messages) noexcept nogil:
+        if what == LOST_UPSTREAM:
+            self.ledger.lost(gap.entry, messages, self.now_ns)
+        else:
+            self.ledger.became(gap.entry, what, messages, self.now_ns)
 
     cdef int64_t fill(
         self, uint64_t start, uint64_t end, bint answer, int64_t now_ns, int* closed
@@ -125,7 +162,9 @@ cdef class Gaps:
         cdef int64_t filled = 0
         cdef Gap* gap
         cdef uint64_t low, high
+        cdef Became what = RECOVERED if answer else FILLED_BY_LINE
         closed[0] = 0
+        self.now_ns = now_ns
         while at < self.used and self.gaps[at].end <= start:
             at += 1
         while at < self.used and self.gaps[at].start < end:
@@ -136,10 +175,12 @@ cdef class Gaps:
                 if self.used == MAX_GAPS:
                     return -1
                 self._note(gap, high - low, answer, now_ns)
+                self._became(gap, what, high - low)
                 self._split(at, low, high, answer)
                 return high - low
             filled += high - low
             self._note(gap, high - low, answer, now_ns)
+            self._became(gap, what, high - low)
             if low == gap.start and high == gap.end:
                 self._remove(at)
                 closed[0] += 1
@@ -189,11 +230,12 @@ cdef class Gaps:
         if not self.used:
             self.span = self.widest
 
-    cdef void forget_below(self, uint64_t sequence) noexcept nogil:
-        """What lies below is of no interest any more."""
+    cdef void forget_below(self, uint64_t sequence, Became what) noexcept nogil:
         while self.used and self.gaps[0].end <= sequence:
+            self._became(&self.gaps[0], what, self.gaps[0].end - self.gaps[0].start)
             self._remove(0)
         if self.used and self.gaps[0].start < sequence:
+            self._became(&self.gaps[0], what, sequence - self.gaps[0].start)
             self.gaps[0].start = sequence
             self.gaps[0].asked_to = max(self.gaps[0].asked_to, sequence)
 
@@ -201,6 +243,7 @@ cdef class Gaps:
         """The first gap will not be filled. The caller goes on behind it and forgets it."""
         if not self.used:
             return False
+        self.now_ns = now_ns
         self._set_back(now_ns)
         if self.is_in_doubt(0):
             return False
@@ -282,7 +325,9 @@ cdef class Gaps:
                 and (self.gaps[0].answered > 0 or not self.is_in_doubt(0)))
 
     cdef void clear(self) noexcept nogil:
-        """Another stream: nothing is missing or said of it yet."""
+        """Another stream: nothing is missing or said of it yet. What is certain to be missing of
+        the one before is lost."""
+        self.forget_below(self.confirmed, LOST_UPSTREAM)
         self.drop()
         self.silent = False
         self.confirmed = self.said = 0
@@ -346,6 +391,7 @@ cdef class Gaps:
             self.paid_until = max(self.paid_until, now_ns - BURST * self.pace_ns) + self.pace_ns
             number = min(self.span, room, gap.end - gap.asked_to)
             asked.append((gap.asked_to, number))
+            self.ledger.requested(gap.entry)
             gap.asked_to += number
             gap.requests += number == self.span
             room -= number

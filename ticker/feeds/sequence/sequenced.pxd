@@ -55,7 +55,7 @@ cdef class Sequenced(Session):
     cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil
     cdef void _replace(self, const uint64_t* words) noexcept nogil
     cdef void _begin(self, const uint64_t* words, uint64_t sequence) noexcept nogil
-    cdef void _reach(self, uint64_t sequence, int64_t now_ns) noexcept nogil
+    cdef void _reach(self, uint64_t sequence, int line, int64_t now_ns) noexcept nogil
     cdef void _blocks(
         self, const uint8_t* data, size_t length, uint64_t sequence, uint32_t blocks, int line,
         int64_t now_ns,
@@ -64,7 +64,9 @@ cdef class Sequenced(Session):
         self, const uint8_t* data, size_t length, uint64_t sequence, uint32_t blocks, int line,
         int64_t now_ns,
     ) noexcept nogil
-    cdef void _drop(self, uint64_t end, int64_t now_ns) noexcept nogil
+    cdef void _drop(
+        self, uint64_t sequence, uint64_t end, int line, int64_t now_ns
+    ) noexcept nogil
     cdef void _deliver(
         self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
     ) noexcept nogil

@@ -33,6 +33,7 @@ from ticker.shm.counters cimport (
     FEED_OTHER_SESSION_PACKETS, FEED_RECOVERED_MESSAGES, FEED_REORDER_DROPS, FEED_REQUESTS,
     FEED_REQUESTS_WITHHELD, FEED_SESSIONS, FEED_UNCONFIRMED_PACKETS, count,
 )
+from ticker.shm.gaps cimport LOST_UPSTREAM
 
 from ticker.errors import FeedError
 
@@ -50,10 +51,11 @@ cdef class Sequenced(Session):
         if options.join not in ("live", "start"):
             raise FeedError(f'join {options.join!r}: take "live" or "start"')
         self.gaps = Gaps(
-            options.rerequest, options.line_wait_ns, options.request_timeout_ns,
+            self.ledger, options.rerequest, options.line_wait_ns, options.request_timeout_ns,
             options.request_attempts, options.request_window, options.requests_per_second,
             options.quiet_ns,
         )
+        self.gaps.session = self.session_words
         self.candidate, self.past, self.progress = Candidate(), PastSessions(), Progress()
         self.answers = Answers(options.rerequest)
         self.buffer = ReorderBuffer(options.buffer_bytes)
@@ -99,7 +101,7 @@ cdef class Sequenced(Session):
             self._blocks(data, length, sequence, messages, line, now_ns)
         else:
             count(self.counters, FEED_HEARTBEATS, 1)
-            self._reach(sequence, now_ns)
+            self._reach(sequence, line, now_ns)
             if sequence > self.next_expected_sequence:
                 self._vouch(sequence, 0, line, now_ns)
             self.ending = last    # with a heartbeat behind its end, a session is not over
@@ -171,6 +173,7 @@ cdef class Sequenced(Session):
         """To the candidate; what is held of it is taken."""
         cdef uint64_t first = self.candidate.first
         cdef Held* packet
+        self.gaps.now_ns = now_ns
         if not self.joined or (self.progress.unsteady and not self.anew
                                and same(words, self.session_words)
                                and now_ns - self.last_packet_ns < self.quiet_ns):
@@ -223,12 +226,12 @@ cdef class Sequenced(Session):
 
     # -- messages ----------------------------------------------------------------------------
 
-    cdef void _reach(self, uint64_t sequence, int64_t now_ns) noexcept nogil:
+    cdef void _reach(self, uint64_t sequence, int line, int64_t now_ns) noexcept nogil:
         """The stream is known to reach up to here: what lies between is missing."""
         if sequence > self.known_end:
             count(self.counters, FEED_GAPS, 1)
             count(self.counters, FEED_GAP_MESSAGES, sequence - self.known_end)
-            self.gaps.add(self.known_end, sequence, now_ns)
+            self.gaps.add(self.known_end, sequence, line, now_ns)
             self.known_end = sequence
 
     cdef void _blocks(
@@ -257,17 +260,18 @@ cdef class Sequenced(Session):
         cdef int64_t filled
         cdef int closed
         cdef Held* packet = NULL
-        self._reach(sequence, now_ns)
+        self._reach(sequence, line, now_ns)
         self._vouch(sequence, blocks, line, now_ns)
         if early:
             packet = self.buffer.reserve(length)
             if packet == NULL:
-                self._drop(end, now_ns)
+                self._drop(sequence, end, line, now_ns)
                 return
         fresh = end - self.known_end if end > self.known_end else 0
         filled = self.gaps.fill(sequence, min(end, self.known_end), answer, now_ns, &closed)
         if filled < 0:
             count(self.counters, FEED_REORDER_DROPS, 1)
+            self.gaps.dropped(sequence, end)
             self.buffer.release(packet)
             return
         count(self.counters, FEED_DUPLICATE_MESSAGES, blocks - fresh - <uint64_t>filled)
@@ -302,12 +306,13 @@ cdef class Sequenced(Session):
         if self.answers.are_too_many(now_ns):
             self.ignore_until = self.gaps.leave(now_ns)
 
-    cdef void _drop(self, uint64_t end, int64_t now_ns) noexcept nogil:
+    cdef void _drop(self, uint64_t sequence, uint64_t end, int line, int64_t now_ns) noexcept nogil:
         """The buffer is full: the newest packet becomes part of what is missing."""
         count(self.counters, FEED_REORDER_DROPS, 1)
         if end > self.known_end:
-            self.gaps.add(self.known_end, end, now_ns)
+            self.gaps.add(self.known_end, end, line, now_ns)
             self.known_end = end
+        self.gaps.dropped(sequence, end)
 
     cdef void _deliver(
         self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
@@ -332,7 +337,7 @@ cdef class Sequenced(Session):
                 )
             self.buffer.release(packet)
             packet = self.buffer.take(self.next_expected_sequence)
-        self.gaps.forget_below(self.next_expected_sequence)
+        self.gaps.forget_below(self.next_expected_sequence, LOST_UPSTREAM)
         check(self.gaps.used or self.known_end == self.next_expected_sequence)
 
     # -- what does not come ------------------------------------------------------------------
@@ -363,6 +368,7 @@ cdef class Sequenced(Session):
         if self.candidate.brought and self.joined:
             # Nothing will come any more that could speak against it.
             self._change(self.candidate.words, self.candidate.first, now_ns)
+        self.gaps.now_ns = now_ns
         while self.gaps.used:
             self._lose()
         self._settle()

@@ -37,6 +37,7 @@ from ticker.shm.counters cimport (
     FEED_SESSIONS,
     count,
 )
+from ticker.shm.gaps cimport LOST_UPSTREAM
 
 from dataclasses import dataclass
 from enum import Enum
@@ -351,10 +352,7 @@ cdef class SoupBinTcp(Session):
         if name != self.session_id or not self.next_expected_sequence:
             self._begin(name, sequence)
         elif sequence > self.next_expected_sequence:
-            missing = sequence - self.next_expected_sequence
-            count(self.counters, FEED_GAPS, 1)
-            count(self.counters, FEED_GAP_MESSAGES, missing)
-            count(self.counters, FEED_LOST_MESSAGES, missing)
+            self._lose(self.next_expected_sequence, sequence)
             self.next_expected_sequence = sequence
         self.arriving = sequence
         self.joined_at = self.joined_at or sequence
@@ -369,11 +367,17 @@ cdef class SoupBinTcp(Session):
         self._set_session(name)
         first = 1 if self.options.join == "start" else sequence
         if sequence > first:
-            count(self.counters, FEED_GAPS, 1)
-            count(self.counters, FEED_GAP_MESSAGES, sequence - first)
-            count(self.counters, FEED_LOST_MESSAGES, sequence - first)
+            self._lose(first, sequence)
         self.next_expected_sequence = sequence
         self.protocol.begin()
+
+    def _lose(self, start: int, end: int) -> None:
+        """The server begins behind these: it has them no more."""
+        cdef uint64_t gap = self.ledger.found(start, end, self.session_words, 0, 0, self.heard_ns)
+        self.ledger.became(gap, LOST_UPSTREAM, end - start, self.heard_ns)
+        count(self.counters, FEED_GAPS, 1)
+        count(self.counters, FEED_GAP_MESSAGES, end - start)
+        count(self.counters, FEED_LOST_MESSAGES, end - start)
 
     def _rejected(self, text: bytes) -> None:
         reason = text[:1].decode("ascii", "replace")

@@ -93,6 +93,7 @@ class FeedWorker:
         self.next_beat = 0
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
         self.presence = Presence(config, context.attach(), clock)
+        ringer = context.ringer()
         try:
             self.source = open_source(
                 Place(
@@ -101,7 +102,7 @@ class FeedWorker:
                     self.presence.segment,
                     session_day(clock(), config.timezone),
                     clock,
-                    context.ringer(),
+                    ringer,
                     self.presence.resume,
                     steady,
                 )
@@ -112,6 +113,8 @@ class FeedWorker:
         self.pipeline = self.source.pipeline
         self.session = self.pipeline.session
         self.market = self.pipeline.market
+        self.session.ledger.watch(ringer)
+        self.session.ledger.take_over(clock())
         self.counters = Counters(self.presence.segment)
         self.vigil = Vigil(config.name, self.source, self.counters, steady())
         if calendar := calendar_of(config):
@@ -153,6 +156,7 @@ class FeedWorker:
         self.presence.show(self._state(), why)
         self.vigil.tell(steady)
         self.market.pass_time(now)
+        self.session.ledger.settle(now)
 
     def _state(self) -> int:
         """A FeedLiveness (layout.pxd)."""

@@ -29,6 +29,7 @@ from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.prices.view import PriceView
 from ticker.gateway.rest.bars import BarSource, add_bars
 from ticker.gateway.rest.cors import allow_reading, is_preflight, preflight_answer
+from ticker.gateway.rest.gaps import MOST_GAPS, USUAL_GAPS, gaps_report
 from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
@@ -74,6 +75,7 @@ def make_app(
     app.router.add_get("/prices", rest.prices)
     app.router.add_get("/symbols", rest.symbols)
     app.router.add_get("/status", rest.get_status)
+    app.router.add_get("/gaps", rest.gaps)
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
@@ -213,6 +215,11 @@ class Rest:
                 "recorder": asdict(recorder_report(self.status.recorder, now)),
             }
         )
+
+    async def gaps(self, request: web.Request) -> web.Response:
+        parameters = read_query(request.query.items(), ("feed", "limit"))
+        limit = integer(parameters, "limit", USUAL_GAPS, 0, MOST_GAPS)
+        return _json(gaps_report(self.status, parameters.get("feed"), limit))
 
     async def healthz(self, request: web.Request) -> web.Response:
         read_query(request.query.items(), ())

@@ -14,9 +14,11 @@ from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
 from ticker.gateway.protocol.documents import LICENCE, Json, components
 from ticker.gateway.rest.bars import INTERVALS, MAX_LIMIT
+from ticker.gateway.rest.gaps import MOST_GAPS
 from ticker.gateway.rest.resources import (
     Alive,
     Bars,
+    Gaps,
     PriceObject,
     Prices,
     Problem,
@@ -26,7 +28,9 @@ from ticker.gateway.rest.resources import (
 )
 
 MAX_SYMBOLS = 1024
-RESOURCES = (PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Alive, Problem)
+RESOURCES = (
+    PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Alive, Problem
+)  # fmt: skip
 ANY = (400, 403, 413, 421, 429, 431, 500)  # what each address may refuse
 ASKED = (401, *ANY)  # and one that asks for a token
 # Codes that are no answer of a documented address: nothing is there, or only for other methods.
@@ -140,7 +144,12 @@ def _states(security: list[Json]) -> Json:
         kind: {"schema": {"type": "string"}}
         for kind in ("text/plain", "application/openmetrics-text")
     }
+    gaps = [
+        _query("feed", {"type": "string"}, "this one alone"),
+        _query("limit", {"type": "integer", "minimum": 0, "maximum": MOST_GAPS}, "of each feed"),
+    ]
     return {
+        "/gaps": _get("Missed sequence numbers", "Gaps", gaps, ASKED, security),
         "/status": _get("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
         "/healthz": _get("Is it alive?", "Alive", [], ANY, []),
         "/readyz": _get("May it be used?", "Alive", [], (*ANY, 503), []),

@@ -126,6 +126,66 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     recorder: RecorderReport
 
 
+class MissedRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sequence numbers `first` to `last` that a feed missed. `missing` of them had not come; each of
+    these is in one of the six counts behind it. Meanwhile, and one second longer, the feed published
+    so many `ticks`; all gateways together put `conflated` ticks into newer ones, left `lagged` trades
+    out for clients, and were `lapped` by so many records."""
+
+    number: Count
+    first: Count
+    last: Count
+    session: str | None
+    channel: Count | None
+    line: str
+    state: str
+    detected_timestamp: Time
+    closed_timestamp: Time | None
+    missing: Count
+    filled_by_line: Count
+    recovered: Count
+    lost_upstream: Count
+    lost_downstream: Count
+    withdrawn: Count
+    open: Count
+    requests: Count
+    ticks: Count
+    conflated: Count
+    lagged: Count
+    lapped: Count
+
+
+class FeedGaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sums of all `gaps` of a feed since the server's start, and its newest, oldest first."""
+
+    name: str
+    gaps: Count
+    missing: Count
+    filled_by_line: Count
+    recovered: Count
+    lost_upstream: Count
+    lost_downstream: Count
+    withdrawn: Count
+    open: Count
+    requests: Count
+    last: list[MissedRange]
+
+
+class ClientGaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What clients of all gateways did not get one by one since the server's start."""
+
+    conflated: Count
+    lagged: Count
+    lapped: Count
+
+
+class Gaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of the sequence numbers that feeds missed."""
+
+    feeds: list[FeedGaps]
+    clients: ClientGaps
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Alive; ready, or restored: it has the last prices of the life before, marked stale."""
 

@@ -1,0 +1,80 @@
+"""`ticker gaps`: the sequence numbers that a running server's feeds missed, and what became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from ticker.errors import ConfigError
+from ticker.shm.gap_view import GapView
+from ticker.shm.gaps import KEPT, GapReader
+from ticker.shm.header import KIND_FEED
+from ticker.shm.segment import attach, feed_name
+from ticker.supervisor.configuration import load
+
+Found = dict[str, tuple[GapView, list[GapView]]]
+"""By feed: the sums, and the newest gaps, oldest first."""
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
+@click.option("--instance", help="Its instance name, instead of the configuration's.")
+@click.option("--feed", "feeds", multiple=True, help="Only this feed; may be given again.")
+@click.option(
+    "--last", default=10, type=click.IntRange(0, KEPT), show_default=True, help="Of each feed."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def command(
+    path: Path | None, instance: str | None, feeds: tuple[str, ...], last: int, as_json: bool
+) -> None:
+    """Show the sequence numbers that the feeds missed, and what became of them, newest last.
+
+    Reads the shared memory of a running server, which does not notice. docs/gaps.md says what the
+    columns are.
+    """
+    config = load(path)
+    known = [feed.name for feed in config.feeds]
+    for name in feeds:
+        if name not in known:
+            raise ConfigError(f"--feed {name}: no such feed; known: {', '.join(known) or 'none'}")
+    found: Found = {}
+    for name in feeds or known:
+        segment = feed_name(instance or config.server.instance, name)
+        reader = GapReader(attach(segment, KIND_FEED))
+        found[name] = reader.sums(), reader.last(last)
+    click.echo(_json(found) if as_json else _table(found))
+
+
+def _json(found: Found) -> str:
+    tree = {
+        feed: {"gaps": sums.number, **sums.sums(), "last": [gap.as_json() for gap in last]}
+        for feed, (sums, last) in found.items()
+    }
+    return msgspec.json.encode(tree).decode()
+
+
+def _table(found: Found) -> str:
+    lines = []
+    for feed, (sums, last) in found.items():
+        lines.append(f"{feed}: {sums.number} gaps, {_became(sums)}")
+        lines += [_line(gap) for gap in last]
+    return "\n".join(lines)
+
+
+def _line(gap: GapView) -> str:
+    said = gap.as_json()
+    channel = f" channel {gap.channel}" if gap.channel >= 0 else ""
+    return (
+        f"  {said['detected_timestamp']}  {said['first']}-{said['last']}{channel}  line {gap.line}  "
+        f"{gap.state}: {_became(gap)}"
+    )
+
+
+def _became(gap: GapView) -> str:
+    """The counts that are not 0."""
+    sums = gap.sums()
+    missing = sums.pop("missing")
+    said = [f"{count} {name.replace('_', ' ')}" for name, count in sums.items() if count]
+    return ", ".join([f"{missing} missing", *said])
