@@ -43,7 +43,10 @@ def instance() -> Iterator[str]:
         ledger.requested_from_python(first)
         ledger.became_from_python(first, "recovered", 4, 2 * E9)
         ledger.became_from_python(
-            ledger.found_from_python(100, 111, 2 * E9, line=1, channel=3), "lost_upstream", 6, 3 * E9
+            ledger.found_from_python(100, 111, 2 * E9, line=1, channel=3),
+            "lost_upstream",
+            6,
+            3 * E9,
         )
         yield name
     finally:

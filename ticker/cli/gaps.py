@@ -1,4 +1,4 @@
-"""`ticker gaps`: the sequence numbers that a running server's feeds missed, and what became of them."""
+"""`ticker gaps`: the sequence numbers that a server's feeds missed, and what became of them."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def _line(gap: GapView) -> str:
     said = gap.as_json()
     channel = f" channel {gap.channel}" if gap.channel >= 0 else ""
     return (
-        f"  {said['detected_timestamp']}  {said['first']}-{said['last']}{channel}  line {gap.line}  "
-        f"{gap.state}: {_became(gap)}"
+        f"  {said['detected_timestamp']}  {said['first']}-{said['last']}{channel}  "
+        f"line {gap.line}  {gap.state}: {_became(gap)}"
     )
 
 

@@ -14,9 +14,9 @@ class GapView(NamedTuple):
     """A gap, or the sums of a feed's gaps: numbers of sequences, times in ns since the epoch, UTC.
 
     `channel` is -1 where a feed has one stream. `ticks` were published by the feed between
-    `detected_ns` and a second after `closed_ns`; meanwhile all gateways together had
-    `conflated` ticks in newer ones and left `lagged` trades out for clients, and were `lapped` by so
-    many records.
+    `detected_ns` and a second after `closed_ns`; meanwhile all gateways together put
+    `conflated` ticks into newer ones, left `lagged` trades out for clients, and were `lapped` by
+    so many records.
     """
 
     number: int

@@ -146,7 +146,5 @@ class Gap:
         """What became of the missing numbers below `reached` of which it was not said yet."""
         messages = min(reached, self.end) - self._decided
         if self.end and messages > 0:
-            self.stream.ledger.became_from_python(
-                self._entry, became, messages, self.initiator.now
-            )
+            self.stream.ledger.became_from_python(self._entry, became, messages, self.initiator.now)
             self._decided += messages

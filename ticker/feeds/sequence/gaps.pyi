@@ -2,7 +2,13 @@ from ticker.shm.gaps import GapLedger
 
 class Gaps:
     def __init__(
-        self, ledger: GapLedger, rerequest: bool, line_wait_ns: int, timeout_ns: int, attempts: int, window: int
+        self,
+        ledger: GapLedger,
+        rerequest: bool,
+        line_wait_ns: int,
+        timeout_ns: int,
+        attempts: int,
+        window: int,
     ) -> None: ...
     @property
     def used(self) -> int: ...

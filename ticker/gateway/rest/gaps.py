@@ -1,4 +1,4 @@
-"""What became of the sequence numbers that feeds missed: the ledgers of all feeds (shm/gaps.pyx)."""
+"""What became of the sequence numbers that feeds missed: their ledgers (shm/gaps.pyx)."""
 
 from __future__ import annotations
 

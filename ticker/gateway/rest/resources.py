@@ -127,10 +127,13 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class MissedRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sequence numbers `first` to `last` that a feed missed. `missing` of them had not come; each of
-    these is in one of the six counts behind it. Meanwhile, and one second longer, the feed published
-    so many `ticks`; all gateways together put `conflated` ticks into newer ones, left `lagged` trades
-    out for clients, and were `lapped` by so many records."""
+    """Sequence numbers `first` to `last` that a feed missed.
+
+    `missing` of them had not come; each of these is in one of the six counts behind it. Meanwhile,
+    and one second longer, the feed published so many `ticks`; all gateways together put `conflated`
+    ticks into newer ones, left `lagged` trades out for clients, and were `lapped` by so many
+    records.
+    """
 
     number: Count
     first: Count
