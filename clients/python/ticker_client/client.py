@@ -1,0 +1,204 @@
+"""The async client: one connection for all that a program watches, opened again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from ticker_client.dialogue import SUBPROTOCOL, Channel, Dialogue, Event
+from ticker_client.errors import AuthError, NoServerError, TickerError
+from ticker_client.messages import Lagged, Snapshot, Update
+from ticker_client.rest import Rest
+from ticker_client.table import Table
+from ticker_client.watch import Watch
+
+KEPT = 100_000
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+CLOSE_TIMEOUT = 1.0
+
+
+class Client(Rest):
+    """A server by its URL, like http://localhost:8700; `token` for one that asks.
+
+    Use it as an async context manager. `state` is "open" or "waiting", `reason` says why it waits,
+    `lag` is the age in s of the newest message when it came, by both clocks.
+
+    Raises:
+        NoServerError: nothing answers at the URL when it is entered.
+        AuthError: the server wants a token, or another one.
+    """
+
+    def __init__(self, url: str = "http://localhost:8700", token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is no address of a server, like http://localhost:8700")
+        self.token = token
+        self.state = "waiting"
+        self.reason = "not connected yet"
+        self.lag: float | None = None
+        self.url = url.rstrip("/")
+        self._dialogue = Dialogue()
+        self._watches: list[Watch[Any]] = []
+        self._newest: dict[tuple[str, str], Snapshot] = {}
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        session = aiohttp.ClientSession(headers=headers, timeout=TIMEOUT)
+        super().__init__(self.url, session)
+        self._first = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run())
+        try:
+            await self._first
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the server; every iteration ends."""
+        for watch in list(self._watches):
+            watch.close()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self.session.close()
+
+    # -- what is watched -------------------------------------------------------------------
+
+    def prices(self, *symbols: str) -> Watch[Snapshot]:
+        """The last sale of each, as it changes."""
+        return self._watch("price", symbols, 0)
+
+    def quotes(self, *symbols: str) -> Watch[Snapshot]:
+        """The last sale, the quote and the figures of the day."""
+        return self._watch("quote", symbols, 0)
+
+    def trades(self, *symbols: str, kept: int = KEPT) -> Watch[Event]:
+        """Every eligible trade, and what is corrected or cancelled; up to `kept` wait."""
+        return self._watch("trades", symbols, kept)
+
+    def table(self, *symbols: str) -> Table:
+        """The newest quote of each, kept up to date."""
+        return Table(self.quotes(*symbols))
+
+    def _watch(self, channel: Channel, symbols: tuple[str, ...], kept: int) -> Watch[Any]:
+        if not symbols:
+            raise ValueError("name at least one symbol, like 'AAPL'")
+        watch: Watch[Any] = Watch(channel, symbols, kept, self._leave)
+        self._watches.append(watch)
+        for symbol in symbols:  # what another watch was told already comes at once
+            if (known := self._newest.get((channel, symbol))) is not None:
+                watch.put(known)
+        self._send(self._dialogue.subscribe(channel, symbols))
+        return watch
+
+    def _leave(self, watch: Watch[Any]) -> None:
+        self._watches.remove(watch)
+        others = [each.symbols for each in self._watches if each.channel == watch.channel]
+        gone = watch.symbols - frozenset().union(*others)
+        for symbol in gone:
+            self._newest.pop((watch.channel, symbol), None)
+        self._send(self._dialogue.unsubscribe(watch.channel, sorted(gone)))
+
+    # -- the connection --------------------------------------------------------------------
+
+    def _send(self, commands: list[str]) -> None:
+        if self._socket is not None and not self._socket.closed:
+            for command in commands:
+                task = asyncio.ensure_future(self._socket.send_str(command))
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                code = await self._one_connection()
+                self.state = "waiting"
+                await asyncio.sleep(self._dialogue.closed(code, random.random()))
+        except TickerError as error:
+            self._fail(error)
+
+    def _fail(self, error: TickerError) -> None:
+        self.state, self.reason = "waiting", str(error)
+        if self._first is not None and not self._first.done():
+            self._first.set_exception(error)
+        for watch in self._watches:
+            watch.fail(error)
+
+    async def _one_connection(self) -> int | None:
+        """Until it ends: its close code."""
+        try:
+            async with self.session.ws_connect(
+                f"{self.url}/stream",
+                protocols=(SUBPROTOCOL,),
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+            ) as socket:
+                self._socket = socket
+                self._dialogue.opened(time.monotonic())
+                await self._converse(socket)
+                self.reason = f"the server closed the stream with {socket.close_code}"
+                return socket.close_code
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status in (401, 403):
+                raise AuthError(f"{self.url}: {error.status}; give a valid token") from None
+            self.reason = f"the handshake was answered with {error.status}"
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            self.reason = str(error) or "the server does not answer"
+        finally:
+            self._socket = None
+        if self._first is not None and not self._first.done():
+            raise NoServerError(f"{self.url}: {self.reason}; is `ticker serve` running there?")
+        return None
+
+    async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            left = self._dialogue.deadline - time.monotonic()
+            received = await socket.receive(max(left, 0.001))
+            if received.type is not aiohttp.WSMsgType.TEXT:
+                return
+            events, commands = self._dialogue.received(received.data, time.monotonic())
+            for command in commands:
+                await socket.send_str(command)
+            if self.state != "open" and self._dialogue.hello is not None:
+                self._opened()
+            for event in events:
+                self._hand_out(event)
+            for watch in self._watches:
+                watch.refuse(self._dialogue.unknown.get(watch.channel, set()))
+
+    def _opened(self) -> None:
+        self.state, self.reason = "open", ""
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
+
+    def _hand_out(self, event: Event) -> None:
+        if isinstance(event, Snapshot | Update):
+            self.lag = time.time() - event.timestamp.timestamp()
+        channel = getattr(event, "channel", None) or ("trades" if _is_lag(event) else "price")
+        if isinstance(event, Snapshot) and channel != "trades":
+            self._newest[channel, event.symbol] = event
+        for watch in self._watches:
+            if watch.channel == channel and event.symbol in watch.symbols:
+                watch.put(event)
+
+
+def _is_lag(event: Event) -> bool:
+    return isinstance(event, Lagged)

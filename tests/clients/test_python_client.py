@@ -1,0 +1,257 @@
+"""The Python client against a real gateway: what a program sees, also when the server dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ticker_client
+from tests.gateway.conftest import E9, Rig
+from tests.gateway.kept import keep, kept_bar
+from ticker.config import Config, GatewayConfig
+from ticker.config.access import AuthConfig, TokenConfig
+from ticker.gateway.access.auth import hash_token
+from ticker.shm import counters
+from ticker.store.past import Past
+from ticker_client import sync
+
+START = 1_774_960_200  # 2026-03-31T12:30:00Z
+TOKEN = "the-token-of-a-test"
+ASKING = Config(
+    gateway=GatewayConfig(max_connections=64),
+    auth=AuthConfig(tokens=(TokenConfig(name="desk", sha256=hash_token(TOKEN)),)),
+)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    keep(tmp_path, [kept_bar("AAPL", START + 60 * n, (185 + n) * E9) for n in range(5)])
+    open_to_all = Config(gateway=GatewayConfig(max_connections=64, heartbeat=0.2))
+    config = getattr(request, "param", open_to_all)
+    made = Rig(f"client{time.monotonic_ns()}", config, past=Past(tmp_path))
+    for symbol in ("AAPL", "MSFT"):
+        made.trade(made.row(symbol), 185 * E9)
+    yield made
+    made.close()
+
+
+def url(rig: Rig) -> str:
+    return f"http://127.0.0.1:{rig.port}"
+
+
+async def some(watch: AsyncIterator[Any], count: int) -> list[Any]:
+    return [await asyncio.wait_for(anext(watch), 10) for _ in range(count)]
+
+
+def test_prices_over_a_killed_gateway(rig: Rig) -> None:
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch = client.prices("AAPL", "MSFT")
+            first = await some(watch, 2)
+            assert {each.symbol for each in first} == {"AAPL", "MSFT"}
+            assert all(isinstance(each.price, Decimal) for each in first)
+            assert client.state == "open"
+            rig.restart()
+            rig.trade(0, 186 * E9 + 1)
+            (again,) = await some(watch, 1)
+            assert (again.symbol, again.price) == ("AAPL", Decimal("186.000000001"))
+            assert again.timestamp > first[0].timestamp
+            assert client.lag is not None
+            rig.trade(1, 187 * E9)
+            (other,) = await some(watch, 1)
+            assert (other.symbol, other.price) == ("MSFT", 187), "AAPL was not told twice"
+
+    asyncio.run(program())
+
+
+def test_a_slow_reader_gets_the_newest(rig: Rig) -> None:
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch = client.prices("AAPL")
+            await some(watch, 1)
+            other = client.prices("AAPL")
+            for price in range(190, 200):
+                rig.trade(0, price * E9)
+            while (await some(other, 1))[0].price != 199:
+                pass
+            (newest,) = await some(watch, 1)
+            assert newest.price == 199
+            watch.close()
+            with pytest.raises(StopAsyncIteration):
+                await anext(watch)
+            rig.trade(0, 200 * E9)
+            assert (await some(other, 1))[0].price == 200, "the other one goes on"
+
+    asyncio.run(program())
+
+
+def test_every_trade_or_how_many_were_too_many(rig: Rig) -> None:
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch, short = client.trades("AAPL"), client.trades("AAPL", kept=2)
+            await some(watch, 1)
+            for price in range(190, 200):
+                rig.trade(0, price * E9)
+            assert [each.price for each in await some(watch, 10)] == [*range(190, 200)]
+            assert [each.price for each in await some(short, 2)] == [198, 199]
+            assert short.dropped == 9
+
+    asyncio.run(program())
+
+
+def test_who_has_no_server_symbol_or_token(rig: Rig) -> None:
+    async def program() -> None:
+        with pytest.raises(ticker_client.NoServerError, match="is `ticker serve` running"):
+            async with ticker_client.Client("http://127.0.0.1:9"):
+                pass
+        with pytest.raises(ValueError, match="no address of a server"):
+            ticker_client.Client("localhost:8700")
+        async with ticker_client.Client(url(rig)) as client:
+            with pytest.raises(ticker_client.UnknownSymbolError, match="no feed has NOPE"):
+                await some(client.prices("NOPE"), 1)
+            (known,) = await some(client.prices("NOPE", "AAPL"), 1)
+            assert known.symbol == "AAPL"
+            with pytest.raises(ticker_client.RequestError) as refused:
+                await client.price("NOPE")
+            assert (refused.value.status, refused.value.code) == (404, "unknown_symbol")
+
+    asyncio.run(program())
+
+
+@pytest.mark.parametrize("rig", [ASKING], indirect=True)
+def test_a_token(rig: Rig) -> None:
+    async def program() -> None:
+        async with ticker_client.Client(url(rig), TOKEN) as client:
+            assert (await some(client.prices("AAPL"), 1))[0].price == 185
+            assert (await client.price("AAPL")).price == 185
+        for wrong in (None, "wrong"):
+            with pytest.raises(ticker_client.AuthError):
+                async with ticker_client.Client(url(rig), wrong) as client:
+                    await some(client.prices("AAPL"), 1)
+
+    asyncio.run(program())
+
+
+def test_a_silent_server_is_left(rig: Rig) -> None:
+    """Its process is stopped, so that its socket stays open and says nothing."""
+
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            await some(client.prices("AAPL"), 1)
+            os.kill(rig.pid, signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(10):
+                    while client.state == "open":
+                        await asyncio.sleep(0.01)
+                assert "does not answer" in client.reason
+            finally:
+                os.kill(rig.pid, signal.SIGCONT)
+            async with asyncio.timeout(20):
+                while client.state != "open":
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(program())
+
+
+def test_rest(rig: Rig) -> None:
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            found = await client.price("AAPL")
+            assert (found.price, found.venue) == (Decimal(185), "XNAS")
+            several = await client.several("AAPL", "NOPE")
+            assert [each.symbol for each in several.prices] == ["AAPL"]
+            assert several.unknown == ["NOPE"]
+            bars = await client.bars("AAPL", limit=2)
+            assert [bar.close for bar in bars] == [188, 189]
+            start = datetime.fromtimestamp(START + 60, UTC)
+            assert [bar.open for bar in await client.bars("AAPL", start=start, limit=2)] == [
+                186,
+                187,
+            ]
+            with pytest.raises(ValueError, match="time zone"):
+                await client.bars("AAPL", start=datetime(2026, 3, 31))
+            assert [each.symbol for each in await client.symbols("MS")] == ["MSFT"]
+            assert (await client.status())["ready"]
+
+    asyncio.run(program())
+
+
+def test_sync_inside_of_a_running_loop_and_as_dataframes(rig: Rig) -> None:
+    pytest.importorskip("pandas")
+
+    async def cell() -> None:  # as in Jupyter
+        with sync.Client(url(rig)) as client:
+            watch = client.prices("AAPL")
+            assert next(watch).price == 185
+            rig.trade(0, 186 * E9)
+            assert next(watch).price == 186
+            watch.close()
+            assert next(watch, None) is None
+            assert client.price("AAPL").price == 186
+            frame = ticker_client.to_df(client.bars("AAPL"))
+            assert list(frame["close"]) == [185.0, 186.0, 187.0, 188.0, 189.0]
+            table = client.table("AAPL", "MSFT")
+            while len(table.rows) < 2:
+                await asyncio.sleep(0.01)
+            now = table.df().set_index("symbol")
+            assert now.loc["MSFT", "price"] == 185.0
+        with pytest.raises(ticker_client.NoServerError):
+            sync.Client("http://127.0.0.1:9")
+
+    asyncio.run(cell())
+
+
+def test_the_types_are_those_of_the_server(root: Path) -> None:
+    """To make them anew: python clients/python/generate.py"""
+    generate = runpy.run_path(str(root / "clients" / "python" / "generate.py"))
+    assert generate["OUTPUT"].read_text() == generate["generated"]()
+
+
+@pytest.mark.slow
+def test_the_wheel_has_all_of_it_and_nothing_of_the_server(root: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(root / "clients" / "python", source)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet"]
+    command += ["--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("ticker_client-*.whl")
+    assert wheel.stat().st_size < 40_000
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".py")]
+        text = "".join(archive.read(name).decode() for name in names)
+    modules = {path.name for path in (root / "clients/python/ticker_client").glob("*.py")}
+    assert {Path(name).name for name in names} == modules
+    assert "import ticker\n" not in text
+    assert "from ticker." not in text
+
+
+def test_the_states_of_a_server_are_known(rig: Rig) -> None:
+    """A stale feed is told by its status, which no iteration of prices is ended by."""
+
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch = client.prices("AAPL")
+            await some(watch, 1)
+            rig.heartbeat.set_state(counters.STALE)
+            while (await client.price("AAPL")).status != "stale":
+                await asyncio.sleep(0.01)
+            rig.heartbeat.set_state(counters.LIVE)
+            rig.trade(0, 186 * E9)
+            assert (await some(watch, 1))[0].price == 186
+
+    asyncio.run(program())
