@@ -21,7 +21,7 @@ from ticker.gateway.access.problems import KINDS
 from ticker.gateway.prices.board import Board
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
-from ticker.gateway.rest.openapi import openapi
+from ticker.gateway.rest.openapi import openapi, reference
 from ticker.gateway.rest.page import FILES
 from ticker.gateway.rest.status import Status
 from ticker.store.past import Past
@@ -129,3 +129,20 @@ def test_who_has_to_show_a_token_is_documented(auth: AuthConfig | None, security
     document = openapi(tokens=guard.tokens, required=guard.tokens_required)
     assert document["paths"]["/prices"]["get"]["security"] == security
     assert document["paths"]["/healthz"]["get"]["security"] == []
+
+
+def test_every_operation_has_a_name_and_a_tag() -> None:
+    document = openapi()
+    operations = [item["get"] for item in document["paths"].values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert {"getPricesOfSymbol", "getBars", "getPage", "getTickerV1Proto"} <= set(names)
+    tags = {tag["name"] for tag in document["tags"]}
+    assert {tag for operation in operations for tag in operation["tags"]} == tags
+    assert document["servers"]
+
+
+def test_the_page_on_rest_is_made_from_the_document(root: Path) -> None:
+    """To write it anew: put openapi.reference() behind the mark."""
+    _, _, made = (root / "docs" / "rest.md").read_text().partition("openapi.reference() -->\n\n")
+    assert made == reference()

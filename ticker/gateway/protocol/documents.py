@@ -124,20 +124,20 @@ def _section(message: type[msgspec.Struct], tag: str) -> list[str]:
     lines.append(f"| {tag} | `{message.__struct_config__.tag}` | yes | |")
     for field in fields_of(message):
         needed = "yes" if field.name in schema.get("required", ()) else ""
-        kind = _kind(schema["properties"][field.name])
+        kind = kind_of(schema["properties"][field.name])
         lines.append(f"| {field.name} | {kind} | {needed} | {field.wire_name} = {field.number} |")
     return [*lines, ""]
 
 
-def _kind(schema: Json) -> str:
+def kind_of(schema: Json) -> str:
     """A schema in a few words."""
     if "anyOf" in schema:
-        kinds = [_kind(one) for one in schema["anyOf"]]
+        kinds = [kind_of(one) for one in schema["anyOf"]]
         return " or ".join(kind for kind in kinds if kind != "null")
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "$ref" in schema:
         return str(schema["$ref"])
     if schema.get("type") == "array":
-        return f"list of {_kind(schema['items'])}"
+        return f"list of {kind_of(schema['items'])}"
     return str(schema.get("format", schema.get("type", "anything")))

@@ -6,13 +6,15 @@ tests ask a live server and hold its answers to it. Source: spec.openapis.org/oa
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Any
 
 from ticker import __version__
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
-from ticker.gateway.protocol.documents import LICENCE, Json, components
+from ticker.gateway.protocol.documents import LICENCE, Json, components, kind_of
 from ticker.gateway.rest.bars import INTERVALS, MAX_LIMIT
 from ticker.gateway.rest.gaps import MOST_GAPS
 from ticker.gateway.rest.resources import (
@@ -49,6 +51,12 @@ HEADERS = {
 }
 
 
+TAGS = {
+    "prices": "what is known of symbols now",
+    "history": "bars that the store keeps",
+    "server": "feeds, markets, gateways, and their health",
+    "files": "the watch page and the contracts for machines",
+}
 MOMENT = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
@@ -74,11 +82,13 @@ def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = M
             "stable. Other addresses answer 404, other methods than GET and HEAD 405. The stream "
             "is in /asyncapi.json.",
         },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": {
-            **_prices(security, max_symbols),
-            **_bars(security, max_symbols),
-            **_states(security),
-            **_files(),
+            **_tagged("prices", _prices(security, max_symbols)),
+            **_tagged("history", _bars(security, max_symbols)),
+            **_tagged("server", _states(security)),
+            **_tagged("files", _files()),
         },
         "components": {
             "schemas": components(RESOURCES, "#/components/schemas/{name}"),
@@ -87,6 +97,19 @@ def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = M
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _tagged(tag: str, paths: Json) -> Json:
+    """The paths with a tag, and a name for each operation, like getPricesOfSymbol."""
+    for path, item in paths.items():
+        item["get"] |= {"operationId": operation_id(path), "tags": [tag]}
+    return paths
+
+
+def operation_id(path: str) -> str:
+    """Made of the words of an address: it stays as long as the address does."""
+    words = re.sub(r"\{(\w+)\}", r"of \1", path.strip("/") or "page")
+    return "get" + "".join(word.capitalize() for word in re.findall(r"[a-z0-9]+", words))
 
 
 def _prices(security: list[Json], max_symbols: int) -> Json:
@@ -151,8 +174,8 @@ def _states(security: list[Json]) -> Json:
     return {
         "/gaps": _get("Missed sequence numbers", "Gaps", gaps, ASKED, security),
         "/status": _get("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
-        "/healthz": _get("Is it alive?", "Alive", [], ANY, []),
-        "/readyz": _get("May it be used?", "Alive", [], (*ANY, 503), []),
+        "/healthz": _get("Whether it is alive", "Alive", [], ANY, []),
+        "/readyz": _get("Whether it may be used", "Alive", [], (*ANY, 503), []),
         "/metrics": metrics,
     }
 
@@ -239,3 +262,62 @@ def _header(name: str, required: bool) -> Json:
 
 def _reference(name: str) -> Json:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def reference() -> str:
+    """The part of docs/rest.md that lists addresses and answers, in Markdown."""
+    document = openapi()
+    schemas = document["components"]["schemas"]
+    lines: list[str] = []
+    for path, item in document["paths"].items():
+        operation = item["get"]
+        lines += [f"### `GET {path}`", "", f"{operation['summary']}.", ""]
+        if operation["parameters"]:
+            lines += [
+                "| parameter | in | type | needed | meaning |",
+                "| --- | --- | --- | --- | --- |",
+            ]
+            lines += [_parameter_row(each) for each in operation["parameters"]]
+            lines.append("")
+        content = operation["responses"]["200"]["content"]
+        answer = next(iter(content.values()))["schema"].get("$ref", "").rpartition("/")[2]
+        said = (
+            f"[{answer}](#{answer.lower()})"
+            if answer
+            else ", ".join(f"`{kind}`" for kind in content)
+        )
+        refusals = [status for status in operation["responses"] if int(status) >= 400]
+        lines += [f"Answer: {said}. Refusals: {', '.join(refusals)}.", ""]
+    lines += ["## Answers", ""]
+    for name in sorted(schemas):
+        if "properties" in schemas[name]:
+            lines += _schema_section(name, schemas[name])
+    lines += ["## Refusals", "", "| status | code | title |", "| --- | --- | --- |"]
+    lines += [f"| {status} | `{code}` | {title} |" for status, code, title in KINDS]
+    return "\n".join(lines) + "\n"
+
+
+def _parameter_row(parameter: Json) -> str:
+    needed = "yes" if parameter.get("required") else ""
+    kind = kind_of(parameter["schema"])
+    words = parameter.get("description", "")
+    return f"| {parameter['name']} | {parameter['in']} | {kind} | {needed} | {words} |"
+
+
+def _schema_section(name: str, schema: Json) -> list[str]:
+    lines = [f"### {name}", ""]
+    if words := schema.get("description"):
+        lines += [cleandoc(words), ""]
+    lines += ["| field | type |", "| --- | --- |"]
+    lines += [f"| {field} | {_field_kind(one)} |" for field, one in schema["properties"].items()]
+    return [*lines, ""]
+
+
+def _field_kind(schema: Json) -> str:
+    kind = re.sub(r"#/components/schemas/(\w+)", lambda found: _linked(found[1]), kind_of(schema))
+    nullable = {"type": "null"} in schema.get("anyOf", ())
+    return f"{kind}, or null" if nullable else kind
+
+
+def _linked(name: str) -> str:
+    return f"[{name}](#{name.lower()})"
