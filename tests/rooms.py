@@ -43,7 +43,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway": ALL,
     "ticker.store": ALL,
     "ticker.record": frozenset(
-        {"context", "files", "library", "recorder", "tape", "worker"}
+        {"context", "files", "library", "playing", "recorder", "tape", "worker"}
     ),
     "ticker.supervisor.feeds": ALL,
     "ticker.supervisor": ALL,
@@ -59,6 +59,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.bench.shm": ALL,
     "ticker.bench.rig": ALL,
     "ticker.bench": ALL,
+    "ticker.cli.replay": ALL,
     "ticker.cli.simulate": ALL,
     "ticker.cli.bench": ALL,
     "ticker.cli": ALL,

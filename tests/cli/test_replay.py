@@ -13,7 +13,7 @@ from tests.feeds.conftest import Itch
 from tests.feeds.mold_feed import packet
 from tests.feeds.packets.frames import ethernet, ip4, ip6, pcap, pcapng, simple_blocks, udp
 from ticker.cli import main
-from ticker.cli.replay import COLUMNS
+from ticker.cli.replay.report import COLUMNS
 from ticker.shm.rejects import RULES
 
 

@@ -48,7 +48,7 @@ def command(
     """Record every event of a running server until Ctrl-C.
 
     The server does not wait for the recorder. Records that were overwritten before the recorder
-    read them are counted.
+    read them are counted. `ticker replay DIR --serve` plays the folder again.
     """
     try:
         import pyarrow  # noqa: F401

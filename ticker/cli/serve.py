@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
-import structlog
 
-from ticker import log
 from ticker.config import Config, ServerConfig
 from ticker.errors import ConfigError
 from ticker.supervisor.configuration import load, load_all
-
-if TYPE_CHECKING:
-    from ticker.supervisor.beside import RecorderMain
 
 
 @click.command()
@@ -40,43 +33,9 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
     config = load_all(path)
     here = path.absolute() if path is not None else None
     config = _otherwise(config, port=port, instance=instance)
-    log.configure(config.server.log)
-    # Loaded here, before the first fork: every worker shares these pages. The protocols and
-    # sessions of the feeds are loaded by load_all.
-    from ticker.feeds.workers import worker as feed_worker
-    from ticker.gateway import worker as gateway_worker
-    from ticker.store import worker as store_worker
-    from ticker.supervisor.serve import serve
-    from ticker.supervisor.surroundings import warnings
+    from ticker.supervisor.serve import start
 
-    for warning in warnings(config):
-        structlog.get_logger().warning("a secret is open", reason=warning)
-    for codec in ("idna", "utf-8-sig"):  # Python imports a codec at its first use
-        codecs.lookup(codec)
-    ctx.exit(
-        serve(
-            config,
-            click.echo,
-            feed_main=feed_worker.run,
-            gateway_main=gateway_worker.run,
-            store_main=store_worker.run,
-            recorder_main=_recorder_main(config),
-            reload=partial(load, here),
-        )
-    )
-
-
-def _recorder_main(config: Config) -> RecorderMain | None:
-    """The recorder, loaded where it is on. Raises ConfigError: it needs what is not installed."""
-    if not config.record.enabled:
-        return None
-    try:
-        from ticker.record import worker as recorder_worker
-    except ImportError:
-        raise ConfigError(
-            "record.enabled: a recorder needs pyarrow: pip install 'ticker[record]'"
-        ) from None
-    return recorder_worker.run
+    ctx.exit(start(config, click.echo, reload=partial(load, here)))
 
 
 def _otherwise(config: Config, **options: object) -> Config:

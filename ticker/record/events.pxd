@@ -18,6 +18,7 @@ cdef class Image:
 cdef class Events:
     cdef readonly int count
     cdef readonly dict images
+    cdef dict buffers
     cdef const int64_t[::1] publish_time
     cdef const int8_t[::1] kind
     cdef const uint32_t[::1] row

@@ -47,6 +47,7 @@ cdef class Events:
     def __init__(self, count: int, buffers: dict[str, object], images: dict[int, Image]) -> None:
         self.count = count
         self.images = images
+        self.buffers = buffers
         self.publish_time = buffers["publish_time"]
         self.kind = buffers["kind"]
         self.row = buffers["row"]
@@ -62,21 +63,12 @@ cdef class Events:
             if len(buffer) < count:
                 raise StoreError("a column of a recording is too short")
 
+    @property
+    def times(self) -> memoryview:
+        """The publish time of each event, ns."""
+        return self.buffers["publish_time"]
+
     def time(self, index: int) -> int:
         """The publish time of an event, ns."""
         cdef int at = index
         return self.publish_time[at]
-
-    def first_at(self, time_ns: int, low: int = 0) -> int:
-        """The first event from `low` on that was published at that time or later."""
-        cdef int lower = low
-        cdef int upper = self.count
-        cdef int middle
-        cdef int64_t wanted = time_ns
-        while lower < upper:
-            middle = (lower + upper) // 2
-            if self.publish_time[middle] < wanted:
-                lower = middle + 1
-            else:
-                upper = middle
-        return lower

@@ -55,17 +55,18 @@ class Recording:
                 yield from read_events(file.path)
 
 
-def recordings(folder: Path) -> list[Recording]:
-    """The feeds that a folder has recordings of.
+def recordings(path: Path) -> list[Recording]:
+    """The feeds that a folder has recordings of, or the one of a file.
 
     Raises:
         StoreError: it cannot be read, or there are none.
     """
     by_feed: dict[str, list[Recorded]] = {}
-    for each in recorded(folder):
-        by_feed.setdefault(each.feed, []).append(each)
+    for each in recorded(path if path.is_dir() else path.parent):
+        if path.is_dir() or each.path == path:
+            by_feed.setdefault(each.feed, []).append(each)
     if not by_feed:
-        raise StoreError(f"{folder}: has no recordings, files like itch-2026-03-30T14.parquet")
+        raise StoreError(f"{path}: no recording, which are files like itch-2026-03-30T14.parquet")
     return [_recording(feed, files) for feed, files in by_feed.items()]
 
 

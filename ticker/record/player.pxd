@@ -32,7 +32,7 @@ cdef class Player:
     cdef bint faulty
     cdef readonly uint64_t events
     cdef readonly uint64_t no_room
-    cdef readonly uint64_t duplicates
+    cdef public bint silent      # rows and rings stay as they are
 
     cdef int _stage(self, Record* record, int64_t received, uint16_t shard) except -1
     cdef int _pend(self, const Record* record, uint16_t shard) except -1

@@ -7,7 +7,8 @@ from ticker.shm.header import Mapping
 class Player:
     events: int
     no_room: int
-    duplicates: int
+    written: int
+    silent: bool
     def __init__(
         self,
         mapping: Mapping,
@@ -20,3 +21,4 @@ class Player:
         self, events: Events, start: int, stop: int, order: array[int] | None = None
     ) -> None: ...
     def flush(self) -> None: ...
+    def speak(self) -> None: ...

@@ -83,7 +83,7 @@ cdef class Player:
 
     @property
     def written(self) -> int:
-        """Records in the fullest ring, ever."""
+        """Records that the fullest ring ever had."""
         return max([writer.cursor for writer in self.writers])
 
     def play(self, Events events not None, start: int, stop: int, order=None) -> None:
@@ -103,19 +103,20 @@ cdef class Player:
                 self._play_one(events, <uint32_t>i)
             return
         places = order
-        played = bytearray(stop - start)
         for i in range(<int>len(places)):
             at = places[i]
             if not start <= at < stop:
                 raise IndexError(f"event {at}: not one of {start} to {stop}")
-            if played[at - start]:
-                self.duplicates += 1
-                continue
-            played[at - start] = 1
             self._play_one(events, at)
 
     def flush(self) -> None:
         """Publish what was played."""
+        self._flush()
+
+    def speak(self) -> None:
+        """Show the rows, and from now on all that is played."""
+        self.silent = False
+        self.pending_count = 0
         self._flush()
 
     cdef int _play_one(self, Events events, uint32_t at) except -1:
@@ -124,9 +125,12 @@ cdef class Player:
         cdef int64_t received = events.receive_time[at]
         if events.kind[at] <= 0 or events.kind[at] > EVENT_ROW:
             return 0  # of the feed: the recorder's own story
-        if self.pending_count + self.dirty_count and published + self.shift != self.now:
+        published += self.shift
+        if self.faulty and published < self.now:
+            published = self.now  # late, but not shown before it came
+        if published != self.now:
             self._flush()
-        self.now = published + self.shift
+        self.now = published
         self.events += 1
         if events.kind[at] == EVENT_ROW:
             return self._adopt(events.row[at], events.images.get(at))
@@ -268,6 +272,9 @@ cdef class Player:
         cdef Record* record
         if not self.dirty_count:
             return
+        if self.silent:
+            self.pending_count = 0
+            return  # the rows stay marked, for `speak`
         for i in range(self.dirty_count):
             self.states[self.dirty[i]].touched = False
             self.table.publish(self.dirty[i], &self.states[self.dirty[i]].values)

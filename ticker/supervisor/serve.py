@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import resource
 from collections.abc import Callable
 from functools import partial
 
 import structlog
 
+from ticker import log
 from ticker.config import Config
+from ticker.errors import ConfigError
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
@@ -20,7 +23,7 @@ from ticker.supervisor.instance import Instance, opened
 from ticker.supervisor.reload import Current
 from ticker.supervisor.rolling import Rolling
 from ticker.supervisor.slot import Patience, Slot, Stage
-from ticker.supervisor.surroundings import feed_faults
+from ticker.supervisor.surroundings import feed_faults, warnings
 
 DESCRIPTORS = 256
 """Files that a gateway opens beside its connections."""
@@ -69,6 +72,56 @@ def serve(
         )
         current.change_feeds = partial(feeds.change, arbiter=arbiter)
         return arbiter.run()
+
+
+def start(
+    config: Config,
+    announce: Callable[[str], None],
+    *,
+    feed_main: FeedMain | None = None,
+    reload: Callable[[], Config] | None = None,
+) -> int:
+    """Run a server in the foreground, with the workers of this package; its exit code.
+
+    `feed_main`: serves its feeds, if they do not come from their configuration; `announce` and
+    `reload` as in `serve`.
+
+    Raises:
+        InstanceError, GatewayError, SegmentError, ConfigError: it cannot start.
+    """
+    log.configure(config.server.log)
+    # Loaded here, before the first fork: every worker shares these pages. The protocols and
+    # sessions of the feeds are loaded by load_all.
+    from ticker.feeds.workers import worker as feed_worker
+    from ticker.gateway import worker as gateway_worker
+    from ticker.store import worker as store_worker
+
+    for warning in warnings(config):
+        structlog.get_logger().warning("a secret is open", reason=warning)
+    for codec in ("idna", "utf-8-sig"):  # Python imports a codec at its first use
+        codecs.lookup(codec)
+    return serve(
+        config,
+        announce,
+        feed_main=feed_main or feed_worker.run,
+        gateway_main=gateway_worker.run,
+        store_main=store_worker.run,
+        recorder_main=_recorder_main(config),
+        reload=reload,
+    )
+
+
+def _recorder_main(config: Config) -> RecorderMain | None:
+    """The recorder, loaded where it is on. Raises ConfigError: it needs what is not installed."""
+    if not config.record.enabled:
+        return None
+    try:
+        from ticker.record import worker as recorder_worker
+    except ImportError:
+        raise ConfigError(
+            "record.enabled: a recorder needs pyarrow: pip install 'ticker[record]'"
+        ) from None
+    return recorder_worker.run
 
 
 def _where(config: Config, host: str, port: int) -> str:

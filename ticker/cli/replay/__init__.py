@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,13 +15,14 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from ticker import units
+from ticker.cli.replay import recording
+from ticker.cli.replay.recording import Block
+from ticker.cli.replay.report import report_of, table_of
 from ticker.clock import now_ns
 from ticker.config import is_file_name
 from ticker.config.calendar import NEW_YORK, NONE, calendar_names
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN
-from ticker.feeds.json.skips import Skipped
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports import pcap
 from ticker.feeds.workers.known import advice, mappings, modules
@@ -35,36 +40,10 @@ from ticker.feeds.workers.pipeline import (
     follow_tape,
     session_of_file,
 )
-from ticker.shm.counters import Counters
-from ticker.shm.layout import TRADING_STATUSES
-from ticker.shm.rejects import RULES
 from ticker.shm.segment import Geometry, private_feed
-from ticker.shm.table import HAS, PriceTable, volume_of
 from ticker.supervisor.feeds.calendar import hours_of_capture
 from ticker.symbology import SYMBOLOGIES
 
-COLUMNS = (
-    "price",
-    "size",
-    "trades",
-    "volume",
-    "open",
-    "high",
-    "low",
-    "bid",
-    "bid_size",
-    "ask",
-    "ask_size",
-    "previous_close",
-    "official_close",
-    "extended_price",
-    "extended_timestamp",
-    "exchange_timestamp",
-    "status",
-)
-AT_TIMES = ("previous_close", "official_close", "extended_price", "extended_timestamp")
-"""Columns that the table has only if a symbol has a value in them."""
-CAPTURE_COUNTS = ("packets", "datagrams", "cut", "fragments_joined", "without_time")
 NOTHING_READ = 1
 """The exit code when no message was usable."""
 USELESS = ("unknown_types", "short_messages", "refused_messages", "bad_messages")
@@ -84,7 +63,7 @@ class Replay(click.Command):
 
 @click.command(cls=Replay)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--protocol", required=True, help="Protocol of the messages: itch50, ...")
+@click.option("--protocol", help="Protocol of the messages: itch50, ...")
 @click.option("--session", help="Session that carries the messages.  [default: by the protocol]")
 @click.option("--mapping", "mapping_name", help="Mapping for JSON: polygon, ..., or a .toml file.")
 @click.option("--size-decimals", type=click.IntRange(0, 18), help="For FIX: decimals of sizes.")
@@ -124,11 +103,13 @@ class Replay(click.Command):
     help=f'Calendar of regular hours; default: {NEW_YORK} in {EASTERN}, else "{NONE}".',
 )
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
+@recording.options
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     file: Path,
-    protocol: str,
+    protocol: str | None,
     session: str | None,
     mapping_name: str | None,
     size_decimals: int | None,
@@ -145,12 +126,25 @@ def command(
     timezone: str,
     calendar: str | None,
     rows: int,
+    serve: bool,
+    faults: str | None,
+    seed: int,
+    output: Path | None,
+    **served: Any,
 ) -> None:
     """Run a capture FILE through the pipeline and print the final state of each symbol.
 
     Speed is measured over the whole file, reading included. Each run has a fresh segment. Exit
     code 1: no message was usable.
     """
+    serving = recording.Serving(faults=faults, seed=seed, **served)
+    if recording.is_recording(file):
+        if serve:
+            context.exit(recording.serve(recording.read(file), serving))
+        _show(file, faults, seed, as_json=as_json)
+        return
+    if protocol is None:
+        raise click.UsageError("Missing option '--protocol': what the messages of a capture are")
     _check_name("--protocol", protocol, "protocols")
     _check_name("--session", session, "sessions")
     if protocol == "json" and mapping_name is None:
@@ -191,19 +185,63 @@ def command(
         source = blocks(file)
         if not day:
             follow_days(pipeline, timezone, by_receive_time=isinstance(source, pcap.Capture))
-        feed_file(pipeline, source)
+        packets: Iterable[Block] = source
+        if faults is not None:
+            if not isinstance(source, pcap.Capture):
+                raise click.UsageError("--faults: only for packet captures and recordings")
+            packets = recording.with_faults(source, faults, timezone, seed)
+        if output is None and not serve:
+            feed_file(pipeline, packets)
+        else:
+            _record(context, pipeline, packets, output, serving if serve else None, timezone)
         seconds = min(seconds, time.perf_counter() - started)
         cpu = min(cpu, time.process_time() - started_cpu)
-    report = _report(pipeline, seconds, cpu)
+    report = report_of(pipeline.mapping, seconds, cpu)
     if isinstance(pipeline.protocol, Json):
         report["skipped"] = [each._asdict() for each in pipeline.protocol.skipped()]
     if isinstance(source, pcap.Capture):
         report["capture"] = source.summary()
-    click.echo(msgspec.json.encode(report).decode() if as_json else _table(report))
+    click.echo(msgspec.json.encode(report).decode() if as_json else table_of(report))
     useless = sum(report["counters"].get(name, 0) for name in USELESS)
     is_json = isinstance(pipeline.protocol, Json)
     if report["messages"] <= useless or (is_json and not report["symbols"]):
         context.exit(NOTHING_READ)
+
+
+def _record(
+    context: click.Context,
+    pipeline: Pipeline,
+    packets: Iterable[Block],
+    output: Path | None,
+    serving: recording.Serving | None,
+    timezone: str,
+) -> None:
+    """Record a capture; and serve the recording, if that is wanted."""
+    with ExitStack() as stack:
+        folder = output or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-replay-"))
+        )
+        name = pipeline.protocol.__class__.__name__.lower()
+        recording.record(pipeline, packets, folder, name, timezone)
+        if serving is not None:
+            # The packets had the faults already.
+            once = replace(serving, faults=None)
+            context.exit(recording.serve(recording.read(folder), once))
+
+
+def _show(path: Path, faults: str | None, seed: int, *, as_json: bool) -> None:
+    """Play each recording to its end and print the final state of its symbols."""
+    reports = {}
+    for each in recording.read(path):
+        started, cpu = time.perf_counter(), time.process_time()
+        segment = recording.played(each, faults, seed)
+        seconds = time.perf_counter() - started
+        reports[each.feed] = report_of(segment, seconds, time.process_time() - cpu)
+    if as_json:
+        click.echo(msgspec.json.encode(reports).decode())
+    for feed, report in reports.items():
+        if not as_json:
+            click.echo(f"{feed}:\n{table_of(report)}")
 
 
 def _check_name(option: str, name: str | None, folder: str) -> None:
@@ -257,83 +295,3 @@ def _parse_date(text: str) -> date:
         raise click.BadParameter(
             f"{text!r} is not a date, like 2026-03-29", param_hint="--date"
         ) from None
-
-
-def _report(pipeline: Pipeline, seconds: float, cpu: float) -> dict[str, Any]:
-    """The report of `--json`. Prices and fractional sizes are decimal strings; null means none."""
-    counts = Counters(pipeline.mapping).as_dict()
-    table = PriceTable(pipeline.mapping)
-    messages = counts["messages"]
-    return {
-        "symbols": {table.symbol(row): _row(table, row) for row in range(len(table))},
-        "messages": messages,
-        "packets": counts["packets"],
-        "gaps": counts["gaps"],
-        "rejected": {reason: counts[f"rejected_{reason}"] for reason in RULES},
-        "seconds": round(seconds, 6),
-        "cpu_seconds": round(cpu, 6),
-        "messages_per_second": round(messages / seconds) if seconds else 0,
-        "counters": {name: value for name, value in counts.items() if value},
-    }
-
-
-def _row(table: PriceTable, row: int) -> dict[str, Any]:
-    values = table.values(row)
-    assert values is not None, "no process writes this table any more"
-    exponent = table.size_exponent(row)
-    values["volume"] = volume_of(values)
-    shown: dict[str, Any] = {name: values.get(name) for name in COLUMNS}
-    for name in HAS.keys() & shown.keys():
-        there = values["flags"] & HAS[name]
-        shown[name] = units.format_price(values[name]) if there else None
-    for name in ("size", "bid_size", "ask_size", "volume"):
-        size = units.format_size(values[name], exponent)
-        whole = int(size) if size.isdigit() else size
-        shown[name] = whole if values[name] or name == "volume" else None
-    for name in ("exchange", "extended"):
-        time_ns = values[f"{name}_time"]
-        shown[f"{name}_timestamp"] = units.format_timestamp(time_ns) if time_ns else None
-    shown["status"] = TRADING_STATUSES[values["status"]]
-    return shown
-
-
-def _table(report: dict[str, Any]) -> str:
-    """The report as a table: a line per symbol, then the totals."""
-    rows = sorted(report["symbols"].items())
-    empty = {name for name in AT_TIMES if all(row[name] is None for _, row in rows)}
-    columns = [name for name in COLUMNS if name not in empty]
-    lines = [["symbol", *columns]]
-    for symbol, row in rows:
-        lines.append([symbol, *("-" if row[name] is None else str(row[name]) for name in columns)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = [
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    ]
-    text += [
-        "",
-        f"{report['messages']} messages, {report['packets']} packets, {report['gaps']} gaps",
-        f"rejected: {_listed(report['rejected'])}",
-        *(Skipped(**skip).said() for skip in report.get("skipped", ())),
-        *(_captured(report["capture"]) if "capture" in report else ()),
-        f"counters: {_listed(report['counters'])}",
-        f"{report['seconds']:.3f} s ({report['cpu_seconds']:.3f} s of CPU), "
-        f"{report['messages_per_second']} messages/s",
-    ]
-    return "\n".join(text)
-
-
-def _captured(capture: dict[str, Any]) -> list[str]:
-    """The counts of a packet capture: packets read, and packets skipped by reason."""
-    counts = {name.replace("_", " "): capture[name] for name in CAPTURE_COUNTS}
-    text = [f"capture: {_listed(counts)}", f"not read: {_listed(capture['not_read'])}"]
-    if capture["truncated"]:
-        text.append("the file ends inside a packet, or is damaged there")
-    if capture["error"]:
-        text.append(f"reading stopped: {capture['error']}")
-    return text
-
-
-def _listed(counts: dict[str, int]) -> str:
-    """The counts above 0, each with its name."""
-    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
