@@ -1,7 +1,7 @@
-"""The wall clock and the monotonic one, at the two edges of the program.
+"""The wall clock and the monotonic clock, at the two edges of the program.
 
-The wall clock says when a thing was; it may be set, forth and back, at any moment. What waits or
-ages goes by the monotonic clock, which only runs.
+The wall clock gives the time of an event; it may be set forward or back at any moment. Waits and
+ages are measured by the monotonic clock, which is never set.
 
 Law: sessions, decoders, filters and the client protocol never import this; times are passed in.
 """

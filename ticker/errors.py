@@ -1,8 +1,8 @@
 """Every error that ticker raises on purpose, with its exit code.
 
-The commands that ask (get, watch, top, symbols, reload, replay, feed test) end with 0 when
-all is well, 1 when nothing usable came, 2 for wrong usage (click), 3 for a configuration that is
-refused, and 4 when there is no server. A server that cannot start says why by the other codes.
+The commands get, watch, top, symbols, reload, replay and feed test end with 0 for success, 1 when
+nothing usable came, 2 for wrong usage (click), 3 for a refused configuration, and 4 when there is
+no server. The other codes say why a server cannot start.
 
 Law: a message says what is wrong, where, and what to do next.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class TickerError(Exception):
-    """The base of all; `exit_code` is what the process ends with when nothing catches it."""
+    """The base of all; an uncaught error ends the process with its `exit_code`."""
 
     exit_code = 1
 
@@ -35,7 +35,7 @@ class FeedError(TickerError):
 
 
 class DecodeError(TickerError):
-    """Bytes that are not what their specification says they must be.
+    """Bytes that break their specification.
 
     This is the one error that sessions, decoders and parsers may raise for any input.
     """
@@ -62,18 +62,18 @@ class StoreError(TickerError):
 
 
 class BenchError(TickerError):
-    """A bench cannot run here, or a part of it did not do what it must."""
+    """A bench cannot run here, or one of its processes failed."""
 
     exit_code = 9
 
 
 class ClientError(TickerError):
-    """A running server refuses what it was asked, or has nothing usable to say."""
+    """A running server refuses a request, or has no usable answer."""
 
     exit_code = 1
 
 
 class NoServerError(ClientError):
-    """No server runs there, or it cannot be reached."""
+    """No server runs at that address, or it cannot be reached."""
 
     exit_code = 4

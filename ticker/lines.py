@@ -1,8 +1,8 @@
-"""Lines to a descriptor without ever waiting for it: what the log is written by.
+"""The log's writer: lines to a descriptor, without ever waiting for it.
 
 Law: a line is one write, so lines of several processes never mix. Writing never raises and never
-waits: without a reader, or on a full disk, a line is dropped and counted, and the next one that
-can be written says how many were.
+waits. Without a reader, or on a full disk, a line is dropped and counted; the next line that can be
+written has the number of dropped lines.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import socket
 import stat
 
 WAITING = 1 << 20
-"""Bytes of a line's rest that may wait for room; a longer rest is dropped."""
+"""The unwritten rest of a line that may wait for room, in bytes; a longer rest is dropped."""
 
 
 class Lines:
     """Standard error, or another descriptor, as a file of lines that never blocks.
 
     Attributes:
-        dropped: lines that could not be written, since the last one that said so.
+        dropped: lines that could not be written since the count was last reported.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -49,7 +49,7 @@ class Lines:
         return len(text)
 
     def close(self) -> None:
-        """Give back what was opened; the descriptor itself stays open."""
+        """Close the descriptors opened here; the one that was passed in stays open."""
         if self._socket is not None:
             self._socket.close()
         if self._target != self.descriptor:
@@ -57,7 +57,7 @@ class Lines:
             self._target = self.descriptor
 
     def flush(self) -> None:
-        """Nothing is kept back but what there was no room for."""
+        """Does nothing: only a rest without room waits, and it cannot be flushed."""
 
     def isatty(self) -> bool:
         return os.isatty(self.descriptor)
@@ -70,7 +70,8 @@ class Lines:
         return f"{json.dumps(said)}\n".encode()
 
     def _put(self, line: bytes) -> bool:
-        """Write the rest of an earlier line, and this one; False: nothing of this one was taken."""
+        """Write the rest of an earlier line, then this one. False: nothing of this one was
+        written."""
         data = self._rest + line
         try:
             taken = self._send(data)
@@ -84,7 +85,7 @@ class Lines:
         return True
 
     def _send(self, data: bytes) -> int:
-        """Bytes that were taken now. Raises OSError: none were."""
+        """The number of bytes written. Raises OSError if none were."""
         if self._socket is not None:
             return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         if not self._may_block:
@@ -95,7 +96,7 @@ class Lines:
 
 
 def _socket_of(descriptor: int) -> socket.socket | None:
-    """What a service manager may give as standard error."""
+    """The socket behind a descriptor, if a service manager passed one as standard error."""
     try:
         if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return socket.socket(fileno=os.dup(descriptor))
@@ -107,9 +108,9 @@ def _socket_of(descriptor: int) -> socket.socket | None:
 def _without_waiting(descriptor: int) -> tuple[int, bool]:
     """A descriptor of the same file, and whether a write to it may have to wait.
 
-    A pipe or a terminal is opened anew: the flag O_NONBLOCK of the one that is there would be seen
-    by all who share it, a shell for instance. Where that is not allowed, room is looked for before
-    each write. A file takes what it is given, or fails.
+    A pipe or a terminal is opened again, because O_NONBLOCK on the shared descriptor would affect
+    all its users, a shell for instance. If it cannot be opened, each write first checks for room. A
+    write to a regular file succeeds or fails at once.
     """
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -2,8 +2,8 @@
 
 Law: a line is one write to standard error, so lines of several processes never mix; it never
 raises and never waits (lines.py).
-A module logs through `structlog.get_logger()`: an event in few words, with the
-facts as keyword arguments. What libraries log, which strangers may cause, is paced.
+A module logs through `structlog.get_logger()`: an event in few words, with the facts as keyword
+arguments. Lines of libraries are limited in rate, because strangers may cause them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def configure(mode: Mode = "auto") -> None:
 def _standard_error() -> Any:
     try:
         return Lines(sys.stderr.fileno())
-    except OSError:  # no descriptor: it is captured inside of this process
+    except OSError:  # standard error has no descriptor: a test captures it inside of this process
         return sys.stderr
 
 
@@ -73,8 +73,8 @@ def _renderers(pretty: bool) -> list[Any]:
 
 
 class Paced(logging.Filter):
-    """Lets BURST records of one kind pass in a PERIOD, a kind being the logger and the place in
-    its code. The next one that passes says how many were left out."""
+    """Passes BURST records of one kind in a PERIOD; a kind is a logger and a line of its code. The
+    next record that passes has the number of records left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-"""One symbol, many spellings: each venue's way to write a security, to one canonical form.
+"""The symbols of each venue's convention, converted to one canonical form and back.
 
-Law: pure text. `canonical(canonical(x)) == canonical(x)` in every symbology, and what no rule
+Law: pure text. `canonical(canonical(x)) == canonical(x)` in every symbology. A symbol that no rule
 knows passes unchanged: a wrong guess would merge two securities into one price.
 
 The canonical form is the root, a point, and the suffix of the CMS convention (`BRK.B`, `ABC.PRA`,
-`ABC.WS`, `ABC.U`): capitals and digits only, so it stands in a URL as it is, and one suffix means
-one thing. docs/symbology.md has the table.
+`ABC.WS`, `ABC.U`). It has only capitals, digits and points, so a URL needs no escapes, and each
+suffix has one meaning. docs/symbology.md has the table.
 Source: Nasdaq Trader, "Ticker Symbol Convention" (CQS, CMS, Nasdaq integrated, ACT).
 """
 
@@ -18,7 +18,7 @@ SYMBOLOGIES = ("none", "nasdaq", "cqs", "cms", "act", "dash")
 ROOT = re.compile(r"[A-Z][A-Z0-9]{0,9}")
 LETTER = r"[A-Z]"
 
-# A suffix is parts in this order: what it is (class, preferred, warrant, ...), then its states.
+# A suffix has parts in this order: the kind (class, preferred, warrant, ...), then its states.
 # Each is (canonical, Nasdaq integrated, CQS); a class letter stands for {}.
 KINDS = (
     ("PR{}", "-{}", "p{}"),
@@ -45,7 +45,7 @@ STATES = (
 DEFAULTS = {
     "itch50": "nasdaq", "pitch": "nasdaq", "tops": "nasdaq", "deep": "nasdaq", "pillar": "cms",
 }  # fmt: skip
-"""By protocol; others, and a protocol of one's own: none."""
+"""By protocol; all others, also protocols of a user's own, have none."""
 
 TEST_ISSUES = frozenset(
     {
@@ -111,8 +111,7 @@ def canonical(symbol: str, symbology: str) -> str:
 
 
 def spelled(symbol: str, symbology: str) -> str:
-    """The other way: a canonical symbol as that symbology writes it; unchanged where it has no
-    such form."""
+    """A canonical symbol in the spelling of a symbology; unchanged if it has no such form."""
     base, point, suffix = symbol.partition(".")
     if not point or suffix not in CANONICAL:
         return symbol
@@ -130,7 +129,7 @@ def is_test_issue(symbol: str) -> bool:
 
 
 def default_symbology(protocol: str) -> str:
-    """How a protocol's venues write symbols, unless the configuration says otherwise."""
+    """The symbology of a protocol, unless the configuration names another."""
     return DEFAULTS.get(protocol, "none")
 
 

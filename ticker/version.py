@@ -1,4 +1,4 @@
-"""What runs here: the version, and what somebody who reports a fault is asked for first."""
+"""The version, and the facts that a bug report needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def full_version() -> str:
 
 
 def commit_of(package: Path) -> str | None:
-    """The commit that a package was built from, or that its source tree is at; None: not known."""
+    """The commit of the package's build, or of its source tree; None if unknown."""
     try:
         return (package / "commit.txt").read_text().strip()[:12]
     except OSError:
@@ -36,7 +36,7 @@ def commit_of(package: Path) -> str | None:
 
 
 def _of_reference(git: Path, name: str) -> str | None:
-    """A branch has a file of its own, or a line in packed-refs."""
+    """The commit of a branch, from its own file or from packed-refs."""
     try:
         return (git / name).read_text().strip()[:12]
     except FileNotFoundError:

@@ -144,9 +144,9 @@ def test_no_server_there() -> None:
     [
         ("wss://prices.example/stream", "no TLS; give the plain port"),
         ("https://prices.example", "no TLS"),
-        ("127.0.0.1:8700", "no address of a server"),
-        ("ws://127.0.0.1:99999/", "no address of a server"),
-        ("ws:///stream", "no address of a server"),
+        ("127.0.0.1:8700", "not the URL of a server"),
+        ("ws://127.0.0.1:99999/", "not the URL of a server"),
+        ("ws:///stream", "not the URL of a server"),
         ("ws://nowhere.invalid:8700/", "has no IPv4 address"),
     ],
 )

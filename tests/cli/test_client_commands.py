@@ -220,7 +220,7 @@ def test_without_a_server_they_say_where_they_looked() -> None:
         assert "ticker serve" in done.stderr
     done = ticker("get", "AAPL", "--url", "nonsense")
     assert done.returncode == 2
-    assert "no address of a server" in done.stderr
+    assert "not the URL of a server" in done.stderr
 
 
 def test_percentiles_are_upper_bounds() -> None:

@@ -81,7 +81,7 @@ def test_a_clock_that_nothing_keeps(machine: Fit, port: int) -> None:
     machine.kept = False
     assert "chrony" in found(config(port), machine, "clock").advice
     machine.kept, machine.error = True, 3.25
-    assert found(config(port), machine, "clock").text == "it may be off by 3.2 s"
+    assert found(config(port), machine, "clock").text == "the clock may be wrong by 3.2 s"
 
 
 def test_too_few_open_files(machine: Fit, port: int) -> None:
@@ -148,7 +148,7 @@ def test_the_command(tmp_path: Path) -> None:
         )
         done = CliRunner().invoke(main, ["doctor", "--config", str(path)])
     assert done.exit_code == 1
-    assert f"bad   port             0.0.0.0:{taken} cannot be had" in done.output
+    assert f"bad   port             cannot listen on 0.0.0.0:{taken}" in done.output
     assert "set access.public_url" in done.output
     path.write_text(CONFIG.format(port=0, server="", interface="127.0.0.1"))
     done = CliRunner().invoke(main, ["doctor", "--config", str(path)])

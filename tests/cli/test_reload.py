@@ -51,7 +51,7 @@ def test_what_was_refused_is_said_and_changes_nothing(server: Server) -> None:
     server.edit("[access]\norigins = [7]\n")
     named = reload("--instance", server.instance)
     assert named.returncode == 3
-    assert "the old configuration holds" in named.stderr
+    assert "the old configuration stays in force" in named.stderr
     assert "access.origins[0]" in named.stderr
     assert reload("--config", str(server.config)).returncode == 3
     empty = server.config.with_suffix(".key")

@@ -301,7 +301,7 @@ def test_the_private_folder_is_ours_alone(gateway_name: str) -> None:
     try:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         (folder / "timetable").write_text("{}")
-        with pytest.raises(SegmentError, match="cannot be made"):
+        with pytest.raises(SegmentError, match="cannot be created"):
             segment.create_folder(instance)
         assert f"/ticker.{instance}.private" in segment.leftovers(instance)
     finally:
@@ -318,7 +318,7 @@ def test_a_symlink_in_the_place_of_the_private_folder_leads_nowhere(
     folder = segment.private_folder(instance)
     folder.symlink_to(tmp_path)
     try:
-        with pytest.raises(SegmentError, match="cannot be made"):
+        with pytest.raises(SegmentError, match="cannot be created"):
             segment.create_folder(instance)
         with pytest.raises(SegmentError, match="no folder of ours"):
             segment.remove(f"/ticker.{instance}.private")

@@ -137,5 +137,5 @@ def test_the_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot be made .* name another folder"):
+    with pytest.raises(StoreError, match=r"cannot be created .* name another folder"):
         make_folder(tmp_path / "file" / "store")

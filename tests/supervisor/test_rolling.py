@@ -177,10 +177,10 @@ def test_reload_says_what_takes_effect_when(serve: Callable[..., Server]) -> Non
     assert waits["a restart of the server"] == ["server.port"]
     server.edit("[gateway]\nmax_symbol = 7\n")
     assert command(server, "reload").returncode == 3
-    until(lambda: server.log("configuration not reloaded, the old one holds"))
+    until(lambda: server.log("configuration not reloaded, the old one stays in force"))
     assert "did you mean max_symbols" in server.said.read_text()
     server.process.send_signal(signal.SIGUSR2)  # nor does a restart begin with it
-    until(lambda: len(server.log("configuration not reloaded, the old one holds")) == 2)
+    until(lambda: len(server.log("configuration not reloaded, the old one stays in force")) == 2)
     assert ask(address)
     assert not server.log("retires")
 

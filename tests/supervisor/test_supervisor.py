@@ -267,7 +267,7 @@ def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
     server = serve(instance)
     server.where()
     assert f"/ticker.{instance}.gateway7" not in leftovers(instance)
-    assert server.log("removed what an earlier life left over")
+    assert server.log("removed leftovers of an earlier run")
 
 
 def test_second_server_of_an_instance_is_refused(serve: Callable[..., Server]) -> None:

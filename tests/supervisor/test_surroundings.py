@@ -80,7 +80,8 @@ def test_all_faults_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         f"feeds[0].tls_ca: {tmp_path}/chain.pem: no certificates there",
         "feeds[1].credentials.key: missing; the mapping sends it to the server",
         "feeds[2].fix.password_env: set TICKER_TEST_ABSENT in the environment",
-        f"feeds[2].fix.sequence_file: {tmp_path}/nowhere is no folder that can be written",
+        f"feeds[2].fix.sequence_file: {tmp_path}/nowhere is not a writable folder; "
+        "create or name one",
         "feeds[3].soupbintcp.password_env: set TICKER_TEST_ABSENT in the environment",
         "tls.certificate: chain.pem and tls.key are no certificate chain and its key",
     ):

@@ -42,7 +42,7 @@ def command(path: Path | None, instance: str | None) -> None:
             )
         time.sleep(LOOK)
     if found.refused:
-        raise ConfigError(f"not reloaded, the old configuration holds: {found.refused}")
+        raise ConfigError(f"not reloaded, the old configuration stays in force: {found.refused}")
     click.echo(f"reloaded: {', '.join(found.now) or 'nothing has changed'}")
     for until, keys in found.waits.items():
         if keys:

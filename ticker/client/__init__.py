@@ -1,5 +1,5 @@
-"""A small client of a running server, for the commands that look at one from outside.
+"""A small client of a running server, for the commands `get`, `symbols`, `watch` and `top`.
 
-server.py   where it is, and what it answers over REST
-stream.py   prices as they come over /stream
+server.py   the server's URL, and its REST answers
+stream.py   the prices of /stream
 """

@@ -1,7 +1,7 @@
-"""Where a server is, and what it answers: REST for the command line.
+"""A server's URL and its REST answers, for the command line.
 
-Law: every failure is a ClientError that says what to do; a server's own problem document is told
-in its own words.
+Law: every failure is a ClientError that says what to do next. The text of a server's problem
+document is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -24,30 +24,31 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class Server:
-    """A server by its URL; `token` for one that asks."""
+    """A server by its URL; `token` is for a server that asks for one."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise click.UsageError(f"--url: {url!r} is no address of a server, like {DEFAULT_URL}")
+            raise click.UsageError(
+                f"--url: {url!r} is not the URL of a server; give one like {DEFAULT_URL}"
+            )
         self.url = url.rstrip("/")
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **parameters: str) -> Any:
-        """The JSON answer to one request, its numbers with a point as decimals. Raises
-        ClientError."""
+        """The JSON answer to one request; numbers with a point are decimals. Raises ClientError."""
         return asyncio.run(self.fetch(path, **parameters))
 
     async def fetch(self, path: str, **parameters: str) -> Any:
-        """As get(), inside a loop."""
+        """Like get(), inside of an event loop."""
         return json.loads(await self._body(path, parameters), parse_float=Decimal)
 
     async def fetch_text(self, path: str, **parameters: str) -> str:
-        """An answer as it came."""
+        """The body of an answer as text."""
         return (await self._body(path, parameters)).decode()
 
     def session(self) -> aiohttp.ClientSession:
-        """For requests of one's own; carries the token."""
+        """A session for other requests; it sends the token."""
         return aiohttp.ClientSession(headers=self.headers, timeout=TIMEOUT)
 
     async def _body(self, path: str, parameters: dict[str, str]) -> bytes:
@@ -65,7 +66,7 @@ class Server:
 
 
 def unreachable(url: str, error: Exception) -> str:
-    """What to say of a server that does not answer."""
+    """The error message for a server that does not answer."""
     said = str(error) or "no answer"
     return f"{url}: {said}; is `ticker serve` running there? Name the server by --url"
 
@@ -79,7 +80,7 @@ def _problem(status: int, body: bytes) -> str:
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options by which a command is told the server."""
+    """The options that name the server of a command."""
     command = click.option(
         "--token", envvar="TICKER_TOKEN", help="For a server that asks; or TICKER_TOKEN."
     )(command)

@@ -1,7 +1,7 @@
-"""Prices as they come: a /stream that is opened again whenever it ends.
+"""The prices of a /stream that is opened again whenever it ends.
 
-Law: prices are decimals from the message's own digits; what was seen last is told to the server at
-each reconnect, so that nothing is shown twice and nothing newer is missed.
+Law: prices are decimals from the message's own digits. Each reconnect sends the last times seen, so
+that no price is shown twice and no newer price is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ FATAL = frozenset({4401, 4402, 4404})
 
 
 class Stream:
-    """One subscription to symbols; `messages` goes on over reconnects until it is closed."""
+    """One subscription to symbols; `messages` goes on over reconnects until the stream is
+    closed."""
 
     def __init__(self, server: Server, symbols: Sequence[str]) -> None:
         self.server = server
@@ -36,11 +37,12 @@ class Stream:
         self.unknown: set[str] = set()
 
     async def messages(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Messages of the plain dialect; {"type": "down", "reason": …} while there is none.
+        """Messages of the plain dialect; {"type": "down", "reason": …} while there is no
+        connection.
 
         Raises:
             NoServerError: the server was never reached.
-            ClientError: it does not let this client in, or has none of the symbols.
+            ClientError: the server refuses this client, or has none of the symbols.
         """
         pause, reached = RETRY[0], False
         while True:
@@ -82,7 +84,7 @@ class Stream:
         return orjson.dumps({"action": "reconnect", "last_seen": seen}).decode()
 
     def _look(self, message: dict[str, Any]) -> None:
-        """An end to waiting for what cannot come: the server has none of the symbols."""
+        """Raise ClientError if the server has none of the symbols, so that no price can come."""
         if message.get("type") == "error" and message.get("code") == UNKNOWN_SYMBOL:
             self.unknown.add(message["symbol"])
             if self.unknown.issuperset(self.symbols):

@@ -1,4 +1,4 @@
-"""What `ticker top` shows: a server's /status and /metrics at two moments, and what lies between.
+"""The figures of `ticker top`, from a server's /status and /metrics at two moments.
 
 Law: rates and percentiles are of the time between the two readings, never since the start.
 """
@@ -40,8 +40,8 @@ class Vitals:
     samples: dict[str, dict[Labels, float]] = field(default_factory=dict)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum over all samples of that name that have these labels; nan where the server has
-        no such metric."""
+        """The sum over all samples with this name and these labels; nan if the server has no such
+        metric."""
         if name not in self.samples:
             return math.nan
         wanted = labels.items()
@@ -73,7 +73,7 @@ def render(before: Vitals, now: Vitals) -> RenderableType:
 
 
 def columns_needed(console: Console, screen: RenderableType) -> int:
-    """The width at which no number of the screen is cut: cut, it would be another number."""
+    """The width at which no number of the screen is cut off: a cut number would be wrong."""
     wide = console.options.update(max_width=WIDE)
     return Measurement.get(console, wide, screen).minimum
 
@@ -97,7 +97,7 @@ def _feeds(before: Vitals, now: Vitals) -> Table:
 
 
 def _state(feed: dict[str, Any]) -> Text:
-    """The worker's word, and why nobody vouches for the prices, if that says more."""
+    """The state of a worker, with the reason why its prices are stale, if there is one."""
     state, why = feed["state"], feed.get("why")
     said = f"{state}: {why.replace('_', ' ')}" if why and why != state else state
     return Text(said, "red" if why else BAD.get(state, "green"))
@@ -130,7 +130,7 @@ def _stages(before: Vitals, now: Vitals) -> Table:
 
 
 def percentile(counts: list[tuple[float, float]], fraction: float) -> float:
-    """The upper bound in s of the bucket that holds the fraction; nan of nothing.
+    """The upper bound in s of the bucket that holds the fraction; nan without counts.
 
     `counts` are (upper bound, cumulative count), the last one with the bound inf.
     """

@@ -1,7 +1,7 @@
-"""ticker.toml: its types, its defaults, and what is refused.
+"""ticker.toml: its types, its defaults, and its checks.
 
-Law: a message starts with the path of the offending key (`feeds[0].lines`), says what is wrong
-with it and what would do. Nothing here opens a socket or imports a feed.
+Law: a message starts with the path of the offending key (`feeds[0].lines`), says what is wrong with
+it, and gives a value that works. Nothing here opens a socket or imports a feed.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = PACKAGE / "ticker.toml"
 
 FeedCheck = Callable[[FeedConfig], Iterator[str]]
-"""What else is wrong with a feed: a message for each, which starts with the key within the feed."""
+"""A further check of a feed: one message for each fault, which starts with the key in the feed."""
 
 
 class ServerConfig(Section, frozen=True, kw_only=True):
-    """The server as a whole; `instance` names its shared memory, port 0 takes a free one."""
+    """The server as a whole. `instance` names its shared memory; port 0 means any free port."""
 
     instance: Name = "default"
     host: str = "127.0.0.1"
@@ -81,7 +81,7 @@ class ServerConfig(Section, frozen=True, kw_only=True):
 
 
 class GatewayConfig(Section, frozen=True, kw_only=True):
-    """What a gateway worker grants to its clients; times in seconds, sizes in bytes."""
+    """The limits of a gateway worker for its clients; times in seconds, sizes in bytes."""
 
     flush_interval: Annotated[float, Meta(ge=0.001, le=60)] = 0.1
     max_symbols: Count = 1024
@@ -101,8 +101,8 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
 
 
 class DirectoryConfig(Section, frozen=True, kw_only=True):
-    """A CSV file with names of symbols; a relative path starts where the configuration is, or at
-    the shipped files."""
+    """A CSV file with names of symbols. A relative path starts at the folder of the configuration,
+    or at the shipped files."""
 
     file: str | None = None
 
@@ -122,7 +122,7 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 ConfigCheck = Callable[[Config], Iterator[str]]
-"""What else is wrong with a configuration: a message for each, which starts with its key."""
+"""A further check of a configuration: one message for each fault, which starts with its key."""
 
 
 def no_check(_: FeedConfig) -> Iterator[str]:
@@ -138,8 +138,9 @@ def no_faults(_: Config) -> Iterator[str]:
 def load(
     path: Path | None = None, check: FeedCheck = no_check, whole: ConfigCheck = no_faults
 ) -> Config:
-    """The configuration in the file at `path`, or the shipped one. `check` refuses feeds by what
-    is not known here: the protocols, sessions and mappings that there are; `whole` all the rest.
+    """The configuration in the file at `path`, or the shipped one. `check` refuses feeds with an
+    unknown protocol, session or mapping. `whole` checks everything else that this module does not
+    know.
 
     Raises:
         ConfigError: unreadable, not TOML, or refused; the message names file and key.
@@ -158,7 +159,7 @@ def load(
 
 
 def _located(config: Config, path: Path) -> Config:
-    """With the directory's file where the configuration means it."""
+    """The configuration with the path of the directory's file resolved."""
     if config.directory.file is None:
         return config
     file = path.absolute().parent / config.directory.file
@@ -173,8 +174,8 @@ def parse(
     check: FeedCheck = no_check,
     whole: ConfigCheck = no_faults,
 ) -> Config:
-    """The configuration that a TOML text says; files of protocols are looked for from `folder`;
-    `check` and `whole` as in `load`.
+    """The configuration in a TOML text. `folder` is the base of relative protocol files; `check`
+    and `whole` are those of `load`.
 
     Raises:
         ConfigError: as `load`.
@@ -215,7 +216,7 @@ def _in_folder(config: Config, folder: Path) -> Config:
 
 
 def _unknown_keys(tree: object, struct: type[Section], path: str) -> Iterator[str]:
-    """A message for each key, at any depth, that is no field of its struct."""
+    """A message for each key, at any depth, that its struct does not have."""
     if not isinstance(tree, dict):
         return
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
@@ -257,7 +258,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
 
 
 def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
-    """What the types cannot say: each key by itself, then keys against each other."""
+    """The checks beyond the types: first each key by itself, then keys together."""
     if not is_ipv4(config.server.host):
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
@@ -272,7 +273,7 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
 
 
 def _clashes(config: Config) -> Iterator[str]:
-    """Names and addresses that two things want at once."""
+    """Names and addresses that are used twice."""
     names: dict[str, int] = {}
     taken: dict[str, str] = {}
     for index, feed in enumerate(config.feeds):

@@ -1,6 +1,6 @@
-"""Who may connect, from where and to what: the tables [tls], [access] and [auth].
+"""The tables [tls], [access] and [auth]: encryption, allowed addresses and pages, tokens.
 
-Law: a secret is never in the file; tokens stand there as hashes, keys in files of their own.
+Law: the file never has a secret. It has hashes of tokens, and names of key files.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ class TlsConfig(Section, frozen=True, kw_only=True):
 
 
 class AccessConfig(Section, frozen=True, kw_only=True):
-    """Who may connect, before a client has shown a token. The limits are each gateway worker's.
+    """The rules for connections, before a client has shown a token. Each gateway worker counts its
+    limits separately.
 
-    `public_url` is the address that clients use, where a proxy or a port map stands between;
-    `hosts` are further names of this server, "*" any; `origins` the pages that may use it besides
-    its own; `proxies` the networks that are believed about their clients, by a PROXY header, or by
-    the headers that `forwarded` names: X-Forwarded-*, or Forwarded (RFC 7239).
+    `public_url` is the address that clients use, if a proxy or a port map stands between. `hosts`
+    are further names of this server; "*" allows any. `origins` are the pages of other sites that
+    may use the server. `proxies` are the networks that are trusted to name their clients, by a
+    PROXY header, or by the headers that `forwarded` selects: X-Forwarded-*, or Forwarded (RFC
+    7239).
     """
 
     public_url: str | None = None
@@ -53,7 +55,8 @@ class AccessConfig(Section, frozen=True, kw_only=True):
 
 
 class Rights(Section, frozen=True, kw_only=True):
-    """What a client may see, on the stream and by REST; 0 is no bound. `metrics`: /metrics too."""
+    """The rights of a client, on the stream and by REST; 0 is no bound. `metrics` opens
+    /metrics."""
 
     symbols: Annotated[tuple[SymbolPattern, ...], Meta(min_length=1)] = ("*",)
     channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = ("price", "quote", "trades")
@@ -64,7 +67,7 @@ class Rights(Section, frozen=True, kw_only=True):
 
 
 class TokenConfig(Rights, frozen=True, kw_only=True):
-    """A static token by the SHA-256 of its text, and what it may see."""
+    """A static token by the SHA-256 of its text, with its rights."""
 
     name: Text
     sha256: Digest
@@ -82,11 +85,11 @@ class JwtConfig(Section, frozen=True, kw_only=True):
 
 
 class AuthConfig(Section, frozen=True, kw_only=True):
-    """Whether clients must say who they are, and how they can; `timeout` for the first message.
+    """The tokens, and whether clients need one; `timeout` is for the first message, in s.
 
-    `default` is what a client without rights of its own may see: a JSON Web Token
-    without the claim `ticker` (refused where there is no default), and, where tokens are not
-    required, a client without one (everything, where there is no default).
+    `default` has the rights of a client without rights of its own. One such client has a JSON Web
+    Token without the claim `ticker`; it is refused if there is no default. The other has no token
+    where none is required; it may see everything if there is no default.
     """
 
     required: bool = True
@@ -99,7 +102,7 @@ class AuthConfig(Section, frozen=True, kw_only=True):
 def access_problems(
     host: str, tls: TlsConfig | None, access: AccessConfig, auth: AuthConfig | None
 ) -> Iterator[str]:
-    """What the types cannot say of these tables, each problem with the path of its key."""
+    """The checks of these tables beyond their types; each fault starts with the path of its key."""
     if not _is_loopback(host) and tls is None and not access.behind_tls_proxy:
         yield (
             f"server.host: {host} is reachable from outside, and nothing encrypts: add [tls], or "

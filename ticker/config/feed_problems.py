@@ -1,7 +1,7 @@
-"""What is refused of [[feeds]] in ticker.toml.
+"""The checks of [[feeds]] in ticker.toml.
 
-Law: a message starts with the key within the feed, says what is wrong with it and what would do.
-Whether a protocol, a session or a mapping exists is not known here: feeds/workers/known.py.
+Law: a message starts with the key within the feed, says what is wrong with it, and gives a value
+that works. feeds/workers/known.py checks that a protocol, session or mapping exists.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ticker.errors import ConfigError
 
 SCHEMES = ("ws", "wss", "http", "https", "tcp")
 MOST_SOURCES = 16
-"""The kernel takes so many for one group."""
+"""The kernel's limit of sources for one multicast group."""
 
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
-    """What is wrong with a feed by itself: the key within it, and what would do."""
+    """The faults of one feed; each message has the key, and a value that works."""
     if re.fullmatch(r"gateway[0-9]+|store|recorder|private", feed.name):
-        yield f"name: {feed.name!r} names shared memory of the server's own; take another name"
+        yield f"name: {feed.name!r} is reserved for the server's shared memory; take another name"
     yield from _url_problems(feed)
     for where, address in addresses(feed):
         try:
@@ -40,7 +40,7 @@ def feed_problems(feed: FeedConfig) -> Iterator[str]:
     yield from _source_problems(feed)
     if feed.ring_capacity & (feed.ring_capacity - 1):
         above = 1 << feed.ring_capacity.bit_length()
-        yield f"ring_capacity: {feed.ring_capacity} is no power of two; take {above}"
+        yield f"ring_capacity: {feed.ring_capacity} is not a power of two; take {above}"
     yield from _fix_problems(feed)
     simulated = feed.simulator is not None
     yield from pitch_problems(feed.protocol, feed.rerequest, feed.pitch, simulated)
@@ -58,7 +58,7 @@ def feed_problems(feed: FeedConfig) -> Iterator[str]:
 
 
 def _url_problems(feed: FeedConfig) -> Iterator[str]:
-    """A feed has lines or a url, and what goes with it."""
+    """A feed has either lines or a url, and only the keys that go with it."""
     if feed.url is None:
         if not feed.lines:
             yield "lines: missing the key; name one line or two, or a url"
@@ -93,7 +93,8 @@ def _url_problems(feed: FeedConfig) -> Iterator[str]:
 
 
 def _can_be_simulated(feed: FeedConfig) -> bool:
-    """`ticker simulate vendor` is a plain WebSocket server on this machine, of one dialect."""
+    """Whether `ticker simulate vendor` can play this vendor: it is a plain WebSocket server on this
+    machine, and speaks one vendor's JSON."""
     parts = urlsplit(feed.url or "")
     address = parts.scheme == "ws" and is_ipv4(parts.hostname or "") and _port_of(feed.url or "")
     return bool(address) and feed.mapping == "alpaca"
@@ -110,7 +111,7 @@ TAG = re.compile(r"[1-9][0-9]{0,5}")
 
 
 def _instrument_problems(fields: dict[str, str]) -> Iterator[str]:
-    """An instrument of FIX that is named by more than its symbol."""
+    """The faults of a FIX instrument that is named by several tags."""
     if not {"55", "48"} & fields.keys():
         yield f"fix.symbols: {fields} names nothing; say 55 (Symbol) or 48 (SecurityID)"
     for tag in fields:
@@ -119,7 +120,7 @@ def _instrument_problems(fields: dict[str, str]) -> Iterator[str]:
 
 
 def _fix_problems(feed: FeedConfig) -> Iterator[str]:
-    """A FIX session has its table, and nothing else has."""
+    """A FIX feed needs the table `fix`; other feeds must not have it."""
     if (feed.session == "fix" or feed.protocol == "fix") and feed.fix is None:
         yield "fix: missing the table; it says sender, target and symbols"
     if feed.fix is None:

@@ -1,6 +1,6 @@
-"""[[feeds]] of ticker.toml: where each exchange's packets come from, and how to read them.
+"""[[feeds]] of ticker.toml: the addresses of each exchange's packets, and how to read them.
 
-What is refused of them is in feed_problems.py.
+feed_problems.py has the checks.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class SimulatorConfig(Section, frozen=True, kw_only=True):
 
 
 class FixConfig(Section, frozen=True, kw_only=True):
-    """A FIX session as its initiator, and what it subscribes to; `lines` of the feed are the
-    venue's address and its backup's. The password is in the environment variable `password_env`."""
+    """A FIX session as its initiator, with its subscriptions. `lines` of the feed are the venue's
+    address and its backup's. The environment variable `password_env` has the password."""
 
     sender: Text
     target: Text
@@ -57,8 +57,8 @@ class FixConfig(Section, frozen=True, kw_only=True):
 
 
 class SoupBinTcpConfig(Section, frozen=True, kw_only=True):
-    """A SoupBinTCP login; `lines` of the feed are the server's address and its backup's. Without a
-    `session` it is the current one. `silence`: s after which the server is taken for dead."""
+    """A SoupBinTCP login. `lines` of the feed are the server's address and its backup's. An empty
+    `session` means the current one. After `silence` s without a message the feed disconnects."""
 
     username: Annotated[str, Meta(pattern=r"^[\x20-\x7e]{0,6}\Z")] = ""
     password_env: str | None = None
@@ -67,10 +67,10 @@ class SoupBinTcpConfig(Section, frozen=True, kw_only=True):
 
 
 class FeedConfig(Section, frozen=True, kw_only=True):
-    """One exchange feed: where its packets come from, how to read them, how much to keep.
+    """One exchange feed: its addresses, its protocol and session, and its sizes.
 
-    A protocol is one of ticker's own by its name, or a file: "./mine.py". Without a session it is
-    the protocol's own.
+    `protocol` is the name of one of ticker's protocols, or a file: "./mine.py". Without `session`
+    it is the protocol's usual one.
     """
 
     name: Name
@@ -117,12 +117,12 @@ class FeedConfig(Section, frozen=True, kw_only=True):
 
 
 def session_date(feed: FeedConfig, now: date) -> date:
-    """The day that times since midnight count from; `now`: today in the feed's time zone."""
+    """The day of times that count from midnight. `now`: today in the feed's time zone."""
     return now if feed.date == "today" else date.fromisoformat(feed.date)
 
 
 def addresses(feed: FeedConfig) -> Iterator[tuple[str, str]]:
-    """(key, address) of all that a feed listens on or talks to, but a url."""
+    """(key, address) of all addresses that a feed listens on or connects to, except a url."""
     for index, line in enumerate(feed.lines):
         yield f"lines[{index}]", line
     if feed.rerequest is not None:

@@ -1,4 +1,4 @@
-"""The table [feeds.filter]: what a trade of a feed must be to count, and what it then updates."""
+"""The table [feeds.filter]: the rules by which a feed's trades are refused or count."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MILLION = 1_000_000
 
 
 class FilterConfig(Section, frozen=True, kw_only=True):
-    """Each rule can be turned off: by false, 0, or no hours. docs/filter.md says what they mean.
+    """The rules; docs/filter.md explains them. False, 0 or an empty list of hours turns one off.
 
     Shares are of the last good price (0.1: 10 %), times in seconds, hours of the day in the
     feed's time zone.
@@ -58,11 +58,11 @@ class FilterConfig(Section, frozen=True, kw_only=True):
 
 
 def hours_ns(hours: tuple[str, ...]) -> tuple[int, int] | None:
-    """From and until as clocks show them, ns from 00:00; None for no hours. Raises ConfigError."""
+    """Start and end as local times, ns from 00:00; None for no hours. Raises ConfigError."""
     if not hours:
         return None
     if len(hours) != 2:
-        raise ConfigError('one hour alone; take two, like ["09:30", "16:00"]')
+        raise ConfigError('give two hours, like ["09:30", "16:00"]')
     start, end = (_time_ns(text) for text in hours)
     if start >= end:
         raise ConfigError(f"{hours[0]} is not before {hours[1]}")
@@ -70,8 +70,8 @@ def hours_ns(hours: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 def elapsed_hours(hours: tuple[int, int], midnight: int, timezone: str) -> tuple[int, int]:
-    """Times that clocks show, ns from 00:00 on, as ns elapsed since `midnight`: another number on
-    a day on which the clocks change."""
+    """Local times in ns from 00:00, as ns elapsed since `midnight`; the two differ on a day on
+    which the clocks change."""
     first, last = (_elapsed(each, midnight, ZoneInfo(timezone)) for each in hours)
     return first, last
 
@@ -83,13 +83,13 @@ def _elapsed(shown: int, midnight: int, zone: ZoneInfo) -> int:
 
 
 def _offset(now_ns: int, zone: ZoneInfo) -> int:
-    """ns that clocks in the zone are ahead of UTC."""
+    """The zone's offset from UTC, in ns."""
     offset = datetime.fromtimestamp(now_ns // NS, UTC).astimezone(zone).utcoffset()
     return 0 if offset is None else int(offset.total_seconds()) * NS
 
 
 def filter_problems(rules: FilterConfig) -> Iterator[str]:
-    """What the types cannot say, each with the path of its key below the feed."""
+    """The checks beyond the types; each fault starts with the path of its key in the feed."""
     for key in ("session_hours", "price_hours"):
         try:
             hours_ns(getattr(rules, key))

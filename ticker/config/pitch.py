@@ -1,4 +1,4 @@
-"""[feeds.pitch]: what a Cboe feed has beside its two lines, and what is refused of it."""
+"""[feeds.pitch]: the settings of a Cboe feed beside its two lines, and their checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PitchConfig(Section, frozen=True, kw_only=True):
     password_env: str | None = None
 
     def addresses(self) -> Iterator[tuple[str, str]]:
-        """(key, address) of all that has one."""
+        """(key, address) of everything with an address."""
         for index, lines in enumerate(self.more_lines):
             for line, address in enumerate(lines):
                 yield f"pitch.more_lines[{index}][{line}]", address
@@ -44,13 +44,13 @@ class PitchConfig(Section, frozen=True, kw_only=True):
 
 
 MOST_LINES = 60
-"""Sockets of one feed."""
+"""The most sockets of one feed."""
 
 
 def pitch_problems(
     protocol: str, rerequest: str | None, pitch: PitchConfig | None, simulated: bool
 ) -> Iterator[str]:
-    """What of the table does not go together, or not with its feed."""
+    """The keys that contradict each other, or the feed."""
     if protocol == "pitch" and rerequest is not None:
         yield "rerequest: PITCH has a gap request proxy; name it by pitch.gap_proxy"
     if pitch is None:

@@ -1,4 +1,4 @@
-"""What every table of ticker.toml is made of: its base and the types of its values."""
+"""The base of every table of ticker.toml, and the types of its values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""[store] of ticker.toml: where the server keeps what must outlive it.
+"""[store] of ticker.toml: the files in which prices survive a restart.
 
-Law: a message starts with the key within the table, says what is wrong and what would do.
+Law: a message starts with the key within the table, says what is wrong, and gives a value that
+works.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ AUTO = "auto"
 
 
 class StoreConfig(Section, frozen=True, kw_only=True):
-    """What is kept on the disk. `interval`: seconds between two snapshots at most, and a tenth of
-    those between two commits of days and bars; `symbol_days`: a symbol that did not move for so
-    long is forgotten at a start; `history_days`, `bars_days`: so long are daily figures and minute
-    bars kept, 0: none are; `kept_trades`: the newest trades of a feed, which a bar can lose again.
+    """The contents of the store.
+
+    `interval`: seconds between two snapshots; days and bars are committed every ten intervals.
+    `symbol_days`: a symbol that did not move for so many days is left out at a start.
+    `history_days`, `bars_days`: days for which daily figures and minute bars are kept; 0: none.
+    `kept_trades`: the newest trades of a feed, which a break can still take out of their bar.
     """
 
     enabled: bool = True
@@ -36,7 +39,7 @@ class StoreConfig(Section, frozen=True, kw_only=True):
 def store_folder(
     store: StoreConfig, instance: str, environment: Mapping[str, str] = os.environ
 ) -> Path | None:
-    """Where an instance keeps its files; None: it keeps none.
+    """The folder of an instance's files; None if the store is off.
 
     "auto" is systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/ticker/<instance>`, else
     `~/.local/state/ticker/<instance>`.
@@ -53,6 +56,6 @@ def store_folder(
 
 
 def store_problems(store: StoreConfig) -> Iterator[str]:
-    """What is wrong with the table."""
+    """The faults of the table."""
     if not store.folder:
         yield f'store.folder: empty; name a folder, or "{AUTO}", or set enabled = false'

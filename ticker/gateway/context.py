@@ -1,4 +1,4 @@
-"""What the supervisor hands to a gateway worker."""
+"""The resources that a gateway worker gets from the supervisor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class GatewayContext:
     Attributes:
         index: number of the slot; a replacement gets the same one.
         segment: name of the slot's own shared-memory segment, which this worker may write.
-        boot_id: names this life of the server; every segment carries it.
+        boot_id: names this run of the server; every segment has it.
         feeds: (feed name, segment name) of each feed, which this worker may read.
         listener: bound, listening SO_REUSEPORT socket; the supervisor keeps it open too.
         doorbell_fd: non-blocking eventfd that feed workers ring.
@@ -26,8 +26,8 @@ class GatewayContext:
         serials: of the feeds' segments (shm/roster.py).
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
-        store: name of the store worker's segment, for its state; None: nothing is kept.
-        past: reads the bars that the store keeps; None: nothing is kept.
+        store: name of the store worker's segment, for its state; None if the store is off.
+        past: reads the store's bars; None if the store is off.
         recorder: name of the recorder's segment, for its state; None: nothing is recorded.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """

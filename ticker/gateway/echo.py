@@ -48,11 +48,11 @@ class Echo:
         self._look_at_deadlines()
 
     def on_accept(self, number: int) -> bool:  # noqa: ARG002
-        """Everybody is welcome."""
+        """Accept every connection."""
         return True
 
     def on_head(self, number: int, data: bytes) -> None:
-        """Bytes of a request head: answer the handshake once it is whole."""
+        """Bytes of a request head; answers the handshake once the head is complete."""
         try:
             head = parse_head(data)
             if head is not None:
@@ -61,16 +61,16 @@ class Echo:
             self.connections.refuse(number, refusal.raw_response())
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
-        """A whole message: the same back."""
+        """Send a whole message back."""
         self.connections.send(
             number, frame(Opcode.OPCODE_TEXT if is_text else Opcode.OPCODE_BINARY, payload)
         )
 
     def on_closed(self, number: int) -> None:
-        """Nothing is kept by connection."""
+        """Does nothing: the echo keeps no state by connection."""
 
     def last_word(self, number: int, code: int) -> bytes:  # noqa: ARG002
-        """Nothing is said before a close frame."""
+        """Empty: no message comes before a close frame."""
         return b""
 
     def heartbeat(self, encoding: int) -> bytes:  # noqa: ARG002

@@ -1,8 +1,7 @@
-"""The front: every new connection's request head, and where it goes.
+"""The front: reads every new connection's request head, and routes the connection.
 
-`/stream` is answered here and stays with us as a bare socket; everything else is handed to the
-aiohttp application with the bytes that have come already. A proxy's PROXY header and TLS are
-taken off before.
+`/stream` is answered here, and its connection stays a bare socket. All other connections go to the
+aiohttp application, with the bytes read so far. A proxy's PROXY header and TLS are removed before.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
 
-# What aiohttp reads; it takes other methods for broken requests.
+# The methods that aiohttp reads; it answers others as broken requests.
 HTTP_METHODS = frozenset(HTTPMethod)
 
 
 class Front:
-    """Handler of the worker's Reception, and the one that speaks for its Deadlines."""
+    """The handler of the worker's Reception, and of its Deadlines' last words."""
 
     def __init__(
         self,
@@ -64,8 +63,8 @@ class Front:
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
-        """A connection before its first byte. False: a PROXY header comes first, so that TLS does
-        not begin yet, or the connection is refused."""
+        """A new connection, before its first byte. False: it is refused, or a PROXY header comes
+        first and TLS begins after it."""
         try:
             self.access.accepted(number, self.connections.peer(number), self.steady())
         except Refusal as refusal:
@@ -74,8 +73,8 @@ class Front:
         return number not in self.access.unheaded
 
     def on_head(self, number: int, data: bytes) -> bytes | None:
-        """Bytes of a request head: decide once it is whole. What is returned goes on as if it
-        had just come, after a PROXY header."""
+        """Bytes of a request head; routes the connection once the head is complete. Returned bytes,
+        those after a PROXY header, are handled as newly received."""
         try:
             if number in self.access.unheaded:
                 return self._introduced(number, data)
@@ -101,12 +100,12 @@ class Front:
         self.dialect.message(number, is_text, payload, self.clock())
 
     def on_closed(self, number: int) -> None:
-        """The connection is about to be freed."""
+        """Forget a connection that is about to be freed."""
         self.access.closed(number)
         self.dialect.forget(number)
 
     def last_word(self, number: int, code: int) -> bytes:
-        """What a client is told in front of a close frame."""
+        """The frame that goes before a close frame."""
         return self.dialect.last_word(number, code)
 
     def heartbeat(self, encoding: int) -> bytes:
@@ -119,7 +118,7 @@ class Front:
         self.connections.refuse(number, refusal.raw_response())
 
     def _introduced(self, number: int, data: bytes) -> bytes | None:
-        """The PROXY header that a proxy begins with; what comes after it."""
+        """Read a proxy's PROXY header; returns the bytes after it."""
         try:
             header = parse_header(data)
         except ProxyError as error:
@@ -140,8 +139,8 @@ class Front:
         self._open(number, head, answer)
 
     def _answer(self, head: Head, peer: str, *, encrypted: bool) -> bytes:
-        """The answer that opens the stream. The page comes first: one that may not connect is
-        told so by any request, which is how a page finds out (browsers hide a handshake's)."""
+        """The answer that opens the stream. The page's origin is checked first, so that a refused
+        page gets the refusal by any request: browsers hide the answer of a handshake."""
         self.access.check_page(head.values, peer, encrypted=encrypted)
         return upgrade(head, select(offered(head)).subprotocol)
 
@@ -159,8 +158,8 @@ class Front:
             self.connections.send(number, hello)
 
     async def stream_after_http(self, request: web.Request) -> web.Response:
-        """A handshake on a connection that has carried HTTP requests before: take its socket
-        back from aiohttp."""
+        """Take a connection's socket back from aiohttp, for a handshake after earlier HTTP
+        requests."""
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         version = f"{request.version.major}.{request.version.minor}"
         transport = request.transport
@@ -212,7 +211,7 @@ class Front:
         http.data_received(data)
 
     def _http_lost(self, address: str | None) -> None:
-        """An HTTP connection is gone, which was counted for this address."""
+        """Release the address of a closed HTTP connection."""
         self.connections.given_back()
         if address is not None:
             self.access.limits.release(address)

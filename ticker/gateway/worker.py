@@ -76,7 +76,7 @@ async def _serve(config: Config, context: GatewayContext) -> None:
 
 
 class Worker:
-    """Everything that one gateway worker is made of, wired together."""
+    """The parts of one gateway worker, connected with each other."""
 
     def __init__(
         self,
@@ -211,13 +211,13 @@ class Worker:
         self.reception.tls_context = tls
         if tls is None:
             self.reception.busy = Refusal(
-                BUSY, "Come again in a moment.", headers={"Retry-After": "2"}
+                BUSY, "Try again in a moment.", headers={"Retry-After": "2"}
             ).raw_response()
         self.deadlines = Deadlines(self.connections, self.front)
         self._configure(config, self.access.authenticator)
 
     async def start(self) -> None:
-        """Take the slot over and begin to accept."""
+        """Take over the slot and begin to accept connections."""
         self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
         self.loop.add_signal_handler(signal.SIGHUP, self.reload)
         self.loop.add_signal_handler(signal.SIGUSR2, self.retire)
@@ -225,7 +225,7 @@ class Worker:
         self.heartbeat.take_over(os.getpid(), self.clock())
         listener = self.context.listener
         listener.setblocking(False)
-        # Accepted sockets inherit both: what a stopped client can hold, and no delay.
+        # Accepted sockets inherit both: the buffer that a stopped client can fill, and no delay.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reception.listen(listener.fileno())
@@ -237,7 +237,8 @@ class Worker:
         structlog.get_logger().info("gateway serves", slot=self.context.index)
 
     def reload(self) -> None:
-        """Take over what may change while clients are connected; the supervisor has checked it."""
+        """Apply the settings that may change while clients are connected. The supervisor has
+        checked them."""
         log = structlog.get_logger()
         try:
             config = self.context.reload() if self.context.reload is not None else self.config
@@ -257,7 +258,7 @@ class Worker:
         log.info("reloaded", slot=self.context.index)
 
     def _configure(self, config: Config, authenticator: Authenticator | None) -> None:
-        """What holds from the next command, request or connection on."""
+        """Apply a configuration from the next command, request or connection on."""
         gateway = config.gateway
         self.access.configure(config, authenticator)
         self.reception.counts_addresses = self.access.counts
@@ -267,7 +268,7 @@ class Worker:
         self.restart_spread = gateway.restart_spread / config.server.gateways
 
     def retire(self) -> None:
-        """A successor accepts from our socket now: let the clients go, spread over time."""
+        """Close the clients, spread over time: a successor now accepts from our socket."""
         if self.retiring is None and not self.stopped.is_set():
             self.retiring = self.loop.create_task(self._retire())
 
@@ -284,8 +285,8 @@ class Worker:
         self.stopped.set()
 
     def _on_sockets(self) -> None:
-        """Bounded: a client that comes back after a restart, with thousands more, waits for its
-        turn, and those who are connected get their prices in between."""
+        """Handle a bounded number of socket events. When thousands of clients reconnect after a
+        restart, connected clients get their prices in between."""
         start = now = self.steady()
         while self.reception.poll(now) and now - start < RECEPTION_NS:
             now = self.steady()
@@ -310,7 +311,7 @@ class Worker:
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
 
     def _warn(self, steady: int) -> None:
-        """Say what an operator should know."""
+        """Log warnings for the operator."""
         exhausted = self.counters["descriptors_exhausted"]
         if exhausted != self.exhausted:
             self.exhausted = exhausted
@@ -325,7 +326,7 @@ class Worker:
             self.loop.call_soon(self._announce)
 
     async def drain(self) -> None:
-        """Stop accepting, tell everybody, give them a moment to go."""
+        """Stop accepting, say goodbye to all clients, and wait a moment for them to close."""
         self.reception.stop_listening()
         if self.retiring is not None:
             self.deadlines.close_all(Close.RESTART, "restart")

@@ -32,7 +32,7 @@ MODE = 0o600
 
 @dataclass(frozen=True)
 class Geometry:
-    """How much a feed segment holds: table rows, rings (shards), records per ring."""
+    """The size of a feed segment: table rows, rings (shards), records per ring."""
 
     rows: int = 16_384
     rings: int = 4
@@ -68,13 +68,14 @@ def create_folder(instance: str) -> None:
     """Make the private folder.
 
     Raises:
-        SegmentError: its name is taken, by whomever.
+        SegmentError: its name is taken.
     """
     try:
         private_folder(instance).mkdir(0o700)
     except OSError as error:
         raise SegmentError(
-            f"{private_folder(instance)}: cannot be made ({error.strerror}); remove what is there"
+            f"{private_folder(instance)}: cannot be created ({error.strerror}); remove the "
+            "file or folder of this name"
         ) from None
 
 
@@ -88,7 +89,7 @@ def restore_folder(folder: Path) -> None:
         folder.mkdir(0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise SegmentError(f"{folder}: cannot be made ({error.strerror})") from None
+        raise SegmentError(f"{folder}: cannot be created ({error.strerror})") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise SegmentError(f"{folder}: is no folder of ours; remove it")
 
@@ -158,7 +159,7 @@ def private_gateway(now_ns: int) -> Mapping:
 
 
 def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool = False) -> Mapping:
-    """Map an existing segment after checking all that can be checked.
+    """Map an existing segment after checking its header, size and owner.
 
     Raises:
         SegmentError: no such segment, or wrong mode, owner, magic, version, size or boot id.
@@ -209,8 +210,8 @@ _kept: dict[str, int] = {}
 
 
 def keep(name: str) -> None:
-    """Hold on to a segment by a descriptor, in this process and those that it forks: they attach
-    it also when its name is gone, as at a logout with RemoveIPC=yes (logind.conf).
+    """Keep a descriptor of a segment in this process and those that it forks. They can then attach
+    it even when its name is gone, as at a logout with RemoveIPC=yes (logind.conf).
 
     Raises:
         SegmentError: as `attach`.
@@ -232,8 +233,8 @@ def let_go() -> None:
 
 
 def remove(name: str) -> bool:
-    """Unlink a segment, or the private folder; False when it is already gone. Who has it mapped
-    keeps it.
+    """Unlink a segment, or the private folder; False if it is already gone. Existing mappings stay
+    valid.
 
     Raises:
         SegmentError: it belongs to another user.
@@ -263,7 +264,7 @@ def _remove_folder(folder: Path) -> bool:
 
 
 def leftovers(instance: str) -> list[str]:
-    """Names of the segments that an earlier life of `instance` left behind."""
+    """Names of the segments that an earlier run of `instance` left behind."""
     return sorted(f"/{path.name}" for path in SHM_FOLDER.glob(f"ticker.{glob.escape(instance)}.*"))
 
 

@@ -1,1 +1,1 @@
-"""What outlives the server: last prices on disk, written by a worker that reads segments."""
+"""The store: prices on the disk, written by a worker that reads the feeds' segments."""

@@ -1,8 +1,8 @@
 """The days and minute bars of one feed, from its segment to the disk.
 
-In: the rings and rows of a feed, read-only. Out: what has changed, to the History. Owned by the
-store worker: `read` follows the rings and is called often, `write` goes to the disk and may take
-long; they run in different threads.
+In: the rings and rows of a feed, read-only. Out: the changed bars and days, to the History. Owned
+    by the store worker: `read` follows the rings and is called often; `write` goes to the disk and
+    may take long. They run in different threads.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ticker.store.past import Hole
 
 MINUTE = 60_000_000_000
 MOST_UNWRITTEN = 2_000_000
-"""Bars and days that wait for a disk that takes nothing; then they are dropped, and said to be."""
+"""Bars and days that wait while the disk fails; further ones are dropped and reported."""
 AT_ONCE = 20_000
-"""Records of a ring that are read before other threads have a turn."""
+"""Records of a ring that are read before other threads run."""
 
 
 @dataclass
 class Changes:
-    """What waits for the disk."""
+    """The changes that wait for the disk."""
 
     bars: list[bars.Figures] = field(default_factory=list)
     days: list[days.Figures] = field(default_factory=list)
@@ -39,10 +39,10 @@ class Changes:
 
 
 class Chronicle:
-    """One feed's. `time` of a hole is that of the server's clock.
+    """The chronicle of one feed. The times of holes are those of the server's clock.
 
     Raises:
-        StoreError: the place that was reached cannot be read.
+        StoreError: the last position in the rings cannot be read.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Chronicle:
         self._epoch = self.heartbeat.epoch
 
     def read(self, now_ns: int) -> int:
-        """Take in what the rings and the rows have; how many records there were."""
+        """Take in the new records of the rings; returns their number."""
         with self._lock:
             found = self.bars.read(AT_ONCE)
             if (skipped := self.bars.skipped) != self._skipped:
@@ -93,7 +93,7 @@ class Chronicle:
             self.days.look()
 
     def write(self, now_ns: int) -> int:
-        """Put on the disk what has changed; how many bars and days that were.
+        """Write the changes to the disk; returns the number of bars and days.
 
         Raises:
             OSError, StoreError: the disk did not take it. The next call tries again.

@@ -1,4 +1,4 @@
-"""What the store worker is given by its supervisor beside the configuration."""
+"""The resources that the store worker gets from the supervisor, beside the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class StoreContext:
 
     Attributes:
         segment: name of its own segment, for its signs of life and its counters.
-        boot_id: of this life of the server.
+        boot_id: names this run of the server.
         feeds: (name, segment) of each feed.
         folder: where its files are; private to this user.
     """

@@ -1,6 +1,6 @@
-"""Two files that take turns: a snapshot replaces the older one, and never the only good one.
+"""Two files in turn: a snapshot always replaces the older one, never the only good one.
 
-In: the bytes of a snapshot. Out: a file that is whole on the disk, or the one before. Owned by
+In: the bytes of a snapshot. Out: a complete file on the disk, or the one before. Owned by
 the store worker; the supervisor reads them at start.
 
 A file is written beside its place, synced, renamed over the older of the two, and the folder is
@@ -33,7 +33,7 @@ class Generations:
         return self.folder / f"{self.name}.0", self.folder / f"{self.name}.1"
 
     def write(self, number: int, content: memoryview | bytes) -> None:
-        """Put snapshot `number` on the disk, in the place of the one before the last.
+        """Write snapshot `number` to the disk, in place of the older file.
 
         Raises:
             OSError: the disk is full, read-only or gone. Both files are as they were.
@@ -110,7 +110,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
-        raise StoreError(f"{path}: cannot be made ({error.strerror}); {ADVICE}") from None
+        raise StoreError(f"{path}: cannot be created ({error.strerror}); {ADVICE}") from None
     if status.st_uid != os.geteuid():
         raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}")
 

@@ -62,7 +62,7 @@ DAY = 14
 
 @dataclass(frozen=True)
 class Place:
-    """Up to where the bars of a feed go."""
+    """The positions in a feed's rings that its bars cover."""
 
     boot_id: int
     time: int
@@ -89,9 +89,9 @@ class History:
         holes: Iterable[Hole],
         place: Place,
     ) -> None:
-        """One commit: all of it is on the disk, or none.
+        """Write all changes in one commit, or none.
 
-        What reaches into two months is a commit in each, the older month first.
+        Changes of two months are a commit in each file, the older month first.
 
         Raises:
             OSError, StoreError: the disk did not take it, or the file is of a newer version.
@@ -113,7 +113,7 @@ class History:
                     _write_place(file, feed, place)
 
     def place(self, feed: str) -> Place | None:
-        """Up to where the bars of a feed go; None: there are none."""
+        """The positions that the bars of a feed cover; None without bars."""
         found = None
         for month in self.months():
             row = (
@@ -130,7 +130,7 @@ class History:
         return months_in(self.folder)
 
     def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
-        """Delete what is older than so many days; a month without a day or bar loses its file."""
+        """Delete bars and days older than so many days, and the files of empty months."""
         oldest_day = (today - timedelta(days=history_days)).isoformat()
         oldest = today - timedelta(days=bars_days)
         minute = int(datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC).timestamp())
@@ -161,7 +161,7 @@ class History:
 
     @contextmanager
     def _transaction(self, month: str) -> Iterator[sqlite3.Connection]:
-        """A commit of all or nothing, whose faults name the file."""
+        """A transaction; its faults are errors that name the file."""
         for other in sorted(self._open)[:-2]:
             if other != month:
                 self._open.pop(other).close()
@@ -195,7 +195,7 @@ def day_of(midnight: int) -> str:
 
 
 def stored(number: int) -> int | str:
-    """As SQLite holds it without loss."""
+    """A number in a form that SQLite stores without loss."""
     return number if -MOST <= number < MOST else str(number)
 
 
@@ -229,7 +229,7 @@ def _write_bars(file: sqlite3.Connection, changed: list[bars.Figures]) -> None:
 
 
 def _added(file: sqlite3.Connection, figures: list[Any], *, exact: bool) -> tuple[Any, ...]:
-    """A bar's figures together with those that are on the disk."""
+    """A bar's figures merged with those on the disk."""
     query = "SELECT * FROM bars WHERE symbol = ? AND venue = ? AND minute = ?"
     before = file.execute(query, figures[:3]).fetchone()
     fresh = dict(zip(BAR, (*figures, exact), strict=True))

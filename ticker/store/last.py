@@ -17,7 +17,7 @@ FOLDER = "last"
 
 
 class FeedSnapshots:
-    """One feed's snapshots: what has moved since the last one, and the file that gets it.
+    """One feed's snapshots: finds the changes since the last one, and writes the next.
 
     Raises:
         StoreError: the folder cannot be made or is another user's, or a newer version of ticker
@@ -66,7 +66,7 @@ class FeedSnapshots:
 
 
 def read_snapshots(folder: Path, feed: str) -> tuple[list[Contents], list[str]]:
-    """A feed's snapshots that can be read, newest first, and what is wrong with the others."""
+    """A feed's readable snapshots, newest first, and the faults of the others."""
     found: list[Contents] = []
     faults: list[str] = []
     for path in Generations(folder / FOLDER, feed).paths:

@@ -1,4 +1,4 @@
-"""What is on the disk of days and minute bars, read back, and the bars of venues put together.
+"""Days and minute bars read back from the disk, with the bars of several venues merged.
 
 In: the files that history.py writes, opened read-only, and a symbol. Out: rows as dictionaries,
 prices in 1e-9 units, volumes in 10^-size_exponent units. Owned by the caller, in any process.
@@ -33,10 +33,10 @@ class Hole:
 
     Attributes:
         begin, end: ns since the epoch.
-        reason: "lapped": the rings were faster than the reader; "store restarted": no store
-            worker ran; "feed restarted": no worker of the feed ran; "disk": it took nothing for
-            so long that bars were dropped.
-        records: how many were missed, 0: not known.
+        reason: "lapped": the rings were faster than the reader; "store restarted": no store worker
+        ran; "feed restarted": no worker of the feed ran; "disk": it failed for so long that bars
+        were dropped.
+        records: the number of missed records, 0: unknown.
     """
 
     feed: str
@@ -87,7 +87,7 @@ def read_holes(folder: Path, begin: int, end: int) -> list[Hole]:
 
 
 class Past:
-    """What REST asks of the history of one instance; the gateway's BarSource is its contract."""
+    """The history of one instance for REST; it implements the gateway's BarSource."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -263,7 +263,7 @@ def _query(
 
 
 def together(rows: list[Row], key: str) -> Iterator[Row]:
-    """One row for each value of `key`: the bars of several venues, or parts of one, together."""
+    """One row for each value of `key`, merged from the bars of several venues or intervals."""
     groups: dict[Any, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)

@@ -1,7 +1,7 @@
-"""The process entry of the store worker: what must outlive the server goes to the disk.
+"""The store worker: a process that writes prices to the disk.
 
 In: the feeds' segments. Out: snapshots of last prices (last.py), days and bars (chronicle.py). One
-thread follows the rings, which wait for no reader; the other one waits for the disk.
+thread follows the rings, which do not wait for a reader; the other waits for the disk.
 
 `run` is called by the supervisor in a forked child and returns when the worker was told to stop.
 It reads segments like a gateway. No feed and no gateway ever waits for it, and no fault of the
@@ -39,9 +39,9 @@ log = structlog.get_logger()
 BEAT = 0.25
 """s between two signs of life."""
 POLL = 0.05
-"""s between two looks into the rings: they hold more than comes in that time."""
+"""s between two reads of the rings; they hold more records than come in that time."""
 COMMIT_TURNS = 10
-"""Snapshots to one commit of days and bars."""
+"""Snapshots per commit of days and bars."""
 SAY_AGAIN = 60.0
 """s between two lines about the same fault."""
 ADVICE = {
@@ -53,10 +53,10 @@ ADVICE = {
 
 
 def run(config: Config, context: StoreContext) -> None:
-    """Write to the disk until SIGTERM or SIGINT; then once more, and return.
+    """Write to the disk until SIGTERM or SIGINT, then once more.
 
     Raises:
-        SegmentError: a segment is not there or not the expected one.
+        SegmentError: a segment is missing or not the expected one.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,7 +90,7 @@ class StoreWorker:
         self._failing: set[str] = set()
 
     def serve(self, stop: threading.Event) -> None:
-        """Until `stop` is set; what moved since the last turn is written before it returns."""
+        """Work until `stop` is set, and write the last changes before returning."""
         self.heartbeat.take_over(os.getpid(), self.clock())
         reader = threading.Thread(target=self._follow, args=(stop,), daemon=True)
         reader.start()
@@ -109,8 +109,8 @@ class StoreWorker:
         self.heartbeat.leave()
 
     def turn(self, *, last: bool = False) -> None:
-        """Each feed's snapshot, where a row of it has moved; its days and bars now and then, and
-        in the `last` turn.
+        """Write each feed's snapshot if a row has changed. Days and bars are written every few
+        turns, and in the `last` turn.
 
         Raises:
             RuntimeError: the reader of the rings has failed.
@@ -154,7 +154,7 @@ class StoreWorker:
             self.counters.add("bars", chronicle.write(now))
 
     def _tidy(self) -> None:
-        """After a commit: what was missed, how much there is, and away with what is too old."""
+        """After a commit: update the counters and the size, and delete old bars and days."""
         each = self.chronicles.values()
         self.counters.put("records_missed", sum(one.bars.skipped for one in each))
         self.counters.put("breaks_unmatched", sum(one.bars.unmatched for one in each))
@@ -166,7 +166,7 @@ class StoreWorker:
         self.counters.put("disk_bytes", disk_bytes(self.context.folder))
 
     def _follow(self, stop: threading.Event) -> None:
-        """Read the rings until `stop` is set; a fault is for `turn` to raise."""
+        """Read the rings until `stop` is set. `turn` raises a fault of this thread."""
         try:
             while not stop.wait(POLL):
                 for chronicle in tuple(self.chronicles.values()):
@@ -177,7 +177,8 @@ class StoreWorker:
             raise
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
-        """Do it; a fault of the disk is counted, said once a minute, and tried again next turn."""
+        """Call a step. A fault of the disk is counted and logged once a minute; the next turn tries
+        again."""
         try:
             work()
         except (OSError, StoreError) as error:
@@ -201,7 +202,7 @@ class StoreWorker:
 
 
 def disk_bytes(folder: Path) -> int:
-    """Bytes of all files of the store. A file that goes meanwhile counts as none."""
+    """Bytes of all files of the store. A file that disappears meanwhile counts 0."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""One forked child: born with clean signals, bound to its parent's life, ended by a code.
+"""One forked child: it starts with clean signals, ends with its parent, and exits with a code.
 
-Law: what a child inherits and does not need, it closes; a signal sent to it is never lost
-between fork and its own handlers; when its parent is gone it goes too, and tidies up.
+Law: a child closes everything that it inherits and does not need. A signal sent to it is never lost
+between the fork and its own handlers. When its parent is gone, it cleans up and ends.
 Source: prctl(2), PR_SET_PDEATHSIG; signal(7).
 """
 
@@ -31,12 +31,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fork(name: str, run: Callable[[], None], orphaned: Callable[[], None]) -> int:
-    """Start a child that does `run()` and exits; its pid.
+    """Start a child that calls `run()` and exits; returns its pid.
 
-    `orphaned()` is called in the child, on its way out, when its parent has died before it.
+    `orphaned()` is called in the child at its end, if its parent has died before it.
 
     Raises:
-        OSError: there is no room for a process now.
+        OSError: the system cannot start another process now.
     """
     parent = os.getpid()
     _flush()
@@ -52,7 +52,7 @@ def fork(name: str, run: Callable[[], None], orphaned: Callable[[], None]) -> in
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel for SIGTERM at the parent's death; exit at once when it is dead already."""
+    """Ask the kernel for SIGTERM at the parent's death; exit at once if it is already dead."""
     if _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
@@ -61,8 +61,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def waited_for_core(pid: int) -> float:
-    """Seconds in which the process could have run and another one did, since its start; 0 where
-    the kernel does not count that."""
+    """Seconds since its start in which the process was ready to run but waited for a core; 0 if the
+    kernel does not count them."""
     try:
         text = Path(f"/proc/{pid}/schedstat").read_bytes()
         return int(text.split()[1]) / 1e9
@@ -71,7 +71,7 @@ def waited_for_core(pid: int) -> float:
 
 
 def describe(status: int) -> str:
-    """How a child ended, in words, from its wait status."""
+    """The end of a child in words, from its wait status."""
     if os.WIFSIGNALED(status):
         return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"exit code {os.waitstatus_to_exitcode(status)}"
@@ -80,11 +80,11 @@ def describe(status: int) -> str:
 def _be_child(
     name: str, run: Callable[[], None], orphaned: Callable[[], None], parent: int
 ) -> NoReturn:
-    """Everything that a child ever does. Never returns into the parent's frames."""
+    """The whole life of a child. Never returns into the parent's frames."""
     code = UNEXPECTED
     try:
         try:
-            gc.freeze()  # what came along is shared with the parent: leave it untouched
+            gc.freeze()  # inherited objects are shared with the parent: do not touch them
             os.setpgid(0, 0)  # Ctrl-C is for the supervisor, which then drains in order
             _clean_signals()
             die_with_parent(parent)
@@ -107,14 +107,14 @@ def _be_child(
 
 
 def _flush() -> None:
-    """Write out what is buffered, before a fork and the end; without a reader it is lost."""
+    """Flush the output before a fork and at the end; without a reader it is lost."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
 
 
 def _clean_signals() -> None:
-    """SIGTERM ends the child tidily; Ctrl-C is the supervisor's to hear."""
+    """Let SIGTERM end the child cleanly, and leave Ctrl-C to the supervisor."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -19,13 +19,13 @@ def load(path: Path | None = None) -> Config:
 
 
 def load_all(path: Path | None = None) -> Config:
-    """As `load`, and everything that workers will read is there: mappings, files, certificates,
+    """Like `load`, but also reads everything that workers will read: mappings, files, certificates,
     credentials.
 
     Raises:
-        ConfigError: all that is wrong, at once.
+        ConfigError: it has all faults at once.
     """
-    # Only now: it brings in protocols, gateways and TLS, which most commands have no use for.
+    # Imported late: it loads protocols, gateways and TLS, which most commands do not need.
     from ticker.supervisor.surroundings import feed_faults, server_faults
 
     return config.load(path, feed_faults, server_faults)

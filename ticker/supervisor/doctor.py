@@ -1,7 +1,7 @@
-"""What operators get wrong on a machine: its clock, buffers, memory, descriptors, ports, routes.
+"""Checks of a machine before the server runs: clock, buffers, memory, descriptors, ports, routes.
 
-In: a configuration, and what this machine says of itself. Out: findings, each with what to do.
-Nothing is changed; sockets are opened and closed again.
+In: a configuration, and the state of this machine. Out: findings, each with the next step. Nothing
+is changed; sockets are opened and closed again.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from ticker.feeds.workers.sources import Kind, Plan, plan_of
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, segment_size
 from ticker.supervisor.serve import DESCRIPTORS, files_needed
 
-CLOCK_ERROR = 5  # of adjtimex(2): nothing keeps the clock right
+CLOCK_ERROR = 5  # of adjtimex(2): the clock is not synchronized
 UNSYNCHRONISED = 0x40
 LEAST_GOOD_ERROR = 0.5
-"""s that a clock may be off before trades look like those of another time."""
+"""s by which a clock may be wrong before the filter may refuse trades for their time."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`advice` is empty where all is well; `grave`: the server would not start, or lose data."""
+    """One finding. `advice` is empty if all is well. `grave`: the server would not start, or would
+    lose data."""
 
     subject: str
     text: str
@@ -43,14 +44,14 @@ class Machine:
         self.root = root
 
     def text(self, path: str) -> str:
-        """A file's text; empty where there is none."""
+        """A file's text; empty if there is no such file."""
         try:
             return (self.root / path).read_text().strip()
         except OSError:
             return ""
 
     def number(self, path: str) -> int | None:
-        """A file's number; None: there is none."""
+        """The number in a file; None if there is no such file."""
         text = self.text(path)
         return int(text) if text.isdecimal() else None
 
@@ -60,7 +61,7 @@ class Machine:
         return found.f_bavail * found.f_frsize
 
     def clock(self) -> tuple[bool, float]:
-        """Whether something keeps the clock right, and by how much it may be off, s."""
+        """Whether the clock is synchronized, and its greatest error in s."""
         buffer = (ctypes.c_long * 64)()
         state = ctypes.CDLL(None).adjtimex(ctypes.byref(buffer))
         # struct timex: modes, offset, freq, maxerror (us), esterror, status, ...
@@ -74,7 +75,7 @@ class Machine:
 
 
 def examine(config: Config, machine: Machine) -> Iterator[Finding]:
-    """Everything that is looked at, in the order of the output."""
+    """The findings of all checks, in the order of the output."""
     yield _clock(machine)
     yield _descriptors(config, machine)
     yield _shared_memory(config, machine)
@@ -94,16 +95,16 @@ def _clock(machine: Machine) -> Finding:
     if not kept:
         return Finding(
             "clock",
-            "nothing keeps this machine's clock right",
+            "this machine's clock is not synchronized",
             "start chrony or systemd-timesyncd: trades look late or early, and may be refused",
         )
     if error > LEAST_GOOD_ERROR:
         return Finding(
             "clock",
-            f"it may be off by {error:.1f} s",
-            "look at `chronyc tracking`: a machine on the network keeps within some ms",
+            f"the clock may be wrong by {error:.1f} s",
+            "look at `chronyc tracking`: a synchronized clock is right within some ms",
         )
-    return Finding("clock", f"kept right, within {error * 1e3:.0f} ms")
+    return Finding("clock", f"synchronized, within {error * 1e3:.0f} ms")
 
 
 def _descriptors(config: Config, machine: Machine) -> Finding:
@@ -160,8 +161,8 @@ def _port(config: Config) -> Finding:
         except OSError as error:
             return Finding(
                 "port",
-                f"{host}:{port} cannot be had: {error.strerror or error}",
-                "end the program that has it (`ss -ltnp`), or set another server.port",
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                "end the program that uses it (`ss -ltnp` shows it), or set another server.port",
                 grave=True,
             )
     return Finding("port", f"{host}:{port} is free")
@@ -202,10 +203,10 @@ def _groups(feed: FeedConfig, plan: Plan) -> Iterator[Finding]:
 
 
 def _clients(config: Config) -> Finding:
-    """Who may reach the server, and by which names."""
+    """The addresses from which the server can be reached, and its names."""
     host, access = config.server.host, config.access
     if host in ("127.0.0.1", "::1", "localhost"):
-        return Finding("clients", "only those of this machine reach it")
+        return Finding("clients", "only programs on this machine can reach it")
     if not access.hosts and access.public_url is None:
         return Finding(
             "clients",

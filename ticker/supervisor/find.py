@@ -20,7 +20,7 @@ class Running:
     gateways: tuple[Mapping, ...]
 
     def workers(self) -> set[int]:
-        """The pids of its gateway workers now; one that was killed is in none."""
+        """The pids of its gateway workers now; a killed worker is left out."""
         pids = {Heartbeat(each).pid for each in self.gateways}
         return {pid for pid in pids if _parent(pid) == self.supervisor}
 
@@ -41,7 +41,7 @@ def find(instance: str) -> Running:
         if parent > 1:
             return Running(parent, tuple(gateways))
     raise NoServerError(
-        f"no server runs as instance {instance!r}; name the one meant by --config or --instance"
+        f"no server runs as instance {instance!r}; name another by --config or --instance"
     )
 
 

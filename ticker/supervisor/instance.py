@@ -1,8 +1,8 @@
-"""What one running server owns: its name, its segments, its doorbells, its listening sockets.
+"""The resources of one running server: its name, segments, doorbells and listening sockets.
 
-Law: one live supervisor per instance name (names.py). It makes everything here before the first
-worker exists, keeps it while workers come and go, and is the only one that removes it - except a
-worker that outlives it, which does so only when no other supervisor has the name by then.
+Law: there is one live supervisor per instance name (names.py). It creates these resources before
+the first worker, keeps them while workers come and go, and removes them. A worker that outlives the
+supervisor removes them, too, unless another supervisor has taken the name by then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATIENCE = 1.0  # s for the kernel to free the port of workers that have just en
 
 
 class Instance:
-    """The resources of a server, and what is handed to its workers.
+    """The resources of a server; workers get parts of them.
 
     Attributes:
         boot_id: names this life of the server; every segment carries it.
@@ -63,7 +63,7 @@ class Instance:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where clients connect to: (host, port)."""
+        """The address for clients: (host, port)."""
         host, port = self.listeners[0].getsockname()
         return host, port
 
@@ -110,7 +110,7 @@ class Instance:
             listener.close()
 
     def keep_only(self, position: int | None) -> None:
-        """In a child: let go of all listening sockets but its own; None for a feed."""
+        """In a child: close all listening sockets but its own; None closes all, for a feed."""
         self._guard.close()
         for index, listener in enumerate(self.listeners):
             if index != position:
@@ -126,7 +126,7 @@ class Instance:
 
 @contextmanager
 def opened(config: Config) -> Iterator[Instance]:
-    """Take the instance's name, make everything, and remove it all at the end.
+    """Take the instance's name, create all resources, and remove them at the end.
 
     Raises:
         InstanceError: another server runs under this name.
@@ -151,7 +151,7 @@ def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
     """Unlink every segment of the instance; the names of those that were there."""
     removed = [each for each in segment.leftovers(name) if segment.remove(each)]
     if removed and not quiet:
-        structlog.get_logger().warning("removed what an earlier life left over", segments=removed)
+        structlog.get_logger().warning("removed leftovers of an earlier run", segments=removed)
     return removed
 
 
@@ -169,8 +169,8 @@ def _listen(instance: Instance, config: Config) -> None:
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise GatewayError(
-                    f"server.port: cannot listen on {host}:{port} ({error.strerror}); stop what "
-                    "has it, or choose another by --port"
+                    f"server.port: cannot listen on {host}:{port} ({error.strerror}); stop the "
+                    "program that uses it, or choose another by --port"
                 ) from None
             time.sleep(0.02)
         else:
@@ -178,7 +178,8 @@ def _listen(instance: Instance, config: Config) -> None:
 
 
 def _probe(host: str, port: int) -> None:
-    """SO_REUSEPORT would share the port with a stranger of the same user; this does not."""
+    """Fail if another program listens on the port: SO_REUSEPORT would share the port with a program
+    of the same user."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))

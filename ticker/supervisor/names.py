@@ -18,9 +18,9 @@ import structlog
 from ticker.errors import InstanceError
 
 PATIENCE = 5.0
-"""s for a holder of the name that does not listen: a worker on its way out has it for a moment."""
+"""s to wait while the name's holder does not listen: an ending worker holds it for a moment."""
 ORPHANS = 20.0
-"""s for the workers of a killed supervisor: they take leave of their clients first."""
+"""s to wait for the workers of a killed supervisor: they say goodbye to their clients first."""
 STEP = 0.02
 OTHERWISE = (
     "stop that, or give this server another name by --instance, or by server.instance in its "
@@ -29,16 +29,16 @@ OTHERWISE = (
 
 
 def take_name(name: str, patience: float = PATIENCE) -> socket.socket:
-    """The right to be the supervisor of an instance, for as long as the socket is open.
+    """Take the name of an instance, for as long as the socket is open.
 
     Raises:
-        InstanceError: another process has it; the message says whose that is.
+        InstanceError: another process has the name; the message says which.
     """
     deadline = time.monotonic() + patience
     while (taken := _bind(f"\0ticker.{name}")) is None:
         whose = _holder(name)
         if not whose and time.monotonic() >= deadline:
-            whose = "is held by a process that is no server of ticker"
+            whose = "is held by a process that is not a ticker server"
         if whose:
             raise InstanceError(f"instance {name!r} {whose}; {OTHERWISE}")
         time.sleep(STEP)
@@ -47,18 +47,20 @@ def take_name(name: str, patience: float = PATIENCE) -> socket.socket:
 
 
 def hold_name(name: str) -> socket.socket | None:
-    """The name for a moment, for a worker that tidies up behind its supervisor; None: it is taken.
+    """Take the name for a moment, for a worker that cleans up after its dead supervisor; None if
+    another process has it.
 
-    It does not listen, so that a server that starts meanwhile waits for it.
+    The socket does not listen, so that a server that starts meanwhile waits for it.
     """
     return _bind(f"\0ticker.{name}")
 
 
 def take_workers_name(name: str, patience: float = ORPHANS) -> socket.socket:
-    """What every worker inherits and keeps open; waits until those of a predecessor are gone.
+    """Take the name that every worker inherits and keeps open. Waits until the workers of a
+    predecessor are gone.
 
     Raises:
-        InstanceError: they do not go.
+        InstanceError: they do not end in time.
     """
     deadline, told = time.monotonic() + patience, False
     while (taken := _bind(f"\0ticker.{name}.workers")) is None:
@@ -85,12 +87,12 @@ def _bind(address: str) -> socket.socket | None:
 
 
 def _holder(name: str) -> str:
-    """Who listens on the name; empty: nobody, or nobody any more."""
+    """The holder that listens on the name, in words; empty if none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(f"\0ticker.{name}")
-        except BlockingIOError:  # it listens, and many have asked
+        except BlockingIOError:  # it listens, and its backlog is full
             return "is running already"
         except OSError:
             return ""

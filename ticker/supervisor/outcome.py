@@ -1,7 +1,7 @@
-"""What became of the last reload: told by the supervisor, read by `ticker reload`.
+"""The outcome of the last reload: written by the supervisor, read by `ticker reload`.
 
-Law: the file is replaced as a whole, and only its owner's word is believed. It lies in the
-instance's private folder, and goes with it.
+Law: the file is replaced as a whole, and only a file of the right owner is believed. It is in the
+instance's private folder, and is removed with it.
 
     /dev/shm/ticker.<instance>.private/reload    JSON, an Outcome
 """
@@ -19,8 +19,9 @@ from ticker.shm.segment import private_folder, put_private
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One reload. `refused` says why it changed nothing, else it is empty; keys that have changed
-    are in `now`, and in `waits` by what they wait for."""
+    """One reload. `refused` has the reason if it changed nothing, else it is empty. `now` has the
+    keys that took effect; `waits` has the changed keys that wait, by the event that they wait
+    for."""
 
     number: int
     refused: str = ""
@@ -29,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tell(instance: str, outcome: Outcome) -> None:
-    """Say what became of a reload; who cannot be told reads the log."""
+    """Write the outcome of a reload. If it cannot be written, the log says so."""
     path = _path(instance)
     try:
         put_private(path, msgspec.json.encode(outcome))
@@ -38,7 +39,7 @@ def tell(instance: str, outcome: Outcome) -> None:
 
 
 def last(instance: str) -> Outcome:
-    """The last reload's; its number is 0 before the first one."""
+    """The outcome of the last reload; its number is 0 before the first one."""
     try:
         with _path(instance).open("rb") as file:
             if os.fstat(file.fileno()).st_uid == os.geteuid():

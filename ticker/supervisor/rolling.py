@@ -1,4 +1,4 @@
-"""A rolling restart: one worker after the other gets a successor, and drains once that is up.
+"""A rolling restart: each worker in turn gets a successor, and drains once that is up.
 
 Law: no clock, no signal and no process in here. Each of the group's slots is occupied or vacant; a
 successor starts in the vacant one and serves the same socket, so no client is refused meanwhile.
@@ -14,7 +14,7 @@ from ticker.supervisor.slot import Slot
 
 
 class Step(Enum):
-    """What the arbiter is to do now; the slot goes with it."""
+    """The next action of the arbiter, for the slot beside it."""
 
     START = "start a worker in it"
     RETIRE = "tell its worker to drain"
@@ -27,8 +27,8 @@ class Rolling:
     """Replaces the workers of `slots`. One slot is vacant. Times are monotonic seconds.
 
     Args:
-        boot: how long a successor may take to come up.
-        drain: says how long a predecessor may take to drain.
+        boot: seconds that a successor may take to come up.
+        drain: gives the seconds that a predecessor may take to drain.
     """
 
     def __init__(self, slots: list[Slot], *, boot: float, drain: Callable[[], float]) -> None:
@@ -44,14 +44,14 @@ class Rolling:
         return bool(self.waiting or self.successor or self.retiring)
 
     def begin(self) -> bool:
-        """Replace all that are in place now; False when that is under way already."""
+        """Begin to replace all present workers; False if a restart is already under way."""
         if self.active:
             return False
         self.waiting.extend(slot for slot in self.slots if not slot.vacant)
         return bool(self.waiting)
 
     def step(self, now: float) -> tuple[Step, Slot] | None:
-        """What is due, one thing at a time; call it again until there is nothing."""
+        """The next step that is due; call it again until there is none."""
         if self.retiring is not None:
             return self._drained(self.retiring, now)
         if self.successor is not None:
@@ -64,11 +64,11 @@ class Rolling:
         return Step.START, slot
 
     def is_trial(self, slot: Slot) -> bool:
-        """Whether the slot holds a successor that has not come up: its death hurts no client."""
+        """Whether the slot has a successor that is not up yet: its death hurts no client."""
         return slot is self.successor
 
     def is_retiring(self, slot: Slot) -> bool:
-        """Whether the slot's worker was told to drain: its end is what is waited for."""
+        """Whether the slot's worker was told to drain, so that its end is expected."""
         return slot is self.retiring
 
     def _come_up(self, slot: Slot, now: float) -> tuple[Step, Slot] | None:

@@ -1,7 +1,7 @@
-"""What a configuration names and the server will read: mappings, files, certificates, credentials.
+"""The files and variables that a configuration names: mappings, certificates, keys, credentials.
 
-All of it is read here as the workers read it, so that `ticker check` and the first start tell all
-faults at once. Later a worker that finds one is a feed that is down, and no more.
+They are read here as the workers read them, so that `ticker check` and the first start report all
+faults at once. If a worker finds a fault later, only its feed is down.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OF_SYMBOLS = frozenset({"symbol", "symbols"})
 
 
 def feed_faults(feed: FeedConfig) -> Iterator[str]:
-    """What a feed's worker would stumble over, each with its key within the feed."""
+    """The faults that a feed's worker would meet, each with its key within the feed."""
     unknown = list(name_problems(feed))
     yield from unknown
     if not unknown:
@@ -47,7 +47,7 @@ def feed_faults(feed: FeedConfig) -> Iterator[str]:
 
 
 def _mapping_faults(feed: FeedConfig, name: str) -> Iterator[str]:
-    """The mapping, and what it says on a connection: its credentials must be there."""
+    """The faults of the mapping, and of the credentials that its messages need."""
     try:
         mapping = load_mapping(name)
     except TickerError as error:
@@ -59,7 +59,7 @@ def _mapping_faults(feed: FeedConfig, name: str) -> Iterator[str]:
 
 
 def _place_faults(feed: FeedConfig) -> Iterator[str]:
-    """`${name}` in the url and in headers is a credential."""
+    """Each `${name}` in the url or in headers must be a credential of the feed."""
     written = [("url", feed.url or ""), *((f"headers.{k}", v) for k, v in feed.headers.items())]
     for key, text in written:
         for name in PLACE.findall(text):
@@ -68,7 +68,7 @@ def _place_faults(feed: FeedConfig) -> Iterator[str]:
 
 
 def _session_faults(feed: FeedConfig) -> Iterator[str]:
-    """What sessions log in with."""
+    """The faults of the sessions' logins."""
     tables = (("fix", feed.fix), ("soupbintcp", feed.soupbintcp), ("pitch", feed.pitch))
     for key, table in tables:
         if table is not None and table.password_env is not None:
@@ -80,11 +80,11 @@ def _session_faults(feed: FeedConfig) -> Iterator[str]:
     if feed.fix.sequence_file is not None:
         folder = Path(feed.fix.sequence_file).absolute().parent
         if not os.access(folder, os.W_OK | os.X_OK):
-            yield f"fix.sequence_file: {folder} is no folder that can be written"
+            yield f"fix.sequence_file: {folder} is not a writable folder; create or name one"
 
 
 def server_faults(config: Config) -> Iterator[str]:
-    """What gateways would stumble over, each with its key."""
+    """The faults that gateways would meet, each with its key."""
     tls, auth, directory = config.tls, config.auth, config.directory.file
     if tls is not None and Path(tls.certificate).is_file() and Path(tls.key).is_file():
         yield from _tried("", server_context, tls)
@@ -95,7 +95,7 @@ def server_faults(config: Config) -> Iterator[str]:
 
 
 def warnings(config: Config) -> Iterator[str]:
-    """Secrets that everybody on this machine can read."""
+    """Warnings of secrets that every user of this machine can read."""
     files = [] if config.tls is None else [("tls.key", config.tls.key)]
     jwt = config.auth.jwt if config.auth is not None else None
     if jwt is not None and "HS256" in jwt.algorithms:
@@ -110,7 +110,7 @@ def warnings(config: Config) -> Iterator[str]:
 
 
 def _tried(key: str, read: Callable[..., object], *arguments: object) -> Iterator[str]:
-    """What reading something says is wrong."""
+    """The fault that `read` raises, if any."""
     try:
         read(*arguments)
     except TickerError as error:

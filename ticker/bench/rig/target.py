@@ -121,7 +121,7 @@ def _address(url: str, parts: SplitResult) -> tuple[str, int]:
     except ValueError:
         port = 0
     if parts.scheme not in ("ws", "http") or not parts.hostname or not port:
-        raise BenchError(f"--url {url}: no address of a server, like {EXAMPLE}")
+        raise BenchError(f"--url {url}: not the URL of a server; give one like {EXAMPLE}")
     try:
         found = socket.getaddrinfo(parts.hostname, port, socket.AF_INET, socket.SOCK_STREAM)
     except OSError as error:

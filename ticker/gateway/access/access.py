@@ -1,8 +1,9 @@
-"""Who comes in: addresses behind proxies, limits by address, origins, tokens.
+"""Admission of connections: addresses behind proxies, limits by address, origins, tokens.
 
-In: what the front has read of a connection. Out: yes, or a Refusal. It keeps, by connection number,
-the address that a connection counts for and what its token has opened; no socket, no clock. Rates
-and deadlines go by the monotonic clock (`steady_ns`), tokens expire by the wall clock (`now_ns`).
+In: the request heads that the front has read. Out: admission, or a Refusal. By connection number it
+keeps the address that a connection counts for, and the grant of its token. No socket, no clock:
+rates and deadlines use the monotonic clock (`steady_ns`), tokens expire by the wall clock
+(`now_ns`).
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ WRITTEN_BY_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"
 
 
 class Access:
-    """The rules of one gateway worker; `authenticator` is None where no token is asked for."""
+    """The rules of one gateway worker; `authenticator` is None if it asks for no token."""
 
     def __init__(self, config: Config, authenticator: Authenticator | None = None) -> None:
         self.limits = AddressLimits(0, 0, 0)
         self.addresses: dict[int, str] = {}  # counted, by connection
-        self.unheaded: dict[int, str] = {}  # proxies whose PROXY header has not come
+        self.unheaded: dict[int, str] = {}  # connections of proxies whose PROXY header has not come
         self.grants: dict[int, Grant] = {}
         self.strangers: dict[int, int] = {}  # ns by which each must have shown a token, in order
         self.held: Counter[str] = Counter()  # connections by the name of their grant
@@ -43,8 +44,8 @@ class Access:
         self.configure(config, authenticator)
 
     def configure(self, config: Config, authenticator: Authenticator | None) -> None:
-        """Take over what may change while the server runs, all of it at once. The streams that
-        have lost something by it are in outdated()."""
+        """Apply all settings that may change while the server runs, at once. outdated() then has
+        the streams that lost rights."""
         self.before = (self.authenticator, self.everybody)
         self.authenticator = authenticator
         self.everybody = EVERYBODY
@@ -63,11 +64,11 @@ class Access:
 
     @property
     def counts(self) -> bool:
-        """Whether accepted() wants to be asked at all."""
+        """Whether accepted() has to be called at all."""
         return self.limits.active or self.proxy_protocol
 
     def accepted(self, number: int, peer: str, steady_ns: int) -> None:
-        """A connection has come, nothing of it has been read. Raises Refusal."""
+        """Admit a connection before its first byte. Raises Refusal."""
         if self.proxies.trusts(peer):
             if self.proxy_protocol:
                 self.unheaded[number] = peer
@@ -75,14 +76,14 @@ class Access:
         self._count(number, peer, steady_ns)
 
     def introduced(self, number: int, client: str | None, steady_ns: int) -> None:
-        """A proxy's PROXY header has named the client; None: the connection is the proxy's own.
-        Raises Refusal."""
+        """Count a connection for the client that a PROXY header has named; None: the connection is
+        the proxy's own. Raises Refusal."""
         del self.unheaded[number]
         if client is not None:
             self._count(number, client, steady_ns)
 
     def opening(self, number: int, head: Head, peer: str, steady_ns: int) -> None:
-        """A handshake has come: may this client open one more stream? Raises Refusal."""
+        """Admit one more stream of a client, at its handshake. Raises Refusal."""
         if number not in self.addresses and self.proxies.trusts(peer):
             self._count(number, self.client(head.values, peer), steady_ns)
 
@@ -91,7 +92,8 @@ class Access:
         return peer if self.proxy_protocol else self.proxies.client(values, peer)
 
     def check_page(self, values: Values, peer: str, *, encrypted: bool) -> None:
-        """Is the request for this server, and of a page that may use it? Raises Refusal.
+        """Check that the request is for this server, and from a page that may use it. Raises
+        Refusal.
 
         Args:
             encrypted: TLS ends at this server.
@@ -105,7 +107,7 @@ class Access:
         self.names.check_origin(values("origin"), address, peer if unbelieved else "")
 
     def opened(self, number: int, steady_ns: int) -> None:
-        """A stream is open; where tokens are asked for, its time to show one begins."""
+        """Note that a stream is open. If tokens are required, its time to show one begins."""
         self.nameless.add(number)
         if self.required:
             self.strangers[number] = steady_ns + self.timeout
@@ -120,13 +122,13 @@ class Access:
         return found
 
     def dismissed(self, number: int) -> None:
-        """The connection is told to go: nothing more is expected of it."""
+        """Expect no token any more of a connection that is being closed."""
         self.strangers.pop(number, None)
         self.nameless.discard(number)
         self._let_go(number)
 
     def closed(self, number: int) -> None:
-        """The connection is gone."""
+        """Forget a closed connection."""
         self.unheaded.pop(number, None)
         address = self.addresses.pop(number, None)
         if address is not None:
@@ -134,21 +136,21 @@ class Access:
         self.dismissed(number)
 
     def moved(self, number: int) -> str | None:
-        """The connection goes on elsewhere, under the address that is returned; give it back by
-        limits.release() at its end."""
+        """Hand a connection over; returns the address that it counts for. The new owner calls
+        limits.release() with it at the end."""
         self.unheaded.pop(number, None)
         return self.addresses.pop(number, None)
 
     def returned(self, number: int, address: str | None, steady_ns: int) -> None:
-        """A connection that moved() is back to become a stream. Raises Refusal."""
+        """Take back a connection that was moved(), to become a stream. Raises Refusal."""
         if address is not None:
             self._count(number, address, steady_ns)
 
     def enter(self, number: int, token: str, now_ns: int) -> Grant:
-        """Open what the token opens for this connection.
+        """Give the rights of the token to this connection.
 
         Raises:
-            AuthError: nothing; the connection has what it had before.
+            AuthError: the token has no rights; those of the connection do not change.
         """
         if self.authenticator is None:
             return self.everybody
@@ -167,7 +169,7 @@ class Access:
         return grant
 
     def grant(self, number: int) -> Grant | None:
-        """What the connection may see; None: it has to say who it is first."""
+        """The rights of the connection; None: it has to show a token first."""
         found = self.grants.get(number)
         return self.everybody if found is None and not self.required else found
 
@@ -176,9 +178,9 @@ class Access:
         return [number for number, grant in self.grants.items() if 0 < grant.expires <= now_ns]
 
     def outdated(self) -> list[int]:
-        """The streams whose rights the last configure() has changed: a static token that is gone
-        or opens something else, a signed one where the rules for those are new, and a stream
-        without a token where one is asked for now, or where such streams see something else."""
+        """The streams whose rights the last configure() has changed: those with a static token that
+        is gone or has other rights; those with a signed token, if the rules for these changed; and
+        those without a token, if one is required now or their rights changed."""
         authenticator, everybody = self.before
         found = self._outdated_grants(authenticator, self.authenticator)
         changed = self.everybody != everybody or self.required
@@ -202,7 +204,7 @@ class Access:
         ]
 
     def request_grant(self, headers: list[str], now_ns: int) -> Grant:
-        """What a REST request may see by its Authorization header. Raises Refusal, a 401."""
+        """The rights of a REST request by its Authorization header. Raises Refusal, a 401."""
         if self.authenticator is None or (not headers and not self.required):
             return self.everybody
         token = _bearer(headers)
@@ -230,12 +232,12 @@ class Access:
 
 
 class TooManyConnectionsError(AuthError):
-    """The token is right, and in use as often as it may be."""
+    """The token is valid, but already has its maximum of connections."""
 
 
 def offered_token(head: Head) -> str | None:
     """The token in a handshake: `Authorization: Bearer`, or a subprotocol `ticker.token.TOKEN`,
-    which is what a page can send."""
+    because a page cannot send the header."""
     token = _bearer(head.values("authorization"))
     if token is not None:
         return token

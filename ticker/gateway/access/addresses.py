@@ -1,4 +1,4 @@
-"""How many connections and handshakes one address may have.
+"""Limits on the connections and handshakes of one address.
 
 Law: no clock and no socket; addresses and times (monotonic) are passed in. An address costs memory
 only while it has connections or has just made handshakes. IPv6 clients are counted by their /64,
@@ -32,11 +32,12 @@ class AddressLimits:
 
     @property
     def active(self) -> bool:
-        """Whether there is anything to count."""
+        """Whether a limit is set."""
         return bool(self.connections or self.rate)
 
     def admit(self, address: str, steady_ns: int) -> str | None:
-        """Count one more connection; or the reason why it is refused, and nothing is counted."""
+        """Count one more connection. Returns the reason if it is refused; then it is not
+        counted."""
         key = _key(address)
         seen = self.seen.get(key)
         if seen is None:
@@ -60,14 +61,14 @@ class AddressLimits:
         return None
 
     def release(self, address: str) -> None:
-        """One connection that was admitted is gone."""
+        """Release an admitted connection at its end."""
         seen = self.seen[_key(address)]
         seen.connections -= 1
         if not seen.connections and not self.rate:
             del self.seen[_key(address)]
 
     def forget(self, steady_ns: int) -> None:
-        """Drop the addresses that have nothing open and their whole burst again."""
+        """Drop the addresses that have no connection and a full burst."""
         if not self.rate:
             return
         full = self.burst * NS / self.rate
@@ -79,8 +80,8 @@ class AddressLimits:
 
 
 def canonical(address: str) -> str:
-    """The one spelling of an address: no zone, and IPv4 wherever it is one. A text that is no
-    address stays as it is."""
+    """The canonical spelling of an address: no zone, and an IPv4-mapped address as IPv4. Any other
+    text stays unchanged."""
     if ":" not in address:
         return address
     try:

@@ -1,8 +1,8 @@
-"""Tokens: a text and a time in, a grant out, or the reason why not.
+"""Tokens: a text and a time in, a grant or the reason of a refusal out.
 
-Law: no clock and no file here; keys and `now_ns` are passed in. A static token is known by its
-SHA-256 only; a JSON Web Token (RFC 7519, with the advice of RFC 8725) by the keys it is signed
-with, and it must say when it expires.
+Law: no clock and no file here; keys and `now_ns` are passed in. A static token is recognized by its
+SHA-256 only. A JSON Web Token (RFC 7519, with the advice of RFC 8725) is verified by the keys that
+sign it, and must have an expiry time.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL
 
 
 class AuthError(Exception):
-    """A token that opens nothing; the text says why and what to do, and never repeats it."""
+    """A refused token. The text has the reason and the next step, and never repeats the token."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a client may see. 0 stands for no bound of its own; `expires` in ns, 0: never."""
+    """The rights of a client. 0 means no bound; `expires` is in ns, 0: never."""
 
     name: str
     symbols: re.Pattern[str] | None = None
@@ -74,7 +74,7 @@ class Authenticator:
         self.tokens = {token.sha256: granted(token, token.name) for token in config.tokens}
 
     def grant(self, token: str, now_ns: int) -> Grant:
-        """What this token opens at this time.
+        """The grant of this token at this time.
 
         Raises:
             AuthError: it is unknown, not valid yet, expired, or signed with an unknown key.
@@ -147,8 +147,8 @@ def _claimed(claims: dict[str, Any], config: AuthConfig, now_ns: int) -> Grant:
 
 
 def _rights(claims: dict[str, Any], config: AuthConfig) -> Rights:
-    """What the claim `ticker` says, in the words of a [[auth.tokens]] table; without one, what
-    the configuration grants by default."""
+    """The rights in the claim `ticker`, which has the keys of an [[auth.tokens]] table; without the
+    claim, the default rights of the configuration."""
     if CLAIM in claims:
         try:
             return msgspec.convert(claims[CLAIM], Rights)
@@ -167,7 +167,7 @@ def _is_time(value: object) -> bool:
 
 
 def granted(rights: Rights, name: str = "", expires: int = 0) -> Grant:
-    """Rights as the grant of a name; without one, of an unnamed client."""
+    """Rights as a grant for this name; an empty name is an unnamed client."""
     return Grant(
         name,
         _pattern(rights.symbols),
@@ -188,7 +188,7 @@ def _pattern(symbols: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def hash_token(token: str) -> str:
-    """What the configuration keeps of a token."""
+    """The hash of a token for the configuration."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -201,7 +201,7 @@ def parse_keys(data: bytes, algorithms: Sequence[str]) -> tuple[Key, ...]:
     """The keys in a key file: a JWK set (RFC 7517), PEM public keys, or the secret of HS256.
 
     Raises:
-        ConfigError: there is none for these algorithms; the text says what was found.
+        ConfigError: the file has no key for these algorithms; the text names its contents.
     """
     if data.lstrip().startswith(b"{"):
         keys = tuple(_jwks(data))

@@ -1,7 +1,7 @@
-"""What an HTTP proxy says of a request: whose it is, and the address that its client wrote.
+"""The headers of HTTP proxies: the client of a request, and the address that the client wrote.
 
-Law: only what a configured proxy says is believed, and of the two ways to say it only the one that
-`access.forwarded` names, since a proxy passes the other one on as the client wrote it.
+Law: only headers of a configured proxy are believed, and only the header that `access.forwarded`
+names, because a proxy passes the other one on as the client wrote it.
 Sources: RFC 7239 (Forwarded); X-Forwarded-* as nginx, HAProxy, Caddy and Apache write them, with
 and without ports, brackets and quotes.
 """
@@ -20,7 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Values = Callable[[str], list[str]]
 """All values of a header, by its name."""
 
-MOST_HOPS = 32  # proxies in a row; a longer chain is an invention that is to cost time
+MOST_HOPS = 32  # proxies in a row; a longer chain is forged, to cost time
 SCHEMES = ("http", "https")
 _QUOTED_OR = {
     separator: re.compile(rf'"(?:[^"\\]+|\\.)*"?|{separator}', re.DOTALL) for separator in ",;"
@@ -29,8 +29,8 @@ _QUOTED_OR = {
 
 @dataclass(frozen=True)
 class Address:
-    """The address that a client wrote, as far as it is known: `host[:port]` in lower case by any
-    of `hosts`, one of `schemes`."""
+    """The possible addresses that a client wrote: any of `hosts` (`host[:port]` in lower case) with
+    any of `schemes`."""
 
     hosts: tuple[str, ...]
     schemes: tuple[str, ...] = SCHEMES
@@ -38,7 +38,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Hop:
-    """What one proxy says of the connection that it had: `client` is None where it hides it."""
+    """One proxy's entry about its connection; `client` is None if the proxy hides it."""
 
     client: str | None
     host: str = ""
@@ -46,20 +46,20 @@ class Hop:
 
 
 class Proxies:
-    """The proxies that are believed; `forwarded` is "x-forwarded" or "forwarded"."""
+    """The trusted proxies; `forwarded` is "x-forwarded" or "forwarded"."""
 
     def __init__(self, networks: Iterable[str], forwarded: str = "x-forwarded") -> None:
         self.networks = parse_networks(networks)
         self.forwarded = forwarded
 
     def trusts(self, address: str) -> bool:
-        """Whether the address is a proxy's; a text that is no address is no proxy's."""
+        """Whether the address is a trusted proxy's; False for a text that is no address."""
         return is_among(address, self.networks)
 
     def client(self, values: Values, peer: str) -> str:
-        """The address of the request's client: the last one that no trusted proxy has.
+        """The address of the request's client: the last one that is not a trusted proxy's.
 
-        What stands left of it was written by the client and proves nothing.
+        The addresses to its left were written by the client and prove nothing.
         """
         address = canonical(peer)
         for hop in self._trusted(values, peer):
@@ -83,7 +83,7 @@ class Proxies:
         )
 
     def _trusted(self, values: Values, peer: str) -> Iterator[Hop]:
-        """What trusted proxies say, the nearest one first."""
+        """The entries of trusted proxies, the nearest one first."""
         address: str | None = peer
         for hop in islice(self._hops(values), MOST_HOPS):
             if address is None or not self.trusts(address):
@@ -114,7 +114,7 @@ def _network(network: Network) -> Network:
 
 
 def is_among(address: str, networks: Sequence[Network]) -> bool:
-    """Whether the address is in one of the networks; a text that is no address is in none."""
+    """Whether the address is in one of the networks; False for a text that is no address."""
     try:
         found = ipaddress.ip_address(canonical(address))
     except ValueError:
@@ -181,7 +181,7 @@ def _listed(values: Iterable[str]) -> list[str]:
 
 
 def _parts(text: str, separator: str) -> list[str]:
-    """What stands between separators that are in no quotes. An open quote hides the rest."""
+    """The parts between unquoted separators. An open quote hides the rest."""
     parts, start = [], 0
     for match in _QUOTED_OR[separator].finditer(text):
         if match[0] == separator:

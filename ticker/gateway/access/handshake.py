@@ -33,7 +33,7 @@ class Head:
 
     @property
     def path(self) -> str:
-        """The target up to its query."""
+        """The request target without its query."""
         return self.target.partition("?")[0]
 
     def values(self, name: str) -> list[str]:
@@ -46,7 +46,7 @@ class Head:
 
 
 def parse_head(data: bytes) -> Head | None:
-    """The head at the start of `data`; None while it is not whole.
+    """The head at the start of `data`; None while it is incomplete.
 
     Raises:
         Refusal: 431 when it is too long, 400 when it is not a request.
@@ -89,7 +89,7 @@ def offered(head: Head) -> list[str]:
 
 def upgrade(head: Head, subprotocol: str = "") -> bytes:
     """The answer that opens a WebSocket connection, with this subprotocol selected, if any. No
-    extension ever is.
+    extension is ever selected.
 
     Raises:
         Refusal: 426 for a request without an upgrade, 400 for a wrong one.
@@ -118,7 +118,7 @@ def _checked_key(head: Head) -> str:
     if head.values("sec-websocket-version") != ["13"]:
         raise Refusal(
             BAD_REQUEST,
-            "only WebSocket version 13 is spoken here",
+            "this server speaks WebSocket version 13 only",
             headers={"Sec-WebSocket-Version": "13"},
         )
     keys = head.values("sec-websocket-key")

@@ -1,4 +1,4 @@
-"""The headers that every answer carries for the sake of browsers.
+"""The security headers of every answer, for browsers.
 
 Law: the page may reach nothing but its own origin, and runs no inline script or style.
 """

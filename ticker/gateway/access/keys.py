@@ -1,7 +1,7 @@
-"""The key file of JSON Web Tokens, watched: an authenticator that follows it.
+"""The key file of JSON Web Tokens: a new authenticator whenever the file changes.
 
-An edge: it reads files. A file that has become wrong is named in the log, and the keys that were
-right stay in force, so a half-written file locks no client out.
+An edge: it reads files. If the file becomes wrong, the log names it, and the old keys stay in
+force, so a half-written file locks no client out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class WatchedKeys:
         self._seen: tuple[int, int, int] | None = None
 
     def authenticator(self) -> Authenticator:
-        """By what the key file holds now.
+        """An authenticator with the keys that are in the file now.
 
         Raises:
             ConfigError: it cannot be read, or holds no key for the algorithms.
@@ -42,14 +42,16 @@ class WatchedKeys:
         return Authenticator(self.config, keys)
 
     def changed(self) -> Authenticator | None:
-        """A new authenticator if the file is another one than at the last look."""
+        """A new authenticator if the file has changed since the last look, else None."""
         jwt = self.config.jwt
         if jwt is None or self._mark(jwt.key_file) == self._seen:
             return None
         try:
             return self.authenticator()
         except ConfigError as error:
-            structlog.get_logger().error("keys not reloaded, the old ones hold", reason=str(error))
+            structlog.get_logger().error(
+                "keys not reloaded, the old ones stay in force", reason=str(error)
+            )
             return None
 
     @staticmethod

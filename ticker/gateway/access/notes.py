@@ -1,4 +1,4 @@
-"""What a stranger can cause to be logged: each kind of line at most so often.
+"""Log lines that strangers can cause, limited in rate for each kind.
 
 Law: no clock; `steady_ns` is passed in.
 """
@@ -14,11 +14,11 @@ from ticker.gateway.access.problems import FORBIDDEN_ORIGIN, UNKNOWN_HOST, Refus
 
 EVERY = 60.0  # s
 NOTED = {FORBIDDEN_ORIGIN: "page refused", UNKNOWN_HOST: "host refused"}
-"""The refusals that an operator may want to change something about."""
+"""The refusals that are logged, because a setting of the operator may cause them."""
 
 
 class Notes:
-    """A line of each kind at once, then one a minute that says how many there were."""
+    """The first line of each kind at once, then one a minute with the count."""
 
     def __init__(self) -> None:
         self.pace = Pace()

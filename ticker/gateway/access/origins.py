@@ -1,7 +1,7 @@
-"""The names that this server answers to, and the origins whose pages may use it.
+"""The host names of this server, and the origins whose pages may use it.
 
-Law: no clock and no socket. A page cannot choose the Host nor the Origin that its browser sends;
-a program can, and has to show a token where that matters.
+Law: no clock and no socket. A page cannot choose the Host or the Origin that its browser sends. A
+program can; against programs there are tokens.
 Sources: RFC 6454 (origins), RFC 6455, section 10.2; RFC 9110, section 7.4 (misdirected requests).
 """
 
@@ -22,7 +22,7 @@ from ticker.gateway.access.problems import (
 
 LOOPBACK = ("localhost", "ip6-localhost")
 PORTS = {"http": "80", "https": "443"}
-SHOWN = 100  # characters of what a stranger wrote
+SHOWN = 100  # characters of a stranger's text in a message
 _ORIGIN = re.compile(r"(https?)://([^/?#@\s]+)(?:/.*)?", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
 Origin = tuple[str, str, str]
@@ -47,11 +47,11 @@ class Names:
     def check_host(self, hosts: Iterable[str]) -> None:
         """Refuse a request for a name that is not this server's.
 
-        A page whose own name was made to lead here (DNS rebinding) would be of this server's
-        origin; it is told apart by that name. An address is no name, and passes.
+        An attacker's name may point here (DNS rebinding), so that his page has this server's
+        origin; the Host header shows that name. An address is not a name, and passes.
 
         Raises:
-            Refusal: 421, or 400 for what is no host.
+            Refusal: 421, or 400 for an invalid host.
         """
         for host in hosts:
             match = _HOST.fullmatch(host)
@@ -69,12 +69,12 @@ class Names:
             )
 
     def check_origin(self, origins: list[str], address: Address, proxy: str = "") -> None:
-        """Refuse the page of another site, which would read with its visitor's access.
+        """Refuse the page of another site, which would read prices with its visitor's rights.
 
         Args:
-            origins: what the request has; none at all is no page's.
-            address: where the request was sent to.
-            proxy: who wrote headers of a proxy and is none that is believed.
+            origins: the request's origins; a request without any is not a page's.
+            address: the address that the request was sent to.
+            proxy: the peer, if it sent a proxy's headers and is not trusted.
 
         Raises:
             Refusal: 403; its text says which key to set.
@@ -115,7 +115,7 @@ def own_origins(address: Address) -> set[Origin]:
 
 
 def read_origin(text: str) -> Origin | None:
-    """An origin, or that of an address; None: it has none that can be compared."""
+    """The origin in a text or URL; None if there is none that can be compared."""
     match = _ORIGIN.fullmatch(text)
     host = _HOST.fullmatch(match[2].lower()) if match else None
     if match is None or host is None:

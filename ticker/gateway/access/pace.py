@@ -1,6 +1,6 @@
-"""How often something may be had: token buckets by key.
+"""Rate limits: token buckets by key.
 
-Law: no clock; times (monotonic) are passed in, and one that goes back gives nothing. A key costs
+Law: no clock; times (monotonic) are passed in, and a time that goes back fills nothing. A key costs
 memory only until its bucket is full again.
 """
 
@@ -10,24 +10,25 @@ from collections.abc import Collection, Hashable
 from typing import NamedTuple
 
 NS = 1_000_000_000
-FEW = 1024  # keys that are not worth looking through
+FEW = 1024  # with fewer keys, full buckets are not dropped
 
 
 class _Bucket(NamedTuple):
     tokens: float
     at: int
-    full: int  # when it will be
+    full: int  # when the bucket will be full
 
 
 class Pace:
-    """Buckets of `rate` a second and `burst` at most, both said with each call."""
+    """Buckets that gain `rate` a second up to `burst`; each call passes both."""
 
     def __init__(self) -> None:
         self.buckets: dict[Hashable, _Bucket] = {}
         self._limit = FEW
 
     def take(self, keys: Collection[Hashable], rate: float, burst: float, steady_ns: int) -> float:
-        """One of each key; or, and then of none, the seconds until there is one of each."""
+        """Take one from each key's bucket. If one is empty, take none, and return the seconds until
+        all have one."""
         found = {key: self._tokens(key, rate, burst, steady_ns) for key in keys}
         least = min(found.values(), default=1.0)
         if least < 1:

@@ -13,24 +13,24 @@ from aiohttp import web
 CONTENT_TYPE = "application/problem+json"
 
 BAD_PARAMETER = (400, "bad_parameter", "A parameter is wrong")
-BAD_REQUEST = (400, "bad_request", "This is not a request that can be read")
-NOT_AUTHENTICATED = (401, "not_authenticated", "This server wants to know who asks")
+BAD_REQUEST = (400, "bad_request", "The request cannot be read")
+NOT_AUTHENTICATED = (401, "not_authenticated", "This server needs a token")
 FORBIDDEN_ORIGIN = (403, "forbidden_origin", "Pages of this origin may not connect")
-NOT_ENTITLED = (403, "not_entitled", "The token does not open this")
+NOT_ENTITLED = (403, "not_entitled", "The token has no right to this")
 UNKNOWN_SYMBOL = (404, "unknown_symbol", "No feed has this symbol")
 NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
 NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
 NO_HISTORY = (404, "no_history", "This server keeps no history")
 NOT_FOUND = (404, "not_found", "There is nothing at this address")
-METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address is only for reading")
+METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address allows GET and HEAD only")
 UPGRADE_REQUIRED = (426, "upgrade_required", "This address speaks WebSocket")
-TOO_LARGE = (413, "content_too_large", "The request has a body, and none is read")
+TOO_LARGE = (413, "content_too_large", "The request has a body, which this server does not read")
 UNKNOWN_HOST = (421, "unknown_host", "This server has another name")
-TOO_MANY_CONNECTIONS = (429, "too_many_connections", "This address has its share of connections")
-TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection asks too fast")
+TOO_MANY_CONNECTIONS = (429, "too_many_connections", "This address has its maximum of connections")
+TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection sends too many requests")
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
-BUSY = (503, "busy", "There is no room for another connection")
+BUSY = (503, "busy", "The server has no room for another connection")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 STORE_FAILING = (503, "store_failing", "The files of the store cannot be read")
 KINDS = (
@@ -59,7 +59,7 @@ KINDS = (
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the program
-    """Raised by a handler to answer with a problem; `kind` is one of the constants above."""
+    """Raised to answer with a problem; `kind` is one of the constants above."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure of the 
 
 
 def from_http_exception(error: web.HTTPException) -> Refusal:
-    """What the router itself refuses, in the same dress."""
+    """A refusal of aiohttp's router as a problem."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return Refusal(

@@ -1,6 +1,6 @@
-"""Who is behind a proxy: the PROXY protocol's header, version 2.
+"""The client behind a proxy: the PROXY protocol's header, version 2.
 
-Law: only what a configured proxy says is believed; the caller has checked the peer's address.
+Law: only a configured proxy is believed; the caller has checked the peer's address.
 Source: "The PROXY protocol, versions 1 & 2" (HAProxy), section 2.2.
 """
 
@@ -26,11 +26,11 @@ class ProxyError(Exception):
 def parse_header(data: bytes) -> tuple[int, str | None] | None:
     """The header at the start of `data`: its length and the client's address.
 
-    None while it is not whole. The address is None for a connection of the proxy's own (a health
-    check), and for families that carry none.
+    None while it is incomplete. The address is None for a connection of the proxy's own (a health
+    check), and for families without an address.
 
     Raises:
-        ProxyError: it is none; nothing after it can be trusted.
+        ProxyError: there is no such header; nothing after it can be trusted.
     """
     if data[:12] != SIGNATURE[: len(data)]:
         raise ProxyError("the connection does not begin with a PROXY header of version 2")

@@ -1,7 +1,7 @@
 """The symbol directory: names, listing venues, currencies and tick sizes from a CSV file.
 
-Law: the file is right as a whole or refused as a whole, with the line and the column that are
-wrong; a reload that is refused leaves what was there. Symbols are canonical (docs/symbology.md).
+Law: a file with a fault is refused as a whole, and the error names the line and the column. After a
+    refused reload the old contents stay. Symbols are canonical (docs/symbology.md).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One line: empty texts and None where the file says nothing; `tick_size` in 1e-9 units."""
+    """One line; a missing value is an empty text or None. `tick_size` is in 1e-9 units."""
 
     symbol: str
     name: str = ""
@@ -38,7 +38,7 @@ class Listing:
 
 
 class SymbolDirectory:
-    """What the file at `path` says; without a file, nothing.
+    """The contents of the file at `path`; empty without a file.
 
     Raises:
         ConfigError: the file cannot be read, or a line of it is wrong.
@@ -51,7 +51,7 @@ class SymbolDirectory:
         self.reload()
 
     def reload(self) -> int:
-        """Read the file again; how many symbols it has. Refused, it changes nothing.
+        """Read the file again; returns the number of its symbols. A refused file changes nothing.
 
         Raises:
             ConfigError: as the constructor.

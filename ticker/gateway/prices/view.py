@@ -1,4 +1,4 @@
-"""What the board tells of a symbol."""
+"""The board's view of a symbol."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
-    """Everything known of a symbol: prices in 1e-9 units (None: there is none), sizes in
-    10^-size_exponent units, times in ns since the epoch (0: never); `venue` is that of the last
-    sale, `status` the liveness (shm/liveness.pyx), `trading_status` what the venue says,
-    `corrected_time` when a trade was taken back or corrected last."""
+    """All figures of a symbol: prices in 1e-9 units (None: there is none), sizes in
+    10^-size_exponent units, times in ns since the epoch (0: never). `venue` is that of the last
+    sale, `status` the liveness (shm/liveness.pyx), `trading_status` the state that the venue
+    announces, and `corrected_time` the time of the last break or correction."""
 
     symbol: str
     venue: str
@@ -46,14 +46,13 @@ class PriceView:
 
     @property
     def traded(self) -> bool:
-        """Whether there is a price, or was one until its trade was taken back, or one of extended
-        hours."""
+        """Whether there is a price, was one until a break, or is one of extended hours."""
         return self.price is not None or self.price_time > 0
 
     @property
     def price_time(self) -> int:
-        """The exchange time of the last sale; of the taking back, if none is left; of the last
-        trade of extended hours, if there was no other; 0: there was none."""
+        """The exchange time of the last sale. If no sale is left, that of the break; if there were
+        only trades of extended hours, that of the newest; 0 without trades."""
         if self.price is not None:
             return self.exchange_time
         return self.corrected_time or self.extended_time

@@ -1,7 +1,7 @@
 """The encodings: messages out as frames, commands in as trees.
 
-Law: one object per encoding, shared by all connections; bytes in and out, no state. Prices in
-motion do not come through here (shared_frames.pyx): these are the messages said now and then.
+Law: one object per encoding, shared by all connections; bytes in and out, no state. Price updates
+    are not encoded here (see shared_frames.pyx), only the rarer messages.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Codec:
 
     @property
     def plain(self) -> bool:
-        """Only `snapshot`, `update` and `error` may be said."""
+        """Whether it is the plain dialect: only `snapshot`, `update` and `error` may be sent."""
         return self.number == PLAIN
 
     def frame(self, message: Message) -> bytes:
@@ -54,7 +54,7 @@ class Codec:
         return frame(self.opcode, self.encode(message))
 
     def read(self, is_text: bool, payload: bytes) -> dict[str, Any]:
-        """A command as a tree; JSON in text messages is understood in every encoding.
+        """A command as a tree. Text messages are read as JSON in every encoding.
 
         Raises:
             DecodeError: not in this encoding, or a key twice.
@@ -67,7 +67,7 @@ class Codec:
 
 
 def moment(ns: int) -> datetime:
-    """A time in ns as messages carry it."""
+    """A time in ns, converted for messages."""
     return _EPOCH + timedelta(microseconds=ns // 1000)
 
 
@@ -134,7 +134,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_unicode(text: str) -> bool:
-    """No surrogate, which only escapes in JSON text can bring."""
+    """Whether the text has no lone surrogate; only escapes in JSON can bring one."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -173,6 +173,6 @@ CODECS = (
 
 
 def select(offered: list[str]) -> Codec:
-    """The first subprotocol that a client offers and that is spoken here, else the plain one."""
+    """The first subprotocol of a client's offer that the server knows, else the plain dialect."""
     spoken = {codec.subprotocol: codec for codec in CODECS[1:]}
     return next((spoken[name] for name in offered if name in spoken), CODECS[PLAIN])

@@ -1,9 +1,9 @@
 """Protobuf (proto3) made from the message types: the .proto text, messages out, commands in.
 
 The numbers of fields and messages are those of numbers.py. Prices become `<name>_e9` (int64),
-times `<name>_ns` (int64), sizes uint64 in units of 10^-size_exponent. Prices in motion are
-written by encode_protobuf.pyx; here is all that is said now and then. Source: protobuf.dev,
-"Encoding" and "Language guide (proto 3)".
+times `<name>_ns` (int64), sizes uint64 in units of 10^-size_exponent. Price updates are written by
+encode_protobuf.pyx, the rarer messages here. Source: protobuf.dev, "Encoding" and "Language guide
+(proto 3)".
 
 Law: any bytes give a tree for msgspec to convert, or DecodeError.
 """
@@ -219,7 +219,7 @@ def _body(message: msgspec.Struct) -> bytes:
         if value is None or value is UNSET:
             continue
         if not field.label and value in (0, ""):
-            continue  # what a field without presence says by itself
+            continue  # the default of a field without presence
         if field.label == "map":
             pairs = ((_length(1, name.encode()), moment) for name, moment in value.items())
             out += b"".join(

@@ -1,4 +1,4 @@
-"""Bars by REST: `/bars/{symbol}` and `/bars?symbols=`, from what the store keeps on the disk.
+"""Bars by REST: `/bars/{symbol}` and `/bars?symbols=`, from the files of the store.
 
 In: a request, and the rows of a BarSource. Out: bars as JSON, prices and sizes with their decimals.
 Law: the disk is read in threads, a few at a time, so that no client of the stream waits for it.
@@ -28,7 +28,7 @@ DAY = "1d"
 DEFAULT_LIMIT = 120
 MAX_LIMIT = 1000
 MOST_BARS = 10_000
-"""In one answer, over all symbols."""
+"""The most bars in one answer, over all symbols."""
 AT_ONCE = 2
 CHANNELS = ("quote", "trades")
 """One of them shows a bar: it has what a token for `price` alone does not see."""
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 
 class BarSource(Protocol):
-    """What the store keeps; both calls block, and raise StoreError when a file cannot be read."""
+    """The bars of the store; both calls block, and raise StoreError if a file cannot be read."""
 
     def bars(
         self,
@@ -57,13 +57,13 @@ class BarSource(Protocol):
 
 
 class Symbols(Protocol):
-    """Which symbols there are for a request (http.py)."""
+    """The symbols that exist for a request (http.py)."""
 
     def known(self, request: web.Request, symbol: str) -> bool:
-        """Whether a feed has it, and the token sees it."""
+        """Whether a feed has the symbol, and the token may see it."""
 
     def unknown(self, request: web.Request, symbol: str) -> Refusal:
-        """The refusal of one that is not known."""
+        """The refusal of an unknown symbol."""
 
 
 class Bars:

@@ -1,6 +1,6 @@
-"""Cross-origin requests: what a browser asks before a page's own, and what it wants to read.
+"""Cross-origin requests: the browser's preflight, and the headers that allow reading.
 
-Law: nothing here decides who may; guard.py has let the page in before.
+Law: nothing here decides about access; guard.py has admitted the page before.
 Source: fetch.spec.whatwg.org, "CORS protocol".
 """
 
@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 
 from aiohttp import web
 
-PAGE = web.RequestKey("page", str)  # the origin of the page that asks, and may
+PAGE = web.RequestKey("page", str)  # the origin of the admitted page that asks
 METHODS = "GET, HEAD"
 HEADERS = "Authorization, If-None-Match, Last-Event-ID"
 EXPOSED = "ETag, Retry-After, WWW-Authenticate"
@@ -18,7 +18,7 @@ MAX_AGE = 600  # s; the request itself is looked at again each time
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether a browser asks whether its page may ask."""
+    """Whether the request is a browser's preflight."""
     return (
         request.method == "OPTIONS"
         and "Origin" in request.headers
@@ -27,7 +27,7 @@ def is_preflight(request: web.Request) -> bool:
 
 
 def preflight_answer() -> web.Response:
-    """That it may, and how: any address, by these methods and with these headers."""
+    """The answer to a preflight: the allowed methods and headers, for every address."""
     return web.Response(
         status=204,
         headers={
@@ -39,7 +39,7 @@ def preflight_answer() -> web.Response:
 
 
 def allow_reading(request: web.Request, headers: MutableMapping[str, str]) -> None:
-    """Tell the browser that its page may read this answer, be it a price or a refusal."""
+    """Allow the browser's page to read this answer, a price or a refusal."""
     origin = request.get(PAGE)
     if origin is not None:
         headers["Access-Control-Allow-Origin"] = origin

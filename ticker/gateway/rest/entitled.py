@@ -1,7 +1,7 @@
-"""What one request may see: the rights of its token, applied to what REST answers with.
+"""The rights of one request, by its token, applied to REST's answers.
 
-In: a grant and the moment. Out: symbols that exist for it, fields that it may read, or a Refusal.
-docs/security.md has the table of all of it, which a test makes from the code.
+In: a grant and the moment. Out: the symbols that exist for it, the fields that it may read, or a
+Refusal. docs/security.md has the table of all rights; a test compares it with the code.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ OF_THE_LAST_SALE = frozenset({"size", "venue"})
 
 
 class Entitled:
-    """`client` tells those apart who share a grant without a name."""
+    """The rights of one request. `client` distinguishes clients that share a grant without a
+    name."""
 
     def __init__(
         self, grant: Grant, pace: Pace | None = None, client: str = "", steady_ns: int = 0
@@ -80,7 +81,7 @@ class Entitled:
         return min(most, self.grant.max_symbols or most)
 
     def read(self, symbols: Sequence[str]) -> None:
-        """Count the prices of these symbols as read. Raises Refusal: 429, above `max_rate`."""
+        """Count one read of these symbols' prices. Raises Refusal: 429, above `max_rate`."""
         rate = self.grant.max_rate
         if not rate or self._pace is None:
             return

@@ -1,7 +1,7 @@
-"""What every REST request passes: its rate on this connection, its host and origin, its token.
+"""The checks of every REST request: its rate on this connection, its host and origin, its token.
 
-In: a request and the access rules. Out: `request[ENTITLED]`, or a Refusal that http.py answers
-with. An address asks for a token unless it was left open.
+In: a request and the access rules. Out: `request[ENTITLED]`, or a Refusal, which http.py sends. An
+address needs a token unless it was left open.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class Guard:
 
     @property
     def tokens(self) -> bool:
-        """Whether tokens are known here at all."""
+        """Whether any tokens are configured."""
         return self.access is not None and self.access.authenticator is not None
 
     @property
     def tokens_required(self) -> bool:
-        """Whether everybody has to show one."""
+        """Whether every client has to show a token."""
         return self.access is not None and self.access.required
 
     def leave_open(self, path: str, *, file: bool = False) -> None:
-        """This address is for everybody: it tells no price, and nothing of any client.
+        """Open an address to all clients: it shows no prices, and nothing about clients.
 
         Args:
-            file: its answer is a file of the package. A browser asks for the watch page's scripts
-                with the page's origin; they come also where that is refused, so that the page can
-                say so.
+            file: the answer is a file of the package. A browser asks for the watch page's scripts
+            with the page's origin. They are sent even if that origin is refused, so that the page
+            can show the refusal.
         """
         self.open.add(path)
         if file:

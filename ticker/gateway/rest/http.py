@@ -63,9 +63,9 @@ def make_app(
 ) -> web.Application:
     """The application over one worker's board.
 
-    `counters` are those of the worker's own segment, where requests are counted; `max_symbols`
-    bounds `?symbols=`; `guard` lets requests pass; `directory` knows names and currencies; `past`
-    has the bars, None: no history is kept. The board's look() is the caller's business.
+    `counters` are in the worker's own segment, for the count of requests. `max_symbols` limits
+    `?symbols=`. `guard` admits requests. `directory` has names and currencies. `past` has the bars;
+    None if the store is off. The caller calls the board's look().
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
@@ -174,7 +174,7 @@ class Rest:
         return _json({"symbols": shown, "total": len(found)})
 
     def _listing(self, symbol: str) -> dict[str, object]:
-        """What the directory says of a symbol, and nothing that it does not say."""
+        """The directory's entry of a symbol; fields without a value are left out."""
         said: dict[str, object] = {"symbol": symbol}
         listing = self.directory.get(symbol)
         if listing is None:
@@ -240,7 +240,7 @@ class Rest:
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         request[ENTITLED].require_metrics()
-        # Scrapers may send parameters of their own, so none is refused here.
+        # Scrapers may send any parameters, so none is refused here.
         body, content_type = self.metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type, **NO_STORE})
 
@@ -342,7 +342,7 @@ def _json(content: object) -> web.Response:
 def _answering(
     counters: Counters | None, guard: Guard
 ) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Counts requests, refuses bodies, and turns every refusal into a problem."""
+    """Middleware that counts requests, refuses bodies, and answers refusals as problems."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -360,7 +360,7 @@ def _answering(
         except Exception:
             request.app.logger.exception("%s %s failed", request.method, request.path)
             return Refusal(
-                INTERNAL, "Nothing is wrong with the request; please report this."
+                INTERNAL, "The request is right, and the server has a fault; please report it."
             ).response(request.path)
 
     return answer

@@ -1,7 +1,7 @@
 """Prometheus metrics of the whole box, read from the shared segments at scrape time.
 
-Nothing is counted twice: these are the very counters and histograms that the workers keep in
-shared memory. No metric has a label per symbol or per client.
+The counters and histograms are those that the workers keep in shared memory. No metric has a label
+per symbol or per client.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ticker.shm.header import Mapping
 from ticker.shm.layout import STALE_REASONS
 from ticker.shm.table import PriceTable
 
-# Upper bounds in ns, 10 us to 10 s: a tick's way through the box, and its way to it.
+# Upper bounds in ns, 10 us to 10 s: for a tick's time in the server, and its time to it.
 BOUNDS_NS = (
     *(steps * 10**power for power in range(3, 9) for steps in (10, 25, 50)),
     10**10,
@@ -90,7 +90,7 @@ class BoxCollector(Collector):
         )
         silence = GaugeMetricFamily(
             "ticker_feed_last_message_age_seconds",
-            "Time since something of use came; absent before the first time.",
+            "Time since the last usable message; absent before the first one.",
             labels=("feed",),
         )
         symbols = GaugeMetricFamily(
@@ -122,7 +122,7 @@ class BoxCollector(Collector):
         now = self.clock()
         family = GaugeMetricFamily(
             f"ticker_{kind}_heartbeat_age_seconds",
-            "Time since the worker was last seen alive; absent where there is none.",
+            "Time since the worker was last seen alive; absent without a worker.",
             labels=(kind,),
         )
         for name, mapping in segments:
@@ -149,7 +149,7 @@ def _counters(
 def _rejections(feeds: Sequence[tuple[str, Mapping]]) -> Metric:
     family = CounterMetricFamily(
         "ticker_feed_rejected",
-        "Ticks that the filter kept out, by reason.",
+        "Ticks that the filter refused, by reason.",
         labels=("feed", "reason"),
     )
     for feed, mapping in feeds:

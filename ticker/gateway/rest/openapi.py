@@ -68,8 +68,8 @@ MOMENT = {
 
 
 def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = MAX_SYMBOLS) -> Json:
-    """The OpenAPI document of a server that knows `tokens`, or none; that asks everybody for one
-    if `required`; and that takes `max_symbols` in a list."""
+    """The OpenAPI document of a server. `tokens`: some are configured; `required`: every client
+    needs one; `max_symbols`: the most symbols in a list."""
     bearer: list[Json] = [{"bearer": []}]
     security = bearer if required else [{}, *bearer] if tokens else []
     return {

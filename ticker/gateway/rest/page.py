@@ -1,4 +1,4 @@
-"""The watch page's files and the documents: read or made once, served from memory."""
+"""The watch page's files and the documents, read or generated once and served from memory."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def add_page(app: web.Application, guard: Guard) -> None:
 
 
 class RestDocument:
-    """/openapi.json; who has to show a token may change while the server runs."""
+    """/openapi.json; it is made anew when the rules for tokens change."""
 
     def __init__(self, guard: Guard, max_symbols: int) -> None:
         self.guard = guard

@@ -8,7 +8,7 @@ from ticker.gateway.access.problems import BAD_PARAMETER, Refusal
 
 
 def bad(field: str, what: str) -> Refusal:
-    """The refusal of a parameter: what is wrong with it, and what would do."""
+    """The refusal of a parameter: the fault, and a value that works."""
     return Refusal(BAD_PARAMETER, f"{field} {what}.", field=field)
 
 

@@ -1,7 +1,7 @@
-"""What REST answers with, as types; /openapi.json is made from them.
+"""The answers of REST as types; /openapi.json is made from them.
 
-Law: http.py writes these very fields, and a test holds every answer to the document. Prices are
-JSON numbers with the digits of the tick; None is what is not known.
+Law: http.py writes exactly these fields, and a test compares every answer with the document. Prices
+are JSON numbers with the digits of the tick. None means unknown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ticker.gateway.rest.store import RecorderReport, StoreReport
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything known of a symbol; null is what is not known, or what the token does not open."""
+    """All figures of a symbol; null: the figure is unknown, or the token has no right to it."""
 
     symbol: Symbol
     price: LastPrice
@@ -94,7 +94,7 @@ class SeveralBars(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class ListedSymbol(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """A symbol, and what the directory says of it."""
+    """A symbol with its entry in the directory."""
 
     symbol: Symbol
     name: str | msgspec.UnsetType = msgspec.UNSET
@@ -190,13 +190,13 @@ class Gaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alive; ready, or restored: it has the last prices of the life before, marked stale."""
+    """alive; ready; or restored: it has the last prices of the previous run, marked stale."""
 
     status: str
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal (RFC 9457); `code` names its kind, `detail` says what to do."""
+    """A refusal (RFC 9457); `code` names its kind, `detail` gives the next step."""
 
     type: str
     title: str

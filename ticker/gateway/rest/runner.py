@@ -25,8 +25,8 @@ class ProblemProtocol(web.RequestHandler):
 
     Attributes:
         lost: called once when the connection is gone.
-        address: what the connection counts for, if it is counted (access.py).
-        bucket: requests that it may still make, and when that was so (ns).
+        address: the address that the connection counts for, if it is counted (access.py).
+        bucket: the requests that it may still make, and the time of this count (ns).
     """
 
     __slots__ = ("address", "bucket", "head_timer", "loop", "lost")
@@ -47,7 +47,7 @@ class ProblemProtocol(web.RequestHandler):
         super().data_received(data)
 
     def head_came(self) -> None:
-        """A request head is whole; what comes now is the next one."""
+        """Note that a request head is complete; the next bytes belong to the next one."""
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
@@ -110,7 +110,7 @@ class Runner(web.AppRunner):
             made.request_handler,
             request_factory=begin,
             access_log=None,
-            handler_cancellation=True,  # a client that hung up is no news
+            handler_cancellation=True,  # do not log a client that hung up
             keepalive_timeout=KEEP_ALIVE,
             auto_decompress=False,  # bodies are refused, never inflated
         )

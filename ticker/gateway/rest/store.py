@@ -15,8 +15,8 @@ NS = 1_000_000_000
 class StoreReport:
     """The store at one moment; its age is in seconds.
 
-    `state` is off (nothing is kept), starting, ok, or failing: something cannot be written now,
-    and `reason` names the error. Prices are served in every state.
+    `state` is off, starting, ok, or failing. When failing, a file cannot be written now, and
+    `reason` has the error. Prices are served in every state.
     """
 
     state: str

@@ -12,7 +12,7 @@ from ticker.gateway.sockets.tls import TlsError, TlsSession
 
 
 class TlsTransport(asyncio.Transport):
-    """What the HTTP protocol writes to."""
+    """The transport that the HTTP protocol writes to."""
 
     def __init__(self, raw: asyncio.Transport, tls: TlsSession) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """One TLS connection's records: ciphertext in, plaintext out, and back.
 
-The gateway's own sockets stay its own: OpenSSL works on memory here and touches no descriptor.
+OpenSSL works on memory here and touches no descriptor; the gateway reads and writes the sockets.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ RECORD = 16_384  # bytes of plaintext in a record at most (RFC 8446, section 5.1
 
 
 class TlsError(Exception):
-    """The peer does not speak TLS, or breaks it; the connection is of no use any more."""
+    """The peer does not speak TLS, or breaks it; the connection must be closed."""
 
 
 class TlsSession:
-    """The server's side of one connection; the handshake is done on the way.
+    """The server's side of one connection; the handshake happens in receive().
 
     Attributes:
         unsent: records that the socket has not taken, for the caller to keep.
@@ -35,7 +35,7 @@ class TlsSession:
         self.unsent = b""
 
     def receive(self, data: bytes) -> bytes:
-        """Take bytes from the socket; what they say in plain. Then see pending().
+        """Take bytes of the socket; returns their plaintext. Call pending() afterwards.
 
         Raises:
             TlsError: not TLS; pending() may still hold an alert for the peer.
@@ -55,7 +55,7 @@ class TlsSession:
         return b"".join(parts)
 
     def encrypt(self, data: bytes) -> bytes:
-        """The records that carry `data`, after any that wait already."""
+        """The records with `data`, after any that wait already."""
         if data:
             try:
                 self._tls.write(data)
@@ -64,7 +64,7 @@ class TlsSession:
         return self.pending()
 
     def pending(self) -> bytes:
-        """What the protocol itself wants sent: handshake, alerts, keys."""
+        """The bytes that TLS itself has to send: handshake, alerts, keys."""
         return self._outgoing.read()
 
     def finish(self) -> bytes:
@@ -92,7 +92,7 @@ def server_context(config: TlsConfig) -> ssl.SSLContext:
 
 
 def load_certificate(context: ssl.SSLContext, config: TlsConfig) -> None:
-    """Read the files again; sessions from now on get what they hold. Raises ConfigError."""
+    """Read the files again, for new sessions. Raises ConfigError."""
     try:
         # a key that needs a passphrase is an error here, not a prompt
         context.load_cert_chain(config.certificate, config.key, password=lambda: b"")

@@ -1,7 +1,7 @@
 """Last prices from the store's folder into the segments, before the first worker starts.
 
-In: the snapshot files of the life before. Out: rows in fresh segments, each marked stale. A file
-that is damaged or missing costs prices, never the start.
+In: the snapshot files of the previous run. Out: rows in fresh segments, each marked stale. A
+    damaged or missing file loses prices, but never prevents the start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DAY = 86_400_000_000_000
 def restore_feed(
     mapping: Mapping, feed: FeedConfig, folder: Path, now_ns: int, symbol_days: int
 ) -> Restored:
-    """A feed's last prices into its segment; what is wrong with the files is logged.
+    """Restore a feed's last prices into its segment; faults of the files are logged.
 
     Args:
         mapping: the feed's fresh, writable segment.
