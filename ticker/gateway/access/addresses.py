@@ -44,8 +44,8 @@ class AddressLimits:
             seen = self.seen[key] = _Seen(0, self.burst, steady_ns)
         if self.connections and seen.connections >= self.connections:
             return (
-                f"{self.connections} connections from one address are the most that one gateway "
-                "worker takes; close some"
+                f"one gateway worker takes at most {self.connections} connections from one "
+                "address; close some"
             )
         if self.rate:
             gained = max(steady_ns - seen.at, 0) * self.rate / NS
