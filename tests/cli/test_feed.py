@@ -145,7 +145,7 @@ def test_a_feed_of_no_use_says_so_and_ends_with_1(tmp_path: Path) -> None:
     assert code == 1
     assert "nothing of use came: no json" in output
     assert "the newest example: <html>Please sign in</html>" in output
-    assert "what to do: another page came instead" in output
+    assert "what to do: open the url with the feed's `headers`" in output
 
 
 def test_a_feed_that_cannot_be_set_up_is_a_refused_configuration(tmp_path: Path) -> None:

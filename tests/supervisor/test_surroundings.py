@@ -77,7 +77,7 @@ def test_all_faults_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         f"feeds[0].mapping: {tmp_path}/mapping.toml: records[0].price",
         "feeds[0].url: ${nokey} is no credential of the feed",
         "feeds[0].headers.X-Key: ${other} is no credential of the feed",
-        f"feeds[0].tls_ca: {tmp_path}/chain.pem: no certificates there",
+        f"feeds[0].tls_ca: {tmp_path}/chain.pem: has no certificates",
         "feeds[1].credentials.key: missing; the mapping sends it to the server",
         "feeds[2].fix.password_env: set TICKER_TEST_ABSENT in the environment",
         f"feeds[2].fix.sequence_file: {tmp_path}/nowhere is not a writable folder; "

@@ -72,8 +72,8 @@ def extended_hours(feed: FeedConfig) -> tuple[str | None, str | None]:
 
 
 def may_be_short(day: date) -> bool:
-    """Whether a day may be one on which US equity venues close early, or not open: those around
-    Independence Day, Thanksgiving and the end of the year. Which it is, the calendar says."""
+    """Whether US equity venues may close early or stay closed on this day: true around Independence
+    Day, Thanksgiving and the end of the year. The calendar has the exact days."""
     around = {7: range(1, 7), 11: range(21, 31), 12: range(22, 32)}
     return day.day in around.get(day.month, ())
 
@@ -94,22 +94,22 @@ def calendar_problems(feed: FeedConfig) -> Iterator[str]:
 
 
 def _venue_problems(feed: FeedConfig) -> Iterator[str]:
-    """A venue one slip away from a known one: its feed would trade around the clock, and its
-    prices would be of another venue than those of the feed beside it."""
+    """A fault for a venue that looks like a misspelt known one: its feed would have no hours, and
+    its prices would count as those of another venue."""
     known = US_EQUITIES | calendar_names()
     if feed.venue in known or feed.calendar is not None:
         return
     near = sorted(mic for mic in known if _is_slip(feed.venue, mic, mic in US_EQUITIES))
     if near:
         yield (
-            f"venue: {feed.venue!r} is no MIC whose hours are known, did you mean "
+            f"venue: no hours are known for the MIC {feed.venue!r}; did you mean "
             f"{' or '.join(near)}? If it is right, say its hours by `calendar` "
             f'("{NONE}": around the clock)'
         )
 
 
 def _is_slip(text: str, meant: str, other_letter: bool) -> bool:
-    """Whether two neighbours have changed places or, where that counts, one letter is another."""
+    """Whether two neighbouring letters are swapped or, where that counts, one letter differs."""
     if len(text) != len(meant):
         return False
     wrong = [place for place in range(len(text)) if text[place] != meant[place]]

@@ -1,6 +1,6 @@
-"""The days of a feed: what times of day count from, when its totals start over.
+"""The days of a feed: the midnight of its times of day, and the moment when totals start over.
 
-Law: no clock; receive times come in. A day is a calendar day of the feed's time zone, from
+Law: no clock; receive times are passed in. A day is a calendar day of the feed's time zone, from
 midnight to midnight, so twice a year it has 23 or 25 hours.
 """
 
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 EASTERN = "America/New_York"
 SECOND = 1_000_000_000
 EARLY = 3600 * SECOND
-"""An hour before midnight and after it messages of two days may come."""
+"""In the hour before and after midnight, messages of two days may come."""
 AGAIN = 60 * SECOND
 
 
@@ -36,7 +36,7 @@ def day_around(now_ns: int, timezone: str = EASTERN) -> tuple[int, int]:
 
 
 class Days(Protocol):
-    """What begins days; a protocol decoder (protocol.pyx)."""
+    """An object that begins days: a protocol decoder (protocol.pyx)."""
 
     midnight_ns: int
 
@@ -58,7 +58,7 @@ class DayWatch:
         self.start, self.end = day_around(midnight, timezone)
 
     def look(self, now_ns: int) -> int:
-        """Begin the day that `now_ns` is in; when to look again, ns."""
+        """Begin the day that `now_ns` is in; returns the time of the next look, ns."""
         if now_ns >= self.end:
             self.reach(now_ns)
         if now_ns >= self.end - EARLY:
@@ -68,12 +68,12 @@ class DayWatch:
         return self.end - EARLY if settled else min(self.end - EARLY, now_ns + AGAIN)
 
     def go_back(self, now_ns: int) -> None:
-        """The clock was set back to an earlier day than the one at hand."""
+        """Go back: the clock was set to a day before the current one."""
         self.start, self.end = day_around(now_ns, self.timezone)
         self.protocol.midnight_ns = self.start
 
     def reach(self, time_ns: int) -> int:
-        """Begin the day that `time_ns` is in; its end, ns."""
+        """Begin the day that `time_ns` is in; returns its end, ns."""
         self.start, self.end = day_around(time_ns, self.timezone)
         self.protocol.begin_day(self.start)
         return self.end

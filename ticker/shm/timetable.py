@@ -23,15 +23,15 @@ from ticker.shm.liveness import BREAK, CLOSED, OPEN, PHASES, POST, PRE, UNKNOWN
 from ticker.shm.segment import private_folder, put_private
 
 Hours = Callable[[int], tuple[int, int] | None]
-"""From the midnight of a day, ns since the epoch, to the open and close of its regular session, ns
-elapsed since then; None: there is none, or it is not known (yet)."""
+"""A function from a day's midnight (ns since the epoch) to the open and close of its regular
+session (ns since that midnight); None if there is no session, or it is not known yet."""
 
 DAY = 86_400 * 1_000_000_000
 
 
 class TradingSession(NamedTuple):
-    """One day of a market: extended hours from `pre` and until `post`, which are `open` and
-    `close` where there are none."""
+    """One day of a market. Extended hours begin at `pre` and end at `post`; without extended hours
+    these are `open` and `close`."""
 
     pre: int
     open: int
@@ -52,7 +52,7 @@ class MarketReport(NamedTuple):
 
 
 class Market:
-    """The days of one market that are known, in order."""
+    """The known days of one market, in order."""
 
     def __init__(self, sessions: Sequence[TradingSession]) -> None:
         self.sessions = tuple(sessions)
@@ -109,7 +109,7 @@ class Timetable:
         self.feeds = tuple(feeds)
 
     def look(self) -> None:
-        """Read the file if it is another one than before."""
+        """Read the file if it was replaced."""
         if self.path is None:
             return
         try:

@@ -34,8 +34,8 @@ class Arbiter:
         orphaned: called in a child that outlives this process, on the child's way out.
         drain: called once when draining begins, before the first worker is told.
         ready: called once when every vital worker has shown its first sign of life.
-        reload: called at SIGHUP; what it does to workers is to send them SIGHUP in turn.
-        rolling: what SIGUSR2 replaces.
+        reload: called at SIGHUP. If it returns True, the gateways get SIGHUP in turn.
+        rolling: the workers that SIGUSR2 replaces.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Arbiter:
         self.patience = patience or Patience()
         self._orphaned, self._on_drain, self._on_ready = orphaned, drain, ready
         self._log = structlog.get_logger()
-        self._exit_code: int | None = None  # set: draining, and what to end with
+        self._exit_code: int | None = None  # the exit code, once draining has begun
         self._stage: Stage | None = None
         self._deadline = 0.0
         self._ready = False
@@ -63,7 +63,7 @@ class Arbiter:
         self._terminal = _has_terminal()
 
     def run(self) -> int:
-        """Until a signal or a worker's boot failure ends it; the exit code.
+        """Run until a signal or a worker's boot failure; returns the exit code.
 
         When this returns or raises, no child is left.
         """
@@ -109,7 +109,7 @@ class Arbiter:
             slot.ended()
 
     def stop(self, exit_code: int, reason: str) -> None:
-        """Begin to drain; asked again while draining: at once, without patience."""
+        """Begin to drain. A second call, while draining, kills the workers at once."""
         now = time.monotonic()
         if self._exit_code is not None:
             self._log.warning("told again, killing what is left", reason=reason)
@@ -177,7 +177,7 @@ class Arbiter:
         return True
 
     def _restart(self) -> None:
-        """Replace the gateway workers, if the configuration that the new ones get is right."""
+        """Replace the gateway workers, if the configuration for the new ones is right."""
         if self._reload() and not self.rolling.begin():
             self._log.warning("a rolling restart is under way already")
 
@@ -227,8 +227,8 @@ class Arbiter:
             )
 
     def _is_fatal(self, slot: Slot, code: int) -> bool:
-        """Whether a worker's failure ends the server: only of one that prices are not served
-        without, and only before the server has been up."""
+        """Whether a worker's failure ends the server. It does only for a vital worker, and only
+        before the server has been up."""
         failed = code in HOPELESS or (code > 0 and not slot.been_up)
         return failed and slot.vital and not self._ready
 
@@ -258,7 +258,7 @@ class Arbiter:
             self._on_ready()
 
     def _drain(self) -> None:
-        """Stage by stage: told by SIGTERM, and killed when its time is over."""
+        """Stop the workers stage by stage: SIGTERM first, SIGKILL when their time is over."""
         left = [slot for slot in self.slots if slot.pid]
         if self._exit_code is None or not left:
             return

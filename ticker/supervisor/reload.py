@@ -1,8 +1,8 @@
-"""The configuration that holds now: read again at SIGHUP, refused if it is wrong.
+"""The current configuration: read again at SIGHUP, and refused if it is wrong.
 
-Law: workers get nothing that was not found right here. Each key takes effect at once, with new
-gateway workers (`ticker restart`), or with the next start of the server; what was changed too
-early is named. Feeds come, go and change at once, each with its own worker alone.
+Law: workers get only a configuration that was checked here. A changed key takes effect at once,
+with new gateway workers (`ticker restart`), or with the next start of the server; changed keys that
+must wait are named. Feeds come, go and change at once, each with its own worker alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Current:
         self.reloads = 0
 
     def reload(self) -> bool:
-        """Take what the file says now; False, with the reason logged, when it is wrong."""
+        """Take the file's new contents; False, with the reason in the log, if they are wrong."""
         if self.read is None:
             return True
         self.reloads += 1
@@ -78,7 +78,7 @@ class Current:
             self.change_feeds(feeds)
         except (ConfigError, SegmentError) as error:
             structlog.get_logger().error(
-                "configuration not reloaded, the old one holds", reason=str(error)
+                "configuration not reloaded, the old one stays in force", reason=str(error)
             )
             tell(instance, Outcome(number=self.reloads, refused=str(error)))
             return False
@@ -123,8 +123,8 @@ class Current:
 
 
 def check_files(config: Config) -> None:
-    """Read what every gateway worker will read, so that all of them take the configuration or
-    none does.
+    """Read all files that gateway workers will read, so that either all workers take the
+    configuration or none does.
 
     Raises:
         ConfigError: a certificate or a key file is not usable.
@@ -138,8 +138,8 @@ def check_files(config: Config) -> None:
 def changes(
     old: msgspec.Struct, new: msgspec.Struct, path: str = ""
 ) -> Iterator[tuple[str, Effect]]:
-    """Keys whose values differ, and when each takes effect. A table that comes or goes, and an
-    array, count as one key."""
+    """The keys whose values differ, and when each takes effect. A table that is added or removed,
+    and an array, count as one key."""
     for field in msgspec.structs.fields(old):
         before, after = getattr(old, field.name), getattr(new, field.name)
         key = f"{path}{field.encode_name}"
@@ -154,7 +154,7 @@ def changes(
 def _effect(key: str, *, whole: bool) -> Effect:
     if _is_of(key, FIXED):
         return Effect.SERVER
-    # Who may see what comes and goes as a whole, at once; TLS with new workers only.
+    # Rights of clients are added or removed at once; TLS only with new workers.
     now = key == "auth" or (_is_of(key, LIVE) and not whole)
     return Effect.NOW if now else Effect.WORKERS
 

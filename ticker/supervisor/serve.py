@@ -1,4 +1,4 @@
-"""A server from its configuration: which workers there are, and what each is handed."""
+"""A server from its configuration: its workers, and the resources of each."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def serve(
     reload: Callable[[], Config] | None = None,
     patience: Patience | None = None,
 ) -> int:
-    """Run a server until a signal ends it; the exit code.
+    """Run a server until a signal ends it; returns the exit code.
 
-    `announce` gets the one line that says where to look, once everything is up; `reload` reads
-    the configuration again, at SIGHUP and before a rolling restart.
+    `announce` gets one line with the address, once everything is up. `reload` reads the
+    configuration again, at SIGHUP and before a rolling restart.
 
     Raises:
         InstanceError, GatewayError, SegmentError: it cannot start.
@@ -125,7 +125,7 @@ def _recorder_main(config: Config) -> RecorderMain | None:
 
 
 def _where(config: Config, host: str, port: int) -> str:
-    """Where to look: the address here, and the one that clients use, if that is another."""
+    """The address of this machine, and the address for clients if it differs."""
     scheme = "https" if config.tls is not None else "http"
     here = f"{scheme}://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
     public = config.access.public_url
@@ -170,7 +170,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
 
 
 def files_needed(config: Config) -> int:
-    """Files that a gateway opens at most."""
+    """The most files that a gateway opens."""
     return config.gateway.max_connections + DESCRIPTORS
 
 

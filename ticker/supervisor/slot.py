@@ -1,4 +1,4 @@
-"""One place for a worker: who is in it, when the next one is due, and whether it is alive.
+"""A slot for one worker: its process, the time of the next start, and whether it is alive.
 
 Law: no clock and no processes in here; times are monotonic seconds and are passed in.
 """
@@ -14,7 +14,7 @@ from ticker.shm.counters import Heartbeat
 
 
 class Stage(IntEnum):
-    """In this order a server drains: gateways first, so that clients are told; the store after
+    """The order in which a server drains: gateways first, so that clients are told; the store after
     the feeds, so that it has their last prices; the exchange last."""
 
     GATEWAY = 0
@@ -25,17 +25,19 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the supervisor waits for what, in seconds."""
+    """The supervisor's waiting times, in seconds."""
 
     first_restart: float = 0.0
     backoff: float = 0.25  # before the second restart in a row; doubles with each
     backoff_limit: float = 15.0
-    backoff_limit_up: float = 1.5  # of one that had come up: replaced in 2 s, always
-    stable: float = 10.0  # having lived so long, a worker's death counts as the first again
+    backoff_limit_up: float = (
+        1.5  # the longest, for a worker that had come up: it is always replaced within 2 s
+    )
+    stable: float = 10.0  # a worker that lived so long starts the doubling anew
     boot: float = 60.0  # until the first heartbeat
-    settled: float = 3.0  # having lived so long, it has started, if it has no heartbeat
-    hung: float = 2.5  # without a heartbeat, but for the time that it waited for a core
-    last_words: float = 1.0  # between SIGABRT, which shows where it hangs, and SIGKILL
+    settled: float = 3.0  # a worker without a heartbeat counts as started after so long
+    hung: float = 2.5  # without a heartbeat, not counting the time that it waited for a core
+    last_words: float = 1.0  # between SIGABRT, which prints the stack, and SIGKILL
     drain: tuple[float, float, float, float] = (15.0, 5.0, 5.0, 2.0)  # by stage
 
 
@@ -77,12 +79,12 @@ class Slot:
     _abort_sent: float = 0.0
 
     def occupy(self, position: int) -> None:
-        """A worker is to be started here, in the place of another one."""
+        """From now on a worker is to run in this slot, in place of another slot's."""
         self.vacant, self.position = False, position
         self.due, self.deaths, self.been_up = 0.0, 0, False
 
     def leave(self) -> None:
-        """No worker is to be started here again."""
+        """Start no further worker in this slot."""
         self.vacant, self.pid = True, 0
 
     def renewed(self) -> None:
@@ -96,12 +98,12 @@ class Slot:
         return leaving and self.pid != 0 and now - self.told >= patience.drain[self.stage]
 
     def taken(self, pid: int, now: float) -> None:
-        """A new worker is in it."""
+        """Note that a new worker has started."""
         self.pid, self.started = pid, now
         self._beat_seen, self._waited, self._abort_sent = now, 0.0, 0.0
 
     def vacated(self, now: float, patience: Patience) -> float:
-        """Its worker is dead; how long until the next one starts."""
+        """Note that the worker is dead; returns the seconds until the next start."""
         came_up = self.up()  # perhaps between two looks
         lived = now - self.started
         self.been_up = self.been_up or (self.heartbeat is None and lived >= patience.settled)
@@ -112,7 +114,7 @@ class Slot:
         return self._again(now, patience, limit)
 
     def unborn(self, now: float, patience: Patience) -> float:
-        """No worker could be started; the seconds until the next try."""
+        """Note that no worker could be started; returns the seconds until the next try."""
         self.deaths = max(self.deaths, 1)  # at once would be too soon
         return self._again(now, patience, patience.backoff_limit_up)
 
@@ -126,7 +128,7 @@ class Slot:
         return delay
 
     def up(self) -> bool:
-        """Whether the worker that is in it now has shown its first sign of life."""
+        """Whether the present worker has given its first sign of life."""
         if self.heartbeat is None:
             return bool(self.pid)
         shown = bool(self.pid) and self.heartbeat.pid == self.pid
@@ -134,12 +136,12 @@ class Slot:
         return shown
 
     def excuse(self, now: float) -> None:
-        """The watcher itself slept: silence until now proves nothing."""
+        """Forget the silence until now: the watcher itself slept, so it proves nothing."""
         self._beat_seen = now
 
     def silence(self, now: float, waited: float = 0.0) -> float:
-        """Seconds since the heartbeat last moved, as seen from here, without those in which the
-        worker could have run and got no core; `waited` is the sum of these in its life.
+        """Seconds since the heartbeat was last seen to move, without those in which the worker
+        waited for a core. `waited` is the sum of its waits so far.
 
         The beat is a wall-clock time, but only its changes count: a clock that is set must
         not kill a worker.
@@ -152,7 +154,7 @@ class Slot:
         return now - self._beat_seen - max(0.0, waited - self._waited)
 
     def sentence(self, now: float, patience: Patience, waited: float = 0.0) -> str:
-        """What to do about its silence: "" (nothing), "abort", or "kill"; `waited` as above."""
+        """The action against its silence: "" (none), "abort", or "kill"; `waited` as above."""
         silence = self.silence(now, waited)
         if not self.pid or silence < (patience.hung if self.up() else patience.boot):
             return ""

@@ -1,8 +1,8 @@
 """Dialogues with Cboe's gap request proxy and spin servers, beside the lines of a feed.
 
-Law: no socket and no clock: bytes and times in, bytes to send out; what the other end says goes
-to the session as calls. A dialogue that cannot go on wants its connection closed
-(`should_close`); its owner connects again later.
+Law: no socket and no clock: bytes and times in, bytes to send out. The other end's messages become
+    calls of the session. A dialogue that cannot go on sets `should_close`; its owner closes the
+    connection and connects again later.
 
     client                              server
     Login                       ->
@@ -44,7 +44,7 @@ from ticker.feeds.cboe.frames import (
 SECOND = 1_000_000_000
 HEARTBEAT = SECOND
 SILENCE = 5 * SECOND
-"""ns without a byte after which the other end is taken for gone."""
+"""ns without a byte until the connection is closed."""
 MOST_IMAGE = 64 << 20
 """Bytes of an image; a longer one is given up."""
 HALF_ROUND = 1 << 31
@@ -55,7 +55,7 @@ REFUSALS = {"N": "not authorized", "B": "session in use", "S": "invalid session"
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Who logs in; each is padded with spaces to 4, 4 and 10 bytes."""
+    """The account of a login; the values are padded with spaces to 4, 4 and 10 bytes."""
 
     session_sub_id: str = ""
     username: str = ""
@@ -75,7 +75,7 @@ class Account:
 
 
 class Phase(Enum):
-    """How far a dialogue is."""
+    """The progress of a dialogue."""
 
     DISCONNECTED = 0
     LOGGING_IN = 1
@@ -94,7 +94,7 @@ class Units(Protocol):
 
 
 class Dialogue:
-    """Login, heartbeats and silence; `name` is what it is called in a log."""
+    """Login, heartbeats and silence; `name` is for the log."""
 
     name = "dialogue"
 
@@ -104,7 +104,7 @@ class Dialogue:
         self.phase = Phase.DISCONNECTED
         self.should_close = False
         self.refused = False
-        """The account is not accepted: asking again at once will not help."""
+        """The account was refused: do not try again at once."""
         self._reader = FrameReader()
         self._outbound: list[bytes] = []
         self._events: list[str] = []
@@ -113,11 +113,11 @@ class Dialogue:
 
     @property
     def wanted(self) -> bool:
-        """There is something to say: the connection is worth having."""
+        """Whether a connection is needed."""
         return True
 
     def connected(self, now_ns: int) -> None:
-        """A new connection is up."""
+        """Begin on a new connection."""
         self.phase = Phase.LOGGING_IN
         self.should_close = self.refused = False
         self._reader = FrameReader()
@@ -125,13 +125,13 @@ class Dialogue:
         self._outbound = [frame(self.account.login())]
 
     def disconnected(self) -> None:
-        """The connection is gone."""
+        """Note that the connection is gone."""
         self.phase = Phase.DISCONNECTED
         self.should_close = False
         self._outbound = []
 
     def receive_data(self, data: bytes, now_ns: int) -> None:
-        """Any piece of what the server says."""
+        """Take any piece of the server's stream."""
         self._heard = now_ns
         try:
             for messages in self._reader.receive_data(data):
@@ -142,7 +142,7 @@ class Dialogue:
             self._end(f"not understood: {error}")
 
     def data_to_send(self, now_ns: int) -> bytes:
-        """What is to be said by now; it counts as said."""
+        """The bytes to send now; they count as sent."""
         if self.phase is Phase.DISCONNECTED:
             return b""
         if now_ns - self._heard >= SILENCE:
@@ -161,7 +161,7 @@ class Dialogue:
         return min(self._said + HEARTBEAT, self._heard + SILENCE)
 
     def take_events(self) -> list[str]:
-        """What happened since the last call, in words."""
+        """The events since the last call, in words."""
         events, self._events = self._events, []
         return events
 
@@ -186,14 +186,14 @@ class Dialogue:
             self._end(f"login refused: {REFUSALS.get(status, status)}")
 
     def _logged_in(self, now_ns: int) -> None:
-        """The account is good."""
+        """The login was accepted."""
 
     def _say_more(self, message: bytes, now_ns: int) -> None:
-        """A message of the kind that only this dialogue has; unknown ones are passed over."""
+        """Handle a message of this dialogue's own; unknown ones are ignored."""
 
 
 class GapProxy(Dialogue):
-    """Asks for what the session misses. The session knows whether a login stands."""
+    """Requests the messages that the session misses. The session knows whether a login is valid."""
 
     name = "gap proxy"
 
@@ -202,7 +202,7 @@ class GapProxy(Dialogue):
         self.session.set_reachable(False)
 
     def ask(self, requests: list[bytes]) -> None:
-        """Say what the session's `data_to_send` gave, framed Gap Requests."""
+        """Send framed Gap Requests, from the session's `data_to_send`."""
         if self.phase is Phase.LOGGED_IN:
             self._outbound += requests
 
@@ -224,7 +224,7 @@ class GapProxy(Dialogue):
 
 
 class Spin(Dialogue):
-    """Gets one unit's image, as soon and as long as the session wants one."""
+    """Gets an image of one unit whenever the session wants one."""
 
     name = "spin"
 
@@ -266,7 +266,7 @@ class Spin(Dialogue):
                 self._end(f"an image of more than {MOST_IMAGE} bytes")
 
     def _available(self, sequence: int) -> None:
-        """Ask for it, if it reaches what is kept of the lines."""
+        """Request the announced image, if it reaches the messages kept of the lines."""
         needed = self.session.wants_image(self.unit)
         if needed is None:
             self._end("no image wanted any more")

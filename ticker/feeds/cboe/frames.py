@@ -37,13 +37,13 @@ MOST_BYTES = 65_535 - HEADER.size
 
 
 def frame(*messages: bytes) -> bytes:
-    """Messages behind one header; none: a heartbeat."""
+    """Messages after one header; without messages it is a heartbeat."""
     body = b"".join(messages)
     return HEADER.pack(HEADER.size + len(body), len(messages), 0, 0) + body
 
 
 def frames(messages: Iterable[bytes]) -> bytes:
-    """Messages behind as few headers as they need."""
+    """Messages in as few frames as possible."""
     out: list[bytes] = []
     some: list[bytes] = []
     size = 0
@@ -68,7 +68,7 @@ class FrameReader:
         """The messages of each frame that is whole now; of a heartbeat none.
 
         Raises:
-            FeedError: what came is no frame. The stream is of no use any more.
+            FeedError: the bytes are no frame. The stream must be closed.
         """
         data = self._start + data
         at = 0

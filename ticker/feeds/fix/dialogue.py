@@ -4,8 +4,8 @@ Law: bytes and times in, bytes to send and events out. No socket, no clock, no f
 drives it connects, sends what `data_to_send` gives, closes when `should_close` says so, and
 keeps `next_sequence_out` and `next_expected_sequence` somewhere safe before it sends.
 
-What is in sequence takes the short way (sessions/fix.pyx). All else is heard here, by the rules of
-volume 2 (heard.py), held back behind a gap (gap.py), and answered (initiator.py).
+Messages in sequence take the fast path (sessions/fix.pyx). All others are handled here by the rules
+of volume 2 (heard.py), held behind a gap (gap.py), and answered (initiator.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ticker.feeds.session import DEADLINE_NEVER
 
 
 class Dialogue:
-    """Both sides of it, and what time alone brings about."""
+    """Both sides of the dialogue, and the actions at deadlines."""
 
     def __init__(self, stream: Stream, options: FixOptions) -> None:
         self.stream = stream
@@ -28,16 +28,16 @@ class Dialogue:
         self.gap = Gap(self.initiator, self.subscriptions)
         self.heard = Heard(self.initiator, self.subscriptions, self.gap)
         self.tested_at = 0
-        """When the other side was last asked whether it is there, ns, 0: not yet."""
+        """The time of the last test request, ns, 0: none yet."""
 
     def _forget(self) -> None:
-        """What is of one connection only."""
+        """Forget the state of one connection."""
         self.gap.forget()
         self.subscriptions.forget()
         self.tested_at = 0
 
     def connected(self, now_ns: int) -> None:
-        """The transport is there: log on."""
+        """Log on over a new transport."""
         self._forget()
         self.initiator.begin(now_ns)
 
@@ -47,7 +47,7 @@ class Dialogue:
         self._forget()
 
     def logout(self, now_ns: int, text: str = "") -> None:
-        """Say good-bye; the other side's answer, or its lack, closes."""
+        """Log out; the other side's answer, or its absence, closes the connection."""
         self.initiator.now = now_ns
         if self.initiator.phase is Phase.LOGGED_ON:
             self.initiator.send_logout(text)
@@ -55,7 +55,7 @@ class Dialogue:
             self.initiator.close("stopped")
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
-        """Frames to send now, in order; what time alone brings about is among them."""
+        """Frames to send now, in order, those of passed deadlines included."""
         if self.initiator.phase is not Phase.DISCONNECTED:
             self.initiator.now = now_ns
             self._look_at_the_time(now_ns)
@@ -99,7 +99,8 @@ class Dialogue:
             self.heard.go_on()
         if now >= self.subscriptions.refresh_at:
             if self.gap.end:
-                # What is missing may say it; the end of the gap asks anew, if it must.
+                # The missing messages may have it; the end of the gap requests the books, if
+                # needed.
                 self.subscriptions.refresh_at = now + self.options.request_timeout_ns
             else:
                 self.subscriptions.ask_anew(now)

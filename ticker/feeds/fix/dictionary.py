@@ -1,8 +1,7 @@
-"""What a FIX message must look like: the session messages, and the market data that is not
-decoded by the hot path.
+"""The rules of FIX messages: session messages, and market data outside of the hot path.
 
-Law: a check says the first thing that is wrong as a SessionRejectReason (373) and a tag; it never
-raises. Source: FIX 4.4 volume 2 (session messages), volume 3 (market data), volume 6 (fields).
+Law: a check returns the first fault as a SessionRejectReason (373) and a tag; it never raises.
+Source: FIX 4.4 volume 2 (session messages), volume 3 (market data), volume 6 (fields).
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ REASONS = {
     GROUP_COUNT: "Incorrect NumInGroup count for repeating group",
     OTHER: "Other",
 }
-"""The text of each reason (58), as volume 2 has it."""
+"""The text of each reason (58), as in volume 2."""
 LAST_REASON = {b"FIX.4.2": INVALID_TYPE}
-"""The greatest SessionRejectReason of dialects that have not got them all. A reason beyond it is
-said by its text alone."""
+"""The greatest SessionRejectReason of versions that lack some. A reason beyond it is given by its
+text alone."""
 
 _TYPES = re.compile(r"[0-9A-Za-z]|A[A-Z]|B[A-H]")
 """Every MsgType of FIX 4.4; 4.2 has fewer."""
@@ -66,7 +65,7 @@ HEADER_REQUIRED = (49, 56, 34, 52)
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a message is rejected, and the tag that is to blame, if one is."""
+    """The reason why a message is rejected, and the wrong tag, if any."""
 
     reason: int
     tag: int | None = None
@@ -105,7 +104,7 @@ MARKET_DATA = {
     "j": rule("372 380", "45 379" + _TEXT),
 }
 LENIENT = frozenset("WX")
-"""What the decoder judges by itself: only the header is checked here."""
+"""Messages that the decoder checks: only their header is checked here."""
 FORMATS = dict.fromkeys(_NUMBERS, "number") | dict.fromkeys((43, 97, 123, 141, 464), "boolean")
 FORMATS |= {52: "time", 122: "time"}
 CHOICES: dict[int, frozenset[bytes]] = {98: frozenset(b"%d" % method for method in range(7))}
@@ -113,10 +112,10 @@ CHOICES: dict[int, frozenset[bytes]] = {98: frozenset(b"%d" % method for method 
 
 @dataclass(frozen=True, kw_only=True)
 class Dictionary:
-    """Messages by type, the format and the possible values of their fields.
+    """The messages by type, with the format and the possible values of their fields.
 
-    Without `strict`, fields that a message should not have are let pass: what a venue adds to
-    its Logon must not end the session.
+    Without `strict`, unknown fields of a message pass: fields that a venue adds to its Logon must
+    not end the session.
     """
 
     messages: Mapping[str, Rule] = field(default_factory=lambda: SESSION_MESSAGES | MARKET_DATA)
@@ -125,7 +124,7 @@ class Dictionary:
     strict: bool = False
 
     def check(self, message: Message) -> Problem | None:
-        """The first thing that is wrong with a message, None if it may be used."""
+        """The first fault of a message, None if it may be used."""
         if not _TYPES.fullmatch(message.kind):
             return Problem(INVALID_TYPE)
         found = self.messages.get(message.kind)
@@ -177,7 +176,7 @@ class Dictionary:
 
 
 def well_formed(kind: str, value: bytes) -> bool:
-    """Whether a value has the format of its data type; "" is any."""
+    """Whether a value has the format of its data type; "" allows any."""
     if kind == "time":
         try:
             timestamp(value)

@@ -1,7 +1,7 @@
-"""What an operator is told of a FIX session: each thing once, and no more of it than can be read.
+"""The events of a FIX session for the operator, limited in rate.
 
-Law: a kind of event is told at most PER_MINUTE times in a minute, however much comes; how often
-it happened besides is told with the first one of the next minute.
+Law: a kind of event is reported at most PER_MINUTE times a minute. The first one of the next minute
+has the number of those left out.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ PER_MINUTE = 10
 
 @dataclass(frozen=True)
 class Event:
-    """Something that an operator wants to know: `kind` is logged_on, logged_out, rejected,
-    request_rejected, gap_lost, asked_anew or closed."""
+    """An event for the operator. `kind` is logged_on, logged_out, rejected, request_rejected,
+    gap_lost, asked_anew or closed."""
 
     kind: str
     text: str = ""
 
 
 class Events:
-    """What happened and has not been taken yet."""
+    """The events that have not been taken yet."""
 
     def __init__(self) -> None:
         self._untaken: list[Event] = []
@@ -30,7 +30,7 @@ class Events:
         self._told: dict[str, int] = {}
 
     def tell(self, kind: str, text: str, now_ns: int) -> None:
-        """Something happened at `now_ns`."""
+        """Report an event at `now_ns`."""
         if not 0 <= now_ns - self._began.get(kind, -MINUTE) < MINUTE:
             untold = self._told.get(kind, 0) - PER_MINUTE
             if untold > 0:
@@ -42,6 +42,6 @@ class Events:
             self._untaken.append(Event(kind, text))
 
     def take(self) -> list[Event]:
-        """What was told since the last call."""
+        """The events since the last call."""
         untaken, self._untaken = self._untaken, []
         return untaken

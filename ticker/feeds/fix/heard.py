@@ -1,5 +1,5 @@
-"""What the venue says, and what the rules of FIX volume 2 make of it: logon, sequence, resends,
-resets, logout. Market data that is in sequence does not come by here.
+"""The venue's messages, by the rules of FIX volume 2: logon, sequence, resends, resets, logout.
+Market data in sequence is not handled here.
 
 Law: frames in, calls on the initiator, the gap and the decoder out.
 """
@@ -29,7 +29,7 @@ from ticker.feeds.fix.values import timestamp
 
 
 class Heard:
-    """What comes in, one frame after the other."""
+    """Handles the incoming frames, one after the other."""
 
     def __init__(self, initiator: Initiator, subscriptions: Subscriptions, gap: Gap) -> None:
         self.initiator = initiator
@@ -40,7 +40,7 @@ class Heard:
         self.logged_on_at = 0
         """ns, 0: not yet."""
         self.application: Callable[[Message], None] = self._deliver
-        """Given each application message in its turn."""
+        """Gets each application message in its turn."""
         self._handlers: dict[str, Callable[[Message], None]] = {
             "0": self._on_heartbeat,
             "1": self._on_test_request,
@@ -54,12 +54,12 @@ class Heard:
     # Receiving
 
     def garbled(self) -> None:
-        """Only before the logon does a garbled frame end the connection."""
+        """A garbled frame ends the connection only before the logon."""
         if self.initiator.phase is Phase.LOGGING_ON:
             self.initiator.close("the answer to the logon is garbled")
 
     def handle(self, begin_string: bytes, body: bytes, now_ns: int) -> None:
-        """A whole frame that needs a decision."""
+        """Handle a whole frame outside of the fast path."""
         self.initiator.now = now_ns
         frame = Frame(begin_string, body, now_ns)
         kind, sequence, _ = header(body)
@@ -117,7 +117,7 @@ class Heard:
         self.subscriptions.ask()
 
     def _refused(self, message: Message, sequence: int | None) -> None:
-        """A Logout instead of a Logon. If it says which number it expects, the next try has it."""
+        """A Logout in place of a Logon. If it names the expected number, the next try uses it."""
         self.initiator.tell("logged_out", message.text(58))
         expects = re.search(r"expect\w*\D{0,20}?(\d{1,15})", message.text(58), re.IGNORECASE)
         if expects and "too low" in message.text(58).lower():
@@ -127,7 +127,7 @@ class Heard:
         self.initiator.close("the logon was refused")
 
     def _next(self, message: Message) -> None:
-        """A message of a session that is logged on: version, sequence, then all else."""
+        """A message after the logon: checks the version and the sequence, then the rest."""
         if message.begin_string != self.initiator.begin_string:
             self.initiator.send_logout("Incorrect BeginString")
             return
@@ -198,7 +198,7 @@ class Heard:
         return abs(message.received - _time(message.get(52))) > self.initiator.options.tolerance_ns
 
     def go_on(self) -> None:
-        """What was held and is next; then see whether the gap is closed, or there is another."""
+        """Handle the held messages that are next; then the gap is closed, or another is open."""
         before = self.stream.next_expected_sequence
         held = self.gap.held
         while self.initiator.phase is not Phase.DISCONNECTED:
@@ -279,7 +279,7 @@ class Heard:
             self.application(message)
 
     def _told_no(self, message: Message, text: str) -> None:
-        """The venue does not take a message of ours: is it the request for market data?"""
+        """The venue rejected a message of ours; find out whether it was a market data request."""
         asked = message.text(372) == "V"
         if asked:
             self.stream.count("refusals")
@@ -290,13 +290,14 @@ class Heard:
         self.stream.deliver(message.body, message.received)
 
     def judged(self, body: bytes) -> None:
-        """What the decoder says of the newest message: refused, and why; a book in doubt."""
+        """The decoder's verdict on the newest message: refused, with the reason; or a doubtful
+        book."""
         group = self.stream.group
         if group is None or self.initiator.phase is not Phase.LOGGED_ON:
             return
         now = self.initiator.now = max(self.initiator.now, self.stream.last_packet_ns)
         if group.refused:
-            # Of what cannot be read, the header can: it has come so far.
+            # The header of an unreadable message was read before, so it is readable.
             message = Message(self.initiator.begin_string, body[: header(body)[2]], now)
             self.initiator.reject(message, Problem(group.reason, group.tag or None))
         if group.doubtful:

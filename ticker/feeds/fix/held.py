@@ -9,20 +9,20 @@ from ticker.feeds.fix.fields import header
 from ticker.feeds.fix.message import Message
 
 OVERHEAD = 256
-"""Bytes that a message costs besides its own."""
+"""The overhead of a held message, in bytes."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A whole frame as it came: of its body nothing was read yet."""
+    """A whole frame; its body is not parsed yet."""
 
     begin_string: bytes
     body: bytes
     received: int
 
     def message(self) -> Message:
-        """Its fields; of one whose body cannot be read, those of its header: the decoder reads it
-        once more, and says what is wrong."""
+        """The fields. If the body cannot be read, only those of the header: the decoder reads the
+        frame again, and reports the fault."""
         try:
             return Message(self.begin_string, self.body, self.received)
         except DecodeError:
@@ -47,7 +47,7 @@ class Held:
         return sequence in self._frames
 
     def hold(self, sequence: int, frame: Frame | None) -> bool:
-        """Keep a message for its turn. False: there is no room, it has to come again."""
+        """Keep a message for its turn. False: there is no room, and it has to come again."""
         size = OVERHEAD + (len(frame.body) if frame else 0)
         if sequence in self._frames:
             self.take(sequence)
@@ -58,7 +58,7 @@ class Held:
         return True
 
     def take(self, sequence: int) -> Frame | None:
-        """Whose turn it is."""
+        """Take the message whose turn it is."""
         frame = self._frames.pop(sequence)
         self.bytes -= OVERHEAD + (len(frame.body) if frame else 0)
         return frame
@@ -68,7 +68,7 @@ class Held:
         return min(self._frames, default=otherwise)
 
     def forget_below(self, sequence: int) -> None:
-        """These will not be wanted any more."""
+        """Drop the messages below a number."""
         for number in [held for held in self._frames if held < sequence]:
             self.take(number)
 

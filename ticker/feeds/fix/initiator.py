@@ -1,7 +1,7 @@
-"""The initiator's own side of a FIX session: what it says.
+"""The initiator's side of a FIX session: its outgoing messages.
 
-Law: messages in, frames to send and events out. Numbers are used up in the order of sending; an
-application message is kept: it may be asked for again.
+Law: messages in, frames to send and events out. Sequence numbers are used in the order of sending.
+Application messages are kept, because the venue may request them again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ticker.shm.gaps import GapLedger
 SECOND = 1_000_000_000
 
 REVERSED = {115: 128, 116: 129, 144: 145, 128: 115, 129: 116, 145: 144}
-"""Routing fields of a message, and what its answer calls them."""
+"""Routing fields of a message, with their names in its answer."""
 
 
 class Phase(Enum):
-    """Where a connection is in its life."""
+    """The phase of a connection."""
 
     DISCONNECTED = "disconnected"
     LOGGING_ON = "logging on"
@@ -35,7 +35,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class FixOptions:
-    """The identities of both sides, and how patiently they wait. Times in ns."""
+    """The identities of both sides, and the timeouts in ns."""
 
     sender: str
     target: str
@@ -44,7 +44,7 @@ class FixOptions:
     username: str = ""
     password: str = ""
     logon_fields: tuple[tuple[int, str], ...] = ()
-    """More fields of the Logon, as the venue wants them."""
+    """Further fields of the Logon that the venue needs."""
     reset_on_logon: bool = False
     """Both sides start at 1 with every Logon (141=Y)."""
     reset_on_disconnect: bool = False
@@ -52,25 +52,25 @@ class FixOptions:
     next_sequence_in: int = 1
     subscription: Subscription = field(default_factory=Subscription)
     tolerance_ns: int = 120 * SECOND
-    """How far SendingTime may be off."""
+    """The greatest error of SendingTime."""
     logon_timeout_ns: int = 10 * SECOND
     logout_timeout_ns: int = 2 * SECOND
     request_timeout_ns: int = 5 * SECOND
     request_attempts: int = 3
     held_messages: int = 10_000
     held_bytes: int = 16 << 20
-    """Of messages that wait behind a gap; what is more comes again with the gap."""
+    """Limit of the messages that wait behind a gap; further ones come again with the gap."""
     refresh_wait_ns: int = 5 * SECOND
-    """Between two times that all is asked for anew because a book is in doubt; twice as long each
-    time, up to 60 times as long."""
+    """Wait before all books are requested anew because one is in doubt; it doubles each time, up to
+    60 times as long."""
     sent_messages: int = 1000
-    """Own application messages that can be sent again; older ones are filled by a gap fill."""
+    """Number of own application messages that can be sent again; a gap fill replaces older ones."""
     dictionary: Dictionary = field(default_factory=Dictionary)
 
 
 class Stream(Protocol):
-    """The session (sessions/fix.pyx), as those see it who decide what the short way does not:
-    the numbers that are expected of the other side, and whether the short way is open."""
+    """The session (sessions/fix.pyx) as seen from outside of the fast path: the expected sequence
+    numbers, and whether the fast path is open."""
 
     @property
     def next_expected_sequence(self) -> int: ...
@@ -98,7 +98,7 @@ class Sent:
 
 
 class Initiator:
-    """What an initiator says, and the numbers that it says it under."""
+    """The outgoing messages of an initiator, with their sequence numbers."""
 
     def __init__(self, stream: Stream, options: FixOptions) -> None:
         self.stream = stream
@@ -110,10 +110,10 @@ class Initiator:
         self.should_close = False
         self.next_sequence_out = options.next_sequence_out
         self.now = 0
-        """Of what is going on, ns."""
+        """The current time, ns."""
         self.last_sent = 0
         self.deadline = DEADLINE_NEVER
-        """Of an answer to a Logon or a Logout."""
+        """The deadline of an answer to a Logon or a Logout, ns."""
         self._events = Events()
         self._outgoing: list[bytes] = []
         self._sent: dict[int, Sent] = {}
@@ -121,7 +121,7 @@ class Initiator:
     # A connection
 
     def begin(self, now_ns: int) -> None:
-        """The transport is there: log on."""
+        """Log on over a new transport."""
         self.stream.forget_cut()
         self.stream.set_open(True)
         self.should_close = False
@@ -144,7 +144,7 @@ class Initiator:
             self.reset_sequences()
 
     def close(self, reason: str) -> None:
-        """The connection has no use any more."""
+        """Ask for the end of the connection."""
         self.should_close = True
         self.phase = Phase.DISCONNECTED
         self.stream.set_open(False)
@@ -157,7 +157,7 @@ class Initiator:
         self._sent.clear()
 
     def answer_reset(self) -> None:
-        """The other side started over: so does this one, with a Logon that says so."""
+        """Start over as the other side did, with a Logon that says so."""
         self.next_sequence_out = 1
         self._sent.clear()
         self._send_logon(True)
@@ -174,11 +174,11 @@ class Initiator:
         return bool(self._outgoing)
 
     def tell(self, kind: str, text: str = "") -> None:
-        """Something that an operator wants to know."""
+        """Report an event to the operator."""
         self._events.tell(kind, text, self.now)
 
     def take_events(self) -> list[Event]:
-        """What was told since the last call."""
+        """The events since the last call."""
         return self._events.take()
 
     # Sending
@@ -206,7 +206,7 @@ class Initiator:
         self.send(kind, fields)
 
     def forget_sent(self) -> None:
-        """None of the application messages means anything any more."""
+        """Forget all sent application messages."""
         self._sent.clear()
 
     def send_again(self, begin: int, end: int) -> None:
@@ -241,7 +241,7 @@ class Initiator:
         self.send("A", [(tag, value) for tag, value in fields if value])
 
     def send_logout(self, text: str = "") -> None:
-        """Say good-bye, once; the other side's answer, or its lack, closes."""
+        """Log out, once; the other side's answer, or its absence, closes the connection."""
         if self.phase is Phase.LOGGING_OUT:
             return
         self.send("5", [(58, text.encode())] if text else [])
@@ -250,7 +250,7 @@ class Initiator:
         self.stream.set_express(False)
 
     def reject(self, message: Message, problem: Problem) -> None:
-        """A session-level Reject (3), routed back the way that the message came."""
+        """A session-level Reject (3), routed back to the message's sender."""
         fields: Fields = [
             (answer, message.get(tag)) for tag, answer in REVERSED.items() if message.get(tag)
         ]
@@ -264,6 +264,6 @@ class Initiator:
         self.tell("rejected", f"35={message.kind}: {REASONS[problem.reason]} {problem.tag or ''}")
 
     def refuse_type(self, message: Message) -> None:
-        """BusinessMessageReject: a message that FIX knows, and this side has no use for."""
+        """BusinessMessageReject, for a valid FIX message that this side does not support."""
         fields: Fields = [(45, message.get(34)), (58, b"Unsupported Message Type")]
         self.send("j", [*fields, (372, message.kind.encode()), (380, b"3")])

@@ -1,6 +1,6 @@
-"""FIX messages as Python sees them: admin messages, and what the session must look at twice.
+"""FIX messages in Python: session messages, and all others outside of the fast path.
 
-Law: bytes in, fields out. Market data that is in sequence never comes here (fix/stream.pyx).
+Law: bytes in, fields out. Market data in sequence is never read here (fix/stream.pyx).
 Source: FIX 4.4 volume 1 ("Message Format", "Data Types"), volume 2 (session messages).
 """
 
@@ -46,16 +46,16 @@ class Message:
         return self.values.get(tag, b"")
 
     def text(self, tag: int) -> str:
-        """A field for people."""
+        """The text of a field, for messages to people."""
         return self.get(tag).decode("latin-1")
 
     def number(self, tag: int) -> int | None:
-        """A field of digits, None if it is not one."""
+        """The number in a field, None if it is not all digits."""
         value = self.get(tag)
         return int(value) if value.isdigit() and len(value) <= 18 else None
 
     def flag(self, tag: int) -> bool:
-        """Whether a Boolean field is there and says Y."""
+        """Whether a Boolean field is present and Y."""
         return self.get(tag) == b"Y"
 
 

@@ -1,4 +1,4 @@
-"""MarketDataRequest (35=V): what to ask a FIX venue for. Source: FIX 4.4 volume 3."""
+"""MarketDataRequest (35=V): the subscriptions at a FIX venue. Source: FIX 4.4 volume 3."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ticker.feeds.fix.message import Fields
 
 Instrument = tuple[tuple[int, str], ...]
-"""The fields that name one, 55 first: it is the delimiter of its group."""
+"""The fields that name an instrument; 55 comes first, as the delimiter of its group."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,5 +46,5 @@ class Subscription:
 
 
 def symbols(*texts: str) -> tuple[Instrument, ...]:
-    """Instruments that are named by their symbol alone."""
+    """Instruments named by their symbol alone."""
     return tuple(((55, text),) for text in texts)

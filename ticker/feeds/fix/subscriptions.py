@@ -1,4 +1,4 @@
-"""What a FIX venue was asked for, and when it is asked anew: a book can no longer be told."""
+"""The subscriptions at a FIX venue, and their renewal when a book is no longer known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_REFRESH_WAITS = 60
 
 
 class Subscriptions:
-    """The requests that stand, and the time of the next ones."""
+    """The open requests, and the time of the next ones."""
 
     def __init__(self, initiator: Initiator) -> None:
         self.initiator = initiator
@@ -21,19 +21,19 @@ class Subscriptions:
         self._refresh_wait = initiator.options.refresh_wait_ns
 
     def forget(self) -> None:
-        """A new connection: nothing stands."""
+        """Forget the open requests, for a new connection."""
         self.refresh_at = DEADLINE_NEVER
         self._standing = []
 
     def ask(self) -> None:
-        """Ask for all that is subscribed; the answer replaces the books."""
+        """Request all subscriptions; the answers replace the books."""
         initiator = self.initiator
         if initiator.phase is not Phase.LOGGED_ON:
             return
         initiator.forget_sent()
         self.refresh_at = DEADLINE_NEVER
         for fields in self._standing:
-            # Two subscriptions to a symbol would tell each trade twice.
+            # With two subscriptions to a symbol, each trade would come twice.
             initiator.send("V", [(tag, b"2" if tag == 263 else value) for tag, value in fields])
         self._standing = []
         wanted = initiator.options.subscription
@@ -43,12 +43,12 @@ class Subscriptions:
             initiator.send_application("V", fields)
 
     def doubt(self) -> None:
-        """A book can no longer be told: all is asked for anew, but not too often."""
+        """Plan to request all books anew, because one is no longer known; but not too often."""
         if self.refresh_at == DEADLINE_NEVER:
             self.refresh_at = max(self.initiator.now, self._refreshed + self._refresh_wait)
 
     def ask_anew(self, now: int) -> None:
-        """`refresh_at` has come."""
+        """Request all anew; called at `refresh_at`."""
         first = self.initiator.options.refresh_wait_ns
         calm = now - self._refreshed > 2 * MOST_REFRESH_WAITS * first
         self._refresh_wait = (

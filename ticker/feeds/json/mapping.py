@@ -1,8 +1,8 @@
-"""A mapping: where in a vendor's JSON texts symbol, price, size and time are. TOML in, checked.
+"""A mapping: the places of symbol, price, size and time in a vendor's JSON. TOML in, checked.
 
-Files are read by feeds/workers/mappings.py. What the keys mean is in docs/json-mappings.md, their
-types are in tables.py, how a path is written in paths.py, what is refused in problems.py;
-ticker/feeds/protocols/json.pyx does what they say.
+feeds/workers/mappings.py reads the files. docs/json-mappings.md explains the keys, tables.py has
+their types, paths.py the syntax of paths, and problems.py the checks.
+ticker/feeds/protocols/json.pyx decodes by the mapping.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def parse_mapping(text: str) -> Mapping:
 
 
 def _said(message: str) -> str:
-    """What a type refuses: its place, what is wrong there, and which key may be meant."""
+    """The message for a key that its type refuses: its path, the fault, and a likely key."""
     what, _, where = message.partition(" - at `$")
     path = where.rstrip("`").lstrip(".") or "the mapping"
     if unknown := re.search(r"unknown field `(.*)`", what):

@@ -1,4 +1,4 @@
-"""Paths of a mapping: where in a JSON text a record or a field is.
+"""Paths of a mapping: the place of a record or a field in a JSON text.
 
 Paths are names with dots between them, from a record on:
 
@@ -25,7 +25,7 @@ MAX_STEPS = 8
 MAX_SPREADS = 5
 
 KEY, EACH, EACH_OR_SELF, MEMBERS = range(4)
-"""What a step does."""
+"""The kind of a step."""
 ROOT = -1
 
 _STEP = re.compile(r"\.?(?:(\[\]\??)|(\{\})|'([^']+)'|([^.\[\]{}'@^$]+))")
@@ -58,10 +58,10 @@ class Route:
 
 
 def read_path(text: str, *, many: bool = False) -> Route:
-    """A path as its steps; `many`: it may make several records out of one text.
+    """The steps of a path; `many`: it may make several records from one text.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: the text is not a path.
     """
     if text == "@request":
         return Route(0, False, (), request=True)
@@ -77,7 +77,9 @@ def read_path(text: str, *, many: bool = False) -> Route:
     while rest:
         found = _STEP.match(rest)
         if not found or (found[0][0] == "." and len(rest) == len(text)):
-            raise ConfigError(f"{text!r}: no path, like a.b.0 or data[]; see docs/json-mappings.md")
+            raise ConfigError(
+                f"{text!r}: not a path, like a.b.0 or data[]; see docs/json-mappings.md"
+            )
         steps.append(_step(found))
         rest = rest[found.end() :]
     if len(steps) > MAX_STEPS:

@@ -1,4 +1,4 @@
-"""What is wrong with a mapping beyond its types: each problem names the key and says what to do."""
+"""The checks of a mapping beyond its types: each fault has the key, and the next step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ticker.feeds.json.tables import (
 from ticker.feeds.json.times import TimeZone, pattern_problem
 from ticker.symbology import SYMBOLOGIES
 
-# What a record of each kind must have.
+# Keys that a record of each kind must have.
 _NEEDS: dict[str, tuple[str, ...]] = {
     "trade": ("symbol", "price"),
     "last": ("symbol", "price"),
@@ -35,7 +35,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "ping": ("answer",),
     "alive": (),
 }
-# Keys that say something only of some kinds.
+# Keys that only some kinds may have.
 _ONLY: dict[str, tuple[str, ...]] = {
     "new_id": ("correct",),
     "depth": ("level",),
@@ -52,7 +52,7 @@ _REPEATED = re.compile(r"\$\{([^{}]*)\}")
 
 
 def problems_of(mapping: Mapping) -> Iterator[str]:
-    """What the types of a mapping cannot say."""
+    """The faults of a mapping beyond its types."""
     if mapping.sequence is not None:
         yield from _path_problem("sequence", mapping.sequence)
     if mapping.symbology is not None and mapping.symbology not in SYMBOLOGIES:
@@ -133,7 +133,7 @@ def _tape_problems(record: Record) -> Iterator[str]:
 
 
 def _answer_problems(answer: object) -> Iterator[str]:
-    """What an answer repeats is at a path of the record."""
+    """Each `${path}` of an answer must be a path of the record."""
     if isinstance(answer, dict):
         for each in answer.values():
             yield from _answer_problems(each)

@@ -1,6 +1,6 @@
-"""The tables and keys of a mapping file, as types; docs/json-mappings.md says what they mean.
+"""The tables and keys of a mapping file, as types; docs/json-mappings.md explains them.
 
-Read by mapping.py; problems.py says what the types cannot.
+mapping.py reads them; problems.py has the further checks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Message = dict[str, Any] | str
 
 
 class Present(_Table, frozen=True, kw_only=True):
-    """A condition: the field is there and not null, or it is not."""
+    """A condition: whether the field is present and not null."""
 
     present: bool
 
@@ -40,7 +40,7 @@ Test = Text | tuple[Text, ...] | Present
 
 
 class Side(_Table, frozen=True, kw_only=True):
-    """Where the side of a level is, and how each is written."""
+    """The path of a level's side, and the values of each side."""
 
     path: str
     bid: tuple[str, ...]
@@ -48,7 +48,7 @@ class Side(_Table, frozen=True, kw_only=True):
 
 
 class Status(_Table, frozen=True, kw_only=True):
-    """Where a trading state is, and how each is written; any other is skipped."""
+    """The path of a trading state, and the values of each; any other value is skipped."""
 
     path: str
     trading: tuple[str, ...] = ()
@@ -59,9 +59,9 @@ class Status(_Table, frozen=True, kw_only=True):
 
 
 class Conditions(_Table, frozen=True, kw_only=True):
-    """Where a trade's sale conditions are (an array, or one text), and what each keeps it from: as
-    the consolidated tapes' table has it in that coding (conditions.pyx), and as said here. Where
-    `tape` is, a record says on which tape it is, and `tapes` the coding of each."""
+    """The path of a trade's sale conditions (an array, or one text), and the figures that each does
+    not update: by a table of the consolidated tapes in that coding (conditions.pyx), and by the
+    lists here. `tape` is the path of a record's tape, and `tapes` has the coding of each tape."""
 
     path: str
     table: Table | None = None
@@ -73,17 +73,17 @@ class Conditions(_Table, frozen=True, kw_only=True):
 
 
 class Checksum(_Table, frozen=True, kw_only=True):
-    """Where the vendor's checksum of a book is, and whose way to make it that is."""
+    """The path of a book's checksum, and the method of the vendor."""
 
     path: str
     method: Literal["kraken"]
 
 
 class Record(_Table, frozen=True, kw_only=True):
-    """One kind of record: where it is, when it counts, where its fields are.
+    """One kind of record: its path, its conditions, and the paths of its fields.
 
-    A field with several paths is the first of them that is there and not null. What is None is as
-    the mapping says for all its records.
+    A field with several paths has the first value that is present and not null. A key that is None
+    has the value of the whole mapping.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Record(_Table, frozen=True, kw_only=True):
 
 
 class Stream(_Table, frozen=True, kw_only=True):
-    """What to say on a connection: transports/dialogue.py says how it is filled in."""
+    """The messages to send on a connection; transports/dialogue.py fills them in."""
 
     auth: Message | None = None
     auth_ok: dict[str, Text] = {}
@@ -159,14 +159,14 @@ KEYS = sorted(
         for field in msgspec.structs.fields(table)
     }
 )
-"""Every key that some table of a mapping has."""
+"""The keys of all tables of a mapping."""
 
 
 def scale_decimals(scale: int) -> int:
-    """How many decimals integer prices have: `scale` itself, or the zeros of a power of ten.
+    """The decimals of integer prices: `scale` itself, or the zeros of a power of ten.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: `scale` is neither.
     """
     if scale < 10:
         return scale

@@ -11,7 +11,7 @@ from ticker.clock import Clock, now_ns
 from ticker.errors import FeedError
 
 CHUNK = 256 * 1024
-"""Bytes read at once: enough to make the read cheap, little enough to stay in the cache."""
+"""Bytes per read: enough to make reads cheap, few enough to stay in the cache."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 

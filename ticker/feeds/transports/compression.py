@@ -1,9 +1,10 @@
 """Messages that are compressed, one by one: gzip, zlib, raw deflate (RFC 1952, 1950, 1951).
 
-Law: bytes in, bytes out. What inflates to more than LONGEST is refused before it is that long.
+Law: bytes in, bytes out. A message that would inflate to more than LONGEST is refused before it
+    does.
 
-A JSON text begins with neither a gzip nor a zlib header, so those are known by their first bytes.
-Raw deflate has no header: a mapping says so.
+A JSON text begins with neither a gzip nor a zlib header, so these two are recognized by their first
+    bytes. Raw deflate has no header, so the mapping has to name it.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ DEFLATE = -zlib.MAX_WBITS
 
 
 class TooLongError(FeedError):
-    """It is longer than is read."""
+    """The message is longer than the limit."""
 
 
 def inflated(data: bytes, compression: str = "auto", longest: int = LONGEST) -> bytes:
-    """A binary message as the text that it is; `compression` as a mapping's [stream] says it.
+    """The text of a binary message; `compression` is that of the mapping's [stream].
 
     Raises:
-        FeedError: it is damaged; TooLongError: it inflates to more than `longest` bytes.
+        FeedError: the message is damaged.
+        TooLongError: it inflates to more than `longest` bytes.
     """
     window = DEFLATE if compression == "deflate" else _window(data) if compression == "auto" else 0
     if not window:
@@ -40,7 +42,7 @@ def inflated(data: bytes, compression: str = "auto", longest: int = LONGEST) -> 
 
 
 def _window(data: bytes) -> int:
-    """What zlib calls this form; 0: it is not compressed."""
+    """The `wbits` of zlib for this form; 0: not compressed."""
     if data[:3] == b"\x1f\x8b\x08":
         return GZIP
     if (
@@ -54,7 +56,7 @@ def _window(data: bytes) -> int:
 
 
 def _member(data: bytes, window: int, longest: int) -> tuple[bytes, bytes]:
-    """What one stream inflates to, and what is behind it."""
+    """The inflated bytes of one stream, and the bytes after it."""
     inflater = zlib.decompressobj(window)
     try:
         text = inflater.decompress(data, longest + 1)

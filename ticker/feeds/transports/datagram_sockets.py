@@ -1,8 +1,8 @@
 """The sockets of a feed of datagrams: its lines, its witnesses, its re-request server.
 
-A multicast group whose sources are known is joined for these sources alone (RFC 4607): the kernel
-drops what others send to it before it takes room in the socket's buffer. So that they are counted
-all the same, a witness joins the group for all other sources: a second socket, its buffer small.
+If a group's sources are known, it is joined for these sources only (RFC 4607): the kernel drops
+packets of others before they take room in the socket's buffer. To count them all the same, a
+witness joins the group for all other sources: a second socket with a small buffer.
 
 Source: ip(7), IP_ADD_SOURCE_MEMBERSHIP and IP_BLOCK_SOURCE; SO_MEMINFO of linux/sock_diag.h.
 """
@@ -20,8 +20,8 @@ from ticker.errors import FeedError
 Address = tuple[str, int]
 
 RECEIVE_BUFFER = 32 << 20
-"""Bytes asked of the kernel for each socket: a second of a million messages. Most machines grant
-less."""
+"""Receive buffer requested for each socket, in bytes: a second of a million messages. Most machines
+grant less."""
 WITNESS_BUFFER = 64 << 10
 COUNTED_AT_ONCE = 512
 """Datagrams that a witness reads at most, more than its buffer holds."""
@@ -59,7 +59,7 @@ def line_socket(address: Address, interface: str, sources: Sequence[str]) -> soc
 
 
 def _bind_to_group(opened: socket.socket, address: Address) -> None:
-    """Bound to the group, a socket is given nothing but the group's datagrams."""
+    """Bind to the group, so that the socket gets only the group's datagrams."""
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.bind(address)
     opened.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
@@ -76,14 +76,14 @@ def _join(opened: socket.socket, host: str, interface: str, sources: Sequence[st
 
 
 def request_socket(server: Address) -> socket.socket:
-    """Connected: answers come from the server and from nobody else. Raises FeedError."""
+    """A socket connected to the server, so that only its answers come. Raises FeedError."""
     opened = _socket()
     try:
         opened.connect(server)
     except OSError as error:
         opened.close()
         raise FeedError(
-            f"rerequest {server[0]}:{server[1]}: no way there ({error}); check `rerequest`"
+            f"rerequest {server[0]}:{server[1]}: cannot be reached ({error}); check `rerequest`"
         ) from None
     return opened
 
@@ -105,11 +105,11 @@ def drops_of(opened: socket.socket) -> int:
 
 
 class Witness:
-    """Counts the datagrams of strangers to a multicast group. The feed pays nothing for them: they
-    are read when somebody asks for their number, and the kernel counts those that found no room.
+    """Counts the datagrams of other senders to a multicast group. They cost the feed nothing: they
+    are read only when their count is asked for, and the kernel counts those without room.
 
     Raises:
-        FeedError: the group cannot be joined so.
+        FeedError: the group cannot be joined in this way.
     """
 
     def __init__(self, address: Address, interface: str, sources: Sequence[str]) -> None:

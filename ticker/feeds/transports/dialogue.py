@@ -1,6 +1,6 @@
-"""What a client says on a connection: authentication, subscriptions, pings; from a mapping.
+"""The messages of a client to a vendor: authentication, subscriptions, pings; from a mapping.
 
-Messages are tables of a mapping's [stream], sent as JSON, or texts, sent as they are. In them
+Messages are tables of a mapping's [stream], sent as JSON, or texts, sent unchanged. They may have
 
     "${symbols}"          alone in its string: the list of all symbols
     ${key}                the credential of that name, of the feed's configuration
@@ -31,7 +31,7 @@ _LIST = re.compile(r"\$\{list:((?:\{\}|\{lower\}|[^{}])*)\}")
 
 
 class Verdict(Enum):
-    """What a text from the server says about our authentication."""
+    """The result of our authentication, in a text from the server."""
 
     NOTHING = 0
     ACCEPTED = 1
@@ -60,11 +60,11 @@ class Dialogue:
 
     @property
     def waits(self) -> bool:
-        """Subscriptions must wait until the server has accepted the authentication."""
+        """Whether subscriptions must wait for the answer to the authentication."""
         return self.auth is not None and bool(self._stream.auth_ok)
 
     def judge(self, data: bytes) -> Verdict:
-        """Whether a text accepts or refuses the authentication: it, or one in its array, does."""
+        """Whether a text, or an element of its array, accepts or refuses the authentication."""
         try:
             text = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -77,10 +77,10 @@ class Dialogue:
         return Verdict.NOTHING
 
     def answer(self, message: Message, record: str) -> str:
-        """The answer to a record that wants one; what is behind the record's text is not looked at.
+        """The answer to a record that asks for one; bytes after the record's text are ignored.
 
         Raises:
-            ConfigError: the answer repeats something that the record has not.
+            ConfigError: the answer repeats a field that the record does not have.
         """
         try:
             value, _ = json.JSONDecoder().raw_decode(record)
@@ -90,7 +90,7 @@ class Dialogue:
         return filled if isinstance(filled, str) else msgspec.json.encode(filled).decode()
 
     def book_again(self, symbol: str) -> list[str]:
-        """What asks for the book of one symbol anew; nothing: the mapping does not say it."""
+        """The messages that request one symbol's book anew; none if the mapping has none."""
         return [self._text(message, (symbol,)) for message in self._stream.book_again]
 
     def _repeat(self, value: Any, record: Any) -> Any:
@@ -116,7 +116,7 @@ class Dialogue:
         return filled if isinstance(filled, str) else msgspec.json.encode(filled).decode()
 
     def fill(self, value: Any, symbols: Sequence[str]) -> Any:
-        """A message, or part of one, with everything put in its place."""
+        """A message, or part of one, with all placeholders filled in."""
         if isinstance(value, dict):
             return {key: self.fill(each, symbols) for key, each in value.items()}
         if isinstance(value, list):
@@ -150,7 +150,7 @@ def _each(pattern: str, symbols: Sequence[str]) -> Iterator[str]:
 
 
 def _at(record: Any, path: str) -> Any:
-    """What is at a path of a record. Raises ConfigError: nothing is."""
+    """The value at a path of a record. Raises ConfigError if there is none."""
     found = record
     for step in read_path(path).steps:
         if isinstance(found, list) and 0 <= step.index < len(found):

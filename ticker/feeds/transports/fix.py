@@ -1,6 +1,6 @@
 """Files of FIX frames: a raw stream, an engine's message log, or frames printed with `|` for SOH.
 
-What is between the frames (times of a log, line ends, JSON around them) the session leaves out.
+The session skips everything between the frames (times of a log, line ends, JSON around them).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Polls snapshots over HTTP: one request per batch of symbols, each at its own pace.
 
-A server is asked only for what is new (If-None-Match, If-Modified-Since; RFC 9110, section 13)
-and not before it says (Retry-After, section 10.2.3, with any status). Polls are spread by a random
-tenth of their interval, so that batches and servers of ours don't fall into step.
+Requests are conditional (If-None-Match, If-Modified-Since; RFC 9110, section 13) and obey
+Retry-After (section 10.2.3) with any status. Polls are spread by a random tenth of their interval,
+so that batches and several servers do not fall into step.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ JITTER = 0.1
 
 @dataclass
 class Poll:
-    """One URL, and what the server said of its last answer."""
+    """One URL, with the validators of its last answer."""
 
     url: str
     symbol: str = ""
-    """What it asks for, if it is one symbol."""
+    """The symbol, if it asks for only one."""
     etag: str = ""
     modified: str = ""
     heard: int = 0
-    """When it last had an answer of use, ns."""
+    """The time of its last usable answer, ns."""
     useful: bool = False
-    """Its last answer was of use."""
+    """Whether its last answer was usable."""
 
     def headers(self) -> dict[str, str]:
-        """What makes the request conditional."""
+        """The headers of a conditional request."""
         headers = {}
         if self.etag:
             headers["If-None-Match"] = self.etag
@@ -115,7 +115,7 @@ class HttpTransport:
 
     @property
     def heard(self) -> int:
-        """The last answer of use to the batch that has waited longest, ns; 0: one had none."""
+        """The oldest of the batches' last usable answers, ns; 0 if a batch had none."""
         return min((poll.heard for poll in self.polls), default=0)
 
     async def _keep_polling(
@@ -142,8 +142,8 @@ class HttpTransport:
             await asyncio.sleep(max(wait, told))
 
     async def _ask(self, http: aiohttp.ClientSession, poll: Poll, sink: Sink) -> tuple[float, str]:
-        """One request; how long the server wants to be left alone (s), and why there is no usable
-        answer, "": there is one.
+        """One request; returns the wait that the server asks for (s), and the reason if there is no
+        usable answer, else "".
 
         Raises:
             aiohttp.ClientError, OSError, TimeoutError, FeedError: no usable answer.
@@ -164,14 +164,14 @@ class HttpTransport:
                 return told, ""
             marks = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
         poll.useful = sink.received(body, poll.symbol)
-        # What was of no use is asked for whole again.
+        # After an unusable answer the next request is not conditional.
         poll.etag, poll.modified = marks if poll.useful else ("", "")
         if poll.useful:
             poll.heard = self.clock()
         return told, ""
 
     def _reason(self, error: BaseException, poll: Poll) -> str:
-        """What happened; aiohttp's own words may have the URL."""
+        """The error in words without the URL, which aiohttp's own message may have."""
         return refusal(error, ADVICE).replace(poll.url, self.shown)
 
 

@@ -1,7 +1,7 @@
-"""What polls and the handshakes of WebSockets share: where a redirect may lead, and the proxy.
+"""Redirects and proxies of polls and WebSocket handshakes.
 
-A redirect leads to the same origin (RFC 6454) or nowhere: one who answers for a venue must not
-send its readers, with their keys, elsewhere, and no other server's body is the venue's.
+A redirect is followed only to the same origin (RFC 6454): keys must not be sent to another server,
+and another server's body is not the venue's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Redirects = Literal["same_origin", "none"]
 
 MOST_REDIRECTS = 5
 PROXIED_AS = {"ws": "http", "wss": "https"}
-"""WebSockets go by the proxies of HTTP, as browsers' do."""
+"""WebSockets use the HTTP proxies, as in browsers."""
 
 
 class RedirectError(FeedError):
@@ -29,7 +29,7 @@ class RedirectError(FeedError):
 
 
 def redirect_rules(redirects: Redirects) -> aiohttp.TraceConfig:
-    """What a client session is made with: it ends a request that is sent elsewhere.
+    """The options of a client session that refuses redirects to another origin.
 
     The request raises RedirectError.
     """
@@ -42,7 +42,7 @@ def redirect_rules(redirects: Redirects) -> aiohttp.TraceConfig:
         where = told.response.headers.get("Location") or told.response.headers.get("URI") or ""
         target = told.url.join(URL(where))
         context.followed = getattr(context, "followed", 0) + 1
-        # What is behind the path may be a key that the server repeats.
+        # The query may have a key, which the server repeats.
         shown = f"{target.scheme}://{target.authority}{target.path}"
         if redirects == "none":
             raise RedirectError(

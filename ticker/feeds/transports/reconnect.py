@@ -21,7 +21,7 @@ FIRST_WAIT = 0.25
 LONGEST_WAIT = 30.0
 LONGEST_RETRY_AFTER = 3600.0
 REFUSED_WAIT = 60.0
-"""s after a server refused our credentials: asking again at once will not help."""
+"""s to wait after a server refused our credentials."""
 
 
 class RefusedError(FeedError):
@@ -32,7 +32,7 @@ class LostError(FeedError):
     """A connection ended, or was never made.
 
     Attributes:
-        by: who ended it: `server`, `us` or `network`.
+        by: the side that ended it: `server`, `us` or `network`.
         code: of a WebSocket's close (RFC 6455, section 7.4), or a status of HTTP; None: none.
         wait: s until the next attempt, 0: as ever.
     """
@@ -47,33 +47,33 @@ class LostError(FeedError):
 
 
 class Sink(Protocol):
-    """Who takes what a transport brings."""
+    """The receiver of a transport's messages."""
 
     def connected(self) -> None:
-        """A connection is up; nothing of an earlier one will come any more."""
+        """A connection is up; nothing of an earlier one comes any more."""
 
     def received(self, data: bytes, symbol: str = "") -> bool:
-        """Bytes: one message, or of a stream any piece of it; `symbol`: what they were asked for.
-        Whether something of them was of use.
+        """Take one message, or any piece of a stream; `symbol` is the requested one, if any.
+        Returns whether something in it was usable.
 
         Raises:
-            FeedError: the connection is of no more use.
+            FeedError: the connection must be closed.
         """
 
     def unreadable(self, why: str, *, too_long: bool = False) -> None:
-        """A message came that is no text, or is longer than is read."""
+        """A message came that is no text, or is too long."""
 
     def failed(self, why: str) -> None:
         """A request has no usable answer, or there is no connection."""
 
     def answers(self) -> Iterable[str]:
-        """What the other end wants to hear after all that was received."""
+        """The answers to everything received so far."""
 
     def alive(self) -> None:
-        """The other end is there, though it has nothing to say."""
+        """The other end gave a sign of life, without prices."""
 
     def confirmed(self) -> None:
-        """What the other end said last still holds."""
+        """The other end confirmed its last message."""
 
 
 def retry_after(text: str, now: datetime) -> float:
@@ -93,7 +93,7 @@ def retry_after(text: str, now: datetime) -> float:
 
 
 class Backoff:
-    """How long to wait before the next attempt: doubling, with a random half taken off."""
+    """The wait before the next attempt: it doubles, and up to half is taken off at random."""
 
     def __init__(self, first: float = FIRST_WAIT, longest: float = LONGEST_WAIT) -> None:
         self.first = first
@@ -107,7 +107,7 @@ class Backoff:
         return wait * random.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """It worked."""
+        """Begin small again, after a success."""
         self.failures = 0
 
 
@@ -115,23 +115,23 @@ class Connection(Protocol):
     """A transport that makes one connection after the other."""
 
     useful: bool
-    """Whether something of use came over the last one."""
+    """Whether a usable message came over the last connection."""
 
     async def run(self, sink: Sink) -> None:
         """One connection from its start to its end.
 
         Raises:
-            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
+            FeedError, OSError, TimeoutError: always, with the reason of its end or failure.
         """
 
 
 async def stay_connected(
     feed: str, connection: Connection, sink: Sink, backoff: Backoff | None = None
 ) -> None:
-    """Make one connection after another, for ever; the log says of each why it ended.
+    """Make one connection after another, for ever; the log has the reason of each end.
 
-    One that brought something of use was a good one, and one that lasted longer than the longest
-    wait: the waits begin small again.
+    After a connection that brought a usable message, or lasted longer than the longest wait, the
+    waits begin small again.
     """
     backoff = backoff or Backoff()
     while True:

@@ -1,7 +1,6 @@
-"""What a vendor says beside prices: it refuses something, wants an answer, or its book differs from
-ours; and what is said to that.
+"""A vendor's messages beside prices, and the replies: refusals, pings, books that differ from ours.
 
-Law: no socket, no loop, and the clock is given. Events of a decoder in, texts to send and lines for
+Law: no socket, no loop; the clock is passed in. Events of a decoder in, texts to send and lines for
 the log out.
 """
 
@@ -27,14 +26,14 @@ FIRST_WAIT = 1 * SECOND
 """ns between two requests for the book of one symbol; twice as long before each further one."""
 LONGEST_WAIT = 300 * SECOND
 MOST_KEPT = 1024
-"""Refusals and symbols that are remembered."""
+"""The most refusals and symbols that are remembered."""
 LONGEST_TEXT = 200
 SHORTEST_SECRET = 3
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
-    """A text for the log, credentials left out; what has fewer than SHORTEST_SECRET characters is
-    none, and would be found in every word."""
+    """A text for the log without the credentials. A credential shorter than SHORTEST_SECRET is not
+    removed, because it would be found in many words."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "***")
@@ -42,7 +41,7 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 
 class Replies:
-    """What one connection after the other is answered.
+    """The replies of a feed, over all of its connections.
 
     Args:
         feed: its name, for the log.
@@ -68,10 +67,10 @@ class Replies:
         self._due: dict[str, int] = {}
 
     def to(self, protocol: Json) -> Iterator[str]:
-        """What to send now.
+        """The texts to send now.
 
         Raises:
-            FeedError: a book is wrong, and only a new connection brings it anew.
+            FeedError: a book is wrong, and only a new connection renews it.
         """
         if protocol.told:
             for event in protocol.take_events():
@@ -80,13 +79,13 @@ class Replies:
             yield from self._books()
 
     def listen(self, protocol: Json) -> None:
-        """Log what is refused; nothing else can be said, where nothing can be sent."""
+        """Log refusals, for a transport that cannot send."""
         for event in protocol.take_events():
             if event.kind == "error":
                 self._log(event)
 
     def connected(self) -> None:
-        """With a new connection come new books."""
+        """Forget doubtful books: a new connection sends new ones."""
         self._due.clear()
 
     def _to_event(self, event: Event) -> Iterator[str]:
@@ -101,7 +100,7 @@ class Replies:
                 self._log(event._replace(text=f"{error}: {event.text}"))
 
     def _log(self, event: Event) -> None:
-        """Once a minute each: a vendor says the same to every request."""
+        """Log a refusal once a minute: a vendor repeats it for every request."""
         text = event.text
         text = without(text, self._secrets)
         text, now = text[:LONGEST_TEXT], self.clock()
@@ -113,7 +112,7 @@ class Replies:
         log.warning("feed says no", feed=self.feed, record=event.rule, text=text)
 
     def _doubt(self, symbol: str) -> None:
-        """The book of a symbol is wrong: ask for it, the sooner the longer it was right before."""
+        """Plan a request for a wrong book: the longer it was right before, the sooner."""
         now = self.clock()
         wait = self._waits.get(symbol, 0)
         if len(self._waits) >= MOST_KEPT:

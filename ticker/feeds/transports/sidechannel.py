@@ -24,9 +24,9 @@ SECOND = 1_000_000_000
 CONNECT_TIMEOUT = 5 * SECOND
 CHUNK = 1 << 18
 MOST_READS = 16
-"""Chunks taken from one connection before the lines have their turn again."""
+"""Chunks read from one connection before the lines are read again."""
 MOST_OUTBOUND = 1 << 20
-"""Bytes that wait for the other end; with more the connection is given up."""
+"""Bytes that may wait to be sent; with more, the connection is closed."""
 LOOK = SECOND // 10
 """ns between two looks whether a connection is wanted."""
 
@@ -76,7 +76,7 @@ class SideChannel:
         self._outbound = bytearray()
 
     def turn(self, now: int) -> bool:
-        """Connect, send, give up: what is due. True: the dialogue heard something."""
+        """Connect, send or give up, as due. True: the dialogue received something."""
         heard = False
         if self._socket is None:
             if now >= self._not_before and self.dialogue.wanted:
@@ -98,7 +98,7 @@ class SideChannel:
         return max(self._not_before, now + LOOK)
 
     def close(self) -> None:
-        """Nothing more is said."""
+        """Close the connection."""
         if self._socket is not None:
             self._selector.unregister(self._socket)
             self._socket.close()
@@ -192,7 +192,7 @@ class SideChannel:
 
 
 class SideChannels:
-    """All of a feed's."""
+    """All side channels of a feed."""
 
     def __init__(self, feed: str, dialogues: Sequence[tuple[tuple[str, int], Dialogue]]) -> None:
         self._feed = feed
@@ -206,7 +206,8 @@ class SideChannels:
         return self._selector.fileno()
 
     def turn(self, now: int) -> bool:
-        """All that is due. True: some dialogue heard something, so the session may have, too."""
+        """Do everything that is due. True: a dialogue received something, so the session may have
+        changed."""
         heard = False
         for channel in self.channels:
             heard = channel.turn(now) or heard

@@ -11,12 +11,12 @@ SILENCES = 3
 CONNECT_TIMEOUT = 10.0
 CHUNK = 1 << 18
 LONGEST_WORD = 1 << 20
-"""Bytes of a line in which the answer to a login is looked for."""
+"""Bytes of a line that are searched for the answer to a login."""
 
 
 class TcpTransport:
-    """Connects to one host and port. A feed that is silent for three heartbeats is taken for
-    dead: `heartbeat` is the longest that it is silent while it is well."""
+    """Connects to one host and port. After three `heartbeat`s without bytes the connection is
+    closed; `heartbeat` is the longest silence of a healthy feed, in s."""
 
     def __init__(self, host: str, port: int, dialogue: Dialogue, *, heartbeat: float) -> None:
         self.address = (host, port)
@@ -28,7 +28,7 @@ class TcpTransport:
         """One connection from its start to its end.
 
         Raises:
-            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
+            FeedError, OSError, TimeoutError: always, with the reason of its end or failure.
         """
         host, port = self.address
         self.useful = False

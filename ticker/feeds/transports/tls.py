@@ -1,4 +1,4 @@
-"""TLS of a feed's connection, always verified: by the system's authorities, or by its own."""
+"""TLS of a feed's connection, always verified: by the system's authorities, or by the feed's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ ADVICE = "tls_ca of the feed names the authority that signed it"
 
 
 def client_context(authority: str | None) -> ssl.SSLContext:
-    """What verifies a server; `authority`: a file of certificates instead of the system's.
+    """A TLS context that verifies the server; `authority`: a file of certificates to use instead of
+    the system's.
 
     Raises:
         FeedError: there are no certificates in the file.
@@ -18,11 +19,11 @@ def client_context(authority: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=authority)
     except (OSError, ssl.SSLError) as error:
-        raise FeedError(f"{authority}: no certificates there ({error})") from None
+        raise FeedError(f"{authority}: has no certificates ({error})") from None
 
 
 def refusal(error: BaseException, advice: str) -> str:
-    """Why there is no connection; of a certificate that is refused with what would do."""
+    """The reason why there is no connection; for a refused certificate, with the next step."""
     cause = getattr(error, "certificate_error", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is refused ({cause.verify_message}); {advice}"

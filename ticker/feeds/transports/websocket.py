@@ -1,7 +1,7 @@
 """A WebSocket client: authenticates, subscribes, and notices when the server falls silent.
 
-Every `heartbeat` a ping goes out, which a server must answer (RFC 6455, section 5.5.2): so a
-connection on which nothing at all came for three of them is dead, however quiet its market is.
+A ping is sent every `heartbeat`, and a server must answer it (RFC 6455, section 5.5.2). A
+connection without any bytes for three heartbeats is therefore dead, however quiet its market is.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class WebSocketTransport:
         proxy: an HTTP proxy; None: that of the environment, "": none.
 
     Attributes:
-        useful: something of use came over the last connection.
+        useful: a usable message came over the last connection.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class WebSocketTransport:
         """One connection from its start to its end.
 
         Raises:
-            FeedError, OSError, TimeoutError: why it ended, or was never made. Always.
+            FeedError, OSError, TimeoutError: always, with the reason of its end or failure.
         """
         self._heard = self._silent = self.useful = False
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
@@ -99,8 +99,8 @@ class WebSocketTransport:
         raise lost
 
     def _unwelcome(self, error: aiohttp.WSServerHandshakeError) -> LostError:
-        """No WebSocket; how long the server wants to be left alone. aiohttp's own words have the
-        URL."""
+        """The error of a refused handshake, with the wait that the server asks for. aiohttp's own
+        message would have the URL."""
         told = error.headers.get("Retry-After", "") if error.headers else ""
         return LostError(
             f"{self.shown}: no WebSocket, but status {error.status}",
@@ -115,7 +115,7 @@ class WebSocketTransport:
         end: aiohttp.WSMessage,
         sink: Sink,
     ) -> LostError:
-        """Who closed the connection, and why."""
+        """The error of a closed connection: the side that closed it, and the reason."""
         code = socket.close_code
         if self._silent:
             return LostError(f"{self.shown}: silent for {SILENCES * self.heartbeat:g} s")
@@ -123,7 +123,7 @@ class WebSocketTransport:
             said = end.extra or "without a word"
             return LostError(f"{self.shown}: closed: {said}", "server", code=code)
         if end.type is aiohttp.WSMsgType.ERROR:
-            # What breaks the protocol, or a limit of ours.
+            # A message that breaks the protocol or our limit.
             if code == TOO_BIG:
                 sink.unreadable(f"a message is longer than {LONGEST} bytes", too_long=True)
             return LostError(f"{self.shown}: {end.data}", code=code)
@@ -132,7 +132,7 @@ class WebSocketTransport:
     async def _converse(
         self, socket: aiohttp.ClientWebSocketResponse[bool], sink: Sink
     ) -> aiohttp.WSMessage:
-        """All that is said, up to the message that ends it."""
+        """Exchange messages until one ends the connection."""
         sink.connected()
         if self.dialogue.auth is not None:
             await socket.send_str(self.dialogue.auth)
@@ -187,7 +187,7 @@ class WebSocketTransport:
             await socket.send_str(text)
 
     async def _watch(self, socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
-        """Ask for signs of life; close what gives none."""
+        """Send pings, and close a connection without signs of life."""
         silences = 0
         while silences < SILENCES:
             self._heard = False

@@ -1,4 +1,4 @@
-"""What a Cboe feed's worker has beside its lines: gap request proxy and spin servers."""
+"""The TCP connections of a Cboe feed's worker: gap request proxy and spin servers."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class CboeChannels:
         self.close = self._channels.close
 
     def send(self, requests: list[bytes]) -> None:
-        """To the proxy; they leave with the next `turn`."""
+        """Queue requests for the proxy; they are sent by the next `turn`."""
         if self.proxy is not None:
             self.proxy.ask(requests)
 
 
 def open_channels(config: FeedConfig, session: Session) -> CboeChannels | None:
-    """A feed's connections beside its lines; None: it has none.
+    """A feed's connections beside its lines, or None.
 
     Raises:
         FeedError: the account's password is not in the environment.
@@ -49,7 +49,8 @@ def open_channels(config: FeedConfig, session: Session) -> CboeChannels | None:
 
 
 def account_of(pitch: PitchConfig) -> Account:
-    """Who logs in. Raises ConfigError: no password is set; FeedError: it is none of Cboe's."""
+    """The account of the login. Raises ConfigError: no password is set; FeedError: it is not valid
+    at Cboe."""
     password = ""
     if pitch.password_env is not None:
         password = read_password("pitch", pitch.password_env)

@@ -1,4 +1,4 @@
-"""The connections of a session that speaks too: its bytes both ways, its deadlines, its end; then
+"""The connections of a two-way session (FIX, SoupBinTCP): bytes both ways, deadlines, the end; then
 the next connection, to the other line."""
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ log = structlog.get_logger()
 SECOND = 1_000_000_000
 CONNECT_TIMEOUT = 10.0
 REFUSED_WAIT = 30.0
-"""s after the server did not take our credentials: asking again at once will not help."""
+"""s to wait after the server refused our credentials."""
 STEP = 2.0
-"""s by which a clock does not run wrong, but was set."""
+"""A jump of the wall clock by so many s means that it was set."""
 REFUSED = "credentials_refused"
 THEIR_WORDS = frozenset({"logged_out", "login_rejected", "end_of_session", REFUSED})
 LAST_WORDS = frozenset({"closed", "silent", "garbled"}) | THEIR_WORDS
-"""Events that say why a connection ends."""
+"""Events that give the reason of a connection's end."""
 
 
 class Event(Protocol):
-    """Something that a session wants an operator to know."""
+    """An event of a session for the operator."""
 
     @property
     def kind(self) -> str: ...
@@ -41,8 +41,8 @@ class Event(Protocol):
 
 
 class Speaking(Protocol):
-    """What a session has to be that a connection serves (times in ns). An event of the kind
-    `credentials_refused` says that the server knows us and does not want us."""
+    """The contract of a session that a connection serves (times in ns). An event of the kind
+    `credentials_refused` means that the server refuses our credentials."""
 
     @property
     def should_close(self) -> bool: ...
@@ -60,8 +60,8 @@ class SessionConnection(asyncio.Protocol):
 
     Args:
         name: of the session's protocol, as the log calls it.
-        received: called with the time when the session has taken what came.
-        about_to_send: called before what the session says is sent.
+        received: called with the time, after the session has taken received bytes.
+        about_to_send: called before bytes of the session are sent.
         told: called with each event of the session.
     """
 
@@ -92,7 +92,7 @@ class SessionConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio's in all but their bases.
+        # uvloop's transports behave like asyncio's, but do not inherit from them.
         self._transport = cast(asyncio.Transport, transport)
         self.session.connected(self.clock())
         self.run()
@@ -133,8 +133,8 @@ class SessionConnection(asyncio.Protocol):
         self._arm(now)
 
     def _clock_was_set(self, now: int) -> bool:
-        """Whether the wall clock was. A session's deadlines go by it, so that they would come too
-        late, or all at once: a new connection begins with new ones."""
+        """Whether the wall clock was set. A session's deadlines use it, so they would come too
+        late, or all at once; a new connection begins with new deadlines."""
         step = now / SECOND - self.loop.time() - self._apart
         if abs(step) < STEP:
             return False
@@ -142,12 +142,12 @@ class SessionConnection(asyncio.Protocol):
         return True
 
     def logout(self) -> None:
-        """Say good-bye; `closed` follows."""
+        """Log out; `closed` follows."""
         self.session.logout(self.clock())
         self.run()
 
     async def until_closed(self, stop: asyncio.Event) -> None:
-        """Until the connection is closed, or with good-bye when it is time to stop."""
+        """Wait until the connection is closed; log out when it is time to stop."""
         stopped: asyncio.Future[bool] = asyncio.ensure_future(stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, self.closed}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -167,7 +167,7 @@ class SessionConnection(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Tls:
-    """How a server proves who it is; without a `name` it is the host that is connected to."""
+    """The verification of a server; without a `name` its host is verified."""
 
     context: ssl.SSLContext
     name: str | None = None
@@ -182,10 +182,10 @@ async def stay_connected(
     progress: Callable[[], int],
     tls: Tls | None = None,
 ) -> None:
-    """One connection after another, to one line after the other, until `stop`; then good-bye.
+    """Make one connection after another, to the lines in turn, until `stop`; then log out.
 
-    `progress` grows with what comes: a connection that brought something was a good one, and
-    the waits between two connections begin small again.
+    `progress` grows with received messages. After a connection that brought some, the waits begin
+    small again.
     """
     backoff = reconnect.Backoff()
     attempt = 0
@@ -205,7 +205,7 @@ async def _connection(
     stop: asyncio.Event,
     tls: Tls | None,
 ) -> bool:
-    """One connection until it ends; whether the server refused our credentials."""
+    """One connection until its end; returns whether the server refused our credentials."""
     host, port = address
     connection = connect()
     try:
@@ -228,7 +228,7 @@ async def _connection(
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until it is time to stop."""
+    """Wait for so many s, or until it is time to stop."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -1,4 +1,4 @@
-"""What a feed logs in with, some of it from the environment."""
+"""The credentials of a feed, some of them from the environment."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The source of a feed of datagrams: its lines, its re-request server, a fast loop of its own.
 
-With a re-request server and `rebuild` a successor asks for the session from 1.
+With a re-request server and `rebuild`, a successor requests the session from sequence 1.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ticker.shm.counters import Counters
 log = structlog.get_logger()
 
 WINDOW_SHARE = 256
-"""Bytes of socket buffer for each message on its way from the re-request server."""
+"""Socket buffer for each message that is requested from the re-request server, in bytes."""
 WINDOW_MOST = 16_384
 
 
 class DatagramSource:
-    """A feed's sockets, and the session that puts in order what they bring.
+    """A feed's sockets, and the session that orders their packets.
 
     Raises:
-        FeedError: an address cannot be listened on, or the account of a proxy is not there.
+        FeedError: an address cannot be listened on, or the account of a proxy is missing.
     """
 
     joined = True
@@ -91,7 +91,7 @@ class DatagramSource:
 
     @property
     def recovering(self) -> bool:
-        """An answer of the re-request server is awaited."""
+        """Whether an answer of the re-request server is awaited."""
         return self.session.recovering
 
     def run(self, life: Life) -> None:
@@ -100,7 +100,7 @@ class DatagramSource:
             now = life.clock()
             beats = life.turn(now)
             deadline = self.session.next_deadline(now)
-            # With a clock that was set back, what is due is asked for at every beat.
+            # If the clock was set back, overdue requests are sent at every beat.
             if deadline <= now or (beats and deadline != DEADLINE_NEVER):
                 (self.channels or self.transport).send(self.session.data_to_send(now))
                 self.market.publish(now)
@@ -116,13 +116,13 @@ class DatagramSource:
             self.transport.run(self.session, self._next_look(now, life.next_beat))
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         if self.channels is not None:
             self.channels.close()
         self.transport.close()
 
     def _next_look(self, now: int, beat: int) -> int:
-        """While a rebuild is under way, look often whether it is done."""
+        """The time of the next look; during a rebuild it is soon."""
         if self.channels is not None:
             beat = min(beat, self.channels.next_deadline(now))
         if self.market.publishing or not self.session.joined_at:
@@ -130,7 +130,8 @@ class DatagramSource:
         return min(beat, now + SECOND // 1000)
 
     def _caught_up(self) -> bool:
-        """A rebuild has reached all that was shown before, and what the lines brought first."""
+        """Whether a rebuild has reached the predecessor's position, and the first packet of the
+        lines."""
         session = self.session
         target = session.joined_at
         resume = self.place.resume

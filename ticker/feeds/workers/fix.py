@@ -1,10 +1,10 @@
 """The source of a FIX feed: one TCP (or TLS) connection at a time, one session.
 
-The session knows the rules (fix/dialogue.py); this connects, and keeps the sequence numbers in
-their file before anything is sent.
+The session has the rules (fix/dialogue.py). This module connects, and writes the sequence numbers
+to their file before a message is sent.
 
-Law: one process of a machine logs on under one identity, `ticker feed test` or a worker: a venue
-drops the one or the other, and the numbers of both would be wrong.
+Law: only one process of a machine logs on under an identity, be it `ticker feed test` or a worker.
+A venue would drop one of two, and the numbers of both would be wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ EXPLAINS = {
     "logged_out": StaleReason.WHY_NOT_CONNECTED,
     "closed": StaleReason.WHY_NOT_CONNECTED,
 }
-"""Events of the session that say why there are no prices."""
+"""Events of the session that explain why there are no prices."""
 
 
 def connection(
@@ -49,10 +49,10 @@ def connection(
     clock: Clock = now_ns,
     told: Callable[[Event], None] = lambda _: None,
 ) -> SessionConnection:
-    """One connection, which keeps the numbers in their file before a message with them leaves."""
+    """One connection; it writes the numbers to their file before a message is sent."""
 
     def keep_numbers() -> None:
-        """Those of the next message out and in."""
+        """Write the numbers of the next message out and in."""
         if store is not None:
             store.save(session.next_sequence_out, session.next_expected_sequence)
 
@@ -100,17 +100,17 @@ class FixSource:
 
     @property
     def heard(self) -> int:
-        """When something came last, ns; 0: nothing yet."""
+        """The time of the last message, ns; 0: none yet."""
         return self.session.last_packet_ns
 
     @property
     def joined(self) -> bool:
-        """Logged on; a session that is silent then is tested."""
+        """Whether the session is logged on; from then on its silence is noticed."""
         return self.session.logged_on
 
     @property
     def recovering(self) -> bool:
-        """A gap is asked for."""
+        """Whether a gap is being requested."""
         return self.session.recovering
 
     def run(self, life: Life) -> None:
@@ -128,22 +128,21 @@ class FixSource:
         )
 
     def _told(self, event: Event) -> None:
-        """What the venue refuses, and why a session ended, explain a feed that has nothing."""
+        """Note refusals and ends of sessions: they explain why a feed has no prices."""
         reason = EXPLAINS.get(event.kind)
         if reason is not None:
             self.findings.note(reason, event.text, self.place.steady())
 
     def close(self) -> None:
-        """Give the numbers' file and the identity back."""
+        """Release the numbers' file and the identity."""
         self._opened.close()
 
 
 def claim_identity(config: FeedConfig, fix: FixConfig) -> socket.socket:
-    """The right to log on under an identity: an abstract socket, which the kernel frees with its
-    owner, however that ends.
+    """Claim an identity by an abstract socket, which the kernel frees when its owner ends.
 
     Raises:
-        FeedError: another process of this machine has it.
+        FeedError: another process of this machine has claimed it.
     """
     identity = f"{fix.begin_string} {fix.sender} {fix.target} {sorted(config.lines)}"
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -170,7 +169,7 @@ def open_store(fix: FixConfig) -> SequenceStore | None:
 
 
 def instrument(written: str | dict[str, str]) -> Instrument:
-    """A symbol, or the fields of one that is named by more."""
+    """An instrument, from a symbol or a table of tags."""
     if isinstance(written, str):
         return ((55, written),)
     named = {int(tag): value for tag, value in written.items()}
@@ -178,7 +177,7 @@ def instrument(written: str | dict[str, str]) -> Instrument:
 
 
 def session_options(fix: FixConfig, store: SequenceStore | None) -> FixOptions:
-    """What the configuration says, as the session wants it."""
+    """The session's options from the configuration."""
     return FixOptions(
         sender=fix.sender,
         target=fix.target,

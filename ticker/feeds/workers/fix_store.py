@@ -1,11 +1,11 @@
 """The sequence numbers of a FIX session, in a plain file that survives a crash at any moment.
 
-    line 1      who: `FIX.4.4 SENDER TARGET`
+    line 1      the session: `FIX.4.4 SENDER TARGET`
     line 2, 3   generation, next sequence out, next sequence in, CRC-32 of these
 
-The two slots are written in turn, so that one that a crash cut leaves the other; the greatest
-generation with a right CRC counts. Every line is WIDTH bytes long. What the process wrote
-survives its death without fsync; `sync` makes it survive the machine's.
+The two slots are written in turn, so a crash damages at most one of them. The slot with the
+greatest generation and a right CRC counts. Every line is WIDTH bytes long. Written numbers survive
+the death of the process without fsync; `sync` makes them survive that of the machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WIDTH = 128
 
 
 class SequenceStore:
-    """Opens or creates the file at `path` for one session, and keeps others from it.
+    """Opens or creates the file at `path` for one session, and locks it.
 
     Raises:
         FeedError: in use, of another session, damaged, or not to be opened.
@@ -53,7 +53,7 @@ class SequenceStore:
         head = _line(identity)
         text = os.pread(self._file, 3 * WIDTH, 0)
         if len(text) <= WIDTH and head.startswith(text):
-            # New, or made by one that died before it wrote a number.
+            # New, or its creator died before it wrote a number.
             os.pwrite(self._file, head, 0)
             self.save(1, 1)
             self.sync()
@@ -67,7 +67,7 @@ class SequenceStore:
         self._generation, self.next_out, self.next_in = max(slots)
 
     def save(self, next_out: int, next_in: int) -> None:
-        """Keep both numbers; nothing is written if they are the ones that are there."""
+        """Write both numbers, if they changed."""
         if self._generation and (next_out, next_in) == (self.next_out, self.next_in):
             return
         self._generation += 1
@@ -78,7 +78,7 @@ class SequenceStore:
         os.pwrite(self._file, slot, WIDTH * (1 + self._generation % 2))
 
     def sync(self) -> None:
-        """Onto the disk."""
+        """Sync the file to the disk."""
         os.fsync(self._file)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The protocols, sessions and mappings that can be named in a configuration: by their files.
+"""The protocols, sessions and mappings that a configuration may name, found by their files.
 
 Law: nothing is imported, so that a configuration is checked in milliseconds.
 """
@@ -28,7 +28,7 @@ def mappings() -> list[str]:
 
 
 def name_problems(feed: FeedConfig) -> Iterator[str]:
-    """A message for each name in a feed that nothing has: the key, and a name that would do."""
+    """A message for each unknown name in a feed: the key, and a name that works."""
     if is_file_name(feed.protocol):
         if not Path(feed.protocol).is_file():
             yield f"protocol: no file {feed.protocol}; it is looked for beside the configuration"
@@ -43,7 +43,7 @@ def name_problems(feed: FeedConfig) -> Iterator[str]:
 
 
 def advice(name: str, known: list[str]) -> str:
-    """What to write instead of a name that nothing has."""
+    """A suggestion in place of an unknown name."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
 

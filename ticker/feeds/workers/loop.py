@@ -1,4 +1,4 @@
-"""The event loop of the sources that run on one: work until it is time to stop, and beats."""
+"""The event loop of sources with asyncio: work until it is time to stop, with heartbeats."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import uvloop
 from ticker.feeds.workers.sources import SECOND, Life
 
 GOOD_BYE = 5.0
-"""s at most for the last words of a session."""
+"""The most s for a session to log out."""
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
-"""What a source does until the event is set."""
+"""The work of a source until the event is set."""
 
 
 def run(work: Work, life: Life) -> None:
@@ -22,7 +22,7 @@ def run(work: Work, life: Life) -> None:
 
 
 async def drive(work: Work, life: Life) -> None:
-    """Work until `life` is over; then give it time for its last words.
+    """Work until `life` is over; then give the source time to log out.
 
     Raises:
         Exception: what `work` raises.

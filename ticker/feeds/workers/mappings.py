@@ -11,7 +11,7 @@ from ticker.feeds.workers.known import MAPPINGS, advice, mappings
 
 
 def options_of(mapping: Mapping) -> dict[str, Any]:
-    """What a pipeline is built with that decodes by a mapping (`pipeline.build`)."""
+    """The options of `pipeline.build` for a mapping."""
     return {"protocol_options": {"mapping": mapping}, "size_exponent": mapping.size_decimals}
 
 

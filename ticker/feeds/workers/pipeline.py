@@ -1,7 +1,7 @@
-"""One feed's way from bytes to shared memory: session, protocol, market, in one piece.
+"""The pipeline of one feed from bytes to shared memory: session, protocol, market.
 
-`ticker serve` and `ticker replay` both run what `build` makes; they differ in where the bytes
-come from and whose memory the segment is.
+`ticker serve` and `ticker replay` both run the pipeline of `build`; they differ in the source of
+the bytes and in the owner of the segment.
 
 Law: protocols, sessions and transports are found by their file's name. There is no list of them.
 """
@@ -39,7 +39,8 @@ from ticker.shm.timetable import Hours
 from ticker.symbology import default_symbology
 
 Blocks = Callable[[Path], Iterable[tuple[bytes, int, int]]]
-"""What a file transport's `blocks` is: a path to (bytes, receive time, line) of each block."""
+"""The type of a file transport's `blocks`: from a path to (bytes, receive time, line) of each
+block."""
 
 Part = TypeVar("Part")
 
@@ -47,7 +48,7 @@ CAPTURE_MAGICS = frozenset(
     bytes.fromhex(magic)
     for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1", "0a0d0d0a")
 )  # fmt: skip
-"""How pcap (either byte order, µs and ns) and pcapng files begin."""
+"""The first bytes of pcap (either byte order, µs and ns) and pcapng files."""
 
 EPOCH = date(1970, 1, 1)
 FIRST_DAYS = 2 * 86_400 * 1_000_000_000
@@ -60,7 +61,7 @@ CAPTURE_RULES = FilterConfig(max_ahead=0, max_behind=0)
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The parts of one feed. Bytes go into `session`; `market.publish` shows what came of it."""
+    """The parts of one feed. Bytes go into `session`; `market.publish` publishes the result."""
 
     mapping: Mapping
     market: Market
@@ -87,14 +88,13 @@ def build(
 ) -> Pipeline:
     """The pipeline of a protocol and a session, both by name, into the segment of `mapping`.
 
-    Without a session it is the protocol's own. `day` is the session date that times of day
-    count from. `session_options` goes to the session as it is, `protocol_options` to the
-    protocol as keywords; sizes are in 10^-size_exponent units. Without a symbology it is the
-    protocol's usual one; `raw` leaves symbols as the venue writes them. `rules` are
-    the filter's.
+    Without a session the protocol's usual one is used. `day` is the session date of times of day.
+    `session_options` goes to the session unchanged, `protocol_options` to the protocol as keywords.
+    Sizes are in 10^-size_exponent units. Without a symbology the protocol's usual one is used;
+    `raw` keeps symbols in the venue's spelling. `rules` are the filter's.
 
     Raises:
-        FeedError: no such protocol or session; its message names those that there are.
+        FeedError: no such protocol or session; the message lists the known ones.
     """
     protocol_class = load_protocol(protocol)
     session_class = load_session(session or default_session(protocol))
@@ -116,16 +116,16 @@ def build(
 
 
 def follow_days(pipeline: Pipeline, timezone: str = EASTERN, *, by_receive_time: bool) -> None:
-    """Let the pipeline begin each day of the time zone, from its own on: with the first trade of
-    it, and if receive times are those of the market when they come to it."""
+    """Let the pipeline begin each day of the time zone after its own: with the first trade of the
+    day and, if receive times are the market's, at midnight."""
     protocol = pipeline.protocol
     watch = DayWatch(protocol, protocol.midnight_ns, timezone)
     pipeline.market.follow(watch, by_receive_time=by_receive_time)
 
 
 def follow_tape(pipeline: Pipeline, calendar: str, hours: Hours) -> None:
-    """Let the regular hours of the feed's calendar say what is of extended hours, and, in the
-    United States, round lots what is an odd lot, where the feed does not mark it."""
+    """Let the calendar's regular hours decide about extended hours, and, in the United States,
+    round lots about odd lots, where the feed does not mark them."""
     pipeline.market.follow_tape(
         hours, unmarked=not pipeline.protocol.marks_trades, round_lots=calendar == NEW_YORK
     )
@@ -140,7 +140,7 @@ def load_protocol(name: str) -> type[Protocol]:
 
 
 def default_session(protocol: str) -> str:
-    """The session that a protocol usually comes in.
+    """The usual session of a protocol.
 
     Raises:
         FeedError: no such protocol, or it names no session.
@@ -153,8 +153,8 @@ def default_session(protocol: str) -> str:
 
 
 def session_of_file(protocol: str, path: Path) -> str:
-    """The session to read a file in: the protocol's own; or `binaryfile`, where that is read from
-    packet captures and the file is none.
+    """The session of a file: the protocol's usual one; or `binaryfile`, if that one needs a packet
+    capture and the file is none.
 
     Raises:
         FeedError: no such protocol, or it names no session; the file cannot be read.
@@ -173,8 +173,8 @@ def load_session(name: str) -> type[Session]:
 
 
 def file_blocks(session: str) -> Blocks:
-    """How a file is read for this session: by the transport of the session's own name if there
-    is one (`binaryfile`), as a packet capture otherwise. Raises FeedError: no such session."""
+    """The reader of files for this session: the transport of the same name if there is one
+    (`binaryfile`), else that of packet captures. Raises FeedError: no such session."""
     load_session(session)
     package = "ticker.feeds.transports"
     name = session if find_spec(f"{package}.{session}") else "pcap"
@@ -183,7 +183,7 @@ def file_blocks(session: str) -> Blocks:
 
 
 def feed_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]]) -> None:
-    """All blocks through a pipeline, published after each, and the session's end."""
+    """Run all blocks through a pipeline, publish after each, and end the session."""
     if isinstance(blocks, Capture):
         blocks.replay(pipeline.session)
         return
@@ -201,12 +201,12 @@ def capture_day(
     path: Path, blocks: Blocks, probe: Pipeline, timezone: str = EASTERN
 ) -> date | None:
     """The calendar day in `timezone` of a file's first message with a price, or of its first block
-    where there is none; None: it is a packet capture in which there is nothing to read.
+    if no message has one; None for a packet capture without readable packets.
 
-    `probe` reads the file up to there: a pipeline of the day EPOCH in the time zone UTC.
+    `probe` reads the file up to there; it is a pipeline of the day EPOCH in the time zone UTC.
 
     Raises:
-        FeedError: the file is empty, or does not say when its packets were captured.
+        FeedError: the file is empty, or has no capture times.
     """
     source = blocks(path)
     first = None
@@ -231,7 +231,7 @@ def capture_day(
 
 
 def _first_price(mapping: Mapping) -> int:
-    """The exchange time of the first price that a pipeline has shown, ns, 0: none yet."""
+    """The exchange time of the first price that a pipeline published, ns, 0: none yet."""
     counters = Counters(mapping)
     if not counters["trades"] and not counters["quotes"]:
         return 0
@@ -257,7 +257,7 @@ def _file_module(path: Path) -> ModuleType:
         return module
     spec = spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
-        raise FeedError(f"{path}: no module of this Python; name a .py or compiled .so file")
+        raise FeedError(f"{path}: not a module of this Python; name a .py or compiled .so file")
     try:
         module = sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(module)

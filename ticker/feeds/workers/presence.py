@@ -1,4 +1,4 @@
-"""A feed in its segment: taken over from its predecessor, kept alive, and left again."""
+"""A feed's ownership of its segment: taken over from a predecessor, kept alive, released."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ BEAT = SECOND // 10
 
 
 class Context(Protocol):
-    """Whose memory a feed is served in, and who reads it."""
+    """The memory of a feed, and its readers."""
 
     def attach(self) -> Mapping:
         """The segment, writable. Raises SegmentError."""
 
     def ringer(self) -> DoorbellRinger | None:
-        """What wakes the readers; None: no reader has to be woken."""
+        """The ringer that wakes the readers; None: no reader has to be woken."""
 
     @property
     def timetable(self) -> Path | None:
-        """The file that says when the feed's market is open; None: nobody says it."""
+        """The file with the hours of the feed's market, if there is one."""
 
 
 @dataclass(frozen=True)
 class FeedContext:
-    """What a feed worker is given by its supervisor beside its own configuration."""
+    """The resources that a feed worker gets from the supervisor, beside its configuration."""
 
     segment: str
     """Name of the feed's segment; it exists and is attached writable."""
     boot_id: int
-    """Of this life of the server; segments of another one are refused."""
+    """Names this run of the server; segments of another run are refused."""
     instance: str = "default"
     gateways: tuple[tuple[str, int], ...] = ()
     """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
@@ -60,7 +60,7 @@ class FeedContext:
         return attach(self.segment, KIND_FEED, boot_id=self.boot_id, writable=True)
 
     def ringer(self) -> DoorbellRinger:
-        """The doors of all gateways; their segments are the supervisor's work and exist by now."""
+        """The doorbells of all gateways; the supervisor has created their segments before."""
         return DoorbellRinger(
             [(attach(name, KIND_GATEWAY, boot_id=self.boot_id), fd) for name, fd in self.gateways]
         )
@@ -83,30 +83,30 @@ class PrivateContext:
 
 
 class Presence:
-    """A feed's segment. This process is its writer now."""
+    """A feed's segment, with this process as its writer."""
 
     def __init__(self, config: FeedConfig, segment: Mapping, clock: Clock) -> None:
         self.feed = config.name
         self.segment = segment
         self.resume = resume_point(self.segment)
-        """Where a predecessor's session stood."""
+        """The position of a predecessor's session."""
         self.heartbeat = Heartbeat(self.segment)
         self.epoch = self.heartbeat.take_over(os.getpid(), clock())
         self.state = counters.STARTING
         self.heartbeat.set_state(self.state)
 
     def set_patience(self, config: FeedConfig, silence: int) -> None:
-        """Let readers know from when on the feed is stale (ns; 0: its worker alone says so), and
-        one of its symbols quiet."""
+        """Publish the silence after which the feed is stale (ns; 0: only its worker decides), and
+        that after which a symbol is quiet."""
         self.heartbeat.set_patience(silence, int(config.quiet_after * SECOND))
 
     def started(self, rows: int, **more: object) -> None:
-        """Say that the work begins, with so many rows of a predecessor."""
+        """Log the start, with the number of rows of a predecessor."""
         log.info("feed started", feed=self.feed, epoch=self.epoch, rows=rows, **more)
 
     def show(self, state: int, why: int = 0) -> None:
-        """A FeedLiveness (layout.pxd), told where it is another one; and why it is stale
-        (StaleReason)."""
+        """Publish a FeedLiveness (layout.pxd), and the reason if it is stale (StaleReason). A
+        change is logged."""
         self.heartbeat.set_why(why if state == counters.STALE else 0)
         if state != self.state:
             self.state = state
@@ -114,13 +114,13 @@ class Presence:
             log.info("feed " + self.heartbeat.state, feed=self.feed)
 
     def not_started(self) -> None:
-        """Let readers know that nobody feeds this feed, because its worker cannot start."""
+        """Let readers know that the feed's worker cannot start."""
         self.heartbeat.set_why(StaleReason.WHY_NOT_STARTED)
         self.heartbeat.set_state(counters.STALE)
         self.heartbeat.leave()
 
     def stopped(self) -> None:
-        """Let readers know that no worker feeds this feed now."""
+        """Let readers know that the feed has no worker now."""
         self.heartbeat.set_why(0)
         self.heartbeat.set_state(counters.STALE)
         log.info("feed stopped", feed=self.feed)

@@ -1,9 +1,10 @@
 """The source of a SoupBinTCP feed: one TCP connection at a time, one session.
 
-The session knows the rules (sessions/soupbintcp.pyx); this connects and publishes what came.
+The session has the rules (sessions/soupbintcp.pyx). This module connects and publishes.
 
-A successor with `rebuild` asks for the session from message 1 and shows nothing before it has
-caught up with its predecessor; otherwise it goes on with the rows as they are, at the next message.
+A successor with `rebuild` requests the session from message 1 and publishes nothing before it has
+caught up with its predecessor. Otherwise it takes the rows as they are, and goes on at the next
+message.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class SoupSource:
         soup = config.soupbintcp or SoupBinTcpConfig()
         self.place = place
         self.rebuilds = config.rebuild
-        # The session itself closes a connection that is silent for so long.
+        # After this silence the session itself closes the connection.
         self.silence_ns = int(soup.silence * SECOND)
         self.findings = Findings()
         self.told: dict[str, object] = {}
@@ -45,7 +46,7 @@ class SoupSource:
 
     @property
     def heard(self) -> int:
-        """When something came last, ns; 0: nothing yet."""
+        """The time of the last message, ns; 0: none yet."""
         return self.session.last_packet_ns
 
     @property
@@ -69,7 +70,7 @@ class SoupSource:
         )
 
     def publish(self, now: int) -> None:
-        """Make visible what was received, once there is nothing to catch up with."""
+        """Publish the received messages, unless the feed is still catching up."""
         if not self.market.publishing and self.session.caught_up:
             self.market.set_publishing(True, another=is_another(self.session, self.place.resume))
         self.market.publish(now)
@@ -77,13 +78,13 @@ class SoupSource:
             self.session.save()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Does nothing: the loop has closed everything."""
 
 
 def session_options(
     config: FeedConfig, soup: SoupBinTcpConfig, resume: tuple[bytes, int] | None
 ) -> SoupOptions:
-    """What the configuration says, as the session wants it. Raises ConfigError."""
+    """The session's options from the configuration. Raises ConfigError."""
     password = ""
     if soup.password_env is not None:
         password = read_password("soupbintcp", soup.password_env)

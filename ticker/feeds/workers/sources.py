@@ -1,7 +1,7 @@
-"""Which source a configured feed has: its kind, its session, its lines, its symbols' spelling.
+"""The source of a configured feed: its kind, its session, its lines, its symbology.
 
-Law: this is decided here and nowhere else. `ticker serve`, `ticker feed test` and the supervisor
-ask here, so a feed is the same feed for all of them.
+Law: this is decided only here. `ticker serve`, `ticker feed test` and the supervisor ask this
+module, so a feed is the same for all of them.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from ticker.symbology import default_symbology
 
 SECOND = 1_000_000_000
 SILENCES = 2.5
-"""A feed that is silent for so many of its heartbeats is stale. A reader that looks twice a second
-notices within three, from heartbeats of a second on."""
+"""Number of silent heartbeats after which a feed is stale. A reader that looks twice a second
+notices within three heartbeats, if these are a second or more."""
 STREAM_SESSIONS = {"tcp": "jsonstream"}
-"""The session of each kind of URL; `framed`, where the transport says what a message is."""
+"""The session of each kind of URL; `framed` if the transport separates messages."""
 
 Line = tuple[str, int, int]
-"""Address, port, and the Line (session.pxd) that packets from there are of."""
+"""Address, port, and the Line (session.pxd) of packets from there."""
 
 
 class Kind(Enum):
-    """What a feed's bytes come by."""
+    """The kind of transport of a feed."""
 
     DATAGRAMS = "datagrams"
     STREAM = "stream"
@@ -54,12 +54,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided about a configured feed.
+    """The decisions about a configured feed.
 
     Attributes:
-        lines: of datagrams all that is listened on, of a session its server and the backup;
-            empty for a feed with a url.
-        symbology: how the feed writes its symbols.
+        lines: for datagrams all addresses to listen on; for a TCP session its server and the
+        backup; empty for a feed with a url.
+        symbology: the convention of the feed's symbols.
     """
 
     kind: Kind
@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and from when on a feed is served: what every source is made of.
+    """The place and time of a feed's service; every source gets one.
 
     Attributes:
         resume: session id and next sequence of a predecessor, None: there was none.
@@ -86,7 +86,7 @@ class Place:
     steady: Clock = steady_ns
 
     def build(self, **more: Any) -> Pipeline:
-        """The pipeline of the feed (`pipeline.build`); `more` goes to it as it is."""
+        """The pipeline of the feed (`pipeline.build`); `more` is passed on to it."""
         config = self.config
         pipeline = build(
             self.segment,
@@ -107,11 +107,11 @@ class Place:
 
 
 class Life(Protocol):
-    """A source's worker, as the source sees it."""
+    """The worker of a source, as the source sees it."""
 
     @property
     def stopping(self) -> bool:
-        """It is time to leave `run`."""
+        """Whether `run` has to end."""
 
     @property
     def next_beat(self) -> int:
@@ -121,17 +121,17 @@ class Life(Protocol):
     def clock(self) -> Clock: ...
 
     def turn(self, now: int) -> bool:
-        """Beat, if it is time: signs of life, state, calendar. Whether it was."""
+        """Beat if it is time: sign of life, state, calendar. Returns whether it was time."""
 
 
 class Source(Protocol):
-    """What brings a feed's bytes into its pipeline.
+    """The source of a feed: it brings the feed's bytes into its pipeline.
 
     Attributes:
-        rebuilds: a successor computes the session again, and shows it when it has caught up.
-        silence_ns: silence of the venue that makes the feed stale.
-        told: what the log says of the source when the feed starts.
-        findings: what came of no use.
+        rebuilds: a successor processes the session again, and publishes once it has caught up.
+        silence_ns: silence of the venue after which the feed is stale.
+        told: facts about the source for the log line of the start.
+        findings: the unusable messages.
     """
 
     pipeline: Pipeline
@@ -142,26 +142,26 @@ class Source(Protocol):
 
     @property
     def heard(self) -> int:
-        """When something of use came last, ns; 0: nothing yet. Heartbeats are of use where the
+        """The time of the last usable message, ns; 0: none yet. Heartbeats are usable if the
         venue's protocol defines them."""
 
     @property
     def joined(self) -> bool:
-        """Bytes may come now. False: none do before there is a connection."""
+        """Whether bytes can come now; False before there is a connection."""
 
     @property
     def recovering(self) -> bool:
-        """What was missed is on its way."""
+        """Whether missed messages are being recovered."""
 
     def run(self, life: Life) -> None:
         """Receive and publish until `life.stopping`. Raises FeedError, ConfigError."""
 
     def close(self) -> None:
-        """Give back all that was opened."""
+        """Close everything that was opened."""
 
 
 def plan_of(config: FeedConfig) -> Plan:
-    """What is decided about a feed. Raises FeedError: its protocol is not there, or no session."""
+    """The plan of a feed. Raises FeedError: its protocol or session does not exist."""
     kind, session = _kind_and_session(config)
     lines = [(*parse_address(line), number) for number, line in enumerate(config.lines)]
     return Plan(
@@ -183,8 +183,8 @@ def load_code(config: FeedConfig) -> None:
 
 
 def symbology_of(config: FeedConfig) -> str:
-    """How a feed writes its symbols: as its configuration says, else its mapping, else its
-    protocol. Raises ConfigError: its mapping is not there, or is refused."""
+    """The symbology of a feed: that of its configuration, else of its mapping, else of its
+    protocol. Raises ConfigError: its mapping does not exist, or is refused."""
     if config.symbology is None and config.mapping is not None:
         return load_mapping(config.mapping).symbology or default_symbology(config.protocol)
     return config.symbology or default_symbology(config.protocol)
@@ -201,8 +201,8 @@ def _kind_and_session(config: FeedConfig) -> tuple[Kind, str]:
 
 
 def further_lines(config: FeedConfig) -> list[Line]:
-    """What a feed hears beside `lines`: other units, gap lines, and other channels, whose line
-    has the channel above CHANNEL_SHIFT."""
+    """A feed's addresses beside `lines`: other units, gap lines, and other channels, whose line has
+    the channel above CHANNEL_SHIFT."""
     pitch = config.pitch or PitchConfig()
     pillar = config.pillar or PillarConfig()
     found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
@@ -215,10 +215,10 @@ def further_lines(config: FeedConfig) -> list[Line]:
 
 
 def is_another(session: Session, resume: tuple[bytes, int] | None) -> bool:
-    """A rebuild computed another session than the one that the predecessor was in."""
+    """Whether a rebuild is in another session than the predecessor was."""
     return resume is not None and session.session_id != resume[0]
 
 
 def silence_ns(heartbeat: float) -> int:
-    """Of a venue that sends something every `heartbeat` s: silence that makes its feed stale."""
+    """The silence after which a feed is stale, of a venue that sends every `heartbeat` s."""
     return int(SILENCES * heartbeat * SECOND)

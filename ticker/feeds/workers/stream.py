@@ -1,6 +1,6 @@
 """The source of a feed that has a `url`: WebSocket, TCP or polled HTTP.
 
-A successor goes on with the rows as they are: such feeds have no server to ask for missed messages.
+A successor goes on with the rows as they are: these feeds have no server for missed messages.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from ticker.shm.layout import StaleReason
 log = structlog.get_logger()
 
 PUBLISH_EVERY = 32
-"""Messages taken in a row before they are published; after the last one of a row, always."""
+"""The most messages taken in a row before they are published."""
 EVENTS = ("trades", "uncounted_prints", "quotes", "status_changes", "corrections", "breaks")
-"""What a protocol makes of messages, by its counters."""
+"""Counters of usable messages, by protocol."""
 
 
 class StreamSource:
-    """A feed's transport, and its Sink: what it brings goes into the pipeline.
+    """A feed's transport and its Sink, which passes messages to the pipeline.
 
     Raises:
         ConfigError, FeedError: no such mapping, protocol or session, or a credential is missing.
     """
 
-    joined = True  # between two connections it is as alive as what came last
+    joined = True  # between two connections the last message decides
     rebuilds = False
     recovering = False
 
@@ -80,8 +80,8 @@ class StreamSource:
 
     @property
     def heard(self) -> int:
-        """When something of use came last, ns, 0: nothing yet. Where several requests make the
-        whole, that of the one that has waited longest: a part that is old makes the feed old."""
+        """The time of the last usable message, ns, 0: none yet. Of several requests the one that
+        has waited longest counts: if one part is old, the feed is."""
         return self.used if self._polls is None else min(self.used, self._polls.heard)
 
     def run(self, life: Life) -> None:
@@ -89,7 +89,7 @@ class StreamSource:
         loop.run(self.work, life)
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Bring what the feed sends into the pipeline, until `stop`.
+        """Pass the feed's messages to the pipeline, until `stop`.
 
         Raises:
             ConfigError: a credential is missing.
@@ -107,10 +107,10 @@ class StreamSource:
             self.publish()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Does nothing: the loop has closed everything."""
 
     def _transport(self) -> Coroutine[Any, Any, None]:
-        """What connects, and connects again, for ever."""
+        """The transport, which connects again and again."""
         config = self.config
         stream = self.mapping.stream if self.mapping else Stream()
         url = self.url
@@ -168,7 +168,7 @@ class StreamSource:
     # Sink
 
     def connected(self) -> None:
-        """What a broken connection left unfinished is over; numbers start anew."""
+        """Forget the unfinished message of the last connection; sequence numbers start anew."""
         self.connections += 1
         self._damaged = False
         self.pipeline.session.end_of_data(self.clock())
@@ -178,15 +178,15 @@ class StreamSource:
         log.info("feed connected", feed=self.config.name, connection=self.connections)
 
     def failed(self, why: str) -> None:
-        """There is no connection, or no usable answer."""
+        """Note that there is no connection, or no usable answer."""
         self.findings.note(StaleReason.WHY_NOT_CONNECTED, why, self.place.steady())
 
     def received(self, data: bytes, symbol: str = "") -> bool:
-        """One message into the pipeline; readers see it when the row of messages ends. `symbol`
-        is what was asked for. Whether something of it was of use.
+        """Pass one message to the pipeline; readers see it after the last one of a row. `symbol` is
+        the requested one, if any. Returns whether something in it was usable.
 
         Raises:
-            FeedError: what makes the books is lost; they begin anew with a new connection.
+            FeedError: messages of the books are lost; the books begin anew with a new connection.
         """
         protocol = self.pipeline.protocol
         if symbol:
@@ -204,7 +204,7 @@ class StreamSource:
         return useful
 
     def _take(self, data: bytes, now: int) -> bool:
-        """Into the pipeline; whether something of it was of use."""
+        """Pass bytes to the pipeline; returns whether something in them was usable."""
         session = self.pipeline.session
         before, messages = self._use(), session.next_expected_sequence
         well = self._says_well()
@@ -224,26 +224,25 @@ class StreamSource:
         return False
 
     def _says_well(self) -> int:
-        """Grows when the vendor says that it is well."""
+        """The number of the vendor's signs that it is well."""
         protocol = self.pipeline.protocol
         return protocol.alive if isinstance(protocol, Json) else 0
 
     def _use(self) -> int:
-        """Grows with all that is of use: texts, or what a protocol of another kind makes of its
-        messages."""
+        """The number of usable messages: of texts, or by the counters of another protocol."""
         protocol = self.pipeline.protocol
         if isinstance(protocol, Json):
             return protocol.useful
         return sum(self.counters[name] for name in EVENTS)
 
     def _listen(self) -> None:
-        """A request has its answer already: what a server refuses goes to the log."""
+        """Log refusals, for requests that have their answer already."""
         protocol = self.pipeline.protocol
         if self._replies is not None and isinstance(protocol, Json) and protocol.told:
             self._replies.listen(protocol)
 
     def answers(self) -> Iterable[str]:
-        """What the vendor wants to hear now; what it refuses is in the log."""
+        """The texts to send to the vendor now; its refusals are logged."""
         protocol = self.pipeline.protocol
         if self._replies is None or not isinstance(protocol, Json):
             return ()
@@ -261,17 +260,17 @@ class StreamSource:
         self._damaged = True
 
     def alive(self) -> None:
-        """A ping or a pong: there is a connection, and that says nothing of prices."""
+        """Note a ping or a pong: it proves a connection, but not prices."""
         self.pipeline.session.receive_data(b"", 0, self.clock())
         self.findings.note(StaleReason.WHY_ONLY_PINGS, "", self.place.steady())
 
     def confirmed(self) -> None:
-        """What came last still holds: its prices are vouched for."""
+        """Note that the vendor confirmed its last message, so its prices are valid."""
         self.used = self.clock()
         self.findings.use(self.place.steady())
         self.pipeline.session.receive_data(b"", 0, self.used)
 
     def publish(self) -> None:
-        """Make visible what was received."""
+        """Publish the received messages."""
         self._unpublished = 0
         self.pipeline.market.publish(self.clock())

@@ -1,9 +1,9 @@
-"""Whether a feed's prices are vouched for: what came of use, and why nothing does.
+"""Whether a feed's prices are up to date: its usable messages, and the reason if there are none.
 
-A feed is live when something usable comes, not when something comes. Trades that the filter refuses
-one and all are of no use either, with anything else beside them.
+A feed is live only while usable messages come. If the filter refuses all trades, the feed is not
+live, even if other messages are usable.
 
-Law: no clock here. `now` is of a clock that only runs, `wall` is the wall clock, both in ns.
+Law: no clock here. `now` is of the monotonic clock, `wall` of the wall clock, both in ns.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ log = structlog.get_logger()
 
 SECOND = 1_000_000_000
 AGAIN = 60 * SECOND
-"""ns until the log says once more why a feed is stale."""
+"""ns until the log repeats why a feed is stale."""
 FRESH = 60 * SECOND
-"""ns, at least, in which what came of no use explains why the feed is stale."""
+"""The least ns for which an unusable message explains why the feed is stale."""
 LONGEST_EXAMPLE = 160
 FEWEST_TRADES = 3
-"""Trades that are refused before a feed is in doubt: one of another day proves nothing."""
+"""Refused trades until a feed is in doubt: one late trade proves nothing."""
 
 SAYS_NO = StaleReason.WHY_REFUSED
 NO_CONNECTION = StaleReason.WHY_NOT_CONNECTED
@@ -34,64 +34,65 @@ PINGS = StaleReason.WHY_ONLY_PINGS
 SILENT = StaleReason.WHY_SILENT
 
 ADVICE = {
-    NO_CONNECTION: "look at the feed's address and at what the log says of its connections",
-    SILENT: "ask the venue whether it sends; if it is silent for so long while it is well, set a "
-    "longer `heartbeat`, or `stale_after` of a feed with a url",
-    PINGS: "there is a connection, and no price comes over it: look at `symbols`; if that is so "
-    "while all is well, set a longer `stale_after`",
-    StaleReason.WHY_UNREADABLE: "`compression` in [stream] of the mapping says how it is packed",
-    StaleReason.WHY_TOO_LONG: "ask for less at a time (`batch`)",
-    StaleReason.WHY_NO_JSON: "another page came instead: open the url, with the feed's `headers`",
-    StaleReason.WHY_NO_RULE: "no rule of the mapping fits; `ticker feed test` shows more. A text "
-    'that says that the vendor is well takes a record of kind "alive"',
-    StaleReason.WHY_SKIPPED: "`ticker feed test` says which field of the mapping does not fit",
-    SAYS_NO: "the vendor refuses: look at credentials, `symbols` and what is paid for",
-    StaleReason.WHY_CLOCK_SKEW: "set the clock of this machine (NTP), then look at the feed's "
+    NO_CONNECTION: "check the feed's address, and the log lines of its connections",
+    SILENT: "ask the venue whether it sends; if such silence is normal for it, set a longer "
+    "`heartbeat`, or `stale_after` for a feed with a url",
+    PINGS: "the connection works, but brings no prices: check `symbols`; if this is normal for "
+    "the market, set a longer `stale_after`",
+    StaleReason.WHY_UNREADABLE: "set `compression` in [stream] of the mapping to the vendor's form",
+    StaleReason.WHY_TOO_LONG: "request fewer symbols at a time (`batch`)",
+    StaleReason.WHY_NO_JSON: "open the url with the feed's `headers`, and look at the page that "
+    "comes instead of JSON",
+    StaleReason.WHY_NO_RULE: "no rule of the mapping fits; `ticker feed test` shows more. For a "
+    'text that only says that the vendor is well, add a record of kind "alive"',
+    StaleReason.WHY_SKIPPED: "`ticker feed test` names the field of the mapping that does not fit",
+    SAYS_NO: "the vendor refuses: check the credentials, `symbols` and your plan with the vendor",
+    StaleReason.WHY_CLOCK_SKEW: "set the clock of this machine (NTP), then check the feed's "
     "`timezone`; `ticker rejects` shows the trades",
-    StaleReason.WHY_OLDER: "has a clock been set back, here or there? `ticker rejects` shows the "
-    "trades",
-    StaleReason.WHY_REJECTED: "prices may be of another scale; `ticker rejects` shows the trades",
+    StaleReason.WHY_OLDER: "check whether a clock was set back, here or at the venue; `ticker "
+    "rejects` shows the trades",
+    StaleReason.WHY_REJECTED: "check the scale of the prices; `ticker rejects` shows the trades",
 }
 
 
 class Finding(NamedTuple):
-    """Something of no use that came; `time`: of the clock that only runs, ns."""
+    """An unusable message; `time` is of the monotonic clock, ns."""
 
     time: int
     example: str
 
 
 class Findings:
-    """What came to a feed of no use: the newest of each reason. Credentials are left out."""
+    """The newest unusable message of a feed for each reason, without credentials."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = tuple(secrets)
         self._newest: dict[StaleReason, Finding] = {}
         self.used = 0
-        """When something of use came last, 0: never."""
+        """The time of the last usable message, 0: none yet."""
 
     def use(self, now: int) -> None:
-        """Something of use came."""
+        """Note a usable message."""
         self.used = now
 
     @property
     def refused(self) -> bool:
-        """The vendor refuses something, and nothing of use came since. With all that it says then,
-        even that it is well, is of no use."""
+        """Whether the vendor refused something, and no usable message came since. Until then no
+        sign that the vendor is well counts."""
         return self.newest(SAYS_NO).time > self.used
 
     def note(self, reason: StaleReason, example: bytes | str, now: int) -> None:
-        """Something of no use came, for `reason`."""
+        """Note an unusable message, with its reason."""
         if isinstance(example, bytes):
             example = example[: 2 * LONGEST_EXAMPLE].decode(errors="replace")
         example = without(example, self._secrets)[:LONGEST_EXAMPLE]
         self._newest[reason] = Finding(now, example)
 
     def why(self, now: int, fresh: int) -> StaleReason:
-        """What explains best that nothing of use came: since the last that did, or within `fresh`.
+        """The best reason why no usable message came: since the last one, or within `fresh`.
 
-        A refusal explains more than what comes after it on the same connection; what is of no use
-        more than a ping, or the connection's end, soon after it.
+        A refusal takes precedence over later messages on the same connection. An unusable message
+        takes precedence over a ping, or the connection's end, soon after it.
         """
         fresh = max(fresh, FRESH)
         since = min(self.used, now - fresh)
@@ -108,19 +109,19 @@ class Findings:
         return max(found, key=explains)
 
     def newest(self, reason: StaleReason) -> Finding:
-        """The newest of a reason; one of no time: there is none."""
+        """The newest finding of a reason; its time is 0 if there is none."""
         return self._newest.get(reason, Finding(0, ""))
 
 
 class Doubt:
-    """Things that are refused while none is accepted: since when, and for which reason.
+    """Detects that items are refused and none is accepted, with the time and the reason.
 
     Args:
-        accepted: counters; one of them grows with each that is.
-        refused: those that grow with each that is not, by reason.
-        fewest: so many must be refused.
-        lasting: they must go on being refused: many at once, like old trades that a vendor tells
-            to a client that comes back, prove nothing.
+        accepted: the counters of accepted items.
+        refused: the counters of refused items, by reason.
+        fewest: the least number of refused items that counts.
+        lasting: the refusals must go on. Many at once prove nothing, like the old trades that a
+        vendor sends after a reconnect.
     """
 
     def __init__(
@@ -146,12 +147,13 @@ class Doubt:
         return [self._sum(names) for _, names in self._refused]
 
     def reset(self) -> None:
-        """What was refused before is no news."""
+        """Ignore all refusals before now."""
         self._good, self._bad = self._sum(self._names), self._bad_now()
         self._count, self._since, self._newest = 0, 0, 0
 
     def look(self, now: int, patience: int) -> StaleReason:
-        """Why nothing was accepted for `patience` ns; WHY_NONE: something was, or nothing came."""
+        """The reason why nothing was accepted for `patience` ns; WHY_NONE if something was accepted
+        or nothing came."""
         bad = self._bad_now()
         if self._sum(self._names) != self._good:
             self.reset()
@@ -167,7 +169,7 @@ class Doubt:
 
 
 class Watched(Protocol):
-    """What a vigil asks of a source."""
+    """The view of a source that a vigil needs."""
 
     findings: Findings
     silence_ns: int
@@ -182,7 +184,7 @@ class Vigil:
     """Watches one feed in its worker.
 
     Attributes:
-        why: why the prices are not vouched for, as of the last look; WHY_NONE: they are.
+        why: the reason why the prices are stale, as of the last look; WHY_NONE: they are not.
     """
 
     def __init__(self, feed: str, source: Watched, counters: Counters, now: int) -> None:
@@ -215,12 +217,12 @@ class Vigil:
 
     @property
     def patient(self) -> bool:
-        """Nothing was heard yet, and it is too early to wonder."""
+        """Whether nothing came yet, but it is too early to call the feed stale."""
         return not self._heard and self._looked - self._started <= self.source.silence_ns
 
     def look(self, wall: int, now: int, *, settled: bool = True) -> StaleReason:
-        """Why the prices are not vouched for now. A worker that is not settled goes through what
-        was there before: what is refused of that is no news."""
+        """The reason why the prices are stale now. A worker that is not settled is still processing
+        old messages; their refusals do not count."""
         source = self.source
         self._hear(source.heard, wall, now)
         if source.findings.used != self._used or not source.joined:
@@ -243,15 +245,15 @@ class Vigil:
         return self.why
 
     def _hear(self, heard: int, wall: int, now: int) -> None:
-        """Age what was heard by the clock that only runs: it came since the last look."""
+        """Note by the monotonic clock that a usable message came since the last look."""
         if heard != self._heard:
             self._heard = heard
             self._heard_at = now - min(max(wall - heard, 0), now - self._looked)
         self._looked = now
 
     def tell(self, now: int) -> None:
-        """Let the log say why the feed is stale: once a minute at most, and again only if there is
-        a newer example of it. A feed that is silent is told of once: it may be night."""
+        """Log why the feed is stale: at most once a minute, and again only with a newer example. A
+        silent feed is logged once: it may be night."""
         if self.why == StaleReason.WHY_NONE:
             return
         newest = self.source.findings.newest(self.why)

@@ -1,13 +1,13 @@
 """The process of a feed: one feed, one segment, one core.
 
-`run` is called by the supervisor in a forked child and returns when the feed was told to stop.
-What differs from feed to feed is its source (sources.py says which one it has); signs of life,
-state, calendar and stop are the same for all, and are here.
+The supervisor calls `run` in a forked child; it returns when the feed was told to stop. Feeds
+differ in their sources, which sources.py chooses. Signs of life, state, calendar and stop are the
+same for all feeds, and are here.
 
-A worker that finds rows in its segment is the successor of one that died. Where its source can ask
-for the session from its start (`rebuild`), it computes everything again and shows nothing before
-it has caught up with its predecessor; otherwise it goes on with the rows as they are. Either way
-nothing that readers see goes back.
+A worker that finds rows in its segment is the successor of a dead one. If its source can request
+the session from its start (`rebuild`), it processes everything again and publishes nothing before
+it has caught up with its predecessor. Otherwise it goes on with the rows as they are. In both cases
+readers never see a value go back.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(config: FeedConfig, context: FeedContext) -> None:
 
 
 def open_source(place: Place) -> Source:
-    """The source that a feed's plan names. Raises FeedError, ConfigError."""
+    """The source of a feed's plan. Raises FeedError, ConfigError."""
     kind = place.plan.kind
     if kind is Kind.DATAGRAMS:
         return DatagramSource(place)
@@ -68,12 +68,12 @@ class FeedWorker:
     """A feed's source in its segment, with its signs of life. It is its source's `Life`.
 
     Args:
-        steady: the clock that waits and ages go by.
+        steady: the monotonic clock, for waits and ages.
         watch: called with the time at every beat.
 
     Attributes:
-        stopping: `loop` is to end.
-        next_beat: when `turn` has something to do, ns.
+        stopping: whether `loop` has to end.
+        next_beat: the time at which `turn` must be called, ns.
     """
 
     def __init__(
@@ -135,12 +135,12 @@ class FeedWorker:
         self.stopping = True
 
     def close(self) -> None:
-        """Give everything back, and let readers know that no worker feeds this feed now."""
+        """Release everything, and let readers know that the feed has no worker now."""
         self.source.close()
         self.presence.stopped()
 
     def turn(self, now: int) -> bool:
-        """Beat, if it is time; whether it was. A clock that was set back is noticed too."""
+        """Beat if it is time; returns whether it was. A clock that was set back is noticed, too."""
         if self.next_beat - self.beat_ns <= now < self.next_beat:
             return False
         self.next_beat = now + self.beat_ns

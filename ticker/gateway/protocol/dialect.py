@@ -1,6 +1,6 @@
 """The client protocol: one client's message in, calls on the hub and frames out.
 
-Law: a command is atomic; refused, it has changed nothing. In the plain dialect only `snapshot`,
+Law: a command is atomic: a refused command changes nothing. In the plain dialect only `snapshot`,
 `update` and `error` are ever sent. No socket and no clock: `now_ns` comes with every message.
 """
 
@@ -73,7 +73,7 @@ Symbols = Subscribe | Unsubscribe | Reconnect
 
 @dataclass(frozen=True)
 class Terms:
-    """What clients of one worker are told and granted."""
+    """The limits and settings for the clients of one worker."""
 
     epoch: int
     heartbeat: float
@@ -118,7 +118,7 @@ class Dialect:
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
-        """Take over what may change while clients are connected."""
+        """Apply the settings that may change while clients are connected."""
         self.terms = terms
         self.greetings = [
             [b"" if codec.plain else codec.frame(self._hello(limits, asked)) for codec in CODECS]
@@ -138,26 +138,26 @@ class Dialect:
         )
 
     def greeting(self, codec: Codec) -> bytes:
-        """What is sent right after the handshake, before any token has been seen."""
+        """The frames right after the handshake, before any token."""
         hello = self.greetings[self.access.required][codec.number]
         return hello if self.access.required else hello + self.announcer.greeting(codec)
 
     def admitted(self, number: int) -> None:
-        """The stream is open without a token."""
+        """Open the stream without a token."""
         everybody = self.access.everybody
         if everybody.max_rate and not self.access.required:
             self.hub.configure(number, everybody.max_rate, None)
 
     def forget(self, number: int) -> None:
-        """The connection is gone."""
+        """Forget a closed connection."""
         self.hub.forget(number)
         self.announcer.forget(number)
 
     def enter(
         self, number: int, token: str, now_ns: int, command_id: Id | None = None
     ) -> bytes | None:
-        """Open for the connection what a token opens: a new hello, for those who are told. For a
-        token that opens nothing the connection is closed, and None."""
+        """Give the rights of a token to the connection; returns a new hello, empty in the plain
+        dialect. A refused token closes the connection and returns None."""
         codec = self._codec(number)
         try:
             grant = self.access.enter(number, token, now_ns)
@@ -175,7 +175,7 @@ class Dialect:
         return hello + self.announcer.greeting(codec)
 
     def expire(self, now_ns: int, steady_ns: int) -> None:
-        """Close who has not said in time who they are, and whose token has run out."""
+        """Close the streams that have shown no token in time, and those whose token has expired."""
         for number in self.access.overdue(steady_ns):
             said = "no token came in time; send auth first, or a token with the handshake"
             self._turn_away(number, Code.AUTH_TIMEOUT, said)
@@ -184,7 +184,7 @@ class Dialect:
 
     def revoke(self) -> None:
         """Close the streams whose rights the configuration has changed."""
-        said = "what may be seen here was changed; connect again, with a token that is valid now"
+        said = "the rights of this connection were changed; reconnect with a valid token"
         for number in self.access.outdated():
             self._turn_away(number, Code.AUTH_FAILED, said)
 
@@ -196,7 +196,7 @@ class Dialect:
         self.connections.close(number, close_code(code), code.reason)
 
     def _limits(self, grant: Grant) -> Limits:
-        """The worker's limits, and what the grant narrows of them."""
+        """The worker's limits, narrowed by the grant."""
         limits = self.terms.limits
         return msgspec.structs.replace(
             limits,
@@ -209,8 +209,8 @@ class Dialect:
         return CODECS[encoding].frame(Heartbeat(timestamp=moment(now_ns)))
 
     def last_word(self, number: int, code: int) -> bytes:
-        """What is said in front of a close frame with this code: an `error`, a `goodbye`, or
-        nothing. Clients come back spread over the time that `retry_after` sets."""
+        """The message before a close frame with this code: an `error`, a `goodbye`, or none.
+        Clients reconnect spread over the time that `retry_after` sets."""
         codec = self._codec(number)
         if code == close_code(Code.SLOW_CLIENT):
             return codec.frame(_error(Code.SLOW_CLIENT, "read faster, or ask for less"))
@@ -289,11 +289,11 @@ class Dialect:
     def _change(
         self, number: int, codec: Codec, command: Symbols, grant: Grant, now_ns: int
     ) -> None:
-        """Subscribe or unsubscribe what is known, and say what is not."""
+        """Subscribe or unsubscribe the known symbols, and report the others."""
         if codec.plain and command.channel == "trades":
             raise CommandError(
                 Code.INVALID_SYNTAX,
-                "channel: `trades` is for the ticker.v1 subprotocols, which can say `lagged`",
+                "channel: `trades` needs a ticker.v1 subprotocol, which has `lagged`; offer one",
                 command.id,
             )
         if command.channel not in grant.channels:
@@ -330,12 +330,12 @@ class Dialect:
     def _reject(self, number: int, codec: Codec, command: Symbols, name: str) -> None:
         """A symbol that was not taken, in the plain dialect."""
         if isinstance(command, Unsubscribe) and self.board.index_ever(name) >= 0:
-            return  # known, but was not subscribed: as wished
+            return  # known, but was not subscribed: nothing to do
         said = f"symbols: no feed has {name!r}"
         self._say(number, codec, _error(Code.UNKNOWN_SYMBOL, said, command.id, name))
 
     def _known(self, names: list[str]) -> dict[str, int]:
-        """Number of each symbol that some feed has; new rows are learnt when one is missing."""
+        """The number of each known symbol; if one is missing, the board looks for new rows."""
         found = {name: self.board.index(name) for name in names}
         if -1 in found.values() and self.board.refresh():
             found = {name: self.board.index(name) for name in names}
@@ -378,7 +378,7 @@ def _acknowledged(command: Symbols, known: dict[str, int], rejected: list[str]) 
 
 
 def _moments(command: Subscribe | Reconnect, known: dict[str, int]) -> dict[int, int] | None:
-    """Microseconds of the price that the client has, by symbol number."""
+    """The time of the client's price in microseconds, by symbol number."""
     if isinstance(command, Subscribe):
         return None
     found = {place: seen(command.last_seen[name]) for name, place in known.items()}

@@ -1,6 +1,6 @@
-"""What the shared segments say about the box: feeds, gateways, readiness.
+"""The state of the whole server from the shared segments: feeds, gateways, readiness.
 
-Every gateway maps every segment read-only, so any worker answers for all of them.
+Every gateway maps every segment read-only, so any worker can answer for all.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ SHOWN_REJECTS = 10
 HUNG = "hung"
 NO_WORKER = "no_worker"
 OWN_REASONS = (HUNG, NO_WORKER, "starting", "recovering")
-"""Why a feed is stale, beside what its worker says."""
+"""Reasons why a feed is stale, beside those of its worker."""
 
 
 @dataclass(frozen=True)
 class FeedReport:
-    """One feed at one moment; ages and lags are in seconds, None where nothing happened yet.
+    """One feed at one moment; ages and lags are in seconds, None before the first event.
 
-    `lag` is the median time from the exchange's stamp to the receiver, since the start. `state`
-    is the worker's own word, or `hung` when it gives no sign of life; `status` is the verdict:
-    live, halted, stale or closed; `why` it is stale, where it is. `market` is what the venue said
-    of itself last. `rejects` are the trades that its filter refused, by rule: how many, and the
-    newest SHOWN_REJECTS; `ticker rejects` shows more.
+    `lag` is the median time from the exchange's timestamp to the receiver, since the start. `state`
+    is the state that the worker reports, or `hung` without a sign of life. `status` is live,
+    halted, stale or closed; `why` has the reason if it is stale. `market` is the venue's last
+    message about its state. `rejects` are the refused trades by rule: the count, and the newest
+    SHOWN_REJECTS; `ticker rejects` shows more.
     """
 
     name: str
@@ -62,8 +62,8 @@ class FeedReport:
 
 @dataclass(frozen=True)
 class MarketSession:
-    """A market of the timetable at one moment: closed, pre, open, break or post; unknown beyond
-    what is computed. `next_open` and `next_close` are those of regular hours."""
+    """A market of the timetable at one moment: closed, pre, open, break or post; unknown beyond the
+    computed days. `next_open` and `next_close` are those of regular hours."""
 
     market: str
     feeds: tuple[str, ...]
@@ -139,12 +139,12 @@ class Status:
         ]
 
     def gateway_reports(self, now_ns: int) -> list[GatewayReport]:
-        """The gateways with a worker; one slot is vacant but in a rolling restart."""
+        """The gateways with a worker; one slot is vacant except in a rolling restart."""
         reports = [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
         return [report for report in reports if report.pid]
 
     def waiting_for(self) -> list[tuple[str, str]]:
-        """(name, state) of each required feed that keeps the box from being ready."""
+        """(name, state) of each required feed that keeps the server from being ready."""
         return [
             (name, Heartbeat(mapping).state)
             for name, mapping in self.feeds
@@ -152,7 +152,7 @@ class Status:
         ]
 
     def restored(self) -> bool:
-        """Whether a required feed has shown nothing yet but the prices of the life before."""
+        """Whether a required feed still has only the prices of the previous run."""
         return any(
             name in self.required
             and Heartbeat(mapping).restored_ns > 0
@@ -186,7 +186,7 @@ class Status:
 
 
 def feed_ready(mapping: Mapping) -> bool:
-    """Live, or holding prices of before: a stale feed's last prices are served, marked stale."""
+    """Whether the feed is live, or has restored prices, which are served marked stale."""
     heartbeat = Heartbeat(mapping)
     if heartbeat.state == "live":
         return True
@@ -197,8 +197,8 @@ def feed_ready(mapping: Mapping) -> bool:
 
 
 def why_stale(mapping: Mapping, now_ns: int) -> str:
-    """Why nobody vouches for a feed's prices now: its worker's word (StaleReason), or what is the
-    matter with its worker."""
+    """The reason why a feed's prices are stale now: its worker's (StaleReason), or the state of the
+    worker itself."""
     heartbeat = Heartbeat(mapping)
     if is_hung(heartbeat, now_ns):
         return HUNG
@@ -208,12 +208,12 @@ def why_stale(mapping: Mapping, now_ns: int) -> str:
 
 
 def is_hung(heartbeat: Heartbeat, now_ns: int) -> bool:
-    """Whether a worker is there that gives no sign of life; the supervisor will replace it."""
+    """Whether there is a worker without a sign of life; the supervisor will replace it."""
     return heartbeat.pid > 0 and now_ns - heartbeat.time_ns >= WORKER_TIMEOUT_NS
 
 
 def age(then_ns: int, now_ns: int) -> float | None:
-    """Seconds since `then_ns`, never negative; None for the 0 of what never happened."""
+    """Seconds since `then_ns`, never negative; None for 0, which means never."""
     return max(0, now_ns - then_ns) / NS if then_ns else None
 
 
@@ -229,7 +229,7 @@ def _market(mapping: Mapping) -> dict[str, Any]:
 
 
 def _rejects(mapping: Mapping) -> dict[str, dict[str, Any]]:
-    """Rules that refused something, each with its count and its newest, oldest first."""
+    """The rules that refused trades, each with its count and its newest rejects, oldest first."""
     reader = RejectReader(mapping)
     return {
         rule: {

@@ -42,18 +42,18 @@ from ticker.shm.timetable import Hours, TradingSession, hours_of, write_timetabl
 DAYS_BACK = 10
 DAYS_AHEAD = 45
 RENEW = 6 * 3600.0
-"""s between two computations: the timetable is never older, and always reaches weeks ahead."""
+"""s between two computations: the timetable always reaches weeks ahead."""
 RETRY = 60.0
 LOOK = 10.0
-"""s between two looks whether the file is still there."""
+"""s between two checks that the file still exists."""
 PATIENCE = 120.0
-"""s for one computation."""
+"""The most s for one computation."""
 
 Days = dict[str, list[TradingSession]]
 
 
 class MarketHours(msgspec.Struct, frozen=True):
-    """A calendar with the local times between which a feed's venue trades at all."""
+    """A calendar with the local times of a venue's extended hours."""
 
     calendar: str
     pre_open: str | None = None
@@ -61,14 +61,14 @@ class MarketHours(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What /status calls it: `XNYS 04:00-20:00`."""
+        """The name in /status: `XNYS 04:00-20:00`."""
         if self.pre_open is None and self.post_close is None:
             return self.calendar
         return f"{self.calendar} {self.pre_open or 'open'}-{self.post_close or 'close'}"
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the child computes: the sessions of these markets from the first to the last day."""
+    """A request to the child: the sessions of these markets from the first to the last day."""
 
     markets: list[MarketHours]
     first: date
@@ -86,7 +86,7 @@ def markets_of(feeds: Sequence[FeedConfig]) -> dict[str, MarketHours]:
 
 
 def run(markets: dict[str, MarketHours], path: Path) -> None:
-    """Keep the timetable at `path` true, until the process is told to end."""
+    """Keep the timetable at `path` up to date, until the process is told to end."""
     log = structlog.get_logger()
     feeds = {feed: market.name for feed, market in markets.items()}
     while True:
@@ -100,7 +100,7 @@ def run(markets: dict[str, MarketHours], path: Path) -> None:
 
 
 def _sleep(seconds: float, path: Path) -> None:
-    """Until it is time, or until the file is gone: a gateway that starts would find none."""
+    """Sleep until the next computation is due, or the file is gone: a new gateway needs it."""
     end = time.monotonic() + seconds
     known = path.exists()
     while time.monotonic() < end and path.exists() == known:
@@ -231,7 +231,7 @@ def _in_a_child(question: Question) -> Days:
 
 
 def _reason(error: Exception) -> str:
-    """The last line that the child said, where there is one."""
+    """The last line of the child's output, if there is one."""
     said = getattr(error, "stderr", None) or b""
     lines = said.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else str(error)
