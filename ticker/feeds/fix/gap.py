@@ -1,8 +1,8 @@
-"""A gap in the numbers of the other side: asked for once, and what comes after it waits.
+"""A gap in the other side's sequence numbers: it is requested, and later messages wait.
 
-At most `held_messages` and `held_bytes` wait; the rest comes again with the gap. A gap that nobody
-fills is given up after `request_attempts`, counted as lost, and what was subscribed is asked for
-anew.
+At most `held_messages` and `held_bytes` wait; further ones come again with the gap. A gap that
+stays open is given up after `request_attempts` and counted as lost; then the subscriptions are
+requested anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ticker.feeds.session import DEADLINE_NEVER
 
 
 class Gap:
-    """The gap at hand, if there is one, and the messages that wait behind it."""
+    """The current gap, if there is one, and the messages that wait behind it."""
 
     def __init__(self, initiator: Initiator, subscriptions: Subscriptions) -> None:
         self.initiator = initiator
@@ -26,7 +26,7 @@ class Gap:
         self.forget()
 
     def forget(self) -> None:
-        """A new connection: nothing is missing yet."""
+        """Forget the gap, for a new connection."""
         # What is missing still is found missing again.
         self._account("withdrawn", self.end)
         options = self.initiator.options
@@ -35,32 +35,33 @@ class Gap:
         """The first number after the gap; 0: nothing is missing."""
         self.deadline = DEADLINE_NEVER
         self.refresh = False
-        """Once the gap is closed all is asked for anew."""
+        """Once the gap is closed, all subscriptions are requested anew."""
         self._attempts = 0
 
     def abandon(self) -> None:
-        """The other side started over: what was missing and what waits mean nothing any more."""
+        """Drop the gap and the waiting messages: the other side started over."""
         self.held.clear()
         self._account("lost_upstream", self.end)
         self.end = 0
         self.deadline = DEADLINE_NEVER
 
     def done(self, sequence: int) -> None:
-        """This number is used up; out of turn it is remembered for when its turn comes."""
+        """Mark a number as done; one out of turn is remembered until its turn."""
         if sequence == self.stream.next_expected_sequence:
             self.stream.expect_sequence(sequence + 1)
         elif sequence > self.stream.next_expected_sequence:
             self.hold(sequence, None)
 
     def hold(self, sequence: int, frame: Frame | None) -> None:
-        """A message whose turn has not come."""
+        """Hold a message whose turn has not come."""
         if not self.held.hold(sequence, frame):
             self.stream.count("reorder_drops")
         if sequence > self.end:
             self._seen(sequence)
 
     def _seen(self, sequence: int) -> None:
-        """Something is missing before `sequence`; ask once, to infinity, as most engines do."""
+        """Messages before `sequence` are missing: request them once, to infinity, as most engines
+        do."""
         if self.end:
             return
         self.stream.count("gaps")
@@ -82,7 +83,7 @@ class Gap:
         self.initiator.send("2", fields)
 
     def went_on(self, before: int) -> None:
-        """All is done whose turn came since `before` was expected; is that the end of the gap?"""
+        """Whether the gap is closed, now that all numbers since `before` are done."""
         reached = self.stream.next_expected_sequence
         self._account("recovered", reached)
         if self.end and reached > before:
@@ -101,8 +102,8 @@ class Gap:
             self.settle()
 
     def skip_to(self, new: int, *, fills: bool) -> None:
-        """The other side says which number comes next, beyond the one expected."""
-        # What was skipped may have been market data: the books are asked for anew.
+        """Skip to the next number, which the other side has set beyond the expected one."""
+        # The skipped messages may have been market data: the books are requested anew.
         self.refresh = bool(self.end) or not fills
         self._account("recovered", self.stream.next_expected_sequence)
         if not fills:
@@ -113,13 +114,14 @@ class Gap:
         self.held.forget_below(new)
 
     def settle(self) -> None:
-        """Ask anew, if that waits for the end of the gap, and the gap is closed."""
+        """Request the subscriptions anew if this waited for the end of the gap, and it is
+        closed."""
         if self.refresh and not self.end:
             self.refresh = False
             self.subscriptions.ask()
 
     def give_up(self) -> bool:
-        """The deadline has passed: ask once more. True: often enough, what is missing is lost."""
+        """Request the gap once more, after a deadline. True: after the last attempt; it is lost."""
         if self._attempts < self.initiator.options.request_attempts:
             self._request()
             return False

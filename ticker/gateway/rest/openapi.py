@@ -33,8 +33,8 @@ MAX_SYMBOLS = 1024
 RESOURCES = (
     PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Alive, Problem
 )  # fmt: skip
-ANY = (400, 403, 413, 421, 429, 431, 500)  # what each address may refuse
-ASKED = (401, *ANY)  # and one that asks for a token
+ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
+ASKED = (401, *ANY)  # and of those that need a token
 # Codes that are no answer of a documented address: nothing is there, or only for other methods.
 ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections", "busy"}
 SAID_WITH = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
