@@ -1,8 +1,8 @@
 """`make bench`, or `python -m bench [NAME...]`: run the set, write RESULTS.md, the plots in
 bench/plots, ratios.json, and the figures in docs/performance.md.
 
-With names, only those runs are measured again; with --pages none. The pages are made of all reports
-that are there.
+With names, only those runs are measured again; with --pages none. The pages are made of all
+existing reports.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def main(names: list[str]) -> int:
 
 
 def run(name: str) -> bool:
-    """One run; whether it ended well."""
+    """Run one; returns whether it succeeded."""
     return profile.main() == 0 if name == "profile" else measure(name)
 
 
 def write() -> None:
-    """All pages, of the reports that are there."""
+    """Write all pages from the existing reports."""
     found = reports()
     drawn = plots.write(found)
     PAGE.write_text(render(found, drawn), encoding="utf-8")

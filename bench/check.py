@@ -1,8 +1,8 @@
-"""`make bench-check`, or `python -m bench.check [RUN...]`: are the ratios still what they were?
+"""`make bench-check`, or `python -m bench.check [RUN...]`: compares ratios with the committed ones.
 
-Each run is measured anew and its ratio held against bench/ratios.json. One that is worse by more
-than 15 %, or void, is measured up to twice more, and the median of what was measured counts: a
-single run on a machine that others use is no proof. Peers' ratios are compared when `make
+Each run is measured anew and its ratio compared with bench/ratios.json. A ratio that is worse by
+more than 15 %, or void, is measured up to twice more, and the median counts: a single run on a
+shared machine proves nothing. Peers' ratios are compared when `make
 bench-peers` has left results; they are not measured here.
 """
 
@@ -23,7 +23,7 @@ FRESH = ROOT / "build" / "bench" / "check"
 
 @dataclass
 class Checked:
-    """One ratio: what is committed, and what was measured now."""
+    """One ratio: the committed one, and those measured now."""
 
     name: str
     committed: dict[str, Any]
@@ -35,7 +35,7 @@ class Checked:
 
     @property
     def failed(self) -> bool:
-        """Also what could not be measured at all."""
+        """Whether it got worse, or could not be measured at all."""
         return self.ratio is None or ratios.fails(self.committed, self.ratio)
 
     def line(self) -> str:
@@ -52,7 +52,8 @@ class Checked:
 
 
 def check(name: str, committed: dict[str, Any], turn: Callable[[str], float | None]) -> Checked:
-    """Measure until it holds, three times at most. `turn` gives a run's ratio, None when void."""
+    """Measure at most three times, until the ratio is good. `turn` gives a run's ratio, None if
+    void."""
     found = Checked(name, committed)
     for _ in range(TURNS):
         ratio = turn(name)

@@ -104,7 +104,7 @@ def sweep(name: str) -> Callable[[Reports], list[str]]:
 
 
 def profile(reports: Reports) -> list[str]:
-    """Where the time of a worker goes."""
+    """The CPU time of a worker by place."""
     found = reports["profile"]
     most = list(found["functions"].items())[:6]
     return [
@@ -161,7 +161,7 @@ def capacity(reports: Reports) -> list[str]:
 
 
 def inputs(reports: Reports) -> list[str]:
-    """What the sizing rule takes from which run."""
+    """The inputs of the sizing rule, with their runs."""
     found = sizing.measured(reports)
     commands = {name: f"`{reports[name]['command']}`" for name in sizing.NEEDED}
     rows = [
@@ -227,7 +227,7 @@ def described(plan: sizing.Plan, wanted: sizing.Fleet, found: sizing.Measured) -
 
 
 def engine(reports: Reports) -> list[str]:
-    """What a broker between feed and gateways would carry."""
+    """The load of a broker between feed and gateways."""
     found, wanted, box = sizing.measured(reports), sizing.Fleet(), sizing.Box()
     boxes = [sizing.plan(wanted, box, found, each).boxes for each in INTERVALS]
     conflated = wanted.symbols / INTERVALS[0]
@@ -264,7 +264,7 @@ def broker(every: float, newest: float, boxes: int, folder: Path = ratios.PEERS)
 
 
 def together(reports: Reports) -> list[str]:
-    """Ingest and delivery on one box, and which process took what of its cores."""
+    """Ingest and delivery on one box, with the CPU of each process."""
     found = reports["box"]
     cpu = found["cpu"]
     per = {

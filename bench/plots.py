@@ -23,8 +23,8 @@ PLOTTED = (
 
 
 def write(reports: dict[str, dict[str, Any]], folder: Path = FOLDER) -> dict[str, str]:
-    """Draw what is there; the file's name by the name of its run. A report that gives no chart,
-    since too much of it is void, takes its old plot away."""
+    """Draw the charts of all reports; returns the file names by run. If too much of a report is
+    void for a chart, its old plot is deleted."""
     drawn = {}
     folder.mkdir(parents=True, exist_ok=True)
     for name in PLOTTED:

@@ -1,8 +1,8 @@
-"""`python -m bench.profile`: where the CPU time of a gateway worker goes while it fans out.
+"""`python -m bench.profile`: the CPU time of a gateway worker during fan-out, by place.
 
-`perf record` samples the worker at 2,000 clients × 5 symbols for some seconds; each sample counts
-for the first of PLACES that its stack has. A machine without perf, or which does not let it, has no
-profile, and the page says so.
+`perf record` samples the worker at 2,000 clients × 5 symbols for some seconds. A sample counts for
+the first of PLACES in its stack. Without perf, or without the right to use it, there is no profile,
+and the page says so.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def stacks(lines: Iterable[str]) -> Iterator[Stack]:
 
 
 def place(stack: Stack) -> str:
-    """What a sample counts for."""
+    """The place that a sample counts for."""
     functions = {function for function, _ in stack}
     for what, marks in PLACES:
         if marks & functions:

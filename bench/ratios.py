@@ -1,4 +1,4 @@
-"""The ratios that are kept in bench/ratios.json, and what counts as worse.
+"""The ratios in bench/ratios.json, and the rule that calls one worse.
 
 Law: only ratios of two figures of one run are compared, since times differ from machine to machine
 and from hour to hour.
@@ -72,7 +72,7 @@ def of_peers(folder: Path = PEERS) -> dict[str, dict[str, Any]]:
 
 
 def load(path: Path = KEPT) -> dict[str, dict[str, Any]]:
-    """What is committed; nothing when there is no file."""
+    """The committed ratios; none without a file."""
     if not path.exists():
         return {}
     kept: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -86,11 +86,11 @@ def keep(fresh: dict[str, dict[str, Any]], path: Path = KEPT) -> None:
 
 
 def worse_by(committed: dict[str, Any], ratio: float) -> float:
-    """How much worse a ratio is than the committed one, as a share of it; below 0 is better."""
+    """The worsening of a ratio as a share of the committed one; below 0 is better."""
     before = committed["ratio"]
     return float(ratio / before if committed["better"] == "lower" else before / ratio) - 1
 
 
 def fails(committed: dict[str, Any], ratio: float) -> bool:
-    """Whether a ratio is worse beyond what is tolerated."""
+    """Whether a ratio is worse by more than the tolerance."""
     return worse_by(committed, ratio) > TOLERANCE

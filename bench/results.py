@@ -14,7 +14,7 @@ SKIPPED = {"bench", "command", "date", "machine", "versions", "parameters", "voi
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure that has a goal: which report has it, its name there, and the bound."""
+    """A figure with a goal: its report, its name there, and the bound."""
 
     what: str
     run: str

@@ -48,7 +48,7 @@ Report = dict[str, Any]
 
 
 def measure(name: str, folder: Path = REPORTS) -> bool:
-    """One run; whether it ended well."""
+    """Run one; returns whether it succeeded."""
     report = folder / f"{name}.json"
     report.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "ticker", "bench", *RUNS[name].split(), "--json", str(report)]
@@ -57,7 +57,7 @@ def measure(name: str, folder: Path = REPORTS) -> bool:
 
 
 def reports(folder: Path = REPORTS) -> dict[str, Report]:
-    """The reports that are there, by the name of their run."""
+    """The existing reports, by the name of their run."""
     return {
         name: json.loads(path.read_text(encoding="utf-8"))
         for name in (*RUNS, "profile")

@@ -1,4 +1,4 @@
-"""How large a fleet has to be, computed from the reports of `make bench`.
+"""The size of a fleet, computed from the reports of `make bench`.
 
 Law: no figure comes from anywhere but the reports, the fleet and the box (both stated on the page),
 and the frame sizes of IEEE 802.3, RFC 791 and RFC 9293.
@@ -30,7 +30,7 @@ NEEDED = (
 
 @dataclass(frozen=True)
 class Fleet:
-    """What all boxes together have to carry; rates per second."""
+    """The load of all boxes together; rates per second."""
 
     ticks: float = 1e6
     clients: int = 5_000_000
@@ -52,7 +52,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the reports say; µs are of CPU."""
+    """The measured figures of the reports; µs are of CPU."""
 
     feed_messages_per_core: float
     """Per CPU second of a feed worker, both lines heard."""
@@ -78,7 +78,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fleet takes at one flush interval."""
+    """The resources of a fleet at one flush interval."""
 
     interval: float
     flushes: float
@@ -136,8 +136,8 @@ def points(reports: Reports, name: str) -> list[dict[str, Any]]:
 
 
 def flush_costs(reports: Reports) -> list[tuple[float, float]]:
-    """(updates in a flush, its CPU µs), of clients with several symbols: an update that is alone
-    goes out by itself, at once, which is not what a busy worker does."""
+    """(updates in a flush, its CPU µs), for clients with several symbols. Flushes of a single
+    update are left out: they go out at once, and a busy worker has none."""
     rows = points(reports, "scaling-per-client")
     pairs = [(row["updates_per_client_flush"], row["cpu_us_per_client_flush"]) for row in rows]
     return [pair for pair in pairs if pair[0] >= 2]
@@ -163,10 +163,10 @@ def slope(pairs: list[tuple[float, float]]) -> float:
 
 
 def plan(fleet: Fleet, box: Box, found: Measured, interval: float) -> Plan:
-    """What the fleet takes when clients are sent their updates every `interval` seconds at most.
+    """The resources of the fleet at a flush interval of `interval` seconds.
 
     Raises:
-        BenchError: reading the ticks alone takes more of a worker than it has.
+        BenchError: a worker has not enough time even to read the ticks.
     """
     rate = fleet.deliveries / fleet.clients
     flushes = min(1 / interval, rate)

@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def measure(names: list[str], options: set[str]) -> list[str]:
-    """Write the reports of these; which of them failed or are void."""
+    """Measure these and write their reports; returns those that failed or are void."""
     bad = []
     if OURS in names and NO_SEARCH not in options:
         load = LOADS["5"].load
@@ -73,7 +73,7 @@ def measure(names: list[str], options: set[str]) -> list[str]:
 
 
 def measured(peer: Peer, options: set[str]) -> dict[str, Any]:
-    """One peer's report; why it was skipped, or failed."""
+    """One peer's report; a skipped or failed one has the reason."""
     if reason := peer.missing():
         print(f"{peer.title}: skipped: {reason}", flush=True)
         return {"skipped": reason}
@@ -92,7 +92,7 @@ def measured(peer: Peer, options: set[str]) -> dict[str, Any]:
 
 
 def kept(peer: Peer, options: set[str]) -> dict[str, Any]:
-    """What is not measured now and was before, and of when that is."""
+    """The earlier measurements that are not made anew, with their dates."""
     path = REPORTS / f"{peer.name}.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     name = "loads" if ONLY_SEARCH in options else "search" if NO_SEARCH in options else ""

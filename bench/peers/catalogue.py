@@ -1,4 +1,4 @@
-"""The peers: what each runs, where it comes from, how it is published to."""
+"""The peers: their processes, their packages, and the way to publish to each."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Peer:
 
     @property
     def snapshots(self) -> bool:
-        """Whether a subscriber is sent the last price; else it is only told that it is one."""
+        """Whether a subscriber gets the last price; else only the subscription is confirmed."""
         return self.dialect not in ("nats", "centrifugo", "centrifuge")
 
     def missing(self) -> str | None:
-        """Why it cannot run here, None when it can."""
+        """The reason why it cannot run here, or None."""
         if isinstance(self.needs, Path):
             there = self.needs.exists()
         else:
@@ -74,7 +74,7 @@ class Peer:
         return reason or f"{self.needs} is not there; `make bench-peers` installs what it can"
 
     def versions(self) -> dict[str, str]:
-        """What is installed of it."""
+        """The versions of its installed packages."""
         return {package: version(package, kind) for package, kind in self.parts}
 
 

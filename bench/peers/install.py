@@ -1,5 +1,5 @@
-"""`python -m bench.peers.install`: what the peers need, pinned, into build/peers. What cannot
-be had is noted there with its reason, and the peer is left out."""
+"""`python -m bench.peers.install`: installs the peers, pinned, into build/peers. If a peer cannot
+be installed, the reason is noted there, and the peer is left out."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _install_centrifuge() -> None:
 
 
 def run(*argv: str, cwd: Path | None = None, **environment: str) -> str | None:
-    """Why a command failed, None when it did not."""
+    """Run a command; returns the reason of a failure, or None."""
     print("  " + " ".join([*argv[:1], *argv[1:3], "…"]), flush=True)
     done = subprocess.run(
         argv, capture_output=True, text=True, cwd=cwd, env={**os.environ, **environment}
@@ -114,7 +114,7 @@ def run(*argv: str, cwd: Path | None = None, **environment: str) -> str | None:
 
 
 def note(peer: str, reason: str) -> None:
-    """Remember why a peer is left out."""
+    """Note why a peer is left out."""
     (BUILD / f"{peer}.missing").write_text(reason + "\n", encoding="utf-8")
     print(f"  {peer} is left out: {reason}", flush=True)
 

@@ -76,7 +76,7 @@ def compare(peer: Peer, load: Load, rounds_wanted: int, seconds: float) -> dict[
 def _rounds(
     sides: list[Side], schedule: Schedule, wanted: int
 ) -> tuple[list[list[Segment]], list[str]]:
-    """Those that are whole, and why the others are not."""
+    """The whole rounds, and the reasons why others are void."""
     rounds: list[list[Segment]] = []
     void: list[str] = []
     while len(rounds) < wanted and len(void) <= VOID_MOST * wanted:
@@ -95,7 +95,7 @@ def per_cpu_second(turn: Segment) -> float:
 
 
 def figures(turns: Sequence[Segment]) -> dict[str, Any]:
-    """What the turns of a side say together."""
+    """The figures of a side over all its turns."""
     return {
         "deliveries_per_cpu_second": round(statistics.median(map(per_cpu_second, turns))),
         "cpu_us_per_delivery": round(
@@ -113,7 +113,7 @@ def figures(turns: Sequence[Segment]) -> dict[str, Any]:
 
 
 def reason(turns: Sequence[Segment]) -> str | None:
-    """Why a round is void."""
+    """The reason why a round is void."""
     for each in turns:
         if each.violations or each.lost:
             return f"violations {each.violations}, {each.lost} clients lost"

@@ -1,4 +1,4 @@
-"""How far one core goes: the highest rate of deliveries that a server takes in time."""
+"""The highest rate of deliveries that a server on one core makes in time."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Bench:
 
 
 def failed(turn: Segment) -> str | None:
-    """What a step of the search failed by."""
+    """The reason why a step of the search failed."""
     unpunctual = turn.on_time < PUNCTUAL * turn.due
     late = turn.latency["p99_us"] >= BOUND_US
     short = turn.delivered < COMPLETE * turn.expected or turn.violations or turn.lost

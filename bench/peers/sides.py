@@ -36,7 +36,7 @@ class Schedule:
 
 @dataclass
 class Segment:
-    """What one turn of a side gave. `published`, `delivered`, `expected`, `violations` and
+    """The result of one turn of a side. `published`, `delivered`, `expected`, `violations` and
     `latency` are of all of it; `due` and `on_time` (ticks), `counted` (deliveries), CPU and the
     generator are of the time after the lead-in. `system` is the kernel's share of the CPU time,
     `foreign` what other programs took of all cores."""
@@ -161,7 +161,7 @@ class Window:
         self._begin = time.monotonic()
 
     def generator(self) -> tuple[dict[str, float], float]:
-        """What it took so far (Meter), and what other programs took of all cores."""
+        """Its load so far (Meter), and the share of other programs on all cores."""
         busy = self._meter.read()
         elapsed = (time.monotonic() - self._begin) * (1 + len(self._side.cores.others))
         return busy, max(0.0, (self._side.busy_seconds() - self._busy) / elapsed)
@@ -213,8 +213,8 @@ def _publisher(peer: Peer, load: Load, cores: Cores, ports: Ports) -> Part:
 
 
 def first_in_line(publisher: Part) -> None:
-    """It shares its core with the clients: where the system lets it, it goes before them, so that
-    the ticks keep their pace."""
+    """Give the publisher priority over the clients on the same core, if the system allows it, so
+    that ticks keep their pace."""
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, publisher.pid, -20)
 

@@ -1,4 +1,4 @@
-"""How each peer is published to; a connection to 127.0.0.1, a batch of ticks at a time."""
+"""The ways to publish to each peer: over a connection to 127.0.0.1, a batch of ticks at a time."""
 
 from __future__ import annotations
 

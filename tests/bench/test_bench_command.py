@@ -44,7 +44,7 @@ def test_every_bench_explains_itself(name: str) -> None:
         (("latency", "--sweep-share", "0.1,x"), "--sweep-share 0.1,x: numbers with commas"),
         (("latency", "--sweep-share", "0.1,2"), "2.0 is not in the range"),
         (("latency", "--sweep-share", "0.1", "--share", "0.2"), "not both"),
-        (("capacity", "--bound", "250"), "'250' is no time; give one like 250ms"),
+        (("capacity", "--bound", "250"), "'250' is not a time; give one like 250ms"),
         (("latency", "--channel", "trades"), "the plain dialect has none"),
     ],
 )

@@ -1,12 +1,12 @@
-"""The whole box: an exchange in and clients out, at the same time, on all cores.
+"""The whole box: ingest and delivery at the same time, on all cores.
 
-`ticker simulate itch` sends on two lines to a real `ticker serve`, whose clients are a swarm on
-its public port. Nothing is pinned: the scheduler shares the cores out among the server and its
-generators, as it would on a box that carries them all.
+`ticker simulate itch` sends on two lines to a real `ticker serve`; the clients are a swarm on its
+public port. No process is pinned to a core: the scheduler distributes the server and the
+generators.
 
 A tick is one ITCH message. Latency counts from the moment at which a trade was due by the
-simulator's rate to the receipt of the update that has it, on one clock: a simulator that gets its
-core late makes that latency longer, not its trades younger.
+simulator's rate to the receipt of its update, on one clock. A late simulator therefore makes
+latencies longer.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ CONNECT_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 WARM_UP = 2.0
 FULL_RATE = 0.98
-"""A simulator that sends less than this share of its rate has not kept it."""
+"""The least share of its rate that the simulator must send."""
 BOUND_MS = 250.0
 OTHERS = 0.2
-"""Cores that others may take before the box is not the bench's own."""
+"""Cores that other programs may use; with more the run is void."""
 CLEAN_FEED = (
     "gaps", "lost_messages", "socket_drops", "bad_packets", "unknown_orders", "bad_orders",
     "unknown_symbols", "table_full", "short_messages", "memory_failures",
 )  # fmt: skip
-"""Counters of a feed that stay 0 where nothing is lost."""
+"""Counters of a feed that stay 0 if nothing is lost."""
 CLEAN_GATEWAY = ("lagged", "laps", "send_blocked", "slow_closed")
-"""Of a gateway, where no client and no reader of the rings falls behind."""
+"""Counters of a gateway that stay 0 if no client and no ring reader falls behind."""
 STATED = (
     "client_flushes", "updates_sent", "encoded", "conflated", "flushes", "records_read", "wakeups",
     "bytes_sent", *CLEAN_GATEWAY,
@@ -52,7 +52,7 @@ STATED = (
 
 @dataclass(frozen=True)
 class BoxLoad:
-    """What the box is to carry: clients as in `load`, and `rate` messages per second."""
+    """The load of the box: clients as in `load`, and `rate` messages per second."""
 
     load: Load
     rate: float = 1_000_000.0
@@ -82,7 +82,7 @@ class Box:
 
 
 def run(box: BoxLoad, duration: float, bound_ms: float = BOUND_MS) -> dict[str, Any]:
-    """`duration` seconds of both; `missed` names everything that did not hold."""
+    """Run both for `duration` seconds; `missed` in the result lists all failures."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         parts = start(stack, folder, box)
@@ -185,7 +185,7 @@ class Meter:
 
 
 def switches(pid: int) -> int:
-    """How often a process gave its core away, by itself or not."""
+    """The context switches of a process, voluntary or not."""
     found = 0
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":")
@@ -245,14 +245,14 @@ def figures(
 
 
 def void(others: float) -> str | None:
-    """Why this measured something else."""
+    """The reason why the run is void, if it is."""
     if others > OTHERS:
         return f"processes that are not of the bench took {others:.2f} cores"
     return None
 
 
 def missed(box: BoxLoad, found: dict[str, Any], bound_ms: float) -> list[str]:
-    """What did not hold, each with its figure; nothing: all held."""
+    """The failures, each with its figure; none if all is well."""
     p99 = found["update_p99_us"] / 1000
     simulator = found["simulator"]
     checks = {
@@ -261,9 +261,7 @@ def missed(box: BoxLoad, found: dict[str, Any], bound_ms: float) -> list[str]:
         f"feed: {found['feed_not_clean']}": found["feed_not_clean"],
         f"gateway: {found['gateway_not_clean']}": found["gateway_not_clean"],
         f"{found['clients_lost']} clients lost": found["clients_lost"],
-        f"clients were told {found['seen']['lagged']} times that they lag": (
-            found["seen"]["lagged"]
-        ),
+        f"clients got {found['seen']['lagged']} messages `lagged`": (found["seen"]["lagged"]),
         f"violations: {found['violations']}": found["violations"],
         f"{found['seen']['ahead']} updates came before their time": found["seen"]["ahead"],
         f"{found['prices_not_newest_at_end']} prices are not the newest": (

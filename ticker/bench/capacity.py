@@ -1,8 +1,8 @@
 """The highest load at which p99 stays under a bound and nothing is lost, by bisection.
 
-Law: open loop, and a step in which the generator was the bottleneck says nothing about the server:
-it bounds the search from the generator's side, and what is found is then "at least", never the
-server's limit. What was found is held once more, for longer, before it is said.
+Law: open loop. A step in which the generator was the bottleneck says nothing about the server: it
+ends the search, and the result is then "at least", never the server's limit. A longer run confirms
+the result before it is reported.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ STEPS = 8
 STEP_SECONDS = 1.5
 CONFIRM_SECONDS = 5.0
 CONFIRMATIONS = 3
-RESOLUTION = 0.07  # of the load: how near the search comes
-BACK = 0.93  # where to, when a load holds in a step and not for longer
+RESOLUTION = 0.07  # precision of the search, as a share of the load
+BACK = 0.93  # the next share, when a load fails in the longer run
 AIM = 0.92  # of the core that is nearest to full
 FASTEST = 6.0  # times the load before, at most
 RESERVE = 500  # descriptors of a gateway worker that are no client's
@@ -43,7 +43,7 @@ Attempt = Callable[[float, float], Row]
 
 @dataclass(frozen=True)
 class Variable:
-    """What grows: a field of Load, its least and most, and whether it is a whole number."""
+    """The variable load: a field of Load, its least and most, and whether it is a whole number."""
 
     field: str
     what: str
@@ -73,8 +73,8 @@ def variable(vary: str) -> Variable:
 
 @dataclass
 class Search:
-    """The steps so far: `low` is the highest value that held, `high` the lowest that did not, and
-    `bounded_by` why."""
+    """The steps so far: `low` is the highest good value, `high` the lowest bad one, and
+    `bounded_by` its reason."""
 
     vary: Variable
     steps: list[Row] = field(default_factory=list)
@@ -84,13 +84,13 @@ class Search:
 
     @property
     def near(self) -> bool:
-        """Nothing is left to be searched."""
+        """Whether the search is precise enough."""
         if self.low >= self.vary.most or 0 < self.high <= self.vary.least:
             return True
         return self.high > 0 and self.high - self.low <= RESOLUTION * self.high
 
     def note(self, value: float, row: Row) -> None:
-        """What a step at this value found."""
+        """Take the result of a step at this value."""
         self.steps.append(row)
         if row["verdict"] == OK:
             self.low = max(self.low, value)
@@ -98,15 +98,15 @@ class Search:
             self.high, self.bounded_by = value, row["verdict"]
 
     def next(self, value: float, row: Row) -> float:
-        """The middle between what held and what did not; before there is both, what the busiest
-        core promises."""
+        """The middle between the good and the bad value. Before there are both, an estimate by the
+        busiest core."""
         if self.high:
             return (self.low + self.high) / 2
         busy: float = max(row["gateway_cpu"], row["generator_busiest_core"], AIM / FASTEST)
         return value * max(AIM / busy, 1 + 2 * RESOLUTION)
 
     def run(self, start: float, seconds: float, attempt: Attempt) -> None:
-        """Steps until nothing is left, or there were as many as may be."""
+        """Make steps until the search is precise enough, or their number is used up."""
         value = self.vary.fit(start)
         for number in range(1, STEPS + 1):
             with progress.within(f"step {number} of {STEPS} at most"):
@@ -117,7 +117,7 @@ class Search:
             value = self.vary.fit(self.next(value, row))
 
     def confirm(self, seconds: float, attempt: Attempt) -> Row | None:
-        """The step that held for longer, at the highest load that does; None when there is none."""
+        """The longer run at the highest load that passes it; None if none does."""
         value = self.low
         for _ in range(CONFIRMATIONS if value else 0):
             with progress.within("confirming"):
@@ -137,8 +137,8 @@ def run(
     seconds: float = STEP_SECONDS,
     confirm_seconds: float = CONFIRM_SECONDS,
 ) -> dict[str, Any]:
-    """The highest load, what it costs, what bounded it, and all steps; `load` is where the search
-    begins, and what the headroom is to."""
+    """The highest load with its cost, its bound, and all steps. The search begins at `load`; the
+    headroom is relative to it."""
     varied = variable(vary)
 
     def attempt(value: float, seconds: float) -> Row:
@@ -183,8 +183,8 @@ def trades_per_delivery(load: Load, seconds: float, found: dict[str, Any]) -> fl
 
 
 def verdict(found: dict[str, Any], bound_us: float) -> str:
-    """Whether a load held: `holds`, or what kept it from that. What a client may never see is the
-    server's fault, however busy the generator was; what comes late or not at all is not."""
+    """The verdict on a load: `holds`, or the reason why not. Updates that break the protocol are
+    the server's fault, however busy the generator was; late or missing updates are not."""
     if found["violations"]:
         return "violations"
     if found["void"] and not found["clients_lost"]:
@@ -239,7 +239,7 @@ def results(
 
 
 def bounded_by(search: Search) -> str:
-    """What kept the search from a higher load."""
+    """The bound that kept the search from a higher load."""
     if search.low >= search.vary.most:
         return DESCRIPTORS if search.vary.whole else "steps"
     return search.bounded_by if search.near or not search.low else "steps"

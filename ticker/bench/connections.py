@@ -1,10 +1,10 @@
 """Memory of a gateway worker per connected client.
 
-The worker is a fresh interpreter, so no page of it is shared with a parent. First one client
-comes and goes, so that what is set up once is there; then all connect, subscribe and stay idle
-(the publisher is silent), in two halves: the first may fit into memory that lay idle, so the
-worse of the second half and the whole counts. Then they are sent updates for a while, which
-shows what that leaves behind. The kernel's memory is the growth of the whole system's slabs and TCP
+The worker is a fresh interpreter, so it shares no page with a parent. First one client connects and
+leaves, so that one-time allocations are made. Then all clients connect, subscribe and stay idle
+(the publisher is silent), in two halves. The first half may fit into free memory, so the worse of
+the second half and the whole counts. Then the clients get updates for a while, to measure the
+memory after traffic. The kernel's memory is the growth of the whole system's slabs and TCP
 buffers, for each of the two sockets that a connection has on one machine.
 """
 

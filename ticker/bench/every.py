@@ -1,7 +1,7 @@
-"""All of a box in short: ingest, fan-out, latency, connections and capacity, in one report.
+"""Short runs of ingest, fan-out, latency, connections and capacity, in one report.
 
-Law: each part is the bench of its name with less time, and has its whole report under that name;
-a part that could not run says why, and the others go on.
+Law: each part is the bench of its name with less time, and has its whole report under that name. A
+part that cannot run gives its reason, and the others go on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Part = Callable[[], dict[str, Any]]
 
 
 def parts(load: Load, duration: float, bound_us: float) -> dict[str, Part]:
-    """What is run, in this order."""
+    """The parts, in their order."""
     idle = replace(load, clients=min(max(load.clients, IDLE_CLIENTS), MOST_PER_PROCESS))
     return {
         "ingest": lambda: ingest.replay("itch50", 5000, MESSAGES, 1, TURNS),

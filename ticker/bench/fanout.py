@@ -5,9 +5,9 @@ sleeps while the publisher is silent, the loop while it has no command. The loop
 bytes, on as many connections, to the same kind of reader; `paced` does one round per flush
 interval, `tight` does rounds without a pause. The ratio is the median of those of the turns,
 gateway to the paced loop right after it, since a machine's pace changes from one turn to the next.
-CPU of the gateway is that of its whole process, reading rings, encoding and all. Several gateway
-workers have as many loops, each with its share of the connections; they share their cores with the
-generator, so their CPU tells and their throughput does not.
+CPU of the gateway is that of its whole process, with reading of rings and encoding. Several gateway
+workers have as many loops, each with its share of the connections. They share their cores with the
+generator, so only their CPU is meaningful, not their throughput.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DELTAS = (
 
 @dataclass
 class Measured:
-    """What the segments gave; CPU in ns per client flush and per send."""
+    """The results of the segments; CPU in ns per client flush and per send."""
 
     gateway: list[float] = field(default_factory=list)
     paced: list[float] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Measured:
     seconds: float = 0.0
     behind: int = 0
     pace: Pace = NO_TRADES
-    # what the generator did in the gateway's turns and in the paced loop's
+    # the generator's load in the gateway's turns and in the paced loop's
     loads: tuple[list[dict[str, float]], list[dict[str, float]]] = field(
         default_factory=lambda: ([], [])
     )
@@ -83,7 +83,7 @@ class SendLoops:
         self.readers.watchers += readers.watchers
 
     def ask(self, line: str) -> dict[str, int]:
-        """One command to all at once; the sums of what they answer."""
+        """Send one command to all loops; returns the sums of their answers."""
         for loop in self.parts:
             loop.tell(line)
         answers = [loop.answer() for loop in self.parts]
@@ -166,7 +166,7 @@ def loop_segment(rig: Rig, loops: SendLoops, measured: Measured, seconds: float)
 
 
 def results(load: Load, measured: Measured, seen: SwarmResults, taken: int) -> dict[str, Any]:
-    """What goes into the report."""
+    """The report's figures."""
     gateway, paced, tight = (
         statistics.median(each) for each in (measured.gateway, measured.paced, measured.tight)
     )

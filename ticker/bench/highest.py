@@ -1,7 +1,7 @@
-"""The highest rate of messages that the box carries together with its clients.
+"""The highest rate of messages that the box handles together with its clients.
 
-Short runs double in on it from the first rate; what they find is then held for the whole
-duration, at a little less each time that it does not hold.
+Short runs double the rate until one fails, and then halve the interval. A run of the whole duration
+confirms the result; if it fails, a slightly lower rate is tried.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ticker.bench.box import BOUND_MS, BoxLoad
 
 GROWTH = 1.5
 RESOLUTION = 0.1
-"""Of the rate: how close the search comes."""
+"""Precision of the search, as a share of the rate."""
 BACK = 0.95
 CONFIRMATIONS = 3
 LEAST = 1000.0
 ONE_THREAD = ("simulator", "feed")
 FULL = 0.85
-"""Of a core: a thread that needs more has no room left for its bursts."""
+"""Share of a core: a thread that needs more has no room for its bursts."""
 STATED = ("messages_per_second", "trades_per_second", "updates_per_second", "update_p99_us")
 
 Attempt = Callable[[float, float], dict[str, Any]]
@@ -30,8 +30,8 @@ Attempt = Callable[[float, float], dict[str, Any]]
 def search(
     box: BoxLoad, step: float, duration: float, bound_ms: float = BOUND_MS
 ) -> dict[str, Any]:
-    """The figures at the highest rate that holds for `duration` seconds; `steps` of `step`
-    seconds on the way there, and the attempts at holding it."""
+    """The figures at the highest rate that passes a run of `duration` seconds, with `steps` of
+    `step` seconds, and the long runs."""
 
     def attempt(rate: float, seconds: float) -> dict[str, Any]:
         return bench.run(replace(box, rate=rate), seconds, bound_ms)
@@ -48,7 +48,7 @@ def search(
 
 
 def bisect(rate: float, seconds: float, attempt: Attempt, steps: list[dict[str, Any]]) -> float:
-    """The highest rate that held, to RESOLUTION; LEAST, when none above it did."""
+    """The highest rate that passed, to RESOLUTION; LEAST if none above it did."""
     low, high = 0.0, 0.0
     while not high or high - low > RESOLUTION * high:
         found = attempt(rate, seconds)
@@ -64,7 +64,7 @@ def bisect(rate: float, seconds: float, attempt: Attempt, steps: list[dict[str, 
 
 
 def limit(steps: list[dict[str, Any]]) -> str | None:
-    """What was full at the lowest rate that did not hold; None when all held."""
+    """The bottleneck at the lowest rate that failed; None if none failed."""
     failing = [each for each in steps if not each["holds"]]
     if not failing:
         return None
@@ -77,7 +77,7 @@ def limit(steps: list[dict[str, Any]]) -> str | None:
 
 
 def failed(found: dict[str, Any]) -> bool:
-    """It did not hold, or it measured others."""
+    """Whether a step failed or is void."""
     return bool(found["missed"] or found["void"])
 
 

@@ -1,10 +1,10 @@
-"""Ingest: how many messages a feed worker takes in.
+"""Ingest: messages per second of a feed worker.
 
 `replay` runs a generated day through `ticker replay` on one core, in any format that `ticker
 simulate` writes. Beside it run two programs in C: limits/c/walk.c walks the same file and does
 nothing, and limits/c/book.c keeps the bare books of the same market's day in ITCH. The second one
-is the yardstick: it computes and misses the cache as a decoder does, so that a slower decoder is
-seen on a slow machine, too (docs/decisions/yardstick-of-ingest.md). `udp` lets
+is the yardstick: it computes and misses the cache like a decoder, so a slower decoder shows on a
+slow machine, too (docs/decisions/yardstick-of-ingest.md). `udp` lets
 `ticker simulate` send to `ticker serve` over loopback, simulator and server on cores of their own,
 and then asks the feed's segment what arrived, what was lost, and how long it took from receipt to
 publication.
@@ -43,7 +43,7 @@ SHARES = (
 
 @dataclass(frozen=True)
 class Format:
-    """How a protocol's day is made, and how it is walked and replayed."""
+    """The commands that make, walk and replay a protocol's day."""
 
     simulate: str
     suffix: str
@@ -135,7 +135,7 @@ def _replay_results(
 
 
 def udp(symbols: int, rate: int, duration: float, seed: int) -> dict[str, Any]:
-    """What `ticker serve` made of `rate` messages per second on two lossless lines."""
+    """The figures of `ticker serve` at `rate` messages per second on two lossless lines."""
     cores = Cores.choose()
     with tempfile.TemporaryDirectory() as folder:
         lines = free_lines()
@@ -206,7 +206,7 @@ def _ticker(arguments: tuple[object, ...], core: int | None) -> str:
 
 
 def _run(argv: list[str], core: int | None) -> str:
-    """What a program prints; on one core if one is given."""
+    """The output of a program; on one core if one is given."""
     done = subprocess.run(
         argv,
         capture_output=True,

@@ -131,7 +131,7 @@ def prefixed(prefix: str, summary: dict[str, Any]) -> dict[str, Any]:
 def checks(
     load: Load, seen: SwarmResults, behind: int, busy: dict[str, float], pace: Pace = NO_TRADES
 ) -> dict[str, Any]:
-    """What every report about clients ends with."""
+    """The last figures of every report about clients."""
     lost = load.clients + load.probes - seen.open
     return {
         "seen": seen.counts,

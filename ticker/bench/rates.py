@@ -1,7 +1,7 @@
 """Different `max_rate`s next to one: CPU per client flush for the same deliveries.
 
-The same clients are told in turn to read all at one rate, or each at its own; the rates of the
-mix have the one rate as their mean, so both sides get as many flushes. CPU is that of the whole
+The same clients use in turn one rate for all, or different rates with the same mean, so both sides
+get as many flushes. CPU is that of the whole
 gateway process; the ratio is that of the medians.
 """
 
@@ -45,7 +45,7 @@ def run(load: Load, duration: float) -> dict[str, Any]:
 
 
 def results(load: Load, sides: dict[str, Measured], seen: Any) -> dict[str, Any]:
-    """What goes into the report."""
+    """The report's figures."""
     costs = {name: statistics.median(each.gateway) for name, each in sides.items()}
     found: dict[str, Any] = {"cpu_ratio_to_one_rate": round(costs["different"] / costs["one"], 3)}
     for name, each in sides.items():

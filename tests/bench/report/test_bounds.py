@@ -73,10 +73,10 @@ def test_every_bench_has_its_figures(bench: str, text: str, figure: str) -> None
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("p99", "is no bound; write FIGURE>NUMBER, like p99>50ms"),
-        ("p99>50ms or so", "is no bound"),
-        ("p99=50ms", "is no bound"),
-        ("p99>-1ms", "is no bound"),
+        ("p99", "is not a bound; write FIGURE>NUMBER, like p99>50ms"),
+        ("p99>50ms or so", "is not a bound"),
+        ("p99=50ms", "is not a bound"),
+        ("p99>-1ms", "is not a bound"),
         ("p98>50ms", "no figure p98; .*There are p50 to max, update_count, .*gateway_counters"),
         ("client_lost>0", "no figure client_lost; do you mean clients_lost"),
         ("p99>50", "p99 needs a unit: ns, us, µs, ms, s"),
@@ -168,5 +168,5 @@ def test_a_time_has_its_unit(text: str, us: float) -> None:
 
 @pytest.mark.parametrize("text", ["250", "ms", "-1ms", "1kB", ""])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time; give one like 250ms"):
+    with pytest.raises(ValueError, match="is not a time; give one like 250ms"):
         microseconds(text)

@@ -1,6 +1,6 @@
-"""The axes of a chart: which range they show, where their ticks are, and how a value is written.
+"""The axes of a chart: range, ticks, and the text of a value.
 
-Law: a tick stands at 1, 2 or 5 times a power of ten, and carries its unit.
+Law: a tick is at 1, 2 or 5 times a power of ten, and has its unit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_TICKS = 8
 
 @dataclass(frozen=True)
 class Axis:
-    """What one direction of a chart shows.
+    """One axis of a chart.
 
     `unit` is one of UNITS (values of "us" are µs, of "bytes" bytes, of "share" fractions of 1),
     or any other text, which then follows the number. A linear axis begins at 0 unless `zero` is
@@ -72,7 +72,7 @@ class Scale:
     log: bool
 
     def place(self, value: float) -> float:
-        """Where in the range a value is: 0 at its beginning, 1 at its end."""
+        """The position of a value in the range: 0 at its beginning, 1 at its end."""
         low, high = self.low, self.high
         if self.log:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
@@ -80,13 +80,13 @@ class Scale:
 
 
 def text(value: float, unit: str, digits: int = 3) -> str:
-    """A value as one reads it: 2,500 µs as "2.5 ms"."""
+    """A value as text for people: 2,500 µs as "2.5 ms"."""
     divisor, suffix = _division(value, unit)
     return f"{_digits(value / divisor, digits)}{suffix}"
 
 
 def _division(value: float, unit: str) -> tuple[float, str]:
-    """What to divide a value of this size by, and what then follows it."""
+    """The divisor and the suffix for a value of this size."""
     steps = UNITS.get(unit) or ((1.0, f" {unit}" if unit else ""),)
     fitting = [step for step in steps if abs(value) >= step[0] * 0.9995]
     return fitting[-1] if fitting else steps[0]

@@ -1,4 +1,4 @@
-"""`--fail-if 'p99>50ms'`: what a report must not say.
+"""`--fail-if 'p99>50ms'`: bounds that a report must not break.
 
     bound  = figure op number [unit]
     figure = a name of the report (update_p99_us), with or without its unit at the end;
@@ -8,8 +8,7 @@
              B | kB | MB | GB        of a size
              %                       of a number, a ratio or a share
 
-Law: a bound is exact (decimal, no float of its own), and a figure that a run did not give fails
-it: what was not measured was not kept.
+Law: a bound is exact (decimal, no float of its own). A figure that a run did not measure fails it.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Bound:
     limit: Decimal
 
     def broken_by(self, value: float) -> bool:
-        """Whether the report says what it must not."""
+        """Whether the report breaks this bound."""
         measured = Decimal(repr(value))
         if self.op.startswith(">"):
             return measured > self.limit or (self.op == ">=" and measured == self.limit)
@@ -58,7 +57,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Broken:
-    """A bound that does not hold, and what was measured instead, as one reads it."""
+    """A broken bound, with the measured value as text."""
 
     bound: Bound
     measured: str
@@ -76,7 +75,7 @@ def parse(text: str, known: Iterable[str]) -> Bound:
     known = tuple(known)
     match = _BOUND.fullmatch(text)
     if not match:
-        raise ValueError(f"{text!r} is no bound; write FIGURE>NUMBER, like p99>50ms")
+        raise ValueError(f"{text!r} is not a bound; write FIGURE>NUMBER, like p99>50ms")
     name, op, number, unit = match.groups()
     figure = resolve(name, known)
     if figure is None:
@@ -99,12 +98,12 @@ def microseconds(text: str) -> float:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ns|us|µs|ms|s)\s*", text)
     if not match:
-        raise ValueError(f"{text!r} is no time; give one like 250ms, in {', '.join(_TIMES)}")
+        raise ValueError(f"{text!r} is not a time; give one like 250ms, in {', '.join(_TIMES)}")
     return float(Decimal(match[1]) * Decimal(_TIMES[match[2]]) * 1_000_000)
 
 
 def _alike(name: str, known: tuple[str, ...]) -> str:
-    """What might have been meant, and what there is."""
+    """The figures with a similar name, and all known ones."""
     near = difflib.get_close_matches(name, known, 3)
     meant = f"do you mean {', '.join(near)}? " if near else ""
     named = [each for each in known if not _group(each)]

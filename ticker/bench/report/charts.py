@@ -1,4 +1,4 @@
-"""`--plot`: which chart a report gives.
+"""`--plot`: the chart of a report.
 
 Law: a chart is made of a report alone, so an old report's JSON gives the same chart.
 """
@@ -31,7 +31,7 @@ def draw(found: Report) -> str:
     """The SVG of a report.
 
     Raises:
-        ValueError: it has nothing to plot; the message says what has.
+        ValueError: it has nothing to plot; the message lists the benches that have.
     """
     drawing = CHARTS.get(found["bench"])
     if drawing is None:
@@ -40,7 +40,7 @@ def draw(found: Report) -> str:
 
 
 def note(found: Report) -> str:
-    """What stands below: command, machine, versions."""
+    """The text below a chart: command, machine, versions."""
     machine, versions = found["machine"], found["versions"]
     at = f"ticker {versions['ticker']}" + (
         f" ({versions['commit']})" if "commit" in versions else ""

@@ -1,8 +1,8 @@
 """The figures of a report by name: flat, with the unit that the name says.
 
-Law: a figure's name says its unit (`_us`, `_kb`, ...), and a report's figures are its numbers,
-those of a group (`seen`, `generator`, ...) as `group.name`. Which bench has which is said here, so
-that a wrong name is told before a run and not after it; a test holds it against real runs.
+Law: a figure's name has its unit (`_us`, `_kb`, ...). A report's figures are its numbers; those of
+    a group (`seen`, `generator`, ...) are `group.name`. The figures of each bench are listed here,
+    so that a wrong name is reported before a run; a test compares the list with real runs.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ticker.bench.swarm.checks import COUNTS
 from ticker.shm.counters import GATEWAY_COUNTERS
 
 SHORT = (*(f"p{percent:g}" for percent in PERCENTILES), "max")
-# what a report says about itself, and not about the server
+# facts about the report itself
 ABOUT = ("bench", "command", "date", "machine", "versions", "parameters", "void", "bounds")
-# what a short percentile is of, in the order in which they are looked for
+# prefixes of a short percentile, in the order of the search
 PREFIXES = ("update_", "snapshot_", "latency.", "receive_to_publish_")
 DIGITS = 4
 UNITS = {"us": "us", "ns": "ns", "ms": "ms", "kb": "kb", "bytes": "bytes"}

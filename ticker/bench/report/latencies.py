@@ -1,6 +1,6 @@
-"""What a run's latencies were: percentiles, maximum, and the whole distribution for other tools.
+"""The latencies of a run: percentiles, maximum, and the whole distribution for other tools.
 
-Law: everything here is the `hdrhistogram` package's, but for the maximum, which is exact.
+Law: all figures come from the `hdrhistogram` package, except the maximum, which is exact.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Latencies:
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """The number of durations."""
         total: int = self._counts.get_total_count()
         return total
 

@@ -1,4 +1,4 @@
-"""What a measurement was made on, and the CPU time of a process and of a core."""
+"""The machine of a measurement, and the CPU time of a process and of a core."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TREE = next((up for up in _ABOVE if (up / "bench" / "ratios.json").is_file()), N
 """The source tree, also of a build inside it (build/debug/lib); None: installed from a wheel."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ticker"
 KEPT = (TREE / "build" if TREE else CACHE) / "bench"
-"""Where benches keep what takes long to make."""
+"""The folder for files that take long to make."""
 
 
 def describe() -> dict[str, Any]:
@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """ticker with its commit, and what it runs on."""
+    """The versions of ticker with its commit, Python and the packages."""
     found = {"ticker": __version__, "python": platform.python_version()}
     for package in ("uvloop", "aiohttp"):
         found[package] = importlib.metadata.version(package)
