@@ -39,13 +39,13 @@ def test_every_bench_explains_itself(name: str) -> None:
     [
         (("latency", "--fail-if", "p98>5ms"), "--fail-if 'p98>5ms': no figure p98"),
         (("latency", "--fail-if", "p99>5kB"), "p99 is no figure in kB"),
-        (("fanout", "--plot", "x.svg"), "--plot: fanout has nothing to plot; latency, "),
-        (("shm", "--plot", "x.svg"), "--plot: shm has nothing to plot"),
-        (("latency", "--sweep-share", "0.1,x"), "--sweep-share 0.1,x: numbers with commas"),
+        (("fanout", "--plot", "x.svg"), "--plot: fanout has no chart; these have: latency, "),
+        (("shm", "--plot", "x.svg"), "--plot: shm has no chart"),
+        (("latency", "--sweep-share", "0.1,x"), "--sweep-share 0.1,x: give numbers with commas"),
         (("latency", "--sweep-share", "0.1,2"), "2.0 is not in the range"),
-        (("latency", "--sweep-share", "0.1", "--share", "0.2"), "not both"),
+        (("latency", "--sweep-share", "0.1", "--share", "0.2"), "do not go together"),
         (("capacity", "--bound", "250"), "'250' is not a time; give one like 250ms"),
-        (("latency", "--channel", "trades"), "the plain dialect has none"),
+        (("latency", "--channel", "trades"), "the plain dialect has no trades"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(arguments: tuple[str, ...], said: str) -> None:

@@ -51,16 +51,16 @@ def test_popularity() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--rate 5 --ticks 1", "--rate or --ticks, not both"),
+        ("--rate 5 --ticks 1", "--rate and --ticks mean the same: give one"),
         ("--rate 0", "--rate"),
         ("--popularity often", "--popularity 'often': uniform, zipf"),
-        ("--trades-by popularity", "goes with --popularity zipf"),
-        ("--symbols 10 --symbols-per-client 11", "--symbols-per-client 11: from 1 to --symbols 10"),
+        ("--trades-by popularity", "needs --popularity zipf"),
+        ("--symbols 10 --symbols-per-client 11", "11: give 1 to --symbols, which is 10"),
         ("--flush-interval 0", "--flush-interval"),
-        ("--channel trades", "give an --encoding"),
+        ("--channel trades", "give another --encoding"),
         ("--url ws://h:1 --rate 5", "so no --rate or --ticks"),
         ("--url ws://h:1 --trades-by popularity", "so no --trades-by"),
-        ("--url ws://h:1 --share 0.5", "not with --url"),
+        ("--url ws://h:1 --share 0.5", "does not go with --url"),
     ],
 )
 def test_what_cannot_be_asked_together(options: str, said: str) -> None:
@@ -71,5 +71,6 @@ def test_a_file_of_symbols_needs_a_server(tmp_path: Path) -> None:
     path = tmp_path / "symbols"
     path.write_text("AAPL\n")
     assert "goes with --url" in refused("latency", "--symbols-file", str(path)).output
-    assert "not with --url" in refused("fanout", "--url", "ws://h:1", "--rates").output
-    assert "not with --url" in refused("connections", "--url", "ws://h:1", "--gateways", "2").output
+    refusal = "does not go with --url"
+    assert refusal in refused("fanout", "--url", "ws://h:1", "--rates").output
+    assert refusal in refused("connections", "--url", "ws://h:1", "--gateways", "2").output
