@@ -46,6 +46,7 @@ ROOMS: dict[str, frozenset[str]] = {
         {"context", "files", "library", "playing", "recorder", "tape", "worker"}
     ),
     "ticker.supervisor.feeds": ALL,
+    "ticker.supervisor.system": ALL,
     "ticker.supervisor": ALL,
     "ticker.client": ALL,
     "ticker.simulate.market": frozenset(),

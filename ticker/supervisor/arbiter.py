@@ -36,6 +36,7 @@ class Arbiter:
         ready: called once when every vital worker has shown its first sign of life.
         reload: called at SIGHUP. If it returns True, the gateways get SIGHUP in turn.
         rolling: the workers that SIGUSR2 replaces.
+        beat: called with each turn, a few times a second at least.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class Arbiter:
         ready: Callable[[], None],
         reload: Callable[[], bool] = lambda: True,
         rolling: Rolling | None = None,
+        beat: Callable[[], None] = lambda: None,
         patience: Patience | None = None,
     ) -> None:
         self.slots = slots
         self.rolling = rolling or Rolling([], boot=0.0, drain=float)
         self._on_reload = reload
+        self._beat = beat
         self.patience = patience or Patience()
         self._orphaned, self._on_drain, self._on_ready = orphaned, drain, ready
         self._log = structlog.get_logger()
@@ -71,6 +74,7 @@ class Arbiter:
             with _signals() as pipe:
                 self._looked = time.monotonic()
                 while self._exit_code is None or any(slot.pid for slot in self.slots):
+                    self._beat()
                     self._start_due()
                     self._wait(pipe)
                     self._reap()

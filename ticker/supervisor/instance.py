@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import structlog
@@ -19,14 +19,11 @@ import structlog
 from ticker.config import Config, FeedConfig
 from ticker.config.record import record_folder
 from ticker.config.store import store_folder
-from ticker.errors import GatewayError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
 from ticker.supervisor.feeds.restored import restore_feed
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
-
-BACKLOG = 4096
-PATIENCE = 1.0  # s for the kernel to free the port of workers that have just ended
+from ticker.supervisor.system.listeners import open_listeners
 
 
 class Instance:
@@ -125,8 +122,9 @@ class Instance:
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Instance]:
-    """Take the instance's name, create all resources, and remove them at the end.
+def opened(config: Config, passed: Sequence[socket.socket] = ()) -> Iterator[Instance]:
+    """Take the instance's name, create all resources, and remove them at the end. `passed` are
+    sockets that listen already.
 
     Raises:
         InstanceError: another server runs under this name.
@@ -140,7 +138,7 @@ def opened(config: Config) -> Iterator[Instance]:
         stack.enter_context(take_workers_name(instance.name))
         remove_leftovers(instance.name)
         stack.callback(instance.close_listeners)
-        _listen(instance, config)
+        instance.listeners += open_listeners(config.server, passed)
         stack.callback(remove_leftovers, instance.name, quiet=True)
         stack.callback(segment.let_go)
         _make_segments(instance, config)
@@ -153,50 +151,6 @@ def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
     if removed and not quiet:
         structlog.get_logger().warning("removed leftovers of an earlier run", segments=removed)
     return removed
-
-
-def _listen(instance: Instance, config: Config) -> None:
-    """One listening socket per gateway slot, all on the same port."""
-    host, port = config.server.host, config.server.port
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            if port:
-                _probe(host, port)
-            for _ in range(config.server.gateways):
-                instance.listeners.append(_listener(host, port))
-                port = instance.address[1]
-        except OSError as error:
-            if time.monotonic() >= deadline:
-                raise GatewayError(
-                    f"server.port: cannot listen on {host}:{port} ({error.strerror}); stop the "
-                    "program that uses it, or choose another by --port"
-                ) from None
-            time.sleep(0.02)
-        else:
-            return
-
-
-def _probe(host: str, port: int) -> None:
-    """Fail if another program listens on the port: SO_REUSEPORT would share the port with a program
-    of the same user."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket()
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.setblocking(False)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _make_segments(instance: Instance, config: Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import resource
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,7 @@ from ticker.supervisor.reload import Current
 from ticker.supervisor.rolling import Rolling
 from ticker.supervisor.slot import Patience, Slot, Stage
 from ticker.supervisor.surroundings import feed_faults, warnings
+from ticker.supervisor.system.systemd import Service
 
 DESCRIPTORS = 256
 """Files that a gateway opens beside its connections."""
@@ -50,18 +52,30 @@ def serve(
         InstanceError, GatewayError, SegmentError: it cannot start.
     """
     _raise_file_limit(config)
-    with opened(config) as instance:
+    service = Service(os.environ)
+    with opened(config, service.sockets) as instance:
         current = Current(config, reload, feed_faults)
         feeds = FeedSlots(instance, config, feed_main, store_main, recorder_main)
         gateways = _gateways(instance, current, gateway_main)
         patience = patience or Patience()
         drain = patience.drain[Stage.GATEWAY]
+        where = _where(config, *instance.address)
+
+        def ready() -> None:
+            announce(f"ticker: {where}")
+            service.ready(where)
+
+        def drained() -> None:
+            service.stopping()
+            instance.close_listeners()
+
         slots = [*feeds.workers.values(), *gateways, *feeds.beside()]
         arbiter = Arbiter(
             slots,
             orphaned=instance.remove_if_orphaned,
-            drain=instance.close_listeners,
-            ready=partial(announce, f"ticker: {_where(config, *instance.address)}"),
+            drain=drained,
+            ready=ready,
+            beat=service.beat,
             reload=current.reload,
             rolling=Rolling(
                 gateways,

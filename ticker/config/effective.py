@@ -1,0 +1,34 @@
+"""A configuration as it holds, with its defaults, written as TOML that reads back as the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from ticker.config import Config
+
+HIDDEN = "(not shown)"
+
+
+def effective_text(config: Config) -> str:
+    """All tables and keys. Keys without a value are left out, as they are in a file. Credentials
+    and headers that are written out, and not taken from the environment, are not shown."""
+    tree = _written(msgspec.to_builtins(config))
+    for feed in tree["feeds"]:
+        for table in ("credentials", "headers"):
+            feed[table] = {
+                name: value if "$" in value else HIDDEN for name, value in feed[table].items()
+            }
+    return tomli_w.dumps(tree)
+
+
+def _written(value: Any) -> Any:
+    """Without None, which TOML cannot say."""
+    if isinstance(value, Mapping):
+        return {key: _written(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_written(inner) for inner in value]
+    return value
