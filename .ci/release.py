@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / ".ci"))
 DIST = ROOT / "build" / "dist"
 MOST = 12_000_000  # bytes of a wheel
 UNWANTED = {"pandas", "numpy", "exchange_calendars", "pytest", "mypy", "cython", "pyarrow"}

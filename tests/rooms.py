@@ -63,6 +63,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.cli.replay": ALL,
     "ticker.cli.simulate": ALL,
     "ticker.cli.bench": ALL,
+    "ticker.cli.init": ALL,
     "ticker.cli": ALL,
     "ticker.__main__": ALL,
 }  # fmt: skip

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from ticker.cli import main
+from ticker.cli.init.starters import VENDORS
 from ticker.config import SHIPPED, Config, load, parse
-from ticker.config.starters import VENDORS
 from ticker.supervisor.configuration import load_all
 
 

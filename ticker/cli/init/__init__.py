@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from ticker.config import parse
-from ticker.config.starters import (
+from ticker.cli.init.starters import (
     SIMULATED,
     VENDORS,
     Access,
@@ -17,6 +16,7 @@ from ticker.config.starters import (
     variables_of,
     vendor_text,
 )
+from ticker.config import parse
 from ticker.errors import ConfigError
 from ticker.feeds.workers.known import name_problems
 
