@@ -16,6 +16,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker": frozenset({"clock", "lines", "log", "version"}),
     "ticker.config": ALL,
     "ticker.shm": frozenset({"segment", "roster", "timetable", "doorbell"}),
+    "ticker.shm.lineage": frozenset(),
     "ticker.feeds.market": frozenset(),
     "ticker.feeds": frozenset(),
     "ticker.feeds.sequence": frozenset(),
@@ -32,6 +33,7 @@ ROOMS: dict[str, frozenset[str]] = {
          "sidechannel", "tcp", "tls", "udp", "websocket"}
     ),
     "ticker.feeds.workers": ALL,
+    "ticker.feeds.lineage": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
     "ticker.gateway.sockets": frozenset({"connection", "sealing", "sockets", "tls"}),
     "ticker.gateway.prices": frozenset({"directory"}),
@@ -64,6 +66,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.cli.simulate": ALL,
     "ticker.cli.bench": ALL,
     "ticker.cli.init": ALL,
+    "ticker.cli.lineage": ALL,
     "ticker.cli": ALL,
     "ticker.__main__": ALL,
 }  # fmt: skip

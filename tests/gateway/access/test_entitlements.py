@@ -151,6 +151,10 @@ class Asker:
             lambda body: self.row.argument in [price["symbol"] for price in body["prices"]],
         )
 
+    def get_lineage(self) -> str:
+        path = f"/lineage/{self.row.argument}"
+        return self.looked(path, lambda body: len(body["prices"][0]["refused"]) == 1)
+
     def get_bars(self) -> str:
         symbol = self.row.argument
         found = self.looked(f"/bars/{symbol}", lambda body: len(body["bars"]) == 1)

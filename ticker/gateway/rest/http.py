@@ -38,6 +38,7 @@ from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list
 from ticker.gateway.rest.status import Status
 from ticker.gateway.rest.store import recorder_report, store_report
 from ticker.shm.counters import Counters
+from ticker.shm.lineage.lineage import lineage
 from ticker.units import format_price, format_size, format_timestamp
 
 DEFAULT_LIMIT = 20
@@ -76,6 +77,7 @@ def make_app(
     app.router.add_get("/symbols", rest.symbols)
     app.router.add_get("/status", rest.get_status)
     app.router.add_get("/gaps", rest.gaps)
+    app.router.add_get("/lineage/{symbol}", rest.get_lineage)
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
@@ -220,6 +222,15 @@ class Rest:
         parameters = read_query(request.query.items(), ("feed", "limit"))
         limit = integer(parameters, "limit", USUAL_GAPS, 0, MOST_GAPS)
         return _json(gaps_report(self.status, parameters.get("feed"), limit))
+
+    async def get_lineage(self, request: web.Request) -> web.Response:
+        read_query(request.query.items(), ())
+        symbol = request.match_info["symbol"]
+        request[ENTITLED].require("trades")
+        if not self.known(request, symbol):
+            raise self.unknown(request, symbol)
+        request[ENTITLED].read([symbol])
+        return _json({"symbol": symbol, "prices": lineage(self.status.feeds, symbol)})
 
     async def healthz(self, request: web.Request) -> web.Response:
         read_query(request.query.items(), ())

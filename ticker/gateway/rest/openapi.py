@@ -21,6 +21,7 @@ from ticker.gateway.rest.resources import (
     Alive,
     Bars,
     Gaps,
+    Lineage,
     PriceObject,
     Prices,
     Problem,
@@ -31,7 +32,7 @@ from ticker.gateway.rest.resources import (
 
 MAX_SYMBOLS = 1024
 RESOURCES = (
-    PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Alive, Problem
+    PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Lineage, Alive, Problem
 )  # fmt: skip
 ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
 ASKED = (401, *ANY)  # and of those that need a token
@@ -120,6 +121,9 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
     found = [wanted, limit, _list("among these alone", max_symbols)]
     return {
         "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
+        "/lineage/{symbol}": _get(
+            "Where a price came from", "Lineage", [symbol], (*ASKED, 404), security
+        ),
         "/prices": _get("Several prices", "Prices", several, ASKED, security),
         "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),
     }

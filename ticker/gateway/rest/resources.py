@@ -189,6 +189,63 @@ class Gaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     clients: ClientGaps
 
 
+class TradeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trade as it was published: its `position` in a `ring`, what the conditions of the sale say
+    of it, which figures it `counts_for`, and whether it set the last price of its venue."""
+
+    seq: Count
+    price: str
+    size: str
+    trade: Count | None
+    exchange_timestamp: Time | None
+    publish_timestamp: Time | None
+    ring: Count
+    position: Count
+    conditions: list[str]
+    counts_for: list[str]
+    set_last: bool
+
+
+class RefusedTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trade that the filter refused, or holds: its rule, and the reason in words."""
+
+    rule: str
+    symbol: Symbol
+    price: str
+    size: str
+    exchange_timestamp: Time
+    server_timestamp: Time
+    trade: Count
+    reason: str
+
+
+class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the price of one venue came from. `trade` made it; null: the ring has it no longer.
+    `verdict` is `unconfirmed` while the filter holds a newer trade."""
+
+    feed: str
+    venue: str
+    price: str
+    size: str
+    seq: Count
+    exchange_timestamp: Time | None
+    receive_timestamp: Time | None
+    publish_timestamp: Time | None
+    writer_epoch: Count
+    stale: bool
+    verdict: str
+    trade: TradeRecord | None
+    last: list[TradeRecord]
+    refused: list[RefusedTrade]
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a symbol's prices came from, one for each feed and venue."""
+
+    symbol: Symbol
+    prices: list[PriceOrigin]
+
+
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """alive; ready; or restored: it has the last prices of the previous run, marked stale."""
 

@@ -1,0 +1,1 @@
+"""Where a price came from: the packet, the message, and what became of it."""

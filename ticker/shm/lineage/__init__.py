@@ -1,0 +1,1 @@
+"""Where a price came from, as shared memory says it."""

@@ -1,0 +1,102 @@
+"""Where the price that a row shows came from, as shared memory says it: the row, its ring, and what
+the filter refused. The packet itself is in a recording (feeds/lineage)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ticker.shm.counters import Heartbeat
+from ticker.shm.header import Mapping
+from ticker.shm.layout import RecordKind
+from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
+from ticker.shm.lineage.trail import rows_of, trail
+from ticker.shm.rejects import RULES, RejectReader
+from ticker.shm.table import HAS, PriceTable
+from ticker.units import format_price, format_size, format_timestamp
+
+KEPT = 32
+LOOKED_AT = 1024
+"""Newest trades of a row, among which is the one that made its price."""
+ROW_STALE = 1
+ROW_HELD = 48
+
+
+def lineage(
+    feeds: Iterable[tuple[str, Mapping]], symbol: str, last: int = KEPT
+) -> list[dict[str, Any]]:
+    """The price of each row of a symbol, over all feeds, with its newest trades."""
+    found = (
+        _of_row(feed, mapping, row, last)
+        for feed, mapping in feeds
+        for row in rows_of(mapping, symbol)
+    )
+    return [price for price in found if price is not None]
+
+
+def _of_row(feed: str, mapping: Mapping, row: int, last: int) -> dict[str, Any] | None:
+    """A row's price and its newest trades, the newest first; None: it shows no price.
+
+    `trade` is the one that made the price; None: the ring has it no longer, or the price was
+    restored. Times are when the exchange, the receiver and the publisher had it.
+    """
+    table = PriceTable(mapping)
+    values = table.values(row)
+    if values is None or not values["flags"] & HAS["price"]:
+        return None
+    exponent = table.size_exponent(row)
+    trades = trail(mapping, row, LOOKED_AT)
+    made = (trade for trade in trades if _made(trade, values))
+    heartbeat = Heartbeat(mapping)
+    return {
+        "feed": feed,
+        "venue": table.venue(row),
+        "price": format_price(values["price"]),
+        "size": format_size(values["size"], exponent),
+        "seq": values["seq"],
+        "exchange_timestamp": _timestamp(values["exchange_time"]),
+        "receive_timestamp": _timestamp(values["receive_time"]),
+        "publish_timestamp": _timestamp(values["publish_time"]),
+        "writer_epoch": heartbeat.epoch,
+        "stale": bool(values["flags"] & ROW_STALE),
+        "verdict": "unconfirmed" if values["flags"] & ROW_HELD else "accepted",
+        "trade": next((_trade(trade, exponent) for trade in made), None),
+        "last": [_trade(trade, exponent) for trade in trades[:last]],
+        "refused": _refused(mapping, table.symbol(row)),
+    }
+
+
+def _made(trade: dict[str, int], values: dict[str, int]) -> bool:
+    return (
+        trade["kind"] == RecordKind.RECORD_TRADE
+        and trade["price"] == values["price"]
+        and trade["exchange_time"] == values["exchange_time"]
+    )
+
+
+def _trade(trade: dict[str, int], exponent: int) -> dict[str, Any]:
+    return {
+        "seq": trade["seq"],
+        "price": format_price(trade["price"]),
+        "size": format_size(trade["size"], exponent),
+        "trade": trade["match"] or None,
+        "exchange_timestamp": _timestamp(trade["exchange_time"]),
+        "publish_timestamp": _timestamp(trade["publish_time"]),
+        "ring": trade["ring"],
+        "position": trade["position"],
+        "conditions": conditions_of(trade["conditions"]),
+        "counts_for": counts_for(trade["conditions"]),
+        "set_last": trade["kind"] == RecordKind.RECORD_TRADE,
+    }
+
+
+def _refused(mapping: Mapping, symbol: str) -> list[dict[str, Any]]:
+    """The newest trades of the symbol that the filter refused, or holds, with its rule."""
+    reader = RejectReader(mapping)
+    refused = [one for rule in RULES for one in reader.last(rule)]
+    found = [one for one in (*refused, *reader.held()) if one.symbol == symbol]
+    return [one.as_json() for one in sorted(found, key=lambda one: one.receive_time)[-KEPT:]]
+
+
+def _timestamp(ns: int) -> str | None:
+    return format_timestamp(ns) if ns else None

@@ -1,0 +1,61 @@
+"""The newest trades of one row, read backwards from its ring: where each is, and what it was.
+
+Threads: any process reads, without a position of its own; a record that is overwritten meanwhile
+is left out.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcmp
+
+from ticker.shm.atomics cimport copy_words_out, load_acquire
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, RECORD_WORDS, SYMBOL_BYTES, Record, Row
+from ticker.shm.ring cimport Ring, RingReader, record_was_whole, shard_of, slot_of
+from ticker.shm.trade_ids cimport own_number
+
+from ticker.shm.table import PriceTable
+
+
+def rows_of(Mapping mapping not None, symbol: str) -> list[int]:
+    """The rows of a symbol in one feed: one for each of its venues."""
+    cdef bytes text = symbol.encode("ascii", "replace")
+    cdef const char* start = text
+    cdef size_t length = len(text)
+    cdef Row* rows = <Row*>(mapping.base + mapping.header.table_offset)
+    cdef uint64_t row
+    found = []
+    if 0 < length < SYMBOL_BYTES:
+        for row in range(load_acquire(&mapping.feed_state().row_count)):
+            if not memcmp(rows[row].symbol, start, length + 1):
+                found.append(row)
+    return found
+
+
+def trail(Mapping mapping not None, row: int, limit: int) -> list[dict[str, int]]:
+    """Up to `limit` trades of a row, the newest first, as the ring still has them. Each has the
+    words of its record, and beside them the number of its `ring` and its `position` in it."""
+    cdef bytes symbol = PriceTable(mapping).symbol(row).encode("ascii")
+    cdef uint32_t wanted = row
+    cdef uint32_t index = shard_of(symbol, len(symbol), mapping.ring_count)
+    cdef RingReader reader = RingReader(mapping, index)
+    cdef Ring* ring = &reader.ring
+    cdef uint64_t number = load_acquire(&ring.head.cursor)
+    cdef uint64_t last = number - min(number, <uint64_t>mapping.ring_capacity)
+    cdef Record record
+    found = []
+    while number > last and len(found) < limit:
+        number -= 1
+        if load_acquire(&slot_of(ring, number).sequence) != 2 * number + 2:
+            break
+        copy_words_out(<uint64_t*>&record, <const uint64_t*>slot_of(ring, number), RECORD_WORDS)
+        if not record_was_whole(slot_of(ring, number), number):
+            break
+        if record.row != wanted or record.kind not in (RECORD_TRADE, RECORD_PRINT):
+            continue
+        found.append({
+            "ring": index, "position": number, "kind": record.kind, "price": record.price,
+            "size": record.size, "exchange_time": record.exchange_time, "match": own_number(record.match),
+            "publish_time": record.publish_time, "seq": record.seq,
+            "conditions": record.conditions,
+        })
+    return found
