@@ -150,7 +150,7 @@ def test_the_oldest_hours_go_where_there_is_no_more_room(tmp_path: Path) -> None
             feed.trade(10 * E9 + at * 7919, hour * 3600 * E9 + at)
         gathered(made)
         made.turn()
-    made.turn(last=True)
+    finish(made)
     files = only_recording(tmp_path).files
     assert 0 < len(files) < 6
     assert made.removed == 6 - len(files)

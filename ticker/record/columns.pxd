@@ -7,6 +7,22 @@ from ticker.shm.layout cimport Record, Values
 cdef enum:
     NO_RING = 0xFFFF
 
+# The bitmaps, in the order of MAPS (columns.pyx).
+cdef enum Has:
+    HAS_ROW = 0
+    HAS_RING
+    HAS_EXCHANGE_TIME
+    HAS_RECEIVE_TIME
+    HAS_PRICE
+    HAS_TRADE_ID
+    HAS_NEW_TRADE_ID
+    HAS_SEQ
+    HAS_BID
+    HAS_ASK
+    HAS_COUNT
+    HAS_STATE
+    ALL_MAPS
+
 
 cdef class Columns:
     cdef readonly uint32_t capacity
@@ -26,8 +42,13 @@ cdef class Columns:
     cdef uint16_t* conditions
     cdef uint16_t* ring
     cdef uint64_t* position
+    cdef uint8_t* state
+    cdef uint8_t* maps[12]       # ALL_MAPS
 
     cdef int _fresh(self) except -1
     cdef char* _at(self, str name) except NULL
     cdef uint32_t add(self, const Record* record, uint16_t ring, uint64_t position) except? 0xFFFFFFFF
+    cdef void _add_told(self, const Record* record, uint32_t at) noexcept
+    cdef void has(self, int which, uint32_t at, bint it) noexcept
+    cdef void received(self, uint32_t at, int64_t time) noexcept
     cdef int add_image(self, uint32_t row, int64_t time, const Values* values) except -1

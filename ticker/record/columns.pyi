@@ -1,5 +1,7 @@
 Taken = tuple[int, dict[str, bytearray], list[tuple[int, dict[str, int]]]]
 
+FIRST_FEED_STATE: int
+
 class Columns:
     capacity: int
     used: int

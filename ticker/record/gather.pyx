@@ -34,7 +34,7 @@ from ticker.shm.table cimport PriceTable, by_name
 
 cdef enum:
     FIRST_ROOM = 4096            # records of a ring
-    ROOM_LEFT = 64               # events beside the images of new rows that one record can make
+    ROOM_LEFT = 512              # events beside the images of new rows: of the feed, and healed rows
 
 cdef int64_t HOUR = 3_600_000_000_000
 DONE, FULL, NEXT_HOUR = range(3)
@@ -44,7 +44,7 @@ cdef class Gather:
     """Of the feed whose segment is `mapping`, from now on.
 
     Args:
-        batch: events in the columns at most.
+        batch: events in the columns, beside images of rows.
 
     Raises:
         MemoryError: no memory for a copy of the rows.
@@ -54,7 +54,7 @@ cdef class Gather:
         cdef uint32_t index
         self.mapping = mapping
         self.table = PriceTable(mapping)
-        self.columns = Columns(max(batch, 2 * self.table.capacity + ROOM_LEFT))
+        self.columns = Columns(batch + self.table.capacity + ROOM_LEFT)
         self.ring_count = mapping.ring_count
         self.readers = [RingReader(mapping, index) for index in range(self.ring_count)]
         self.rings = <void**>PyMem_Calloc(self.ring_count, sizeof(void*))
@@ -106,8 +106,11 @@ cdef class Gather:
                 self.time = self._time_of_next(<uint32_t>index)
                 self.hour = self.time // HOUR
             if self._time_of_next(<uint32_t>index) // HOUR > self.hour:
+                self._compare(self.time)
                 return NEXT_HOUR
             if not self._has_room():
+                # Times of receipt can be added to trades of these columns only now.
+                self._compare(self.time)
                 return FULL
             self._take(<uint32_t>index)
             index = self._next(before)
@@ -243,7 +246,7 @@ cdef class Gather:
             if received == state.values.receive_time:
                 return 0
             if state.batch == self.columns.batch and state.place:
-                self.columns.receive_time[state.place - 1] = received
+                self.columns.received(state.place - 1, received)
                 state.values.receive_time = received
                 return 0
         values.receive_time = received
@@ -268,7 +271,7 @@ cdef class Gather:
             row = self.touched[i]
             state = &self.states[row]
             state.touched = False
-            if not self._has_room() or self._is_ahead(row, before):
+            if self.columns.used == self.columns.capacity or self._is_ahead(row, before):
                 self._touch(row)
             else:
                 self._heal(row)

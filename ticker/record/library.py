@@ -189,5 +189,12 @@ def _images(batch: pa.RecordBatch, kind: pa.Array) -> dict[int, Image]:
     ):
         if word is None or symbol is None:
             raise StoreError("a recording has an image of a row without its words")
-        images[place] = Image(symbol, venue or "", currency or "", exponent or 0, word)
+        images[place] = Image(symbol, venue or "", currency or "", exponent or 0, _words_of(word))
     return images
+
+
+def _words_of(text: str) -> dict[str, int]:
+    words = json.loads(text)
+    if not isinstance(words, dict) or not all(type(word) is int for word in words.values()):
+        raise StoreError("a recording has an image of a row that is none")
+    return words

@@ -27,8 +27,8 @@ from ticker.shm.counters import Counters
 
 log = structlog.get_logger()
 
-POLL = 0.01
-"""s between two looks into the rings."""
+POLL = 0.05
+"""s between two looks into the rings: they hold more than comes in that time."""
 LOOK = 1.0
 """s between two looks at all rows."""
 TURN = 0.2

@@ -5,23 +5,21 @@ In: what Columns.take gives. Out: a RecordBatch. Needs pyarrow, the extra `recor
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ticker.record.columns import Taken
-from ticker.record.states import KINDS, EventKind
+from ticker.record.states import KINDS
 from ticker.shm.layout import FEED_STATES, TRADING_STATUSES
-from ticker.shm.table import FIELDS, SIGNED, PriceTable
+from ticker.shm.table import PriceTable
 
 FORMAT = "1"
 TIME = pa.timestamp("ns", "UTC")
 WORD = pa.dictionary(pa.int8(), pa.string())
 NAME = pa.dictionary(pa.int32(), pa.string())
-STATE = pa.struct(
-    [pa.field(name, pa.int64() if name in SIGNED else pa.uint64()) for name in FIELDS]
-)
 SCHEMA = pa.schema(
     [
         pa.field("publish_time", TIME, nullable=False),
@@ -47,17 +45,9 @@ SCHEMA = pa.schema(
         ("row", pa.uint32()),
         ("ring", pa.uint16()),
         ("position", pa.uint64()),
-        ("words", STATE),
+        ("words", pa.string()),
     ]
 )
-TRADES = (EventKind.EVENT_TRADE, EventKind.EVENT_PRINT)
-TAKEN_BACK = (EventKind.EVENT_CANCELLED, EventKind.EVENT_CORRECTED)
-NUMBERED = (
-    *TRADES, EventKind.EVENT_CANCELLED, EventKind.EVENT_STATUS, EventKind.EVENT_CORRECTION,
-    EventKind.EVENT_DAY,
-)  # fmt: skip
-RINGLESS = (EventKind.EVENT_ROW, EventKind.EVENT_FEED, EventKind.EVENT_GAP, EventKind.EVENT_LAPPED)
-FEEDS_OWN = RINGLESS[1:]
 
 
 class Names:
@@ -67,8 +57,8 @@ class Names:
         self.table = table
         self.symbols: list[str] = []
         self.exponents: list[int] = []
-        self.places: list[int] = []
-        self.venues: dict[tuple[str, str], int] = {}
+        self.place_of: list[int] = []
+        self.places: dict[tuple[str, str], int] = {}
 
     def learn(self) -> None:
         """The rows that are new."""
@@ -76,112 +66,66 @@ class Names:
             self.symbols.append(self.table.symbol(row))
             self.exponents.append(self.table.size_exponent(row))
             where = (self.table.venue(row), self.table.currency(row))
-            self.places.append(self.venues.setdefault(where, len(self.venues)))
+            self.place_of.append(self.places.setdefault(where, len(self.places)))
 
 
 def batch_of(taken: Taken, names: Names) -> pa.RecordBatch:
     """The events as a batch of SCHEMA."""
     count, buffers, images = taken
     names.learn()
+    maps = {name: pa.py_buffer(buffers[name]) for name in buffers if name.startswith("has_")}
 
-    def plain(name: str, kind: pa.DataType) -> pa.Array:
-        return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(buffers[name])])
+    def column(kind: pa.DataType, name: str, has: str | None = None) -> pa.Array:
+        there = maps[f"has_{has}"] if has else None
+        return pa.Array.from_buffers(kind, count, [there, pa.py_buffer(buffers[name])])
 
-    kinds = plain("kind", pa.int8())
-    rows = plain("row", pa.uint32())
-    is_of = {kind: pc.equal(kinds, pa.scalar(int(kind), pa.int8())) for kind in EventKind}
+    def worded(numbers: pa.Array, words: Sequence[str]) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(numbers, pa.array(words, pa.string()))
 
-    def among(group: tuple[EventKind, ...]) -> pa.Array:
-        found = is_of[group[0]]
-        for kind in group[1:]:
-            found = pc.or_(found, is_of[kind])
-        return found
-
-    def where(mask: pa.Array, values: pa.Array) -> pa.Array:
-        return pc.if_else(mask, values, pa.scalar(None, values.type))
-
-    priced = among((*TRADES, *TAKEN_BACK))
-    numbered = among(NUMBERED)
-    quote = is_of[EventKind.EVENT_QUOTE]
-    of_feed = among(FEEDS_OWN)
-    has_row = pc.invert(of_feed)
-    has_ring = pc.invert(among(RINGLESS))
-    flags = plain("conditions", pa.uint16())
-    price, size = plain("price", pa.int64()), plain("size", pa.uint64())
-    other, match = plain("other", pa.uint64()), plain("trade_id", pa.uint64())
-    bid = pc.and_(quote, pc.not_equal(pc.bit_wise_and(flags, pa.scalar(1, pa.uint16())), 0))
-    ask = pc.and_(quote, pc.not_equal(pc.bit_wise_and(flags, pa.scalar(2, pa.uint16())), 0))
-    named = where(has_row, rows.cast(pa.int32(), safe=False))
-    venues = sorted(names.venues, key=names.venues.__getitem__)
-    place = pc.take(pa.array(names.places, pa.int32()), named)
-    received = plain("receive_time", pa.int64())
-    exchange = plain("exchange_time", pa.int64())
+    rows = column(pa.int32(), "row", "row")
+    venues, currencies = zip(*names.places, strict=True) if names.places else ((), ())
+    place = pc.take(pa.array(names.place_of, pa.int32()), rows)
     columns = {
-        "publish_time": plain("publish_time", TIME),
-        "kind": pa.DictionaryArray.from_arrays(kinds, pa.array(KINDS)),
-        "symbol": pa.DictionaryArray.from_arrays(named, pa.array(names.symbols, pa.string())),
-        "venue": _worded(place, [venue for venue, _ in venues]),
-        "currency": _worded(place, [currency for _, currency in venues]),
-        "exchange_time": where(pc.not_equal(exchange, 0), exchange).cast(TIME),
-        "receive_time": where(pc.not_equal(received, 0), received).cast(TIME),
-        "price_e9": where(priced, price),
-        "size": where(priced, size),
-        "size_exponent": pc.take(pa.array(names.exponents, pa.uint8()), named),
-        "trade_id": where(pc.and_(priced, pc.not_equal(match, 0)), match),
-        "new_trade_id": where(is_of[EventKind.EVENT_CORRECTED], other),
-        "conditions": where(priced, flags),
-        "seq": where(numbered, other),
-        "bid_e9": where(bid, price),
-        "bid_size": where(bid, size),
-        "ask_e9": where(ask, match.view(pa.int64())),
-        "ask_size": where(ask, other),
-        "state": _states(is_of[EventKind.EVENT_FEED], flags, images, count),
-        "count": where(among((EventKind.EVENT_GAP, EventKind.EVENT_LAPPED)), other),
-        "row": where(has_row, rows),
-        "ring": where(has_ring, plain("ring", pa.uint16())),
-        "position": where(has_ring, plain("position", pa.uint64())),
+        "publish_time": column(TIME, "publish_time"),
+        "kind": worded(column(pa.int8(), "kind"), KINDS),
+        "symbol": worded(rows, names.symbols),
+        "venue": _once(place, venues),
+        "currency": _once(place, currencies),
+        "exchange_time": column(TIME, "exchange_time", "exchange_time"),
+        "receive_time": column(TIME, "receive_time", "receive_time"),
+        "price_e9": column(pa.int64(), "price", "price"),
+        "size": column(pa.uint64(), "size", "price"),
+        "size_exponent": pc.take(pa.array(names.exponents, pa.uint8()), rows),
+        "trade_id": column(pa.uint64(), "trade_id", "trade_id"),
+        "new_trade_id": column(pa.uint64(), "other", "new_trade_id"),
+        "conditions": column(pa.uint16(), "conditions", "price"),
+        "seq": column(pa.uint64(), "other", "seq"),
+        "bid_e9": column(pa.int64(), "price", "bid"),
+        "bid_size": column(pa.uint64(), "size", "bid"),
+        "ask_e9": column(pa.int64(), "trade_id", "ask"),
+        "ask_size": column(pa.uint64(), "other", "ask"),
+        "state": worded(column(pa.int8(), "state", "state"), (*TRADING_STATUSES, *FEED_STATES)),
+        "count": column(pa.uint64(), "other", "count"),
+        "row": column(pa.uint32(), "row", "row"),
+        "ring": column(pa.uint16(), "ring", "ring"),
+        "position": column(pa.uint64(), "position", "ring"),
         "words": _words(images, count),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _worded(places: pa.Array, words: list[str]) -> pa.Array:
+def _once(places: pa.Array, words: Sequence[str]) -> pa.Array:
     """Each place by its word. Two places may have the same: a dictionary has it once."""
     once = {word: number for number, word in enumerate(dict.fromkeys(words))}
     numbers = pc.take(pa.array([once[word] for word in words], pa.int32()), places)
     return pa.DictionaryArray.from_arrays(numbers, pa.array(list(once), pa.string()))
 
 
-def _states(
-    of_feed: pa.Array,
-    flags: pa.Array,
-    images: list[tuple[int, dict[str, int]]],
-    count: int,
-) -> pa.Array:
-    """The trading status with each image of a row, the feed's state with each event of it."""
-    known = list(dict.fromkeys((*TRADING_STATUSES, *FEED_STATES)))
-    numbers = pa.nulls(count, pa.int8())
-    if pc.any(of_feed).as_py():
-        places = pa.array([known.index(name) for name in FEED_STATES], pa.int8())
-        state = pc.take(places, pc.if_else(of_feed, flags, pa.scalar(None, pa.uint16())))
-        numbers = pc.if_else(of_feed, state, numbers)
-    if images:
-        statuses = [known.index(TRADING_STATUSES[words["status"]]) for _, words in images]
-        numbers = pc.coalesce(
-            numbers, pc.take(pa.array(statuses, pa.int8()), _places(images, count))
-        )
-    return pa.DictionaryArray.from_arrays(numbers, pa.array(known))
-
-
-def _places(images: list[tuple[int, dict[str, int]]], count: int) -> pa.Array:
-    """Of each event the number of its image, null where it has none."""
-    numbers: list[Any] = [None] * count
-    for number, (place, _) in enumerate(images):
-        numbers[place] = number
-    return pa.array(numbers, pa.int32())
-
-
 def _words(images: list[tuple[int, dict[str, int]]], count: int) -> pa.Array:
+    """The images of rows as texts, null for all other events."""
     if not images:
-        return pa.nulls(count, STATE)
-    return pc.take(pa.array([words for _, words in images], STATE), _places(images, count))
+        return pa.nulls(count, pa.string())
+    texts: list[str | None] = [None] * count
+    for place, words in images:
+        texts[place] = json.dumps(words, separators=(",", ":"))
+    return pa.array(texts, pa.string())

@@ -17,7 +17,7 @@ import ticker
 from ticker.record.columns import Taken
 from ticker.record.files import HourFile
 from ticker.record.gather import DONE, NEXT_HOUR, Gather
-from ticker.record.schema import FEEDS_OWN, FORMAT, SCHEMA, Names, batch_of
+from ticker.record.schema import FORMAT, SCHEMA, Names, batch_of
 from ticker.record.states import EventKind
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
@@ -29,6 +29,8 @@ BATCH = 131_072
 MOST_WAITING = 16
 """Batches that wait for a disk that takes nothing; then the oldest is dropped, and said to be."""
 FEW = 2
+NOTES = 3
+"""Events of the feed that one look can bring."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Tape:
     def _note(self) -> None:
         """Events of the feed, of no row."""
         columns = self.gatherer.columns
-        if self.gatherer.hour < 0 or columns.capacity - columns.used < len(FEEDS_OWN):
+        if self.gatherer.hour < 0 or columns.capacity - columns.used < NOTES:
             return
         lapped = self.gatherer.lapped
         if lapped != self._lapped or self._untold:

@@ -261,6 +261,14 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "seconds",
         "*_cpu",
     ),
+    "recorder": (
+        "events_per_second",
+        "recorder_cpu",
+        "cpu_ns_per_event",
+        "bytes_per_event",
+        *("published", "recorded", "lapped", "dropped", "missed_uncounted"),
+        "seconds",
+    ),
     "shm": ("torn", "rows_*", "ring_*", "kills_*", "doorbell_*", "publish_*", "read_*"),
 }
 # of each bench in the report of all, what stands in its table; the waits do in any case

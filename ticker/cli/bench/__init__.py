@@ -12,6 +12,7 @@ from ticker.cli.bench import (
     fanout,
     ingest,
     latency,
+    recorder,
     scaling,
     shm,
     snapshot,
@@ -32,5 +33,8 @@ def command() -> None:
     """
 
 
-for bench in (every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, shm):
+BENCHES = (
+    every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, shm,
+)  # fmt: skip
+for bench in BENCHES:
     command.add_command(bench.command)
