@@ -17,6 +17,7 @@ import pytest
 from ticker.config import Config
 from ticker.config.store import StoreConfig
 from ticker.shm import segment
+from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry
 from ticker.shm.table import PriceTable, TableWriter
@@ -80,6 +81,48 @@ def storing(folder: Path, number: int) -> Iterator[float]:
     finally:
         segment.remove(feed)
         segment.remove(store)
+
+
+@pytest.mark.slow
+def test_what_a_feed_shows_while_it_ends_is_in_the_last_snapshot(tmp_path: Path) -> None:
+    """A supervisor that is killed ends all workers at once, not feeds first."""
+    instance = f"last{os.getpid()}"
+    feed, store = segment.feed_name(instance, "f"), segment.store_name(instance)
+    mapping = segment.create_feed(feed, Geometry(4, 1, 16), 1, time.time_ns())
+    segment.create_store(store, 1, time.time_ns())
+    held, release = os.pipe()
+
+    def end_slowly() -> None:
+        mine = segment.attach(feed, KIND_FEED, boot_id=1, writable=True)
+        Heartbeat(mine).take_over(os.getpid(), time.time_ns())
+        table = TableWriter(mine)
+        table.put(table.add("AAPL", "XNAS"), price=1, publish_time=1)
+        os.read(held, 1)
+        table.put(0, price=2, publish_time=2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    context = StoreContext(segment=store, boot_id=1, feeds=(("f", feed),), folder=tmp_path)
+    stop = threading.Event()
+    try:
+        with child(end_slowly):
+            table = PriceTable(mapping)
+            while not (len(table) and (table.values(0) or {}).get("price")):
+                time.sleep(0.01)
+            worker = StoreWorker(Config(store=StoreConfig(interval=INTERVAL)), context)
+            thread = threading.Thread(target=worker.serve, args=(stop,))
+            thread.start()
+            stop.set()
+            thread.join(0.3)
+            assert thread.is_alive(), "it waits for the feed"
+            os.write(release, b"x")
+            thread.join(10)
+        (newest, *_), _ = read_snapshots(tmp_path, "f")
+        assert [values["price"] for _, _, values in newest] == [2]
+    finally:
+        for each in (feed, store):
+            segment.remove(each)
+        for pipe in (held, release):
+            os.close(pipe)
 
 
 def check(folder: Path, killed: float, oldest: float) -> int:

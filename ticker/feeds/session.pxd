@@ -58,3 +58,5 @@ cdef class Session:
     cdef void finish(self, int64_t now_ns) noexcept nogil
     # After every flush: where a successor goes on.
     cdef void save_resume_point(self) noexcept nogil
+    # This session is over, and another one begins.
+    cdef void leave_session(self) noexcept nogil

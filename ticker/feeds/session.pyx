@@ -110,6 +110,14 @@ cdef class Session:
         store_release(&self.feed.resume_sequence, self.next_expected_sequence)
         store_release(&self.feed.last_message_ns, <uint64_t>self.last_packet_ns)
 
+    cdef void leave_session(self) noexcept nogil:
+        cdef uint64_t first = load_relaxed(&self.feed.resume_session[0])
+        cdef uint64_t second = load_relaxed(&self.feed.resume_session[1])
+        if self.protocol.market is not None and self.session_words[0]:
+            self.protocol.market.takeover.end_session(
+                first and (first != self.session_words[0] or second != self.session_words[1])
+            )
+
     def data_to_send(self, now_ns: int) -> list[bytes]:
         """Datagrams for the re-request server, each one request; calling this marks them sent."""
         return []
@@ -148,13 +156,18 @@ cdef class Session:
         self.save_resume_point()
 
 
-def resume_point(Mapping mapping not None) -> tuple[bytes, int] | None:
-    """Session id and next sequence that the last writer of a feed's segment left, or None."""
+def session_before(Mapping mapping not None) -> bytes:
+    """Session id of the rows in a feed's segment, of its last writer or restored; empty: unknown."""
     cdef char text[16]
     cdef uint64_t words[2]
     cdef int i
-    sequence = load_relaxed(&mapping.feed_state().resume_sequence)
     for i in range(2):
         words[i] = load_relaxed(&mapping.feed_state().resume_session[i])
     memcpy(text, words, 16)
-    return (text[:16].rstrip(b"\0"), sequence) if sequence else None
+    return text[:16].rstrip(b"\0")
+
+
+def resume_point(Mapping mapping not None) -> tuple[bytes, int] | None:
+    """Session id and next sequence that the last writer of a feed's segment left, or None."""
+    sequence = load_relaxed(&mapping.feed_state().resume_sequence)
+    return (session_before(mapping), sequence) if sequence else None

@@ -10,12 +10,12 @@ becomes the previous close.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ticker.shm.atomics cimport store_release
+from ticker.shm.atomics cimport store_relaxed, store_release
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, FeedState, Values
+from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, FeedState, Row, Values
 from ticker.shm.table cimport TableWriter
 from ticker.shm.values cimport end_day
-from ticker.store.snapshot cimport VENUE_WORDS, Contents, Head
+from ticker.store.snapshot cimport BASE_WORDS, VENUE_WORDS, Contents, Head
 
 from dataclasses import dataclass
 
@@ -48,6 +48,7 @@ def restore(
     cdef Contents source
     cdef Values values
     cdef uint64_t[2] scales
+    cdef uint64_t[BASE_WORDS] base
     cdef int64_t row
     cdef size_t at
     known = set()
@@ -72,10 +73,13 @@ def restore(
                 continue
             counts["rolled"] += begin_day(&values, midnight)
             values.flags |= ROW_STALE
+            source._base(at, base)
+            keep_base(table.rows + row, base)
             table.publish(<uint32_t>row, &values)
         if not source.damaged:
             break
     restore_venue(mapping, contents[0], midnight)
+    restore_session(mapping, contents[0].session)
     newest = contents[0]
     return Restored(
         created_ns=newest.created_ns, rows=len(table),
@@ -98,6 +102,24 @@ cdef bint begin_day(Values* values, int64_t midnight) noexcept:
     values.bid_size = values.ask_size = 0
     values.session_start = midnight
     return True
+
+
+cdef void keep_base(Row* row, const uint64_t* base) noexcept:
+    """What the row had when the session of the snapshot began."""
+    cdef uint64_t* words = <uint64_t*>&row.base_day
+    cdef int word
+    for word in range(BASE_WORDS):
+        store_relaxed(words + word, base[word])
+
+
+cdef int restore_session(Mapping mapping, bytes session) except -1:
+    """Whose rows these are. Where it stood is not said: the rows may be newer than that."""
+    cdef FeedState* state = mapping.feed_state()
+    cdef const char* words = session
+    cdef int word
+    for word in range(2):
+        store_release(&state.resume_session[word], (<const uint64_t*>words)[word])
+    return 0
 
 
 cdef int restore_venue(Mapping mapping, Contents newest, int64_t midnight) except -1:

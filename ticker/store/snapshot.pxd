@@ -3,7 +3,8 @@
 All numbers are little-endian. A file has a head, a description in JSON, and blocks of rows:
 
     Head    128 bytes; `check` is the CRC-32C of the 124 bytes before it
-    JSON    `described` bytes: feed, layout version, the names of the words of a row
+    JSON    `described` bytes: feed, layout version, the names of the words of a row (values,
+            then what it had when the session began), and that session
     Block   16 bytes, then `rows` rows of `row_bytes`; `check` is over both but itself
 
     row     symbol 24 | venue 8 | currency 8 | size_exponent 8 | instrument_key 8 | words
@@ -22,6 +23,7 @@ cdef enum:
     BLOCK_ROWS = 512
     NAME_BYTES = 56              # of a row before its words
     VENUE_WORDS = 8              # of the state of a venue's market
+    BASE_WORDS = 5               # from Row.base_day on
 
 cdef struct Head:
     char magic[8]                # "TICKSNAP"
@@ -58,9 +60,13 @@ cdef class Image:
     cdef size_t described
     cdef uint64_t* generations   # of each row when it was copied
     cdef uint8_t* moved          # per block: its sum is old
+    cdef uint64_t[2] session     # whose rows these are
 
     cdef size_t _block_at(self, uint32_t block) noexcept nogil
     cdef uint8_t* _row_at(self, uint32_t row) noexcept nogil
+    cdef bytes _description(self)
+    cdef uint32_t _look(self) noexcept nogil
+    cdef bint _is_of(self, const uint64_t* session) noexcept nogil
     cdef bint _copy(self, uint32_t row) noexcept nogil
     cdef void _sum(self, uint32_t block) noexcept nogil
 
@@ -76,9 +82,12 @@ cdef class Contents:
     cdef readonly int64_t created_ns
     cdef readonly uint32_t rows
     cdef readonly list damaged
+    cdef readonly bytes session  # 16 bytes, whose rows these are; zeros: unknown
     cdef int[VALUE_WORDS] places # of each word of a row in the file, -1: it has none
+    cdef int[BASE_WORDS] bases   # of those of Row.base_day and on
     cdef list whole              # (first row, rows, offset of its first row)
 
     cdef tuple _names(self, size_t at)
     cdef void _read(self, size_t at, Values* values) noexcept
+    cdef void _base(self, size_t at, uint64_t* base) noexcept
     cdef void _scales(self, size_t at, uint64_t* scales) noexcept

@@ -18,6 +18,7 @@ class Contents:
     created_ns: int
     rows: int
     damaged: list[tuple[int, int]]
+    session: bytes
     def __init__(self, data: bytes) -> None: ...
     def __iter__(self) -> Iterator[tuple[str, str, dict[str, int]]]: ...
 

@@ -29,9 +29,14 @@ class NewerFormatError(StoreError):
 
 cdef char* MAGIC = b"TICKSNAP"
 cdef enum:
-    ROW_BYTES = NAME_BYTES + VALUE_WORDS * 8
+    ROW_BYTES = NAME_BYTES + (VALUE_WORDS + BASE_WORDS) * 8
     MOST_DESCRIBED = 65_536
     MOST_ROWS = 1 << 24
+    LOOKS = 3                    # at rows, while a session begins
+
+BASES = ["base_day", "base_seq", "base_trades", "base_volume", "base_volume_high"]
+"""Words of a Row (shm/layout.pxd), in its order."""
+WORDS = [*FIELDS, *["reserved"] * (VALUE_WORDS - len(FIELDS)), *BASES]
 
 if sizeof(Head) != 128 or sizeof(Block) != 16:
     raise ImportError("snapshot.pxd: the structs are not what the picture says")
@@ -49,10 +54,7 @@ cdef class Image:
         self.table = PriceTable(mapping)
         self.state = mapping.feed_state()
         self.feed = feed
-        described = json.dumps(
-            {"feed": feed, "layout": LAYOUT_VERSION, "words": list(FIELDS)}, separators=(",", ":")
-        ).encode()
-        self.described = len(described)
+        self.described = len(self._description())
         self.body = sizeof(Head) + self.described
         blocks = self.table.capacity // BLOCK_ROWS + 1
         self.bytes = <uint8_t*>calloc(self._block_at(blocks), 1)
@@ -60,7 +62,17 @@ cdef class Image:
         self.moved = <uint8_t*>calloc(blocks, 1)
         if not (self.bytes and self.generations and self.moved):
             raise MemoryError("no memory for a snapshot")
-        memcpy(self.bytes + sizeof(Head), <const char*>described, self.described)
+
+    cdef bytes _description(self):
+        """Its length does not change."""
+        cdef bytes session = (<char*>self.session)[:16]
+        return json.dumps(
+            {
+                "feed": self.feed, "layout": LAYOUT_VERSION, "words": WORDS,
+                "session": session.hex(),
+            },
+            separators=(",", ":"),
+        ).encode()
 
     def __dealloc__(self) -> None:
         free(self.bytes)
@@ -78,14 +90,36 @@ cdef class Image:
 
     def look(self) -> int:
         """Copy the rows that have moved since the last look; how many."""
+        cdef uint32_t moved = 0
+        cdef uint64_t[2] session
+        for _ in range(LOOKS):
+            session[0] = load_acquire(&self.state.resume_session[0])
+            session[1] = load_acquire(&self.state.resume_session[1])
+            if not self._is_of(session):
+                # What the rows had when it began is another thing now, also of those that did
+                # not move.
+                memset(self.generations, 0, self.table.capacity * sizeof(uint64_t))
+                self.session[0] = session[0]
+                self.session[1] = session[1]
+            with nogil:
+                moved += self._look()
+            session[0] = load_acquire(&self.state.resume_session[0])
+            session[1] = load_acquire(&self.state.resume_session[1])
+            if self._is_of(session):
+                break
+        return moved
+
+    cdef bint _is_of(self, const uint64_t* session) noexcept nogil:
+        return session[0] == self.session[0] and session[1] == self.session[1]
+
+    cdef uint32_t _look(self) noexcept nogil:
         cdef uint32_t row
         cdef uint32_t moved = 0
         cdef uint32_t rows = self.table.row_count()
-        with nogil:
-            for row in range(rows):
-                if self._copy(row):
-                    self.moved[row // BLOCK_ROWS] = 1
-                    moved += 1
+        for row in range(rows):
+            if self._copy(row):
+                self.moved[row // BLOCK_ROWS] = 1
+                moved += 1
         self.rows = rows
         return moved
 
@@ -103,6 +137,7 @@ cdef class Image:
             return False
         memcpy(target, source.symbol, NAME_BYTES)
         memcpy(target + NAME_BYTES, &values, VALUE_WORDS * 8)
+        memcpy(target + NAME_BYTES + VALUE_WORDS * 8, &source.base_day, BASE_WORDS * 8)
         self.generations[row] = generation + 1
         return True
 
@@ -116,6 +151,8 @@ cdef class Image:
             self._sum(block)
         if blocks:
             length -= <size_t>(blocks * BLOCK_ROWS - self.rows) * ROW_BYTES
+        described = self._description()
+        memcpy(self.bytes + sizeof(Head), <const char*>described, self.described)
         memset(head, 0, sizeof(Head))
         memcpy(head.magic, MAGIC, 8)
         head.format = FORMAT
@@ -202,6 +239,7 @@ cdef class Contents:
             described = json.loads(text)
             words = described["words"]
             self.feed = described["feed"]
+            session = bytes.fromhex(described.get("session", "00"))
         except (ValueError, KeyError, TypeError):
             raise StoreError("a snapshot without the names of its words") from None
         if self.row_bytes < NAME_BYTES + 8 * <size_t>len(words):
@@ -209,6 +247,9 @@ cdef class Contents:
         places = {name: place for place, name in enumerate(words)}
         for word in range(VALUE_WORDS):
             self.places[word] = places.get(FIELDS[word], -1) if word < len(FIELDS) else -1
+        for word in range(BASE_WORDS):
+            self.bases[word] = places.get(BASES[word], -1)
+        self.session = session[:16].ljust(16, b"\0")
 
     def _find_blocks(self, offset: int) -> None:
         """Where each whole block is. Behind a damaged head the next block is where it would be."""
@@ -258,6 +299,14 @@ cdef class Contents:
         for word in range(VALUE_WORDS):
             if self.places[word] >= 0:
                 memcpy(words + word, source + 8 * self.places[word], 8)
+
+    cdef void _base(self, size_t at, uint64_t* base) noexcept:
+        """Words from Row.base_day on, of the row at an offset; 0 where the file has none."""
+        cdef int word
+        for word in range(BASE_WORDS):
+            base[word] = 0
+            if self.bases[word] >= 0:
+                memcpy(base + word, self.start + at + NAME_BYTES + 8 * self.bases[word], 8)
 
     cdef void _scales(self, size_t at, uint64_t* scales) noexcept:
         """size_exponent and instrument_key of the row at an offset."""

@@ -38,6 +38,9 @@ log = structlog.get_logger()
 
 BEAT = 0.25
 """s between two signs of life."""
+FEEDS_LEAVE = 3.0
+"""s for the feeds to end, at the end."""
+STEP = 0.02
 POLL = 0.05
 """s between two reads of the rings; they hold more records than come in that time."""
 COMMIT_TURNS = 10
@@ -103,10 +106,20 @@ class StoreWorker:
                 due = max(due + self.interval, now)
             stop.wait(min(BEAT, max(0.0, due - time.monotonic())))
         reader.join()
+        self._await_feeds()
         self.turn(last=True)
         if self.history is not None:
             self.history.close()
         self.heartbeat.leave()
+
+    def _await_feeds(self) -> None:
+        """A supervisor that drains ends feeds first. One that was killed ends all at once, and
+        what a feed still shows belongs into the last snapshot."""
+        end = time.monotonic() + FEEDS_LEAVE
+        while time.monotonic() < end and any(
+            is_running(Heartbeat(each).pid) for each in self.feeds.values()
+        ):
+            time.sleep(STEP)
 
     def turn(self, *, last: bool = False) -> None:
         """Write each feed's snapshot if a row has changed. Days and bars are written every few
@@ -208,3 +221,12 @@ def disk_bytes(folder: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return pid > 0 and state not in ("Z", "X")

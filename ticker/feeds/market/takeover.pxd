@@ -14,12 +14,17 @@ cdef class Takeover:
     cdef TradeLog trades
     cdef Values* carried         # of a rebuild: what each row showed before it, NULL: none
     cdef uint32_t rows           # of these
+    cdef uint32_t adopted        # rows that readers saw before the rebuild
 
     cdef int adopt(self, bint rebuild, int64_t midnight) except -1
     # A session of the feed begins: what the rows have is not of it.
     cdef void note_session(self) noexcept nogil
+    # A session ends while it is computed again; `another`, as below.
+    cdef void end_session(self, bint another) noexcept nogil
     # `another`: it is not the session that the predecessor was in.
     cdef void resume(self, bint whole, bint another) noexcept
     cdef Values* before(self, uint32_t row) noexcept nogil
+    cdef void _settle(self, bint whole, bint another) noexcept nogil
+    cdef void _keep_bases(self) noexcept nogil
     cdef void _restore(self, uint32_t row, bint whole) noexcept nogil
     cdef void _add_earlier(self, uint32_t row) noexcept nogil

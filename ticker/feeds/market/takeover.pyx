@@ -52,7 +52,7 @@ cdef class Takeover:
             self.carried = <Values*>calloc(rows, sizeof(Values))
             if self.carried == NULL:
                 raise MemoryError("no memory to rebuild")
-            self.rows = rows
+            self.rows = self.adopted = rows
         for row in range(rows):
             values = &self.publisher.entries[row].values
             if self.publisher.table.read(row, values) < 0:
@@ -74,25 +74,42 @@ cdef class Takeover:
         return rows
 
     cdef void note_session(self) noexcept nogil:
-        cdef uint32_t row
-        if not self.publisher.publishing:
+        if self.publisher.publishing:
+            self._keep_bases()
+
+    cdef void end_session(self, bint another) noexcept nogil:
+        """The next one counts on from what readers saw, and what was computed beyond that. If this
+        process dies before it shows any of it, its successor takes only what readers saw."""
+        if self.publisher.publishing or self.carried == NULL:
             return
-        for row in range(self.publisher.table.used):
-            keep_base(&self.publisher.table.rows[row], &self.publisher.entries[row].values)
+        self._settle(False, another)
+        self._keep_bases()
 
     cdef void resume(self, bint whole, bint another) noexcept:
         """A rebuild is over: every row is published anew, with what must not go back."""
         cdef uint32_t row
+        self._settle(whole, another)
         for row in range(self.publisher.table.used):
-            if row < self.rows:
-                if another:
-                    self._add_earlier(row)
-                self._restore(row, whole)
+            if row < self.adopted:
                 mark_dirty(self.publisher, row, DIRTY_CORRECTION)
             mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
+        self.adopted = 0
+
+    cdef void _settle(self, bint whole, bint another) noexcept nogil:
+        """What was computed again, and what readers saw, become one."""
+        cdef uint32_t row
+        for row in range(self.rows):
+            if another:
+                self._add_earlier(row)
+            self._restore(row, whole)
         free(self.carried)
         self.carried = NULL
         self.rows = 0
+
+    cdef void _keep_bases(self) noexcept nogil:
+        cdef uint32_t row
+        for row in range(self.publisher.table.used):
+            keep_base(&self.publisher.table.rows[row], &self.publisher.entries[row].values)
 
     cdef Values* before(self, uint32_t row) noexcept nogil:
         """What the row showed before the rebuild that goes on; without one, what it shows."""

@@ -209,6 +209,7 @@ cdef class Sequenced(Session):
         if not same(words, self.session_words):
             sequence = max(sequence, self.past.next_of(words))
             self.past.put(self.session_words, self.next_expected_sequence)
+            self.leave_session()
         self.protocol.begin()
         self._begin(words, sequence)
 

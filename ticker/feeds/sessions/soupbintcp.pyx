@@ -364,6 +364,7 @@ cdef class SoupBinTcp(Session):
     def _begin(self, name: bytes, sequence: int) -> None:
         """Another session than before."""
         count(self.counters, FEED_SESSIONS, 1)
+        self.leave_session()
         self._set_session(name)
         first = 1 if self.options.join == "start" else sequence
         if sequence > first:

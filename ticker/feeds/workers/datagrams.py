@@ -110,7 +110,7 @@ class DatagramSource:
                 self.market.set_publishing(
                     True,
                     whole=self.counters["lost_messages"] == self.lost,
-                    another=is_another(self.session, self.place.resume),
+                    another=is_another(self.session, self.place.before),
                 )
                 self.market.publish(now)
             self.transport.run(self.session, self._next_look(now, life.next_beat))

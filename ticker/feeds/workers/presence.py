@@ -12,7 +12,7 @@ import structlog
 
 from ticker.clock import Clock
 from ticker.config import FeedConfig
-from ticker.feeds.session import resume_point
+from ticker.feeds.session import resume_point, session_before
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger, Onlooker
@@ -90,6 +90,8 @@ class Presence:
         self.segment = segment
         self.resume = resume_point(self.segment)
         """The position of a predecessor's session."""
+        self.before = session_before(self.segment)
+        """Session id of the rows that are there."""
         self.heartbeat = Heartbeat(self.segment)
         self.epoch = self.heartbeat.take_over(os.getpid(), clock())
         self.state = counters.STARTING

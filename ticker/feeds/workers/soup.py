@@ -72,7 +72,7 @@ class SoupSource:
     def publish(self, now: int) -> None:
         """Publish the received messages, unless the feed is still catching up."""
         if not self.market.publishing and self.session.caught_up:
-            self.market.set_publishing(True, another=is_another(self.session, self.place.resume))
+            self.market.set_publishing(True, another=is_another(self.session, self.place.before))
         self.market.publish(now)
         if self.market.publishing:
             self.session.save()

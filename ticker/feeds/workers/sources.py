@@ -74,6 +74,8 @@ class Place:
 
     Attributes:
         resume: session id and next sequence of a predecessor, None: there was none.
+        before: session id of the rows that were found, of a predecessor or restored; empty:
+            unknown.
     """
 
     config: FeedConfig
@@ -83,6 +85,7 @@ class Place:
     clock: Clock
     ringer: DoorbellRinger | None = None
     resume: tuple[bytes, int] | None = None
+    before: bytes = b""
     steady: Clock = steady_ns
 
     def build(self, **more: Any) -> Pipeline:
@@ -214,9 +217,9 @@ def further_lines(config: FeedConfig) -> list[Line]:
     return [(*address, line) for address, line in found]
 
 
-def is_another(session: Session, resume: tuple[bytes, int] | None) -> bool:
-    """Whether a rebuild is in another session than the predecessor was."""
-    return resume is not None and session.session_id != resume[0]
+def is_another(session: Session, before: bytes) -> bool:
+    """Whether a rebuild is in another session than the rows are."""
+    return bool(before) and session.session_id != before
 
 
 def silence_ns(heartbeat: float) -> int:

@@ -104,6 +104,7 @@ class FeedWorker:
                     clock,
                     ringer,
                     self.presence.resume,
+                    self.presence.before,
                     steady,
                 )
             )

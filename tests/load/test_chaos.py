@@ -1,0 +1,160 @@
+"""Everything goes wrong at once, and what clients are told stays true.
+
+Two feeds, two gateways, 600 clients; each process killed, stopped and aborted, exchanges that start
+again, configurations right and wrong, a log that nobody reads, no descriptors, forged datagrams.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.load.chaos import FAULTS, Disturbed, Fault, Make
+from tests.load.crowd import Crowd, Line, State
+from tests.load.server import until
+from tests.load.witness import Ledger, Witness, witnesses
+
+CLIENTS = 600
+HEARTBEATS = 3.0
+"""s: three heartbeats, of a feed as of a gateway."""
+REPLACED = 5.0
+"""s within which a worker that hangs is replaced, and its clients know it."""
+SLACK = 1.0
+"""s that this process itself may be late, and a gateway's look at a feed."""
+
+
+class Chaos:
+    """One run: its schedule of faults, and what it holds against the server."""
+
+    def __init__(self, server: Disturbed, crowd: Crowd, ledger: Ledger, seed: int) -> None:
+        self.server, self.crowd, self.ledger = server, crowd, ledger
+        self.chance = random.Random(seed)
+        self.done: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self._due: list[tuple[float, int, Fault]] = []
+        self._order = itertools.count()
+        self._deck: list[Make] = []
+        self._next = 0.0
+        self._looked = time.monotonic()
+        self._blamed: set[tuple[int, str, float]] = set()
+
+    def step(self, *, more: bool = True) -> bool:
+        """Begin a fault if it is time for one, go on with the others; whether all are over."""
+        now = time.monotonic()
+        if more and now >= self._next:
+            if not self._deck:
+                self._deck = self.chance.sample(FAULTS, len(FAULTS))
+            make = self._deck.pop()
+            self.done[make.__name__] += 1
+            self._push(now, make(self.server, self.chance))
+            self._next = now + self.chance.uniform(0.3, 1.5)
+        while self._due and self._due[0][0] <= time.monotonic():
+            _, _, fault = heapq.heappop(self._due)
+            if (wait := next(fault, None)) is not None:
+                self._push(time.monotonic() + wait, fault)
+        self._look(time.monotonic())
+        return not self._due
+
+    def over(self) -> bool:
+        """All faults are, and the server is well."""
+        return self.step(more=False) and self.crowd.all_open() and self.server.live()
+
+    def _push(self, when: float, fault: Fault) -> None:
+        heapq.heappush(self._due, (when, next(self._order), fault))
+
+    def _look(self, now: float) -> None:
+        if now - self._looked > SLACK:  # this process was away: it may not have read what was said
+            for line in self.crowd.lines:
+                line.watcher.spoken = now  # type: ignore[attr-defined]
+        if now - self._looked < 0.1:
+            return
+        self._looked = now
+        for line in self.crowd.lines:
+            witness = line.watcher
+            assert isinstance(witness, Witness)
+            if line.state is State.OPEN:
+                self._look_at(witness, now)
+
+    def _look_at(self, witness: Witness, now: float) -> None:
+        """Silence of the connection, and of each feed over all connections."""
+        silent = now - witness.spoken
+        if silent > REPLACED + SLACK:
+            self._blame(witness, "connection", witness.spoken, f"silent for {silent:.1f} s")
+        if silent > HEARTBEATS or not witness.since:
+            return
+        for feed, heard in self.ledger.heard.items():
+            quiet = now - max(heard, witness.since)
+            if quiet > HEARTBEATS + SLACK and feed not in witness.stale:
+                self._blame(witness, feed, heard, f"{feed} is silent for {quiet:.1f} s, not stale")
+
+    def _blame(self, witness: Witness, whom: str, when: float, what: str) -> None:
+        if (key := (witness.number, whom, when)) not in self._blamed:
+            self._blamed.add(key)
+            self.violations.append(f"client {witness.number}: {what}")
+
+
+def run(folder: Path, seconds: float, seed: int) -> None:
+    with Disturbed(folder) as server:
+        ledger = Ledger({name: feed for feed, names in server.own.items() for name in names})
+        people = witnesses(CLIENTS, server.symbols, ledger)
+        with Crowd(server.address, people, dict) as crowd:
+            chaos = Chaos(server, crowd, ledger, seed)
+            until(server.has_all, 60)
+            crowd.come(crowd.lines)
+            assert crowd.pump(60, crowd.all_open), f"it did not begin: {server.log()[-3000:]}"
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                crowd.pump(0.02)
+                chaos.step()
+            assert crowd.pump(30, chaos.over), f"not well again: {server.log()[-3000:]}"
+            print(
+                f"seed {seed}: {dict(chaos.done)}, {server.starts} starts, "
+                f"{sum(crowd.closed.values())} connections ended, "
+                f"{crowd.count('update')} updates"
+            )
+            found = crowd.violations + chaos.violations
+            assert not found, "\n".join([f"{len(found)} violations", *found[:20]])
+            assert server.starts > 1
+            last_fault(server, crowd, chaos)
+
+
+def last_fault(server: Disturbed, crowd: Crowd, chaos: Chaos) -> None:
+    """A gateway and a feed die, and 3 s later everybody has what REST says."""
+    pids = server.pids()
+    for name in (chaos.chance.choice("01"), chaos.chance.choice(("itch", "vendor"))):
+        os.kill(pids[name], signal.SIGKILL)
+    end = time.monotonic() + 3.0
+    crowd.pump(2.0)
+    prices = server.prices(server.symbols)
+    assert len(prices) == len(server.symbols)
+
+    def behind() -> dict[int, list[str]]:
+        found = {line.watcher.number: _lacks(line, prices) for line in crowd.lines}
+        return {number: symbols for number, symbols in found.items() if symbols}
+
+    crowd.pump(end - time.monotonic(), lambda: not behind())
+    assert not behind(), behind()
+
+
+def _lacks(line: Line, prices: dict[str, dict[str, object]]) -> list[str]:
+    assert isinstance(line.watcher, Witness)
+    return line.watcher.lacks(prices)
+
+
+@pytest.mark.slow
+def test_chaos(tmp_path: Path) -> None:
+    run(tmp_path, seconds=20, seed=1)
+
+
+@pytest.mark.stress
+def test_chaos_of_10_minutes(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    run(tmp_path, seconds=600, seed=seed)
