@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
 
@@ -125,6 +126,7 @@ class Served:
         self.heartbeat = Heartbeat(self.mapping)
         self.table = PriceTable(self.mapping)
         self.process: subprocess.Popen[bytes] | None = None
+        self.said = tempfile.TemporaryFile("w+b")  # noqa: SIM115
 
     @property
     def config(self) -> FeedConfig:
@@ -141,7 +143,7 @@ class Served:
     def start(self) -> None:
         epoch = self.heartbeat.epoch
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=self.said
         )
         wait_for(lambda: self.heartbeat.epoch > epoch)
         wait_for(lambda: self.heartbeat.state == "starting" and self.beats())
@@ -159,7 +161,13 @@ class Served:
     def rows(self) -> dict[str, dict[str, int]]:
         return rows_of(self.table)
 
+    def log(self) -> str:
+        """What its workers have said."""
+        self.said.flush()
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode()
+
     def close(self) -> None:
+        self.said.close()
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -32,9 +32,9 @@ from ticker.shm.segment import attach, feed_name, gateway_name
 from ticker.simulate.market.listings import listings
 
 LOOPBACK, STRANGER = "127.0.0.1", "127.0.0.66"
-ITCH, VENDOR = 30, 40
+ITCH, VENDOR = 18, 24
 """Symbols of the two exchanges' markets."""
-SHARED = range(20, 30)
+SHARED = range(12, 18)
 """Those that both feeds have."""
 
 CONFIG = """
@@ -67,7 +67,7 @@ rings = 2
 ring_capacity = 4096
 [feeds.simulator]
 symbols = {itch}
-rate = 150
+rate = 200
 loss = 0.01
 
 [[feeds]]
@@ -86,7 +86,7 @@ ring_capacity = 4096
 duplicates = false  # a vendor that starts again gives its numbers again
 [feeds.simulator]
 symbols = {vendor}
-rate = 150
+rate = 200
 seed = 2
 """
 
@@ -260,6 +260,7 @@ def stopped(server: Disturbed, chance: random.Random) -> Fault:
 def ended(server: Disturbed, chance: random.Random) -> Fault:
     """The supervisor is killed, and the server started again."""
     os.kill(server.process.pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
+    _send(server.process.pid, signal.SIGCONT)  # it may be stopped
     server.process.wait()
     yield chance.uniform(0.0, 0.5)
     server.write()

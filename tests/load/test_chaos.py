@@ -151,7 +151,7 @@ def _lacks(line: Line, prices: dict[str, dict[str, object]]) -> list[str]:
 
 @pytest.mark.slow
 def test_chaos(tmp_path: Path) -> None:
-    run(tmp_path, seconds=20, seed=1)
+    run(tmp_path, seconds=18, seed=1)
 
 
 @pytest.mark.stress

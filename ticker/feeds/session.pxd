@@ -40,6 +40,7 @@ cdef class Session:
     cdef readonly bint recovering            # waits for an answer of the re-request server
     cdef uint64_t session_words[2]           # the session's id, NUL padded
     cdef readonly int64_t ignore_until       # the re-request server is not read before, 0: it is
+    cdef readonly int64_t left_until         # ... is not asked before, 0: it is
     cdef int64_t deadline                    # then `data_to_send` has something to do, or NEVER
 
     # What a session is made of, by its options; the fields above are set. A subclass calls that of

@@ -24,7 +24,7 @@ class Talk:
 
     def __init__(self) -> None:
         self.wanted = True
-        self.should_close = self.refused = False
+        self.should_close = self.refused = self.useful = False
         self.heard = b""
         self.connections = self.losses = 0
         self.say = b""
@@ -159,6 +159,44 @@ def test_attempts_become_rarer(connect: Connect, monkeypatch: pytest.MonkeyPatch
         now = channels.channels[0]._not_before
     assert waits == [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]
     assert talk.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("useful", "lasts", "expected"),
+    [
+        (False, 1, [0.25, 0.5, 1, 2, 4]),
+        (True, 1, [0.25, 0.25, 0.25, 0.25, 0.25]),
+        (False, 31, [0.25, 0.25, 0.25, 0.25, 0.25]),
+    ],
+)
+def test_bytes_that_are_of_no_use_are_no_reason_to_come_back_soon(
+    server: Server,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    useful: bool,
+    lasts: int,
+    expected: list[float],
+) -> None:
+    channels, talk = connect(server.address)
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
+    now, waits = now_ns(), []
+
+    def turn(what: Callable[[], Any]) -> None:
+        while not what():
+            channels.turn(now)
+            select.select([channels], [], [], 0.01)
+
+    for attempt in range(5):
+        turn(lambda attempt=attempt: talk.connections > attempt)  # type: ignore[misc]
+        talk.heard, talk.useful = b"", useful
+        with server.accept() as there:
+            there.sendall(b"\xff" * 100)
+            turn(lambda: len(talk.heard) == 100)
+            now += lasts * SECOND
+        turn(lambda attempt=attempt: talk.losses > attempt)  # type: ignore[misc]
+        waits.append((channels.channels[0]._not_before - now) / SECOND)
+        now = channels.channels[0]._not_before
+    assert waits == expected
 
 
 def test_a_refused_login_is_not_repeated_soon(server: Server, connect: Connect) -> None:

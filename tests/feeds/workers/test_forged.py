@@ -115,3 +115,21 @@ def test_a_server_that_floods_costs_the_feed_nothing(
     assert resident_kb(feed.process.pid) - memory < 20_000
     assert feed["lost_messages"] == 20
     assert feed.heartbeat.state == "live"
+    assert feed.log().count("re-request server is left alone") == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_told_of_once(
+    venue: Venue, serve: Callable[..., Served]
+) -> None:
+    feed = serve(request_attempts=2)
+    feed.start()
+    venue.send(200)
+    wait_for(lambda: feed.heartbeat.state == "live", venue.turn)
+    for lost in (20, 40, 60):
+        venue.next += 20  # lost on both lines
+        venue.send(20)
+        wait_for(lambda lost=lost: feed["lost_messages"] == lost, venue.announce)  # type: ignore[misc]
+    wait_for(lambda: "left alone" in feed.log(), venue.announce)
+    assert feed.log().count("left alone") == 1
+    assert "it does not answer" in feed.log()

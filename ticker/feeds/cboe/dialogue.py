@@ -105,6 +105,9 @@ class Dialogue:
         self.should_close = False
         self.refused = False
         """The account was refused: do not try again at once."""
+        self.useful = False
+        """Something of use came over this connection, or the last one: no bytes, no login, but
+        an answer to what was asked."""
         self._reader = FrameReader()
         self._outbound: list[bytes] = []
         self._events: list[str] = []
@@ -119,7 +122,7 @@ class Dialogue:
     def connected(self, now_ns: int) -> None:
         """Begin on a new connection."""
         self.phase = Phase.LOGGING_IN
-        self.should_close = self.refused = False
+        self.should_close = self.refused = self.useful = False
         self._reader = FrameReader()
         self._heard = self._said = now_ns
         self._outbound = [frame(self.account.login())]
@@ -218,7 +221,9 @@ class GapProxy(Dialogue):
             return
         _, _, unit, sequence, count, status = GAP_RESPONSE.unpack_from(message)
         text = status.decode("latin-1")
-        if text != "A":
+        if text == "A":
+            self.useful = True
+        else:
             self._events.append(f"refuses {count} messages of unit {unit} ({text})")
         self.session.gap_response(unit, sequence, count, text, now_ns)
 
@@ -290,4 +295,5 @@ class Spin(Dialogue):
         if found != orders:
             self._events.append(f"an image of {found} orders where {orders} were announced")
         elif self.session.apply_image(self.unit, sequence, b"".join(image), now_ns):
+            self.useful = True
             self._end(f"image of {orders} orders after sequence {sequence}")

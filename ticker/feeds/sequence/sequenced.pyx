@@ -305,7 +305,7 @@ cdef class Sequenced(Session):
 
     cdef void _count_answer(self, int64_t now_ns) noexcept nogil:
         if self.answers.are_too_many(now_ns):
-            self.ignore_until = self.gaps.leave(now_ns)
+            self.ignore_until = self.left_until = self.gaps.leave(now_ns)
 
     cdef void _drop(self, uint64_t sequence, uint64_t end, int line, int64_t now_ns) noexcept nogil:
         """The buffer is full: the newest packet becomes part of what is missing."""
@@ -377,9 +377,9 @@ cdef class Sequenced(Session):
     cdef void _settle(self) noexcept nogil:
         """What follows from the gaps: the deadline, and whether the session is over."""
         self.deadline = self.gaps.deadline()
+        self.left_until = self.gaps.left_until
         self.recovering = self.gaps.asked()
-        if self.ending and self.next_expected_sequence > self.end_sequence:
-            self.ending = False
+        self.ending = self.ending and self.next_expected_sequence <= self.end_sequence
         self.ended = self.ending and self.next_expected_sequence == self.end_sequence
 
     def data_to_send(self, now_ns: int) -> list[bytes]:

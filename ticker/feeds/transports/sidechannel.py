@@ -2,7 +2,8 @@
 
 They live in the loop of the feed's worker: nothing here waits. `fileno` can be read when `turn`
 has something to do, and `turn` is called at `next_deadline` at the latest. A connection that is
-lost is made again after a growing, random wait; one that is not needed is closed, and not made.
+lost is made again after a growing, random wait, which begins small again when one was of use, or
+lasted for long; one that is not needed is closed, and not made.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Dialogue(Protocol):
     name: str
     should_close: bool
     refused: bool
+    useful: bool
+    """Whether something of use came over the last connection."""
 
     @property
     def wanted(self) -> bool: ...
@@ -73,6 +76,7 @@ class SideChannel:
         self._backoff = Backoff()
         self._not_before = 0
         self._give_up_at = 0
+        self._connected_at = 0
         self._outbound = bytearray()
 
     def turn(self, now: int) -> bool:
@@ -131,6 +135,7 @@ class SideChannel:
                 self._lose(now, "no answer")
             return
         self.connected = True
+        self._connected_at = now
         self._outbound.clear()
         self._selector.modify(self._socket, selectors.EVENT_READ, self)
         self.dialogue.connected(now)
@@ -153,8 +158,6 @@ class SideChannel:
             self.dialogue.receive_data(data, now)
             if self.dialogue.should_close:
                 break
-        if heard:
-            self._backoff.reset()
         return heard
 
     def _write(self, now: int) -> None:
@@ -176,6 +179,9 @@ class SideChannel:
             self._selector.modify(self._socket, selectors.EVENT_READ | writes, self)
 
     def _lose(self, now: int, reason: str) -> None:
+        lasted = now - self._connected_at if self.connected else 0
+        if (self.connected and self.dialogue.useful) or lasted > self._backoff.longest * SECOND:
+            self._backoff.reset()
         wait = self._backoff.next()
         if self.dialogue.refused:
             wait = REFUSED_WAIT * random.uniform(0.5, 1.0)

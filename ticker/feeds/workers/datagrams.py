@@ -22,6 +22,7 @@ log = structlog.get_logger()
 WINDOW_SHARE = 256
 """Socket buffer for each message that is requested from the re-request server, in bytes."""
 WINDOW_MOST = 16_384
+MINUTE = 60 * SECOND
 
 
 class DatagramSource:
@@ -50,6 +51,7 @@ class DatagramSource:
             sources=config.source,
         )
         self.foreign_seen = 0
+        self.left_seen = self.tells_again = 0
         if not config.source and any(is_multicast(host) for host, _, _ in place.plan.lines):
             log.warning(
                 "multicast is taken from any sender",
@@ -99,6 +101,8 @@ class DatagramSource:
         while not life.stopping:
             now = life.clock()
             beats = life.turn(now)
+            if beats:
+                self._tell_of_the_server(now)
             deadline = self.session.next_deadline(now)
             # If the clock was set back, overdue requests are sent at every beat.
             if deadline <= now or (beats and deadline != DEADLINE_NEVER):
@@ -114,6 +118,22 @@ class DatagramSource:
                 )
                 self.market.publish(now)
             self.transport.run(self.session, self._next_look(now, life.next_beat))
+
+    def _tell_of_the_server(self, now: int) -> None:
+        """The log says when the re-request server is left alone, once a minute at most."""
+        until = self.session.left_until
+        if until <= now or until == self.left_seen or now < self.tells_again:
+            return
+        self.left_seen, self.tells_again = until, now + MINUTE
+        flood = self.session.ignore_until == until
+        log.warning(
+            "re-request server is left alone",
+            feed=self.place.config.name,
+            address=self.place.config.rerequest,
+            reason="it sends more than it is asked for" if flood else "it does not answer",
+            seconds=round((until - now) / SECOND, 1),
+            advice="look whether it runs and is reached; what it does not send is counted as lost",
+        )
 
     def close(self) -> None:
         """Close the sockets."""
