@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.certificates import Authority
@@ -89,9 +92,14 @@ class Server:
         price = self.price()
         return 0 if price is None or price["stale"] else int(price["seq"])
 
+    def events(self, event: str) -> list[dict[str, Any]]:
+        entries = [
+            json.loads(line) for line in self.said.read_text().splitlines() if line.startswith("{")
+        ]
+        return [each for each in entries if each["event"] == event]
+
     def workers(self) -> dict[str, int]:
-        entries = [json.loads(line) for line in self.said.read_text().splitlines()]
-        return {each["worker"]: each["pid"] for each in entries if each["event"] == "started"}
+        return {each["worker"]: each["pid"] for each in self.events("started")}
 
     def close(self) -> None:
         self.process.terminate()
@@ -144,6 +152,68 @@ def test_killed_worker_is_replaced_and_prices_move_on(server: Server, worker: st
     os.kill(pid, signal.SIGKILL)
     assert until(lambda: server.workers()[worker] != pid) <= 2.0
     until(lambda: server.trades() > seen)
+
+
+class Listener:
+    """A client of `ticker.v1.json` on a thread of its own: what it was told, and when it ended."""
+
+    def __init__(self, where: str) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.ended = 0.0
+        self.spoken = threading.Event()
+        threading.Thread(target=asyncio.run, args=(self._listen(where),), daemon=True).start()
+
+    async def _listen(self, where: str) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(where + "stream", protocols=["ticker.v1.json"]) as client,
+        ):
+            await client.send_str('{"action":"subscribe","symbols":["AAPL"]}')
+            async for message in client:
+                self.told.append(json.loads(message.data))
+                self.spoken.set()
+        self.ended = time.monotonic()
+
+    def was_told(self, feed: str, state: str) -> bool:
+        return any(each.get("feed") == feed and each["state"] == state for each in self.told)
+
+
+def test_a_gateway_that_hangs_is_seen_replaced_and_its_clients_are_told(server: Server) -> None:
+    until(lambda: server.trades() > 0)
+    listener = Listener(server.where)
+    assert listener.spoken.wait(5)
+    pid = server.workers()["gateway 0"]
+    os.kill(pid, signal.SIGSTOP)
+    stopped = time.monotonic()
+    until(lambda: server.events("hung"))
+    assert time.monotonic() - stopped <= 3.0
+    assert server.events("hung")[0]["worker"] == "gateway 0"
+    until(lambda: server.workers()["gateway 0"] != pid)
+    until(lambda: listener.ended)
+    assert listener.ended - stopped <= 5.0
+    until(lambda: server.price() is not None)
+    assert time.monotonic() - stopped <= 6.0
+    until(lambda: server.trades() > 0)
+
+
+def test_a_feed_that_hangs_is_said_to_be_stale_and_is_replaced(server: Server) -> None:
+    until(lambda: server.trades() > 0)
+    listener = Listener(server.where)
+    assert listener.spoken.wait(5)
+    pid = server.workers()["feed sim"]
+    os.kill(pid, signal.SIGSTOP)
+    stopped = time.monotonic()
+    until(lambda: server.get("status")["feeds"][0]["why"] == "hung")
+    assert time.monotonic() - stopped <= 3.0
+    found = server.get("status")["feeds"][0]
+    assert (found["state"], found["status"]) == ("hung", "stale")
+    until(lambda: listener.was_told("sim", "stale"))
+    assert time.monotonic() - stopped <= 3.5
+    until(lambda: server.workers()["feed sim"] != pid)
+    assert time.monotonic() - stopped <= 5.0
+    until(lambda: listener.was_told("sim", "live"))
+    assert not listener.ended, "clients stay"
+    until(lambda: server.trades() > 0)
 
 
 def test_killed_supervisor_leaves_nothing(server: Server) -> None:
