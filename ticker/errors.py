@@ -56,9 +56,18 @@ class InstanceError(TickerError):
 
 
 class StoreError(TickerError):
-    """A file of the store cannot be read or written; the message names it."""
+    """A file of the store cannot be read or written; the message names it.
+
+    Attributes:
+        errno: the kind of fault, 0: none that has a number. EUCLEAN: the file is damaged;
+            EPROTONOSUPPORT: a newer version of ticker wrote it.
+    """
 
     exit_code = 11
+
+    def __init__(self, message: str, errno: int = 0) -> None:
+        super().__init__(message)
+        self.errno = errno
 
 
 class BenchError(TickerError):

@@ -10,6 +10,7 @@ synced. A crash at any moment leaves the newer of the two as it was.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -85,8 +86,7 @@ def read_own(path: Path) -> bytes:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise StoreError(f"{path}: is no file; {ADVICE}")
-        if status.st_uid != os.geteuid():
-            raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}")
+        require_own(path, status)
         if status.st_size > MOST_BYTES:
             raise StoreError(f"{path}: {status.st_size} bytes are too many; {ADVICE}")
         with os.fdopen(fd, "rb", closefd=False) as file:
@@ -110,9 +110,15 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
-        raise StoreError(f"{path}: cannot be created ({error.strerror}); {ADVICE}") from None
+        reason = f"{path}: cannot be created ({error.strerror}); {ADVICE}"
+        raise StoreError(reason, error.errno or 0) from None
+    require_own(path, status)
+
+
+def require_own(path: Path, status: os.stat_result) -> None:
+    """Raises StoreError: the file or folder belongs to another user."""
     if status.st_uid != os.geteuid():
-        raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}")
+        raise StoreError(f"{path}: belongs to uid {status.st_uid}; {ADVICE}", errno.EACCES)
 
 
 def sync_folder(folder: Path) -> None:

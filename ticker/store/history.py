@@ -11,6 +11,7 @@ which they go, so that a worker that is killed goes on with no trade lost and no
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from typing import Any
 
 from ticker.errors import StoreError
 from ticker.store import bars, days
-from ticker.store.generations import make_folder
+from ticker.store.generations import make_folder, require_own
 from ticker.store.past import BAR, FOLDER, Hole, faults, months_in, together
 
 FORMAT = 1
@@ -116,11 +117,9 @@ class History:
         """The positions that the bars of a feed cover; None without bars."""
         found = None
         for month in self.months():
-            row = (
-                self._file(month)
-                .execute("SELECT boot_id, time, positions FROM places WHERE feed = ?", (feed,))
-                .fetchone()
-            )
+            query = "SELECT boot_id, time, positions FROM places WHERE feed = ?"
+            with self._reading(month) as file:
+                row = file.execute(query, (feed,)).fetchone()
             if row is not None and (found is None or row[1] >= found.time):
                 found = Place(int(row[0]), row[1], [int(each) for each in row[2].split()])
         return found
@@ -167,14 +166,25 @@ class History:
                 self._open.pop(other).close()
         file = self._file(month)
         with faults(self.folder / f"{month}.sqlite"):
-            file.execute("BEGIN IMMEDIATE")
             try:
+                file.execute("BEGIN IMMEDIATE")
                 yield file
                 file.execute("COMMIT")
             except BaseException:
-                if file.in_transaction:
-                    file.execute("ROLLBACK")
+                # Opened anew the next time: an operator may have moved the file away.
+                self._open.pop(month).close()
                 raise
+
+    @contextmanager
+    def _reading(self, month: str) -> Iterator[sqlite3.Connection]:
+        """A file; its faults are errors that name it, and it is opened anew after them."""
+        file = self._file(month)
+        try:
+            with faults(self.folder / f"{month}.sqlite"):
+                yield file
+        except StoreError:
+            self._open.pop(month).close()
+            raise
 
     def _file(self, month: str) -> sqlite3.Connection:
         if month not in self._open:
@@ -200,17 +210,26 @@ def stored(number: int) -> int | str:
 
 
 def _prepared(path: Path) -> sqlite3.Connection:
-    path.touch(mode=0o600)
+    try:
+        path.touch(mode=0o600)
+        require_own(path, path.stat())
+    except OSError as error:
+        reason = f"{path}: cannot be written ({error.strerror})"
+        raise StoreError(reason, error.errno or 0) from None
     file = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-    version = file.execute("PRAGMA user_version").fetchone()[0]
-    if version > FORMAT:
+    try:
+        version = file.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise StoreError(
+                f"{path}: a newer version of ticker wrote it; move it away, or start that version",
+                errno.EPROTONOSUPPORT,
+            )
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = FULL")
+        file.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+    except BaseException:
         file.close()
-        raise StoreError(
-            f"{path}: a newer version of ticker wrote it; move it away, or start that version"
-        )
-    file.execute("PRAGMA journal_mode = WAL")
-    file.execute("PRAGMA synchronous = FULL")
-    file.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        raise
     return file
 
 

@@ -6,6 +6,7 @@ worker; the supervisor reads the files at start.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from ticker.errors import StoreError
@@ -57,7 +58,7 @@ class FeedSnapshots:
                     continue
                 contents = Contents(content)
             except NewerFormatError as error:
-                raise StoreError(f"{path}: {error}") from None
+                raise StoreError(f"{path}: {error}", errno.EPROTONOSUPPORT) from None
             except StoreError:
                 continue  # read_snapshots has told of it; it is replaced
             if contents.feed == feed:

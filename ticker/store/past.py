@@ -6,6 +6,7 @@ prices in 1e-9 units, volumes in 10^-size_exponent units. Owned by the caller, i
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +18,18 @@ from typing import Any
 from ticker.errors import StoreError
 
 FOLDER = "history"
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+MOVE_AWAY = "move the file away, and a new one is begun"
+KINDS = {
+    **dict.fromkeys(DAMAGED, errno.EUCLEAN),
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
+"""SQLite's kinds of faults as errno."""
 NS = 1_000_000_000
 LAST_SECOND = 253_402_300_799  # of the year 9999
 Row = dict[str, Any]
@@ -311,4 +324,6 @@ def faults(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        advice = f"; {MOVE_AWAY}" if code in DAMAGED else ""
+        raise StoreError(f"{path}: {error}{advice}", KINDS.get(code, 0)) from error

@@ -45,6 +45,8 @@ POLL = 0.05
 """s between two reads of the rings; they hold more records than come in that time."""
 COMMIT_TURNS = 10
 """Snapshots per commit of days and bars."""
+SLOW = 5.0
+"""s after which a write that does not come back is a fault of the disk."""
 SAY_AGAIN = 60.0
 """s between two lines about the same fault."""
 ADVICE = {
@@ -52,6 +54,9 @@ ADVICE = {
     errno.EDQUOT: "raise the quota of this user, or name another folder in [store]",
     errno.EROFS: "mount the disk of [store] folder writable, or name another folder",
     errno.EACCES: "give this user the folder of [store]",
+    errno.ETIMEDOUT: "look at the disk of [store] folder, or name another folder",
+    errno.EUCLEAN: "move the file that the reason names away; a new one is begun",
+    errno.EPROTONOSUPPORT: "move the files away, or start the newer version of ticker",
 }
 
 
@@ -89,6 +94,8 @@ class StoreWorker:
         self.turns = 0
         self.pruned: date | None = None
         self._reader_fault: BaseException | None = None
+        self._at: tuple[str, float] | None = None
+        """The step that goes to the disk now, and since when."""
         self._said: dict[str, float] = {}
         self._failing: set[str] = set()
 
@@ -135,7 +142,8 @@ class StoreWorker:
         due = last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1
         if self.config.history_days or self.config.bars_days:
             for feed in self.feeds:
-                self._try(f"days and bars of {feed}", partial(self._chronicle, feed, due=due))
+                work = partial(self._chronicle, feed, due=due)
+                self._try(f"days and bars of {feed}", work, writes=due)
             if due:
                 self._try("old days and bars", self._tidy)
         self.turns += 1
@@ -182,6 +190,7 @@ class StoreWorker:
         """Read the rings until `stop` is set. `turn` raises a fault of this thread."""
         try:
             while not stop.wait(POLL):
+                self.watch_disk()
                 for chronicle in tuple(self.chronicles.values()):
                     while chronicle.read(self.clock()) >= AT_ONCE:
                         time.sleep(0)  # the other thread's turn
@@ -189,29 +198,50 @@ class StoreWorker:
             self._reader_fault = error
             raise
 
-    def _try(self, what: str, work: Callable[[], None]) -> None:
+    def watch_disk(self) -> None:
+        """A write that does not come back for SLOW seconds is a fault, too. Another thread than
+        the one that writes calls this."""
+        at = self._at
+        if at is None or time.monotonic() - at[1] < SLOW:
+            return
+        what = f"{at[0]}, in {SLOW:g} s"
+        if what not in self._failing:
+            self._fail(what, errno.ETIMEDOUT, "the disk is slow: a write does not come back")
+            self.counters.put("failing", len(self._failing))
+
+    def _try(self, what: str, work: Callable[[], None], *, writes: bool = True) -> None:
         """Call a step. A fault of the disk is counted and logged once a minute; the next turn tries
-        again."""
+        again. Only a step that `writes` shows that a fault is over."""
+        self._at = what, time.monotonic()
         try:
             work()
         except (OSError, StoreError) as error:
-            self.counters.add("faults")
-            code = getattr(error, "errno", None) or 0
-            self.counters.put("fault", code)
-            now = time.monotonic()
-            if what not in self._failing or now - self._said.get(what, 0.0) >= SAY_AGAIN:
-                self._said[what] = now
-                log.error(
-                    "cannot be written",
-                    what=what,
-                    reason=str(error),
-                    advice=ADVICE.get(code, "see the reason; prices are served meanwhile"),
-                )
-            self._failing.add(what)
+            self._fail(what, error.errno or 0, str(error))
         else:
-            if what in self._failing:
-                self._failing.discard(what)
-                log.info("is written again", what=what)
+            if writes:
+                self._succeed(what)
+        finally:
+            self._at = None
+            self._succeed(f"{what}, in {SLOW:g} s")
+
+    def _fail(self, what: str, code: int, reason: str) -> None:
+        self.counters.add("faults")
+        self.counters.put("fault", code)
+        now = time.monotonic()
+        if what not in self._failing or now - self._said.get(what, 0.0) >= SAY_AGAIN:
+            self._said[what] = now
+            log.error(
+                "cannot be written",
+                what=what,
+                reason=reason,
+                advice=ADVICE.get(code, "see the reason; prices are served meanwhile"),
+            )
+        self._failing.add(what)
+
+    def _succeed(self, what: str) -> None:
+        if what in self._failing:
+            self._failing.discard(what)
+            log.info("is written again", what=what)
 
 
 def disk_bytes(folder: Path) -> int:

@@ -9,6 +9,17 @@ from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 
 NS = 1_000_000_000
+FAULTS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "it is read-only",
+    errno.EACCES: "it is another user's",
+    errno.ETIMEDOUT: "the disk is slow",
+    errno.EBUSY: "another program holds the file",
+    errno.EUCLEAN: "a file is damaged",
+    errno.EPROTONOSUPPORT: "a newer version of ticker wrote it",
+}
+"""Faults of the disk in words."""
 
 
 @dataclass(frozen=True)
@@ -86,4 +97,6 @@ def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
 
 
 def _reason(code: int) -> str:
-    return f"{errno.errorcode.get(code, 'a fault')}; the log of the server says what to do"
+    named = errno.errorcode.get(code, "a fault")
+    said = f"{named}, {FAULTS[code]}" if code in FAULTS else named
+    return f"{said}; the log of the server says what to do"
