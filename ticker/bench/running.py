@@ -1,9 +1,9 @@
-"""A load on a ticker server that runs already, on this machine or another.
+"""A load on a running ticker server, on this machine or another.
 
-Law: only what can be known is claimed. The server has its own feeds: no trade is ours, so no price
-is held against its time and the newest price is not known. What is checked: symbols
-that were asked for, snapshots first, time and `seq` in order, gaps on `trades`, connections kept.
-Latency is from the exchange's timestamp to the receipt here, and as true as the clocks are alike.
+Law: the report claims only known facts. The server has its own feeds, so the bench cannot check
+prices against times, and does not know the newest price. It checks subscribed symbols, snapshots
+first, time and `seq` in order, gaps on `trades`, and kept connections. Latency is from the
+exchange's timestamp to the receipt here, and only as exact as the clocks agree.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def run(load: Load, duration: float, target: Target) -> dict[str, Any]:
 def _flow(
     cores: Cores, clients: Clients, load: Load, duration: float, target: Target
 ) -> tuple[dict[str, Any], SwarmResults]:
-    """What the server and the generator did while deliveries were counted, and what was seen."""
+    """The counters of the server and the generator while deliveries were counted, and the clients'
+    results."""
     progress.wait(load.warm_up, "warming up")
     before = vitals(target)
     clients.ask("reset")
@@ -105,7 +106,7 @@ def vitals(target: Target) -> Vitals | str:
 
 
 def between(before: Vitals | str, after: Vitals | str) -> dict[str, Any]:
-    """What the server counted meanwhile, over all its gateways and feeds."""
+    """The server's own counts in this time, over all its gateways and feeds."""
     for each in (before, after):
         if isinstance(each, str):
             return {"not reachable": each}
@@ -119,7 +120,7 @@ def between(before: Vitals | str, after: Vitals | str) -> dict[str, Any]:
 
 
 def clock(seen: SwarmResults, local: bool) -> str:
-    """How far the latencies can be trusted, by what they say themselves."""
+    """An assessment of the clocks, from the latencies themselves."""
     updates, ahead = seen.counts["updates"], seen.counts["ahead"]
     if not updates:
         return "no update came, so there is no latency"

@@ -1,8 +1,8 @@
-"""Scaling: what a delivery costs when one thing grows and the rest stays as it is.
+"""Scaling: the cost of a delivery along one axis, with everything else constant.
 
-Each point is a fan-out bench of its own (fanout.run), with workers and clients of its own and the
-C send loop at the same number of sockets, in turns. A point in which the generator was the
-bottleneck says so, and counts for neither the spread nor the plot.
+Each point is a fan-out bench (fanout.run) with workers and clients of its own, and the C send loop
+at the same number of sockets, in turns. A point in which the generator was the bottleneck is void,
+and left out of the spread and the plot.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Axis:
-    """What grows, from the first to the last of `points`: the field of Load that is called `name`,
-    or what `change` makes of a value; the rest is `load`."""
+    """An axis with its `points`: it varies the field `name` of Load, or the load that `change`
+    makes of a value; the rest is `load`."""
 
     name: str
     what: str

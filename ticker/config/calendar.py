@@ -79,7 +79,7 @@ def may_be_short(day: date) -> bool:
 
 
 def calendar_problems(feed: FeedConfig) -> Iterator[str]:
-    """What is wrong with a feed's calendar keys."""
+    """The faults of a feed's calendar keys."""
     name = feed.calendar
     if name is not None and name != NONE and name not in (known := calendar_names()):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

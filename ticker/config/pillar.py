@@ -1,4 +1,4 @@
-"""[feeds.pillar]: what an NYSE Pillar feed has beside the two lines of its first channel."""
+"""[feeds.pillar]: the settings of an NYSE Pillar feed beside the two lines of its first channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PillarConfig(Section, frozen=True, kw_only=True):
 
 
 def pillar_problems(protocol: str, pillar: PillarConfig | None, simulated: bool) -> Iterator[str]:
-    """What of the table does not go with its feed."""
+    """The keys that contradict the feed."""
     if pillar is None:
         return
     if protocol != "pillar":

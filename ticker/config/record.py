@@ -1,6 +1,7 @@
-"""[record] of ticker.toml: whether a running server writes every event to the disk, and where.
+"""[record] of ticker.toml: the settings of the recorder, which writes every event to the disk.
 
-Law: a message starts with the key within the table, says what is wrong and what would do.
+Law: a message starts with the key within the table, says what is wrong, and gives a value that
+works.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ class RecordConfig(Section, frozen=True, kw_only=True):
 def record_folder(
     record: RecordConfig, instance: str, environment: Mapping[str, str] = os.environ
 ) -> Path | None:
-    """Where an instance's recordings are; None: it makes none.
+    """The folder of an instance's recordings; None if it makes none.
 
-    "auto" is the folder `record` beside what the store keeps, also where that is off.
+    "auto" is the folder `record` beside the store's files, even if the store is off.
     """
     if not record.enabled:
         return None
@@ -49,7 +50,7 @@ def record_folder(
 
 
 def record_problems(record: RecordConfig, feeds: tuple[str, ...]) -> Iterator[str]:
-    """What is wrong with the table; `feeds` are the names of all feeds."""
+    """The faults of the table; `feeds` are the names of all feeds."""
     if not record.folder:
         yield f'record.folder: empty; name a folder, or "{AUTO}", or set enabled = false'
     for index, name in enumerate(record.feeds):

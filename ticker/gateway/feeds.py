@@ -1,8 +1,8 @@
-"""The feeds that a gateway worker reads: those that it started with, and what reloads change.
+"""The feeds that a gateway worker reads: those of its start, and the changes by reloads.
 
-In: the supervisor's roster. Out: calls on all that has a place for each feed. Law: a feed on the
-roster has its segment; the supervisor makes that before it tells the gateways, and removes it when
-the feed's worker has ended.
+In: the supervisor's roster. Out: calls on all objects with a place for each feed. Law: a feed on
+the roster has a segment. The supervisor creates it before it tells the gateways, and removes it
+when the feed's worker has ended.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from ticker.record.tape import Tape
 
 
 def record_file(pipeline: Pipeline, blocks: Iterable[tuple[bytes, int, int]], tape: Tape) -> None:
-    """All blocks through the pipeline, and what it publishes onto the tape, which is then whole.
+    """Run all blocks through the pipeline, record its events, and complete the tape.
 
     Raises:
         OSError: the disk does not take it.

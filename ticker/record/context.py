@@ -1,4 +1,4 @@
-"""What the recorder is given by its supervisor beside the configuration."""
+"""The resources that the recorder gets from the supervisor, beside the configuration."""
 
 from __future__ import annotations
 

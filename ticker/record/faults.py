@@ -32,7 +32,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong on a line.
+    """The faults of a simulated line.
 
     Attributes:
         loss, duplicate: shares of the events.

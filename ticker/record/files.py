@@ -92,7 +92,7 @@ class HourFile:
         return self._end - before
 
     def _append(self, parts: tuple[bytes | memoryview, ...], *, sync: bool = False) -> None:
-        """What fails leaves the file as it was."""
+        """A failed write leaves the file unchanged."""
         try:
             with self.path.open("r+b", buffering=0) as file:
                 file.seek(self._end)
@@ -147,7 +147,7 @@ class _Draft:
         return found[0]
 
     def read(self, start: int, end: int) -> bytes:
-        """What was written from `start` to `end`."""
+        """The bytes from `start` to `end`."""
         content = os.pread(self._fd, end - start, start)
         assert len(content) == end - start, "memory gives all at once"
         return content
@@ -198,8 +198,8 @@ def recorded(folder: Path) -> list[Recorded]:
 
 
 def mend(path: Path) -> int:
-    """Cut off what was written after the last whole footer; how many bytes that were. A file
-    without a whole footer is left alone, for there is nothing to read in it.
+    """Cut off the bytes after the last whole footer; returns their number. A file without a whole
+    footer is not changed, because nothing in it can be read.
 
     Raises:
         OSError: the file cannot be read or written.

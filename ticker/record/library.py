@@ -27,7 +27,7 @@ BATCH = 65_536
 
 @dataclass(frozen=True)
 class Recording:
-    """What is recorded of one feed.
+    """The recording of one feed.
 
     Attributes:
         timezone: of the feed.

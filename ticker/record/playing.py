@@ -1,7 +1,7 @@
 """The process of a feed that is a recording: its events at their pace, into the feed's segment.
 
-`run` is called by the supervisor in a forked child and returns when the feed was told to stop. One
-that replaces a dead worker passes over the events that its predecessor has shown.
+The supervisor calls `run` in a forked child; it returns when the feed was told to stop. The
+successor of a dead worker skips the events that its predecessor has published.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ NAP = 0.002
 
 @dataclass(frozen=True)
 class Play:
-    """How a recording is played.
+    """The settings of a played recording.
 
     Attributes:
-        since: publish time from which on there is a pace; what was before comes at once. ns.
-        started: when that is played, by the steady clock. ns.
+        since: publish time from which on events come at their pace; earlier ones come at once. ns.
+        started: the moment at which `since` is played, by the steady clock. ns.
         speed: seconds of the recording in one second; infinite: as fast as readers can follow.
-        shift: ns that all times are moved by.
+        shift: ns by which all times are moved.
     """
 
     recording: Recording

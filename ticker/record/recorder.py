@@ -1,8 +1,8 @@
-"""Feeds onto the disk: one thread follows the rings, another one waits for the disk.
+"""The recorder: one thread follows the rings, another waits for the disk.
 
-No feed and no gateway ever waits for it, and no fault of the disk ends it. What the disk does not
-take waits in memory up to a bound; then the oldest of it is dropped and counted. What the rings
-overwrite before it is read is counted, too. Both are events of the recording.
+No feed and no gateway ever waits for it, and no fault of the disk ends it. While the disk fails,
+events wait in memory up to a bound; then the oldest are dropped and counted. Records that the rings
+overwrite before they are read are counted, too. The recording has an event for each.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Recorder:
     """Records the feeds of `tapes`, all into one folder.
 
     Args:
-        max_bytes: of all files in the folder; then the oldest ones go.
+        max_bytes: limit of all files in the folder; beyond it the oldest are deleted.
         interval: s between two commits.
-        counters: RecorderCounter of the own segment; None: nobody looks.
+        counters: RecorderCounter of the recorder's segment, or None.
 
-    Attributes:
-        failing: what cannot be written now, and why.
-        faults: tries that the disk refused.
+        Attributes:
+        failing: the file that cannot be written now, with the reason.
+        faults: number of failed writes.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Recorder:
         self._fault: BaseException | None = None
 
     def serve(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-        """Record until `stop` is set; `beat` is called often, and what was gathered is written
-        before this returns.
+        """Record until `stop` is set, and write all gathered events before returning. `beat` is
+        called often.
 
         Raises:
             RuntimeError: the thread that writes has failed.
@@ -129,7 +129,7 @@ class Recorder:
             raise
 
     def turn(self, *, last: bool = False) -> None:
-        """Put on the disk what waits for it; in the `last` turn, let go of the files."""
+        """Write the waiting events to the disk; in the `last` turn, close the files."""
         due = self._due.is_set()
         self._due.clear()
         for tape in self.tapes:
@@ -151,7 +151,7 @@ class Recorder:
             tape.commit()
 
     def _mend(self, feed: str) -> None:
-        """Take the files of a feed, and mend what a recorder that was killed left unfinished."""
+        """Open the files of a feed, and repair those that a killed recorder left unfinished."""
         if feed not in self._locks:
             self._locks[feed] = lock(self.folder, feed)
         for each in recorded(self.folder):

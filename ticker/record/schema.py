@@ -51,7 +51,7 @@ SCHEMA = pa.schema(
 
 
 class Names:
-    """What the rows of a table are called, for the columns of a batch; rows are only added."""
+    """The symbols of a table's rows, for the columns of a batch; rows are only added."""
 
     def __init__(self, table: PriceTable) -> None:
         self.table = table

@@ -1,4 +1,4 @@
-"""One feed onto the disk: what its segment tells, hour by hour, into the files of a folder.
+"""The recording of one feed: the events of its segment, hour by hour, into files.
 
 In: the feed's segment, read as a gateway reads it. Out: files (files.py). Owned by a recorder.
 `gather` follows the rings, which wait for no reader; `write` waits for the disk. They run in
@@ -104,8 +104,8 @@ class Tape:
         return self.gatherer.lapped
 
     def gather(self, *, whole: bool = False) -> int:
-        """Take in what the rings have; how many records that were. `whole`: nobody publishes just
-        now, so all of them are events."""
+        """Take in the new records of the rings; returns their number. `whole`: nobody is publishing
+        now, so all of them are complete."""
         found = self.gatherer.sweep()
         while True:
             state = self.gatherer.emit(whole=whole)
@@ -123,8 +123,8 @@ class Tape:
         self.gatherer.look()
 
     def take(self, *, last: bool = False) -> None:
-        """What was gathered up to now is to be written. While the disk takes nothing, it waits
-        until it is a whole batch, or the `last` one."""
+        """Queue the gathered events for writing. While the disk fails, they wait until they are a
+        whole batch, or the `last` one."""
         if self.gatherer.columns.used and (last or len(self.waiting) < FEW):
             self._take()
 
@@ -167,7 +167,7 @@ class Tape:
     # -- the thread that waits for the disk ------------------------------------------------
 
     def write(self) -> int:
-        """Put on the disk what waits for it; how many events that were.
+        """Write the waiting events; returns their number.
 
         Raises:
             OSError: the disk did not take it. The next call tries again.
@@ -188,7 +188,7 @@ class Tape:
         return events
 
     def commit(self) -> None:
-        """What was written can be read from now on, whatever happens to this process.
+        """Commit: the written events are readable from now on, even if this process dies.
 
         Raises:
             OSError: the disk did not take it.
@@ -202,7 +202,7 @@ class Tape:
             file.close()
 
     def close(self) -> None:
-        """Write what waits, and let go of the file. Raises OSError."""
+        """Write the waiting events, and close the file. Raises OSError."""
         try:
             self.write()
         finally:

@@ -20,10 +20,10 @@ from ticker.shm.segment import attach
 
 
 def run(config: Config, context: RecorderContext) -> None:
-    """Record until SIGTERM or SIGINT; what was gathered is written before this returns.
+    """Record until SIGTERM or SIGINT, and write all gathered events before returning.
 
     Raises:
-        SegmentError: a segment is not there or not the expected one.
+        SegmentError: a segment is missing or not the expected one.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

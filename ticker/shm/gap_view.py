@@ -41,7 +41,7 @@ class GapView(NamedTuple):
 
     @property
     def open(self) -> int:
-        """Missing numbers of which nothing is decided yet."""
+        """The missing numbers without an outcome yet."""
         decided = self.filled_by_line + self.recovered + self.withdrawn
         return self.missing - decided - self.lost_upstream - self.lost_downstream
 
@@ -55,7 +55,7 @@ class GapView(NamedTuple):
         return "withdrawn" if self.withdrawn else "filled"
 
     def sums(self) -> dict[str, int]:
-        """What became of the missing numbers."""
+        """The missing numbers by outcome."""
         return {
             "missing": self.missing,
             "filled_by_line": self.filled_by_line,

@@ -24,8 +24,8 @@ NO_LIMITS = ProxyLimits()
 
 @dataclass(frozen=True, kw_only=True)
 class CboeSettings:
-    """What a simulated Cboe feed is started with; `loss` is a share, `history` bytes of all
-    units together. Unit n's spin server is the n-th of `spin`."""
+    """The settings of a simulated Cboe feed. `loss` is a share, `history` bytes of all units
+    together. Unit n's spin server is the n-th of `spin`."""
 
     symbols: int = 200
     rate: float = 2000.0
@@ -43,7 +43,7 @@ class CboeSettings:
 
 
 class CboeExchange:
-    """Owns the sockets; `run` speaks until told to stop.
+    """Owns the sockets; `run` sends until told to stop.
 
     Raises:
         FeedError: a socket cannot be opened.

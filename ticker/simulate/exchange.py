@@ -31,8 +31,8 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a simulated exchange is started with; `loss` is a share, `history` bytes. With
-    `stamps_due` messages say when the rate had them due, else when they were sent."""
+    """The settings of a simulated exchange. `loss` is a share, `history` bytes. With `stamps_due`
+    the time in a message is when the rate had it due, else when it was sent."""
 
     symbols: int = 200
     rate: float = 2000.0
@@ -57,7 +57,7 @@ def session_id(now_ns: int) -> bytes:
 
 
 def visit_round(history: int, rate: float) -> int:
-    """Messages in which every instrument is said again and its oldest orders leave.
+    """Number of messages in which every instrument is repeated and its oldest orders leave.
 
     Two minutes' worth; but no order may outlive what the history retains, and orders live up
     to two rounds (day.pyx), so a round is at most 2/5 of the messages that fit.
@@ -101,7 +101,7 @@ def open_rerequest(address: Address) -> socket.socket:
 
 
 class Exchange:
-    """Owns the sockets; `run` speaks until told to stop.
+    """Owns the sockets; `run` sends until told to stop.
 
     Raises:
         FeedError: a socket cannot be opened.

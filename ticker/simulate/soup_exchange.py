@@ -1,8 +1,8 @@
 """A simulated exchange on TCP: one market, sent in SoupBinTCP to every client that logs in.
 
 Each start is a session of its own; at midnight in New York it ends and the next one starts.
-A client that does not read is waited for: what it is due stays in the history, and is counted
-lost for it (it sees a gap) only when the history no longer has it.
+The exchange waits for a client that does not read: its messages stay in the history. They are
+counted as lost for it (it sees a gap) only when the history no longer has them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SoupExchange:
             self.end()
 
     def turn(self) -> None:
-        """Make what is due, and send each client what it has not."""
+        """Make the due messages, and send each client the new ones."""
         now = time.time_ns()
         if now >= self.next_midnight:
             self.end()
@@ -183,7 +183,7 @@ class SoupClient(asyncio.Protocol):
         self.said_ns = time.time_ns()
 
     def feed(self, now: int) -> None:
-        """What is due and fits; a heartbeat when nothing was."""
+        """Send the due messages that fit; a heartbeat if nothing was sent."""
         if self._transport is None or self._transport.get_write_buffer_size() > UNSENT:
             return
         get = self.exchange.history.get

@@ -1,8 +1,8 @@
-"""The workers that feeds need, and what a reload does to them.
+"""The workers of feeds, and their changes by a reload.
 
 In: feeds that are added, changed and removed (feeds/changes.py). Out: segments and slots. Law: a
-feed's change is its own worker's business and no gateway's. A feed that is added has its segment
-before gateways are told; that of a removed one goes when its worker has.
+changed feed affects only its own worker, and no gateway. An added feed has its segment before
+gateways are told. The segment of a removed feed is removed after its worker has ended.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Current:
 
     Attributes:
         read: reads it from its file.
-        faults: what the worker of a feed would stumble over.
-        change_feeds: brings feeds, their workers and their segments to what they are to be.
+        faults: finds the faults that a feed's worker would meet.
+        change_feeds: changes feeds, their workers and their segments to the new configuration.
     """
 
     def __init__(

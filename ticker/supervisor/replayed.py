@@ -65,7 +65,7 @@ def feed_main(
     faults: Faults | None,
     seed: int,
 ) -> Callable[[FeedConfig, FeedContext], None]:
-    """What a feed's worker runs. All feeds begin at the same moment of the recording.
+    """The main function of a feed's worker. All feeds begin at the same moment of the recording.
 
     Raises:
         StoreError: a recording cannot be read, has no events, or none from `since` on.

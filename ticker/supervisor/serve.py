@@ -126,7 +126,7 @@ def start(
 
 
 def _recorder_main(config: Config) -> RecorderMain | None:
-    """The recorder, loaded where it is on. Raises ConfigError: it needs what is not installed."""
+    """The recorder, loaded only if it is on. Raises ConfigError: a package is not installed."""
     if not config.record.enabled:
         return None
     try:

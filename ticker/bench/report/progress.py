@@ -30,7 +30,7 @@ def on_terminal() -> Iterator[None]:
 
 @contextmanager
 def within(where: str) -> Iterator[None]:
-    """What the waits inside are part of: "step 2 of 8, 2,000 clients"."""
+    """Name the step of the waits inside: "step 2 of 8, 2,000 clients"."""
     _where.append(where)
     try:
         yield

@@ -77,7 +77,7 @@ def play_gateway(settings: dict[str, Any]) -> None:
 
 
 def play_publisher(settings: dict[str, Any]) -> None:
-    """The synthetic feed; idle until it is told to run."""
+    """The synthetic feed; idle until the command to run."""
     boot_id = settings["boot_id"]
     feed = segment.attach(settings["feed_segment"], KIND_FEED, boot_id=boot_id, writable=True)
     doors = [
@@ -102,7 +102,7 @@ def play_publisher(settings: dict[str, Any]) -> None:
 
 
 def play_swarm(settings: dict[str, Any]) -> None:
-    """Clients; they read all the time, and do what they are told between."""
+    """The clients; they read all the time, and follow commands in between."""
     if settings["urgent"]:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, -20)

@@ -1,4 +1,4 @@
-"""A swarm over several processes: what they are told, and what all of them saw together."""
+"""A swarm over several processes: its commands, and its results together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SwarmResults:
 
     @property
     def violations(self) -> dict[str, int]:
-        """What a client may never see, by kind, where it was seen."""
+        """The counts of protocol violations that clients saw, by kind."""
         return {name: self.counts[name] for name in VIOLATIONS if self.counts.get(name)}
 
     @property

@@ -1,4 +1,4 @@
-"""What a bench asks of a server, and which cores its parts get."""
+"""The load of a bench, and the cores of its parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ticker.errors import BenchError
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of the gateway; times in seconds."""
+    """The load on the gateway; times in seconds."""
 
     clients: int
     symbols: int

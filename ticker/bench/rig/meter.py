@@ -77,9 +77,9 @@ class Meter:
 
 
 def void_reason(busy: dict[str, float], pace: Pace, lost: int) -> str | None:
-    """Why a run tells nothing of the server, None when it does: what `Meter.read` gave, trades
-    that did not come when they were due, clients that were disconnected. A core that the server
-    shares may be full of the server: there, no core may have anything left."""
+    """The reason why a run is void, or None: by the figures of `Meter.read`, late trades, or
+    disconnected clients. A core shared with the server may be full because of the server; then the
+    run is void only if no core has time left."""
     own = f"(the generator itself took {busy['generator']:.0%})"
     core = busy.get("idlest_core", busy["busiest_core"])
     if busy.get("busiest_process", 0.0) > BOTTLENECK:

@@ -1,4 +1,4 @@
-"""What the C send loop sends: updates as a client gets them in one flush, to the byte."""
+"""The bytes of the C send loop: updates exactly as a client gets them in one flush."""
 
 from __future__ import annotations
 

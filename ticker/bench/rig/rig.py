@@ -1,5 +1,5 @@
-"""What a gateway bench is made of: one gateway worker alone on a core, and around it, on the
-other cores, a synthetic publisher and a swarm of clients. Several gateway workers share one port
+"""The parts of a gateway bench: one gateway worker alone on a core, and, on the other cores, a
+synthetic publisher and a swarm of clients. Several gateway workers share one port
 and all cores with everything else.
 """
 

@@ -149,8 +149,7 @@ class Server(Process):
 class Simulator(Process):
     """`ticker simulate itch` on two lines, until `finish`.
 
-    Its messages are stamped with the moment at which they were due, so that a simulator that is
-    late makes what it says late, and hides nothing.
+    Its messages have the time at which they were due, so a late simulator makes latencies longer.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Shared memory under stress, with real processes, and what its calls cost.
+"""Shared memory under stress, with real processes, and the cost of its calls.
 
 `ticker bench shm` runs all of it; the tests run the same functions, briefly in `make test` and
 in full in `make stress`. Nothing here judges: the figures that must be 0 are named `torn`,

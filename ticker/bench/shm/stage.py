@@ -48,7 +48,7 @@ class Child:
         self.status: int | None = None
 
     def result(self, patience: float = PATIENCE) -> Any:
-        """What `work` returned.
+        """The result of `work`.
 
         Raises:
             TickerError: it failed, or is not done after `patience` seconds (and is killed).

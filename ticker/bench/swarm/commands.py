@@ -1,4 +1,4 @@
-"""What a swarm's clients say, in each encoding, without the gateway's code."""
+"""The commands of a swarm's clients in each encoding, without the gateway's code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(encoding: str, action: str, **fields: Any) -> tuple[int, bytes]:
 
 
 def subprotocol(encoding: str) -> str:
-    """What such a client offers in its handshake; empty in the plain dialect."""
+    """The subprotocol that such a client offers in its handshake; empty in the plain dialect."""
     return "" if encoding == "plain" else f"ticker.v1.{encoding}"
 
 

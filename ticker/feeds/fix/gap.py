@@ -145,7 +145,7 @@ class Gap:
             ledger.became_from_python(gap, "lost_upstream", end - start, now)
 
     def _account(self, became: str, reached: int) -> None:
-        """What became of the missing numbers below `reached` of which it was not said yet."""
+        """Report the outcome of the missing numbers below `reached`, if not reported yet."""
         messages = min(reached, self.end) - self._decided
         if self.end and messages > 0:
             self.stream.ledger.became_from_python(self._entry, became, messages, self.initiator.now)

@@ -175,7 +175,7 @@ class Heard:
             self._application(message)
 
     def _repeated(self, message: Message) -> None:
-        """A possible duplicate of what was there before: left out, if it is one."""
+        """Whether a possible duplicate is one; then it is ignored."""
         self.stream.count("duplicate_messages")
         if message.kind == "4":
             return

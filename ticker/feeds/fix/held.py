@@ -64,7 +64,7 @@ class Held:
         return frame
 
     def first(self, otherwise: int) -> int:
-        """The lowest sequence that is held, or what to take if none is."""
+        """The lowest held sequence, or `otherwise` without any."""
         return min(self._frames, default=otherwise)
 
     def forget_below(self, sequence: int) -> None:

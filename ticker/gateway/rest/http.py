@@ -298,7 +298,7 @@ class Rest:
 
 
 def price_object(view: PriceView) -> dict[str, object]:
-    """One price as the protocol has it; what is not known is None.
+    """One price in the form of the protocol; None means unknown.
 
     Prices and sizes are fragments of JSON text with the exact decimals.
     """

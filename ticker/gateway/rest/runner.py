@@ -20,8 +20,8 @@ HEAD_TIMEOUT = 5.0  # s for a request head to come whole, as for the first one (
 
 
 class ProblemProtocol(web.RequestHandler):
-    """One HTTP connection; differs from aiohttp's own in how it refuses what it cannot read, and
-    in that every request head has a deadline, not only the first.
+    """One HTTP connection. It differs from aiohttp's in two points: it refuses unreadable requests
+    with problems, and every request head has a deadline, not only the first.
 
     Attributes:
         lost: called once when the connection is gone.

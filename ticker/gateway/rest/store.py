@@ -1,4 +1,4 @@
-"""What the segments of the store worker and the recorder say: whether the disk takes it all."""
+"""The states of the store and the recorder, from their segments: whether the disk works."""
 
 from __future__ import annotations
 

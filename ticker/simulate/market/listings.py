@@ -1,4 +1,4 @@
-"""What the simulated exchange lists: real US tickers, busiest first, then made-up ones.
+"""The listings of the simulated exchange: real US tickers, busiest first, then made-up ones.
 
 A line of LISTED: ticker, listing market (ITCH market category: Q Nasdaq, N NYSE, P NYSE Arca),
 a plausible price in dollars, name. The prices are starting points of a simulation, not quotes.

@@ -46,7 +46,7 @@ MOST_OUTBOUND = 256 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyLimits:
-    """What the proxy grants a connection; quotas are messages."""
+    """The limits of a connection to the proxy; quotas are messages."""
 
     most_count: int = 100
     per_second: int = 1 << 40
@@ -121,7 +121,7 @@ class Servers:
         self._selector.close()
 
     def serve(self) -> None:
-        """Accept, answer, send, and do what is due by the clock; never waits."""
+        """Accept, answer, send, and do everything that is due; never waits."""
         now = time.monotonic()
         for key, events in self._selector.select(0):
             if isinstance(key.data, Connection):

@@ -27,7 +27,7 @@ CHANNELS = ("trades", "quotes", "statuses")
 
 @dataclass(frozen=True, kw_only=True)
 class VendorSettings:
-    """What a simulated vendor is started with; `rate` is of the market's own messages per s."""
+    """The settings of a simulated vendor; `rate` is in messages of the market per s."""
 
     symbols: int = 200
     rate: float = 2000.0
@@ -37,7 +37,7 @@ class VendorSettings:
 
 @dataclass(eq=False)
 class Client:
-    """One connection, and what it is to get."""
+    """One connection, with its waiting texts."""
 
     queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
     authenticated: bool = False
@@ -57,7 +57,7 @@ class Client:
 
 
 class Vendor:
-    """Speaks until told to stop. Without a client, the market's messages are dropped."""
+    """Sends until told to stop. Without a client, the market's messages are dropped."""
 
     def __init__(self, settings: VendorSettings) -> None:
         self.settings = settings
@@ -160,7 +160,7 @@ class Vendor:
         return socket
 
     async def _send(self, client: Client, socket: web.WebSocketResponse) -> None:
-        """What is queued, until the end of it all (an empty text) or of the client's patience."""
+        """Send the queued texts, until the end (an empty text) or the timeout of the client."""
         with contextlib.suppress(ConnectionError):
             while not client.slow:
                 text = await client.queue.get()
@@ -172,7 +172,7 @@ class Vendor:
             await socket.close(code=1008, message=b"slow client")
 
     def _answer(self, client: Client, data: str | bytes) -> bytes:
-        """What the vendor says to a client's text."""
+        """The vendor's answer to a client's text."""
         try:
             asked = msgspec.json.decode(data, type=dict[str, object])
         except (msgspec.DecodeError, msgspec.ValidationError):

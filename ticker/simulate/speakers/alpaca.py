@@ -66,7 +66,7 @@ class AlpacaMarket:
         self.said = 0
 
     def events(self, messages: int) -> list[Event]:
-        """What the market's next messages amount to."""
+        """The vendor's events for the market's next messages."""
         found: list[Event] = []
         while messages > 0:
             said, used = self._itch.generate(min(messages, 500), self._buffer)

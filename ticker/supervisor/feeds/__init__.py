@@ -1,2 +1,2 @@
-"""What feeds need beside their workers: their hours, their last prices, their simulated exchanges,
-and what a new configuration changes about them."""
+"""The needs of feeds beside their workers: hours, last prices, simulated exchanges, and changes by
+a new configuration."""

@@ -1,11 +1,11 @@
-"""The calendar worker: when the markets are open, written for all to read.
+"""The calendar worker: writes the hours of the markets to a file for all.
 
-Days come from the shipped tables (config/timetables.py). Those that no table has are asked of
-exchange_calendars, where that is installed.
+Days come from the shipped tables (config/timetables.py). Days that no table has are computed by
+exchange_calendars, if it is installed.
 
-Law: exchange_calendars, and the pandas that comes with it, live only in a child of this worker
-that computes and ends (half a second, some 80 MB); everybody else sees integers in a file
-(shm/timetable.py). Nothing waits for it: until the file is there a market's phase is unknown.
+Law: exchange_calendars, and the pandas that it imports, are loaded only in a child of this worker,
+which computes and ends (half a second, some 80 MB). All others read integers from a file
+(shm/timetable.py). Nothing waits for the file: until it exists, a market's phase is unknown.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def hours_of_capture(calendar: str, timezone: str) -> Hours:
 
 
 def _in_a_child(question: Question) -> Days:
-    """What the library computes.
+    """The days as the library computes them.
 
     Raises:
         FeedError: it is not installed, or does not know these days.

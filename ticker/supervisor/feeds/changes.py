@@ -1,4 +1,4 @@
-"""What a new configuration changes about the feeds.
+"""The changes of feeds by a new configuration.
 
 Law: pure; a feed is the same by its name. The size of its segment stays until the server starts
 again, since gateways have it mapped.
@@ -20,10 +20,11 @@ OF_GATEWAYS = frozenset({"required"})
 
 @dataclass(frozen=True)
 class FeedChanges:
-    """Feeds that come, go, and get a new worker; in words, what has changed now and what waits.
+    """Feeds that are added, removed, or get a new worker; and the changed keys in words, those that
+    took effect and those that wait.
 
     Attributes:
-        feeds: all that there are from now on, in the order of the configuration.
+        feeds: all feeds from now on, in the order of the configuration.
     """
 
     feeds: tuple[FeedConfig, ...]

@@ -33,7 +33,7 @@ def simulator_command(feed: FeedConfig) -> list[str]:
 
 
 def _cboe_servers(feed: FeedConfig) -> list[str]:
-    """Where the simulated exchange answers what a PITCH feed asks. It has one gap line."""
+    """The options for the servers of a simulated Cboe exchange. It has one gap line."""
     pitch = feed.pitch or PitchConfig()
     options = ["--gap-proxy", pitch.gap_proxy or "none"]
     options += ["--gap-line", pitch.gap_lines[0] if pitch.gap_lines else "none"]
