@@ -1,4 +1,4 @@
-"""`ticker gaps`: the sequence numbers that a server's feeds missed, and what became of them."""
+"""`ticker gaps`: the sequence numbers that a server's feeds missed, with their outcome."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Found = dict[str, tuple[GapView, list[GapView]]]
 def command(
     path: Path | None, instance: str | None, feeds: tuple[str, ...], last: int, as_json: bool
 ) -> None:
-    """Show the sequence numbers that the feeds missed, and what became of them, newest last.
+    """Show the sequence numbers that the feeds missed, with their outcome, newest last.
 
-    Reads the shared memory of a running server, which does not notice. docs/gaps.md says what the
-    columns are.
+    The command reads the shared memory of a running server, without disturbing it. docs/gaps.md
+    explains the columns.
     """
     config = load(path)
     known = [feed.name for feed in config.feeds]

@@ -253,7 +253,7 @@ AnyMessage = (
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known of a symbol; null is what is not known, or what the token does not open."""
+    """All figures of a symbol; null: the figure is unknown, or the token has no right to it."""
 
     symbol: Symbol
     price: LastPrice
@@ -326,7 +326,7 @@ class Bars(msgspec.Struct, frozen=True, kw_only=True):
 class ListedSymbol(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """A symbol, and what the directory says of it."""
+    """A symbol with its entry in the directory."""
 
     symbol: Symbol
     name: str | msgspec.UnsetType = msgspec.UNSET

@@ -1,4 +1,4 @@
-"""What became of the sequence numbers that feeds missed: their ledgers (shm/gaps.pyx)."""
+"""The ledgers of missed sequence numbers of all feeds (shm/gaps.pyx)."""
 
 from __future__ import annotations
 

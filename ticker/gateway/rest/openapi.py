@@ -42,21 +42,21 @@ SAID_WITH = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Re
 HEADERS = {
     "Cache-Control": "`no-store` with prices and refusals, `no-cache` with files",
     "Retry-After": "seconds to wait",
-    "WWW-Authenticate": "`Bearer`, and what is wrong with the token (RFC 6750)",
+    "WWW-Authenticate": "`Bearer`, with the fault of the token (RFC 6750)",
     "Allow": "the methods that this address has",
     "ETag": "a digest of the file, for If-None-Match",
-    "Access-Control-Allow-Origin": "the page's origin, where it may use this server",
-    "Access-Control-Expose-Headers": "what such a page may read beside the body",
+    "Access-Control-Allow-Origin": "the page's origin, if it may use this server",
+    "Access-Control-Expose-Headers": "the headers that such a page may read",
     "Vary": "`Origin` beside Access-Control-Allow-Origin",
-    **dict.fromkeys(SECURITY_HEADERS, "for browsers: what a page from here may do"),
+    **dict.fromkeys(SECURITY_HEADERS, "for browsers: restrictions of this server's pages"),
 }
 
 
 TAGS = {
-    "prices": "what is known of symbols now",
-    "history": "bars that the store keeps",
+    "prices": "current prices of symbols",
+    "history": "bars of the store",
     "server": "feeds, markets, gateways, and their health",
-    "files": "the watch page and the contracts for machines",
+    "files": "the watch page and the machine-readable contracts",
 }
 MOMENT = {
     "anyOf": [
@@ -108,7 +108,7 @@ def _tagged(tag: str, paths: Json) -> Json:
 
 
 def operation_id(path: str) -> str:
-    """Made of the words of an address: it stays as long as the address does."""
+    """A name made from the words of an address, so it is as stable as the address."""
     words = re.sub(r"\{(\w+)\}", r"of \1", path.strip("/") or "page")
     return "get" + "".join(word.capitalize() for word in re.findall(r"[a-z0-9]+", words))
 
@@ -116,9 +116,9 @@ def operation_id(path: str) -> str:
 def _prices(security: list[Json], max_symbols: int) -> Json:
     symbol, venue = _symbol(), _venue()
     wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
-    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "at most so many")
-    one, several = [symbol, venue], [_list("of these", max_symbols, required=True), venue]
-    found = [wanted, limit, _list("among these alone", max_symbols)]
+    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols")
+    one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
+    found = [wanted, limit, _list("search only these", max_symbols)]
     return {
         "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
         "/lineage/{symbol}": _get(
@@ -130,20 +130,18 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
 
 
 def _bars(security: list[Json], max_symbols: int) -> Json:
-    interval = _query("interval", {"enum": [*INTERVALS]}, "of a bar; 1m where none is given")
-    limit = _query(
-        "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "at most so many bars"
-    )
+    interval = _query("interval", {"enum": [*INTERVALS]}, "length of a bar; default 1m")
+    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "most bars")
     shared = [interval, limit, _venue()]
     moments = [
         _query(name, MOMENT, words)
         for name, words in (
-            ("from", "the first bar starts then or later; without it, the newest are given"),
-            ("to", "the last bar starts before"),
+            ("from", "the first bar starts at this time or later; default: the newest bars"),
+            ("to", "the last bar starts before this time"),
         )
     ]
     one = [_symbol(), *shared, *moments]
-    several = [_list("of these", max_symbols, required=True), *shared]
+    several = [_list("the symbols", max_symbols, required=True), *shared]
     refusals = (*ASKED, 404, 503)
     return {
         "/bars/{symbol}": _get("Bars of one symbol", "Bars", one, refusals, security),
@@ -162,7 +160,7 @@ def _symbol() -> Json:
 
 
 def _venue() -> Json:
-    return _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "one venue's own view")
+    return _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "MIC of one venue")
 
 
 def _states(security: list[Json]) -> Json:
@@ -172,8 +170,10 @@ def _states(security: list[Json]) -> Json:
         for kind in ("text/plain", "application/openmetrics-text")
     }
     gaps = [
-        _query("feed", {"type": "string"}, "this one alone"),
-        _query("limit", {"type": "integer", "minimum": 0, "maximum": MOST_GAPS}, "of each feed"),
+        _query("feed", {"type": "string"}, "name of one feed; default: all"),
+        _query(
+            "limit", {"type": "integer", "minimum": 0, "maximum": MOST_GAPS}, "most gaps of a feed"
+        ),
     ]
     return {
         "/gaps": _get("Missed sequence numbers", "Gaps", gaps, ASKED, security),
@@ -233,7 +233,7 @@ def _file(summary: str, content_type: str, schema: Json) -> Json:
             "headers": headers,
             "content": {content_type: {"schema": schema}},
         },
-        "304": {"description": "as If-None-Match has it", "headers": headers},
+        "304": {"description": "unchanged since the ETag in If-None-Match", "headers": headers},
     }
     return found
 

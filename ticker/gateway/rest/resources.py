@@ -175,7 +175,7 @@ class FeedGaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ClientGaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What clients of all gateways did not get one by one since the server's start."""
+    """Ticks that clients of all gateways did not get one by one, since the server's start."""
 
     conflated: Count
     lagged: Count
@@ -183,7 +183,7 @@ class ClientGaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Gaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What became of the sequence numbers that feeds missed."""
+    """The sequence numbers that feeds missed, with their outcome."""
 
     feeds: list[FeedGaps]
     clients: ClientGaps
