@@ -1,4 +1,4 @@
-"""What all tests share: optional things by name, and the folder of sample captures.
+"""Fixtures of all tests: optional programs by name, and the folder of sample captures.
 
 A test that needs something which a machine may lack asks `require` for it. The test is then
 skipped and says why, or fails where TICKER_REQUIRE_ALL=1 promises that all is there (CI).

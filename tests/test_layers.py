@@ -1,6 +1,6 @@
 """Law 7, imports point one way, and law 6, no I/O and no clock inside, read from the sources.
 
-Which rooms there are, and their order, is in rooms.py. What has no rule fails.
+rooms.py has the rooms and their order. A file without a rule fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What strangers can make libraries log."""
+"""Log lines of libraries that strangers can cause are limited in rate."""
 
 from __future__ import annotations
 

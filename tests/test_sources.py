@@ -1,4 +1,4 @@
-"""What `make` rebuilds: sources whose content changed, wherever they came from (.ci/sources.py)."""
+"""`make` rebuilds the sources whose content changed (.ci/sources.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ticker bench`: its help, what it refuses before it measures, its exit codes and its files."""
+"""`ticker bench`: its help, its refusals before a measurement, its exit codes and its files."""
 
 from __future__ import annotations
 

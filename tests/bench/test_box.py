@@ -1,4 +1,4 @@
-"""Ingest and delivery together: real processes, real sockets; what does not hold is named."""
+"""Ingest and delivery together: real processes, real sockets; failures are named."""
 
 from __future__ import annotations
 

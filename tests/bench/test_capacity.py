@@ -1,4 +1,4 @@
-"""The search: what holds, what bounds it, and a real one in small."""
+"""The search: good loads, its bounds, and a small real one."""
 
 from __future__ import annotations
 

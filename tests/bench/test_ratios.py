@@ -1,4 +1,4 @@
-"""The regression guard: what counts as worse, what is measured again, what is kept."""
+"""The regression guard: the rule for "worse", repeated measurements, and the committed ratios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--url`: a load on a whole server that runs already, and what is said when it cannot be."""
+"""`--url`: a load on a running server, and the messages when it is impossible."""
 
 from __future__ import annotations
 

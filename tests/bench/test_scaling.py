@@ -1,4 +1,4 @@
-"""Sweeps: each axis with real workers and loops, small; what is void does not count."""
+"""Sweeps: each axis with real workers and loops, small; void points do not count."""
 
 from __future__ import annotations
 

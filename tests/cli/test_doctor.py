@@ -1,4 +1,4 @@
-"""`ticker doctor`: what it finds on machines that are fit, and on some that are not."""
+"""`ticker doctor`: its findings on machines that are fit, and on some that are not."""
 
 from __future__ import annotations
 

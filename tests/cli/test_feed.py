@@ -123,7 +123,7 @@ def configured(folder: Path, url: str, mapping: str) -> Path:
 
 
 def test_each_quote_is_the_one_that_was_decoded(tmp_path: Path) -> None:
-    """Not the newest of the table, however quickly they come, and a side that is none is none."""
+    """Each quote is its own, not the newest of the table; an empty side is shown as none."""
     mapping = tmp_path / "own.toml"
     mapping.write_text(BID_AND_ASK)
     with speaking(*QUOTES.splitlines(keepends=True)) as url:

@@ -1,4 +1,4 @@
-"""`ticker reload` says what has changed, what waits, and what was refused, by its exit code too."""
+"""`ticker reload` prints the changes, the waiting keys and the refusals, with exit codes."""
 
 from __future__ import annotations
 

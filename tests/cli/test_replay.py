@@ -1,4 +1,4 @@
-"""`ticker replay`: what it prints, and how it says that it cannot."""
+"""`ticker replay`: its output, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ticker replay` against what other decoders made of the same real captures."""
+"""`ticker replay` against the results of other decoders for the same real captures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ticker --version`: what somebody who reports a fault is asked for first."""
+"""`ticker --version`: the facts that a bug report needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables [tls], [access] and [auth]: what is refused, with which words."""
+"""The tables [tls], [access] and [auth]: refused values, with their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ticker.toml: what it says, and what is refused with which words."""
+"""ticker.toml: its values, and refused ones with their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[feeds.pillar]: further channels of a feed, and what is refused of them."""
+"""[feeds.pillar]: further channels of a feed, and refused ones."""
 
 import pytest
 

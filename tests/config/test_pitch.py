@@ -1,4 +1,4 @@
-"""[feeds.pitch]: what is taken, and what is refused with advice."""
+"""[feeds.pitch]: accepted values, and refused ones with advice."""
 
 from __future__ import annotations
 

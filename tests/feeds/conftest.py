@@ -1,4 +1,4 @@
-"""What the tests of feeds share: ITCH messages made by struct, and a market to feed them to."""
+"""Fixtures of the tests of feeds: ITCH messages made by struct, and a market for them."""
 
 from __future__ import annotations
 
@@ -234,8 +234,8 @@ def read_sample(path: Path, framing: str) -> list[bytes]:
 
 
 def run_sample(path: Path, protocol: str) -> None:
-    """A sample, NNN.bin, does what the NNN.json beside it says: all rows that there are then, of
-    each the fields that matter; counters; and the depth of books."""
+    """Run a sample, NNN.bin, and check the result against NNN.json: all rows with the given fields,
+    counters, and the depth of books."""
     expected = json.loads(path.with_suffix(".json").read_text())
     feed = Feed(protocol=load_protocol(protocol))
     for message in read_sample(path, expected.get("framing", "u16 big")):

@@ -1,4 +1,4 @@
-"""What the tests of feeds with a url share: real servers, and a feed at work in private memory."""
+"""Fixtures of the tests of feeds with a url: real servers, and a feed in private memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a table shows: its rows by their symbols."""
+"""The rows of a table by their symbols."""
 
 from __future__ import annotations
 

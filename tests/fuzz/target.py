@@ -1,4 +1,4 @@
-"""What a fuzz target is, and where the targets are found.
+"""The contract of a fuzz target, and the search for targets.
 
 Law: a target takes any bytes. It returns, or raises one of the errors that it declares; any
 other error (also inside a `noexcept` call, and what its own checks assert) is a bug.

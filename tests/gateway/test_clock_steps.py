@@ -1,4 +1,4 @@
-"""The host's wall clock is set while clients watch: what they are sent goes on."""
+"""The host's wall clock is set while clients watch: their updates go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `trades`, `price` and `quote` say when trades are taken back, at a gateway alone."""
+"""`trades`, `price` and `quote` after broken and corrected trades, at a single gateway."""
 
 from __future__ import annotations
 

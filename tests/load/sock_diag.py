@@ -1,4 +1,4 @@
-"""What the kernel says of TCP sockets, asked by netlink, also where /proc/net/tcp is long.
+"""The kernel's figures of TCP sockets, by netlink, which is fast even if /proc/net/tcp is long.
 
 Source: sock_diag(7), linux/inet_diag.h.
 """

@@ -1,4 +1,4 @@
-"""What /stream and REST said; 2 of test_three_venues.py."""
+"""Checks of the messages of /stream and REST; point 2 of test_three_venues.py."""
 
 from __future__ import annotations
 

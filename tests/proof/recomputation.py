@@ -1,4 +1,5 @@
-"""What three venues said, recomputed: the states of each row, the consolidated price of them."""
+"""The recomputation of three venues' messages: the states of each row, and their consolidated
+price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header's own rules: what a buffer must be to be a segment."""
+"""The header's rules: the buffers that are accepted as a segment."""
 
 from __future__ import annotations
 

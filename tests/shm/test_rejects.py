@@ -1,4 +1,4 @@
-"""The rings of rejects: what readers of another process see, and what a dead writer leaves."""
+"""The rings of rejects, as readers of another process see them, also after a writer's death."""
 
 from __future__ import annotations
 

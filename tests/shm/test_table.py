@@ -1,4 +1,4 @@
-"""The price table: rows by name, the single writer, and what a killed one leaves behind."""
+"""The price table: rows by name, the single writer, and the state after a killed one."""
 
 from __future__ import annotations
 

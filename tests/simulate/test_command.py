@@ -1,4 +1,4 @@
-"""`ticker simulate itch --output`, and what the command refuses."""
+"""`ticker simulate itch --output`, and the refusals of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulated exchange lists."""
+"""The listings of the simulated exchange."""
 
 from __future__ import annotations
 

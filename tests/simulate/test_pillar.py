@@ -1,4 +1,4 @@
-"""Captures of a simulated day in Pillar, and what the pipeline makes of them."""
+"""Captures of a simulated day in Pillar, through the pipeline."""
 
 from __future__ import annotations
 

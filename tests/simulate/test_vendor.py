@@ -1,4 +1,4 @@
-"""`ticker simulate vendor`: what it says, what it refuses, and a feed that takes it in."""
+"""`ticker simulate vendor`: its messages, its refusals, and a feed that reads them."""
 
 from __future__ import annotations
 

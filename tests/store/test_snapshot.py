@@ -1,4 +1,4 @@
-"""Snapshot files: what was true when it was written, or nothing; never another price."""
+"""Snapshot files give the prices of their time, or nothing; never another price."""
 
 from __future__ import annotations
 

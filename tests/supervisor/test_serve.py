@@ -1,4 +1,4 @@
-"""`ticker serve` whole: simulated exchange, feed, gateway, and what survives what."""
+"""`ticker serve` as a whole: simulated exchange, feed, gateway, and recovery from kills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor with real processes: what dies is replaced, and nothing is ever left behind."""
+"""The supervisor with real processes: dead workers are replaced, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--fail-if: the grammar, what a bound means, and what a wrong one is told."""
+"""--fail-if: the grammar, the meaning of a bound, and the messages for wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says besides its figures."""
+"""The parts of a report besides its figures."""
 
 from __future__ import annotations
 

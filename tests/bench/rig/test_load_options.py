@@ -1,4 +1,4 @@
-"""The options of a load: what they make, and what they refuse together."""
+"""The options of a load: their results, and the combinations that are refused."""
 
 from __future__ import annotations
 

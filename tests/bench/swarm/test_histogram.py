@@ -1,5 +1,4 @@
-"""What the Cython half counts is what HdrHistogram counts, and its percentiles are near a sorted
-list's."""
+"""The Cython half counts the same as HdrHistogram, and its percentiles are near a sorted list's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The swarm against a small real server: what it counts, and what it holds against a server."""
+"""The swarm against a small real server: its counts, and the faults that it finds."""
 
 from __future__ import annotations
 

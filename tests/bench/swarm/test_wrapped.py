@@ -1,4 +1,4 @@
-"""Other servers' wrappings: whole, byte by byte, with a tail, and what is none."""
+"""Other servers' wrappings: whole, byte by byte, with a tail, and invalid ones."""
 
 from __future__ import annotations
 

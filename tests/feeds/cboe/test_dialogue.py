@@ -1,4 +1,4 @@
-"""Gap request proxy and spin server: the real dialogues, byte for byte, and what else is said."""
+"""Gap request proxy and spin server: the real dialogues, byte for byte, and other messages."""
 
 from __future__ import annotations
 

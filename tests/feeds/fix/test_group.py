@@ -1,4 +1,4 @@
-"""A message whose group is not what the standard says is refused whole: none of it counts."""
+"""A message with a group that breaks the standard is refused whole: none of it counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""35=W and 35=X into a market: books by level and by id, trades, times, and what is refused."""
+"""35=W and 35=X into a market: books by level and by id, trades, times, and refused messages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a live session does about market data that it cannot use: it says so to the venue, by the
-reasons that the dialect has, and asks for books anew, not too often."""
+"""A live session refuses unusable market data: it rejects it with a reason of the FIX version, and
+requests the books anew, not too often."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_wrong_book_is_told_once_until_it_begins_anew() -> None:
 
 
 def test_a_level_that_falls_out_is_gone() -> None:
-    """The vendor tells of no level behind the depth, not even that it is gone."""
+    """The vendor sends nothing about levels behind the depth, not even their removal."""
     bids = [(str(100 - n), "1.0") for n in range(10)]
     feed = JsonFeed("kraken")
     feed.send(book("snapshot", bids, [], checksum(bids, [])))

@@ -1,4 +1,4 @@
-"""What a mapping file may say, and what is refused with which words."""
+"""Mapping files: accepted ones, and refused ones with their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the market share."""
+"""Fixtures of the tests of the market."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sale conditions: the consolidated tapes' rules, and what a market makes of them."""
+"""Sale conditions: the rules of the consolidated tapes, and their effect on a market."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_documented_matrix_is_the_table(root: Path) -> None:
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each.name)
 def test_each_row_is_what_its_codes_do(condition: conditions.Condition) -> None:
-    """Every way to write a condition, alone, leaves what its row says."""
+    """Every code of a condition, alone, has the effect in its row of the table."""
     wanted = LAST if condition.last in (YES, conditions.SAME, LATE) else 0
     wanted |= ONLY if condition.last == conditions.ONLY else 0
     wanted |= OPEN if condition.open == YES else 0

@@ -1,4 +1,4 @@
-"""Odd lots, extended hours, official prices and late reports: what sets which price of a row."""
+"""Odd lots, extended hours, official prices and late reports: the prices that they set."""
 
 from __future__ import annotations
 

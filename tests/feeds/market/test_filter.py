@@ -1,4 +1,4 @@
-"""The filter: duplicates, what it remembers, and what it is told of unknown symbols."""
+"""The filter: duplicates, its memory, and unknown symbols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks for a jump, and what the first price of a day is held against: quotes and closes."""
+"""Quotes that confirm a jump, and the reference of a day's first price: quotes and closes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ DOLLAR = 10_000
 
 @dataclass
 class Reference:
-    """What a day's messages mean, by the book, in the slowest way that is obviously right."""
+    """The meaning of a day's messages, by the book, in the slowest way that is obviously right."""
 
     orders: dict[int, tuple[int, str, int, int]] = field(default_factory=dict)
     trades: dict[int, list[tuple[int, int, int]]] = field(

@@ -1,4 +1,4 @@
-"""What the market makes of symbols: the canonical form, a row per venue, test issues."""
+"""Symbols in the market: the canonical form, a row per venue, test issues."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows, then rings, then doorbells: what a flush makes visible, and in which order."""
+"""Rows, then rings, then doorbells: the order in which a flush publishes."""
 
 from __future__ import annotations
 

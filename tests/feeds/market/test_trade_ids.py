@@ -1,4 +1,4 @@
-"""Duplicates: the ids of the whole session, and what is said once there are too many of them."""
+"""Duplicates: the ids of the whole session, and refusals beyond their bound."""
 
 from __future__ import annotations
 

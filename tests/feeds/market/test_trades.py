@@ -1,4 +1,4 @@
-"""The trade log: what a break finds, and what it no longer does."""
+"""The trade log: trades that a break finds, and those that it no longer does."""
 
 from __future__ import annotations
 

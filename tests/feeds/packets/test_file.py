@@ -97,7 +97,7 @@ def test_a_packet_of_no_interface(capture: Write) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [pcap, pcapng, simple_blocks])
 def test_a_capture_cut_at_any_byte(capture: Write, make: Callable[..., bytes]) -> None:
-    """What is there of the last packet is handed out, and that it was cut is said."""
+    """The bytes of the last packet are handed out, and it is marked as cut."""
     head, whole = len(make()), make(FRAME, FRAME)
     size = (len(whole) - head) // 2
     for cut in range(max(head, 24), len(whole)):

@@ -1,4 +1,4 @@
-"""Every way in which a datagram is packed gives it; what is not read is named and counted."""
+"""A datagram is found in every kind of packet; skipped packets are named and counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON by mapping: the mapping's own words, what is skipped, and any bytes."""
+"""JSON by mapping: the keys of mappings, skipped records, and any bytes."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ NONE = (
 
 @pytest.mark.parametrize("value", NONE)
 def test_a_value_that_is_none_takes_no_other_record_along(value: str) -> None:
-    """Neither those beside it in the batch, nor its own, where nobody asks for it."""
+    """The other records of the batch are taken, and its own if no rule needs the value."""
     feed = JsonFeed("plain")
     value = value if value != "1,5e" else "5e"
     feed.send(BATCH % (value, value))

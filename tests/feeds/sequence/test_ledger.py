@@ -1,4 +1,4 @@
-"""The ledger of gaps, as sessions write it: what becomes of missing numbers, by its cause."""
+"""The ledger of gaps, as sessions write it: the outcome of missing numbers, by cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IEX-TP: what its header says. Line arbitration as such is tested in test_moldudp64.py."""
+"""IEX-TP: the fields of its header. test_moldudp64.py tests line arbitration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MoldUDP64: what both lines lost is asked for, waited for and given up."""
+"""MoldUDP64: messages that both lines lost are requested, awaited and given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed messages: what they inflate to, and what is refused."""
+"""Compressed messages: their inflated texts, and refused ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vendor sends beside prices, against real servers: compressed messages, pings, refusals."""
+"""A vendor's messages beside prices, from real servers: compressed messages, pings, refusals."""
 
 from __future__ import annotations
 

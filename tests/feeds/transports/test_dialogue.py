@@ -1,4 +1,4 @@
-"""What is said on a connection."""
+"""The messages of a client to a vendor."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_lists_and_batches() -> None:
 
 
 def test_a_list_of_patterns() -> None:
-    """What Binance wants: a list, and its symbols in lower case."""
+    """Binance needs a list, with its symbols in lower case."""
     stream = Stream(subscribe=({"params": "${list:{lower}@trade,{}#x}", "id": 1}, "${each:{}}"))
     assert Dialogue(stream, ["AB", "C/D"]).subscriptions == [
         '{"params":["ab@trade","AB#x","c/d@trade","C/D#x"],"id":1}', "AB,C/D",

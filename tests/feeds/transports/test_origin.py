@@ -1,4 +1,4 @@
-"""Where a feed's requests may be led, what ends its connections, and how long it waits then."""
+"""Redirects of a feed's requests, ends of its connections, and the waits after them."""
 
 from __future__ import annotations
 

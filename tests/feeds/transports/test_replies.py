@@ -1,4 +1,4 @@
-"""What is said to a vendor's pings and refusals, and how often a wrong book is asked for."""
+"""Replies to a vendor's pings and refusals, and the pace of requests for a wrong book."""
 
 from __future__ import annotations
 

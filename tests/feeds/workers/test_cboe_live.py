@@ -1,4 +1,4 @@
-"""PITCH live: a late start by spin, gaps by the proxy, and what the two refuse."""
+"""PITCH live: a late start by spin, gaps by the proxy, and the refusals of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Cboe units ask the gap request proxy for, and what becomes of its answers."""
+"""The requests of Cboe units to the gap request proxy, and the effects of its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of a FIX session's numbers: what survives what."""
+"""The file of a FIX session's numbers, after crashes of every kind."""
 
 from __future__ import annotations
 

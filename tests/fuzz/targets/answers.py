@@ -1,4 +1,4 @@
-"""What servers of a feed answer beside prices, and what its owner configures."""
+"""Answers of a feed's servers beside prices, and configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Cboe's gap request proxy and spin servers say, on a stream of unsequenced units.
+"""Messages of Cboe's gap request proxy and spin servers, in a stream of unsequenced units.
 
 Half of the mutated inputs have the length and count of each frame made right again.
 """

@@ -1,4 +1,4 @@
-"""What reads files: packet captures, BinaryFILE days, FIX logs; plain and gzip.
+"""Readers of files: packet captures, BinaryFILE days, FIX logs; plain and gzip.
 
 A gzip file of a few bytes may hold megabytes, which are decompressed in blocks: what is timed is
 each block.

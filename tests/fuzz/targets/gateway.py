@@ -1,4 +1,4 @@
-"""What clients send: WebSocket frames, the head of a request, commands."""
+"""Bytes of clients: WebSocket frames, request heads, commands."""
 
 from __future__ import annotations
 

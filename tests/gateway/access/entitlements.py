@@ -1,8 +1,8 @@
-"""Who may see what: the one table. test_entitlements.py asks a real gateway for every cell, and
+"""The table of rights. test_entitlements.py asks a real gateway for every cell, and
 docs/security.md is made from it.
 
-In a cell: yes; no, where what is asked is left out; or the code of the refusal: a status of HTTP,
-an `error` of the stream, or the code that the stream is closed with.
+A cell is "yes"; "no" if the item is left out of the answer; or the code of the refusal: an HTTP
+status, an `error` of the stream, or the close code of the stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tokens and what they open; keys are made here, tokens are signed by the jwt package."""
+"""Tokens and their rights; keys are made here, tokens are signed by the jwt package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens on /stream: who comes in, what they see, and when they have to go."""
+"""Tokens on /stream: admission, rights, and expiry."""
 
 from __future__ import annotations
 

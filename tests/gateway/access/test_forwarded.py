@@ -1,4 +1,4 @@
-"""What HTTP proxies say of their clients, in all spellings that proxies have."""
+"""The headers of HTTP proxies about their clients, in all spellings of real proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request heads: what opens a stream, and what is refused with which status."""
+"""Request heads: handshakes that open a stream, and refusals with their status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages and names at a real gateway: who is refused, what is said of it, and what CORS allows."""
+"""Pages and names at a real gateway: refusals, their messages, and CORS."""
 
 from __future__ import annotations
 

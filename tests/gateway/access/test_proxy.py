@@ -1,4 +1,4 @@
-"""What a proxy says of its clients by PROXY headers, version 2."""
+"""The PROXY headers of proxies about their clients, version 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rates of their own cost: CPU of the gateway per delivery, next to one rate for all."""
+"""The cost of different rates: CPU of the gateway per delivery, next to one rate for all."""
 
 from __future__ import annotations
 

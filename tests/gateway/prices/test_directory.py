@@ -1,4 +1,4 @@
-"""The CSV directory: what a right file says, and where a wrong one is wrong."""
+"""The CSV directory: the entries of a right file, and the faults of wrong ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a board says of symbols on several feeds, and which changes a watch tells."""
+"""The status of symbols on several feeds, and the changes that a watch reports."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The machine-readable contract, and what is really said held to it."""
+"""The machine-readable contract, and real messages checked against it."""
 
 from __future__ import annotations
 

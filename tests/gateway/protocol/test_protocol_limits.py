@@ -1,4 +1,4 @@
-"""ticker.v1's bounds: rates, slow clients, floods, and what is too much; last words."""
+"""The limits of ticker.v1: rates, slow clients, floods, sizes, and the last messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""REST over a real server and a real board; what is promised in the client protocol."""
+"""REST over a real server and a real board, by the client protocol."""
 
 import asyncio
 import json

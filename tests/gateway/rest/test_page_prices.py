@@ -1,4 +1,4 @@
-"""What the watch page shows of a price beside the price, in real Chromium at a real gateway."""
+"""The figures beside the price on the watch page, in real Chromium at a real gateway."""
 
 from __future__ import annotations
 

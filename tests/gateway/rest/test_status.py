@@ -1,4 +1,4 @@
-"""What the segments say of feeds: ready or not, how old, how far behind."""
+"""The state of feeds from their segments: readiness, age, lag."""
 
 import pytest
 
