@@ -13,9 +13,11 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
 import pytest
@@ -210,6 +212,34 @@ def test_top_says_how_wide_its_window_has_to_be() -> None:
         assert isinstance(console.file, io.StringIO)
         assert "123,456,789" in console.file.getvalue()
     assert "columns are needed" in str(_fitting(Console(width=needed - 1), table))
+
+
+@pytest.mark.parametrize("command", [["get", "AAPL"], ["watch", "AAPL"], ["symbols"], ["top"]])
+def test_a_redirect_is_said_and_not_followed(command: list[str]) -> None:
+    """The token is for the server that was named, and another one's answer is not its answer."""
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            asked.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", f"http://localhost:{port}/elsewhere{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = ticker(*command, "--url", f"http://127.0.0.1:{port}", "--token", "secret")
+        server.shutdown()
+    assert done.returncode == 1
+    assert f"redirects to http://localhost:{port}/elsewhere" in done.stderr
+    assert "name that server by --url" in done.stderr
+    assert asked
+    assert not any(path.startswith("/elsewhere") for path in asked)
 
 
 def test_without_a_server_they_say_where_they_looked() -> None:

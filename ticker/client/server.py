@@ -10,12 +10,14 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import click
 import orjson
+from yarl import URL
 
 from ticker.errors import ClientError, NoServerError
 
@@ -48,8 +50,11 @@ class Server:
         return (await self._body(path, parameters)).decode()
 
     def session(self) -> aiohttp.ClientSession:
-        """A session for other requests; it sends the token."""
-        return aiohttp.ClientSession(headers=self.headers, timeout=TIMEOUT)
+        """A session for other requests; it sends the token. A redirect raises ClientError: the
+        token is for the server that was named, and another one's answer is not its answer."""
+        rules = aiohttp.TraceConfig()
+        rules.on_request_redirect.append(_refuse)
+        return aiohttp.ClientSession(headers=self.headers, timeout=TIMEOUT, trace_configs=[rules])
 
     async def _body(self, path: str, parameters: dict[str, str]) -> bytes:
         try:
@@ -63,6 +68,17 @@ class Server:
                 raise ClientError(_problem(answer.status, body))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NoServerError(unreachable(self.url, error)) from None
+
+
+async def _refuse(
+    _: aiohttp.ClientSession, __: SimpleNamespace, told: aiohttp.TraceRequestRedirectParams
+) -> None:
+    where = told.response.headers.get("Location") or told.response.headers.get("URI") or ""
+    target = told.url.join(URL(where))
+    raise ClientError(
+        f"{told.url.origin()} redirects to {target.scheme}://{target.authority}{target.path}; "
+        "if that is right, name that server by --url"
+    )
 
 
 def unreachable(url: str, error: Exception) -> str:
