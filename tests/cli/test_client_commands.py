@@ -220,7 +220,7 @@ def test_a_redirect_is_said_and_not_followed(command: list[str]) -> None:
     asked: list[str] = []
 
     class Elsewhere(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(307)
             self.send_header("Location", f"http://localhost:{port}/elsewhere{self.path}")
