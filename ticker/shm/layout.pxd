@@ -66,6 +66,7 @@ cpdef enum:
     VENUE_BYTES = 8
     CURRENCY_BYTES = 8
     VALUE_WORDS = 32
+    COMMON_WORDS = 24            # of them, the first: what trades and quotes change all day
     RECORD_WORDS = 8
     REJECT_WORDS = 12
     REJECT_SLOTS = 128           # of each rule, a power of two
@@ -210,18 +211,19 @@ cdef struct Values:
     uint64_t quotes              # quote changes ever published, only grows
     uint64_t status              # TradingStatus
     uint64_t flags               # RowFlag bits
-    uint64_t corrections         # trades ever taken back or corrected, only grows (sales)
+    int64_t regular_price        # last sale of the day in regular hours, also where `price` is of
+                                 # extended hours because the feed's configuration counts them
     int64_t open_time            # exchange time of the trade or the message that made `open`
     int64_t session_start        # midnight that the row's day counts from, 0: not known
     uint64_t volume_high         # the high 64 bits of `volume`: 0 below 2^64 units
+    # From here on (COMMON_WORDS) a row changes a few times in a day: see Publisher.
     int64_t correction_time      # exchange time of the newest break or correction
     int64_t extended_price       # last trade of the day outside of regular hours (sales)
     int64_t extended_time        # its exchange time
     int64_t official_open        # of the day: opening auction, or a message that says it
     int64_t official_close       # of the day: closing auction, or a message that says it
     int64_t official_close_time  # exchange time of that
-    int64_t regular_price        # last sale of the day in regular hours, also where `price` is of
-                                 # extended hours because the feed's configuration counts them
+    uint64_t corrections         # trades ever taken back or corrected, only grows (sales)
     uint64_t reserved[1]
 
 cdef struct Row:

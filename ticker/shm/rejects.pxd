@@ -1,5 +1,6 @@
 """The rings of rejected trades; rejects.pyx says the law."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -25,6 +26,7 @@ cdef inline void write_trade(
     trade.receive_time = receive_time
 
 
+@cython.final
 cdef class RejectWriter:
     """The one writer of a feed's rejects."""
 

@@ -4,6 +4,7 @@ Memory order: as in a row (table.pxd). The marker 2n+1 is a store_release so tha
 that is lapped by record n also sees the cursor at n or later, and jumps forward, not back.
 """
 
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
 from ticker.shm.atomics cimport (
@@ -58,6 +59,7 @@ cdef inline bint record_was_whole(Record* slot, uint64_t number) noexcept nogil:
     return load_relaxed(&slot.sequence) == 2 * number + 2
 
 
+@cython.final
 cdef class RingWriter:
     """The one transmitter of one ring."""
 

@@ -13,9 +13,13 @@ AArch64 gets stlr/ldar and dmb):
     was_whole      fence_acquire, then a relaxed load: the copy's loads stay above it.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
+from ticker.checks cimport check
 from ticker.shm.atomics cimport (
+    copy_words_in,
     fence_acquire,
     fence_release,
     load_acquire,
@@ -23,7 +27,7 @@ from ticker.shm.atomics cimport (
     store_release,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport FeedState, Row, Values
+from ticker.shm.layout cimport COMMON_WORDS, VALUE_WORDS, FeedState, Row, Values
 
 
 cdef inline uint64_t begin_read(Row* row) noexcept nogil:
@@ -74,6 +78,7 @@ cdef class PriceTable:
     cdef Row* _checked(self, object row) except NULL
 
 
+@cython.final
 cdef class TableWriter(PriceTable):
     """The one writer's view."""
 
@@ -86,3 +91,23 @@ cdef class TableWriter(PriceTable):
         const char* currency, uint64_t size_exponent, uint64_t instrument_key,
     ) noexcept nogil
     cdef void publish(self, uint32_t row, const Values* values) noexcept nogil
+
+
+cdef inline void publish_common(TableWriter table, uint32_t row, const Values* values) noexcept nogil:
+    """Make the first COMMON_WORDS of `values` the current ones; the others are in both copies
+    already, as the last two publications were whole or these words have not changed since."""
+    cdef Row* target = table.rows + row
+    cdef uint64_t generation = load_relaxed(&target.generation)
+    check(row < table.used)
+    check(not generation & 1)
+    check(has_rest(target.copies[0], values) and has_rest(target.copies[1], values))
+    copy_words_in(begin_write(target, generation), <const uint64_t*>values, COMMON_WORDS)
+    commit_write(target, generation)
+
+
+cdef inline bint has_rest(const uint64_t* copy, const Values* values) noexcept nogil:
+    """Whether a copy has the words behind COMMON_WORDS of these values. For the writer."""
+    return not memcmp(
+        copy + COMMON_WORDS, <const uint64_t*>values + COMMON_WORDS,
+        (VALUE_WORDS - COMMON_WORDS) * 8,
+    )

@@ -65,7 +65,10 @@ cdef inline bint set_prices(
     cdef bint last = flags & TRADE_SETS_LAST != 0
     cdef bint alone = False
     if last:
-        last = not in_order or time >= values.exchange_time or values.flags & ROW_LAST_ALONE != 0
+        # What is alone in its session gives way to an older trade of the same one.
+        last = not in_order or time >= values.exchange_time or (
+            values.flags & ROW_LAST_ALONE != 0 and time >= values.session_start
+        )
     elif flags & TRADE_LAST_IF_ONLY:
         last = alone = (
             not values.flags & ROW_HAS_LAST or values.exchange_time < values.session_start

@@ -1,5 +1,6 @@
 """Every displayed order of a feed, and the price levels that they make."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.pages cimport prefetch
@@ -34,6 +35,7 @@ cdef enum BookChange:
     BOOK_TOP = 1                 # taken, the best level of its side changed
 
 
+@cython.final
 cdef class Book:
     cdef Order* orders
     cdef uint64_t mask

@@ -1,5 +1,6 @@
 """Which row an instrument has: by the feed's own number of it, and by its symbol."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.pages cimport prefetch
@@ -19,6 +20,7 @@ cdef struct KeySlot:
     uint32_t used
 
 
+@cython.final
 cdef class Directory:
     cdef TableWriter table
     cdef int32_t* direct

@@ -7,6 +7,9 @@ from ticker.feeds.market.filter cimport Filter
 from ticker.feeds.market.rows cimport Rows
 from ticker.shm.layout cimport Values
 
+cdef enum:
+    LARGEST_ROUND_LOT = 100      # shares, where only the price says it: lot_by_price
+
 
 @cython.final
 cdef class Eligibility:
@@ -19,7 +22,20 @@ cdef class Eligibility:
     cdef bint priced_hours       # the configuration says which hours set prices
     cdef bint unmarked           # the feed marks no odd lots and no extended hours
     cdef bint selective          # sizes or times matter: a trade without a mark is looked at too
+    cdef bint by_venue           # ... for no other reason than that the feed has no marks
 
+    # Whether a trade without a mark sets all prices, as `judge` would say; it may be that it does
+    # where this says no.
+    cdef inline bint sets_all(self, uint32_t row, uint64_t size, int64_t time) noexcept nogil:
+        cdef int64_t elapsed = time - self.rows.midnight
+        cdef uint64_t lot = self.lots[row]
+        if not self.selective:
+            return True
+        return (
+            self.by_venue
+            and size >= (lot if lot else LARGEST_ROUND_LOT) * self.share
+            and self.filter.regular_from <= elapsed < self.filter.regular_until
+        )
     # What is left of a trade's flags, and the marks that were found.
     cdef uint32_t judge(
         self, uint32_t row, const Values* values, uint32_t flags, int64_t price, uint64_t size,

@@ -71,6 +71,7 @@ cdef class Eligibility:
     cdef void follow_tape(self, bint unmarked) noexcept nogil:
         self.unmarked = unmarked
         self.selective = unmarked or self.priced_hours or self.odd_lot_below > 0
+        self.by_venue = unmarked and not self.priced_hours and not self.odd_lot_below
 
     cdef uint32_t judge(
         self, uint32_t row, const Values* values, uint32_t flags, int64_t price, uint64_t size,

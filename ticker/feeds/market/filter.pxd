@@ -1,5 +1,6 @@
 """What a trade must be to count: see filter.pyx."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.feeds.market.jumps cimport Jumps
@@ -8,6 +9,7 @@ from ticker.shm.layout cimport Values
 from ticker.shm.rejects cimport RejectWriter
 
 
+@cython.final
 cdef class Filter:
     cdef uint64_t* counters
     cdef RejectWriter rejects

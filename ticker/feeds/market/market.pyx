@@ -5,7 +5,7 @@ here from messages, in private memory, and copied out whole. Nothing is read bac
 when a segment is taken over (`adopt_rows`).
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.checks cimport check
@@ -19,7 +19,7 @@ from ticker.feeds.market.book cimport (
     side_of,
 )
 from ticker.feeds.market.directory cimport row_of
-from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, mark_dirty
+from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, changed_beside, mark_dirty
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.sales cimport Sales
@@ -82,7 +82,7 @@ cdef class Market:
         memset(self.announced, 0xFF, sizeof(self.announced))
 
     cdef void begin_at(self, int64_t midnight) noexcept nogil:
-        self.rows.midnight = midnight
+        self.rows.midnight = self.rows.first_midnight = midnight
         self.sales.filter.begin_day(midnight)
 
     cdef void start_session(self, int64_t midnight) noexcept nogil:
@@ -115,6 +115,7 @@ cdef class Market:
             values.session_start = midnight
             if ends:
                 end_day(values, before)
+                changed_beside(self.publisher, row)
                 values.flags |= flags
                 mark_dirty(self.publisher, row, DIRTY_COMPARE)
 
@@ -342,7 +343,6 @@ cdef class Market:
             # The clock was wrong when it said that this day had come.
             self.rows.watch.go_back(now_ns)
             self.begin_at(self.rows.watch.start)
-            self.rows.first_midnight = INT64_MIN
             self.rows.next_look = now_ns
         self.look(now_ns)
 

@@ -1,11 +1,12 @@
 """From private working values to rows, rings and doorbells, in that order."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.checks cimport check
 from ticker.pages cimport prefetch_to_write
 from ticker.shm.doorbell cimport DoorbellRinger
-from ticker.shm.layout cimport CACHE_LINE, VALUE_WORDS, Record, RecordKind, Row, Values
+from ticker.shm.layout cimport CACHE_LINE, COMMON_WORDS, Record, RecordKind, Row, Values
 from ticker.shm.table cimport TableWriter
 
 
@@ -29,7 +30,8 @@ cdef struct Entry:
     int64_t change_time          # exchange time of the last change that was not a trade
     int64_t change_received      # 0: no message since the last flush made it
     uint64_t publications        # says which copy of the row is written next
-    uint64_t reserved[4]
+    uint64_t whole               # publications to come that write all words: see changed_beside
+    uint64_t reserved[3]
 
 # What a flush will write of a trade.
 cdef struct Pending:
@@ -37,6 +39,7 @@ cdef struct Pending:
     int64_t receive_time         # 0: of a cancel or correction
 
 
+@cython.final
 cdef class Publisher:
     cdef TableWriter table
     cdef list ring_writers
@@ -91,12 +94,18 @@ cdef inline void mark_dirty(Publisher publisher, uint32_t row, uint32_t bits) no
     entry.dirty |= bits
 
 
+cdef inline void changed_beside(Publisher publisher, uint32_t row) noexcept nogil:
+    """Words behind COMMON_WORDS of the row's values may be others now: until each of its two copies
+    has them, it is published whole. The caller marks the row dirty."""
+    publisher.entries[row].whole = 2
+
+
 cdef inline void prefetch_row(Publisher publisher, uint32_t row, Entry* entry) noexcept nogil:
     cdef Row* target = &publisher.table.rows[row]
     cdef char* copy = <char*>target.copies[(entry.publications + 1) & 1]
     cdef char* values = <char*>&entry.values
     cdef size_t line
     prefetch_to_write(target, 1, 2)
-    for line in range(<size_t>(VALUE_WORDS * 8 // CACHE_LINE)):
+    for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
         prefetch_to_write(values + CACHE_LINE * line, 1, 2)
         prefetch_to_write(copy + CACHE_LINE * line, 1, 2)

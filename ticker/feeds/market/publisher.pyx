@@ -4,6 +4,9 @@ Law: rows first, then rings, then doorbells. Who is woken finds the record; who 
 finds a row that is at least as new. A row is published once per flush, however often it
 changed; every trade has its own record.
 
+Of a row's words the first COMMON_WORDS are written at each publication, the others only until
+both copies of the row have them (`changed_beside`): they change a few times in a day.
+
 Bound: PENDING_TRADES trades between two flushes; at the bound the market flushes early.
 """
 
@@ -46,7 +49,7 @@ from ticker.shm.layout cimport (
     Values,
 )
 from ticker.shm.ring cimport Ring, RingWriter, shard_of
-from ticker.shm.table cimport TableWriter
+from ticker.shm.table cimport TableWriter, publish_common
 
 cdef enum:
     RECORDS_AHEAD = 4            # ring slots fetched before they are written
@@ -104,6 +107,7 @@ cdef class Publisher:
             symbol, strnlen(symbol, SYMBOL_BYTES), self.ring_count
         )
         self.entries[row].publications = self.table.rows[row].generation >> 1
+        changed_beside(self, row)
 
     cdef void trade(
         self, uint32_t row, RecordKind kind, int64_t price, uint64_t size, uint64_t match,
@@ -187,7 +191,11 @@ cdef class Publisher:
                 self._compare(row)
             if entry.dirty & ~<uint32_t>DIRTY_BOOK:
                 entry.values.publish_time = publish_time
-                self.table.publish(row, &entry.values)
+                if entry.whole:
+                    entry.whole -= 1
+                    self.table.publish(row, &entry.values)
+                else:
+                    publish_common(self.table, row, &entry.values)
                 entry.publications += 1
 
     cdef void _write_pending(self, int64_t publish_time) noexcept nogil:

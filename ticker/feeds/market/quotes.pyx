@@ -22,9 +22,11 @@ cdef class Quotes:
 
     cdef void refresh(self) noexcept nogil:
         cdef uint32_t i
+        cdef Entry* entries = self.publisher.entries
+        cdef const uint32_t* rows = self.publisher.dirty_rows
         for i in range(self.publisher.dirty_count):
-            if self.publisher.entries[self.publisher.dirty_rows[i]].dirty & DIRTY_BOOK:
-                self._refresh_row(self.publisher.dirty_rows[i])
+            if entries[rows[i]].dirty & DIRTY_BOOK:
+                self._refresh_row(rows[i])
 
     cdef void _refresh_row(self, uint32_t row) noexcept nogil:
         """The top of the book into the row's values."""

@@ -93,6 +93,13 @@ cdef class Sales:
         self, uint32_t row, int64_t price, uint64_t size, uint64_t match, uint32_t flags,
         int64_t time, int64_t received,
     ) noexcept nogil
+    cdef uint32_t _eligible(
+        self, uint32_t row, uint32_t flags, int64_t price, uint64_t size, int64_t time,
+        int64_t received,
+    ) noexcept nogil
+    cdef void _know(
+        self, uint32_t row, uint64_t match, uint64_t new_match, int64_t time
+    ) noexcept nogil
     cdef bint _tells(self, int64_t time) noexcept nogil
     cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil
     cdef void _count_again(self, uint32_t instrument) noexcept nogil

@@ -15,6 +15,7 @@ from ticker.feeds.market.publisher cimport (
     DIRTY_DAY,
     DIRTY_ROW,
     PENDING_TRADES,
+    changed_beside,
     mark_dirty,
 )
 from ticker.feeds.market.quotes cimport Quotes
@@ -93,15 +94,12 @@ cdef class Sales:
                 <uint32_t>instrument, price, size, match, TRADE_REGULAR, time, received
             )
             return
-        if time < self.rows.first_midnight:
-            flags &= ~<uint32_t>OF_THE_DAY
-        if flags != TRADE_REGULAR or self.eligibility.selective:
+        if (flags != TRADE_REGULAR or time < self.rows.first_midnight
+                or not self.eligibility.sets_all(<uint32_t>instrument, size, time)):
             if flags & UNKNOWN_CONDITION:
                 count(self.counters, FEED_UNKNOWN_CONDITIONS, 1)
                 flags &= ~<uint32_t>UNKNOWN_CONDITION
-            flags = self.eligibility.judge(
-                <uint32_t>instrument, values, flags, price, size, time, received
-            )
+            flags = self._eligible(<uint32_t>instrument, flags, price, size, time, received)
             if not flags & COUNTED:
                 count(self.counters, FEED_UNCOUNTED_PRINTS, 1)
                 return
@@ -115,6 +113,16 @@ cdef class Sales:
             )
         elif verdict == SETTLED:
             self._count_settled(<uint32_t>instrument)
+
+    cdef uint32_t _eligible(
+        self, uint32_t row, uint32_t flags, int64_t price, uint64_t size, int64_t time,
+        int64_t received,
+    ) noexcept nogil:
+        """What is left of a trade's flags."""
+        flags = self.eligibility.judge(
+            row, &self.publisher.entries[row].values, flags, price, size, time, received
+        )
+        return flags & ~<uint32_t>OF_THE_DAY if time < self.rows.first_midnight else flags
 
     cdef void official(
         self, int32_t instrument, int64_t price, uint32_t which, int64_t time, int64_t received
@@ -189,6 +197,7 @@ cdef class Sales:
         if not flags & TRADE_REGULAR:
             # No trade of its own, but a price of the day that another one made.
             set_prices(values, price, size, flags, time, received, False)
+            changed_beside(self.publisher, row)
             self.rows.touch(row, DIRTY_ROW | DIRTY_DAY, time)
             return
         if self.publisher.pending_count == PENDING_TRADES:
@@ -200,6 +209,8 @@ cdef class Sales:
         if flags & TRADE_COUNTS_VOLUME:
             add_volume(values, size)
             values.trades += 1
+        if flags & (TRADE_SETS_EXTENDED | TRADE_OFFICIAL_OPEN | TRADE_OFFICIAL_CLOSE):
+            changed_beside(self.publisher, row)
         mark_dirty(self.publisher, row, DIRTY_ROW)
         if self.publisher.publishing:
             self.publisher.trade(
@@ -272,10 +283,11 @@ cdef class Sales:
             count(self.counters, FEED_BREAKS_UNMATCHED, 1)
             return
         count(self.counters, FEED_CORRECTIONS, 1)
+        self._know(<uint32_t>trade.instrument, match, new_match, trade.exchange_time)
         values = &self.publisher.entries[trade.instrument].values
         if flags:
-            flags = self.eligibility.judge(
-                trade.instrument, values, flags & ~<uint32_t>UNKNOWN_CONDITION, price, size,
+            flags = self._eligible(
+                trade.instrument, flags & ~<uint32_t>UNKNOWN_CONDITION, price, size,
                 trade.exchange_time, trade.receive_time,
             )
             # With no flag at all it would be a broken one.
@@ -311,18 +323,25 @@ cdef class Sales:
         cdef int32_t row = self.filter.jumps.drop(instrument, match, &held)
         if row < 0:
             return False
+        self._know(<uint32_t>row, match, new_match, held.exchange_time)
         held.price = price
         held.size = size
         held.match = new_match
         if flags:
-            held.flags = self.eligibility.judge(
-                <uint32_t>row, &self.publisher.entries[row].values,
-                flags & ~<uint32_t>UNKNOWN_CONDITION, price, size, held.exchange_time,
-                held.receive_time,
+            held.flags = self._eligible(
+                <uint32_t>row, flags & ~<uint32_t>UNKNOWN_CONDITION, price, size,
+                held.exchange_time, held.receive_time,
             )
         self._judge_again(<uint32_t>row, &held)
         self.filter.jumps.show(<uint32_t>row)
         return True
+
+    cdef void _know(
+        self, uint32_t row, uint64_t match, uint64_t new_match, int64_t time
+    ) noexcept nogil:
+        """A trade that was corrected may be told again by the number of its correction."""
+        if new_match != match and new_match and self.filter.duplicates:
+            self.filter.ids.see(row, new_match, time, 0)
 
     cdef bint _tells(self, int64_t time) noexcept nogil:
         """Whether readers are told of a break or a correction of this time; there is then room."""
@@ -335,6 +354,7 @@ cdef class Sales:
         cdef Values* values = &self.publisher.entries[trade.instrument].values
         cdef uint32_t flags = trade.flags
         trade.flags = 0
+        changed_beside(self.publisher, trade.instrument)
         values.corrections += 1
         values.correction_time = time
         if flags & TRADE_COUNTS_VOLUME:

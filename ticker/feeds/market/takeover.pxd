@@ -1,5 +1,6 @@
 """A predecessor's rows: see takeover.pyx."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t
 
 from ticker.feeds.market.directory cimport Directory
@@ -8,6 +9,7 @@ from ticker.feeds.market.trades cimport TradeLog
 from ticker.shm.layout cimport Values
 
 
+@cython.final
 cdef class Takeover:
     cdef Publisher publisher
     cdef Directory directory

@@ -9,7 +9,13 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_COMPARE, DIRTY_CORRECTION, mark_dirty
+from ticker.feeds.market.publisher cimport (
+    DIRTY_BOOK,
+    DIRTY_COMPARE,
+    DIRTY_CORRECTION,
+    changed_beside,
+    mark_dirty,
+)
 from ticker.shm.atomics cimport load_relaxed, store_relaxed
 from ticker.shm.layout cimport (
     ROW_HAS,
@@ -92,6 +98,7 @@ cdef class Takeover:
         for row in range(self.publisher.table.used):
             if row < self.adopted:
                 mark_dirty(self.publisher, row, DIRTY_CORRECTION)
+            changed_beside(self.publisher, row)
             mark_dirty(self.publisher, row, DIRTY_BOOK | DIRTY_COMPARE)
         self.adopted = 0
 

@@ -1,5 +1,6 @@
 """The ids of a session's trades, so that one that is sent twice counts once: see trade_ids.pyx."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
@@ -20,6 +21,7 @@ cdef struct Generation:
     int64_t newest               # time of the newest trade in it
 
 
+@cython.final
 cdef class TradeIds:
     cdef Generation[GENERATIONS] generations   # the one that grows first, then older ones
     cdef int count

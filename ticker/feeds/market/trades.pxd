@@ -1,5 +1,6 @@
 """The trades of a session, kept so that a broken one can be taken back."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from ticker.shm.layout cimport (
@@ -34,6 +35,7 @@ cdef struct Trade:
     uint32_t flags               # TradeFlag, 0 once broken
 
 
+@cython.final
 cdef class TradeLog:
     cdef Trade* trades
     cdef uint64_t mask

@@ -1,11 +1,13 @@
 """What a venue says of its market as a whole, beside what it says of each instrument."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState, MarketPhase
 
 
+@cython.final
 cdef class VenueState:
     cdef Mapping mapping
     cdef FeedState* words

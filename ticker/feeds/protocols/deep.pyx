@@ -13,6 +13,7 @@ Bound: at most WAITING_LIMIT messages wait, and none longer than WAITING_NS of t
 time, in case the one that completes the event was lost. Past either, all are applied.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from ticker.endian cimport le32
@@ -34,6 +35,7 @@ cdef struct Update:
     Side side
 
 
+@cython.final
 cdef class Deep(IexProtocol):
     """Decodes DEEP 1.0 for a market."""
 

@@ -15,6 +15,7 @@ day of SendingTime, or of the day before if that makes it lie in the future.
 Source: FIX 4.4 volume 3 ("Market Data"), volume 6; spec notes of venues named above.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -83,6 +84,7 @@ cdef enum:
 cdef int64_t ZONES = 36_000_000_000_000
 
 
+@cython.final
 cdef class FixMarketData(Protocol):
     """Decodes W and X for a market, whose `size_exponent` says how fine sizes may be.
 

@@ -10,6 +10,7 @@ ignored; a shorter one is counted and skipped. Types that say nothing about pric
 status (Y L K J I N O) are checked for length and counted by type.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -127,6 +128,7 @@ cdef inline uint32_t cross_flags(uint8_t kind) noexcept nogil:
     return TRADE_REGULAR if kind == c"A" else TRADE_REGULAR | TRADE_CROSS
 
 
+@cython.final
 cdef class Itch50(Protocol):
     """Decodes ITCH 5.0 for a market. The market's venue says which operational halts concern it;
     an unnamed venue is taken for Nasdaq."""

@@ -5,6 +5,7 @@ by json/texts.pyx, their fields by json/record.pyx, by the rules of a mapping (j
 becomes a call on the market (json/taker.pyx), or is skipped with the field that it lacks.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from ticker.feeds.json.texts cimport JsonTexts
@@ -17,6 +18,7 @@ from ticker.feeds.json.skips import Skipped
 from ticker.feeds.json.tables import Mapping
 
 
+@cython.final
 cdef class Json(Protocol):
     """Decodes the texts of one mapping (mapping.py).
 

@@ -15,6 +15,7 @@ What counts as a sale: executions and non-displayed trades that are printed to t
 conditions say, and cross trades; the parts of a cross come as trades that are not printed.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset
@@ -104,6 +105,7 @@ LENGTHS[STOCK_SUMMARY] = 36
 MESSAGE_LENGTHS = {kind: LENGTHS[kind] for kind in range(TYPES) if LENGTHS[kind]}
 
 
+@cython.final
 cdef class Pillar(Protocol):
     """Decodes the Integrated feed for a market; `unit` is the channel of the next message."""
 

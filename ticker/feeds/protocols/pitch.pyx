@@ -15,6 +15,7 @@ execution was made, and is printed, by another venue: here it counts for nothing
 it). Retail interest, auction updates and symbol mappings move no price.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -134,6 +135,7 @@ cdef inline uint64_t key_of(const uint8_t* symbol, bint eight) noexcept nogil:
     return key if eight else (key & SIX_BYTES) | TWO_SPACES
 
 
+@cython.final
 cdef class Pitch(Protocol):
     """Decodes PITCH for a market; `unit` says which unit's message comes next."""
 

@@ -6,6 +6,7 @@ A side without a quote has price 0 and size 0. The flags (symbol not available, 
 hours) do not make a quote less true and are not read; halts come as messages of their own.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from ticker.endian cimport le32
@@ -14,6 +15,7 @@ from ticker.feeds.market.market cimport NO_PRICE, Market
 from ticker.shm.counters cimport FEED_BAD_ORDERS, count
 
 
+@cython.final
 cdef class Tops(IexProtocol):
     """Decodes TOPS 1.6 for a market."""
 

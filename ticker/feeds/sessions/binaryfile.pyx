@@ -9,6 +9,7 @@ a message cut by a chunk's end is kept until its rest comes. What is not read, a
 end cuts, is counted (`unread_bytes`).
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -23,6 +24,7 @@ cdef enum:
     AHEAD = 12                   # messages between the announced one and the decoded one
 
 
+@cython.final
 cdef class BinaryFile(Session):
     """Reads one file as one session. `receive_time` of a chunk is that of its messages, and
     the publish time of what they change."""

@@ -10,7 +10,7 @@ Bound: a text without an end is given up at 16 MiB, with the rest of its line.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, memset
 
 from ticker.feeds.session cimport Session
 from ticker.shm.counters cimport (
@@ -34,6 +34,27 @@ cdef enum State:
     STRING
     ESCAPE                       # in a string, after a backslash
     LINE                         # a text that ends with its line
+
+
+cdef enum:
+    MATTERS_IN_STRING = 1
+    MATTERS_INSIDE = 2
+
+# What is not here leaves these states as they are.
+cdef uint8_t[256] MATTERS
+memset(MATTERS, 0, sizeof(MATTERS))
+for _mark in '"\\\n':
+    MATTERS[<int>ord(_mark)] |= MATTERS_IN_STRING
+for _mark in '{}[]",:\n':
+    MATTERS[<int>ord(_mark)] |= MATTERS_INSIDE
+
+
+cdef inline size_t next_that_matters(
+    const uint8_t* bytes, size_t at, size_t end, uint8_t where
+) noexcept nogil:
+    while at < end and not MATTERS[bytes[at]] & where:
+        at += 1
+    return at
 
 
 cdef class JsonStream(Session):
@@ -123,6 +144,13 @@ cdef class JsonStream(Session):
         """Hand on every text that ends before `used`."""
         cdef uint8_t byte
         while self.at < self.used:
+            if self.state == STRING or self.state == INSIDE:
+                self.at = next_that_matters(
+                    self.buffer, self.at, self.used,
+                    MATTERS_IN_STRING if self.state == STRING else MATTERS_INSIDE,
+                )
+                if self.at == self.used:
+                    return
             byte = self.buffer[self.at]
             if self.state == STRING:
                 if byte == c'"':
