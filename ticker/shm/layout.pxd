@@ -53,7 +53,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 8
+    LAYOUT_VERSION = 9
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
