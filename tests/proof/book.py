@@ -128,11 +128,11 @@ class Venue:
 
     def trade(
         self, symbol: str, match: object, price: int, size: int, time: int, received: int,
-        eligible: bool = True, auction: str = "",
+        eligible: bool = True, auction: str = "", outside: bool = False,
     ) -> None:  # fmt: skip
-        """`auction`: "" for none, else which."""
+        """`auction`: "" for none, else which; `outside`: it is marked to be of extended hours."""
         of = self.symbols[symbol]
-        late = odd = False
+        late, odd = outside, False
         if self.hours is not None:
             late = not auction and not self.hours.opens <= time < self.hours.closes
             odd = size < (of.round_lot or usual_lot(of.state.price or price))

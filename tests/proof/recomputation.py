@@ -19,8 +19,9 @@ class Recomputation:
         self.venues = {
             feed: Venue(mic, hours if feed != VENDOR else None) for feed, mic in MICS.items()
         }
+        self.itch = ItchReader(self.venues[ITCH], midnight)
         self.readers: dict[str, Reader] = {
-            ITCH: ItchReader(self.venues[ITCH], midnight).packet,
+            ITCH: self.itch.packet,
             PITCH: PitchReader(self.venues[PITCH], midnight).packet,
             VENDOR: AlpacaReader(self.venues[VENDOR], midnight).packet,
         }

@@ -40,6 +40,7 @@ from typing import Any
 import pytest
 
 from tests.proof.book import Hours
+from tests.proof.disturbances import Disturbances
 from tests.proof.follower import Follower, check_records, check_states
 from tests.proof.network import check_stream, rest_figures, true_figures
 from tests.proof.recomputation import E9, FEEDS, Recomputation
@@ -167,6 +168,30 @@ def test_every_step_of_a_day_with_extended_hours_and_odd_lots() -> None:
     assert sum(trade.extended for trade in trades) > 100
     assert sum(not trade.extended and not trade.eligible for trade in trades) > 100
     assert sum(trade.eligible for trade in trades) > 100
+
+
+@pytest.mark.slow
+def test_every_step_of_a_day_with_crosses_conditions_and_breaks() -> None:
+    """Breaks of trades of all kinds, also of those that set no price or an official one."""
+    packets = generated(40, 9_000, DAY)
+    first, last = packets[0].received, packets[-1].received
+    third = (last - first) // 3
+    hours = Hours(first + third, last - third)
+    truth = Recomputation(midnight_ns(DAY), hours)
+    disturbances = Disturbances(truth, midnight_ns(DAY))
+    packets = disturbances.among(packets)
+    assert check_every_step(packets, DAY, hours=hours) > 9_000
+    gone = [
+        trade
+        for venue in truth.venues.values()
+        for of in venue.symbols.values()
+        for trade in of.taken_back
+    ]
+    assert min(disturbances.broken.values()) > 50
+    assert sum(trade.extended for trade in gone) > 20
+    assert sum(trade.opening or trade.closing for trade in gone) > 20
+    assert sum(not trade.eligible and not trade.extended for trade in gone) > 20
+    assert sum(trade.eligible for trade in gone) > 20
 
 
 @pytest.mark.slow

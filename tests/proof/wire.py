@@ -18,6 +18,8 @@ from tests.proof.book import ASK, BID, Venue
 E9 = 1_000_000_000
 TENTHS = 100_000  # 1e-9 in a ten-thousandth of a dollar
 CENT = 10_000_000
+VOLUME_ONLY = set("ITC7VRNH")
+"""Conditions of all tapes with which a trade sets no price (CTS 2.11b, UTP 4.1)."""
 AUCTIONS = {b"O": "opening", b"C": "closing"}
 """By ITCH's Cross Type."""
 
@@ -197,10 +199,12 @@ class AlpacaReader:
     def record(self, of: dict[str, object], received: int) -> None:
         kind, name = of["T"], str(of.get("S"))
         if kind == "t":
-            odd = "I" in list(of["c"])  # type: ignore[call-overload]
+            codes = set(of["c"])  # type: ignore[call-overload]
+            outside = "T" in codes
             self.venue.trade(
                 name, of["i"], exact(of["p"]), int(str(of["s"])), instant(str(of["t"])), received,
-                eligible=not odd,
+                eligible=not codes & VOLUME_ONLY, outside=outside and "I" not in codes,
+                auction="opening" if "O" in codes else "closing" if "6" in codes else "",
             )  # fmt: skip
         elif kind == "q":
             self.venue.quote(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ticker.simulate.market.listings import listings
 from ticker.simulate.speakers.itch import ItchMarket
 
 # type: length, from the specification
@@ -248,7 +249,23 @@ def test_the_same_seed_is_the_same_day_in_any_portions() -> None:
 def test_a_seed_means_the_same_bytes_on_every_machine_and_build() -> None:
     """Committed results name a seed: a change of the generator changes this on purpose."""
     digest = hashlib.sha256(day(ItchMarket(100, 7, messages=20_000))).hexdigest()
-    assert digest.startswith("3a12fcbdd97731e0")
+    assert digest.startswith("624abad792d0d26a")
+
+
+def test_round_lots_go_by_the_price() -> None:
+    """Regulation NMS, Rule 600(b)(93); prices of listings are in 1e-4 dollars."""
+    prices = {each.symbol.encode(): each.price for each in listings(200)}
+    lots = {
+        message[11:19].rstrip(): int.from_bytes(message[21:25], "big")
+        for message in split(day(ItchMarket(200, 4, messages=2_000)))
+        if message[:1] == b"R"
+    }
+    assert lots == {
+        name: 100 if price <= 250_0000 else 40 if price <= 1000_0000 else 10 if price <= 10_000_0000
+        else 1
+        for name, price in prices.items()
+    }  # fmt: skip
+    assert {100, 40} <= set(lots.values())
 
 
 def test_prices_walk_and_stay_plausible() -> None:

@@ -24,6 +24,7 @@ import pytest
 
 from ticker.config import parse
 from ticker.errors import ConfigError
+from ticker.simulate.market.listings import listings
 from ticker.simulate.servers.vendor import QUEUE, Client
 from ticker.simulate.speakers.alpaca import AlpacaMarket, timestamp
 
@@ -54,7 +55,9 @@ def test_trades_quotes_and_states() -> None:
     assert len(trades) > 100
     assert len(quotes) > 1000
     assert len({trade["i"] for trade in trades}) == len(trades)
-    assert {("I" in trade["c"]) == (trade["s"] < 100) for trade in trades} == {True}
+    lots = {each.symbol: 100 if each.price <= 2_500_000 else 40 for each in listings(30)}
+    assert lots["META"] == 40
+    assert all(("I" in trade["c"]) == (trade["s"] < lots[trade["S"]]) for trade in trades)
     assert any("I" in trade["c"] for trade in trades)
     for quote in quotes:
         assert not quote["bp"] or not quote["ap"] or quote["bp"] < quote["ap"]

@@ -68,3 +68,12 @@ cdef class Speaker:
     cdef void direct_listing(self, const Instrument* on, uint32_t price) noexcept nogil
     cdef void breaker_levels(self, uint64_t price) noexcept nogil
     cdef void breaker_breached(self, char level) noexcept nogil
+
+
+cdef inline uint32_t round_lot(const Instrument* on) noexcept nogil:
+    """Shares of a round lot at the price that the day began with: Regulation NMS, Rule 600(b)(93)."""
+    if on.base <= 2500000:
+        return 100
+    if on.base <= 10000000:
+        return 40
+    return 10 if on.base <= 100000000 else 1

@@ -20,7 +20,6 @@ from ticker.shm.table import PriceTable
 from ticker.simulate.speakers.itch import ItchMarket
 from ticker.units import format_price
 
-ROUND_LOT = 100
 RING = 4096
 BUFFER = 1 << 16
 TRADE, QUOTE = 1, 3
@@ -62,6 +61,7 @@ class AlpacaMarket:
         self._midnight = midnight
         self._symbols: dict[int, str] = {}
         self._tapes: dict[str, str] = {}
+        self._lots: dict[str, int] = {}
         self._buffer = bytearray(BUFFER)
         self.said = 0
 
@@ -90,6 +90,7 @@ class AlpacaMarket:
             symbol = message[11:19].decode().rstrip()
             self._symbols[locate] = symbol
             self._tapes[symbol] = TAPES.get(message[19], "B")
+            self._lots[symbol] = int.from_bytes(message[21:25], "big")
         match = 0
         if kind in MATCHES:
             match = int.from_bytes(message[MATCHES[kind] :][:8], "big")
@@ -106,7 +107,7 @@ class AlpacaMarket:
         row = record["row"]
         symbol = self._table.symbol(row)
         if record["kind"] == TRADE:
-            odd = record["size"] < ROUND_LOT
+            odd = record["size"] < self._lots.get(symbol, 100)
             return self._record(
                 "trades", symbol, time, T="t", i=match, x=EXCHANGE, p=_price(record["price"]),
                 s=record["size"], c=["@", "I"] if odd else ["@"],

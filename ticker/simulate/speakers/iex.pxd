@@ -17,7 +17,7 @@ cdef class IexSpeaker(LevelSpeaker):
         self, char kind, uint8_t flags, const Instrument* on, uint64_t shares, uint32_t price,
         uint64_t match,
     ) noexcept nogil
-    cdef uint8_t sale_flags(self, uint64_t shares) noexcept nogil
+    cdef uint8_t sale_flags(self, const Instrument* on, uint64_t shares) noexcept nogil
     cdef void quote(self, const Instrument* on) noexcept nogil
 
 

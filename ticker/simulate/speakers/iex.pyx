@@ -15,7 +15,7 @@ from ticker.simulate.lines.capture cimport PcapWriter
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker, Sale
 from ticker.simulate.lines.little cimport put16, put32, put64
 from ticker.simulate.market.resting cimport ASK, BID
-from ticker.simulate.market.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument, round_lot
 
 cdef enum:
     HEADER = 40              # of a segment
@@ -56,7 +56,7 @@ cdef class IexSpeaker(LevelSpeaker):
 
     cdef void directory(self, const Instrument* on) noexcept nogil:
         cdef uint8_t* message = self.begin(c"D", 0x20 if on.fund == c"Y" else 0, 31, on)
-        put32(message + 18, 100)                 # round lot
+        put32(message + 18, round_lot(on))
         put64(message + 22, <uint64_t>on.base)
         message[30] = 1                          # LULD tier
 
@@ -108,9 +108,9 @@ cdef class IexSpeaker(LevelSpeaker):
 
     # Trades
 
-    cdef uint8_t sale_flags(self, uint64_t shares) noexcept nogil:
+    cdef uint8_t sale_flags(self, const Instrument* on, uint64_t shares) noexcept nogil:
         return (
-            (ODD_LOT if shares < 100 else 0)
+            (ODD_LOT if shares < round_lot(on) else 0)
             | (0 if OPEN_TIME <= self.time < CLOSE_TIME else EXTENDED_HOURS)
         )
 
@@ -127,8 +127,8 @@ cdef class IexSpeaker(LevelSpeaker):
         self, const Instrument* on, uint64_t shares, uint32_t price, uint64_t match, bint crossed
     ) noexcept nogil:
         self.sale(
-            c"T", SINGLE_PRICE_CROSS if crossed else self.sale_flags(shares), on, shares, price,
-            match,
+            c"T", SINGLE_PRICE_CROSS if crossed else self.sale_flags(on, shares), on, shares,
+            price, match,
         )
 
     cdef void cross(

@@ -12,7 +12,7 @@ from ticker.simulate.market.day cimport OVER, Day
 from ticker.simulate.market.framed cimport FramedMarket
 from ticker.simulate.lines.packet cimport put16, put32, put64
 from ticker.simulate.market.resting cimport BID
-from ticker.simulate.market.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker, round_lot
 
 from ticker.simulate.market.listings import listings
 
@@ -39,7 +39,7 @@ cdef class ItchSpeaker(Speaker):
         memcpy(message + 11, on.stock, 8)
         message[19] = on.category
         message[20] = c"N"                       # financial status: normal
-        put32(message + 21, 100)                 # round lot
+        put32(message + 21, round_lot(on))
         memcpy(message + 25, "NCZ PNN1NNNNNN", 14)
         message[26] = c"Q" if on.fund == c"Y" else c"C"
         memcpy(message + 27, "E " if on.fund == c"Y" else "Z ", 2)

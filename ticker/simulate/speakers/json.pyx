@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from ticker.feeds.market.book cimport BOOK_TOP, Level, best_of
 from ticker.simulate.market.levels cimport LevelMarket, LevelSpeaker
 from ticker.simulate.market.resting cimport ASK, BID
-from ticker.simulate.market.speaker cimport Instrument
+from ticker.simulate.market.speaker cimport Instrument, round_lot
 from ticker.simulate.speakers.text cimport put_number, put_price, put_stock, put_text
 
 
@@ -60,7 +60,7 @@ cdef class JsonSpeaker(LevelSpeaker):
         out = put_number(put_text(out, ',"x":12,"i":"'), match)
         out = put_price(put_text(out, '","p":'), price)
         out = put_number(put_text(out, ',"s":'), shares)
-        if shares < 100:
+        if shares < round_lot(on):
             out = put_text(out, ',"c":[37]')
         self.end(out)
 

@@ -15,7 +15,7 @@ from ticker.simulate.market.day cimport OVER, Day
 from ticker.simulate.market.framed cimport FramedMarket
 from ticker.simulate.lines.little cimport put16, put32, put64
 from ticker.simulate.market.resting cimport DEPTH
-from ticker.simulate.market.speaker cimport Instrument, Speaker
+from ticker.simulate.market.speaker cimport Instrument, Speaker, round_lot
 
 from ticker.simulate.market.listings import listings
 
@@ -80,7 +80,7 @@ cdef class PillarSpeaker(Speaker):
         message[23] = on.category
         message[24] = 5 if on.locate & 1 else 4
         message[25] = c"E" if on.fund == c"Y" else c"C"
-        put16(message + 26, 100)
+        put16(message + 26, round_lot(on))
         put32(message + 28, self.price(on, <uint32_t>on.base))
         put16(message + 40, 1)
 
