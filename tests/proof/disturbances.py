@@ -37,7 +37,7 @@ class Disturbances:
     def among(self, packets: list[Packet]) -> list[Packet]:
         """The packets of a day and those that disturb it, numbered anew."""
         found: list[Packet] = []
-        sequences = {ITCH: 1, 1: 1, 2: 1}
+        sequences: dict[str | int, int] = {ITCH: 1, 1: 1, 2: 1}
         for packet in packets:
             for each in (self._conditioned(packet), *self._after(packet)):
                 numbered = _numbered(each, sequences)
