@@ -35,6 +35,21 @@ def test_finnhub() -> None:
     ]
 
 
+def test_twelve_data() -> None:
+    """Prices without sizes are no trades; a heartbeat is a sign of life, a refusal is told."""
+    feed = fed("twelvedata")
+    row = feed.row("ACME")
+    assert (row["price"], row["open"]) == (price("185.47"), price("185.42"))
+    assert (row["volume"], row["trades"], row["size"]) == (0, 0, 0)
+    assert row["exchange_time"] == 1774963803 * 10**9
+    assert feed.row("EUR/USD")["price"] == price("1.08153")
+    assert feed.protocol.alive == 2
+    assert [event.text for event in feed.protocol.take_events()] == [
+        "The symbol is not in your plan", "The message cannot be read",
+    ]  # fmt: skip
+    assert feed.reasons() == {}
+
+
 def test_binance() -> None:
     """Raw and combined streams; a trade that comes twice counts once."""
     feed = fed("binance")
