@@ -15,13 +15,13 @@ from ticker.shm.segment import attach, feed_name
 from ticker.supervisor.configuration import load
 
 Found = dict[str, tuple[GapView, list[GapView]]]
-"""By feed: the sums, and the newest gaps, oldest first."""
+"""By feed: the sums, and the newest gaps, the oldest of them first."""
 
 
 @click.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
-@click.option("--instance", help="Its instance name, instead of the configuration's.")
-@click.option("--feed", "feeds", multiple=True, help="Only this feed; may be given again.")
+@click.option("--instance", help="The server's instance name, instead of the configured one.")
+@click.option("--feed", "feeds", multiple=True, help="Show only this feed. Repeatable.")
 @click.option(
     "--last", default=10, type=click.IntRange(0, KEPT), show_default=True, help="Of each feed."
 )

@@ -78,11 +78,11 @@ def command(
             )
         while not stop.wait(WAIT):
             if all(_lives(config, {name: None}) for name in segments):
-                break  # another life of the server
+                break  # another run of the server
 
 
 def _record(recorder: Recorder, lives: Callable[[], bool], stop: threading.Event) -> None:
-    """Until `stop`, or until the server is gone."""
+    """Record until `stop`, or until the server is gone."""
     gone = threading.Event()
 
     def watch() -> None:

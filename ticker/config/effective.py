@@ -1,4 +1,4 @@
-"""A configuration as it holds, with its defaults, written as TOML that reads back as the same."""
+"""A configuration with all its defaults, as TOML that can be read again."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A day on the disk, event by event, and played again."""
+"""Recordings: the events of a day on the disk, played again on request."""

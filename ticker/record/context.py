@@ -12,7 +12,7 @@ class RecorderContext:
 
     Attributes:
         segment: name of its own segment, for its signs of life and its counters.
-        boot_id: of this life of the server.
+        boot_id: names this run of the server.
         feeds: (name, segment, time zone) of each feed that is recorded.
         folder: where its files are; private to this user.
     """

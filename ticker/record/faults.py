@@ -1,4 +1,4 @@
-"""Faults of a line, made on purpose: lost, doubled, displaced events, and silences.
+"""Simulated faults of a line: lost, duplicated and reordered events, and silences.
 
 In: the times of events in their order. Out: the events that come, in the order in which they come.
 The same faults with the same seed give the same run: one generator is asked in the order of the

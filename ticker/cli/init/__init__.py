@@ -31,17 +31,20 @@ ITCH, SIMULATOR = "itch", "simulated"
 @click.option("--coinbase", is_flag=True, help="Coinbase, cryptocurrencies.")
 @click.option("--kraken", is_flag=True, help="Kraken, cryptocurrencies.")
 @click.option("--binance", is_flag=True, help="Binance, cryptocurrencies.")
-@click.option("--simulated", is_flag=True, help="A simulated exchange, to try things with.")
+@click.option("--simulated", is_flag=True, help="A simulated exchange, for a first try.")
 @click.option(
-    "--itch", "lines", multiple=True, help="A line of Nasdaq ITCH, group:port; twice: A and B."
+    "--itch",
+    "lines",
+    multiple=True,
+    help="A line of Nasdaq ITCH, group:port; repeat it for line B.",
 )
-@click.option("--interface", default="127.0.0.1", help="Where ITCH comes in, by its address.")
-@click.option("--rerequest", help="Who sends ITCH packets again, host:port.")
-@click.option("--symbols", help="For the vendors, separated by commas.")
+@click.option("--interface", default="127.0.0.1", help="Address of the network card for ITCH.")
+@click.option("--rerequest", help="Re-request server of ITCH, host:port.")
+@click.option("--symbols", help="Symbols of the vendors, separated by commas.")
 @click.option("--port", default=8700, show_default=True, type=click.IntRange(1, 65_535))
-@click.option("--public-url", help="What clients use, behind a proxy: https://desk.example")
-@click.option("--proxy", help="The proxy's address; 127.0.0.1 where it is left out.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--public-url", help="Address for clients behind a proxy: https://desk.example")
+@click.option("--proxy", help="The proxy's address.  [default: 127.0.0.1]")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(
     file: Path,
     simulated: bool,
@@ -55,9 +58,9 @@ def command(
     force: bool,
     **chosen: bool,
 ) -> None:
-    """Write a configuration into FILE (ticker.toml), by options or, without one, by asking.
+    """Write a configuration to FILE (ticker.toml), from options or, without any, from questions.
 
-    Secrets are not written: the file names the environment variables that they are in.
+    Secrets are not written: the file names the environment variables that hold them.
     """
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already; --force writes over it")
@@ -83,7 +86,7 @@ def command(
 
 
 def _ask(wanted: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...], str, list[str]]:
-    """Vendors, whether simulated, lines, interface and symbols, as a person says."""
+    """Ask for vendors, simulation, lines, interface and symbols."""
     if not sys.stdin.isatty():
         raise click.UsageError("name a feed, like --alpaca, --itch GROUP:PORT or --simulated")
     for name, vendor in VENDORS.items():

@@ -1,6 +1,6 @@
-"""Configurations to start from: one feed of a known kind, and who may connect.
+"""Configurations to start from: one feed of a known kind, and the access settings.
 
-In: answers, of a person or of a command's options. Out: the text of a ticker.toml. Secrets are
+In: answers of a person, or options of a command. Out: the text of a ticker.toml. Secrets are
 named by their environment variables and never written.
 """
 
@@ -17,9 +17,9 @@ class Vendor:
 
     Attributes:
         url: of its stream; `${key}` is a credential.
-        venue: where its trades are of when a record does not say; XOFF: of no exchange with hours.
+        venue: the venue of trades whose record has none; XOFF: an exchange without hours.
         credentials: name in the mapping or url -> environment variable.
-        symbols: what is watched when nothing else is said.
+        symbols: the default symbols.
         more: further keys of the feed.
     """
 
@@ -88,8 +88,8 @@ rate = 2000                 # messages per second
 
 @dataclass(frozen=True)
 class Access:
-    """Who may connect: the port; the address that clients use where a proxy is in front, and the
-    proxy's own."""
+    """The access settings: the port; behind a proxy, the address for clients and the proxy's
+    own."""
 
     port: int = 8700
     public_url: str | None = None
@@ -97,7 +97,7 @@ class Access:
 
 
 def server_text(access: Access) -> str:
-    """The tables of the server and of who may connect."""
+    """The tables [server] and [access]."""
     text = "# `ticker check --config FILE` says what is wrong with this file.\n\n[server]\n"
     text += f'host = "127.0.0.1"\nport = {access.port}\n'
     if access.public_url is None:

@@ -1,4 +1,4 @@
-"""`ticker lineage`: where a price came from."""
+"""`ticker lineage`: the origin of a price."""
 
 from ticker.cli.lineage.lineage import command
 

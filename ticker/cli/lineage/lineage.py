@@ -1,4 +1,4 @@
-"""`ticker lineage`: where a price came from, of a running server or in a recording."""
+"""`ticker lineage`: the origin of a price, in a running server or in a capture."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ticker.units import format_price, format_size, format_timestamp
 @click.command()
 @click.argument("symbol")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Its configuration.")
-@click.option("--instance", help="Its instance name, instead of the configuration's.")
+@click.option("--instance", help="The server's instance name, instead of the configured one.")
 @click.option("--capture", type=click.Path(path_type=Path), help="Decode this recording instead.")
 @click.option("--protocol", help="Of the recording: itch50, pitch, tops, deep or pillar.")
 @click.option("--date", "day", help="Of the recording, YYYY-MM-DD.  [default: its day]")
@@ -55,10 +55,10 @@ def command(
     last: int,
     as_json: bool,
 ) -> None:
-    """Show where the price of SYMBOL came from, and its newest trades.
+    """Show the origin of the price of SYMBOL, and its newest trades.
 
-    Of a running server: the row, the place in the ring, the conditions and the filter's verdict.
-    With --capture: the packet, the line, the sequence number and the message, too.
+    In a running server: the row, the place in the ring, the sale conditions and the filter's
+    verdict. With --capture also the packet, the line, the sequence number and the message.
     """
     if capture is None:
         found: dict[str, Any] = _served(symbol, path, instance, last)

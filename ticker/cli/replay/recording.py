@@ -29,7 +29,7 @@ NEEDED = "recordings need pyarrow: pip install 'ticker[record]'"
 
 @dataclass(frozen=True)
 class Serving:
-    """How a recording is served, as the command line says it."""
+    """The options for serving a recording."""
 
     speed: str
     since: str | None
@@ -87,7 +87,7 @@ OPTIONS = (
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of `ticker replay` that are of recordings."""
+    """The options of `ticker replay` for recordings."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -158,7 +158,7 @@ def _arrivals(source: Iterable[Block], line: Line) -> Iterator[Block]:
 
 
 def serve(recordings: list[Recording], serving: Serving) -> int:
-    """A whole server whose feeds are these recordings; its exit code.
+    """Run a whole server with these recordings as feeds; returns its exit code.
 
     Raises:
         StoreError, ConfigError: a recording or an option is refused.

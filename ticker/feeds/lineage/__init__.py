@@ -1,1 +1,1 @@
-"""Where a price came from: the packet, the message, and what became of it."""
+"""The origin of a price: the packet, the message, and its effect."""

@@ -1,8 +1,7 @@
-"""A recorded day decoded again, to say of each trade which packet and which message it came from.
+"""A capture decoded again, to find the packet and the message of each trade.
 
-In: the packets of a capture. Out: trades with their origins, and of a price now shown the trade
-that made it. The pipeline is the one that `ticker serve` runs; only its messages are looked at one
-by one.
+In: the packets of a capture. Out: trades with their origins, and the trade of each current price.
+The pipeline is that of `ticker serve`, but its messages are decoded one by one.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ TRADES = (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a trade came from.
+    """The origin of a trade.
 
     `packet` counts those of the capture from 1; `sequence` is the message's number in its
     `session`, and `channel` the stream that counts it (0: there is one); times are ns.
