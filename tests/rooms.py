@@ -40,7 +40,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
     "ticker.gateway.rest": frozenset(
-        {"bars", "cors", "guard", "http", "metrics", "page", "runner", "tls_http"}
+        {"bars", "cors", "guard", "http", "metrics", "page", "processes", "runner", "tls_http"}
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,

@@ -6,6 +6,7 @@ per symbol or per client.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
@@ -21,6 +22,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ticker.clock import Clock, now_ns
+from ticker.gateway.rest.processes import process_metrics
 from ticker.gateway.rest.status import HUNG, NS, OWN_REASONS, Status, age, is_hung
 from ticker.shm.counters import (
     FEED_COUNTERS,
@@ -73,6 +75,24 @@ class BoxCollector(Collector):
         if status.recorder is not None:
             recorder = [("recorder", status.recorder)]
             yield from _counters("recorder", RECORDER_COUNTERS, recorder)
+        yield from process_metrics(self._processes())
+
+    def _processes(self) -> dict[str, int]:
+        """pid by worker, and the supervisor's, which is the parent of all."""
+        status = self.status
+        kinds = [("feed", status.feeds), ("gateway", status.gateways)]
+        found = {
+            f"{kind} {name}": Heartbeat(mapping).pid
+            for kind, segments in kinds
+            for name, mapping in segments
+        }
+        found |= {
+            name: Heartbeat(mapping).pid
+            for name, mapping in (("store", status.store), ("recorder", status.recorder))
+            if mapping is not None
+        }
+        supervisor = {"supervisor": os.getppid()}
+        return {name: pid for name, pid in (found | supervisor).items() if pid > 0}
 
     def _feeds(self) -> Iterator[Metric]:
         feeds = self.status.feeds
