@@ -232,6 +232,9 @@ def test_an_instance_that_the_command_line_names(tmp_path: Path) -> None:
         assert server.line, server.said.read_text()
         assert leftovers(other)
         assert not leftovers(server.instance)
+        command = [sys.executable, "-m", "ticker", "reload", "--instance", other]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        assert told.stdout.splitlines() == ["reloaded: nothing has changed"]
         refused = Server(tmp_path, options=("--instance", "no/name"))
         refused.close()
         assert refused.process.returncode == ConfigError.exit_code

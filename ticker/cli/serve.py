@@ -30,12 +30,12 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
     SIGHUP, or `ticker reload`, reads the configuration again. SIGUSR2, or `ticker restart`,
     replaces the gateway workers one by one, while clients stay connected to the others.
     """
-    config = load_all(path)
     here = path.absolute() if path is not None else None
-    config = _otherwise(config, port=port, instance=instance)
+    with_options = partial(_otherwise, port=port, instance=instance)
+    config = with_options(load_all(path))
     from ticker.supervisor.serve import start
 
-    ctx.exit(start(config, click.echo, reload=partial(load, here)))
+    ctx.exit(start(config, click.echo, reload=lambda: with_options(load(here))))
 
 
 def _otherwise(config: Config, **options: object) -> Config:
