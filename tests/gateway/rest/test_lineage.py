@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from http.client import HTTPConnection
 from typing import Any
 
+from tests.gateway.rest.test_gaps import get
 from ticker.feeds.calls import TRADE_COUNTS_VOLUME, TRADE_EXTENDED, TRADE_REGULAR, Calls
 from ticker.feeds.market.market import Market
 from ticker.shm.lineage.lineage import KEPT, lineage
@@ -15,16 +14,6 @@ from ticker.units import format_timestamp
 
 E9 = 1_000_000_000
 DAY = 1_774_881_000 * E9
-
-
-def get(rig: Any, path: str) -> tuple[int, Any]:
-    connection = HTTPConnection("127.0.0.1", rig.port, timeout=10)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    try:
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
 
 
 def test_of_a_served_price(rig: Any) -> None:
