@@ -17,6 +17,7 @@ CONSTRAINTS = release.ROOT / "constraints.txt"
 SUITE = {(3, 11): "bookworm", (3, 13): "trixie"}.get(sys.version_info[:2], "stable")
 """The Debian whose Python the wheel is for."""
 PYTHON = ("python3", "python3-venv")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 COMPILER = ("python3-dev", "gcc", "libc6-dev")
 
 
@@ -43,6 +44,8 @@ def root(*packages: str) -> Iterator[Path]:
         for name in ("resolv.conf", "hosts", "pip.conf"):
             if Path("/etc", name).exists():
                 shutil.copy(f"/etc/{name}", bare / "etc" / name)
+        if CERTIFICATES.exists():  # of a mirror that this machine trusts
+            shutil.copy(CERTIFICATES, bare / CERTIFICATES.relative_to("/"))
         # its own, never those of this machine: what is mounted here is also removed here
         mounts = {"proc": bare / "proc", "tmpfs": bare / "dev" / "shm"}
         try:
@@ -65,7 +68,7 @@ def installed(bare: Path, package: Path, kind: str) -> None:
         shutil.copy(file, bare / file.name)
     release.run(inside(bare, "python3", "-m", "venv", "/venv"))
     pip = ["/venv/bin/pip", "install", "--quiet", "--constraint", f"/{CONSTRAINTS.name}"]
-    release.run(inside(bare, *pip, f"/{package.name}"))
+    release.run(inside(bare, *pip, f"/{package.name}"), PIP_CERT=str(CERTIFICATES))
     empty = bare / "empty"
     empty.mkdir()
     release.say(f"in a bare root, of the {kind}:")
