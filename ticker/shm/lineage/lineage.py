@@ -8,7 +8,7 @@ from typing import Any
 
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
-from ticker.shm.layout import RecordKind
+from ticker.shm.layout import RecordKind, RowFlag
 from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
 from ticker.shm.lineage.trail import rows_of, trail
 from ticker.shm.rejects import RULES, RejectReader
@@ -18,8 +18,6 @@ from ticker.units import format_price, format_size, format_timestamp
 KEPT = 32
 LOOKED_AT = 1024
 """Newest trades of a row, among which is the one that made its price."""
-ROW_STALE = 1
-ROW_HELD = 48
 
 
 def lineage(
@@ -58,8 +56,8 @@ def _of_row(feed: str, mapping: Mapping, row: int, last: int) -> dict[str, Any] 
         "receive_timestamp": _timestamp(values["receive_time"]),
         "publish_timestamp": _timestamp(values["publish_time"]),
         "writer_epoch": heartbeat.epoch,
-        "stale": bool(values["flags"] & ROW_STALE),
-        "verdict": "unconfirmed" if values["flags"] & ROW_HELD else "accepted",
+        "stale": bool(values["flags"] & RowFlag.ROW_STALE),
+        "verdict": "unconfirmed" if values["flags"] & RowFlag.ROW_HELD else "accepted",
         "trade": next((_trade(trade, exponent) for trade in made), None),
         "last": [_trade(trade, exponent) for trade in trades[:last]],
         "refused": _refused(mapping, table.symbol(row)),
