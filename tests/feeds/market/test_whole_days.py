@@ -229,6 +229,8 @@ class Vendor:
         self.feed.market.follow(
             DayWatch(self.feed.protocol, self.midnight, "America/New_York"), by_receive_time=False
         )
+        # A day has ended before this one, so that late prints of it are known as such.
+        self.feed.protocol.begin_day(midnight_ns(self.day - timedelta(days=1)))
         self.feed.protocol.begin_day(self.midnight)
         self.feed.market.follow_tape(
             lambda _: (OPENING, CLOSING), unmarked=unmarked, round_lots=True

@@ -1,5 +1,6 @@
 """One record of a JSON text: its fields, by the routes of a rule, read where the bytes are."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.checks cimport check
@@ -21,6 +22,7 @@ cdef enum Found:
     NO_ZONE                      # a time without an offset, and its zone is not known
 
 
+@cython.final
 cdef class Record:
     cdef Rules rules
     cdef Tape tape

@@ -1,5 +1,6 @@
 """What a record of a JSON text becomes: a call on the market."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from ticker.feeds.json.depths cimport Depths
@@ -11,6 +12,7 @@ from ticker.feeds.market.market cimport Market
 from ticker.shm.layout cimport VENUE_BYTES
 
 
+@cython.final
 cdef class Taker:
     cdef Market market
     cdef Record record           # the one at hand

@@ -11,6 +11,7 @@ JSON_BAD, as long as it is clear where they end: vendors write them, and the rec
 that has such a value are as good as ever.
 """
 
+cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 cdef enum JsonKind:
@@ -35,6 +36,7 @@ cdef struct Node:
     uint8_t escaped              # a string with a backslash in it
 
 
+@cython.final
 cdef class Tape:
     cdef Node* nodes
     cdef int32_t capacity

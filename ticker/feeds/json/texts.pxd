@@ -1,5 +1,6 @@
 """The records of JSON texts, one after another."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from ticker.feeds.json.events cimport Events
@@ -11,6 +12,7 @@ from ticker.feeds.json.tape cimport Tape
 from ticker.feeds.json.use cimport Use
 
 
+@cython.final
 cdef class JsonTexts:
     cdef Rules rules
     cdef Tape tape

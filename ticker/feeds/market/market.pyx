@@ -5,7 +5,7 @@ here from messages, in private memory, and copied out whole. Nothing is read bac
 when a segment is taken over (`adopt_rows`).
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.checks cimport check
@@ -40,7 +40,6 @@ cdef enum:
     # Sizes below this cannot overflow a level, with any messages: at most 2^26 orders.
     SIZE_BITS = 37
     ORDER_LIMIT_BITS = 26
-
 
 cdef int64_t EARLY = 3_600_000_000_000    # no message comes so long before its day begins
 
@@ -82,7 +81,7 @@ cdef class Market:
         memset(self.announced, 0xFF, sizeof(self.announced))
 
     cdef void begin_at(self, int64_t midnight) noexcept nogil:
-        self.rows.midnight = self.rows.first_midnight = midnight
+        self.rows.midnight = midnight
         self.sales.filter.begin_day(midnight)
 
     cdef void start_session(self, int64_t midnight) noexcept nogil:
@@ -343,6 +342,7 @@ cdef class Market:
             # The clock was wrong when it said that this day had come.
             self.rows.watch.go_back(now_ns)
             self.begin_at(self.rows.watch.start)
+            self.rows.first_midnight = INT64_MIN
             self.rows.next_look = now_ns
         self.look(now_ns)
 

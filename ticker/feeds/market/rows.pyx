@@ -68,7 +68,7 @@ cdef class Rows:
             self.day_end = self.watch.reach(time)
 
     cdef void begin_day(self, int64_t midnight) noexcept nogil:
-        if midnight > self.midnight:
+        if self.midnight and midnight > self.midnight:
             self.first_midnight = midnight
         self.midnight = midnight
 

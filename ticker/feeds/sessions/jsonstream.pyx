@@ -8,6 +8,7 @@ the text ends before the line of that place, and is left to the protocol to refu
 Bound: a text without an end is given up at 16 MiB, with the rest of its line.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
@@ -57,6 +58,7 @@ cdef inline size_t next_that_matters(
     return at
 
 
+@cython.final
 cdef class JsonStream(Session):
     """Reads one connection or file. Messages have the receive time of their last chunk."""
 
@@ -141,52 +143,69 @@ cdef class JsonStream(Session):
         self.start = 0
 
     cdef void _scan(self, int64_t receive_time) noexcept nogil:
-        """Hand on every text that ends before `used`."""
+        """Hand on every text that ends before `used`. What is called moves `at`, `state`, `depth`."""
+        cdef const uint8_t* bytes = self.buffer
+        cdef size_t at = self.at
+        cdef size_t used = self.used
+        cdef State state = self.state
         cdef uint8_t byte
-        while self.at < self.used:
-            if self.state == STRING or self.state == INSIDE:
-                self.at = next_that_matters(
-                    self.buffer, self.at, self.used,
-                    MATTERS_IN_STRING if self.state == STRING else MATTERS_INSIDE,
+        cdef bint again
+        while at < used:
+            if state == STRING or state == INSIDE:
+                at = next_that_matters(
+                    bytes, at, used, MATTERS_IN_STRING if state == STRING else MATTERS_INSIDE
                 )
-                if self.at == self.used:
-                    return
-            byte = self.buffer[self.at]
-            if self.state == STRING:
+                if at == used:
+                    break
+            byte = bytes[at]
+            if state == STRING:
                 if byte == c'"':
-                    self.state = INSIDE
+                    state = INSIDE
                 elif byte == c"\\":
-                    self.state = ESCAPE
+                    state = ESCAPE
                 elif byte == c"\n":
-                    self._break_off()
+                    # A string runs over its line's end: so does the text, which thus ends here.
+                    state = LINE
                     continue
-            elif self.state == ESCAPE:
-                self.state = STRING
-            elif self.state == LINE:
-                if byte == c"\n":
-                    self._text(self.at, receive_time)
-            elif self.state == BETWEEN:
-                self._begin(byte)
-            elif byte == c"{" or byte == c"[" or byte == c'"':
-                if self.state == INSIDE:
-                    if self._break_off_before_line(receive_time):
-                        continue
-                elif byte == c'"':
-                    self.state = STRING
-                else:
-                    self.depth += 1
-            elif byte == c"}" or byte == c"]":
-                self.depth -= 1
-                self.state = INSIDE
-                if not self.depth:
-                    self._text(self.at + 1, receive_time)
-            elif byte == c"," or byte == c":":
-                self.state = BEFORE_VALUE
-            elif byte == c"\n":
-                self.line = self.at + 1
-            elif byte != c" " and byte != c"\t" and byte != c"\r":
-                self.state = INSIDE
-            self.at += 1
+            elif state == ESCAPE:
+                state = STRING
+            elif (byte == c"," or byte == c":") and (state == INSIDE or state == BEFORE_VALUE):
+                state = BEFORE_VALUE
+            elif byte == c'"' and state == BEFORE_VALUE:
+                state = STRING
+            else:
+                self.at = at
+                self.state = state
+                again = self._take(byte, receive_time)
+                at = self.at
+                state = self.state
+                if again:
+                    continue
+            at += 1
+        self.at = at
+        self.state = state
+
+    cdef bint _take(self, uint8_t byte, int64_t receive_time) noexcept nogil:
+        """A byte at `at` that begins or ends something. True: look at what is at `at` now."""
+        if self.state == LINE:
+            if byte == c"\n":
+                self._text(self.at, receive_time)
+        elif self.state == BETWEEN:
+            self._begin(byte)
+        elif byte == c"{" or byte == c"[" or byte == c'"':
+            if self.state == INSIDE:
+                return self._break_off_before_line(receive_time)
+            self.depth += 1
+        elif byte == c"}" or byte == c"]":
+            self.depth -= 1
+            self.state = INSIDE
+            if not self.depth:
+                self._text(self.at + 1, receive_time)
+        elif byte == c"\n":
+            self.line = self.at + 1
+        elif byte != c" " and byte != c"\t" and byte != c"\r":
+            self.state = INSIDE
+        return False
 
     cdef void _begin(self, uint8_t byte) noexcept nogil:
         """A byte between two texts: the first of the next one, unless it is a space."""
@@ -195,10 +214,6 @@ cdef class JsonStream(Session):
         self.start = self.line = self.at
         self.depth = 1
         self.state = BEFORE_VALUE if byte == c"{" or byte == c"[" else LINE
-
-    cdef void _break_off(self) noexcept nogil:
-        """A string runs over its line's end: so does the text, which thus ends here."""
-        self.state = LINE
 
     cdef bint _break_off_before_line(self, int64_t receive_time) noexcept nogil:
         """A value where none can be. If the text began on an earlier line, it ends with that,
