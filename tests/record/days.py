@@ -20,6 +20,7 @@ from ticker.shm.header import Mapping
 from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
+from ticker.store.bars import Bars
 
 GEOMETRY = Geometry(rows=1024, rings=4, ring_capacity=1 << 17)
 DAY = date(2026, 1, 5)
@@ -118,3 +119,11 @@ def play_day(recording: Recording) -> Watched:
 def only_recording(folder: Path) -> Recording:
     [recording] = recordings(folder)
     return recording
+
+
+def bars_of(watched: Watched) -> list[tuple[object, ...]]:
+    """symbol, minute, open, high, low, close, volume, trades."""
+    bars = Bars(watched.mapping, 0, [0] * 4)
+    bars.read()
+    taken = [bar for bar in bars.take() if bar[11] or bar[3] is not None]
+    return sorted((bar[0], *bar[2:7], bar[9], bar[11]) for bar in taken)

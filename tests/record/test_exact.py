@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.record.days import (
-    Watched,
+    bars_of,
     hand_made,
     only_recording,
     play_day,
@@ -20,7 +20,6 @@ from tests.record.days import (
     simulated,
 )
 from ticker.record.library import recordings
-from ticker.store.bars import Bars
 
 BARS = """
 SELECT sales.symbol, epoch_ns(sales.exchange_time) // 60000000000 * 60 AS minute,
@@ -36,14 +35,6 @@ WHERE kind IN ('trade', 'print')
 GROUP BY ALL ORDER BY ALL
 """
 """Minute bars by another program, from the files alone (docs/record.md)."""
-
-
-def bars_of(watched: Watched) -> list[tuple[object, ...]]:
-    """symbol, minute, open, high, low, close, volume, trades."""
-    bars = Bars(watched.mapping, 0, [0] * 4)
-    bars.read()
-    taken = [bar for bar in bars.take() if bar[11] or bar[3] is not None]
-    return sorted((bar[0], *bar[2:7], bar[9], bar[11]) for bar in taken)
 
 
 def check(file: Path, folder: Path, batch: int, size: int) -> None:

@@ -22,6 +22,8 @@ SECOND = 1_000_000_000
 START = 2 * SECOND
 """ns from the command to the first event at its pace: clients and workers come first."""
 RING_CAPACITY = 131_072
+ALWAYS = 36_500
+"""Days that bars are kept, however old the recording is."""
 FOREVER = 86_400.0 * 36_500
 """s: prices of another day are as old as they are."""
 
@@ -36,7 +38,7 @@ def configuration(
     return msgspec.structs.replace(
         base,
         server=server,
-        store=StoreConfig(folder=str(folder)),
+        store=StoreConfig(folder=str(folder), interval=0.5, bars_days=ALWAYS, history_days=ALWAYS),
         record=RecordConfig(),
         feeds=feeds,
     )
