@@ -45,8 +45,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway": ALL,
     "ticker.store": ALL,
     "ticker.record": frozenset(
-        {"context", "files", "library", "playing", "recorder", "tape", "worker"}
+        {"context", "files", "packets", "pcapng", "recorder", "tape", "worker"}
     ),
+    "ticker.record.playback": frozenset({"library", "playing"}),
     "ticker.supervisor.feeds": ALL,
     "ticker.supervisor.system": ALL,
     "ticker.supervisor": ALL,

@@ -22,7 +22,7 @@ from tests.feeds.mold_feed import packet
 from tests.feeds.packets.frames import ethernet, ip4, pcap, udp
 from tests.record.days import Watched, bars_of, record_day, simulated
 from ticker.cli import main
-from ticker.record.library import recordings
+from ticker.record.playback.library import recordings
 from ticker.units import format_price
 
 FROM = "2026-01-05T00:00:00Z"

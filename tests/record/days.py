@@ -13,7 +13,7 @@ from tests.feeds.conftest import Itch
 from ticker.cli import main
 from ticker.feeds.workers.pipeline import CAPTURE_RULES, build
 from ticker.record.capture import record_file
-from ticker.record.library import Recording, recordings
+from ticker.record.playback.library import Recording, recordings
 from ticker.record.player import Player
 from ticker.record.tape import Tape
 from ticker.shm.header import Mapping

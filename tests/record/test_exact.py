@@ -19,7 +19,7 @@ from tests.record.days import (
     record_day,
     simulated,
 )
-from ticker.record.library import recordings
+from ticker.record.playback.library import recordings
 
 BARS = """
 SELECT sales.symbol, epoch_ns(sales.exchange_time) // 60000000000 * 60 AS minute,

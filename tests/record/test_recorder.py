@@ -165,6 +165,7 @@ def test_an_hour_that_is_too_large_by_itself_is_a_fault(tmp_path: Path) -> None:
     for at in range(2):
         feed.trade(10 * E9, at)
         gathered(made)
+        made._due.set()
         made.turn()
     assert "max_gigabytes" in made.failing["events of f"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ticker.config import Config, FeedConfig
+from ticker.config import Config, FeedConfig, parse_address
 from ticker.errors import ConfigError, SegmentError, StoreError
 from ticker.shm.header import KIND_FEED
 from ticker.shm.header import Mapping as Segment
@@ -19,6 +19,7 @@ from ticker.shm.segment import attach, feed_name
 from ticker.supervisor.configuration import load
 
 if TYPE_CHECKING:
+    from ticker.record.packets import PacketTape
     from ticker.record.recorder import Recorder
 
 WAIT = 0.2
@@ -42,8 +43,18 @@ WAIT = 0.2
     type=click.FloatRange(0, min_open=True),
     help="Of all recordings in the folder; then the oldest hours go.",
 )
+@click.option(
+    "--packets",
+    is_flag=True,
+    help="The raw packets of the feeds' multicast lines, as pcapng, instead of the events.",
+)
 def command(
-    names: tuple[str, ...], output: Path, path: Path | None, interval: float, max_gigabytes: float
+    names: tuple[str, ...],
+    output: Path,
+    path: Path | None,
+    interval: float,
+    max_gigabytes: float,
+    packets: bool,
 ) -> None:
     """Record every event of a running server until Ctrl-C.
 
@@ -62,27 +73,49 @@ def command(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    most = int(max_gigabytes * 1e9)
+    if packets:
+        lines = [_packets(feed, output) for feed in feeds]
+        _record(_started(Recorder(lines, output, max_bytes=most, interval=interval)), stop)
+        return
     while not stop.is_set():
         segments = _attached(config, feeds)
         tapes = [Tape(segments[feed.name], feed.name, output, feed.timezone) for feed in feeds]
-        recorder = Recorder(tapes, output, max_bytes=int(max_gigabytes * 1e9), interval=interval)
-        recorder.turn()
-        if recorder.failing:
-            raise StoreError("; ".join(recorder.failing.values()))
-        click.echo(f"recording {', '.join(segments)} to {output} (Ctrl-C stops it)")
-        _record(recorder, partial(_lives, config, segments), stop)
-        for tape in tapes:
-            click.echo(
-                f"{tape.feed}: {tape.events} events, {tape.written_bytes} bytes, "
-                f"{tape.lapped} lapped, {tape.dropped} dropped"
-            )
+        recorder = _started(Recorder(tapes, output, max_bytes=most, interval=interval))
+        _record(recorder, stop, partial(_lives, config, segments))
         while not stop.wait(WAIT):
             if all(_lives(config, {name: None}) for name in segments):
                 break  # another run of the server
 
 
-def _record(recorder: Recorder, lives: Callable[[], bool], stop: threading.Event) -> None:
-    """Record until `stop`, or until the server is gone."""
+def _started(recorder: Recorder) -> Recorder:
+    """It can write. Raises StoreError: it cannot."""
+    recorder.turn()
+    if recorder.failing:
+        raise StoreError("; ".join(recorder.failing.values()))
+    names = ", ".join(tape.feed for tape in recorder.tapes)
+    click.echo(f"recording {names} to {recorder.folder} (Ctrl-C stops it)")
+    return recorder
+
+
+def _packets(feed: FeedConfig, output: Path) -> PacketTape:
+    """The packets of a feed's lines. Raises FeedError, ConfigError: it has none to be joined."""
+    from ticker.feeds.transports.datagram_sockets import is_multicast
+    from ticker.record.packets import PacketTape
+
+    lines = [parse_address(line) for line in feed.lines]
+    if not lines or not all(is_multicast(host) for host, _ in lines):
+        raise ConfigError(
+            f"feed {feed.name!r}: has no multicast lines, which alone can be heard twice; "
+            "record its events"
+        )
+    return PacketTape(feed.name, lines, feed.interface, feed.source, output)
+
+
+def _record(
+    recorder: Recorder, stop: threading.Event, lives: Callable[[], bool] = lambda: True
+) -> None:
+    """Until `stop`, or until the server is gone; then say what was recorded."""
     gone = threading.Event()
 
     def watch() -> None:
@@ -100,6 +133,11 @@ def _record(recorder: Recorder, lives: Callable[[], bool], stop: threading.Event
         if not stopped and lives():
             stop.set()  # it failed
         watcher.join()
+    for tape in recorder.tapes:
+        click.echo(
+            f"{tape.feed}: {tape.events} events, {tape.written_bytes} bytes, "
+            f"{tape.lapped} lapped, {tape.dropped} dropped"
+        )
 
 
 def _lives(config: Config, segments: Mapping[str, Segment | None]) -> bool:

@@ -1,9 +1,9 @@
 """The files of a recording: one of Parquet for a feed and an hour, whole after each commit.
 
 A Parquet file ends with a footer that says where everything is, so a file whose writer was killed
-before the end cannot be read. Here the footer is written at each commit, and the next rows go
-behind it: readers use the last footer and pass over those before it. `mend` cuts off what was
-written after the last whole footer. So a kill loses at most the events since the last commit.
+before the end cannot be read. Here each commit writes its rows and a footer, and the next rows go
+behind it: readers use the last footer and pass over those before it. So a kill loses the events
+since the last commit. If it comes amid a commit, `mend` cuts off the part behind the last footer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +22,13 @@ import pyarrow.parquet as pq
 
 from ticker.errors import StoreError
 
+PARQUET = "parquet"
 MAGIC = b"PAR1"
 TAIL = 8
 """Bytes of a footer's length and its magic, the last ones of a file."""
-NAME = re.compile(r"(?P<feed>.+)-(?P<hour>\d{4}-\d\d-\d\dT\d\d)(?:\.(?P<part>\d+))?\.parquet\Z")
+NAME = re.compile(
+    r"(?P<feed>.+)-(?P<hour>\d{4}-\d\d-\d\dT\d\d)(?:\.(?P<part>\d+))?\.(?P<suffix>\w+)\Z"
+)
 HOUR = 3600
 DELTAS = dict.fromkeys(
     ("publish_time", "exchange_time", "receive_time", "position", "seq", "trade_id"),
@@ -33,6 +36,8 @@ DELTAS = dict.fromkeys(
 )
 """Numbers that hardly differ from the one before."""
 WORDS = ["kind", "symbol", "venue", "currency", "state"]
+MOST_WAITING = 32 << 20
+"""Bytes that wait in memory for a commit."""
 LEVEL = 1
 """Of zstd: higher ones cost more of a core than they save of a disk."""
 
@@ -56,43 +61,55 @@ class HourFile:
 
     def __init__(self, folder: Path, feed: str, hour: int, schema: pa.Schema) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.feed, self.hour = folder, feed, hour
         self.schema = schema
-        self.hour = hour
-        self.path = _created(folder, feed, hour)
+        self.path: Path | None = None
         self._metadata: pq.FileMetaData | None = None
+        self._waiting = bytearray(MAGIC)
         self._footed = True
         self._end = 0
 
-    def write(self, batch: pa.RecordBatch) -> int:
-        """Append events, a row group of them; the bytes that it took. Whole again after `commit`.
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take events, as a row group. They are on the disk after `commit`, which comes by itself
+        where many wait.
 
         Raises:
-            OSError: the disk did not take it. The file is as it was before.
+            OSError: the disk does not take those that wait already.
         """
-        before = self._end or len(MAGIC)
+        if len(self._waiting) > MOST_WAITING:
+            self.commit()
+        start = self._end + len(self._waiting)
         with _Draft() as draft:
-            metadata = draft.write(batch, self.schema, before)
-            self._append((b"" if self._end else MAGIC, draft.read(before, _end_of(metadata))))
+            metadata = draft.write(batch, self.schema, start)
+            self._waiting += draft.read(start, _end_of(metadata))
         if self._metadata is None:
             self._metadata = metadata
         else:
             self._metadata.append_row_groups(metadata)
         self._footed = False
-        return self._end - before
 
     def commit(self) -> int:
-        """Write the footer, and wait for the disk; the bytes that it took. Raises OSError."""
+        """Write what waits and a footer, and wait for the disk; the bytes that it took. What fails
+        is tried again by the next commit.
+
+        Raises:
+            OSError: the disk did not take it. The file is as it was before.
+        """
         if self._footed or self._metadata is None:
             return 0
+        if self.path is None:
+            self.path = create(self.folder, self.feed, self.hour, PARQUET)
         out = io.BytesIO()
         self._metadata.write_metadata_file(out)
         before = self._end
-        self._append((out.getbuffer()[len(MAGIC) :],), sync=True)
+        self._append((bytes(self._waiting), out.getbuffer()[len(MAGIC) :]))
+        self._waiting.clear()
         self._footed = True
         return self._end - before
 
-    def _append(self, parts: tuple[bytes | memoryview, ...], *, sync: bool = False) -> None:
+    def _append(self, parts: tuple[bytes | memoryview, ...]) -> None:
         """A failed write leaves the file unchanged."""
+        assert self.path is not None
         try:
             with self.path.open("r+b", buffering=0) as file:
                 file.seek(self._end)
@@ -100,19 +117,12 @@ class HourFile:
                     left = memoryview(part)
                     while left:
                         left = left[file.write(left) :]
-                if sync:
-                    os.fsync(file.fileno())
+                os.fsync(file.fileno())
         except OSError:
             with suppress(OSError):
                 os.truncate(self.path, self._end)
             raise
         self._end += sum(map(len, parts))
-
-    def close(self) -> None:
-        """Commit; a file without an event is removed. Raises OSError."""
-        if self._metadata is None:
-            self.path.unlink(missing_ok=True)
-        self.commit()
 
 
 class _Draft:
@@ -164,12 +174,16 @@ def _end_of(metadata: pq.FileMetaData) -> int:
     return max(ends)
 
 
-def _created(folder: Path, feed: str, hour: int) -> Path:
-    """A new file for the hour. One that is there already is of a recorder before this one."""
+def create(folder: Path, feed: str, hour: int, suffix: str) -> Path:
+    """A new file for the hour, empty. One that is there already is of a recorder before this one.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     stem = f"{feed}-{datetime.fromtimestamp(hour * HOUR, UTC):%Y-%m-%dT%H}"
     part = 1
     while True:
-        path = folder / (f"{stem}.parquet" if part == 1 else f"{stem}.{part}.parquet")
+        path = folder / (f"{stem}.{suffix}" if part == 1 else f"{stem}.{part}.{suffix}")
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except FileExistsError:
@@ -178,8 +192,8 @@ def _created(folder: Path, feed: str, hour: int) -> Path:
             return path
 
 
-def recorded(folder: Path) -> list[Recorded]:
-    """The files of a folder, by feed and time.
+def recorded(folder: Path, suffixes: Container[str] = (PARQUET,)) -> list[Recorded]:
+    """The files of a folder with events, or with these suffixes, by feed and time.
 
     Raises:
         StoreError: it cannot be listed.
@@ -190,7 +204,7 @@ def recorded(folder: Path) -> list[Recorded]:
         raise StoreError(f"{folder}: cannot be read ({error.strerror})") from error
     found = []
     for path in paths:
-        if match := NAME.match(path.name):
+        if (match := NAME.match(path.name)) and match["suffix"] in suffixes:
             when = datetime.strptime(match["hour"], "%Y-%m-%dT%H").replace(tzinfo=UTC)
             hour = int(when.timestamp()) // HOUR
             found.append(Recorded(match["feed"], hour, int(match["part"] or 1), path))

@@ -21,7 +21,8 @@ import structlog
 
 from ticker.clock import Clock, now_ns
 from ticker.errors import StoreError
-from ticker.record.files import Recorded, mend, recorded
+from ticker.record.files import PARQUET, Recorded, mend, recorded
+from ticker.record.packets import PacketTape
 from ticker.record.tape import Tape
 from ticker.shm.counters import Counters
 
@@ -59,7 +60,7 @@ class Recorder:
 
     def __init__(
         self,
-        tapes: Sequence[Tape],
+        tapes: Sequence[Tape | PacketTape],
         folder: Path,
         *,
         max_bytes: int,
@@ -76,8 +77,8 @@ class Recorder:
         self.failing: dict[str, str] = {}
         self.faults = self.removed = self.disk_bytes = 0
         self._said: dict[str, float] = {}
-        self._mended: set[str] = set()
-        self._locks: dict[str, int] = {}
+        self._mended: set[Tape | PacketTape] = set()
+        self._locks: dict[Tape | PacketTape, int] = {}
         self._due = threading.Event()
         self._fault: BaseException | None = None
 
@@ -138,26 +139,26 @@ class Recorder:
             self.disk_bytes = sum(size for _, size in sizes(self.folder))
         self._count()
 
-    def _write(self, tape: Tape, *, due: bool, last: bool) -> None:
-        if tape.feed not in self._mended:
-            self._mend(tape.feed)
+    def _write(self, tape: Tape | PacketTape, *, due: bool, last: bool) -> None:
+        if tape not in self._mended:
+            self._mend(tape)
         if tape.waiting:
             self._make_room()
             tape.write()
-            self._make_room()
         if last:
             tape.close()
         elif due:
             tape.commit()
+            self._make_room()
 
-    def _mend(self, feed: str) -> None:
+    def _mend(self, tape: Tape | PacketTape) -> None:
         """Open the files of a feed, and repair those that a killed recorder left unfinished."""
-        if feed not in self._locks:
-            self._locks[feed] = lock(self.folder, feed)
-        for each in recorded(self.folder):
-            if each.feed == feed and (cut := mend(each.path)):
+        if tape not in self._locks:
+            self._locks[tape] = lock(self.folder, f"{tape.feed}.{tape.suffix}")
+        for each in recorded(self.folder, (tape.suffix,) if tape.suffix == PARQUET else ()):
+            if each.feed == tape.feed and (cut := mend(each.path)):
                 log.warning("an unfinished recording is mended", file=str(each.path), cut=cut)
-        self._mended.add(feed)
+        self._mended.add(tape)
 
     def _make_room(self) -> None:
         """Remove the oldest hours that nobody writes, until the rest is as small as is allowed.
@@ -224,13 +225,13 @@ class Recorder:
 
 def sizes(folder: Path) -> Iterator[tuple[Recorded, int]]:
     """Each file of a recording with its bytes. Raises StoreError."""
-    for each in recorded(folder):
+    for each in recorded(folder, (PARQUET, PacketTape.suffix)):
         with contextlib.suppress(FileNotFoundError):
             yield each, each.path.stat().st_size
 
 
-def lock(folder: Path, feed: str) -> int:
-    """A descriptor that makes this the only recorder of a feed in a folder, while it is open:
+def lock(folder: Path, name: str) -> int:
+    """A descriptor that makes this the only recorder of that name in a folder, while it is open:
     another one would cut its files.
 
     Raises:
@@ -238,13 +239,13 @@ def lock(folder: Path, feed: str) -> int:
         OSError: the folder cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    guard = os.open(folder / f".{feed}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    guard = os.open(folder / f".{name}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(guard)
         raise StoreError(
-            f"{folder}: {feed!r} is recorded there already; stop that recorder, or name another "
+            f"{folder}: {name!r} is recorded there already; stop that recorder, or name another "
             "folder"
         ) from None
     return guard

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ticker
 from ticker.record.columns import Taken
-from ticker.record.files import HourFile
+from ticker.record.files import PARQUET, HourFile
 from ticker.record.gather import DONE, NEXT_HOUR, Gather
 from ticker.record.schema import FORMAT, SCHEMA, Names, batch_of
 from ticker.record.states import EventKind
@@ -60,6 +60,8 @@ class Tape:
         dropped: events that waited for the disk for too long.
         written_bytes: all that went to the disk.
     """
+
+    suffix = PARQUET
 
     def __init__(
         self,
@@ -179,7 +181,7 @@ class Tape:
                 if self.file is not None:
                     self._close()
                 self.file = HourFile(self.folder, self.feed, batch.hour, self.schema)
-            self.written_bytes += self.file.write(batch_of(batch.taken, self.names))
+            self.file.write(batch_of(batch.taken, self.names))
             events += batch.events
             self.events += batch.events
             with self._lock:
@@ -197,13 +199,10 @@ class Tape:
             self.written_bytes += self.file.commit()
 
     def _close(self) -> None:
-        file, self.file = self.file, None
-        if file is not None:
-            file.close()
+        self.commit()
+        self.file = None
 
     def close(self) -> None:
         """Write the waiting events, and close the file. Raises OSError."""
-        try:
-            self.write()
-        finally:
-            self._close()
+        self.write()
+        self._close()

@@ -14,9 +14,9 @@ from ticker.config import Config, FeedConfig, StoreConfig
 from ticker.config.record import RecordConfig
 from ticker.errors import StoreError
 from ticker.feeds.workers.presence import FeedContext
-from ticker.record.faults import Faults, at_time_of_day, time_of_day
-from ticker.record.library import Recording
-from ticker.record.playing import Play, run
+from ticker.record.playback.faults import Faults, at_time_of_day, time_of_day
+from ticker.record.playback.library import Recording
+from ticker.record.playback.playing import Play, run
 
 SECOND = 1_000_000_000
 START = 2 * SECOND

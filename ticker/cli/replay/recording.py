@@ -18,8 +18,8 @@ from ticker.supervisor.configuration import load
 
 if TYPE_CHECKING:
     from ticker.feeds.workers.pipeline import Pipeline
-    from ticker.record.faults import Line
-    from ticker.record.library import Recording
+    from ticker.record.playback.faults import Line
+    from ticker.record.playback.library import Recording
 
 Block = tuple[bytes, int, int]
 AT_ONCE = 4096
@@ -101,7 +101,7 @@ def is_recording(path: Path) -> bool:
 def read(path: Path) -> list[Recording]:
     """The recordings of a folder, or the one of a file. Raises StoreError."""
     try:
-        from ticker.record.library import recordings
+        from ticker.record.playback.library import recordings
     except ImportError:
         raise StoreError(NEEDED) from None
     return recordings(path)
@@ -109,7 +109,7 @@ def read(path: Path) -> list[Recording]:
 
 def played(recording: Recording, faults: str | None, seed: int) -> Mapping:
     """The whole recording, played into a segment of this process. Raises StoreError."""
-    from ticker.record.faults import Line, parse_faults
+    from ticker.record.playback.faults import Line, parse_faults
     from ticker.record.player import Player
 
     segment = private_feed(Geometry(recording.rows, recording.rings), 1, 1)
@@ -141,7 +141,7 @@ def record(
 
 def with_faults(source: Iterable[Block], faults: str, timezone: str, seed: int) -> Iterator[Block]:
     """The packets of a capture as they come by a line with faults. Raises StoreError."""
-    from ticker.record.faults import Line, parse_faults
+    from ticker.record.playback.faults import Line, parse_faults
 
     line = Line(parse_faults(faults), timezone, seed)
     return _arrivals(source, line)
@@ -163,7 +163,7 @@ def serve(recordings: list[Recording], serving: Serving) -> int:
     Raises:
         StoreError, ConfigError: a recording or an option is refused.
     """
-    from ticker.record.faults import parse_faults
+    from ticker.record.playback.faults import parse_faults
     from ticker.supervisor.replayed import configuration, feed_main, parse_speed
     from ticker.supervisor.serve import start
 

@@ -19,8 +19,8 @@ from ticker.clock import now_ns, steady_ns
 from ticker.config import FeedConfig
 from ticker.feeds.workers.presence import Context, Presence
 from ticker.record.events import Events
-from ticker.record.faults import Faults, Line
-from ticker.record.library import Recording
+from ticker.record.playback.faults import Faults, Line
+from ticker.record.playback.library import Recording
 from ticker.record.player import Player
 from ticker.shm import counters
 from ticker.shm.counters import Counters

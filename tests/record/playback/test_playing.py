@@ -16,8 +16,8 @@ from tests.record.days import DAY_START, Watched, hand_made, only_recording, rec
 from ticker.clock import steady_ns
 from ticker.config import FeedConfig
 from ticker.feeds.workers.presence import PrivateContext
-from ticker.record.faults import parse_faults
-from ticker.record.playing import Play, PlayingWorker
+from ticker.record.playback.faults import parse_faults
+from ticker.record.playback.playing import Play, PlayingWorker
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.table import PriceTable
 

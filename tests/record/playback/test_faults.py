@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.errors import StoreError
-from ticker.record.faults import (
+from ticker.record.playback.faults import (
     Faults,
     Line,
     Silence,
