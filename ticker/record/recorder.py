@@ -149,6 +149,7 @@ class Recorder:
             tape.close()
         elif due:
             tape.commit()
+        if due or last:
             self._make_room()
 
     def _mend(self, tape: Tape | PacketTape) -> None:
