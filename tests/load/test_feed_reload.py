@@ -286,7 +286,7 @@ def test_a_feed_that_cannot_run_is_refused(tmp_path: Path) -> None:
         server.write(server.itch("stays", "XNAS", 41), bad)
         done = server.reload()
         assert done.returncode == 3
-        assert "the old configuration holds" in done.stderr
+        assert "the old configuration stays in force" in done.stderr
         assert "feeds[2]" in done.stderr
         assert "nowhere.toml" in done.stderr
         assert server.pids() == before

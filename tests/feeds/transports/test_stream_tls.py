@@ -86,7 +86,7 @@ def test_the_authority_decides(
 def test_a_file_without_certificates(tmp_path: Path) -> None:
     path = tmp_path / "none.pem"
     path.write_text("nothing")
-    with pytest.raises(FeedError, match=r"none\.pem: no certificates"):
+    with pytest.raises(FeedError, match=r"none\.pem: has no certificates"):
         FeedWorker(
             config("wss://x/", tls_ca=str(path)),
             PrivateContext(private_feed(Geometry(rows=1), 1, 1)),

@@ -241,7 +241,7 @@ def test_no_certificates_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.pem"
     path.write_text("")
     text = config(1, f'tls = true\ntls_ca = "{path}"')
-    with pytest.raises(FeedError, match=r"empty\.pem: no certificates"):
+    with pytest.raises(FeedError, match=r"empty\.pem: has no certificates"):
         in_private(text)
 
 
