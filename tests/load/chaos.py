@@ -27,8 +27,8 @@ from urllib.request import urlopen
 from tests.load.witness import FORGED
 from ticker.errors import SegmentError
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY
-from ticker.shm.segment import attach, feed_name, gateway_name
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE
+from ticker.shm.segment import attach, feed_name, gateway_name, store_name
 from ticker.simulate.market.listings import listings
 
 LOOPBACK, STRANGER = "127.0.0.1", "127.0.0.66"
@@ -188,6 +188,14 @@ class Disturbed:
                 found[name] = pid
         return found
 
+    def stores(self) -> bool:
+        """Whether the store worker is there, and is up."""
+        try:
+            beat = Heartbeat(attach(store_name(self.instance), KIND_STORE))
+        except SegmentError:
+            return False
+        return beat.pid in _children(self.process.pid)
+
     def prices(self, symbols: list[str]) -> dict[str, dict[str, Any]]:
         """REST's answer."""
         url = f"http://{LOOPBACK}:{self.ports[0]}/prices?symbols={','.join(symbols)}"
@@ -258,7 +266,10 @@ def stopped(server: Disturbed, chance: random.Random) -> Fault:
 
 
 def ended(server: Disturbed, chance: random.Random) -> Fault:
-    """The supervisor is killed, and the server started again."""
+    """The supervisor is killed, and the server started again. The store is not dead then: both
+    together lose an interval of prices (docs/store.md)."""
+    while not server.stores():
+        yield 0.1
     os.kill(server.process.pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
     _send(server.process.pid, signal.SIGCONT)  # it may be stopped
     server.process.wait()

@@ -48,6 +48,10 @@ from ticker.shm.layout cimport (
 from ticker.shm.trade_ids cimport own_number
 
 
+cdef enum:
+    TURNS = 3    # at a symbol's rows, while trades come
+
+
 cdef class Sales:
     """`feeds`: the mappings that `board` has."""
 
@@ -125,10 +129,14 @@ cdef class Sales:
         """Take a symbol's price from the table. What the rings still hold of it is skipped:
         the rows' seq says what they have counted already. `lapped`: records were lost."""
         cdef Consolidated found
+        cdef int turn
         # the seq first: a trade that comes between the two is applied twice, not never
-        self._reload_rows(symbol, lapped)
-        if not self.board.read_all(symbol, &found):
-            return 0
+        for turn in range(TURNS):
+            self._reload_rows(symbol, lapped)
+            if not self.board.read_all(symbol, &found):
+                return 0
+            if found.values.seq <= self.sales[symbol].seq:
+                break  # else a trade came between, and its price has not this seq
         if not has_traded(&found.values):
             return 0
         self.topics.touch(topic_of(symbol, CHANNEL_QUOTE), 1)
