@@ -1,6 +1,6 @@
 """Events of a recording, as a player takes them.
 
-Owned by whoever reads the recording; a Player only looks.
+Owned by the reader of the recording; a Player only looks.
 """
 
 from libc.stdint cimport int8_t, int64_t, uint16_t, uint32_t, uint64_t

@@ -139,7 +139,7 @@ cpdef enum StaleReason:
     WHY_UNREADABLE               # compressed messages that are none
     WHY_TOO_LONG                 # what comes is longer than is read
     WHY_NO_JSON
-    WHY_NO_RULE                  # texts of which no rule of the mapping takes anything
+    WHY_NO_RULE                  # no rule of the mapping takes anything of the texts
     WHY_SKIPPED                  # records that lack a field, or have one that cannot be read
     WHY_REFUSED                  # the venue refuses what we asked for
     WHY_CLOCK_SKEW               # no trade is accepted: their times are not those of our clock
@@ -359,7 +359,7 @@ cdef struct Gap:
     uint64_t lapped
     uint64_t reserved[2]
 
-# Two copies, of which `generation` says the current one, as in a row.
+# Two copies; `generation` says which one is current, as in a row.
 cdef struct GapBlock:
     uint64_t generation
     uint64_t reserved[7]         # whole cache lines

@@ -348,7 +348,7 @@ cdef class Bars:
             self.dirty_count += 1
 
     cdef void _sweep(self) noexcept:
-        """Free the bars of minutes gone by of which no trade is kept."""
+        """Free the bars of past minutes that have no kept trade."""
         cdef uint32_t index
         cdef Bar* bar
         self.swept = self.newest

@@ -24,7 +24,7 @@ cdef inline uint64_t key_of(uint32_t row, uint64_t number) noexcept:
 
 
 cdef inline int make_places(Places* places, uint64_t room) except -1:
-    """`room`: a power of two, of which three in four are used at most."""
+    """`room`: a power of two; at most three places in four are used."""
     places.at = <Place*>PyMem_Calloc(room, sizeof(Place))
     if places.at == NULL:
         raise MemoryError("no memory for the bars")

@@ -1,6 +1,6 @@
 """An instance's name: one live supervisor has it, and its workers keep a part until they are gone.
 
-Both are abstract sockets, which the kernel frees with their owners, whatever happens:
+Both are abstract sockets, which the kernel frees with their owners, also after a kill:
 
     \\0ticker.<name>            the supervisor's. It listens, so that others see whose it is.
     \\0ticker.<name>.workers    the supervisor's and each of its workers'.

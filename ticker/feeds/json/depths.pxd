@@ -1,4 +1,4 @@
-"""Books of which the vendor keeps only the best levels up to date: see depths.pyx."""
+"""Books whose vendor keeps only the best levels up to date: see depths.pyx."""
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 

@@ -1,4 +1,4 @@
-"""Books of which the vendor keeps only the best levels up to date, and their checksums.
+"""Books whose vendor keeps only the best levels up to date, and their checksums.
 
 Law: a level that falls out of the best `depth` is forgotten once the whole text is taken, not
 before: a vendor tells of no level that was in the depth before the text and is in it after it.

@@ -79,7 +79,7 @@ cdef enum CodeForm:
     CODES_WORDS = 0              # of any length, blanks or commas between
     CODES_LETTERS                # a character each, blanks are none
     CODES_NUMBERS                # below CODES, anything else between
-    CODES_BITS                   # a number of which each bit is one
+    CODES_BITS                   # a number; each of its bits is one
 
 cdef struct Step:
     const char* name

@@ -21,9 +21,9 @@ from ticker.shm.ring import RingReader
 from ticker.shm.table import PriceTable
 
 KEPT = 1024
-"""Newest trades of a symbol, one of which made its price."""
+"""Newest trades of a symbol. One of them made its price."""
 WAITING = 4096
-"""Newest packets, among which is the one that waited behind a gap until its turn came."""
+"""Newest packets. One that waited behind a gap until its turn came is among them."""
 RECORDS = 65_536
 LINES = "ab"
 TRADES = (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT)

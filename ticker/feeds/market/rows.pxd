@@ -24,8 +24,8 @@ cdef class Rows:
     cdef readonly str symbology
     cdef bint renames            # symbols of the feed may not be the canonical ones
     cdef readonly int64_t midnight # at which the day began that totals are of, ns since the epoch
-    cdef int64_t first_midnight  # trades before it are of a day that is over; INT64_MIN: no day
-                                 # was said yet
+    cdef int64_t first_midnight  # trades before it are of a day that is over; INT64_MIN: none
+                                 # has ended
     cdef int64_t day_end         # the next midnight, INT64_MAX: no calendar is followed
     cdef int64_t next_look       # when `watch` wants to be asked again, by receive time
     cdef object watch            # a DayWatch (feeds/day.py), or None

@@ -6,7 +6,7 @@ next begins, and all but these two are forgotten. So the newest `most` ids are a
 and `horizon` says up to which time ids may be forgotten: a trade of such a time that is not
 remembered may have been here before.
 
-Bound: two generations of the greatest size, of 8 bytes a slot, of which five in eight are used.
+Bound: two generations of the greatest size, 8 bytes a slot; five slots in eight are used.
 That is 26 to 51 bytes for each of the `most` ids, once so many have come, and 32 KiB before.
 
 An id is kept as 64 bits in which its instrument is mixed. The ids of one instrument never have the

@@ -70,7 +70,7 @@ cdef class Json(Protocol):
 
     @property
     def useful(self) -> int:
-        """Texts of which something was of use."""
+        """Texts that had something of use."""
         return self.texts.useful
 
     @property

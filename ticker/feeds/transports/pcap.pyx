@@ -174,7 +174,7 @@ cdef class Capture:
 
     @property
     def others(self) -> int:
-        """Packets of which no datagram was handed out."""
+        """Packets that gave no datagram."""
         return self.tally.packets - self.tally.datagrams
 
     @property

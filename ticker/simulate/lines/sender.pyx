@@ -15,7 +15,7 @@ cdef enum:
     REORDERED = 100          # one packet in so many is held back, if any is
     SIGNALLED = 1            # why `loop` came back before its time
     READABLE = 2
-    LOOKS = 16               # at two clocks, of which the shortest counts
+    LOOKS = 16               # at two clocks; the shortest one counts
 
 cdef int64_t SECOND = 1000000000
 cdef double OPENING_RATE = 20000.0           # messages/s at least, until the market is open

@@ -25,8 +25,8 @@ cdef class FramedMarket:
     def generate(self, limit: int, buffer: bytearray | memoryview) -> tuple[int, int]:
         """Fill a writable buffer with some `limit` framed messages: (messages, bytes) written.
 
-        Stops short where there is no room for the longest that a step may say, of which a buffer
-        must have as much (ValueError); (0, 0) when the day is over.
+        Stops short where there is no room for the longest message of a step; a buffer must have
+        room for one (ValueError); (0, 0) when the day is over.
         """
         cdef uint8_t[::1] into = buffer
         cdef uint64_t messages = 0, most = limit
