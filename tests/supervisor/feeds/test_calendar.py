@@ -83,7 +83,7 @@ def test_nothing_that_serves_imports_pandas() -> None:
     ("venue", "meant"), [("XNSA", "XNAS"), ("XNYZ", "XNYS"), ("BTAS", "BATS"), ("XLNO", "XLON")]
 )
 def test_a_venue_that_is_one_slip_away_is_refused(venue: str, meant: str) -> None:
-    said = rf"feeds\[0\].venue: '{venue}' .* did you mean .*{meant}"
+    said = rf"feeds\[0\].venue: .* '{venue}'; did you mean {meant}"
     with pytest.raises(ConfigError, match=said):
         feed(venue)
     assert calendar_of(feed(venue, 'calendar = "none"')) is None, "as one that is said to be right"
