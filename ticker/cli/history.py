@@ -80,7 +80,7 @@ def _minutes(folder: Path, symbol: str, days: int, venue: str | None) -> Iterabl
     holes = read_holes(folder, first * NS, last * NS)
     for row in read_minutes(folder, symbol, first, last, venue):
         start = row["minute"] * NS
-        complete = not any(hole.begin < start + 60 * NS and hole.end > start for hole in holes)
+        complete = not any(hole.touches(start, start + 60 * NS) for hole in holes)
         yield _shown({**row, "complete": complete})
 
 

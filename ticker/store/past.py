@@ -58,6 +58,10 @@ class Hole:
     reason: str
     records: int = 0
 
+    def touches(self, begin: int, end: int) -> bool:
+        """Whether a bar from begin to end, ns, may lack trades."""
+        return self.begin < end and self.end > begin
+
 
 def read_minutes(
     folder: Path, symbol: str, begin: int, end: int, venue: str | None = None
@@ -138,7 +142,7 @@ class Past:
             for row in shown:
                 start = row["minute"] * NS
                 stop = start + span * NS
-                row["complete"] = not any(one.begin < stop and one.end > start for one in holes)
+                row["complete"] = not any(hole.touches(start, stop) for hole in holes)
         if begin is None:
             return {symbol: (rows[::-1], None) for symbol, (rows, _) in found.items()}
         return found

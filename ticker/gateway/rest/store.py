@@ -44,12 +44,11 @@ def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
         return StoreReport("off")
     counters = Counters(mapping).as_dict()
     written = counters["snapshot_time_ns"]
-    failing = counters["failing"] > 0
-    state = "ok" if written and Heartbeat(mapping).pid else "starting"
+    state, reason = _state(mapping, counters, written)
     return StoreReport(
-        state="failing" if failing else state,
-        reason=_reason(counters["fault"]) if failing else None,
-        snapshot_age=max(0, now_ns - written) / NS if written else None,
+        state=state,
+        reason=reason,
+        snapshot_age=_age(written, now_ns),
         snapshots=counters["snapshots"],
         faults=counters["faults"],
         disk_bytes=counters["disk_bytes"],
@@ -82,18 +81,28 @@ def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
         return RecorderReport("off")
     counters = Counters(mapping).as_dict()
     written = counters["written_time_ns"]
-    failing = counters["failing"] > 0
-    state = "ok" if written and Heartbeat(mapping).pid else "starting"
+    state, reason = _state(mapping, counters, written)
     return RecorderReport(
-        state="failing" if failing else state,
-        reason=_reason(counters["fault"]) if failing else None,
-        written_age=max(0, now_ns - written) / NS if written else None,
+        state=state,
+        reason=reason,
+        written_age=_age(written, now_ns),
         events=counters["events"],
         lapped=counters["lapped"],
         dropped=counters["dropped"],
         faults=counters["faults"],
         disk_bytes=counters["disk_bytes"],
     )
+
+
+def _state(mapping: Mapping, counters: dict[str, int], written: int) -> tuple[str, str | None]:
+    """Starting, ok or failing, and in the last case the reason."""
+    if counters["failing"]:
+        return "failing", _reason(counters["fault"])
+    return "ok" if written and Heartbeat(mapping).pid else "starting", None
+
+
+def _age(written: int, now_ns: int) -> float | None:
+    return max(0, now_ns - written) / NS if written else None
 
 
 def _reason(code: int) -> str:
