@@ -7,12 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from ticker.errors import ConfigError
 from ticker.shm.gap_view import GapView
 from ticker.shm.gaps import KEPT, GapReader
-from ticker.shm.header import KIND_FEED
-from ticker.shm.segment import attach, feed_name
-from ticker.supervisor.configuration import load
+from ticker.supervisor.find import attached_feeds
 
 Found = dict[str, tuple[GapView, list[GapView]]]
 """By feed: the sums, and the newest gaps, the oldest of them first."""
@@ -34,15 +31,9 @@ def command(
     The command reads the shared memory of a running server, without disturbing it. docs/gaps.md
     explains the columns.
     """
-    config = load(path)
-    known = [feed.name for feed in config.feeds]
-    for name in feeds:
-        if name not in known:
-            raise ConfigError(f"--feed {name}: no such feed; known: {', '.join(known) or 'none'}")
     found: Found = {}
-    for name in feeds or known:
-        segment = feed_name(instance or config.server.instance, name)
-        reader = GapReader(attach(segment, KIND_FEED))
+    for name, segment in attached_feeds(path, feeds, instance).items():
+        reader = GapReader(segment)
         found[name] = reader.sums(), reader.last(last)
     click.echo(_json(found) if as_json else _table(found))
 

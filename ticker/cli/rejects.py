@@ -8,11 +8,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from ticker.errors import ConfigError
-from ticker.shm.header import KIND_FEED
 from ticker.shm.rejects import HELD, KEPT, RULES, RejectReader, RejectView
-from ticker.shm.segment import attach, feed_name
-from ticker.supervisor.configuration import load
+from ticker.supervisor.find import attached_feeds
 
 Rejects = dict[str, dict[str, tuple[int, list[RejectView]]]]
 """By feed and rule: the count, and the newest rejects, oldest first."""
@@ -44,15 +41,9 @@ def command(
     The command reads the shared memory of a running server, without disturbing it. docs/filter.md
     explains the rules.
     """
-    config = load(path)
-    known = [feed.name for feed in config.feeds]
-    for name in feeds:
-        if name not in known:
-            raise ConfigError(f"--feed {name}: no such feed; known: {', '.join(known) or 'none'}")
     found: Rejects = {}
-    for name in feeds or known:
-        segment = feed_name(instance or config.server.instance, name)
-        reader = RejectReader(attach(segment, KIND_FEED))
+    for name, segment in attached_feeds(path, feeds, instance).items():
+        reader = RejectReader(segment)
         found[name] = {
             rule: (count, shown)
             for rule, count, shown in _by_rule(reader, last)

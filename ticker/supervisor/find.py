@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.errors import NoServerError
+from ticker.errors import ConfigError, NoServerError
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_GATEWAY, Mapping
-from ticker.shm.segment import SHM_FOLDER, attach, gateway_name
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
+from ticker.shm.segment import SHM_FOLDER, attach, feed_name, gateway_name
+from ticker.supervisor.configuration import load
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,29 @@ def find(instance: str) -> Running:
     raise NoServerError(
         f"no server runs as instance {instance!r}; name another by --config or --instance"
     )
+
+
+def attached_feeds(
+    path: Path | None, feeds: Sequence[str], instance: str | None
+) -> dict[str, Mapping]:
+    """The segments of feeds, by name.
+
+    Args:
+        path: of the server's configuration; None: the shipped one.
+        feeds: only these; empty: all.
+        instance: the server's name, instead of the configured one.
+
+    Raises:
+        ConfigError: the configuration is wrong, or has no such feed.
+        SegmentError: no server of this name runs.
+    """
+    config = load(path)
+    known = [feed.name for feed in config.feeds]
+    for name in feeds:
+        if name not in known:
+            raise ConfigError(f"--feed {name}: no such feed; known: {', '.join(known) or 'none'}")
+    server = instance or config.server.instance
+    return {name: attach(feed_name(server, name), KIND_FEED) for name in feeds or known}
 
 
 def _parent(pid: int) -> int:
