@@ -39,8 +39,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
+    "ticker.gateway.rest.serving": ALL,
     "ticker.gateway.rest": frozenset(
-        {"bars", "cors", "guard", "http", "metrics", "page", "processes", "runner", "tls_http"}
+        {"bars", "cors", "guard", "http", "metrics", "page", "processes", "trades"}
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,

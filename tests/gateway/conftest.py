@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.gateway.event_reader import EventReader, Read
 from ticker import log
 from ticker.config import Config, GatewayConfig
 from ticker.gateway import worker
@@ -317,6 +318,20 @@ def connect(rig: Rig) -> Iterator[Callable[..., Client]]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def read(rig: Any) -> Iterator[Read]:
+    """read(path, *headers) -> EventReader of the rig's gateway; all are closed at the end."""
+    readers: list[EventReader] = []
+
+    def make(path: str, *headers: str, **options: Any) -> EventReader:
+        readers.append(EventReader(rig.port, path, *headers, **options))
+        return readers[-1]
+
+    yield make
+    for reader in readers:
+        reader.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The front: reads every new connection's request head, and routes the connection.
 
-`/stream` is answered here, and its connection stays a bare socket. All other connections go to the
-aiohttp application, with the bytes read so far. A proxy's PROXY header and TLS are removed before.
+`/stream` is answered here, and its connection stays a bare socket, for frames or events. All others
+go to the aiohttp application, with the bytes read so far. PROXY headers and TLS are removed before.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_he
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
 from ticker.gateway.access.proxy import ProxyError, parse_header
+from ticker.gateway.events import EventStreams, Wanted, wants_events
 from ticker.gateway.protocol.codec import select
 from ticker.gateway.protocol.dialect import Dialect
-from ticker.gateway.rest.runner import ProblemProtocol
-from ticker.gateway.rest.tls_http import TlsHttp
+from ticker.gateway.rest.serving.runner import ProblemProtocol
+from ticker.gateway.rest.serving.tls_http import TlsHttp
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
@@ -60,6 +61,7 @@ class Front:
         self.access = access
         self.tls = tls
         self.notes = notes or Notes()
+        self.events = EventStreams(connections, dialect, access)
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
@@ -81,7 +83,7 @@ class Front:
             head = parse_head(data)
             if head is None:
                 return None
-            if head.path == STREAM_PATH:
+            if head.path == STREAM_PATH and head.method != "OPTIONS":
                 self._stream(number, head)
             elif head.method not in HTTP_METHODS:
                 raise Refusal(
@@ -138,13 +140,19 @@ class Front:
         self.access.opening(number, head, peer, self.steady())
         self._open(number, head, answer)
 
-    def _answer(self, head: Head, peer: str, *, encrypted: bool) -> bytes:
-        """The answer that opens the stream. The page's origin is checked first, so that a refused
-        page gets the refusal by any request: browsers hide the answer of a handshake."""
+    def _answer(self, head: Head, peer: str, *, encrypted: bool) -> bytes | Wanted:
+        """The answer that opens the stream, or the events that are wanted. The page's origin is
+        checked first, so that a refused page gets the refusal by any request: browsers hide the
+        answer of a handshake."""
         self.access.check_page(head.values, peer, encrypted=encrypted)
+        if wants_events(head):
+            return self.events.read(head)
         return upgrade(head, select(offered(head)).subprotocol)
 
-    def _open(self, number: int, head: Head, answer: bytes) -> None:
+    def _open(self, number: int, head: Head, answer: bytes | Wanted) -> None:
+        if isinstance(answer, Wanted):
+            self.events.open(number, head, answer, self.clock(), self.steady())
+            return
         codec = select(offered(head))
         token = offered_token(head)
         if token is None or self.access.authenticator is None:
@@ -177,15 +185,16 @@ class Front:
                 self._adopted(number, head, answer, address)
         return web.Response()  # not sent: the transport is gone
 
-    def _adopted(self, number: int, head: Head, answer: bytes, address: str | None) -> None:
+    def _adopted(
+        self, number: int, head: Head, answer: bytes | Wanted, address: str | None
+    ) -> None:
         now = self.steady()
         try:
             self.access.returned(number, address, now)
             self.access.opening(number, head, self.connections.peer(number), now)
+            self._open(number, head, answer)
         except Refusal as refusal:
             self._refuse(number, refusal)
-        else:
-            self._open(number, head, answer)
 
     def _hand_over(self, number: int, data: bytes) -> None:
         tls = self.connections.tls_of(number)

@@ -42,7 +42,7 @@ from ticker.gateway.protocol.codes import Close
 from ticker.gateway.protocol.dialect import Dialect, terms_of
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
-from ticker.gateway.rest.runner import ProblemProtocol, ProblemServer, Runner
+from ticker.gateway.rest.serving.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.rest.status import Status
 from ticker.gateway.scheduler import Scheduler
 from ticker.gateway.sockets.connection import ConnectionTable

@@ -133,8 +133,33 @@ TABLE = (
         "MSFT",
         {**REFUSED, "price": "403", "quote": "403", "some": "404"},
     ),
+    Row(
+        "`/trades/AAPL`",
+        "get_trades",
+        "AAPL",
+        {**REFUSED, "price": "403", "quote": "403"},
+        paths=("/trades/{symbol}",),
+    ),
+    Row(
+        "`/trades/MSFT`",
+        "get_trades",
+        "MSFT",
+        {**REFUSED, "price": "403", "quote": "403", "some": "404"},
+    ),
     Row("`/bars/MSFT`", "get_bars", "MSFT", {**REFUSED, "price": "403", "some": "404"}),
     Row("`/stream`: it opens", "opens", cells={"wrong": "4402"}, paths=("/stream",)),
+    Row(
+        "`/stream?symbols=AAPL` as events: prices",
+        "events",
+        "AAPL",
+        {**REFUSED, "quote": "403", "trades": "403"},
+    ),
+    Row(
+        "`/stream?symbols=MSFT` as events: prices",
+        "events",
+        "MSFT",
+        {**REFUSED, "quote": "403", "trades": "403", "some": "460"},
+    ),
     Row("`hello`", "hears", "hello", {"wrong": "no"}, messages=("hello",)),
     Row("`heartbeat`", "hears", "heartbeat", {"wrong": "4402"}, messages=("heartbeat",)),
     Row(

@@ -15,6 +15,7 @@ import pytest
 
 from tests.gateway.access.entitlements import KINDS, TABLE, Row, table
 from tests.gateway.conftest import Client, Rig
+from tests.gateway.event_reader import EventReader
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
@@ -154,6 +155,27 @@ class Asker:
     def get_lineage(self) -> str:
         path = f"/lineage/{self.row.argument}"
         return self.looked(path, lambda body: len(body["prices"][0]["refused"]) == 1)
+
+    def get_trades(self) -> str:
+        symbol = self.row.argument
+        return self.looked(f"/trades/{symbol}", lambda body: body["symbol"] == symbol)
+
+    def events(self) -> str:
+        """What the first price on a stream of events is, or why there is none."""
+        reader = EventReader(
+            self.rig.port,
+            f"/stream?symbols={self.row.argument}",
+            *(f"{name}: {text}" for name, text in authorization(self.kind).items()),
+        )
+        try:
+            if reader.status != 200:
+                return str(reader.status)
+            answer = reader.until("subscribed")
+            if answer["rejected"]:
+                return str(answer["rejected"][0]["code"])
+            return "yes" if reader.until("snapshot")["price"] == 185 else "no"
+        finally:
+            reader.close()
 
     def get_bars(self) -> str:
         symbol = self.row.argument

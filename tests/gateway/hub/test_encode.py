@@ -334,7 +334,7 @@ HEADS = 8 + 8  # of the struct, and the room in front of a body
 BINARY_HEAD = 4
 
 
-@pytest.mark.parametrize("encoding", range(4))
+@pytest.mark.parametrize("encoding", range(len(CODECS)))
 @pytest.mark.parametrize("channel", [PRICE, QUOTE, TRADES])
 @pytest.mark.parametrize("exponent", [0, 19])
 def test_the_longest_message_has_its_room(encoding: int, channel: int, exponent: int) -> None:

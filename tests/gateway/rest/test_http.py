@@ -16,7 +16,7 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.page import FILES
-from ticker.gateway.rest.runner import Runner
+from ticker.gateway.rest.serving.runner import Runner
 from ticker.gateway.rest.status import Status
 from ticker.shm import segment
 from ticker.shm.counters import LIVE, STALE, Counters, Heartbeat

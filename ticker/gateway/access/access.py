@@ -168,6 +168,20 @@ class Access:
         self.held[grant.name] += 1
         return grant
 
+    def admit(self, number: int, token: str | None, now_ns: int, steady_ns: int) -> Grant:
+        """The rights of a stream that cannot show a token later. Raises Refusal: 401 or 429."""
+        if token is None or self.authenticator is None:
+            if self.required:
+                raise _unauthorised("Send the header Authorization: Bearer TOKEN, or ?token=TOKEN.")
+            self.opened(number, steady_ns)
+            return self.everybody
+        try:
+            return self.enter(number, token, now_ns)
+        except TooManyConnectionsError as error:
+            raise Refusal(TOO_MANY_CONNECTIONS, f"{error}.", headers={"Retry-After": "1"}) from None
+        except AuthError as error:
+            raise _unauthorised(f"{error}.", error="invalid_token") from None
+
     def grant(self, number: int) -> Grant | None:
         """The rights of the connection; None: it has to show a token first."""
         found = self.grants.get(number)

@@ -127,8 +127,8 @@ def from_http_exception(error: web.HTTPException) -> Refusal:
     if isinstance(error, web.HTTPNotFound):
         return Refusal(
             NOT_FOUND,
-            "Try /prices/{symbol}, /prices?symbols=, /bars/{symbol}, /bars?symbols=, /symbols, "
-            "/status, /healthz, /readyz, /metrics, / for the watch page, or /stream with a "
-            "WebSocket.",
+            "Try /prices/{symbol}, /prices?symbols=, /bars/{symbol}, /bars?symbols=, "
+            "/trades/{symbol}, /symbols, /status, /healthz, /readyz, /metrics, / for the watch "
+            "page, or /stream with a WebSocket.",
         )
     return Refusal((error.status, "bad_request", error.reason), error.text or error.reason)

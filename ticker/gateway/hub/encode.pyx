@@ -7,7 +7,7 @@ The part up to the price never changes and is written once; a new price rewrites
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
-from ticker.gateway.hub.encode_json cimport begin_json, json_fields, lagged_json
+from ticker.gateway.hub.encode_json cimport begin_json, json_fields, lagged_json, put_event_id
 from ticker.gateway.hub.encode_msgpack cimport begin_msgpack, lagged_msgpack, msgpack_fields
 from ticker.gateway.hub.encode_protobuf cimport (
     begin_protobuf,
@@ -16,7 +16,14 @@ from ticker.gateway.hub.encode_protobuf cimport (
     protobuf_fields,
 )
 from ticker.gateway.hub.fields cimport CHANNELS, MESSAGE_CANCEL, Fields, Message, set_fields
-from ticker.gateway.sockets.connection cimport ENCODINGS, JSON, MSGPACK, PLAIN, PROTOBUF
+from ticker.gateway.sockets.connection cimport (
+    ENCODINGS,
+    EVENT_STREAM,
+    JSON,
+    MSGPACK,
+    PLAIN,
+    PROTOBUF,
+)
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 
 
@@ -54,14 +61,24 @@ cdef void finish_frame(
         size = protobuf_fields(body, frame.prefix, channel, fields)
     else:
         size = json_fields(body, frame.prefix, channel, encoding != PLAIN, fields)
+        if encoding == EVENT_STREAM:
+            size = put_event_id(body, size, fields.time)
     put_head(frame, encoding, size)
 
 
 cdef void put_head(Frame* frame, int encoding, int size) noexcept nogil:
-    """The envelope (Protobuf) and the head of the frame, right in front of a body of `size`."""
+    """The envelope (Protobuf) and the head of the frame, right in front of a body of `size`; of an
+    event the words around it."""
     cdef uint8_t[SERVER_HEAD] head
     cdef int before = BODY
     cdef int length
+    if encoding == EVENT_STREAM:
+        frame.message = BODY
+        frame.start = BODY - 6
+        memcpy(frame.bytes + frame.start, b"data: ", 6)
+        memcpy(frame.bytes + BODY + size, b"\n\n", 2)
+        frame.length = <uint16_t>(6 + size + 2)
+        return
     if encoding == PROTOBUF:
         before -= protobuf_envelope(frame.bytes + BODY, frame.bytes[0], size)
     length = write_head(

@@ -105,6 +105,12 @@ cdef int json_fields(
     return at + 1
 
 
+cdef int put_event_id(char* out, int at, int64_t time) noexcept nogil:
+    """The line behind a server-sent event's message: the time that a client has then seen."""
+    memcpy(out + at, b"\nid: ", 5)
+    return at + 5 + write_timestamp(out + at + 5, time)
+
+
 cdef int put_more(char* out, int at, int channel, const Fields* fields) noexcept nogil:
     """What `quote` and `trades` add."""
     cdef size_t venue = strnlen(fields.venue, VENUE_ROOM)

@@ -17,19 +17,21 @@ import msgspec
 
 from ticker.errors import DecodeError
 from ticker.gateway.protocol import protobuf
-from ticker.gateway.protocol.messages import PROTOCOL, Message
+from ticker.gateway.protocol.messages import PROTOCOL, Heartbeat, Message
 from ticker.gateway.sockets.connection import ENCODING_NAMES, Encoding
 from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.units import format_timestamp
 
 PLAIN, JSON = Encoding.PLAIN, Encoding.JSON
 MSGPACK, PROTOBUF = Encoding.MSGPACK, Encoding.PROTOBUF
+EVENT_STREAM = Encoding.EVENT_STREAM
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Codec:
-    """One encoding. `number` is its place in CODECS; `subprotocol` is "" for the plain dialect."""
+    """One encoding. `number` is its place in CODECS; `subprotocol` is "" where a client cannot
+    select it so: the plain dialect, and events."""
 
     def __init__(
         self,
@@ -39,7 +41,8 @@ class Codec:
         read: Callable[[bytes], dict[str, Any]] | None,
     ) -> None:
         self.number = number
-        self.subprotocol = "" if number == PLAIN else f"{PROTOCOL}.{ENCODING_NAMES[number]}"
+        offered = number not in (PLAIN, EVENT_STREAM)
+        self.subprotocol = f"{PROTOCOL}.{ENCODING_NAMES[number]}" if offered else ""
         self.opcode = opcode
         self.encode = encode
         self._read = read
@@ -50,7 +53,10 @@ class Codec:
         return self.number == PLAIN
 
     def frame(self, message: Message) -> bytes:
-        """A message as a ready WebSocket frame."""
+        """A message as a ready WebSocket frame, or as a server-sent event."""
+        if self.number == EVENT_STREAM:
+            begin = b": " if isinstance(message, Heartbeat) else b"data: "
+            return begin + self.encode(message) + b"\n\n"
         return frame(self.opcode, self.encode(message))
 
     def read(self, is_text: bool, payload: bytes) -> dict[str, Any]:
@@ -169,10 +175,11 @@ CODECS = (
     Codec(JSON, Opcode.OPCODE_TEXT, encode_json, None),
     Codec(MSGPACK, Opcode.OPCODE_BINARY, encode_msgpack, read_msgpack),
     Codec(PROTOBUF, Opcode.OPCODE_BINARY, protobuf.encode, protobuf.decode_command),
+    Codec(EVENT_STREAM, Opcode.OPCODE_TEXT, encode_json, None),
 )
 
 
 def select(offered: list[str]) -> Codec:
     """The first subprotocol of a client's offer that the server knows, else the plain dialect."""
-    spoken = {codec.subprotocol: codec for codec in CODECS[1:]}
+    spoken = {codec.subprotocol: codec for codec in CODECS if codec.subprotocol}
     return next((spoken[name] for name in offered if name in spoken), CODECS[PLAIN])

@@ -121,14 +121,15 @@ class Dialect:
         """Apply the settings that may change while clients are connected."""
         self.terms = terms
         self.greetings = [
-            [b"" if codec.plain else codec.frame(self._hello(limits, asked)) for codec in CODECS]
+            [b"" if codec.plain else codec.frame(self.hello(limits, asked)) for codec in CODECS]
             for limits, asked in (
-                (self._limits(self.access.everybody), False),
+                (self.limits_of(self.access.everybody), False),
                 (terms.limits, True),
             )
         ]
 
-    def _hello(self, limits: Limits, asked: bool) -> Hello:
+    def hello(self, limits: Limits, asked: bool) -> Hello:
+        """The first message; `asked`: a token is awaited."""
         return Hello(
             protocol=PROTOCOL,
             epoch=self.terms.epoch,
@@ -171,7 +172,7 @@ class Dialect:
             self.hub.configure(number, grant.max_rate, None)
         if codec.plain:
             return b""
-        hello = codec.frame(self._hello(self._limits(grant), asked=False))
+        hello = codec.frame(self.hello(self.limits_of(grant), asked=False))
         return hello + self.announcer.greeting(codec)
 
     def expire(self, now_ns: int, steady_ns: int) -> None:
@@ -195,7 +196,7 @@ class Dialect:
         self._say(number, self._codec(number), _error(code, message, command_id))
         self.connections.close(number, close_code(code), code.reason)
 
-    def _limits(self, grant: Grant) -> Limits:
+    def limits_of(self, grant: Grant) -> Limits:
         """The worker's limits, narrowed by the grant."""
         limits = self.terms.limits
         return msgspec.structs.replace(
@@ -271,7 +272,7 @@ class Dialect:
         if isinstance(command, Configure):
             self._configure(number, codec, command, grant)
         else:
-            self._change(number, codec, command, grant, now_ns)
+            self.change(number, codec, command, grant, now_ns)
 
     def _configure(self, number: int, codec: Codec, command: Configure, grant: Grant) -> None:
         if command.max_rate is None and command.batch is None:
@@ -286,7 +287,7 @@ class Dialect:
             answer = Configured(id=_echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
             self._say(number, codec, answer)
 
-    def _change(
+    def change(
         self, number: int, codec: Codec, command: Symbols, grant: Grant, now_ns: int
     ) -> None:
         """Subscribe or unsubscribe the known symbols, and report the others."""
@@ -300,7 +301,7 @@ class Dialect:
             said = f"channel: your token does not open `{command.channel}`"
             raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
         names = symbols_of(command)
-        most = self._limits(grant).symbols
+        most = self.limits_of(grant).symbols
         if len(names) > most:
             raise _too_many(f"{len(names)} symbols in one command", most, command.id)
         channel = CHANNELS[command.channel]

@@ -40,8 +40,15 @@ def preflight_answer() -> web.Response:
 
 def allow_reading(request: web.Request, headers: MutableMapping[str, str]) -> None:
     """Allow the browser's page to read this answer, a price or a refusal."""
-    origin = request.get(PAGE)
-    if origin is not None:
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Expose-Headers"] = EXPOSED
-        headers["Vary"] = "Origin"
+    headers.update(reading_headers(request.get(PAGE)))
+
+
+def reading_headers(origin: str | None = None) -> dict[str, str]:
+    """The headers that allow the page of an admitted origin to read an answer."""
+    if origin is None:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": EXPOSED,
+        "Vary": "Origin",
+    }

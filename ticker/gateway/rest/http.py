@@ -37,6 +37,7 @@ from ticker.gateway.rest.page import add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.status import Status
 from ticker.gateway.rest.store import recorder_report, store_report
+from ticker.gateway.rest.trades import add_trades
 from ticker.shm.counters import Counters
 from ticker.shm.lineage.lineage import lineage
 from ticker.units import format_price, format_size, format_timestamp
@@ -82,6 +83,7 @@ def make_app(
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
     add_bars(app, past, rest, clock, max_symbols)
+    add_trades(app, lambda: status.feeds, rest)
     guard.leave_open("/healthz")
     guard.leave_open("/readyz")
     add_documents(app, guard, max_symbols)

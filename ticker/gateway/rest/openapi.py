@@ -25,14 +25,17 @@ from ticker.gateway.rest.resources import (
     PriceObject,
     Prices,
     Problem,
+    RecentTrades,
     ServerStatus,
     SeveralBars,
     Symbols,
 )
+from ticker.gateway.rest.trades import MAX_LIMIT as MOST_TRADES
 
 MAX_SYMBOLS = 1024
 RESOURCES = (
-    PriceObject, Prices, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Lineage, Alive, Problem
+    PriceObject, Prices, RecentTrades, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Lineage,
+    Alive, Problem,
 )  # fmt: skip
 ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
 ASKED = (401, *ANY)  # and of those that need a token
@@ -119,10 +122,18 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols")
     one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
     found = [wanted, limit, _list("search only these", max_symbols)]
+    most = _query(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MOST_TRADES},
+        "most trades; default 50",
+    )
     return {
         "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
         "/lineage/{symbol}": _get(
             "Where a price came from", "Lineage", [symbol], (*ASKED, 404), security
+        ),
+        "/trades/{symbol}": _get(
+            "The newest trades", "RecentTrades", [symbol, most, venue], (*ASKED, 404), security
         ),
         "/prices": _get("Several prices", "Prices", several, ASKED, security),
         "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),

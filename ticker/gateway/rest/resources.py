@@ -6,6 +6,8 @@ are JSON numbers with the digits of the tick. None means unknown.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from ticker.gateway.protocol.messages import Count, LastPrice, Price, Size, State, Symbol, Time
@@ -89,6 +91,35 @@ class SeveralBars(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     bars: list[Bars]
     unknown: list[str]
+
+
+class RecentTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trade as it is now. `state` is `valid`, `corrected` or `cancelled`; `counts_for` has `last`
+    if the trade may set the last price. The original figures are those of a corrected trade.
+    `trade_id` is the venue's number, null: it has none; `new_trade_id` is the number since a
+    correction, if it has changed."""
+
+    trade_id: str | None
+    price: Price
+    size: Size
+    venue: str | None
+    feed: str
+    exchange_timestamp: Time
+    server_timestamp: Time | None
+    conditions: list[str]
+    counts_for: list[str]
+    state: Literal["valid", "corrected", "cancelled"]
+    new_trade_id: str | None
+    original_price: Price | None
+    original_size: Size | None
+    changed_timestamp: Time | None
+
+
+class RecentTrades(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The newest trades of a symbol that the server still has, newest first."""
+
+    symbol: Symbol
+    trades: list[RecentTrade]
 
 
 class ListedSymbol(

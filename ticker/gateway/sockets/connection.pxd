@@ -17,7 +17,8 @@ cpdef enum Encoding:
     JSON = 1
     MSGPACK = 2
     PROTOBUF = 3
-    ENCODINGS = 4
+    EVENT_STREAM = 4                   # server-sent events: JSON, and nothing the other way
+    ENCODINGS = 5
 
 cdef enum ConnectionState:
     CONNECTION_FREE = 0

@@ -10,7 +10,8 @@ class Encoding(IntEnum):
     JSON = 1
     MSGPACK = 2
     PROTOBUF = 3
-    ENCODINGS = 4
+    EVENT_STREAM = 4
+    ENCODINGS = 5
 
 class ConnectionTable:
     def __init__(

@@ -28,6 +28,7 @@ from ticker.gateway.sockets.sockets cimport (
     MSG_NOSIGNAL,
     SHUT_WR,
     address_of,
+    bound_silence,
     epoll_create1,
     epoll_ctl,
     epoll_event,
@@ -247,16 +248,18 @@ cdef class ConnectionTable:
     cdef void fail(
         self, uint32_t number, uint16_t code, const char* reason, size_t length
     ) noexcept nogil:
-        """Send a close frame, then wait a little for the peer to close (RFC 6455, 7.1.1)."""
+        """Send a close frame, then wait a little for the peer to close (RFC 6455, 7.1.1). Events
+        just end."""
         cdef Connection* connection = self.table + number
         cdef uint8_t[MAX_CONTROL + 2] out
         cdef int size
         if connection.state != CONNECTION_OPEN:
             return
-        size = write_close(out, code, reason, length)
         connection.close_code = code
-        if self.deliver(number, out, size) < 0:
-            return
+        if connection.encoding != EVENT_STREAM:
+            size = write_close(out, code, reason, length)
+            if self.deliver(number, out, size) < 0:
+                return
         self.open_count -= 1
         connection.state = CONNECTION_LINGER
         connection.deadline = self.now + LINGER_NS
@@ -299,6 +302,8 @@ cdef class ConnectionTable:
         connection.inbound_length = 0
         connection.state = CONNECTION_OPEN
         connection.deadline = self.now + self.ping_interval
+        if encoding == EVENT_STREAM:
+            bound_silence(connection.fd, 2 * self.ping_interval)
         self.open_count += 1
         self.deliver(number, answer, len(answer))
 

@@ -11,6 +11,7 @@ from ticker.gateway.sockets.connection cimport (
     CONNECTION_LINGER,
     CONNECTION_OPEN,
     ENCODINGS,
+    EVENT_STREAM,
     PLAIN,
     SLOW_CLIENT,
     Connection,
@@ -78,6 +79,8 @@ cdef class Deadlines:
         cdef uint8_t[2] ping
         if connection.state == CONNECTION_HEAD or connection.state == CONNECTION_LINGER:
             self.connections.doom(number)
+        elif connection.encoding == EVENT_STREAM and not connection.wants_write:
+            connection.deadline = 0  # nothing is awaited of it; heartbeats are sent by _beat
         elif connection.state == CONNECTION_OPEN:
             if connection.wants_write:
                 self._close_slow(number)
@@ -100,10 +103,12 @@ cdef class Deadlines:
         cdef uint8_t[MAX_CONTROL + 2] close
         cdef int room = LAST_ROOM
         cdef int size = write_close(close, SLOW_CLIENT, b"slow_client", 11)
-        cdef bytes words = self.speaker.last_word(number, SLOW_CLIENT) + close[:size]
+        cdef bytes words = self.speaker.last_word(number, SLOW_CLIENT)
         cdef uint8_t* waiting = connection.waiting.bytes + connection.waiting.start
         count(self.connections.counters, GATEWAY_SLOW_CLOSED, 1)
         connection.close_code = SLOW_CLIENT
+        if connection.encoding != EVENT_STREAM:
+            words += close[:size]
         if connection.waiting.length:
             words = waiting[:connection.waiting.partial] + words
         if connection.tls != NULL:

@@ -61,14 +61,27 @@ cdef int write_head(uint8_t* out, Opcode opcode, uint64_t length) noexcept nogil
 cdef int write_close(uint8_t* out, uint16_t code, const char* reason, size_t length) noexcept nogil
 
 
+cdef inline size_t event_end(const uint8_t* data, size_t length, size_t at) noexcept nogil:
+    """Behind the empty line that ends a server-sent event."""
+    while at + 1 < length:
+        if data[at] == c"\n" and data[at + 1] == c"\n":
+            return at + 2
+        at += 1
+    return length
+
+
 cdef inline size_t frame_end(
     const uint8_t* data, size_t length, size_t at, size_t first
 ) noexcept nogil:
     """Where the frame of ours ends that byte `at` is in; `at` itself between two of them.
-    `first`: where the first whole one begins. What is no small frame ends at `length`."""
+    `first`: where the first whole one begins. What is no small frame ends at `length`. An event
+    begins with a letter or a colon, a frame never does."""
     cdef size_t end = first
     cdef size_t size
     while end < at:
+        if data[end] < 0x80:
+            end = event_end(data, length, end)
+            continue
         if end + 2 > length or data[end + 1] > 126:
             return length
         size = data[end + 1]

@@ -14,6 +14,7 @@ from ticker.gateway.sockets.connection cimport (
     CONNECTION_FREE,
     CONNECTION_HEAD,
     CONNECTION_OPEN,
+    EVENT_STREAM,
     Connection,
     ConnectionTable,
 )
@@ -206,9 +207,9 @@ cdef class Reception:
         cdef Connection* connection = self.connections.table + number
         if connection.state == CONNECTION_HEAD:
             return self._head_bytes(number, length)
-        if connection.state == CONNECTION_OPEN:
+        if connection.state == CONNECTION_OPEN and connection.encoding != EVENT_STREAM:
             return self._frames(number, self.scratch, length)
-        return 0  # lingering: read and forget
+        return 0  # lingering, or nothing comes this way: read and forget
 
     cdef int _records(self, uint32_t number, bytes data) except -1:
         """TLS records: answer what the protocol wants, go on with what they say."""

@@ -1,6 +1,6 @@
 """What this package needs of <sys/socket.h>, <sys/epoll.h> and <unistd.h>."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -19,6 +19,11 @@ cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t
     int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
     int getpeername(int fd, void* address, socklen_t* length)
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    enum:
+        IPPROTO_TCP
+        TCP_USER_TIMEOUT
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -49,6 +54,13 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_create1(int flags)
     int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event)
     int epoll_wait(int epoll_fd, epoll_event* events, int most, int timeout)
+
+
+cdef inline void bound_silence(int fd, int64_t ns) noexcept nogil:
+    """Let the kernel end a connection whose peer acknowledges nothing for so long (RFC 5482). No
+    ping of ours asks the reader of events whether it is still there."""
+    cdef unsigned int milliseconds = <unsigned int>(ns // 1000000)
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds))
 
 
 cdef inline str address_of(int fd):

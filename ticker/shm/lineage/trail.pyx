@@ -9,7 +9,16 @@ from libc.string cimport memcmp
 
 from ticker.shm.atomics cimport copy_words_out, load_acquire
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, RECORD_WORDS, SYMBOL_BYTES, Record, Row
+from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
+    RECORD_PRINT,
+    RECORD_TRADE,
+    RECORD_WORDS,
+    SYMBOL_BYTES,
+    Record,
+    Row,
+)
 from ticker.shm.ring cimport Ring, RingReader, record_was_whole, shard_of, slot_of
 from ticker.shm.trade_ids cimport own_number
 
@@ -34,28 +43,51 @@ def rows_of(Mapping mapping not None, symbol: str) -> list[int]:
 def trail(Mapping mapping not None, row: int, limit: int) -> list[dict[str, int]]:
     """Up to `limit` trades of a row, the newest first, as the ring still has them. Each has the
     words of its record, and beside them the number of its `ring` and its `position` in it."""
+    return _walk(mapping, row, limit, 1 << 62, False)
+
+
+def trail_with_changes(
+    Mapping mapping not None, row: int, limit: int, looked_at: int
+) -> list[dict[str, int]]:
+    """The same, with the cancels and corrections between them, among the newest `looked_at`
+    records of the ring. The numbers that these name are the `key`, and of a correction the
+    `becomes`."""
+    return _walk(mapping, row, limit, looked_at, True)
+
+
+cdef list _walk(Mapping mapping, row: int, limit: int, looked_at: int, bint changes):
     cdef bytes symbol = PriceTable(mapping).symbol(row).encode("ascii")
     cdef uint32_t wanted = row
     cdef uint32_t index = shard_of(symbol, len(symbol), mapping.ring_count)
     cdef RingReader reader = RingReader(mapping, index)
     cdef Ring* ring = &reader.ring
     cdef uint64_t number = load_acquire(&ring.head.cursor)
-    cdef uint64_t last = number - min(number, <uint64_t>mapping.ring_capacity)
+    cdef uint64_t last = number - min(
+        number, <uint64_t>mapping.ring_capacity, <uint64_t>looked_at
+    )
     cdef Record record
+    cdef bint trade
+    cdef uint64_t trades = 0
+    cdef uint64_t most = limit
     found = []
-    while number > last and len(found) < limit:
+    while number > last and trades < most:
         number -= 1
         if load_acquire(&slot_of(ring, number).sequence) != 2 * number + 2:
             break
         copy_words_out(<uint64_t*>&record, <const uint64_t*>slot_of(ring, number), RECORD_WORDS)
         if not record_was_whole(slot_of(ring, number), number):
             break
-        if record.row != wanted or record.kind not in (RECORD_TRADE, RECORD_PRINT):
+        trade = record.kind == RECORD_TRADE or record.kind == RECORD_PRINT
+        if record.row != wanted or not (
+            trade or changes and record.kind in (RECORD_CANCELLED, RECORD_CORRECTED)
+        ):
             continue
+        trades += trade
         found.append({
             "ring": index, "position": number, "kind": record.kind, "price": record.price,
-            "size": record.size, "exchange_time": record.exchange_time, "match": own_number(record.match),
+            "size": record.size, "exchange_time": record.exchange_time,
+            "match": own_number(record.match), "new_match": own_number(record.seq),
             "publish_time": record.publish_time, "seq": record.seq,
-            "conditions": record.conditions,
+            "conditions": record.conditions, "key": record.match, "becomes": record.seq,
         })
     return found

@@ -1,0 +1,169 @@
+"""Server-sent events on `/stream`: a request in, the same messages as `ticker.v1.json` out.
+
+A stream of events is a connection like a WebSocket, in an encoding of its own, so hub, limits and
+backpressure are the same. The client cannot send commands: its request has all that it wants.
+Source: html.spec.whatwg.org, section 9.2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import get_args
+from urllib.parse import parse_qsl
+
+from ticker.gateway.access.access import Access, offered_token
+from ticker.gateway.access.auth import Grant
+from ticker.gateway.access.handshake import Head
+from ticker.gateway.access.headers import SECURITY_HEADERS
+from ticker.gateway.access.problems import (
+    METHOD_NOT_ALLOWED,
+    NOT_ENTITLED,
+    TOO_LARGE,
+    Refusal,
+)
+from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM
+from ticker.gateway.protocol.dialect import Dialect
+from ticker.gateway.protocol.messages import MAX_SYMBOL, Channel, Reconnect, Subscribe
+from ticker.gateway.rest.cors import reading_headers
+from ticker.gateway.rest.parameters import bad, read_query, symbol_list
+from ticker.gateway.sockets.connection import ConnectionTable
+
+CONTENT_TYPE = "text/event-stream"
+PARAMETERS = ("symbols", "channel", "max_rate", "token")
+LEAST_RATE, MOST_RATE = 0.01, 1000.0
+_SYMBOL = re.compile(rf"[ -~]{{1,{MAX_SYMBOL}}}")
+_RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request for events asks for. `last_seen` is the id of the last event that the client
+    has, None: it is new; `max_rate` is in updates a second per symbol, None: the server's."""
+
+    symbols: list[str]
+    channel: str
+    last_seen: str | None
+    max_rate: float | None
+    token: str | None
+
+    @property
+    def command(self) -> Subscribe | Reconnect:
+        """The same wish as a command of the WebSocket."""
+        if self.last_seen is None:
+            return Subscribe(symbols=self.symbols, channel=self.channel)  # type: ignore[arg-type]
+        seen = dict.fromkeys(self.symbols, self.last_seen)
+        return Reconnect(last_seen=seen, channel=self.channel)  # type: ignore[arg-type]
+
+
+def wants_events(head: Head) -> bool:
+    """Whether a request for `/stream` is for events: it accepts them, or names symbols, as no
+    WebSocket handshake does."""
+    if "websocket" in head.tokens("upgrade"):
+        return False
+    accepted = {token.partition(";")[0].strip() for token in head.tokens("accept")}
+    return CONTENT_TYPE in accepted or any(name == "symbols" for name, _ in _query(head))
+
+
+def read_request(head: Head, most: int) -> Wanted:
+    """The wish of a request; `most` symbols at once.
+
+    Raises:
+        Refusal: 400 for a wrong parameter, 405, or 413 for a request with a body.
+    """
+    if head.method != "GET":
+        said = f"{head.method} is not allowed here; use GET."
+        raise Refusal(METHOD_NOT_ALLOWED, said, headers={"Allow": "GET"})
+    if head.values("transfer-encoding") or set(head.values("content-length")) - {"0"}:
+        raise Refusal(TOO_LARGE, "Send the request without a body.")
+    parameters = read_query(_query(head), PARAMETERS)
+    symbols = symbol_list(parameters, most)
+    for symbol in symbols:
+        if not _SYMBOL.fullmatch(symbol):
+            said = f"has {symbol[:32]!a}; a symbol has 1 to {MAX_SYMBOL} printable ASCII signs"
+            raise bad("symbols", said)
+    channel = parameters.get("channel", "price")
+    if channel not in get_args(Channel):
+        raise bad("channel", f"must be one of {', '.join(get_args(Channel))}")
+    seen = head.values("last-event-id")
+    return Wanted(
+        symbols,
+        channel,
+        seen[-1] if seen and seen[-1] else None,
+        _rate(parameters.get("max_rate")),
+        offered_token(head) or parameters.get("token"),
+    )
+
+
+def _query(head: Head) -> list[tuple[str, str]]:
+    return parse_qsl(head.target.partition("?")[2], keep_blank_values=True)
+
+
+def _rate(text: str | None) -> float | None:
+    if text is None:
+        return None
+    rate = float(text) if _RATE.fullmatch(text) else 0.0
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise bad("max_rate", f"must be a number from {LEAST_RATE} to {MOST_RATE:g}, like 2.5")
+    return rate
+
+
+class EventStreams:
+    """Opens the streams of events of one worker."""
+
+    def __init__(self, connections: ConnectionTable, dialect: Dialect, access: Access) -> None:
+        self.connections = connections
+        self.dialect = dialect
+        self.access = access
+
+    def read(self, head: Head) -> Wanted:
+        """What a request wants. Raises Refusal."""
+        return read_request(head, self.dialect.terms.limits.symbols)
+
+    def open(self, number: int, head: Head, wanted: Wanted, now_ns: int, steady_ns: int) -> None:
+        """Answer the request of a connection, and subscribe it.
+
+        Raises:
+            Refusal: 401, 403 or 429 by the token; 400, more symbols than it may have.
+        """
+        grant = self.access.admit(number, wanted.token, now_ns, steady_ns)
+        limits = self.dialect.limits_of(grant)
+        _check_rights(wanted, grant, limits.symbols)
+        codec = CODECS[EVENT_STREAM]
+        retry = f"retry: {round(self.dialect.terms.retry_after * 1000)}\n\n".encode()
+        greeting = codec.frame(self.dialect.hello(limits, asked=False))
+        greeting += self.dialect.announcer.greeting(codec)
+        self.connections.open(number, _answer(head) + retry + greeting, codec.number)
+        rates = [rate for rate in (wanted.max_rate, grant.max_rate) if rate]
+        if rates:
+            self.dialect.hub.configure(number, min(rates), None)
+        self.dialect.change(number, codec, wanted.command, grant, now_ns)
+
+
+def _check_rights(wanted: Wanted, grant: Grant, most: int) -> None:
+    if wanted.channel not in grant.channels:
+        said = (
+            f"Your token does not open the channel {wanted.channel!r}; its operator grants it by "
+            "`channels`."
+        )
+        raise Refusal(NOT_ENTITLED, said, channel=wanted.channel)
+    if len(wanted.symbols) > most:
+        said = f"has {len(wanted.symbols)} entries, and {most} is the most for your token"
+        raise bad("symbols", said)
+
+
+def _answer(head: Head) -> bytes:
+    """The head of the answer. It has no length: the stream ends with the connection."""
+    origins = head.values("origin")
+    lines = [
+        f"HTTP/1.1 200 {HTTPStatus.OK.phrase}",
+        f"Content-Type: {CONTENT_TYPE}",
+        "Cache-Control: no-store",
+        "X-Accel-Buffering: no",  # nginx would collect events
+        "Connection: close",
+        "Server: ticker",
+        *(f"{name}: {value}" for name, value in SECURITY_HEADERS.items()),
+        *(f"{name}: {value}" for name, value in reading_headers(*origins[:1]).items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
