@@ -20,6 +20,7 @@ from tests.gateway.kept import keep, kept_bar
 from tests.gateway.rest.browser import OPEN, Page, browse
 from ticker.config import Config, DirectoryConfig
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 
 DOCS = Path(__file__).parent.parent / "docs"
 WIDTH, HEIGHT = 1240, 770
@@ -64,7 +65,7 @@ def served(folder: Path) -> Rig:
         ],
     )
     config = Config(directory=DirectoryConfig(file=str(DOCS.parent / "ticker" / "symbols.csv")))
-    rig = Rig(f"pictures{os.getpid()}", config, past=Past(folder))
+    rig = Rig(f"pictures{os.getpid()}", config, past=Past(HistoryReader(folder)))
     for symbol, minutes in walks.items():
         row = rig.row(symbol)
         every = [price for prices in minutes for price in prices]

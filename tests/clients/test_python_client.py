@@ -27,6 +27,7 @@ from ticker.config.access import AuthConfig, TokenConfig
 from ticker.gateway.access.auth import hash_token
 from ticker.shm import counters
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 from ticker_client import sync
 
 START = 1_774_960_200  # 2026-03-31T12:30:00Z
@@ -42,7 +43,7 @@ def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
     keep(tmp_path, [kept_bar("AAPL", START + 60 * n, (185 + n) * E9) for n in range(5)])
     open_to_all = Config(gateway=GatewayConfig(max_connections=64, heartbeat=0.2))
     config = getattr(request, "param", open_to_all)
-    made = Rig(f"client{time.monotonic_ns()}", config, past=Past(tmp_path))
+    made = Rig(f"client{time.monotonic_ns()}", config, past=Past(HistoryReader(tmp_path)))
     for symbol in ("AAPL", "MSFT"):
         made.trade(made.row(symbol), 185 * E9)
     yield made

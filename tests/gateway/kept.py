@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ticker.store.history import History, Place
-from ticker.store.past import Hole
+from ticker.store.rows import Hole, Place
+from ticker.store.sqlite import History
 
 SECOND = 1_000_000_000
 BEGUN = 1_790_000_000

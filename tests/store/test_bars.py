@@ -17,8 +17,9 @@ from ticker.shm.ring import RingWriter
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
 from ticker.store.bars import Bars
-from ticker.store.history import History, Place
-from ticker.store.past import Row, read_minutes
+from ticker.store.past import read_minutes
+from ticker.store.rows import Place, Row
+from ticker.store.sqlite import History, HistoryReader
 
 MINUTE = 60_000_000_000
 START = 29_581_000  # minutes since the epoch
@@ -110,13 +111,17 @@ def kept(row: Row) -> tuple[object, ...]:
 
 def on_disk(folder: Path) -> dict[tuple[str, int], tuple[object, ...]]:
     """What is there, without bars of which every trade was taken back."""
-    rows = [row for symbol in SYMBOLS for row in read_minutes(folder, symbol, 0, 1 << 40)]
+    rows = [
+        row for symbol in SYMBOLS for row in read_minutes(HistoryReader(folder), symbol, 0, 1 << 40)
+    ]
     found = {(row["symbol"], row["minute"]): kept(row) for row in rows}
     return {key: row for key, row in found.items() if row[0] is not None or row[6]}
 
 
 def exact_bars(folder: Path) -> set[tuple[str, int]]:
-    rows = (row for symbol in SYMBOLS for row in read_minutes(folder, symbol, 0, 1 << 40))
+    rows = (
+        row for symbol in SYMBOLS for row in read_minutes(HistoryReader(folder), symbol, 0, 1 << 40)
+    )
     return {(row["symbol"], row["minute"]) for row in rows if row["exact"]}
 
 
@@ -261,7 +266,7 @@ def test_a_revision_is_a_change_after_the_minute(tmp_path: Path) -> None:
 
 
 def minute(folder: Path) -> list[Row]:
-    return read_minutes(folder, "A", START * 60, START * 60 + 1)
+    return read_minutes(HistoryReader(folder), "A", START * 60, START * 60 + 1)
 
 
 def test_a_ring_that_is_faster_than_the_reader_is_counted() -> None:
@@ -287,5 +292,5 @@ def test_volumes_and_notionals_beyond_64_bits(tmp_path: Path) -> None:
         tape.trade("A", START * MINUTE, price, size)
         bars.read()
         write(history, bars, START)
-    (row,) = read_minutes(tmp_path, "A", 0, 1 << 40)
+    (row,) = read_minutes(HistoryReader(tmp_path), "A", 0, 1 << 40)
     assert (row["volume"], row["notional"]) == (2 * size, 2 * size * price)

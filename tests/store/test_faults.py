@@ -23,21 +23,23 @@ from ticker.shm import segment
 from ticker.shm.header import KIND_STORE
 from ticker.shm.segment import Geometry
 from ticker.store import generations, worker
-from ticker.store import history as history_module
+from ticker.store import sqlite as history_module
 from ticker.store.context import StoreContext
 from ticker.store.past import read_days
 from ticker.store.snapshot import checksum
+from ticker.store.sqlite import HistoryReader
 from ticker.store.worker import COMMIT_TURNS, StoreWorker
 
 E9 = 1_000_000_000
 NOW = 1_790_000_000 * E9
 LAST, HISTORY = "last prices of f", "days and bars of f"
+TIDY = "old days and bars"
 
 
 class Kept:
     """A feed that trades, and a store worker whose turns the test takes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder = folder
         instance = f"faults{os.getpid()}"
         self.names = segment.feed_name(instance, "f"), segment.store_name(instance)
@@ -51,7 +53,8 @@ class Kept:
         context = StoreContext(
             segment=self.names[1], boot_id=1, feeds=(("f", self.names[0]),), folder=folder
         )
-        self.worker = StoreWorker(Config(store=StoreConfig()), context, lambda: NOW + E9)
+        config = Config(store=StoreConfig(url=url))
+        self.worker = StoreWorker(config, context, lambda: NOW + E9)
         self.worker.heartbeat.take_over(1, NOW)
 
     def commit(self) -> list[Any]:
@@ -63,6 +66,8 @@ class Kept:
         with structlog.testing.capture_logs() as lines:
             for _ in range(COMMIT_TURNS):
                 self.worker.turn()
+            if self.worker.config.url is not None:
+                self.worker.commit()
         return list(lines)
 
     @property
@@ -90,11 +95,11 @@ def failing(error: int) -> Callable[..., Any]:
     return fail
 
 
-def fails(kept: Kept, what: str, code: int, words: str) -> None:
-    """The fault shows everywhere, and the other half of the store goes on."""
+def fails(kept: Kept, what: str, code: int, words: str) -> str:
+    """The fault shows everywhere, and the other half of the store goes on. Its reason."""
     faults = kept.status.faults
     said = [line for line in kept.commit() if line["event"] == "cannot be written"]
-    assert [line["what"] for line in said] == [what]
+    assert [line["what"] for line in said if line["what"] != TIDY] == [what]
     assert said[0]["log_level"] == "error"
     assert said[0]["reason"]
     assert said[0]["advice"]
@@ -103,6 +108,7 @@ def fails(kept: Kept, what: str, code: int, words: str) -> None:
     assert status.faults > faults
     assert status.reason.startswith(f"{errno.errorcode[code]}, {words};"), status.reason
     assert kept.commit() == [], "once a minute is enough"
+    return str(said[0]["reason"])
 
 
 def recovers(kept: Kept, what: str) -> None:
@@ -111,7 +117,9 @@ def recovers(kept: Kept, what: str) -> None:
     ]
     assert kept.status.state == "ok"
     assert kept.status.reason is None
-    assert [row["trades"] for row in read_days(kept.folder, "AAPL", 1)] == [kept.trades]
+    assert [row["trades"] for row in read_days(HistoryReader(kept.folder), "AAPL", 1)] == [
+        kept.trades
+    ]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +152,7 @@ def month_of(kept: Kept) -> Path:
 def test_a_full_disk_for_days_and_bars(kept: Kept) -> None:
     kept.commit()
     history = kept.worker.history
-    assert history is not None
+    assert isinstance(history, history_module.History)
     file = history._file(month_of(kept).stem)
     file.execute(f"PRAGMA max_page_count = {file.execute('PRAGMA page_count').fetchone()[0]}")
     for key in range(2, 1000):
@@ -157,7 +165,7 @@ def test_a_full_disk_for_days_and_bars(kept: Kept) -> None:
     assert (status.state, status.faults) == ("failing", 1)
     assert "ENOSPC, the disk is full" in status.reason
     recovers(kept, HISTORY)
-    assert len(read_days(kept.folder, "ANOTHER-SYMBOL-999", 1)) == 1
+    assert len(read_days(HistoryReader(kept.folder), "ANOTHER-SYMBOL-999", 1)) == 1
 
 
 def test_a_read_only_file_of_days_and_bars(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +199,7 @@ def test_a_damaged_file_of_days_and_bars_is_begun_anew_once_it_is_gone(kept: Kep
     lines = kept.commit()
     assert ("is written again", HISTORY) in [(line["event"], line.get("what")) for line in lines]
     assert kept.status.state == "ok"
-    assert read_days(kept.folder, "AAPL", 1)
+    assert read_days(HistoryReader(kept.folder), "AAPL", 1)
 
 
 def test_a_damaged_file_at_the_start(kept: Kept) -> None:
@@ -293,8 +301,8 @@ def test_a_write_that_does_not_come_back(kept: Kept, monkeypatch: pytest.MonkeyP
         turn.start()
         try:
             assert stuck.wait(30)
-            kept.worker.watch_disk()
-            kept.worker.watch_disk()
+            kept.worker.steps.watch()
+            kept.worker.steps.watch()
             status = kept.status
             assert (status.state, status.faults) == ("failing", 1)
             assert status.reason.startswith("ETIMEDOUT, the disk is slow;")

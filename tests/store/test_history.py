@@ -23,8 +23,9 @@ from tests.feeds.datagram_kinds import MoldItch
 from tests.supervisor.test_serve import Server, until
 from ticker.errors import StoreError
 from ticker.feeds.day import midnight_ns, session_day
-from ticker.store.history import History, Place, day_of
-from ticker.store.past import Hole, read_days, read_holes, read_minutes
+from ticker.store.past import read_days, read_minutes
+from ticker.store.rows import Hole, Place, day_of
+from ticker.store.sqlite import History, HistoryReader
 
 SECOND = 1_000_000_000
 LONG_AGO, EVER = 0, 1 << 40
@@ -37,7 +38,7 @@ def exchange(tmp_path: Path) -> Iterator[MoldItch]:
 
 
 def bars(folder: Path) -> list[dict[str, Any]]:
-    return read_minutes(folder, "AAPL", LONG_AGO, EVER)
+    return read_minutes(HistoryReader(folder), "AAPL", LONG_AGO, EVER)
 
 
 @pytest.mark.slow
@@ -67,8 +68,8 @@ def test_the_bars_of_a_server_whose_worker_is_killed(tmp_path: Path, exchange: M
     assert found[-1]["close"] == prices[-1] * SECOND
     assert max(bar["high"] for bar in found) == max(prices) * SECOND
     assert min(bar["low"] for bar in found) == min(prices) * SECOND
-    assert read_holes(folder, 0, time.time_ns()) == []
-    (day,) = read_days(folder, "AAPL", 5)
+    assert HistoryReader(folder).holes(0, time.time_ns()) == []
+    (day,) = read_days(HistoryReader(folder), "AAPL", 5)
     assert day["day"] == session_day(time.time_ns()).isoformat()
     assert (day["open"], day["close"]) == (prices[0] * SECOND, prices[-1] * SECOND)
     assert (day["volume"], day["trades"]) == (100 * len(prices), len(prices))
@@ -124,10 +125,10 @@ def test_days_and_bars_beyond_their_time_are_deleted(tmp_path: Path) -> None:
     history.write("f", minutes, days, [], place(1_772_500_000))
     assert history.months() == ["2026-01", "2026-02", "2026-03"]
     history.prune(date(2026, 3, 4), history_days=28, bars_days=1000)
-    assert [row["day"] for row in read_days(tmp_path, "A", 9)] == ["2026-03-03"]
-    assert len(read_minutes(tmp_path, "A", LONG_AGO, EVER)) == 3
+    assert [row["day"] for row in read_days(HistoryReader(tmp_path), "A", 9)] == ["2026-03-03"]
+    assert len(read_minutes(HistoryReader(tmp_path), "A", LONG_AGO, EVER)) == 3
     history.prune(date(2026, 3, 4), history_days=28, bars_days=10)
-    assert read_minutes(tmp_path, "A", LONG_AGO, EVER) == []
+    assert read_minutes(HistoryReader(tmp_path), "A", LONG_AGO, EVER) == []
     assert history.months() == ["2026-03"]
     assert history.place("f") == place(1_772_500_000)
     history.close()
@@ -145,10 +146,10 @@ def test_a_commit_is_whole_or_nothing(tmp_path: Path) -> None:
     broken = [day("A", date(2026, 9, 1), close=6), (*day("B", date(2026, 9, 1))[:-1], object())]
     with pytest.raises(StoreError, match=r"2026-09\.sqlite"):
         history.write("f", [], broken, [Hole("f", 1, 2, "lapped")], place())
-    assert [row["close"] for row in read_days(tmp_path, "A", 9)] == [5]
-    assert read_holes(tmp_path, 0, 10) == []
+    assert [row["close"] for row in read_days(HistoryReader(tmp_path), "A", 9)] == [5]
+    assert HistoryReader(tmp_path).holes(0, 10) == []
     history.write("f", [], broken[:1], [], place())
-    assert [row["close"] for row in read_days(tmp_path, "A", 9)] == [6]
+    assert [row["close"] for row in read_days(HistoryReader(tmp_path), "A", 9)] == [6]
     history.close()
 
 

@@ -15,9 +15,9 @@ from ticker.feeds.workers.pipeline import CAPTURE_RULES, build, follow_days
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import HAS, PriceTable
 from ticker.store.chronicle import Chronicle
-from ticker.store.history import History
 from ticker.store.last import FeedSnapshots
 from ticker.store.past import read_days, read_minutes
+from ticker.store.sqlite import History, HistoryReader
 from ticker.supervisor.feeds.restored import restore_feed
 
 SECOND = 1_000_000_000
@@ -127,11 +127,11 @@ def test_started_anew_at_every_second(tmp_path: Path, timezone: str, day: date) 
             assert (shown["price"], shown["volume"]) == (last * E9, volume[today])
             assert shown["previous_close"] == (before * E9 if second >= 0 else 0)
         life.end()
-    days = {row["day"]: row for row in read_days(tmp_path, "AAPL", 5)}
+    days = {row["day"]: row for row in read_days(HistoryReader(tmp_path), "AAPL", 5)}
     names = [(day - timedelta(days=1)).isoformat(), day.isoformat()]
     assert list(days) == names
     assert [int(days[name]["volume"]) for name in names] == [volume[yesterday], volume[midnight]]
     assert days[names[0]]["close"] == days[names[1]]["previous_close"] == before * E9
-    kept = read_minutes(tmp_path, "AAPL", 0, 1 << 40)
+    kept = read_minutes(HistoryReader(tmp_path), "AAPL", 0, 1 << 40)
     assert {row["minute"]: row["volume"] for row in kept} == bars
     assert kept[-1]["close"] == last * E9

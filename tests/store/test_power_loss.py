@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ticker.store.history import History
+from ticker.store.sqlite import History
 
 SECOND = 1_000_000_000
 START = 1_790_000_040
@@ -31,7 +31,8 @@ MARK = "committed"
 WRITER = f"""
 import os, sys
 from pathlib import Path
-from ticker.store.history import History, Place
+from ticker.store.rows import Place
+from ticker.store.sqlite import History
 folder = Path(sys.argv[1])
 history = History(folder)
 mark = os.open(folder / "{MARK}", os.O_WRONLY | os.O_CREAT)

@@ -1,4 +1,4 @@
-"""`ticker history`: the days and minute bars of a symbol, from the files of the store."""
+"""`ticker history`: the days and minute bars of a symbol, from what the store keeps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 import click
 import msgspec
 
-from ticker.config.store import store_folder
+from ticker.config.store import store_folder, without_password
 from ticker.errors import ClientError, StoreError
-from ticker.store.past import Row, read_days, read_holes, read_minutes
+from ticker.store.past import Reader, read_days, read_minutes, reader_of
+from ticker.store.rows import Row
 from ticker.supervisor.configuration import load
 from ticker.units import format_price
 
@@ -48,7 +49,8 @@ def command(
     output: Path | None,
     path: Path | None,
 ) -> None:
-    """Print the days or minute bars of SYMBOL from the store on this machine.
+    """Print the days or minute bars of SYMBOL from the store: the files on this machine, or the
+    database of [store] url.
 
     No running server is needed. Exit code 1: the store has nothing of the symbol.
     """
@@ -56,12 +58,14 @@ def command(
     folder = store_folder(config.store, config.server.instance)
     if folder is None:
         raise StoreError("[store] is switched off in this configuration, so nothing is kept")
+    reader = reader_of(config.store, folder)
     if minutes:
-        rows = list(_minutes(folder, symbol, days or 1, venue))
+        rows = list(_minutes(reader, symbol, days or 1, venue))
     else:
-        rows = [_shown(row) for row in read_days(folder, symbol, days or 5, venue)]
+        rows = [_shown(row) for row in read_days(reader, symbol, days or 5, venue)]
     if not rows:
-        raise ClientError(f"{folder}: nothing is kept of {symbol}; see `ticker symbols`")
+        where = folder if config.store.url is None else without_password(config.store.url)
+        raise ClientError(f"{where}: nothing is kept of {symbol}; see `ticker symbols`")
     write = FORMATS[form]
     if output is None and form == "parquet":
         raise click.UsageError("name a file with --output for Parquet")
@@ -72,20 +76,20 @@ def command(
         click.echo(content.decode(), nl=False)
 
 
-def _minutes(folder: Path, symbol: str, days: int, venue: str | None) -> Iterable[Row]:
+def _minutes(reader: Reader, symbol: str, days: int, venue: str | None) -> Iterable[Row]:
     """The bars of the newest `days` days that have any; a bar in a hole is not complete."""
     end = datetime.now(UTC).date() + timedelta(days=2)
-    begin = _newest(folder, symbol, days, venue)
+    begin = _newest(reader, symbol, days, venue)
     first, last = _seconds(begin), _seconds(end)
-    holes = read_holes(folder, first * NS, last * NS)
-    for row in read_minutes(folder, symbol, first, last, venue):
+    holes = reader.holes(first * NS, last * NS)
+    for row in read_minutes(reader, symbol, first, last, venue):
         start = row["minute"] * NS
         complete = not any(hole.touches(start, start + 60 * NS) for hole in holes)
         yield _shown({**row, "complete": complete})
 
 
-def _newest(folder: Path, symbol: str, days: int, venue: str | None) -> date:
-    found = read_days(folder, symbol, days, venue)
+def _newest(reader: Reader, symbol: str, days: int, venue: str | None) -> date:
+    found = read_days(reader, symbol, days, venue)
     return date.fromisoformat(found[0]["day"]) if found else date(1970, 1, 1)
 
 

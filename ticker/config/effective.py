@@ -9,14 +9,18 @@ import msgspec
 import tomli_w
 
 from ticker.config import Config
+from ticker.config.store import without_password
 
 HIDDEN = "(not shown)"
 
 
 def effective_text(config: Config) -> str:
     """All tables and keys. Keys without a value are left out, as they are in a file. Credentials
-    and headers that are written out, and not taken from the environment, are not shown."""
+    and headers that are written out, and not taken from the environment, are not shown; of a
+    database's url only its password is not."""
     tree = _written(msgspec.to_builtins(config))
+    if config.store.url is not None:
+        tree["store"]["url"] = without_password(config.store.url)
     for feed in tree["feeds"]:
         for table in ("credentials", "headers"):
             feed[table] = {

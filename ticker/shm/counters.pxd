@@ -119,6 +119,9 @@ cpdef enum StoreCounter:
     STORE_BARS                   # written to the disk, a rewrite counted again
     STORE_RECORDS_MISSED         # overwritten in a ring before the bars had them
     STORE_BREAKS_UNMATCHED       # breaks and corrections of trades that are no longer kept
+    STORE_WAITING                # bars and days that are not written yet
+    STORE_DROPPED                # bars and days that waited too long
+    STORE_DATABASE_BYTES         # of the tables, where there is a database
 
 cpdef enum RecorderCounter:
     RECORDER_EVENTS = 0          # written to the disk

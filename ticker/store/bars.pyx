@@ -101,6 +101,10 @@ cdef class Bars:
         """Records that were overwritten before they were read."""
         return sum(reader.skipped for reader in self.readers)
 
+    def settle(self, minute: int) -> None:
+        """The disk has no bar after this minute: later ones need not be added to."""
+        self.began = minute
+
     def read(self, limit: int = 1 << 62) -> int:
         """Take in what the rings have, up to about `limit` records of each; how many there were."""
         cdef Record record

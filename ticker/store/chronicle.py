@@ -1,52 +1,119 @@
-"""The days and minute bars of one feed, from its segment to the disk.
+"""The days and minute bars of one feed, from its segment to where they are kept.
 
-In: the rings and rows of a feed, read-only. Out: the changed bars and days, to the History. Owned
-    by the store worker: `read` follows the rings and is called often; `write` goes to the disk and
-    may take long. They run in different threads.
+In: the rings and rows of a feed, read-only. Out: the changed bars and days, to a Writer (sqlite.py,
+    postgres.py). Owned by the store worker: `read` follows the rings and is called often; `write`
+    goes to the disk or the database and may take long. They run in different threads.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
 
+from ticker.errors import StoreError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
 from ticker.store import bars, days
 from ticker.store.bars import Bars
 from ticker.store.days import Days
-from ticker.store.history import History, Place
-from ticker.store.past import Hole
+from ticker.store.rows import Hole, Key, Place, added
 
 MINUTE = 60_000_000_000
 MOST_UNWRITTEN = 2_000_000
-"""Bars and days that wait while the disk fails; further ones are dropped and reported."""
+"""Bars and days that wait while they cannot be written; then they are dropped and reported."""
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+NEVER = (1 << 63) // MINUTE
+"""A minute after all others."""
+
+
+class Writer(Protocol):
+    """Keeps bars and days. A call may take long, and raises StoreError or OSError if it fails.
+
+    Attributes:
+        remote: it is behind a network, and no other work must wait for it.
+    """
+
+    remote: bool
+
+    def write(
+        self,
+        feed: str,
+        changed_bars: Iterable[bars.Figures],
+        changed_days: Iterable[days.Figures],
+        holes: Iterable[Hole],
+        place: Place,
+    ) -> None:
+        """Write all changes, or none. No bar and no day is in them twice."""
+
+    def place(self, feed: str) -> Place | None:
+        """The positions that the bars of a feed cover; None without bars."""
+
+    def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
+        """Delete bars and days older than so many days."""
+
+    def size(self) -> int:
+        """Bytes of all that it keeps."""
+
+    def close(self) -> None:
+        """Close its files or connections."""
 
 
 @dataclass
 class Changes:
-    """The changes that wait for the disk."""
+    """The changes that wait: of each bar and day the newest figures."""
 
-    bars: list[bars.Figures] = field(default_factory=list)
-    days: list[days.Figures] = field(default_factory=list)
+    by_minute: dict[Key, bars.Figures] = field(default_factory=dict)
+    by_day: dict[Key, days.Figures] = field(default_factory=dict)
     holes: list[Hole] = field(default_factory=list)
 
-    @property
-    def empty(self) -> bool:
-        return not (self.bars or self.days or self.holes)
+    def __len__(self) -> int:
+        return len(self.by_minute) + len(self.by_day)
+
+    def take_in(self, changed_bars: list[bars.Figures], changed_days: list[days.Figures]) -> None:
+        """Bars and days that have changed since."""
+        for bar in changed_bars:
+            key = bar[:3]
+            before = self.by_minute.get(key)
+            self.by_minute[key] = bar if before is None else combined(before, bar)
+        self.by_day.update((day[:3], day) for day in changed_days)
+
+
+def combined(before: bars.Figures, bar: bars.Figures) -> bars.Figures:
+    """A bar that waits, and its change. One that adds to what is kept (the last word) adds to what
+    waits, too; any other takes its place."""
+    *more, adds = bar
+    if not adds:
+        return bar
+    *first, first_adds = before
+    found: Any = (*added(tuple(first), tuple(more)), first_adds)
+    return found  # type: ignore[no-any-return]
 
 
 class Chronicle:
     """The chronicle of one feed. The times of holes are those of the server's clock.
+
+    `first`: no worker of this run of the server was before this one. Then it need not know the
+    place in the rings to begin, and a Writer that fails, or is remote, is asked for it later; until
+    then each bar is added to what is kept of its minute.
 
     Raises:
         StoreError: the last position in the rings cannot be read.
     """
 
     def __init__(
-        self, mapping: Mapping, feed: str, history: History, boot_id: int, now_ns: int, kept: int
+        self,
+        mapping: Mapping,
+        feed: str,
+        history: Writer,
+        boot_id: int,
+        now_ns: int,
+        kept: int,
+        *,
+        first: bool = False,
     ) -> None:
         self.feed = feed
         self.history = history
@@ -54,23 +121,50 @@ class Chronicle:
         self.heartbeat = Heartbeat(mapping)
         self.days = Days(mapping)
         self.holes: list[Hole] = []
+        self.dropped = 0
         self._lock = threading.Lock()
         self._unwritten = Changes()
-        self._written = now_ns
+        self._began = self._written = self._looked = now_ns
         self._place: list[int] = []
-        place = history.place(feed)
-        same_life = place is not None and place.boot_id == boot_id
-        self.bars = Bars(
-            mapping,
-            place.time // MINUTE if place is not None else 0,
-            place.positions if place is not None and same_life else None,
-            kept,
-        )
-        if place is not None and not same_life:
-            self.holes.append(Hole(feed, place.time, now_ns, "store restarted"))
-        self._looked = place.time if place is not None and same_life else now_ns
+        self._placed = False
         self._skipped = 0
         self._epoch = self.heartbeat.epoch
+        try:
+            place = None if first and history.remote else history.place(feed)
+            self._placed = not (first and history.remote)
+        except (OSError, StoreError):
+            if not first:
+                raise
+            place = None
+        same_life = place is not None and place.boot_id == boot_id
+        minute = (place.time // MINUTE if place is not None else 0) if self._placed else NEVER
+        positions = place.positions if place is not None and same_life else None
+        self.bars = Bars(mapping, minute, positions, kept)
+        if place is not None:
+            self._follow_on(place)
+
+    def _follow_on(self, place: Place) -> None:
+        """Go on from the place of an earlier worker, or name the hole since then."""
+        if place.boot_id == self.boot_id:
+            self._looked = place.time
+        else:
+            hole = Hole(self.feed, place.time, self._began, "store restarted")
+            self._unwritten.holes.append(hole)
+
+    def _find_place(self, now_ns: int) -> None:
+        """What the writer was not asked at the beginning."""
+        place = self.history.place(self.feed)
+        if place is not None:
+            self._follow_on(place)
+        with self._lock:
+            newest = max(now_ns, self.bars.newest_ns, place.time if place is not None else 0)
+            self.bars.settle(newest // MINUTE)
+        self._placed = True
+
+    @property
+    def waiting(self) -> int:
+        """Bars and days that are not written yet."""
+        return len(self._unwritten)
 
     def read(self, now_ns: int) -> int:
         """Take in the new records of the rings; returns their number."""
@@ -93,25 +187,27 @@ class Chronicle:
             self.days.look()
 
     def write(self, now_ns: int) -> int:
-        """Write the changes to the disk; returns the number of bars and days.
+        """Write the changes; returns the number of bars and days.
 
         Raises:
-            OSError, StoreError: the disk did not take it. The next call tries again.
+            OSError, StoreError: they were not taken. The next call tries again.
         """
         with self._lock:
-            self._unwritten.bars += self.bars.take()
-            self._unwritten.days += self.days.take()
+            self._unwritten.take_in(self.bars.take(), self.days.take())
             self._unwritten.holes += self.holes
             self.holes = []
             place = Place(self.boot_id, max(now_ns, self.bars.newest_ns), self.bars.positions)
-        left = self._unwritten
-        if len(left.bars) + len(left.days) > MOST_UNWRITTEN:
+        if len(self._unwritten) > MOST_UNWRITTEN:
+            self.dropped += len(self._unwritten)
             self._unwritten = Changes(holes=[Hole(self.feed, self._written, now_ns, "disk")])
-            left = self._unwritten
-        if left.empty and place.positions == self._place:
+        if not self._placed:
+            self._find_place(now_ns)
+        left = self._unwritten
+        if not (len(left) or left.holes) and place.positions == self._place:
             return 0
-        self.history.write(self.feed, left.bars, left.days, left.holes, place)
+        of_bars, of_days = left.by_minute.values(), left.by_day.values()
+        self.history.write(self.feed, of_bars, of_days, left.holes, place)
         self._unwritten = Changes()
         self._place = place.positions
         self._written = now_ns
-        return len(left.bars) + len(left.days)
+        return len(left)

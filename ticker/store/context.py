@@ -14,6 +14,7 @@ class StoreContext:
         segment: name of its own segment, for its signs of life and its counters.
         boot_id: names this run of the server.
         feeds: (name, segment) of each feed.
+        instance: of the server.
         folder: where its files are; private to this user.
     """
 
@@ -21,3 +22,4 @@ class StoreContext:
     boot_id: int
     feeds: tuple[tuple[str, str], ...]
     folder: Path
+    instance: str = "default"

@@ -1,11 +1,13 @@
 """The store worker: a process that writes prices to the disk.
 
 In: the feeds' segments. Out: snapshots of last prices (last.py), days and bars (chronicle.py). One
-thread follows the rings, which do not wait for a reader; the other waits for the disk.
+thread follows the rings, which do not wait for a reader; another waits for the disk. A third waits
+for the database, where there is one.
 
 `run` is called by the supervisor in a forked child and returns when the worker was told to stop.
 It reads segments like a gateway. No feed and no gateway ever waits for it, and no fault of the
-disk ends it: a fault is a state, a counter and a line in the log, and the next turn tries again.
+disk or the database ends it: a fault is a state, a counter and a line in the log, and the next turn
+tries again.
 """
 
 from __future__ import annotations
@@ -25,14 +27,15 @@ import structlog
 
 from ticker.clock import Clock, now_ns
 from ticker.config import Config
+from ticker.config.store import database_url
 from ticker.errors import StoreError
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_STORE
 from ticker.shm.segment import attach
-from ticker.store.chronicle import AT_ONCE, Chronicle
+from ticker.store.chronicle import AT_ONCE, Chronicle, Writer
 from ticker.store.context import StoreContext
-from ticker.store.history import History
 from ticker.store.last import FeedSnapshots
+from ticker.store.sqlite import History
 
 log = structlog.get_logger()
 
@@ -55,6 +58,12 @@ ADVICE = {
     errno.EROFS: "mount the disk of [store] folder writable, or name another folder",
     errno.EACCES: "give this user the folder of [store]",
     errno.ETIMEDOUT: "look at the disk of [store] folder, or name another folder",
+    errno.ECONNREFUSED: "start the database server of [store] url, or correct its address",
+    errno.EKEYREJECTED: "correct the user and password of [store] url, or the server's pg_hba.conf",
+    errno.ENODEV: "create the database of [store] url, or name another",
+    errno.EPERM: "grant the user of [store] url the right that the reason names",
+    errno.EALREADY: "give each server a database or schema of its own, as the store's page says",
+    errno.ETIME: "look at the load, locks and disk of the database server",
     errno.EUCLEAN: "move the file that the reason names away; a new one is begun",
     errno.EPROTONOSUPPORT: "move the files away, or start the newer version of ticker",
 }
@@ -84,26 +93,29 @@ class StoreWorker:
         self.segment = attach(context.segment, KIND_STORE, boot_id=context.boot_id, writable=True)
         self.heartbeat = Heartbeat(self.segment)
         self.counters = Counters(self.segment)
+        self.steps = Steps(self.counters)
         self.feeds = {
             name: attach(segment, KIND_FEED, boot_id=context.boot_id)
             for name, segment in context.feeds
         }
         self.snapshots: dict[str, FeedSnapshots] = {}
-        self.history: History | None = None
+        self.history: Writer | None = None
         self.chronicles: dict[str, Chronicle] = {}
         self.turns = 0
         self.pruned: date | None = None
-        self._reader_fault: BaseException | None = None
-        self._at: tuple[str, float] | None = None
-        """The step that goes to the disk now, and since when."""
-        self._said: dict[str, float] = {}
-        self._failing: set[str] = set()
+        self._fault: BaseException | None = None
+        """Of a thread beside the main one."""
+
+    @property
+    def keeps_history(self) -> bool:
+        return bool(self.config.history_days or self.config.bars_days)
 
     def serve(self, stop: threading.Event) -> None:
         """Work until `stop` is set, and write the last changes before returning."""
         self.heartbeat.take_over(os.getpid(), self.clock())
-        reader = threading.Thread(target=self._follow, args=(stop,), daemon=True)
-        reader.start()
+        beside = [self._beside(self._follow, stop)]
+        if self.config.url is not None:
+            beside.append(self._beside(self._commit, stop))
         due = time.monotonic()
         while not stop.is_set():
             self.heartbeat.beat(self.clock())
@@ -112,12 +124,30 @@ class StoreWorker:
                 self.turn()
                 due = max(due + self.interval, now)
             stop.wait(min(BEAT, max(0.0, due - time.monotonic())))
-        reader.join()
+        beside[0].join()
         self._await_feeds()
         self.turn(last=True)
+        for thread in beside[1:]:
+            thread.join()
         if self.history is not None:
             self.history.close()
         self.heartbeat.leave()
+
+    def _beside(
+        self, work: Callable[[threading.Event], None], stop: threading.Event
+    ) -> threading.Thread:
+        """A thread; `turn` raises its fault."""
+
+        def run() -> None:
+            try:
+                work(stop)
+            except BaseException as error:
+                self._fault = error
+                raise
+
+        thread = threading.Thread(target=run, name=work.__name__, daemon=True)
+        thread.start()
+        return thread
 
     def _await_feeds(self) -> None:
         """A supervisor that drains ends feeds first. One that was killed ends all at once, and
@@ -129,26 +159,34 @@ class StoreWorker:
             time.sleep(STEP)
 
     def turn(self, *, last: bool = False) -> None:
-        """Write each feed's snapshot if a row has changed. Days and bars are written every few
-        turns, and in the `last` turn.
+        """Write each feed's snapshot if a row has changed, and look at its days. Days and bars go
+        to the disk every few turns, and in the `last` turn; to a database by `_commit`.
 
         Raises:
-            RuntimeError: the reader of the rings has failed.
+            RuntimeError: a thread has failed.
         """
-        if self._reader_fault is not None:
-            raise RuntimeError("the reader of the rings has failed") from self._reader_fault
+        if self._fault is not None:
+            raise RuntimeError("a thread of the store has failed") from self._fault
         for feed in self.feeds:
-            self._try(f"last prices of {feed}", partial(self._snapshot, feed))
-        due = last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1
-        if self.config.history_days or self.config.bars_days:
-            for feed in self.feeds:
-                work = partial(self._chronicle, feed, due=due)
-                self._try(f"days and bars of {feed}", work, writes=due)
-            if due:
-                self._try("old days and bars", self._tidy)
+            self.steps.take(f"last prices of {feed}", partial(self._snapshot, feed))
+        for chronicle in tuple(self.chronicles.values()):
+            chronicle.look()
+        if self.config.url is None:
+            self.commit(write=last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1)
         self.turns += 1
-        self.counters.put("failing", len(self._failing))
         self.counters.put("cpu_ns", time.process_time_ns())
+
+    def commit(self, *, write: bool = True) -> None:
+        """Begin the chronicles that were not begun; then `write` days and bars."""
+        if not self.keeps_history:
+            return
+        slow = errno.ETIMEDOUT if self.config.url is None else errno.ETIME
+        for feed in self.feeds:
+            if write or feed not in self.chronicles:
+                work = partial(self._chronicle, feed, write=write)
+                self.steps.take(f"days and bars of {feed}", work, writes=write, slow=slow)
+        if write:
+            self.steps.take("old days and bars", self._tidy, slow=slow)
 
     def _snapshot(self, feed: str) -> None:
         if feed not in self.snapshots:
@@ -159,20 +197,39 @@ class StoreWorker:
             self.counters.add("snapshot_bytes", written)
         self.counters.put("snapshot_time_ns", self.clock())
 
-    def _chronicle(self, feed: str, *, due: bool) -> None:
-        """Look at the days, and if it is `due` commit them and the bars."""
+    def _chronicle(self, feed: str, *, write: bool) -> None:
         now = self.clock()
         if feed not in self.chronicles:
             if self.history is None:
-                self.history = History(self.context.folder)
+                self.history = self._opened()
+            first = self.heartbeat.epoch == 1
             self.chronicles[feed] = Chronicle(
-                self.feeds[feed], feed, self.history, self.context.boot_id, now, self.kept
+                self.feeds[feed],
+                feed,
+                self.history,
+                self.context.boot_id,
+                now,
+                self.kept,
+                first=first,
             )
+            self.chronicles[feed].look()
+        if not write:
+            return
         chronicle = self.chronicles[feed]
-        chronicle.look()
-        if due:
-            chronicle.read(now)
+        chronicle.read(now)
+        try:
             self.counters.add("bars", chronicle.write(now))
+        finally:
+            each = self.chronicles.values()
+            self.counters.put("waiting", sum(one.waiting for one in each))
+            self.counters.put("dropped", sum(one.dropped for one in each))
+
+    def _opened(self) -> Writer:
+        if self.config.url is None:
+            return History(self.context.folder)
+        from ticker.store.postgres import Database
+
+        return Database(database_url(self.config.url), self.context.instance)
 
     def _tidy(self) -> None:
         """After a commit: update the counters and the size, and delete old bars and days."""
@@ -185,34 +242,50 @@ class StoreWorker:
             self.history.prune(today, history_days=days, bars_days=bars)
             self.pruned = today
         self.counters.put("disk_bytes", disk_bytes(self.context.folder))
+        if self.history is not None and self.history.remote:
+            self.counters.put("database_bytes", self.history.size())
 
     def _follow(self, stop: threading.Event) -> None:
-        """Read the rings until `stop` is set. `turn` raises a fault of this thread."""
-        try:
-            while not stop.wait(POLL):
-                self.watch_disk()
-                for chronicle in tuple(self.chronicles.values()):
-                    while chronicle.read(self.clock()) >= AT_ONCE:
-                        time.sleep(0)  # the other thread's turn
-        except BaseException as error:
-            self._reader_fault = error
-            raise
+        """Read the rings until `stop` is set."""
+        while not stop.wait(POLL):
+            self.steps.watch()
+            for chronicle in tuple(self.chronicles.values()):
+                while chronicle.read(self.clock()) >= AT_ONCE:
+                    time.sleep(0)  # the other thread's turn
 
-    def watch_disk(self) -> None:
-        """A write that does not come back for SLOW seconds is a fault, too. Another thread than
-        the one that writes calls this."""
-        at = self._at
-        if at is None or time.monotonic() - at[1] < SLOW:
-            return
-        what = f"{at[0]}, in {SLOW:g} s"
-        if what not in self._failing:
-            self._fail(what, errno.ETIMEDOUT, "the disk is slow: a write does not come back")
-            self.counters.put("failing", len(self._failing))
+    def _commit(self, stop: threading.Event) -> None:
+        """Write days and bars to the database until `stop` is set, and once more."""
+        self.commit(write=False)
+        while not stop.wait(self.interval * COMMIT_TURNS):
+            self.commit()
+        self._await_feeds()
+        self.commit()
 
-    def _try(self, what: str, work: Callable[[], None], *, writes: bool = True) -> None:
-        """Call a step. A fault of the disk is counted and logged once a minute; the next turn tries
-        again. Only a step that `writes` shows that a fault is over."""
-        self._at = what, time.monotonic()
+
+class Steps:
+    """The calls that wait for the disk or the database, from any thread: a fault is a state, a
+    counter and a line in the log."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        self._lock = threading.RLock()
+        self._at: dict[int, tuple[str, float, int]] = {}
+        """By thread the step that waits now, since when, and the fault of one that is slow."""
+        self._said: dict[str, float] = {}
+        self._failing: dict[str, int] = {}
+
+    def take(
+        self,
+        what: str,
+        work: Callable[[], None],
+        *,
+        writes: bool = True,
+        slow: int = errno.ETIMEDOUT,
+    ) -> None:
+        """Call a step. A fault is counted and logged once a minute; the next turn tries again.
+        Only a step that `writes` shows that a fault is over."""
+        thread = threading.get_ident()
+        self._at[thread] = what, time.monotonic(), slow
         try:
             work()
         except (OSError, StoreError) as error:
@@ -221,27 +294,44 @@ class StoreWorker:
             if writes:
                 self._succeed(what)
         finally:
-            self._at = None
+            del self._at[thread]
             self._succeed(f"{what}, in {SLOW:g} s")
 
+    def watch(self) -> None:
+        """A write that does not come back for SLOW seconds is a fault, too. Another thread than
+        those that write calls this."""
+        for step, since, slow in tuple(self._at.values()):
+            what = f"{step}, in {SLOW:g} s"
+            if time.monotonic() - since >= SLOW and what not in self._failing:
+                self._fail(what, slow, "a write does not come back")
+
     def _fail(self, what: str, code: int, reason: str) -> None:
-        self.counters.add("faults")
-        self.counters.put("fault", code)
-        now = time.monotonic()
-        if what not in self._failing or now - self._said.get(what, 0.0) >= SAY_AGAIN:
-            self._said[what] = now
-            log.error(
-                "cannot be written",
-                what=what,
-                reason=reason,
-                advice=ADVICE.get(code, "see the reason; prices are served meanwhile"),
-            )
-        self._failing.add(what)
+        with self._lock:
+            self.counters.add("faults")
+            now = time.monotonic()
+            if what not in self._failing or now - self._said.get(what, 0.0) >= SAY_AGAIN:
+                self._said[what] = now
+                log.error(
+                    "cannot be written",
+                    what=what,
+                    reason=reason,
+                    advice=ADVICE.get(code, "see the reason; prices are served meanwhile"),
+                )
+            self._failing.pop(what, None)
+            self._failing[what] = code
+            self._show()
 
     def _succeed(self, what: str) -> None:
-        if what in self._failing:
-            self._failing.discard(what)
-            log.info("is written again", what=what)
+        with self._lock:
+            if self._failing.pop(what, None) is not None:
+                log.info("is written again", what=what)
+                self._show()
+
+    def _show(self) -> None:
+        """The number of steps that fail, and the newest fault of those."""
+        for code in self._failing.values():
+            self.counters.put("fault", code)
+        self.counters.put("failing", len(self._failing))
 
 
 def disk_bytes(folder: Path) -> int:

@@ -47,6 +47,7 @@ def store_slot(instance: Instance, configured: Configured, main: StoreMain | Non
             boot_id=instance.boot_id,
             feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
             folder=folder,
+            instance=instance.name,
         )
         main(config, context)
 

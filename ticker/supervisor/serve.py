@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -16,7 +17,7 @@ from ticker.errors import ConfigError
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
-from ticker.store.past import Past
+from ticker.store.past import Past, reader_of
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.beside import RecorderMain, StoreMain
 from ticker.supervisor.feed_slots import FeedMain, FeedSlots
@@ -112,6 +113,8 @@ def start(
 
     for warning in warnings(config):
         structlog.get_logger().warning("a secret is open", reason=warning)
+    if config.store.enabled and config.store.url is not None:
+        reader_of(config.store, Path())  # it loads the code of a database
     for codec in ("idna", "utf-8-sig"):  # Python imports a codec at its first use
         codecs.lookup(codec)
     return serve(
@@ -173,7 +176,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             gateways=tuple(instance.gateway_segment(at) for at in range(len(instance.gateways))),
             timetable=timetable_path(instance.name),
             store=instance.store_segment if instance.store is not None else None,
-            past=Past(instance.folder) if instance.folder is not None else None,
+            past=_past(current.config, instance),
             recorder=instance.recorder_segment if instance.recorder is not None else None,
             reload=current.read,
         )
@@ -181,6 +184,12 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
 
     slot = Slot(f"gateway {index}", Stage.GATEWAY, run, Heartbeat(instance.gateways[index]))
     return slot
+
+
+def _past(config: Config, instance: Instance) -> Past | None:
+    """What the store keeps; None if it is off."""
+    folder = instance.folder
+    return Past(reader_of(config.store, folder)) if folder is not None else None
 
 
 def files_needed(config: Config) -> int:

@@ -25,6 +25,7 @@ from ticker.feeds.workers.sources import load_code
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.sockets.tls import server_context
+from ticker.store.past import reader_of
 
 PLACE = re.compile(r"\$\{([^{}]*)\}")
 OF_SYMBOLS = frozenset({"symbol", "symbols"})
@@ -86,6 +87,8 @@ def _session_faults(feed: FeedConfig) -> Iterator[str]:
 def server_faults(config: Config) -> Iterator[str]:
     """The faults that gateways would meet, each with its key."""
     tls, auth, directory = config.tls, config.auth, config.directory.file
+    if config.store.enabled and config.store.url is not None:
+        yield from _tried("", reader_of, config.store, Path())
     if tls is not None and Path(tls.certificate).is_file() and Path(tls.key).is_file():
         yield from _tried("", server_context, tls)
     if auth is not None and (auth.jwt is None or Path(auth.jwt.key_file).is_file()):

@@ -29,6 +29,7 @@ from ticker.gateway.rest.status import Status
 from ticker.shm import counters
 from ticker.shm.rejects import RejectWriter
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 
 E9 = 10**9
 V1 = "Sec-WebSocket-Protocol: ticker.v1.json"
@@ -56,7 +57,7 @@ def made(required: bool, folder: Path) -> Rig:
         gateway=GatewayConfig(max_connections=64, heartbeat=0.2),
         auth=AuthConfig(required=required, tokens=TOKENS),
     )
-    rig = Rig(f"rights{os.getpid()}-{next(_numbers)}", config, past=Past(folder))
+    rig = Rig(f"rights{os.getpid()}-{next(_numbers)}", config, past=Past(HistoryReader(folder)))
     for symbol in ("AAPL", "MSFT"):
         row = rig.row(symbol)
         rig.trade(row, 185 * E9)

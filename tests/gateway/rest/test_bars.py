@@ -17,7 +17,9 @@ import pytest
 from tests.gateway.conftest import Rig
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
-from ticker.store.past import Hole, Past
+from ticker.store.past import Past
+from ticker.store.rows import Hole
+from ticker.store.sqlite import HistoryReader
 
 E9 = 1_000_000_000
 START = 1_774_960_200  # 2026-03-31T12:30:00Z
@@ -70,7 +72,9 @@ def server(
         ),
     ]  # fmt: skip
     keep(folder, bars, days, [Hole("f", (START + 60) * E9, (START + 61) * E9, "lapped")])
-    rig = Rig("bars", Config(gateway=GatewayConfig(max_connections=64)), past=Past(folder))
+    rig = Rig(
+        "bars", Config(gateway=GatewayConfig(max_connections=64)), past=Past(HistoryReader(folder))
+    )
     for symbol in ("AAPL", "HALF", "NONE"):
         rig.trade(rig.row(symbol), E9)
     yield rig
@@ -233,7 +237,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     keep(tmp_path, [kept_bar("AAPL", START, E9)])
     (file,) = (tmp_path / "history").glob("2026-03.sqlite")
     file.write_bytes(b"no database" * 1000)
-    rig = Rig("badbars", Config(gateway=GatewayConfig(max_connections=64)), past=Past(tmp_path))
+    rig = Rig(
+        "badbars",
+        Config(gateway=GatewayConfig(max_connections=64)),
+        past=Past(HistoryReader(tmp_path)),
+    )
     try:
         rig.trade(rig.row("AAPL"), E9)
         status, problem = ask(rig, "/bars/AAPL")

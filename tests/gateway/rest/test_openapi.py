@@ -25,6 +25,7 @@ from ticker.gateway.rest.openapi import openapi, reference
 from ticker.gateway.rest.page import FILES
 from ticker.gateway.rest.status import Status
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 
 E9 = 1_000_000_000
 TOKEN = "a-token-for-the-test"
@@ -56,7 +57,7 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     folder = tmp_path / "kept"
     keep(folder, [kept_bar(symbol, 1_790_000_040, E9) for symbol in ("AAPL", "MSFT")])
     open_to_all = Config(gateway=GatewayConfig(max_connections=512))
-    made = Rig("openapi", getattr(request, "param", open_to_all), past=Past(folder))
+    made = Rig("openapi", getattr(request, "param", open_to_all), past=Past(HistoryReader(folder)))
     yield made
     assert made.close() == 0
 

@@ -15,6 +15,7 @@ from tests.gateway.kept import keep, kept_bar
 from tests.gateway.rest.browser import FIGURES, OPEN, Page, browse
 from ticker.config import Config
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -35,7 +36,7 @@ def rig(require: Require, tmp_path: Path) -> Iterator[Rig]:
         for age in range(30, 0, -1)
     ]
     keep(tmp_path / "kept", bars)
-    rig = Rig(f"detail{os.getpid()}", Config(), past=Past(tmp_path / "kept"))
+    rig = Rig(f"detail{os.getpid()}", Config(), past=Past(HistoryReader(tmp_path / "kept")))
     for symbol in ("AAPL", "NEW"):
         rig.trade(rig.row(symbol), 200 * E9)
     yield rig

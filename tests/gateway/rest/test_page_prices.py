@@ -16,6 +16,7 @@ from tests.gateway.rest.browser import FIGURES, OPEN, Page, browse
 from ticker.config import Config
 from ticker.shm.layout import RowFlag
 from ticker.store.past import Past
+from ticker.store.sqlite import HistoryReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -88,7 +89,7 @@ def test_the_line_has_the_hour_before_the_page_was_opened(require: Require, tmp_
         for age, price in zip((50, 40, 30, 20, 10, 5), prices, strict=True)
     ]
     keep(tmp_path / "kept", [*bars, kept_bar("AAPL", minute - 60 * 70, 1 * E9)])
-    rig = Rig(f"lines{os.getpid()}", Config(), past=Past(tmp_path / "kept"))
+    rig = Rig(f"lines{os.getpid()}", Config(), past=Past(HistoryReader(tmp_path / "kept")))
 
     async def steps(page: Page) -> None:
         await page.until(f"{OPEN} && {FIGURES}[0] === '185.00'")

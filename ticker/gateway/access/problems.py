@@ -32,7 +32,7 @@ HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 BUSY = (503, "busy", "The server has no room for another connection")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
-STORE_FAILING = (503, "store_failing", "The files of the store cannot be read")
+STORE_FAILING = (503, "store_failing", "The history of the store cannot be read")
 KINDS = (
     BAD_PARAMETER,
     BAD_REQUEST,

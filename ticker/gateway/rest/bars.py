@@ -1,4 +1,4 @@
-"""Bars by REST: `/bars/{symbol}` and `/bars?symbols=`, from the files of the store.
+"""Bars by REST: `/bars/{symbol}` and `/bars?symbols=`, from what the store keeps.
 
 In: a request, and the rows of a BarSource. Out: bars as JSON, prices and sizes with their decimals.
 Law: the disk is read in threads, a few at a time, so that no client of the stream waits for it.
@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 
 class BarSource(Protocol):
-    """The bars of the store; both calls block, and raise StoreError if a file cannot be read."""
+    """The bars of the store; both calls block, and raise StoreError if they cannot be read."""
 
     def bars(
         self,
@@ -124,7 +124,7 @@ class Bars:
                 structlog.get_logger().error("bars not read", reason=str(error))
         raise Refusal(
             STORE_FAILING,
-            "The files of the store cannot be read now; the log of the server says why.",
+            "The history of the store cannot be read now; the log of the server says why.",
             headers={"Retry-After": "5"},
         )
 

@@ -49,7 +49,7 @@ BOUNDS_NS = (
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
-     "disk_bytes"}
+     "disk_bytes", "database_bytes", "waiting"}
 )  # fmt: skip
 REJECTED = "rejected_"
 

@@ -18,16 +18,25 @@ FAULTS = {
     errno.EBUSY: "another program holds the file",
     errno.EUCLEAN: "a file is damaged",
     errno.EPROTONOSUPPORT: "a newer version of ticker wrote it",
+    errno.ECONNREFUSED: "the database server cannot be reached",
+    errno.EKEYREJECTED: "the database server refuses the user or the password",
+    errno.ENODEV: "there is no such database or schema",
+    errno.EPERM: "the database user lacks a right",
+    errno.EALREADY: "another server writes to the database",
+    errno.ETIME: "the database is slow",
+    errno.EPROTO: "the database refuses a statement",
 }
-"""Faults of the disk in words."""
+"""Faults of the disk, and of a database, in words."""
 
 
 @dataclass(frozen=True)
 class StoreReport:
     """The store at one moment; its age is in seconds.
 
-    `state` is off, starting, ok, or failing. When failing, a file cannot be written now, and
-    `reason` has the error. Prices are served in every state.
+    `state` is off, starting, ok, or failing. When failing, a file or the database cannot be
+    written now, and `reason` has the error. Prices are served in every state. `waiting` days and
+    bars are not written yet; `dropped` ones waited too long. `database_bytes` is the size of the
+    tables, where there is a database.
     """
 
     state: str
@@ -35,7 +44,10 @@ class StoreReport:
     snapshot_age: float | None = None
     snapshots: int = 0
     faults: int = 0
+    waiting: int = 0
+    dropped: int = 0
     disk_bytes: int = 0
+    database_bytes: int = 0
 
 
 def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
@@ -51,7 +63,10 @@ def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
         snapshot_age=_age(written, now_ns),
         snapshots=counters["snapshots"],
         faults=counters["faults"],
+        waiting=counters["waiting"],
+        dropped=counters["dropped"],
         disk_bytes=counters["disk_bytes"],
+        database_bytes=counters["database_bytes"],
     )
 
 

@@ -1,7 +1,7 @@
 """Days and minute bars on the disk: SQLite files, one for each month.
 
 In: bars (bars.pyx) and days (days.pyx) that have changed. Out: `<folder>/history/2026-11.sqlite`.
-Owned by the store worker; other programs open the files read-only, as past.py does.
+Owned by the store worker; other programs open the files read-only, as HistoryReader does.
 
 Prices are integers of 1e-9 currency units. Volumes are integers of 10^-size_exponent shares, and
 `notional` is the sum of price times size of a bar, in the product of both units. A number beyond 63
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,22 @@ from typing import Any
 from ticker.errors import StoreError
 from ticker.store import bars, days
 from ticker.store.generations import make_folder, require_own
-from ticker.store.past import BAR, FOLDER, Hole, faults, months_in, together
+from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row, day_text
 
+FOLDER = "history"
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+MOVE_AWAY = "move the file away, and a new one is begun"
+KINDS = {
+    **dict.fromkeys(DAMAGED, errno.EUCLEAN),
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_BUSY: errno.EBUSY,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}
+"""SQLite's kinds of faults as errno."""
 FORMAT = 1
-SECOND = 1_000_000_000
-HALF_DAY = 12 * 3600 * SECOND
 MOST = 1 << 63
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
@@ -58,16 +68,7 @@ CREATE TABLE IF NOT EXISTS places (          -- in the rings, up to which the ba
     feed TEXT PRIMARY KEY, boot_id TEXT NOT NULL, time INTEGER NOT NULL, positions TEXT NOT NULL
 );
 """
-DAY = 14
-
-
-@dataclass(frozen=True)
-class Place:
-    """The positions in a feed's rings that its bars cover."""
-
-    boot_id: int
-    time: int
-    positions: list[int]
+VOLUME = DAY.index("volume")
 
 
 class History:
@@ -76,6 +77,8 @@ class History:
     Raises:
         StoreError: the folder cannot be made or is another user's.
     """
+
+    remote = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
@@ -101,14 +104,14 @@ class History:
         for bar in changed_bars:
             months.setdefault(month_of(bar[2]), ([], []))[0].append(bar)
         for figures in changed_days:
-            day = day_of(figures[2])
-            row = (*figures[:2], day, *figures[3:10], stored(figures[10]), *figures[11:])
-            months.setdefault(day[:7], ([], []))[1].append(row)
+            row = day_row(figures)
+            row = (*row[:VOLUME], stored(row[VOLUME]), *row[VOLUME + 1 :])
+            months.setdefault(row[2][:7], ([], []))[1].append(row)
         months.setdefault(month_of(place.time // SECOND), ([], []))
         for month, (of_bars, of_days) in sorted(months.items()):
             with self._transaction(month) as file:
                 _write_bars(file, of_bars)
-                file.executemany(f"REPLACE INTO days VALUES ({_marks(DAY)})", of_days)
+                file.executemany(f"REPLACE INTO days VALUES ({_marks(len(DAY))})", of_days)
                 if month == max(months):
                     _write_holes(file, holes)
                     _write_place(file, feed, place)
@@ -196,12 +199,7 @@ class History:
 
 def month_of(seconds: int) -> str:
     """Like "2026-11", UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
-
-
-def day_of(midnight: int) -> str:
-    """The day that begins at a midnight, ns since the epoch, in its own time zone."""
-    return datetime.fromtimestamp((midnight + HALF_DAY) // SECOND, UTC).date().isoformat()
+    return day_text(seconds)[: len("2026-11")]
 
 
 def stored(number: int) -> int | str:
@@ -238,27 +236,16 @@ def _marks(count: int) -> str:
 
 
 def _write_bars(file: sqlite3.Connection, changed: list[bars.Figures]) -> None:
-    rows = []
-    for *figures, exact, adds in changed:
-        row: tuple[Any, ...] = (*figures, exact)
-        if adds:
-            row = _added(file, figures, exact=exact)
-        rows.append((*row[:9], stored(row[9]), stored(row[10]), *row[11:]))
-    file.executemany(f"REPLACE INTO bars VALUES ({_marks(len(BAR))})", rows)
-
-
-def _added(file: sqlite3.Connection, figures: list[Any], *, exact: bool) -> tuple[Any, ...]:
-    """A bar's figures merged with those on the disk."""
     query = "SELECT * FROM bars WHERE symbol = ? AND venue = ? AND minute = ?"
-    before = file.execute(query, figures[:3]).fetchone()
-    fresh = dict(zip(BAR, (*figures, exact), strict=True))
-    if before is None:
-        return tuple({**fresh, "revision": 0}.values())
-    kept = dict(zip(BAR, before, strict=True))
-    kept.update(volume=int(kept["volume"]), notional=int(kept["notional"]))
-    (found,) = together([kept, fresh], "minute")
-    found["revision"] = kept["revision"] + fresh["revision"]
-    return tuple(found[name] for name in BAR)
+    kept: dict[Key, tuple[Any, ...]] = {}
+    for *figures, adds in changed:
+        row = file.execute(query, figures[:3]).fetchone() if adds else None
+        if row is not None:
+            kept[row[:3]] = (*row[:9], int(row[9]), int(row[10]), *row[11:])
+    rows = (
+        (*row[:9], stored(row[9]), stored(row[10]), *row[11:]) for row in bar_rows(changed, kept)
+    )
+    file.executemany(f"REPLACE INTO bars VALUES ({_marks(len(BAR))})", rows)
 
 
 def _write_holes(file: sqlite3.Connection, holes: Iterable[Hole]) -> None:
@@ -270,3 +257,102 @@ def _write_place(file: sqlite3.Connection, feed: str, place: Place) -> None:
     positions = " ".join(map(str, place.positions))
     row = (feed, str(place.boot_id), place.time, positions)
     file.execute(f"REPLACE INTO places VALUES ({_marks(4)})", row)
+
+
+class HistoryReader:
+    """The files of one instance, to read; past.py says what each call gives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+
+    @contextmanager
+    def minutes(
+        self, begin: int | None, end: int
+    ) -> Iterator[Callable[[str, str | None], Iterator[Row]]]:
+        first = "" if begin is None else month_of(begin)
+        with ExitStack() as stack:
+            months = [
+                (path, stack.enter_context(closing(file)))
+                for path, file in self._opened(first, month_of(end))
+            ]
+            if begin is None:
+                months.reverse()
+
+            def of_symbol(symbol: str, venue: str | None) -> Iterator[Row]:
+                query = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
+                order = "minute DESC, venue" if begin is None else "minute, venue"
+                for path, file in months:
+                    yield from _rows(path, file, query, (symbol, begin or 0, end), venue, order)
+
+            yield of_symbol
+
+    def days(self, symbol: str, first: str, last: str, venue: str | None) -> list[Row]:
+        query = "SELECT * FROM days WHERE symbol = ? AND day >= ? AND day <= ?"
+        return self._all(query, (symbol, first, last), venue, "day, venue")
+
+    def holes(self, begin: int, end: int) -> list[Hole]:
+        query = "SELECT * FROM holes WHERE end >= ? AND begin < ?"
+        return [Hole(**row) for row in self._all(query, (begin, end), None, "begin")]
+
+    def _all(
+        self, query: str, arguments: tuple[object, ...], venue: str | None, order: str
+    ) -> list[Row]:
+        found: list[Row] = []
+        for path, file in self._opened("", "9999-12"):
+            with closing(file):
+                found += _rows(path, file, query, arguments, venue, order)
+        return found
+
+    def _opened(self, first: str, last: str) -> Iterator[tuple[Path, sqlite3.Connection]]:
+        """The files from one month to another, oldest first; one that is being made is left out."""
+        for month in months_in(self.folder):
+            if not first <= month <= last:
+                continue
+            path = self.folder / f"{month}.sqlite"
+            with faults(path):
+                file = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+                file.row_factory = sqlite3.Row
+                try:
+                    made = file.execute("PRAGMA user_version").fetchone()[0]
+                except BaseException:
+                    file.close()
+                    raise
+            if made:
+                yield path, file
+            else:
+                file.close()
+
+
+def _rows(
+    path: Path,
+    file: sqlite3.Connection,
+    query: str,
+    arguments: tuple[object, ...],
+    venue: str | None,
+    order: str,
+) -> Iterator[Row]:
+    if venue is not None:
+        query, arguments = f"{query} AND venue = ?", (*arguments, venue)
+    with faults(path):
+        for found in file.execute(f"{query} ORDER BY {order}", arguments):
+            row = dict(found)
+            for name in ("volume", "notional"):
+                if name in row:
+                    row[name] = int(row[name])
+            yield row
+
+
+def months_in(folder: Path) -> list[str]:
+    """The months that have a file in the folder, oldest first, like "2026-11"."""
+    return sorted(path.name.removesuffix(".sqlite") for path in folder.glob("????-??.sqlite"))
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into a StoreError that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        advice = f"; {MOVE_AWAY}" if code in DAMAGED else ""
+        raise StoreError(f"{path}: {error}{advice}", KINDS.get(code, 0)) from error

@@ -1,0 +1,140 @@
+"""What waits for a writer that fails is all there when it works again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.store.test_bars import MINUTE, START, Tape
+from ticker.errors import StoreError
+from ticker.store.chronicle import Chronicle
+from ticker.store.past import read_minutes
+from ticker.store.rows import Place
+from ticker.store.sqlite import History, HistoryReader
+
+BOOT = 7
+
+
+class Flaky(History):
+    """It fails while a test says so."""
+
+    fails = False
+    remote = False
+
+    def write(self, *arguments: Any) -> None:
+        if self.fails:
+            raise StoreError("it fails")
+        super().write(*arguments)
+
+    def place(self, feed: str) -> Place | None:
+        if self.fails:
+            raise StoreError("it fails")
+        return super().place(feed)
+
+
+class Kept:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tape = Tape()
+        self.history = Flaky(folder)
+
+    def chronicle(self, *, first: bool = False) -> Chronicle:
+        now = START * MINUTE
+        return Chronicle(self.tape.mapping, "f", self.history, BOOT, now, 1024, first=first)
+
+    def trade(self, second: int, price: int, size: int = 10) -> None:
+        self.tape.trade("A", START * MINUTE + second * 1_000_000_000, price, size)
+
+    def bars(self) -> list[tuple[int, ...]]:
+        rows = read_minutes(HistoryReader(self.folder), "A", 0, 1 << 40)
+        names = ("open", "high", "low", "close", "volume", "trades", "revision")
+        return [tuple(row[name] for name in names) for row in rows]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    return Kept(tmp_path)
+
+
+def commit(chronicle: Chronicle) -> None:
+    chronicle.read(START * MINUTE)
+    chronicle.write(START * MINUTE)
+
+
+def test_parts_of_a_bar_that_wait_add_up(kept: Kept) -> None:
+    """A successor adds to the bars of its predecessor, a part with each commit that fails."""
+    kept.trade(1, 10)
+    commit(kept.chronicle())
+    chronicle = kept.chronicle()
+    for fails, price in ((True, 30), (True, 5), (True, 20), (False, 15)):
+        kept.history.fails = fails
+        kept.trade(price, price)
+        if fails:
+            with pytest.raises(StoreError):
+                commit(chronicle)
+        else:
+            commit(chronicle)
+    assert kept.bars() == [(10, 30, 5, 30, 50, 5, 0)]
+    assert chronicle.waiting == 0
+
+
+def test_a_bar_that_waits_is_there_once(kept: Kept) -> None:
+    chronicle = kept.chronicle()
+    kept.history.fails = True
+    for second in range(3):
+        kept.trade(60 + second, 10 + second)
+        with pytest.raises(StoreError):
+            commit(chronicle)
+        assert chronicle.waiting == 1
+    kept.history.fails = False
+    commit(chronicle)
+    assert kept.bars() == [(10, 12, 10, 12, 30, 3, 0)]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_writer_that_fails_at_the_start(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
+    """The first worker makes bars meanwhile, and adds them to those of the run before."""
+    kept.trade(1, 10)
+    before = Chronicle(kept.tape.mapping, "f", kept.history, BOOT - 1, START * MINUTE, 1024)
+    commit(before)
+    kept.tape = Tape()  # another run of the server
+    monkeypatch.setattr(Flaky, "remote", remote)
+    kept.history.fails = True
+    chronicle = kept.chronicle(first=True)
+    for second in (2, 61, 200):
+        kept.trade(second, second)
+        with pytest.raises(StoreError):
+            commit(chronicle)
+    kept.history.fails = False
+    kept.trade(3, 3)
+    kept.trade(260, 7)
+    commit(chronicle)
+    for second in (261, 3600):
+        kept.trade(second, 8)
+        commit(chronicle)
+    assert kept.bars() == [
+        (10, 10, 2, 3, 30, 3, 1),  # of the trade that came late
+        (61, 61, 61, 61, 10, 1, 0),
+        (200, 200, 200, 200, 10, 1, 0),
+        (7, 8, 7, 8, 20, 2, 0),
+        (8, 8, 8, 8, 10, 1, 0),
+    ]
+    (hole,) = HistoryReader(kept.folder).holes(0, 1 << 62)
+    assert hole.reason == "store restarted"
+
+
+def test_a_successor_waits_for_its_place(kept: Kept) -> None:
+    """It must not count a trade twice."""
+    kept.trade(1, 10)
+    commit(kept.chronicle(first=True))
+    kept.history.fails = True
+    with pytest.raises(StoreError):
+        kept.chronicle()
+    kept.history.fails = False
+    kept.trade(2, 11)
+    commit(kept.chronicle())
+    assert kept.bars() == [(10, 11, 10, 11, 20, 2, 0)]

@@ -1,0 +1,185 @@
+"""Rows of days and minute bars, and those of several venues or intervals as one.
+
+In: rows as dictionaries, prices in 1e-9 units, volumes in 10^-size_exponent units. Out: the same.
+The engines that keep them (sqlite.py, postgres.py) have the columns of BAR and DAY in their order.
+
+Law: no I/O and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ticker.store import bars, days
+
+SECOND = 1_000_000_000
+HALF_DAY = 12 * 3600 * SECOND
+LAST_SECOND = 253_402_300_799  # of the year 9999
+Row = dict[str, Any]
+Key = tuple[str, str, int]
+BAR = (
+    "symbol", "venue", "minute", "open", "high", "low", "close", "open_time", "close_time",
+    "volume", "notional", "trades", "size_exponent", "revision", "exact",
+)  # fmt: skip
+"""The columns of a bar, in their order."""
+DAY = (
+    "symbol", "venue", "day", "open", "high", "low", "close", "official_open", "official_close",
+    "previous_close", "volume", "trades", "size_exponent", "corrections",
+)  # fmt: skip
+"""The columns of a day."""
+REVISION = BAR.index("revision")
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A time in which bars of a feed may lack trades.
+
+    Attributes:
+        begin, end: ns since the epoch.
+        reason: "lapped": the rings were faster than the reader; "store restarted": no store worker
+        ran; "feed restarted": no worker of the feed ran; "disk": it, or the database, took nothing
+        for so long that bars were dropped.
+        records: the number of missed records, 0: unknown.
+    """
+
+    feed: str
+    begin: int
+    end: int
+    reason: str
+    records: int = 0
+
+    def touches(self, begin: int, end: int) -> bool:
+        """Whether a bar from begin to end, ns, may lack trades."""
+        return self.begin < end and self.end > begin
+
+
+@dataclass(frozen=True)
+class Place:
+    """The positions in a feed's rings that its bars cover."""
+
+    boot_id: int
+    time: int
+    positions: list[int]
+
+
+def day_text(seconds: int) -> str:
+    """Like "2026-11-29", UTC."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC).date().isoformat()
+
+
+def day_of(midnight: int) -> str:
+    """The day that begins at a midnight, ns since the epoch, in its own time zone."""
+    return datetime.fromtimestamp((midnight + HALF_DAY) // SECOND, UTC).date().isoformat()
+
+
+def day_row(figures: days.Figures) -> tuple[Any, ...]:
+    """The columns of DAY."""
+    return (*figures[:2], day_of(figures[2]), *figures[3:])
+
+
+def bar_rows(
+    changed: Iterable[bars.Figures], kept: Mapping[Key, tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """The columns of BAR of each changed bar; those that add to the disk together with the columns
+    in `kept`, by symbol, venue and minute."""
+    rows = []
+    for *figures, exact, adds in changed:
+        row: tuple[Any, ...] = (*figures, int(exact))
+        if adds:
+            before = kept.get(row[:3])
+            first = (*row[:REVISION], 0, int(exact))
+            row = first if before is None else added(before, row)
+        rows.append(row)
+    return rows
+
+
+def added(before: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Two parts of one bar as one, each with the columns of BAR."""
+    parts = [dict(zip(BAR, part, strict=True)) for part in (before, more)]
+    whole = merged(parts)
+    whole["revision"] = sum(part["revision"] for part in parts)
+    return tuple(whole[name] for name in BAR)
+
+
+def together(rows: Iterable[Row], key: str) -> Iterator[Row]:
+    """One row for each value of `key`, merged from the bars of several venues or intervals."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    for _, group in sorted(groups.items()):
+        yield merged(group)
+
+
+def spanned(rows: Iterable[Row], span: int, count: int) -> tuple[list[Row], int | None]:
+    """Up to `count` bars of `span` s, in the order of the rows; the start of the next one."""
+    groups: list[list[Row]] = []
+    for row in rows:
+        start = row["minute"] // span * span
+        if not groups or groups[-1][0]["minute"] != start:
+            if len(groups) == count:
+                return [*map(merged, groups)], start
+            groups.append([])
+        groups[-1].append({**row, "minute": start})
+    return [*map(merged, groups)], None
+
+
+def merged(group: list[Row]) -> Row:
+    """The bars of one time as one."""
+    if len(group) == 1:
+        return group[0]
+    exponent = max(row["size_exponent"] for row in group)
+    opened = [row for row in group if row["open"] is not None]
+    first = min(opened, key=lambda row: row["open_time"], default=group[0])
+    last = max(opened, key=lambda row: row["close_time"], default=group[0])
+    ranged = [row for row in group if row["high"] is not None]
+    venues = {str(row["venue"]) for row in group}
+
+    def total(name: str) -> int:
+        return sum(row[name] * 10 ** (exponent - row["size_exponent"]) for row in group)
+
+    return {
+        **group[0],
+        "venue": venues.pop() if len(venues) == 1 else "",
+        "open": first["open"],
+        "open_time": first["open_time"],
+        "close": last["close"],
+        "close_time": last["close_time"],
+        "high": max((row["high"] for row in ranged), default=None),
+        "low": min((row["low"] for row in ranged), default=None),
+        "volume": total("volume"),
+        "notional": total("notional"),
+        "trades": sum(row["trades"] for row in group),
+        "size_exponent": exponent,
+        "revision": max(row["revision"] for row in group),
+        "exact": min(row["exact"] for row in group),
+    }
+
+
+def day_of_all(group: list[Row]) -> Row:
+    """The venues of one day together, with the prices of the one that has official ones, else of
+    the one with the greatest volume."""
+    exponent = max(row["size_exponent"] for row in group)
+
+    def volume(row: Row) -> int:
+        return int(row["volume"] * 10 ** (exponent - row["size_exponent"]))
+
+    official = [
+        row
+        for row in group
+        if row["official_close"] is not None or row["official_open"] is not None
+    ]
+    main = max(official or group, key=volume)
+    venues = {str(row["venue"]) for row in group}
+    return {
+        **main,
+        "venue": venues.pop() if len(venues) == 1 else "",
+        "high": max((row["high"] for row in group if row["high"] is not None), default=None),
+        "low": min((row["low"] for row in group if row["low"] is not None), default=None),
+        "volume": sum(map(volume, group)),
+        "trades": sum(row["trades"] for row in group),
+        "size_exponent": exponent,
+        "corrections": sum(row["corrections"] for row in group),
+    }
