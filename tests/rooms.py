@@ -39,6 +39,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
+    "ticker.gateway.dialects": frozenset(),
     "ticker.gateway.rest.serving": ALL,
     "ticker.gateway.rest": frozenset(
         {"bars", "cors", "guard", "http", "metrics", "page", "processes", "trades"}

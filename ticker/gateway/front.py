@@ -1,7 +1,8 @@
 """The front: reads every new connection's request head, and routes the connection.
 
-`/stream` is answered here, and its connection stays a bare socket, for frames or events. All others
-go to the aiohttp application, with the bytes read so far. PROXY headers and TLS are removed before.
+`/stream` and the paths of vendors' dialects are answered here, and their connections stay bare
+sockets, for frames or events. All others go to the aiohttp application, with the bytes read so far.
+PROXY headers and TLS are removed before.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_he
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
 from ticker.gateway.access.proxy import ProxyError, parse_header
+from ticker.gateway.dialects.speaker import Speaker
 from ticker.gateway.events import EventStreams, Wanted, wants_events
 from ticker.gateway.protocol.codec import select
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.rest.serving.runner import ProblemProtocol
 from ticker.gateway.rest.serving.tls_http import TlsHttp
-from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.connection import ConnectionTable, Encoding
 from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
 
@@ -50,6 +52,7 @@ class Front:
         access: Access,
         tls: ssl.SSLContext | None = None,
         notes: Notes | None = None,
+        speaker: Speaker | None = None,
     ) -> None:
         self.loop = loop
         self.http = http
@@ -62,6 +65,7 @@ class Front:
         self.tls = tls
         self.notes = notes or Notes()
         self.events = EventStreams(connections, dialect, access)
+        self.speaker = speaker
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
@@ -83,7 +87,7 @@ class Front:
             head = parse_head(data)
             if head is None:
                 return None
-            if head.path == STREAM_PATH and head.method != "OPTIONS":
+            if self._is_stream(head):
                 self._stream(number, head)
             elif head.method not in HTTP_METHODS:
                 raise Refusal(
@@ -99,12 +103,17 @@ class Front:
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message of an open stream."""
-        self.dialect.message(number, is_text, payload, self.clock())
+        if self.speaker is not None and self.connections.encoding(number) >= Encoding.ENCODINGS:
+            self.speaker.message(number, is_text, payload, self.clock())
+        else:
+            self.dialect.message(number, is_text, payload, self.clock())
 
     def on_closed(self, number: int) -> None:
         """Forget a connection that is about to be freed."""
         self.access.closed(number)
         self.dialect.forget(number)
+        if self.speaker is not None:
+            self.speaker.forget(number)
 
     def last_word(self, number: int, code: int) -> bytes:
         """The frame that goes before a close frame."""
@@ -145,13 +154,30 @@ class Front:
         checked first, so that a refused page gets the refusal by any request: browsers hide the
         answer of a handshake."""
         self.access.check_page(head.values, peer, encrypted=encrypted)
+        if self._vendor(head) is not None:
+            return upgrade(head)
         if wants_events(head):
             return self.events.read(head)
         return upgrade(head, select(offered(head)).subprotocol)
 
+    def _vendor(self, head: Head) -> int | None:
+        """The encoding of a request that is for the dialect of a vendor."""
+        return None if self.speaker is None else self.speaker.encoding_of(head)
+
+    def _is_stream(self, head: Head) -> bool:
+        stays = head.path == STREAM_PATH or self._vendor(head) is not None
+        return stays and head.method != "OPTIONS"
+
     def _open(self, number: int, head: Head, answer: bytes | Wanted) -> None:
         if isinstance(answer, Wanted):
             self.events.open(number, head, answer, self.clock(), self.steady())
+            return
+        vendor = self._vendor(head)
+        if self.speaker is not None and vendor is not None:
+            self.connections.open(number, answer + self.speaker.greeting(vendor), vendor)
+            self.access.opened(number, self.steady())
+            self.dialect.admitted(number)
+            self.speaker.opened(number, vendor, head, self.clock())
             return
         codec = select(offered(head))
         token = offered_token(head)

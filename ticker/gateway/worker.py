@@ -27,6 +27,7 @@ from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.context import GatewayContext
+from ticker.gateway.dialects.speaker import ALL_CODECS, PATHS, Speaker
 from ticker.gateway.feeds import Feeds
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
@@ -39,7 +40,8 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.protocol.announcer import Announcer
 from ticker.gateway.protocol.codes import Close
-from ticker.gateway.protocol.dialect import Dialect, terms_of
+from ticker.gateway.protocol.dialect import Dialect
+from ticker.gateway.protocol.terms import terms_of
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.serving.runner import ProblemProtocol, ProblemServer, Runner
@@ -169,8 +171,9 @@ class Worker:
             guard=self.guard,
             past=self.context.past,
         )
-        app.router.add_get(STREAM_PATH, self.front.stream_after_http)
-        self.guard.leave_open(STREAM_PATH)  # it asks by itself
+        for path in (STREAM_PATH, *PATHS):
+            app.router.add_get(path, self.front.stream_after_http)
+            self.guard.leave_open(path)  # it asks by itself
         return Runner(app)
 
     def _http_protocol(self) -> ProblemProtocol:
@@ -185,6 +188,7 @@ class Worker:
             self.hub.subscriptions,
             self.connections,
             lambda number: self.access.grant(number) is not None,
+            ALL_CODECS,
         )
         self.dialect = Dialect(
             self.board,
@@ -194,7 +198,19 @@ class Worker:
             terms,
             self.announcer,
             self.access,
+            ALL_CODECS,
         )
+        self.speaker = Speaker(
+            self.board,
+            self.hub,
+            self.sales,
+            self.connections,
+            self.dialect,
+            self.access,
+            self.directory,
+        )
+        self.announcer.also_watched = self.speaker.watched
+        self.announcer.heard = lambda place, state: self.speaker.heard(place, state, self.clock())
         self.front = Front(
             self.loop,
             self._http_protocol,
@@ -206,6 +222,7 @@ class Worker:
             self.access,
             tls,
             self.notes,
+            self.speaker,
         )
         self.reception = Reception(self.connections, self.front, config.gateway.max_message)
         self.reception.tls_context = tls
@@ -300,6 +317,7 @@ class Worker:
         self.board.look(now, self.feeds.timetable.sessions(now), steady)
         self.announcer.look((one.market, one.phase) for one in self.feeds.current.markets(now))
         self._announce()
+        self.speaker.look()
         self.deadlines.expire(steady)
         self.dialect.expire(now, steady)
         if self.keys is not None and (found := self.keys.changed()):

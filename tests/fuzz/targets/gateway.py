@@ -19,6 +19,8 @@ from ticker.gateway.access.origins import Names
 from ticker.gateway.access.problems import Refusal
 from ticker.gateway.access.proxy import HEAD as HEAD_OF_PROXY
 from ticker.gateway.access.proxy import SIGNATURE, ProxyError, parse_header
+from ticker.gateway.dialects.speaker import VENDORS, read_request
+from ticker.gateway.dialects.vendor import Change, NoChannelError, RequestError, is_symbol
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PROTOBUF
 from ticker.gateway.protocol.commands import (
@@ -36,6 +38,7 @@ from ticker.gateway.protocol.messages import (
     Subscribe,
     Unsubscribe,
 )
+from ticker.gateway.sockets.connection import VendorEncoding
 from ticker.gateway.sockets.frames import FrameParser
 
 DECLARED = {1002, 1007, 1008, 1009}
@@ -158,6 +161,48 @@ def read_command(encoding: int, data: bytes) -> None:
         raise
 
 
+def read_vendor_request(encoding: int, data: bytes) -> None:
+    """A request of a vendor's dialect, as text and as a binary message; its refusal has words."""
+    vendor = VENDORS[encoding][0]
+    for is_text in (True, False):
+        try:
+            found = read_request(encoding, is_text, data)
+        except (RequestError, NoChannelError) as error:
+            assert vendor.refused(error)
+            if not is_text:
+                raise
+            continue
+        if isinstance(found, Change):
+            assert all(is_symbol(name) for _, names in found.wanted for name in names)
+            assert vendor.changed(found, {}) is not None
+
+
+VENDOR_REQUESTS = (
+    {"action": "auth", "key": "k", "secret": "s"},
+    {"action": "subscribe", "trades": ["AAPL", "*"], "quotes": [], "statuses": ["BRK.B"]},
+    {"action": "unsubscribe", "quotes": ["*"]},
+    {"action": "auth", "params": "key"},
+    {"action": "subscribe", "params": "T.AAPL,Q.*, T.BRK.B,A.X,,"},
+)
+OF_JSON = tuple(map(msgspec.json.encode, VENDOR_REQUESTS))
+OF_VENDORS = (
+    b'"params":',
+    b'"trades":[',
+    b'"*"',
+    b"T.",
+    b"Q.*",
+    b",",
+    b"[" * 200,
+    b"\xff",
+    b"null",
+)
+
+
+def vendor_seeds(encoding: int) -> list[bytes]:
+    packed = encoding == VendorEncoding.ALPACA_MSGPACK
+    return [msgspec.msgpack.encode(each) for each in VENDOR_REQUESTS] if packed else list(OF_JSON)
+
+
 SENT: tuple[Command, ...] = (
     Subscribe(symbols=["AAPL", "MSFT"], id="1", channel="quote"),
     Unsubscribe(symbol="AAPL"),
@@ -182,6 +227,21 @@ WORDS = (
 )  # fmt: skip
 
 TARGETS = [
+    *(
+        Target(
+            name=f"vendor-{encoding.name.lower()}",
+            covers=(f"ticker.gateway.dialects.{VENDORS[encoding][0].name}",),
+            start=partial(partial, read_vendor_request, encoding),
+            seeds=partial(vendor_seeds, encoding),
+            errors=(RequestError, NoChannelError),
+            per_subject=1000,
+            tokens=OF_VENDORS,
+            vary=None if encoding == VendorEncoding.ALPACA_MSGPACK else varied(lambda: OF_JSON),
+        )
+        for encoding in (
+            VendorEncoding.ALPACA_JSON, VendorEncoding.ALPACA_MSGPACK, VendorEncoding.POLYGON_JSON,
+        )
+    ),
     Target(
         name="proxy-header",
         covers=("ticker.gateway.access.proxy",),

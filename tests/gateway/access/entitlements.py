@@ -68,6 +68,10 @@ FILES = (
     "/icon.svg",
 )
 DOCUMENTS = ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto")
+DIALECTS = (
+    *(f"/alpaca/v2/{feed}" for feed in ("sip", "iex", "delayed_sip", "test")),
+    "/polygon/stocks",
+)
 HEALTH = ("/healthz", "/readyz")
 
 TABLE = (
@@ -221,6 +225,25 @@ TABLE = (
         cells=ON_STREAM,
         commands=("unsubscribe",),
         messages=("unsubscribed",),
+    ),
+    Row(
+        "`/alpaca/v2/{feed}`, `/polygon/stocks`: trades, corrections, cancels",
+        "speaks",
+        "trades",
+        {**ON_STREAM, "price": "409", "quote": "409"},
+        paths=DIALECTS,
+    ),
+    Row(
+        "`/alpaca/v2/{feed}`, `/polygon/stocks`: quotes",
+        "speaks",
+        "quotes",
+        {**ON_STREAM, "price": "409", "trades": "409"},
+    ),
+    Row(
+        "`/alpaca/v2/{feed}`: trading statuses",
+        "speaks",
+        "statuses",
+        ON_STREAM,
     ),
     Row(
         "`goodbye`, at the server's end",

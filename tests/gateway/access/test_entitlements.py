@@ -15,11 +15,13 @@ import pytest
 
 from tests.gateway.access.entitlements import KINDS, TABLE, Row, table
 from tests.gateway.conftest import Client, Rig
+from tests.gateway.dialects.rights import verdict
 from tests.gateway.event_reader import EventReader
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
 from ticker.gateway.access.auth import hash_token
+from ticker.gateway.dialects.speaker import PATHS
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, Channel
 from ticker.gateway.rest.guard import Guard
@@ -316,6 +318,10 @@ class Asker:
         finally:
             client.close()
 
+    def speaks(self) -> str:
+        secret = authorization(self.kind).get("Authorization", "").removeprefix("Bearer ")
+        return verdict(self.rig.port, secret, self.row.argument)
+
     def leaves(self) -> str:
         channel = self.kind if self.kind in get_args(Channel) else "price"
         return self.said(
@@ -361,7 +367,7 @@ def test_every_endpoint_channel_command_and_message_is_in_the_table() -> None:
     guard = Guard(None, 1, 1)
     app = make_app(Board([]), Status([], version="", epoch=0), guard=guard)
     routes = {route.resource.canonical for route in app.router.routes() if route.resource}
-    assert routes | {"/stream"} == {path for row in TABLE for path in row.paths}
+    assert routes | {"/stream", *PATHS} == {path for row in TABLE for path in row.paths}
     fields = [row.argument.split(",") for row in TABLE if row.probe == "field"]
     assert {name for names in fields for name in names} == set(PriceObject.__struct_fields__)
     assert set(get_args(Channel)) == {name for row in TABLE for name in row.channels}

@@ -19,7 +19,7 @@ cdef struct Frame:
     uint16_t prefix              # end of the part that stays, from BODY on; 0: not begun
     uint16_t start               # where the frame starts
     uint16_t message             # where the message starts, behind the frame's head
-    uint16_t length              # of the frame
+    uint16_t length              # of the frame; 0: a vendor's dialect has no such message
     uint8_t bytes[MOST_ROOM]
 
 

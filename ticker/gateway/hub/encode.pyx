@@ -16,13 +16,16 @@ from ticker.gateway.hub.encode_protobuf cimport (
     protobuf_fields,
 )
 from ticker.gateway.hub.fields cimport CHANNELS, MESSAGE_CANCEL, Fields, Message, set_fields
+from ticker.gateway.hub.forms cimport begin_form, form_fields
 from ticker.gateway.sockets.connection cimport (
+    ALL_ENCODINGS,
     ENCODINGS,
     EVENT_STREAM,
     JSON,
     MSGPACK,
     PLAIN,
     PROTOBUF,
+    is_text,
 )
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 
@@ -44,6 +47,9 @@ cdef void begin_frame(
     elif encoding == PROTOBUF:
         size = begin_protobuf(body, symbol, length)
         frame.bytes[0] = NUMBERS[<int>message]  # until there is a frame
+    elif encoding >= ENCODINGS:
+        size = begin_form(<uint8_t*>body, encoding, channel, message, symbol, length)
+        frame.bytes[0] = <uint8_t>message
     else:
         size = begin_json(body, message, symbol, length)
     frame.prefix = <uint16_t>size
@@ -59,6 +65,14 @@ cdef void finish_frame(
         size = msgpack_fields(body, frame.prefix, channel, fields)
     elif encoding == PROTOBUF:
         size = protobuf_fields(body, frame.prefix, channel, fields)
+    elif encoding >= ENCODINGS:
+        size = form_fields(
+            <uint8_t*>body, frame.prefix, encoding, channel, <Message>frame.bytes[0], fields
+        )
+        if not size:
+            frame.message = frame.start = BODY
+            frame.length = 0
+            return
     else:
         size = json_fields(body, frame.prefix, channel, encoding != PLAIN, fields)
         if encoding == EVENT_STREAM:
@@ -82,7 +96,7 @@ cdef void put_head(Frame* frame, int encoding, int size) noexcept nogil:
     if encoding == PROTOBUF:
         before -= protobuf_envelope(frame.bytes + BODY, frame.bytes[0], size)
     length = write_head(
-        head, OPCODE_TEXT if encoding <= JSON else OPCODE_BINARY, size + BODY - before
+        head, OPCODE_TEXT if is_text(encoding) else OPCODE_BINARY, size + BODY - before
     )
     frame.message = <uint16_t>before
     frame.start = <uint16_t>(before - length)
@@ -116,7 +130,7 @@ def encoded(
     cdef bytes raw = symbol.encode("ascii")
     if not 0 < len(raw) < 24 or not raw.decode().isprintable():
         raise ValueError(f"symbol {symbol!r}: 1 to 23 printable characters")
-    if not (0 <= encoding < ENCODINGS and 0 <= channel < CHANNELS
+    if not (0 <= encoding < ALL_ENCODINGS and 0 <= channel < CHANNELS
             and 0 <= message <= MESSAGE_CANCEL):
         raise ValueError(f"encoding {encoding}, channel {channel}, message {message}")
     set_fields(&fields, venue, values)

@@ -49,6 +49,16 @@ cdef struct Fields:
     int64_t official_close
     int64_t extended_price
     int64_t extended_time
+    # What only dialects of vendors tell, forms.pyx.
+    int64_t quote_time
+    uint64_t quotes              # quote changes so far, all venues
+    char bid_venue[VENUE_ROOM]
+    char ask_venue[VENUE_ROOM]
+    uint64_t tape                # of the listing: 1 for A, 2 for B, 3 for C, 0: not known
+    uint64_t conditions          # TradeFlag bits
+    int64_t old_price            # of a correction: the print as it was, 0: not kept any more
+    uint64_t old_size
+    uint64_t old_conditions
 
 
 cdef int set_fields(Fields* fields, str venue, dict values) except -1

@@ -42,6 +42,16 @@ cdef int set_fields(Fields* fields, str venue, dict values) except -1:
     fields.official_close = given.pop("official_close", 0)
     fields.extended_price = given.pop("extended_price", 0)
     fields.extended_time = given.pop("extended_time", 0)
+    fields.quote_time = given.pop("quote_time", 0)
+    fields.quotes = given.pop("quotes", 0)
+    fields.tape = given.pop("tape", 0)
+    fields.conditions = given.pop("conditions", 0)
+    fields.old_price = given.pop("old_price", 0)
+    fields.old_size = given.pop("old_size", 0)
+    fields.old_conditions = given.pop("old_conditions", 0)
+    if given.pop("quoted", 0):  # both sides are of `venue`
+        memcpy(fields.bid_venue, fields.venue, VENUE_ROOM)
+        memcpy(fields.ask_venue, fields.venue, VENUE_ROOM)
     if given:
         raise TypeError(f"unknown: {', '.join(given)}")
     return 0

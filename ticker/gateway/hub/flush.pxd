@@ -30,5 +30,6 @@ cdef class Flush:
     cdef int _put_prices(
         self, Connection* connection, int due, bint fresh, int64_t now
     ) noexcept nogil
+    cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil
     cdef void _put_lagged(self, Sale* sale, uint32_t skipped) noexcept nogil

@@ -21,6 +21,7 @@ from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
 from ticker.gateway.sockets.connection cimport (
     CONNECTION_OPEN,
+    ENCODINGS,
     Connection,
     ConnectionTable,
     Subscription,
@@ -147,7 +148,9 @@ cdef class Flush:
             elif self.parcel.full():
                 break
             else:
-                if subscription.seen:
+                if self.parcel.encoding >= ENCODINGS:
+                    self._put_vendor(subscription, now)
+                elif subscription.seen:
                     self.parcel.put(self.frames.update(subscription.topic, self.parcel.encoding, now))
                     conflated += version - subscription.seen - 1
                 else:
@@ -158,6 +161,11 @@ cdef class Flush:
             connection.resume = self.due_slots[i]
         count(self.counters, GATEWAY_CONFLATED, conflated)
         return i
+
+    cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil:
+        """The quote of a vendor's dialect, if it is another one than the client had."""
+        if self.frames.quote_news(due.topic >> CHANNEL_BITS, due.seen):
+            self.parcel.put(self.frames.update(due.topic, self.parcel.encoding, now))
 
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil:
         """All trades, corrections and cancels since the one seen last, each by itself; those that
@@ -196,6 +204,8 @@ cdef class Flush:
         cdef Frame frame
         if not skipped:
             return
+        count(self.counters, GATEWAY_LAGGED, skipped)
+        if self.parcel.encoding >= ENCODINGS:
+            return  # no vendor has a word for it
         lagged_frame(&frame, self.parcel.encoding, sale.name, sale.name_length, skipped)
         self.parcel.put(&frame)
-        count(self.counters, GATEWAY_LAGGED, skipped)

@@ -161,6 +161,26 @@ cdef class Hub:
             agenda.wait(place)
         return sent
 
+    def follow(self, number: int, symbols: list[int], channel: int) -> None:
+        """Subscribe without snapshots: what comes from now on. For the dialects of vendors."""
+        cdef Connection* connection = self.connections.checked(number)
+        cdef uint32_t place = number
+        cdef uint32_t topic
+        if connection.state != CONNECTION_OPEN:
+            return
+        self._drain()
+        self.flush.reserve(connection.subscription_count + <uint32_t>len(symbols))
+        for symbol in symbols:
+            topic = topic_of(symbol, channel)
+            if self.subscriptions.find(connection, topic) < 0:
+                self.subscriptions.attach(connection, number, topic)
+                connection.subscriptions[connection.subscription_count - 1].seen = (
+                    self.topics.versions[topic]
+                )
+        store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscriptions.total)
+        if self.agenda.phases[place] in (PHASE_NONE, PHASE_IDLE):
+            self.agenda.wait(place)
+
     cdef int _take_symbols(
         self, Connection* connection, uint32_t number, list symbols, uint32_t channel, dict seen
     ) except -1:

@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 
 from ticker.gateway.hub.encode cimport Frame
 from ticker.gateway.hub.encode_protobuf cimport put_varint
-from ticker.gateway.sockets.connection cimport JSON, MSGPACK, PROTOBUF
+from ticker.gateway.sockets.connection cimport PROTOBUF, is_text
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 
 
@@ -47,13 +47,15 @@ cdef class Parcel:
     cdef void put(self, const Frame* frame) noexcept nogil:
         """Append a frame, or as an item of the batch only its message."""
         cdef size_t length = frame.length
+        if not length:
+            return
         self.items += 1
         if not self.batch:
             memcpy(self.out + self.at, frame.bytes + frame.start, length)
             self.at += length
             return
         length -= frame.message - frame.start
-        if self.encoding <= JSON:
+        if is_text(self.encoding):
             self.out[self.at] = c"[" if self.items == 1 else c","
             self.at += 1
         elif self.encoding == PROTOBUF:
@@ -73,10 +75,10 @@ cdef class Parcel:
         if not self.items:
             self.start = self.at
             return
-        if self.encoding <= JSON:
+        if is_text(self.encoding):
             self.out[self.at] = c"]"
             self.at += 1
-        elif self.encoding == MSGPACK:
+        elif self.encoding != PROTOBUF:
             array[0] = <char>0xDC  # array 16
             array[1] = <char>(self.items >> 8)
             array[2] = <char>self.items
@@ -85,7 +87,7 @@ cdef class Parcel:
             array[0] = <char>(15 << 3 | 2)
             before = put_varint(array, 1, self.at - BATCH_ROOM)
         size = write_head(
-            head, OPCODE_TEXT if self.encoding <= JSON else OPCODE_BINARY,
+            head, OPCODE_TEXT if is_text(self.encoding) else OPCODE_BINARY,
             self.at - BATCH_ROOM + before,
         )
         self.start = BATCH_ROOM - before - size

@@ -26,6 +26,7 @@ cdef struct Sale:
     uint8_t there                # there is one; else there was none yet, or it was taken back
     uint8_t ambiguous            # another price was shown with the same microsecond
     uint8_t name_length
+    uint8_t tape                 # of the listing, as in Fields
     char name[SYMBOL_BYTES]
 
 cdef struct RowState:
@@ -52,6 +53,7 @@ cdef class Sales:
     cdef int reload(self, uint32_t symbol, bint lapped) except -1
     cdef void identify(self, uint32_t symbol, const Record* record) noexcept nogil
     cdef int read_quote(self, uint32_t symbol) except -1
+    cdef void _read_venues(self, uint32_t symbol, const Consolidated* found) noexcept nogil
     cdef void sale_fields(self, uint32_t symbol, Fields* fields) noexcept nogil
     cdef int _name(self, uint32_t symbol) except -1
     cdef int _reload_rows(self, uint32_t symbol, bint lapped) except -1

@@ -26,6 +26,7 @@ from ticker.gateway.hub.topics cimport Topics, regrown, topic_of
 from ticker.gateway.hub.trade_log cimport Trade, TradeLog
 from ticker.gateway.prices.board cimport Board, RowRef
 from ticker.gateway.prices.consolidate cimport (
+    NO_ROW,
     Consolidated,
     corrected_time,
     has_traded,
@@ -122,6 +123,13 @@ cdef class Sales:
         memcpy(self.sales[symbol].name, <const char*>name, len(name))
         self.sales[symbol].name_length = <uint8_t>len(name)
         return 0
+
+    def set_tape(self, symbol: int, tape: int) -> None:
+        """The tape that a symbol is on: 1, 2, 3 for A, B, C; 0: not known."""
+        cdef uint32_t number = symbol
+        if number >= self.topics.symbol_count or not 0 <= tape <= 3:
+            raise ValueError(f"symbol {symbol}, tape {tape}")
+        self.sales[number].tape = tape
 
     # -- the table ------------------------------------------------------------------------
 
@@ -315,6 +323,8 @@ cdef class Sales:
         fields.size_exponent = sale.size_exponent
         fields.trade_id = own_number(sale.trade_id)
         fields.new_trade_id = fields.ineligible = 0
+        fields.tape = sale.tape
+        fields.conditions = 0
         memcpy(fields.venue, self.rows[sale.feed][sale.row].venue, VENUE_ROOM)
 
     cdef int read_quote(self, uint32_t symbol) except -1:
@@ -351,4 +361,23 @@ cdef class Sales:
         quote.official_close = values.official_close
         quote.extended_price = values.extended_price
         quote.extended_time = values.extended_time
+        quote.quote_time = values.quote_time
+        quote.quotes = values.quotes
+        quote.tape = sale.tape
+        self._read_venues(symbol, &found)
         return 0
+
+    cdef void _read_venues(self, uint32_t symbol, const Consolidated* found) noexcept nogil:
+        """The venues of the best bid and ask."""
+        cdef Fields* quote = self.quotes + symbol
+        cdef RowRef* rows = self.board.rows[symbol].rows
+        if found.bid != NO_ROW:
+            memcpy(
+                quote.bid_venue, self.rows[rows[found.bid].feed][rows[found.bid].row].venue,
+                VENUE_ROOM,
+            )
+        if found.ask != NO_ROW:
+            memcpy(
+                quote.ask_venue, self.rows[rows[found.ask].feed][rows[found.ask].row].venue,
+                VENUE_ROOM,
+            )

@@ -4,11 +4,11 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.encode cimport Frame
-from ticker.gateway.hub.fields cimport CHANNELS, Message
+from ticker.gateway.hub.fields cimport CHANNELS, Fields, Message
 from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
-from ticker.gateway.sockets.connection cimport ENCODINGS
+from ticker.gateway.sockets.connection cimport ALL_ENCODINGS
 
 
 # Frames of one channel, one encoding and one kind, by symbol.
@@ -19,15 +19,27 @@ cdef struct Page:
     size_t room                  # bytes of a frame
 
 
+# The quote that a symbol had last, and the version of its topic that came with another one: the
+# topic also moves with trades, of which a vendor's quote tells nothing.
+cdef struct QuoteMemory:
+    uint64_t has
+    int64_t bid
+    uint64_t bid_size
+    int64_t ask
+    uint64_t ask_size
+    uint32_t changed
+
+
 @cython.final
 cdef class SharedFrames:
     cdef Topics topics
     cdef Sales sales
     cdef uint64_t* counters
     cdef uint64_t* histograms
-    cdef Page[2][ENCODINGS][CHANNELS] pages  # [snapshot]
-    cdef uint8_t* trades[ENCODINGS]          # frames of the log's entries, by their place
-    cdef uint64_t* trades_shown[ENCODINGS]
+    cdef Page[2][ALL_ENCODINGS][CHANNELS] pages  # [snapshot]
+    cdef uint8_t* trades[ALL_ENCODINGS]      # frames of the log's entries, by their place
+    cdef uint64_t* trades_shown[ALL_ENCODINGS]
+    cdef QuoteMemory* quoted     # by symbol; NULL until a vendor's dialect needs it
     cdef uint32_t symbol_capacity
 
     cdef int open(self, uint32_t encoding, uint32_t channel) except -1
@@ -36,9 +48,12 @@ cdef class SharedFrames:
     cdef void _close_page(self, Page* page) noexcept
     cdef const Frame* update(self, uint32_t topic, uint32_t encoding, int64_t now) noexcept nogil
     cdef const Frame* snapshot(self, uint32_t topic, uint32_t encoding) noexcept nogil
+    cdef bint quote_news(self, uint32_t symbol, uint32_t seen) noexcept nogil
+    cdef int _open_quoted(self) except -1
     cdef const Frame* trade(
         self, const Trade* trade, uint32_t encoding, int64_t now
     ) noexcept nogil
+    cdef void _old_print(self, const Trade* trade, Fields* fields) noexcept nogil
     cdef void trade_frame(
         self, Frame* frame, const Trade* trade, uint32_t encoding, Message message
     ) noexcept nogil

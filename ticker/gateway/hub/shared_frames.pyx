@@ -6,7 +6,7 @@ encoding that no client uses costs nothing.
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.gateway.hub.encode cimport (
@@ -22,6 +22,7 @@ from ticker.gateway.hub.fields cimport (
     CHANNEL_QUOTE,
     CHANNEL_TRADES,
     CHANNELS,
+    MESSAGE_CORRECTION,
     MESSAGE_SNAPSHOT,
     MESSAGE_UPDATE,
     VENUE_ROOM,
@@ -31,7 +32,7 @@ from ticker.gateway.hub.fields cimport (
 from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
-from ticker.gateway.sockets.connection cimport ENCODINGS
+from ticker.gateway.sockets.connection cimport ALL_ENCODINGS, ENCODINGS
 from ticker.shm.counters cimport (
     GATEWAY_ENCODED,
     GATEWAY_HISTOGRAM_EXCHANGE_TO_SEND,
@@ -40,7 +41,7 @@ from ticker.shm.counters cimport (
     record_duration,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_LAST, Row
+from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_ASK, ROW_HAS_BID, ROW_HAS_LAST, Row
 from ticker.shm.trade_ids cimport own_number
 
 cdef size_t[CHANNELS] ROOMS
@@ -61,7 +62,8 @@ cdef class SharedFrames:
 
     def __dealloc__(self) -> None:
         cdef uint32_t encoding, channel
-        for encoding in range(ENCODINGS):
+        PyMem_RawFree(self.quoted)
+        for encoding in range(ALL_ENCODINGS):
             PyMem_RawFree(self.trades[encoding])
             PyMem_RawFree(self.trades_shown[encoding])
             for channel in range(CHANNELS):
@@ -73,7 +75,9 @@ cdef class SharedFrames:
         frame costs memory once it is encoded."""
         cdef uint32_t capacity = self.sales.log.capacity
         cdef int kind
-        assert encoding < ENCODINGS and channel < CHANNELS
+        assert encoding < ALL_ENCODINGS and channel < CHANNELS
+        if encoding >= ENCODINGS and channel == CHANNEL_QUOTE and self.quoted == NULL:
+            self._open_quoted()
         for kind in range(2):
             if self.pages[kind][encoding][channel].frames == NULL:
                 self._open_page(&self.pages[kind][encoding][channel], ROOMS[channel])
@@ -90,14 +94,39 @@ cdef class SharedFrames:
         cdef uint32_t encoding, channel
         cdef Page* page
         self.symbol_capacity = self.topics.symbol_capacity
+        if self.quoted != NULL:
+            self._open_quoted()
         for kind in range(2):
-            for encoding in range(ENCODINGS):
+            for encoding in range(ALL_ENCODINGS):
                 for channel in range(CHANNELS):
                     page = &self.pages[kind][encoding][channel]
                     if page.frames != NULL:
                         self._close_page(page)
                         self._open_page(page, ROOMS[channel])
         return 0
+
+    cdef int _open_quoted(self) except -1:
+        """Begin anew: after this, the next quote of a symbol is another one."""
+        PyMem_RawFree(self.quoted)
+        self.quoted = <QuoteMemory*>PyMem_RawCalloc(self.symbol_capacity, sizeof(QuoteMemory))
+        if self.quoted == NULL:
+            raise MemoryError
+        return 0
+
+    cdef bint quote_news(self, uint32_t symbol, uint32_t seen) noexcept nogil:
+        """Whether the quote is another one than at version `seen`, as far as it was looked at."""
+        cdef QuoteMemory* quoted = self.quoted + symbol
+        cdef const Fields* now = self.sales.quotes + symbol
+        cdef uint64_t has = now.has & (ROW_HAS_BID | ROW_HAS_ASK)
+        if (quoted.has != has or quoted.bid != now.bid or quoted.bid_size != now.bid_size
+                or quoted.ask != now.ask or quoted.ask_size != now.ask_size):
+            quoted.has = has
+            quoted.bid = now.bid
+            quoted.bid_size = now.bid_size
+            quoted.ask = now.ask
+            quoted.ask_size = now.ask_size
+            quoted.changed = self.topics.versions[symbol << CHANNEL_BITS | CHANNEL_QUOTE]
+        return <int32_t>(quoted.changed - seen) > 0
 
     cdef int _open_page(self, Page* page, size_t room) except -1:
         page.memory = PyMem_RawCalloc(self.symbol_capacity * room + CACHE_LINE, 1)
@@ -182,6 +211,14 @@ cdef class SharedFrames:
             )
         return frame
 
+    cdef void _old_print(self, const Trade* trade, Fields* fields) noexcept nogil:
+        """What the corrected print was, if the log still has it."""
+        cdef const Trade* before = self.sales.log.before(trade)
+        if before != NULL:
+            fields.old_price = before.price
+            fields.old_size = before.size
+            fields.old_conditions = before.conditions
+
     cdef void trade_frame(
         self, Frame* frame, const Trade* trade, uint32_t encoding, Message message
     ) noexcept nogil:
@@ -199,6 +236,10 @@ cdef class SharedFrames:
         fields.trade_id = own_number(trade.trade_id)
         fields.new_trade_id = own_number(trade.new_trade_id)
         fields.ineligible = trade.ineligible
+        fields.tape = sale.tape
+        fields.conditions = trade.conditions
+        if message == MESSAGE_CORRECTION and encoding >= ENCODINGS:
+            self._old_print(trade, &fields)
         memcpy(fields.venue, row.venue, VENUE_ROOM)
         begin_frame(frame, encoding, CHANNEL_TRADES, message, sale.name, sale.name_length)
         finish_frame(frame, encoding, CHANNEL_TRADES, &fields)

@@ -1,7 +1,7 @@
 """The last trades of the symbols that a client watches trade by trade, and what became of them."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.shm.layout cimport Record
 
@@ -18,6 +18,7 @@ cdef struct Trade:
     uint64_t new_trade_id        # of a correction: the number from now on, 0: the same
     uint8_t message              # Message
     uint8_t ineligible           # of a correction: the trade sets the last price no longer
+    uint16_t conditions          # TradeFlag bits
     uint32_t symbol
     uint32_t version             # of the symbol's topic, with this trade
     uint32_t feed
@@ -35,4 +36,5 @@ cdef class TradeLog:
 
     cdef int grow(self, uint32_t symbols) except -1
     cdef Trade* append(self, uint32_t symbol, uint32_t feed, const Record* record) noexcept nogil
+    cdef const Trade* before(self, const Trade* trade) noexcept nogil
     cdef uint32_t find(self, uint32_t symbol, uint32_t seen) noexcept nogil

@@ -58,8 +58,22 @@ cdef class TradeLog:
         trade.size = record.size
         trade.trade_id = record.match
         trade.new_trade_id = trade.ineligible = 0
+        trade.conditions = record.conditions
         self.tails[symbol] = self.count
         return trade
+
+    cdef const Trade* before(self, const Trade* trade) noexcept nogil:
+        """The print that a correction is of, as it was until then; NULL: it is kept no longer."""
+        cdef uint64_t number = trade.previous
+        cdef const Trade* found
+        while number and number + self.capacity > self.count:
+            found = self.trades + number % self.capacity
+            if found.feed == trade.feed and found.row == trade.row and (
+                found.new_trade_id or found.trade_id
+            ) == trade.trade_id:
+                return found
+            number = found.previous
+        return NULL
 
     cdef uint32_t find(self, uint32_t symbol, uint32_t seen) noexcept nogil:
         """The places of the entries that came after version `seen` into `found`, the newest

@@ -7,7 +7,7 @@ that prices are not delayed when a feed falls silent with all its symbols.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.prices.board import Board
@@ -21,7 +21,8 @@ SHARE = 200  # connections served by one `say`
 
 class Announcer:
     """The announcer of one worker: call `look` after each look of the board, and `say` until
-    nothing waits. The states of feeds and markets go to the `admitted` connections."""
+    nothing waits. The states of feeds and markets go to the `admitted` connections. `heard` is told
+    of each change of a symbol that has subscribers, or is one of `also_watched`."""
 
     def __init__(
         self,
@@ -29,18 +30,23 @@ class Announcer:
         subscriptions: Subscriptions,
         connections: ConnectionTable,
         admitted: Callable[[int], bool] = lambda _: True,
+        codecs: Sequence[Codec] = CODECS,
     ) -> None:
         self.board = board
         self.subscriptions = subscriptions
         self.connections = connections
         self.admitted = admitted
+        self.codecs = codecs
+        self.also_watched: Callable[[], list[int]] = list
+        self.heard: Callable[[int, str], None] = lambda _place, _state: None
         self.watch = Watch(board)
         self.standing: dict[tuple[str, str], Status] = {}  # of feeds and markets that are not live
         self.waiting: dict[int, bytearray] = {}  # frames by connection
 
     def look(self, phases: Iterable[tuple[str, str]]) -> None:
         """Queue a `status` for each changed state; `phases` are (market, phase)."""
-        for number, state in self.watch.symbols(self.subscriptions.watched()):
+        for number, state in self.watch.symbols(self.subscriptions.watched() + self.also_watched()):
+            self.heard(number, state)
             self._tell(
                 self.subscriptions.subscribers(number),
                 Status(symbol=self.board.name(number), state=state),  # type: ignore[arg-type]
@@ -84,7 +90,7 @@ class Announcer:
         self._tell(filter(self.admitted, open_numbers), status)
 
     def _tell(self, numbers: Iterable[int], status: Status) -> None:
-        frames = [b"" if codec.plain else codec.frame(status) for codec in CODECS]
+        frames = [b"" if codec.plain else codec.frame(status) for codec in self.codecs]
         for number in numbers:
             frame = frames[self.connections.encoding(number)]
             if frame:

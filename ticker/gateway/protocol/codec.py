@@ -30,8 +30,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Codec:
-    """One encoding. `number` is its place in CODECS; `subprotocol` is "" where a client cannot
-    select it so: the plain dialect, and events."""
+    """One encoding. `number` is an Encoding, or one of a vendor's dialect; `subprotocol` is ""
+    where a client cannot select it so: the plain dialect, events, vendors' dialects. `encode` gives
+    no bytes for what it cannot say."""
 
     def __init__(
         self,
@@ -41,8 +42,8 @@ class Codec:
         read: Callable[[bytes], dict[str, Any]] | None,
     ) -> None:
         self.number = number
-        offered = number not in (PLAIN, EVENT_STREAM)
-        self.subprotocol = f"{PROTOCOL}.{ENCODING_NAMES[number]}" if offered else ""
+        named = PLAIN < number < EVENT_STREAM
+        self.subprotocol = f"{PROTOCOL}.{ENCODING_NAMES[number]}" if named else ""
         self.opcode = opcode
         self.encode = encode
         self._read = read
@@ -53,11 +54,13 @@ class Codec:
         return self.number == PLAIN
 
     def frame(self, message: Message) -> bytes:
-        """A message as a ready WebSocket frame, or as a server-sent event."""
+        """A message as a ready WebSocket frame, or as a server-sent event; empty, if the encoding
+        has no words for it."""
+        encoded = self.encode(message)
         if self.number == EVENT_STREAM:
             begin = b": " if isinstance(message, Heartbeat) else b"data: "
-            return begin + self.encode(message) + b"\n\n"
-        return frame(self.opcode, self.encode(message))
+            return begin + encoded + b"\n\n"
+        return frame(self.opcode, encoded) if encoded else b""
 
     def read(self, is_text: bool, payload: bytes) -> dict[str, Any]:
         """A command as a tree. Text messages are read as JSON in every encoding.

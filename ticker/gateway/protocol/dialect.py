@@ -7,12 +7,11 @@ Law: a command is atomic: a refused command changes nothing. In the plain dialec
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
 
-from ticker.config import GatewayConfig
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
 from ticker.gateway.hub.fields import CHANNEL_NAMES
@@ -51,6 +50,7 @@ from ticker.gateway.protocol.messages import (
     Unsubscribe,
     Unsubscribed,
 )
+from ticker.gateway.protocol.terms import Terms
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.restraint import Restraint
 from ticker.shm.counters import Counters
@@ -71,32 +71,9 @@ GOODBYES = {
 Symbols = Subscribe | Unsubscribe | Reconnect
 
 
-@dataclass(frozen=True)
-class Terms:
-    """The limits and settings for the clients of one worker."""
-
-    epoch: int
-    heartbeat: float
-    retry_after: float
-    limits: Limits
-
-
-def terms_of(config: GatewayConfig, epoch: int) -> Terms:
-    """The terms that a configuration gives."""
-    limits = Limits(
-        symbols=config.max_symbols,
-        message=config.max_message,
-        outbound=config.max_outbound,
-        commands_per_second=config.commands_per_second,
-        commands_burst=config.commands_burst,
-        max_rate=round(1 / config.flush_interval, 6),
-        slow_timeout=config.slow_timeout,
-    )
-    return Terms(epoch, config.heartbeat, config.retry_after, limits)
-
-
 class Dialect:
-    """Answers the messages of all clients of one worker."""
+    """Answers the messages of all clients of one worker. `codecs`: by encoding, also those that
+    have words for errors only."""
 
     def __init__(
         self,
@@ -107,6 +84,7 @@ class Dialect:
         terms: Terms,
         announcer: Announcer,
         access: Access,
+        codecs: Sequence[Codec] = CODECS,
     ) -> None:
         self.board = board
         self.hub = hub
@@ -115,13 +93,15 @@ class Dialect:
         self.counters = counters
         self.announcer = announcer
         self.access = access
+        self.codecs = codecs
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
         """Apply the settings that may change while clients are connected."""
         self.terms = terms
+        codecs = self.codecs
         self.greetings = [
-            [b"" if codec.plain else codec.frame(self.hello(limits, asked)) for codec in CODECS]
+            [b"" if codec.plain else codec.frame(self.hello(limits, asked)) for codec in codecs]
             for limits, asked in (
                 (self.limits_of(self.access.everybody), False),
                 (terms.limits, True),
@@ -207,7 +187,7 @@ class Dialect:
 
     def heartbeat(self, encoding: int, now_ns: int) -> bytes:
         """A heartbeat as a frame."""
-        return CODECS[encoding].frame(Heartbeat(timestamp=moment(now_ns)))
+        return self.codecs[encoding].frame(Heartbeat(timestamp=moment(now_ns)))
 
     def last_word(self, number: int, code: int) -> bytes:
         """The message before a close frame with this code: an `error`, a `goodbye`, or none.
@@ -232,19 +212,24 @@ class Dialect:
         self.counters.add("commands")
         codec = self._codec(number)
         try:
-            self._spend(number)
+            self.spend(number)
             self._run(number, codec, parse_command(payload, is_text, codec), now_ns)
         except CommandError as error:
             self._say(number, codec, error_message(error))
-            weight = STRIKES.get(error.code, 0)
-            if weight and self.restraint.strike(number, weight) >= MAX_STRIKES:
-                reason = "too many refused messages"
-                self.connections.close(number, Close.POLICY_VIOLATION, reason)
+            self.strike(number, error.code)
+
+    def strike(self, number: int, code: Code) -> None:
+        """Close the connection that had too many messages refused; the last with this code."""
+        weight = STRIKES.get(code, 0)
+        if weight and self.restraint.strike(number, weight) >= MAX_STRIKES:
+            reason = "too many refused messages"
+            self.connections.close(number, Close.POLICY_VIOLATION, reason)
 
     def _codec(self, number: int) -> Codec:
-        return CODECS[self.connections.encoding(number)]
+        return self.codecs[self.connections.encoding(number)]
 
-    def _spend(self, number: int) -> None:
+    def spend(self, number: int) -> None:
+        """Count one command. Raises CommandError, rate_limited."""
         limits = self.terms.limits
         if not self.restraint.take_token(number, limits.commands_per_second, limits.commands_burst):
             raise CommandError(

@@ -20,6 +20,17 @@ cpdef enum Encoding:
     EVENT_STREAM = 4                   # server-sent events: JSON, and nothing the other way
     ENCODINGS = 5
 
+# The dialects of vendors (ticker/gateway/dialects/), whose messages hub/forms.pyx encodes.
+cpdef enum VendorEncoding:
+    ALPACA_JSON = 5              # from ENCODINGS on
+    ALPACA_MSGPACK = 6
+    POLYGON_JSON = 7
+    ALL_ENCODINGS = 8
+
+cdef inline bint is_text(uint32_t encoding) noexcept nogil:
+    """Whether its messages are texts (RFC 6455, section 5.6)."""
+    return encoding <= JSON or encoding == ALPACA_JSON or encoding == POLYGON_JSON
+
 cdef enum ConnectionState:
     CONNECTION_FREE = 0
     CONNECTION_HEAD = 1          # its request head has not come whole

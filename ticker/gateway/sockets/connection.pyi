@@ -13,6 +13,12 @@ class Encoding(IntEnum):
     EVENT_STREAM = 4
     ENCODINGS = 5
 
+class VendorEncoding(IntEnum):
+    ALPACA_JSON = 5
+    ALPACA_MSGPACK = 6
+    POLYGON_JSON = 7
+    ALL_ENCODINGS = 8
+
 class ConnectionTable:
     def __init__(
         self,

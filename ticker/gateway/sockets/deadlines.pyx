@@ -33,6 +33,8 @@ from ticker.gateway.sockets.tls import TlsError
 
 cdef enum:
     LAST_ROOM = 131072           # of a socket's send buffer, to take them
+    GOING_AWAY = 1001
+    SERVICE_RESTART = 1012
 
 
 cdef class Deadlines:
@@ -64,7 +66,7 @@ cdef class Deadlines:
         cdef bytes frame
         cdef int encoding = connection.encoding
         if (
-            encoding == PLAIN or connection.wants_write
+            encoding == PLAIN or encoding >= ENCODINGS or connection.wants_write
             or self.connections.now - connection.sent_at < self.heartbeat
         ):
             return 0
@@ -127,8 +129,11 @@ cdef class Deadlines:
             return b""
 
     def dismiss(self, number: int, code: int, reason: str) -> None:
-        """Close an open stream after a last word of the handler's."""
+        """Close an open stream after a last word of the handler's. The vendors' packages take 1001
+        for the end of the program that uses them, and connect again after 1012."""
         cdef bytes word = self.speaker.last_word(number, code)
+        if code == GOING_AWAY and self.connections.checked(number).encoding >= ENCODINGS:
+            code = SERVICE_RESTART
         if word:
             self.connections.deliver(number, word, len(word))
         self.connections.close(number, code, reason)
