@@ -46,6 +46,9 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "ticker.gateway": ALL,
     "ticker.store": ALL,
+    "ticker.cluster": frozenset(),
+    "ticker.cluster.buses": ALL,
+    "ticker.cluster.workers": ALL,
     "ticker.record": frozenset(
         {"context", "files", "packets", "pcapng", "recorder", "tape", "worker"}
     ),
@@ -78,12 +81,13 @@ APART: dict[str, tuple[str, ...]] = {
     # in this room and those inside of it: not these, though they stand above
     "ticker.gateway": ("ticker.feeds",),
     "ticker.store": ("ticker.feeds", "ticker.gateway"),
+    "ticker.cluster": ("ticker.feeds", "ticker.gateway", "ticker.store"),
     "ticker.client": ("ticker.config", "ticker.shm", "ticker.feeds", "ticker.gateway",
                       "ticker.store", "ticker.supervisor"),
     "ticker.simulate": ("ticker.gateway", "ticker.store", "ticker.supervisor", "ticker.client"),
 }  # fmt: skip
-"""Feeds, gateways and the store meet in shared memory alone; a client knows nothing of the server
-but its contract; a simulated exchange knows nothing of what listens to it."""
+"""Feeds, gateways, the store and the bus meet in shared memory alone; a client knows nothing of the
+server but its contract; a simulated exchange knows nothing of what listens to it."""
 
 WAITING: frozenset[tuple[str, str]] = frozenset()
 """Imports that are being turned round just now. Nothing may be added here."""

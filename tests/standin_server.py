@@ -24,6 +24,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach
+from ticker.supervisor.feed_slots import Mains
 from ticker.supervisor.feeds import calendar
 from ticker.supervisor.serve import serve
 from ticker.supervisor.slot import Patience
@@ -103,7 +104,7 @@ if __name__ == "__main__":
             serve(
                 load(Path(sys.argv[1])),
                 lambda line: print(line, flush=True),
-                feed_main=feed,
+                mains=Mains(feed=feed),
                 gateway_main=gateway,
                 reload=partial(load, Path(sys.argv[1])),
                 patience=Patience(

@@ -41,14 +41,19 @@ static inline uint32_t ticker_crc32c_sse(uint32_t crc, const uint8_t *data, size
 }
 #endif
 
-/* The checksum of `length` bytes at `data`. */
-static inline uint32_t ticker_crc32c(const void *data, size_t length) {
-    uint32_t crc = 0xFFFFFFFFu;
+/* The register after `length` more bytes at `data`; it begins as all ones, and the checksum is its
+ * complement. */
+static inline uint32_t ticker_crc32c_more(uint32_t crc, const void *data, size_t length) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2"))
-        return ticker_crc32c_sse(crc, (const uint8_t *)data, length) ^ 0xFFFFFFFFu;
+        return ticker_crc32c_sse(crc, (const uint8_t *)data, length);
 #endif
-    return ticker_crc32c_plain(crc, (const uint8_t *)data, length) ^ 0xFFFFFFFFu;
+    return ticker_crc32c_plain(crc, (const uint8_t *)data, length);
+}
+
+/* The checksum of `length` bytes at `data`. */
+static inline uint32_t ticker_crc32c(const void *data, size_t length) {
+    return ticker_crc32c_more(0xFFFFFFFFu, data, length) ^ 0xFFFFFFFFu;
 }
 
 #endif

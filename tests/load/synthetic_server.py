@@ -22,6 +22,7 @@ from ticker.feeds.workers.worker import FeedContext
 from ticker.gateway import worker
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach
+from ticker.supervisor.feed_slots import Mains
 from ticker.supervisor.serve import serve
 
 
@@ -56,7 +57,7 @@ def main(path: Path, control: int, symbols: int) -> int:
     return serve(
         load(path),
         partial(print, flush=True),
-        feed_main=partial(feed, control=control, symbols=symbols),
+        mains=Mains(feed=partial(feed, control=control, symbols=symbols)),
         gateway_main=worker.run,
         reload=partial(load, path),
     )

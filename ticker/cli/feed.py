@@ -11,6 +11,7 @@ import msgspec
 
 from ticker import units
 from ticker.clock import now_ns, steady_ns
+from ticker.config import from_bus
 from ticker.errors import FeedError
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.workers.pipeline import Pipeline
@@ -60,6 +61,11 @@ def test(name: str, path: Path | None, seconds: float, most: int) -> None:
         known = ", ".join(feeds) or "none"
         raise click.BadParameter(f"no feed {name!r} in the configuration; there are: {known}")
     feed = feeds[name]
+    if from_bus(feed):
+        raise click.BadParameter(
+            f"feed {name!r} comes from the bus; test it on the box that has its lines, "
+            "and see `ticker cluster status`"
+        )
     segment = private_feed(Geometry(feed.rows, feed.rings, feed.ring_capacity), 1, now_ns())
     events = Events(segment, most)
     end = steady_ns() + int(seconds * SECOND)

@@ -26,6 +26,7 @@ from ticker.config.access import (
     access_problems,
 )
 from ticker.config.address import is_ipv4, parse_address
+from ticker.config.cluster import ClusterConfig, cluster_problems
 from ticker.config.feed_problems import feed_problems
 from ticker.config.feeds import (
     FeedConfig,
@@ -33,6 +34,7 @@ from ticker.config.feeds import (
     SimulatorConfig,
     SoupBinTcpConfig,
     addresses,
+    from_bus,
     is_file_name,
     session_date,
 )
@@ -46,6 +48,7 @@ from ticker.errors import ConfigError
 
 __all__ = [
     "SHIPPED",
+    "ClusterConfig",
     "Config",
     "DirectoryConfig",
     "FeedConfig",
@@ -56,6 +59,7 @@ __all__ = [
     "SimulatorConfig",
     "SoupBinTcpConfig",
     "StoreConfig",
+    "from_bus",
     "is_file_name",
     "load",
     "parse",
@@ -118,6 +122,7 @@ class Config(Section, frozen=True, kw_only=True):
     directory: DirectoryConfig = DirectoryConfig()
     store: StoreConfig = StoreConfig()
     record: RecordConfig = RecordConfig()
+    cluster: ClusterConfig | None = None
     feeds: tuple[FeedConfig, ...] = ()
 
 
@@ -186,7 +191,7 @@ def parse(
         raise ConfigError(f"not TOML: {error}") from None
     except RecursionError:
         raise ConfigError("not TOML that can be read: nested too deeply") from None
-    problems = list(_unknown_keys(tree, Config, ""))
+    problems = [*_unknown_keys(tree, Config, ""), *_missing_keys(tree)]
     if not problems:
         config = _in_folder(_convert(tree), folder or Path())
         problems = [*_problems(config, check), *whole(config)]
@@ -235,6 +240,16 @@ def _unknown_keys(tree: object, struct: type[Section], path: str) -> Iterator[st
             yield from _unknown_keys(value, inner, here)
 
 
+def _missing_keys(tree: dict[str, Any]) -> Iterator[str]:
+    """A feed of an exchange needs a protocol and a venue; one from the bus has them elsewhere."""
+    feeds = tree.get("feeds")
+    for index, feed in enumerate(feeds if isinstance(feeds, list) else ()):
+        if isinstance(feed, dict) and "name" in feed and feed.get("from") != "bus":
+            missing = [key for key in ("protocol", "venue") if key not in feed]
+            if missing:
+                yield f"feeds[{index}]: missing the key `{missing[0]}`"
+
+
 _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "server"): ServerConfig,
     (Config, "gateway"): GatewayConfig,
@@ -247,6 +262,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "directory"): DirectoryConfig,
     (Config, "store"): StoreConfig,
     (Config, "record"): RecordConfig,
+    (Config, "cluster"): ClusterConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,
@@ -266,6 +282,8 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
     yield from store_problems(config.store)
     yield from record_problems(config.record, tuple(feed.name for feed in config.feeds))
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
+    bus_feeds = tuple(index for index, feed in enumerate(config.feeds) if from_bus(feed))
+    yield from cluster_problems(config.cluster, bus_feeds)
     for index, feed in enumerate(config.feeds):
         for problem in (*check(feed), *feed_problems(feed)):
             yield f"feeds[{index}].{problem}"

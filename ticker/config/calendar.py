@@ -97,7 +97,7 @@ def _venue_problems(feed: FeedConfig) -> Iterator[str]:
     """A fault for a venue that looks like a misspelt known one: its feed would have no hours, and
     its prices would count as those of another venue."""
     known = US_EQUITIES | calendar_names()
-    if feed.venue in known or feed.calendar is not None:
+    if not feed.venue or feed.venue in known or feed.calendar is not None:
         return
     near = sorted(mic for mic in known if _is_slip(feed.venue, mic, mic in US_EQUITIES))
     if near:

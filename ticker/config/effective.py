@@ -22,6 +22,9 @@ def effective_text(config: Config) -> str:
     if config.store.url is not None:
         tree["store"]["url"] = without_password(config.store.url)
     for feed in tree["feeds"]:
+        for key in ("protocol", "venue"):  # of a feed from the bus
+            if not feed[key]:
+                del feed[key]
         for table in ("credentials", "headers"):
             feed[table] = {
                 name: value if "$" in value else HIDDEN for name, value in feed[table].items()

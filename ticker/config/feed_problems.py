@@ -12,9 +12,11 @@ from datetime import date
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from ticker.config.address import is_ipv4, parse_address
 from ticker.config.calendar import calendar_problems
-from ticker.config.feeds import FeedConfig, addresses
+from ticker.config.feeds import FeedConfig, addresses, from_bus
 from ticker.config.filter import filter_problems
 from ticker.config.pillar import pillar_problems
 from ticker.config.pitch import pitch_problems
@@ -27,8 +29,11 @@ MOST_SOURCES = 16
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
     """The faults of one feed; each message has the key, and a value that works."""
-    if re.fullmatch(r"gateway[0-9]+|store|recorder|private", feed.name):
+    if re.fullmatch(r"gateway[0-9]+|store|recorder|relay|private", feed.name):
         yield f"name: {feed.name!r} is reserved for the server's shared memory; take another name"
+    if from_bus(feed):
+        yield from _bus_problems(feed)
+        return
     yield from _url_problems(feed)
     for where, address in addresses(feed):
         try:
@@ -52,6 +57,31 @@ def feed_problems(feed: FeedConfig) -> Iterator[str]:
     yield from filter_problems(feed.filter)
     if feed.date != "today" and not _is_date(feed.date):
         yield f'date: {feed.date!r} is neither "today" nor a date, like 2026-03-29'
+    if not _is_timezone(feed.timezone):
+        yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
+    yield from calendar_problems(feed)
+
+
+OF_BUS = frozenset(
+    {"name", "origin", "venue", "required", "rows", "rings", "ring_capacity", "timezone",
+     "calendar", "pre_open", "post_close"}
+)  # fmt: skip
+"""The keys of a feed from the bus."""
+
+
+def _bus_problems(feed: FeedConfig) -> Iterator[str]:
+    """A feed from the bus has what its segment and its market's hours need, and nothing else."""
+    for field in msgspec.structs.fields(FeedConfig):
+        default = (
+            field.default_factory()
+            if field.default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT
+            else field.default
+        )
+        if field.name not in OF_BUS and getattr(feed, field.name) != default:
+            yield f'{field.encode_name}: not with from = "bus"; the box that has the lines has it'
+    if feed.ring_capacity & (feed.ring_capacity - 1):
+        above = 1 << feed.ring_capacity.bit_length()
+        yield f"ring_capacity: {feed.ring_capacity} is not a power of two; take {above}"
     if not _is_timezone(feed.timezone):
         yield f"timezone: no time zone {feed.timezone!r} here; take one like America/New_York"
     yield from calendar_problems(feed)

@@ -70,13 +70,15 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     """One exchange feed: its addresses, its protocol and session, and its sizes.
 
     `protocol` is the name of one of ticker's protocols, or a file: "./mine.py". Without `session`
-    it is the protocol's usual one.
+    it is the protocol's usual one. With `from = "bus"` the feed of this name comes from another box
+    of the cluster, and has neither protocol nor lines; only its hours need a venue.
     """
 
     name: Name
-    protocol: ProtocolName
+    origin: Literal["exchange", "bus"] = msgspec.field(default="exchange", name="from")
+    protocol: ProtocolName = ""
     session: Name | None = None
-    venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")]
+    venue: Annotated[str, Meta(pattern=r"^[A-Z0-9]{4}\Z")] = ""
     lines: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
     url: str | None = None
     mapping: str | None = None
@@ -114,6 +116,11 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     pitch: PitchConfig | None = None
     pillar: PillarConfig | None = None
     filter: FilterConfig = FilterConfig()
+
+
+def from_bus(feed: FeedConfig) -> bool:
+    """Whether another box has the lines of this feed."""
+    return feed.origin == "bus"
 
 
 def session_date(feed: FeedConfig, now: date) -> date:

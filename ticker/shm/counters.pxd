@@ -136,6 +136,21 @@ cpdef enum RecorderCounter:
     RECORDER_DISK_BYTES          # of the files in the folder
     RECORDER_CPU_NS
 
+cpdef enum RelayCounter:
+    RELAY_CONNECTED = 0          # 1: a server of the bus answers
+    RELAY_SPEAKING               # feeds of which this box speaks
+    RELAY_FRAMES                 # published, images not among them
+    RELAY_IMAGES
+    RELAY_BYTES
+    RELAY_ROWS                   # changes of rows in frames
+    RELAY_TRADES                 # with prints, cancels and corrections
+    RELAY_LAPPED                 # records overwritten in a ring before they were read
+    RELAY_DROPPED                # trades that the bus did not take for too long
+    RELAY_CLAIMS                 # times that this box began to speak of a feed
+    RELAY_YIELDS                 # times that it stopped, because another one speaks
+    RELAY_BAD_FRAMES             # of other boxes, that are none, or of another version
+    RELAY_CPU_NS
+
 cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0
     FEED_HISTOGRAM_RECEIVE_TO_PUBLISH

@@ -15,6 +15,7 @@ from ticker.shm.layout cimport (
     HISTOGRAM_WORDS,
     HISTOGRAMS,
     RECORDER_SEGMENT,
+    RELAY_SEGMENT,
     STORE_SEGMENT,
 )
 
@@ -25,6 +26,7 @@ FEED_COUNTERS = names_of(FeedCounter, "FEED_")
 GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
+RELAY_COUNTERS = names_of(RelayCounter, "RELAY_")
 FEED_HISTOGRAMS = names_of(FeedHistogram, "FEED_HISTOGRAM_")
 GATEWAY_HISTOGRAMS = names_of(GatewayHistogram, "GATEWAY_HISTOGRAM_")
 STARTING = FEED_STARTING
@@ -36,7 +38,11 @@ ENDED = FEED_ENDED
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
 _GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
 _STORE_NUMBERS = {name: number for number, name in enumerate(STORE_COUNTERS)}
-_RECORDER_NUMBERS = {name: number for number, name in enumerate(RECORDER_COUNTERS)}
+_NUMBERS_OF_KIND = {
+    FEED_SEGMENT: _FEED_NUMBERS, STORE_SEGMENT: _STORE_NUMBERS,
+    RECORDER_SEGMENT: {name: number for number, name in enumerate(RECORDER_COUNTERS)},
+    RELAY_SEGMENT: {name: number for number, name in enumerate(RELAY_COUNTERS)},
+}
 
 if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:
     raise ImportError(f"more than the {COUNTERS} counters that a segment has room for (layout.pxd)")
@@ -63,12 +69,7 @@ cdef class Counters:
 
     def __init__(self, Mapping mapping not None) -> None:
         self.mapping = mapping
-        kind = mapping.header.kind
-        self.numbers = (
-            _FEED_NUMBERS if kind == FEED_SEGMENT
-            else _STORE_NUMBERS if kind == STORE_SEGMENT
-            else _RECORDER_NUMBERS if kind == RECORDER_SEGMENT else _GATEWAY_NUMBERS
-        )
+        self.numbers = _NUMBERS_OF_KIND.get(mapping.header.kind, _GATEWAY_NUMBERS)
 
     def __getitem__(self, name: str) -> int:
         return self._value(self.numbers[name])

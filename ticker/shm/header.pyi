@@ -4,6 +4,7 @@ KIND_FEED: int
 KIND_GATEWAY: int
 KIND_STORE: int
 KIND_RECORDER: int
+KIND_RELAY: int
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int: ...
 

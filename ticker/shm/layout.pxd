@@ -22,7 +22,7 @@ A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it
     4096   histograms
 
 The store's segment, `/ticker.<instance>.store`, is like a gateway's; the store worker writes it.
-So is the recorder's, `/ticker.<instance>.recorder`.
+So are the recorder's, `/ticker.<instance>.recorder`, and the relay's, `/ticker.<instance>.relay`.
 
 A row keeps two copies of its values. The writer fills the copy that is not current and then
 makes it the current one, so a reader never waits, even for a writer that died half-way:
@@ -53,7 +53,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 9
+    LAYOUT_VERSION = 10
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -79,6 +79,7 @@ cdef enum SegmentKind:
     GATEWAY_SEGMENT = 2
     STORE_SEGMENT = 3
     RECORDER_SEGMENT = 4
+    RELAY_SEGMENT = 5
 
 cdef struct SegmentHeader:
     uint64_t magic

@@ -21,6 +21,7 @@ from ticker.shm.header import (
     KIND_FEED,
     KIND_GATEWAY,
     KIND_RECORDER,
+    KIND_RELAY,
     KIND_STORE,
     Mapping,
     segment_size,
@@ -53,6 +54,10 @@ def store_name(instance: str) -> str:
 
 def recorder_name(instance: str) -> str:
     return f"/ticker.{instance}.recorder"
+
+
+def relay_name(instance: str) -> str:
+    return f"/ticker.{instance}.relay"
 
 
 def folder_name(instance: str) -> str:
@@ -138,6 +143,13 @@ def create_recorder(name: str, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty segment of the recorder."""
     mapping = _create(name, segment_size(KIND_RECORDER))
     mapping.format(KIND_RECORDER, boot_id, now_ns)
+    return mapping
+
+
+def create_relay(name: str, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of the relay to the bus."""
+    mapping = _create(name, segment_size(KIND_RELAY))
+    mapping.format(KIND_RELAY, boot_id, now_ns)
     return mapping
 
 

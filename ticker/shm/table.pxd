@@ -63,6 +63,7 @@ cdef inline void commit_write(Row* row, uint64_t generation) noexcept nogil:
 
 
 cdef dict by_name(const Values* values)
+cdef bint is_symbol(const char* symbol, size_t length) noexcept nogil
 
 
 cdef class PriceTable:

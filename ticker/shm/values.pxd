@@ -1,5 +1,5 @@
 """What is done to a row's values (layout.pxd: Values) in more than one place: the prices that a
-trade sets, a volume of 128 bits, and the end of a day."""
+trade sets, a volume of 128 bits, the end of a day, and the merge with what readers saw."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -18,6 +18,7 @@ from ticker.shm.layout cimport (
     ROW_LAST_ALONE,
     ROW_OPEN_ALONE,
     ROW_SHARED_MICROSECOND,
+    ROW_STALE,
     TRADE_EXTENDED,
     TRADE_LAST_IF_ONLY,
     TRADE_OFFICIAL_CLOSE,
@@ -39,6 +40,11 @@ cdef enum:
         | ROW_LAST_ALONE | ROW_OPEN_ALONE | ROW_HAS_EXTENDED | ROW_HAS_OFFICIAL_OPEN
         | ROW_HAS_OFFICIAL_CLOSE
     )
+
+cdef enum Kept:
+    KEPT_NOTHING = 0
+    KEPT_LAST = 1                # the last sale is the one that readers saw
+    KEPT_TOTALS = 2              # so are totals of the day
 
 
 cdef inline void add_volume(Values* values, uint64_t size) noexcept nogil:
@@ -184,3 +190,73 @@ cdef inline void end_day(Values* values, const Values* before) noexcept nogil:
     values.extended_price = values.extended_time = 0
     values.official_open = values.official_close = values.official_close_time = 0
     values.regular_price = 0
+
+
+cdef inline int merge(
+    Values* values, const Values* shown, bint whole, bint had_day
+) noexcept nogil:
+    """Make of `values`, which a new writer has, the row that follows on `shown`; Kept bits. Seq, counts
+    and corrections never go back; the last sale and the totals of a day do only where a correction
+    explains it. The same for a feed worker that takes a segment over, and for a bridge that hears
+    another speaker.
+
+    `whole`: the new writer has had all trades of the day. `had_day`: the day had trades before it
+    began, so that its open, high and low are those of both.
+    """
+    cdef int kept = KEPT_NOTHING
+    cdef bint same_day = values.session_start == shown.session_start
+    cdef bint lacks = not whole and same_day
+    values.seq = max(values.seq, shown.seq)
+    values.quotes = max(values.quotes, shown.quotes)
+    if values.exchange_time < shown.exchange_time and values.corrections <= shown.corrections:
+        keep_last(values, shown)
+        kept |= KEPT_LAST
+        lacks = True
+    if same_day and had_day:
+        keep_range(values, shown)
+    if lacks and keep_totals(values, shown):
+        kept |= KEPT_TOTALS
+    values.corrections = max(values.corrections, shown.corrections)
+    values.correction_time = max(values.correction_time, shown.correction_time)
+    return kept
+
+
+cdef inline void keep_last(Values* values, const Values* shown) noexcept nogil:
+    values.price = shown.price
+    values.size = shown.size
+    values.exchange_time = shown.exchange_time
+    values.receive_time = shown.receive_time
+    values.regular_price = shown.regular_price
+    values.flags |= ROW_STALE | (shown.flags & (ROW_HAS_LAST | ROW_HAS_REGULAR))
+
+
+cdef inline bint keep_totals(Values* values, const Values* shown) noexcept nogil:
+    """Of a day whose trades were not all had again; whether any were missing."""
+    if not volume_below(values, shown) and values.trades >= shown.trades:
+        return False
+    if volume_below(values, shown):
+        values.volume = shown.volume
+        values.volume_high = shown.volume_high
+    values.trades = max(values.trades, shown.trades)
+    keep_range(values, shown)
+    values.previous_close = shown.previous_close
+    values.flags &= ~<uint64_t>ROW_HAS_PREVIOUS_CLOSE
+    values.flags |= shown.flags & ROW_HAS_PREVIOUS_CLOSE
+    return True
+
+
+cdef inline void keep_range(Values* values, const Values* shown) noexcept nogil:
+    """The day's open, high and low are also those of trades that were not had again."""
+    if shown.flags & ROW_HAS_OPEN and (
+        not values.flags & ROW_HAS_OPEN or shown.open_time < values.open_time
+    ):
+        values.open = shown.open
+        values.open_time = shown.open_time
+        values.flags |= ROW_HAS_OPEN
+    if shown.flags & ROW_HAS_HIGH_LOW:
+        if not values.flags & ROW_HAS_HIGH_LOW:
+            values.high = shown.high
+            values.low = shown.low
+            values.flags |= ROW_HAS_HIGH_LOW
+        values.high = max(values.high, shown.high)
+        values.low = min(values.low, shown.low)

@@ -1,4 +1,4 @@
-"""The workers that stand beside the feeds: the calendar, the store and the recorder.
+"""The workers that stand beside the feeds: the calendar, the store, the recorder and the relay.
 
 Each of them reads all feeds, and is started anew when feeds come or go; `configured` says the
 configuration with the feeds that there are then.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ticker.config import Config
+from ticker.cluster.context import RelayContext
+from ticker.config import Config, from_bus
 from ticker.record.context import RecorderContext
+from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.context import StoreContext
 from ticker.supervisor.feeds import calendar
@@ -19,6 +21,7 @@ from ticker.supervisor.slot import Slot, Stage
 Configured = Callable[[], Config]
 StoreMain = Callable[[Config, StoreContext], None]
 RecorderMain = Callable[[Config, RecorderContext], None]
+RelayMain = Callable[[Config, RelayContext], None]
 
 
 def calendar_slot(instance: Instance, configured: Configured) -> Slot | None:
@@ -79,3 +82,26 @@ def recorder_slot(
         main(config, context)
 
     return Slot("recorder", Stage.STORE, run, vital=False)
+
+
+def relay_slot(instance: Instance, configured: Configured, main: RelayMain | None) -> Slot | None:
+    """The relay's slot, where there is a bus and this box publishes."""
+    if main is None or instance.relay is None:
+        return None
+
+    def run() -> None:
+        instance.keep_only(None)
+        config = configured()
+        context = RelayContext(
+            segment=instance.relay_segment,
+            boot_id=instance.boot_id,
+            instance=instance.name,
+            feeds=tuple(
+                (feed.name, instance.feed_segment(feed.name))
+                for feed in config.feeds
+                if not from_bus(feed)
+            ),
+        )
+        main(config, context)
+
+    return Slot("relay", Stage.STORE, run, Heartbeat(instance.relay), vital=False)

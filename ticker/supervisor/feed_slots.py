@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
-from ticker.config import Config, FeedConfig
-from ticker.errors import SegmentError
+from ticker.cluster.context import BridgeContext
+from ticker.config import ClusterConfig, Config, FeedConfig, from_bus
+from ticker.errors import ConfigError, SegmentError
 from ticker.feeds.workers.presence import FeedContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.roster import write_roster
@@ -22,9 +24,11 @@ from ticker.shm.timetable import timetable_path
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.beside import (
     RecorderMain,
+    RelayMain,
     StoreMain,
     calendar_slot,
     recorder_slot,
+    relay_slot,
     store_slot,
 )
 from ticker.supervisor.feeds import calendar
@@ -34,6 +38,23 @@ from ticker.supervisor.instance import Instance
 from ticker.supervisor.slot import Slot, Stage
 
 FeedMain = Callable[[FeedConfig, FeedContext], None]
+BridgeMain = Callable[[ClusterConfig, str, BridgeContext], None]
+
+
+@dataclass(frozen=True)
+class Mains:
+    """The code of the workers; None: there are none of these.
+
+    Attributes:
+        feed: of a feed with lines.
+        bridge: of a feed from the bus.
+    """
+
+    feed: FeedMain
+    bridge: BridgeMain | None = None
+    store: StoreMain | None = None
+    recorder: RecorderMain | None = None
+    relay: RelayMain | None = None
 
 
 class FeedSlots:
@@ -47,29 +68,28 @@ class FeedSlots:
         self,
         instance: Instance,
         config: Config,
-        feed_main: FeedMain,
-        store_main: StoreMain | None,
-        recorder_main: RecorderMain | None,
+        mains: Mains,
     ) -> None:
         self.instance = instance
         self.config = config
-        self.feed_main = feed_main
+        self.mains = mains
         self.feeds = {feed.name: feed for feed in config.feeds}
         self.workers = {feed.name: self._worker(feed.name) for feed in config.feeds}
         self.simulators = {
             feed.name: self._simulator(feed.name) for feed in config.feeds if feed.simulator
         }
         self.calendar = self._calendar()
-        disks = [
-            store_slot(instance, self._configured, store_main),
-            recorder_slot(instance, self._configured, recorder_main),
+        readers = [
+            store_slot(instance, self._configured, mains.store),
+            recorder_slot(instance, self._configured, mains.recorder),
+            relay_slot(instance, self._configured, mains.relay),
         ]
-        self.disks = [slot for slot in disks if slot is not None]
+        self.readers = [slot for slot in readers if slot is not None]
 
     def beside(self) -> list[Slot]:
         """The slots that stand beside those of the feeds, in the order in which they start."""
         calendars = [self.calendar] if self.calendar is not None else []
-        return [*self.simulators.values(), *calendars, *self.disks]
+        return [*self.simulators.values(), *calendars, *self.readers]
 
     def change(self, changes: FeedChanges, arbiter: Arbiter) -> None:
         """Bring workers and segments to the feeds that are to run.
@@ -92,7 +112,7 @@ class FeedSlots:
         if markets != calendar.markets_of(changes.feeds):
             self._change_calendar(arbiter)
         if changes.added or changes.removed:
-            for slot in self.disks:
+            for slot in self.readers:
                 arbiter.renew(slot)
 
     def remove(self, name: str, arbiter: Arbiter) -> None:
@@ -128,9 +148,24 @@ class FeedSlots:
 
         def run() -> None:
             instance.keep_only(None)
-            self.feed_main(self.feeds[name], context)
+            self._serve(self.feeds[name], context)
 
         return Slot(f"feed {name}", Stage.FEED, run, Heartbeat(instance.feeds[name]))
+
+    def _serve(self, feed: FeedConfig, context: FeedContext) -> None:
+        cluster = self.config.cluster
+        if not from_bus(feed):
+            self.mains.feed(feed, context)
+        elif self.mains.bridge is not None and cluster is not None:
+            bridge = BridgeContext(
+                context.segment, context.boot_id, context.instance, context.gateways
+            )
+            self.mains.bridge(cluster, feed.name, bridge)
+        else:
+            raise ConfigError(
+                f"feed {feed.name}: comes from the bus, and the server was started without "
+                "[cluster]; start it again"
+            )
 
     def _simulator(self, name: str) -> Slot:
         def run() -> None:

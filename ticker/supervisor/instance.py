@@ -20,7 +20,14 @@ from ticker.config import Config, FeedConfig
 from ticker.config.record import record_folder
 from ticker.config.store import store_folder
 from ticker.shm import segment
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
+from ticker.shm.header import (
+    KIND_FEED,
+    KIND_GATEWAY,
+    KIND_RECORDER,
+    KIND_RELAY,
+    KIND_STORE,
+    Mapping,
+)
 from ticker.supervisor.feeds.restored import restore_feed
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
 from ticker.supervisor.system.listeners import open_listeners
@@ -37,6 +44,7 @@ class Instance:
         folder: where the store keeps its files; None where nothing is kept.
         recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
         recordings: where its files go; None where nothing is recorded.
+        relay: the relay's segment, mapped read-only; None where nothing is published on a bus.
         gateways: segment by slot, mapped read-only; one slot more than workers, for a rolling
             restart's successor.
         doorbells: eventfd by gateway slot.
@@ -53,6 +61,7 @@ class Instance:
         self.folder = store_folder(config.store, self.name)
         self.recorder: Mapping | None = None
         self.recordings = record_folder(config.record, self.name)
+        self.relay: Mapping | None = None
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
@@ -74,6 +83,10 @@ class Instance:
     @property
     def recorder_segment(self) -> str:
         return segment.recorder_name(self.name)
+
+    @property
+    def relay_segment(self) -> str:
+        return segment.relay_name(self.name)
 
     def gateway_segment(self, slot: int) -> str:
         return segment.gateway_name(self.name, slot)
@@ -167,6 +180,10 @@ def _make_segments(instance: Instance, config: Config) -> None:
         segment.create_recorder(instance.recorder_segment, boot, now)
         segment.keep(instance.recorder_segment)
         instance.recorder = segment.attach(instance.recorder_segment, KIND_RECORDER, boot_id=boot)
+    if config.cluster is not None and config.cluster.rank:
+        segment.create_relay(instance.relay_segment, boot, now)
+        segment.keep(instance.relay_segment)
+        instance.relay = segment.attach(instance.relay_segment, KIND_RELAY, boot_id=boot)
     for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)

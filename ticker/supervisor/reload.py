@@ -32,7 +32,7 @@ LIVE = (
     "gateway.requests_per_second",
     "gateway.restart_spread",
 )
-FIXED = ("server", "store", "record")
+FIXED = ("server", "store", "record", "cluster")
 
 
 class Effect(Enum):

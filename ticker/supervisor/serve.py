@@ -8,6 +8,7 @@ import resource
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -19,8 +20,8 @@ from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.past import Past, reader_of
 from ticker.supervisor.arbiter import Arbiter
-from ticker.supervisor.beside import RecorderMain, StoreMain
-from ticker.supervisor.feed_slots import FeedMain, FeedSlots
+from ticker.supervisor.beside import RecorderMain
+from ticker.supervisor.feed_slots import FeedMain, FeedSlots, Mains
 from ticker.supervisor.instance import Instance, opened
 from ticker.supervisor.reload import Current
 from ticker.supervisor.rolling import Rolling
@@ -37,10 +38,8 @@ def serve(
     config: Config,
     announce: Callable[[str], None],
     *,
-    feed_main: FeedMain,
+    mains: Mains,
     gateway_main: GatewayMain,
-    store_main: StoreMain | None = None,
-    recorder_main: RecorderMain | None = None,
     reload: Callable[[], Config] | None = None,
     patience: Patience | None = None,
 ) -> int:
@@ -56,7 +55,7 @@ def serve(
     service = Service(os.environ)
     with opened(config, service.sockets) as instance:
         current = Current(config, reload, feed_faults)
-        feeds = FeedSlots(instance, config, feed_main, store_main, recorder_main)
+        feeds = FeedSlots(instance, config, mains)
         gateways = _gateways(instance, current, gateway_main)
         patience = patience or Patience()
         drain = patience.drain[Stage.GATEWAY]
@@ -120,12 +119,24 @@ def start(
     return serve(
         config,
         announce,
-        feed_main=feed_main or feed_worker.run,
+        mains=Mains(
+            feed=feed_main or feed_worker.run,
+            store=store_worker.run,
+            recorder=_recorder_main(config),
+            **_of_the_bus(config),
+        ),
         gateway_main=gateway_worker.run,
-        store_main=store_worker.run,
-        recorder_main=_recorder_main(config),
         reload=reload,
     )
+
+
+def _of_the_bus(config: Config) -> dict[str, Any]:
+    """The relay and the bridge, loaded only if there is a bus."""
+    if config.cluster is None:
+        return {}
+    from ticker.cluster.workers import bridge, relay
+
+    return {"bridge": bridge.run, "relay": relay.run}
 
 
 def _recorder_main(config: Config) -> RecorderMain | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ticker.config import Config, FeedConfig
+from ticker.config import Config, FeedConfig, from_bus
 from ticker.errors import TickerError
 from ticker.feeds.json.mapping import Stream
 from ticker.feeds.transports.dialogue import Dialogue
@@ -33,6 +33,8 @@ OF_SYMBOLS = frozenset({"symbol", "symbols"})
 
 def feed_faults(feed: FeedConfig) -> Iterator[str]:
     """The faults that a feed's worker would meet, each with its key within the feed."""
+    if from_bus(feed):
+        return
     unknown = list(name_problems(feed))
     yield from unknown
     if not unknown:

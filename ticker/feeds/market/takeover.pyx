@@ -21,16 +21,20 @@ from ticker.shm.layout cimport (
     ROW_HAS,
     ROW_HAS_ASK,
     ROW_HAS_BID,
-    ROW_HAS_HIGH_LOW,
-    ROW_HAS_LAST,
-    ROW_HAS_OPEN,
     ROW_HAS_PREVIOUS_CLOSE,
-    ROW_HAS_REGULAR,
     ROW_HELD,
     ROW_STALE,
     Row,
 )
-from ticker.shm.values cimport add_volume, volume_below
+from ticker.shm.values cimport (
+    KEPT_LAST,
+    KEPT_TOTALS,
+    add_volume,
+    keep_last,
+    keep_range,
+    keep_totals,
+    merge,
+)
 
 from ticker.errors import FeedError
 
@@ -144,65 +148,16 @@ cdef class Takeover:
         cdef Values* before = &self.carried[row]
         # What the row goes back to when the trades that were had again are broken.
         cdef Values* base = &self.trades.base[row]
-        cdef bint lacks = not whole and values.session_start == before.session_start
-        values.seq = max(values.seq, before.seq)
-        values.quotes = max(values.quotes, before.quotes)
-        if (values.exchange_time < before.exchange_time
-                and values.corrections <= before.corrections):
-            restore_last(values, before)
-            restore_last(base, before)
-            lacks = True
+        cdef bint had_day = has_base(&self.publisher.table.rows[row], values.session_start)
+        cdef int kept = merge(values, before, whole, had_day)
+        if kept & KEPT_LAST:
+            keep_last(base, before)
         elif before.exchange_time < values.session_start:
-            restore_last(base, before)
-        if (values.session_start == before.session_start
-                and has_base(&self.publisher.table.rows[row], values.session_start)):
-            restore_range(values, before)
-            restore_range(base, before)
-        if lacks and restore_totals(values, before):
-            restore_totals(base, before)
-        values.corrections = max(values.corrections, before.corrections)
-        values.correction_time = max(values.correction_time, before.correction_time)
-
-
-cdef void restore_last(Values* values, const Values* before) noexcept nogil:
-    values.price = before.price
-    values.size = before.size
-    values.exchange_time = before.exchange_time
-    values.receive_time = before.receive_time
-    values.regular_price = before.regular_price
-    values.flags |= ROW_STALE | (before.flags & (ROW_HAS_LAST | ROW_HAS_REGULAR))
-
-
-cdef bint restore_totals(Values* values, const Values* before) noexcept nogil:
-    """Of a day whose trades were not all had again; whether any were missing."""
-    if not volume_below(values, before) and values.trades >= before.trades:
-        return False
-    if volume_below(values, before):
-        values.volume = before.volume
-        values.volume_high = before.volume_high
-    values.trades = max(values.trades, before.trades)
-    restore_range(values, before)
-    values.previous_close = before.previous_close
-    values.flags &= ~<uint64_t>ROW_HAS_PREVIOUS_CLOSE
-    values.flags |= before.flags & ROW_HAS_PREVIOUS_CLOSE
-    return True
-
-
-cdef void restore_range(Values* values, const Values* before) noexcept nogil:
-    """The day's open, high and low are also those of trades that were not had again."""
-    if before.flags & ROW_HAS_OPEN and (
-        not values.flags & ROW_HAS_OPEN or before.open_time < values.open_time
-    ):
-        values.open = before.open
-        values.open_time = before.open_time
-        values.flags |= ROW_HAS_OPEN
-    if before.flags & ROW_HAS_HIGH_LOW:
-        if not values.flags & ROW_HAS_HIGH_LOW:
-            values.high = before.high
-            values.low = before.low
-            values.flags |= ROW_HAS_HIGH_LOW
-        values.high = max(values.high, before.high)
-        values.low = min(values.low, before.low)
+            keep_last(base, before)
+        if values.session_start == before.session_start and had_day:
+            keep_range(base, before)
+        if kept & KEPT_TOTALS:
+            keep_totals(base, before)
 
 
 cdef void exchange_totals(

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ticker.config import FeedConfig, is_file_name
+from ticker.config import FeedConfig, from_bus, is_file_name
 
 FEEDS = Path(__file__).resolve().parent.parent
 MAPPINGS = FEEDS / "mappings"
@@ -29,6 +29,8 @@ def mappings() -> list[str]:
 
 def name_problems(feed: FeedConfig) -> Iterator[str]:
     """A message for each unknown name in a feed: the key, and a name that works."""
+    if from_bus(feed):
+        return
     if is_file_name(feed.protocol):
         if not Path(feed.protocol).is_file():
             yield f"protocol: no file {feed.protocol}; it is looked for beside the configuration"

@@ -1,0 +1,67 @@
+"""[cluster] and feeds from the bus: refused with the key that is wrong, and a value that works."""
+
+from __future__ import annotations
+
+import pytest
+
+from ticker.config import ClusterConfig, parse
+from ticker.config.effective import effective_text
+from ticker.errors import ConfigError
+
+CLUSTER = "[cluster]\nname = 'prod'\nservers = ['nats://127.0.0.1:4222']\n"
+FEED = "[[feeds]]\nname = 'sim'\nfrom = 'bus'\n"
+
+
+def test_a_cluster_has_its_defaults() -> None:
+    cluster = parse(CLUSTER).cluster
+    assert cluster == ClusterConfig(name="prod", servers=("nats://127.0.0.1:4222",))
+    assert (cluster.shards, cluster.rank, cluster.lane) == (256, 1, "ticks")
+    assert cluster.interval == 0.01
+
+
+def test_the_lane_of_rows_has_its_own_interval() -> None:
+    cluster = parse(CLUSTER + "lane = 'rows'\nrow_interval = 0.2").cluster
+    assert cluster is not None
+    assert cluster.interval == 0.2
+
+
+def test_a_feed_from_the_bus_needs_no_lines_no_protocol_and_no_venue() -> None:
+    (feed,) = parse(CLUSTER + FEED).feeds
+    assert (feed.origin, feed.protocol, feed.lines) == ("bus", "", ())
+    (feed,) = parse(CLUSTER + FEED + "venue = 'XNAS'").feeds
+    assert feed.venue == "XNAS"
+
+
+def test_its_effective_text_can_be_read_again() -> None:
+    config = parse(CLUSTER + FEED)
+    assert parse(effective_text(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (FEED, 'feeds[0].from: "bus" needs the table [cluster]'),
+        ("[cluster]\nname = 'prod'", "cluster: missing the key `servers`"),
+        ("[cluster]\nservers = ['nats://a:1']", "cluster: missing the key `name`"),
+        ("[cluster]\nname = 'prod'\nservers = []", "cluster.servers: expected `array` of length"),
+        (CLUSTER + "rnk = 1", "cluster.rnk: unknown key, did you mean rank?"),
+        (CLUSTER + "bus = 'redis'", "cluster.bus: invalid enum value 'redis'"),
+        (CLUSTER + "rank = 256", "cluster.rank: expected `int` <= 255"),
+        (CLUSTER + "shards = 0", "cluster.shards: expected `int` >= 1"),
+        (CLUSTER + "lane = 'x'", "cluster.lane: invalid enum value 'x'"),
+        (CLUSTER + "silence = 0.1", "cluster.silence: expected `float` >= 0.2"),
+        (CLUSTER.replace("prod", "Prod.x"), "cluster.name: expected `str` matching"),
+        (CLUSTER.replace("nats://127.0.0.1:4222", "127.0.0.1:4222"), "cluster.servers[0]: "),
+        (CLUSTER.replace("127.0.0.1:4222", "a:b@h"), "has a user; a configuration has no secrets"),
+        (CLUSTER.replace(":4222", ":99999"), "cluster.servers[0]: "),
+        (CLUSTER + FEED + "lines = ['239.192.0.1:1']", 'feeds[0].lines: not with from = "bus"'),
+        (CLUSTER + FEED + "protocol = 'itch50'", 'feeds[0].protocol: not with from = "bus"'),
+        (CLUSTER + FEED + "ring_capacity = 1000", "feeds[0].ring_capacity: 1000 is not a power"),
+        (CLUSTER + FEED.replace("bus", "moon"), "feeds[0]"),
+        (CLUSTER + FEED.replace("sim", "relay"), "feeds[0].name: 'relay' is reserved"),
+    ],
+)
+def test_refused_by_path(text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(text)
+    assert words in str(refused.value)

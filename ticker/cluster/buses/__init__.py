@@ -1,0 +1,1 @@
+"""The engines of the bus: one file for each."""

@@ -1,0 +1,218 @@
+"""Frames of the bus: checked and sealed, made and read by Python for what is not hot.
+
+Law: bytes in, frames out. See frame.pxd for the layout.
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.crc32c cimport crc32c, crc32c_more
+from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
+    RECORD_PRINT,
+    RECORD_TRADE,
+)
+from ticker.shm.table cimport is_symbol
+from ticker.units cimport MAX_SIZE_EXPONENT
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ticker.errors import DecodeError
+from ticker.shm.layout import names_of
+
+FAULTS = names_of(Fault, "FAULT_")
+LONGEST = MOST_FRAME
+STATE_WORDS = FEED_WORDS
+
+if sizeof(FrameHead) != HEAD_BYTES or sizeof(Define) != 56 or sizeof(FrameTrade) != 48:
+    raise ImportError("frame.pxd: the structs are not of the sizes that the format has")
+if sizeof(FeedWords) != 8 * FEED_WORDS or VALUE_WORDS != 32:
+    raise ImportError("frame.pxd: FEED_WORDS, or a row has no spare bit in its mask")
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a frame (frame.pxd: FrameHead), without what a reader has checked."""
+
+    kind: int
+    shard: int
+    epoch: int
+    batch: int
+    boot: int
+    publish_time: int
+    part: int = 0
+    parts: int = 1
+
+
+def identity(cluster: str, feed: str) -> int:
+    """What names a feed of a cluster in its frames."""
+    cdef bytes name = f"{cluster}.{feed}".encode()
+    return crc32c(<const char*>name, len(name))
+
+
+cdef uint32_t check_of(const uint8_t* at, size_t length) noexcept nogil:
+    cdef uint32_t crc = crc32c_more(0xFFFFFFFF, at, CHECK_OFFSET)
+    return crc32c_more(crc, at + CHECK_OFFSET + 4, length - CHECK_OFFSET - 4) ^ <uint32_t>0xFFFFFFFF
+
+
+cdef void seal(uint8_t* at, uint32_t length) noexcept nogil:
+    cdef FrameHead* head = <FrameHead*>at
+    head.magic = FRAME_MAGIC
+    head.version = FRAME_VERSION
+    head.length = length
+    head.check = check_of(at, length)
+
+
+cdef Fault find_fault(const uint8_t* at, size_t length, uint32_t feed) noexcept nogil:
+    cdef FrameHead head
+    if length < HEAD_BYTES or length > MOST_FRAME:
+        return FAULT_SHORT
+    memcpy(&head, at, HEAD_BYTES)
+    if head.magic != FRAME_MAGIC:
+        return FAULT_MAGIC
+    if head.version != FRAME_VERSION:
+        return FAULT_VERSION
+    if head.length != length:
+        return FAULT_SHORT
+    if head.check != check_of(at, length):
+        return FAULT_CHECK
+    if not FRAME_DELTA <= head.kind <= FRAME_ASK:
+        return FAULT_KIND
+    if head.feed != feed:
+        return FAULT_FEED
+    if head.part >= head.parts or head.shard >= MOST_SHARDS:
+        return FAULT_BODY
+    if head.kind == FRAME_STATE:
+        return state_fault(&head)
+    if head.kind == FRAME_NOTICE or head.kind == FRAME_ASK:
+        return FAULT_NONE
+    return rows_fault(at, &head)
+
+
+cdef Fault state_fault(const FrameHead* head) noexcept nogil:
+    cdef size_t words = (head.length - HEAD_BYTES) // 8
+    if head.length % 8 or not FEED_WORDS < words <= FEED_WORDS + MOST_SHARDS:
+        return FAULT_BODY
+    return FAULT_NONE
+
+
+cdef Fault rows_fault(const uint8_t* at, const FrameHead* head) noexcept nogil:
+    """The body of a delta or an image: its parts fill it, and each of them is possible."""
+    cdef const uint8_t* end = at + head.length
+    cdef const uint8_t* here = at + BODY_OFFSET
+    cdef Define define
+    cdef FrameRow row
+    cdef FrameTrade trade
+    cdef uint32_t i
+    cdef size_t length
+    if <size_t>(end - here) // sizeof(Define) < head.defines:
+        return FAULT_BODY
+    for i in range(head.defines):
+        memcpy(&define, here, sizeof(Define))
+        length = strnlen(define.symbol, SYMBOL_BYTES)
+        if not is_symbol(define.symbol, length) or define.size_exponent > MAX_SIZE_EXPONENT:
+            return FAULT_BODY
+        if not (is_text(define.venue, VENUE_BYTES) and is_text(define.currency, CURRENCY_BYTES)):
+            return FAULT_BODY
+        here += sizeof(Define)
+    for i in range(head.rows):
+        if <size_t>(end - here) < sizeof(FrameRow):
+            return FAULT_BODY
+        memcpy(&row, here, sizeof(FrameRow))
+        here += sizeof(FrameRow)
+        length = 8 * bits_in(row.mask & ALL_WORDS)
+        if <size_t>(end - here) < length:
+            return FAULT_BODY
+        here += length
+    if <size_t>(end - here) != head.trades * sizeof(FrameTrade):
+        return FAULT_BODY
+    for i in range(head.trades):
+        memcpy(&trade, here, sizeof(FrameTrade))
+        if not (trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT
+                or trade.kind == RECORD_CANCELLED or trade.kind == RECORD_CORRECTED):
+            return FAULT_BODY
+        here += sizeof(FrameTrade)
+    return FAULT_NONE
+
+
+cdef bint is_text(const char* text, size_t room) noexcept nogil:
+    """Printable ASCII, ended by a NUL."""
+    cdef size_t length = strnlen(text, room)
+    cdef size_t i
+    for i in range(length):
+        if not 32 < text[i] <= 126:
+            return False
+    return length < room
+
+
+def head_of(frame: bytes, feed: int) -> Head:
+    """The head of a frame of the feed with this identity.
+
+    Raises:
+        DecodeError: it is none; the message says why.
+    """
+    cdef const uint8_t* at = frame
+    cdef Fault fault = find_fault(at, len(frame), feed)
+    cdef FrameHead head
+    if fault != FAULT_NONE:
+        raise DecodeError(f"no frame of this feed: {FAULTS[<int>fault]}")
+    memcpy(&head, at, HEAD_BYTES)
+    return Head(
+        kind=head.kind, shard=head.shard, epoch=head.epoch, batch=head.batch, boot=head.boot,
+        publish_time=head.publish_time, part=head.part, parts=head.parts,
+    )
+
+
+def body_of(frame: bytes) -> bytes:
+    """The body of a frame that `head_of` has taken."""
+    return frame[HEAD_BYTES:]
+
+
+def make_frame(head: Head, feed: int, body: bytes, *, defines: int = 0, rows: int = 0,
+               trades: int = 0) -> bytes:
+    """A sealed frame.
+
+    Raises:
+        DecodeError: the body is longer than a frame can be.
+    """
+    cdef FrameHead words
+    cdef uint8_t* at
+    if HEAD_BYTES + len(body) > MOST_FRAME:
+        raise DecodeError(f"a frame of {HEAD_BYTES + len(body)} bytes; {MOST_FRAME} is the most")
+    memset(&words, 0, sizeof(FrameHead))
+    words.kind = head.kind
+    words.shard = head.shard
+    words.epoch = head.epoch
+    words.batch = head.batch
+    words.boot = head.boot
+    words.publish_time = head.publish_time
+    words.part = head.part
+    words.parts = head.parts
+    words.defines = defines
+    words.rows = rows
+    words.trades = trades
+    words.feed = feed
+    cdef bytearray made = bytearray(HEAD_BYTES) + body
+    at = made
+    memcpy(at, &words, HEAD_BYTES)
+    seal(at, <uint32_t>len(made))
+    return bytes(made)
+
+
+def shards_in(body: bytes) -> list[int]:
+    """The shards that a frame asks images of."""
+    return [at * 8 + bit for at, byte in enumerate(body[: MOST_SHARDS // 8])
+            for bit in range(8) if byte >> bit & 1]
+
+
+def asking(shards: Iterable[int]) -> bytes:
+    """The body of a frame that asks for images of these shards."""
+    mask = 0
+    for shard in shards:
+        mask |= 1 << shard
+    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")

@@ -1,0 +1,53 @@
+"""A feed's rows as its speaker tells them: see heard.pyx."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from ticker.shm.layout cimport Record, Values
+from ticker.shm.table cimport TableWriter
+
+# A row of this segment, and what its speaker has of it.
+cdef struct Heard:
+    Values values                # the speaker's own
+    uint64_t seq_ahead           # to be added to the speaker's numbers, so that none goes back
+    uint64_t quotes_ahead
+    uint64_t corrections_ahead
+    uint64_t image               # number of the newest image that it was in
+    uint32_t shard
+    uint32_t ring
+    bint behind                  # the speaker has less of the day than was shown
+
+
+cdef class HeardRows:
+    cdef TableWriter table
+    cdef uint64_t* counters
+    cdef list rings
+    cdef uint32_t ring_count
+    cdef uint32_t shard_count
+    cdef dict rows_by_name
+    cdef Heard* heard            # by own row
+    cdef uint32_t* own           # by the speaker's row: own row + 1; 0: not known
+    cdef uint32_t own_room
+    cdef uint8_t* news           # News bits of each row of a frame
+    cdef uint64_t images
+    cdef bint changed            # since the doorbell was rung
+
+    cdef void forget_numbers(self) noexcept
+    cdef void begin_image(self) noexcept
+    # Whose rows these are; False: they are not of this shard, and nothing is learnt.
+    cdef bint learn_names(self, const uint8_t* frame) except *
+    # Whether all rows of the frame have been named.
+    cdef bint knows(self, const uint8_t* frame) noexcept
+    # Publish a frame whose rows are known; `first`: the shard's first image of an epoch.
+    cdef void apply(self, const uint8_t* frame, bint image, bint first) noexcept
+    # Its trades alone: its rows were in an image.
+    cdef void write_trades(self, const uint8_t* frame) noexcept
+    # Nobody vouches for rows of the shard that the newest image does not have.
+    cdef void forsake(self, uint32_t number) noexcept
+
+    cdef int _name(self, const uint8_t* at) except -1
+    cdef int _enter(self, uint32_t row) except -1
+    cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
+    cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept
+    cdef void _changes(self, const uint8_t* frame) noexcept
+    cdef void _write(self, uint32_t row, Record* record) noexcept
+    cdef int64_t _own(self, uint32_t theirs) noexcept

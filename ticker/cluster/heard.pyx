@@ -1,0 +1,358 @@
+"""The rows of a feed as its speaker tells them, in the segment: rows first, then rings.
+
+In: frames that `find_fault` has passed. Out: rows and records of the segment, whose one writer this
+is. Law: no I/O and no clock. What is read of a frame is within it, because it was checked.
+"""
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+from ticker.cluster.frame cimport (
+    ALL_WORDS,
+    BODY_OFFSET,
+    READ_AGAIN,
+    Define,
+    FrameHead,
+    FrameRow,
+    FrameTrade,
+    bits_in,
+    rows_of,
+)
+from ticker.shm.atomics cimport load_relaxed
+from ticker.shm.counters cimport (
+    FEED_QUOTES,
+    FEED_ROWS_REPAIRED,
+    FEED_TABLE_FULL,
+    FEED_TRADES,
+    count,
+)
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    QUOTE_ASK,
+    QUOTE_BID,
+    RECORD_CORRECTED,
+    RECORD_CORRECTION,
+    RECORD_PRINT,
+    RECORD_QUOTE,
+    RECORD_STATUS,
+    RECORD_TRADE,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HELD,
+    ROW_STALE,
+    ROW_TEST,
+    SYMBOL_BYTES,
+    VALUE_WORDS,
+    VENUE_BYTES,
+    Row,
+    Values,
+)
+from ticker.shm.ring cimport RingWriter, shard_of
+from ticker.shm.table cimport TableWriter, current_copy
+from ticker.shm.values cimport merge
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+cdef enum:
+    MOST_ROW = 1 << 20           # a feed has no more rows
+    NO_ROOM = 0xFFFFFFFF         # in `own`: the table has no room for this row
+    NEWS_QUOTE = 1
+    NEWS_STATUS = 2
+    NEWS_AGAIN = 4
+    QUOTE_FLAGS = ROW_HAS_BID | ROW_HAS_ASK
+
+
+cdef class HeardRows:
+    """Of the segment `mapping`; goes on with the rows that a predecessor left. `shards`: among which
+    symbols are spread."""
+
+    def __cinit__(self, Mapping mapping not None, uint32_t shards) -> None:
+        cdef uint32_t row
+        self.table = TableWriter(mapping)
+        self.counters = mapping.counters
+        self.ring_count = mapping.ring_count
+        self.rings = [RingWriter(mapping, index) for index in range(self.ring_count)]
+        self.shard_count = shards
+        self.heard = <Heard*>PyMem_Calloc(self.table.capacity, sizeof(Heard))
+        self.news = <uint8_t*>PyMem_Malloc(1 << 16)
+        if not (self.heard and self.news):
+            raise MemoryError("no memory for the rows of a bridge")
+        self.rows_by_name = {}
+        for row in range(self.table.used):
+            self._enter(row)
+        count(self.counters, FEED_ROWS_REPAIRED, self.table.repaired)
+
+    def __dealloc__(self) -> None:
+        PyMem_Free(self.heard)
+        PyMem_Free(self.news)
+        PyMem_Free(self.own)
+
+    cdef void forget_numbers(self) noexcept:
+        """Another speaker, with numbers of its own."""
+        if self.own != NULL:
+            memset(self.own, 0, self.own_room * sizeof(uint32_t))
+
+    cdef void begin_image(self) noexcept:
+        self.images += 1
+
+    cdef bint learn_names(self, const uint8_t* frame) except *:
+        """Learn whose rows these are; False: they are not of this shard."""
+        cdef uint16_t defines = (<const FrameHead*>frame).defines
+        cdef const uint8_t* at = frame + BODY_OFFSET
+        cdef Define define
+        cdef uint32_t i
+        for i in range(defines):
+            memcpy(&define, at + i * sizeof(Define), sizeof(Define))
+            if define.row >= MOST_ROW or shard_of(
+                define.symbol, strnlen(define.symbol, SYMBOL_BYTES), self.shard_count
+            ) != (<const FrameHead*>frame).shard:
+                return False
+        for i in range(defines):
+            self._name(at + i * sizeof(Define))
+        return True
+
+    cdef int _name(self, const uint8_t* at) except -1:
+        cdef Define define
+        cdef uint32_t room = self.own_room if self.own_room else 1024
+        cdef uint32_t* grown
+        cdef int64_t row
+        memcpy(&define, at, sizeof(Define))
+        if define.row >= self.own_room:
+            while room <= define.row:
+                room *= 2
+            grown = <uint32_t*>PyMem_Realloc(self.own, room * sizeof(uint32_t))
+            if grown == NULL:
+                raise MemoryError("no memory for the rows of a bridge")
+            memset(grown + self.own_room, 0, (room - self.own_room) * sizeof(uint32_t))
+            self.own = grown
+            self.own_room = room
+        known = self.rows_by_name.get((name_of(define.symbol, SYMBOL_BYTES),
+                                       name_of(define.venue, VENUE_BYTES)))
+        if known is None:
+            row = self.table.append(
+                define.symbol, strnlen(define.symbol, SYMBOL_BYTES), define.venue, define.currency,
+                define.size_exponent, define.instrument_key,
+            )
+            if row < 0:
+                if self.own[define.row] != NO_ROOM:
+                    count(self.counters, FEED_TABLE_FULL, 1)
+                self.own[define.row] = NO_ROOM
+                return 0
+            self._enter(<uint32_t>row)
+        else:
+            row = known
+        self.own[define.row] = <uint32_t>row + 1
+        return 0
+
+    cdef int _enter(self, uint32_t row) except -1:
+        """A row of the table, which is there already."""
+        cdef const Row* named = &self.table.rows[row]
+        cdef size_t length = strnlen(named.symbol, SYMBOL_BYTES)
+        self.heard[row].shard = shard_of(named.symbol, length, self.shard_count)
+        self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
+        key = name_of(named.symbol, SYMBOL_BYTES), name_of(named.venue, VENUE_BYTES)
+        self.rows_by_name[key] = row
+        return 0
+
+    cdef bint knows(self, const uint8_t* frame) noexcept:
+        """Whether all rows of a frame have been named."""
+        cdef const FrameHead* head = <const FrameHead*>frame
+        cdef const uint8_t* at = rows_of(frame)
+        cdef FrameRow row
+        cdef FrameTrade trade
+        cdef uint32_t i
+        for i in range(head.rows):
+            memcpy(&row, at, sizeof(FrameRow))
+            if row.row >= self.own_room or not self.own[row.row]:
+                return False
+            at += sizeof(FrameRow) + 8 * bits_in(row.mask & ALL_WORDS)
+        for i in range(head.trades):
+            memcpy(&trade, at, sizeof(FrameTrade))
+            if trade.row >= self.own_room or not self.own[trade.row]:
+                return False
+            at += sizeof(FrameTrade)
+        return True
+
+    cdef int64_t _own(self, uint32_t theirs) noexcept:
+        """Our row; -1: there is no room for it."""
+        if self.own[theirs] == <uint32_t>NO_ROOM:
+            return -1
+        return self.own[theirs] - 1
+
+    cdef void apply(self, const uint8_t* frame, bint image, bint first) noexcept:
+        """Rows first, then trades, then what else changed."""
+        cdef const FrameHead* head = <const FrameHead*>frame
+        cdef const uint8_t* at = rows_of(frame)
+        cdef uint32_t i
+        for i in range(head.rows):
+            at = self._row(at, self.news + i, image, first)
+        self.write_trades(frame)
+        self._changes(frame)
+
+    cdef const uint8_t* _row(
+        self, const uint8_t* at, uint8_t* news, bint image, bint first
+    ) noexcept:
+        cdef FrameRow head
+        cdef uint64_t* words
+        cdef uint32_t mask
+        cdef int word
+        cdef int64_t row
+        memcpy(&head, at, sizeof(FrameRow))
+        at += sizeof(FrameRow)
+        row = self._own(head.row)
+        mask = head.mask & <uint32_t>ALL_WORDS
+        news[0] = 0
+        if row < 0:
+            return at + 8 * bits_in(mask)
+        words = <uint64_t*>&self.heard[row].values
+        for word in range(VALUE_WORDS - 1):
+            if mask >> word & 1:
+                memcpy(words + word, at, 8)
+                at += 8
+        if image:
+            self.heard[row].image = self.images
+        news[0] = self._show(<uint32_t>row, image, first)
+        if head.mask & <uint32_t>READ_AGAIN:
+            news[0] |= NEWS_AGAIN
+        return at
+
+    cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept:
+        """Publish the row; the news in it, beside its trades."""
+        cdef Heard* heard = &self.heard[row]
+        cdef Row* target = &self.table.rows[row]
+        # ours alone to write, so what is current stands still
+        cdef const Values* old = <const Values*>current_copy(target, load_relaxed(&target.generation))
+        cdef Values new = heard.values
+        cdef uint8_t news = 0
+        if first:
+            heard.seq_ahead = old.seq - new.seq if old.seq > new.seq else 0
+            heard.quotes_ahead = old.quotes - new.quotes if old.quotes > new.quotes else 0
+            heard.corrections_ahead = (
+                old.corrections - new.corrections if old.corrections > new.corrections else 0
+            )
+            heard.behind = merge(&new, old, new.seq >= old.seq, False) != 0
+            new.publish_time = max(new.publish_time, old.publish_time)
+        else:
+            new.seq += heard.seq_ahead
+            new.quotes += heard.quotes_ahead
+            new.corrections += heard.corrections_ahead
+            if heard.behind:
+                heard.behind = merge(&new, old, heard.seq_ahead == 0, False) != 0
+        if memcmp(&new, old, sizeof(Values)) == 0:
+            return 0
+        if (old.bid != new.bid or old.ask != new.ask or old.bid_size != new.bid_size
+                or old.ask_size != new.ask_size or old.quotes != new.quotes
+                or (old.flags ^ new.flags) & QUOTE_FLAGS):
+            news |= NEWS_QUOTE
+        if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
+            news |= NEWS_STATUS
+        if image:
+            news |= NEWS_AGAIN
+        self.table.publish(row, &new)
+        self.changed = True
+        return news
+
+    cdef void write_trades(self, const uint8_t* frame) noexcept:
+        cdef const FrameHead* head = <const FrameHead*>frame
+        cdef const uint8_t* at = frame + head.length - head.trades * sizeof(FrameTrade)
+        cdef FrameTrade trade
+        cdef Record record
+        cdef Heard* heard
+        cdef uint32_t i
+        cdef int64_t row
+        for i in range(head.trades):
+            memcpy(&trade, at + i * sizeof(FrameTrade), sizeof(FrameTrade))
+            row = self._own(trade.row)
+            if row < 0:
+                continue
+            heard = &self.heard[row]
+            record.kind = trade.kind
+            record.reserved = 0
+            record.conditions = trade.conditions
+            record.price = trade.price
+            record.size = trade.size
+            record.exchange_time = trade.exchange_time
+            record.match = trade.match
+            record.publish_time = heard.values.publish_time
+            record.seq = trade.seq
+            if trade.kind != RECORD_CORRECTED:  # there it is the print's new number
+                record.seq += heard.seq_ahead
+            if trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT:
+                count(self.counters, FEED_TRADES, 1)
+            self._write(<uint32_t>row, &record)
+
+    cdef void _changes(self, const uint8_t* frame) noexcept:
+        """A record for each change that no trade tells, by the news of the frame's rows."""
+        cdef const FrameHead* head = <const FrameHead*>frame
+        cdef const uint8_t* at = rows_of(frame)
+        cdef FrameRow named
+        cdef const Values* values
+        cdef Record record
+        cdef uint32_t i, row
+        for i in range(head.rows):
+            memcpy(&named, at, sizeof(FrameRow))
+            at += sizeof(FrameRow) + 8 * bits_in(named.mask & ALL_WORDS)
+            if not self.news[i]:
+                continue
+            row = <uint32_t>self._own(named.row)
+            values = &self.heard[row].values
+            memset(&record, 0, sizeof(Record))
+            record.publish_time = values.publish_time
+            record.exchange_time = values.exchange_time
+            record.seq = values.seq + self.heard[row].seq_ahead
+            if self.news[i] & NEWS_AGAIN:
+                record.kind = RECORD_CORRECTION
+                self._write(row, &record)
+            if self.news[i] & NEWS_STATUS:
+                record.kind = RECORD_STATUS
+                self._write(row, &record)
+            if self.news[i] & NEWS_QUOTE:
+                write_quote(&record, values)
+                self._write(row, &record)
+                count(self.counters, FEED_QUOTES, 1)
+
+    cdef void forsake(self, uint32_t number) noexcept:
+        """Nobody vouches for rows of the shard that the speaker's image does not have."""
+        cdef Heard* heard
+        cdef Row* target
+        cdef Record record
+        cdef Values values
+        cdef uint32_t row
+        for row in range(self.table.used):
+            heard = &self.heard[row]
+            if heard.shard != number or heard.image == self.images:
+                continue
+            target = &self.table.rows[row]
+            values = (<const Values*>current_copy(target, load_relaxed(&target.generation)))[0]
+            if values.flags & ROW_STALE:
+                continue
+            values.flags |= ROW_STALE
+            self.table.publish(row, &values)
+            memset(&record, 0, sizeof(Record))
+            record.kind = RECORD_STATUS
+            record.publish_time = values.publish_time
+            record.seq = values.seq
+            self._write(row, &record)
+
+    cdef void _write(self, uint32_t row, Record* record) noexcept:
+        record.row = row
+        (<RingWriter>self.rings[self.heard[row].ring]).write(record)
+        self.changed = True
+
+
+cdef object name_of(const char* text, size_t room):
+    return text[:strnlen(text, room)]
+
+
+cdef void write_quote(Record* record, const Values* values) noexcept nogil:
+    """The whole quote of the row."""
+    record.kind = RECORD_QUOTE
+    record.conditions = QUOTE_BID if values.flags & ROW_HAS_BID else 0
+    record.conditions |= QUOTE_ASK if values.flags & ROW_HAS_ASK else 0
+    record.price = values.bid
+    record.size = values.bid_size
+    record.match = <uint64_t>values.ask
+    record.seq = values.ask_size
+    record.exchange_time = values.quote_time

@@ -1,0 +1,345 @@
+"""A feed's segment from the frames of its speaker: what a bridge writes.
+
+In: frames. Out: rows, then rings; `ring` wakes the gateways. Law: no I/O and no clock.
+
+1. A frame of an epoch below the highest one taken changes nothing. Another box in the same epoch
+   changes nothing either: the first that was heard speaks.
+2. In an epoch, a delta is taken only behind the one before it. One that is further ahead waits for
+   those between, or for an image, which ends the gap; what then never came is lost, and the ledger
+   of gaps has it.
+3. In a new epoch nothing of a shard is taken before its image, and that is merged with what was
+   shown (shm/values.pxd). Numbers that count go on from what was shown.
+4. A frame changes something as a whole or not at all.
+
+Bound: MOST_HELD bytes of frames wait; a shard for which there is no room waits for its image.
+"""
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.cluster.frame cimport (
+    BODY_OFFSET,
+    FAULT_NONE,
+    FEED_WORDS,
+    FRAME_DELTA,
+    FRAME_IMAGE,
+    FRAME_STATE,
+    FeedWords,
+    FrameHead,
+    find_fault,
+)
+from ticker.cluster.heard cimport HeardRows
+from ticker.shm.atomics cimport load_acquire, store_release
+from ticker.shm.counters cimport (
+    FEED_BAD_PACKETS,
+    FEED_BYTES,
+    FEED_DOORBELLS,
+    FEED_DUPLICATE_MESSAGES,
+    FEED_GAP_MESSAGES,
+    FEED_GAPS,
+    FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
+    FEED_IMAGES,
+    FEED_LOST_MESSAGES,
+    FEED_OTHER_SESSION_PACKETS,
+    FEED_PACKETS,
+    FEED_SESSIONS,
+    count,
+    record_duration,
+)
+from ticker.shm.doorbell cimport DoorbellRinger
+from ticker.shm.gaps cimport GapLedger
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport FEED_ENDED, WHY_NOT_STARTED
+
+cdef enum:
+    MOST_HELD = 4 << 20
+
+
+cdef class Incoming:
+    """The one writer of the segment `mapping`; goes on where a predecessor stopped.
+
+    Args:
+        feed: identity of the feed (frame.pyx).
+        shards: among which symbols are spread; the same in the whole cluster.
+        ringer: rings the gateways.
+
+    Attributes:
+        epoch: the highest that was taken, by this process or a predecessor; 0: none.
+        speaker_state, speaker_why: a FeedLiveness and a StaleReason, as the speaker shows them.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, feed: int, shards: int, DoorbellRinger ringer = None,
+    ) -> None:
+        self.mapping = mapping
+        self.rows = HeardRows(mapping, shards)
+        self.state = mapping.feed_state()
+        self.counters = mapping.counters
+        self.ringer = ringer
+        self.ledger = GapLedger(mapping)
+        self.feed = feed
+        self.shard_count = shards
+        self.parts = <Part*>PyMem_Calloc(shards, sizeof(Part))
+        if self.parts == NULL:
+            raise MemoryError("no memory for the shards of a bridge")
+        self.held = [{} for _ in range(shards)]
+        self.pieces = [[] for _ in range(shards)]
+        self.epoch = load_acquire(&self.state.resume_session[0])
+        self.boot = load_acquire(&self.state.resume_session[1])
+
+    def __dealloc__(self) -> None:
+        PyMem_Free(self.parts)
+
+    def watch(self) -> None:
+        """The ledger of gaps notes what the clients of the gateways feel."""
+        self.ledger.watch(self.ringer)
+
+    def settle(self, now: int) -> None:
+        """Close the books of gaps that are over."""
+        self.ledger.settle(now)
+
+    @property
+    def batches(self) -> list[int]:
+        """The number of each shard's newest frame that was taken in this epoch."""
+        return [self.parts[shard].batch for shard in range(self.shard_count)]
+
+    def wanting(self) -> list[int]:
+        """The shards that need an image."""
+        cdef uint32_t shard
+        cdef Part* part
+        found = []
+        for shard in range(self.shard_count):
+            part = &self.parts[shard]
+            if not part.whole or part.said > part.batch or self.held[shard]:
+                found.append(shard)
+        return found
+
+    def take(self, bytes frame not None, now: int, shard: int = -1) -> int:
+        """Take a delta or an image; a Verdict. `shard`: that of the subject it came by."""
+        cdef const uint8_t* at = frame
+        cdef FrameHead head
+        cdef Verdict verdict
+        cdef int64_t time = now
+        count(self.counters, FEED_PACKETS, 1)
+        count(self.counters, FEED_BYTES, len(frame))
+        if find_fault(at, len(frame), self.feed) != FAULT_NONE:
+            return self._refuse()
+        memcpy(&head, at, sizeof(FrameHead))
+        if head.shard >= self.shard_count or (shard >= 0 and shard != head.shard):
+            return self._refuse()
+        if head.kind != FRAME_DELTA and head.kind != FRAME_IMAGE:
+            return self._refuse()
+        verdict = self._pass(&head)
+        if verdict != VERDICT_TAKEN:
+            count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+            return verdict
+        if head.kind == FRAME_IMAGE:
+            verdict = self._image(frame, &head, time)
+        else:
+            verdict = self._delta(frame, &head, time)
+        if verdict == VERDICT_DUPLICATE:
+            count(self.counters, FEED_DUPLICATE_MESSAGES, 1)
+        elif verdict == VERDICT_REFUSED:
+            count(self.counters, FEED_BAD_PACKETS, 1)
+        elif verdict == VERDICT_TAKEN and head.kind == FRAME_DELTA:
+            record_duration(
+                self.mapping.histograms, FEED_HISTOGRAM_RECEIVE_TO_PUBLISH, time - head.publish_time
+            )
+        return verdict
+
+    def take_state(self, bytes frame not None, now: int) -> int:
+        """Take what the speaker says of the feed as a whole; a Verdict."""
+        cdef const uint8_t* at = frame
+        cdef FrameHead head
+        cdef FeedWords words
+        cdef Verdict verdict
+        cdef uint32_t shard
+        if find_fault(at, len(frame), self.feed) != FAULT_NONE:
+            return self._refuse()
+        memcpy(&head, at, sizeof(FrameHead))
+        if (head.kind != FRAME_STATE
+                or (head.length - BODY_OFFSET) // 8 != FEED_WORDS + self.shard_count):
+            return self._refuse()
+        verdict = self._pass(&head)
+        if verdict != VERDICT_TAKEN:
+            count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
+            return verdict
+        memcpy(&words, at + BODY_OFFSET, sizeof(FeedWords))
+        for shard in range(self.shard_count):
+            memcpy(&self.parts[shard].said, at + BODY_OFFSET + 8 * (FEED_WORDS + shard), 8)
+        self._show_feed(&words, head.publish_time, now)
+        return verdict
+
+    cdef void _show_feed(self, const FeedWords* words, int64_t said, int64_t now) noexcept:
+        """Times of the other clock become those of ours, by their ages."""
+        cdef int word
+        self.speaker_state = <int>min(words.state, <uint64_t>FEED_ENDED)
+        self.speaker_why = <int>min(words.why, <uint64_t>WHY_NOT_STARTED)
+        if words.last_message_ns > 0:
+            store_release(
+                &self.state.last_message_ns, <uint64_t>min(now, now - said + words.last_message_ns)
+            )
+        store_release(&self.state.silence_ns, <uint64_t>words.silence_ns)
+        store_release(&self.state.quiet_ns, <uint64_t>words.quiet_ns)
+        for word in range(7):
+            store_release(&self.state.phase + word, words.venue[word])
+
+    def _refuse(self) -> int:
+        count(self.counters, FEED_BAD_PACKETS, 1)
+        return VERDICT_REFUSED
+
+    def ring(self) -> None:
+        """Wake the gateways, if something has changed since the last time."""
+        if self.rows.changed and self.ringer is not None:
+            count(self.counters, FEED_DOORBELLS, <uint64_t>self.ringer.ring())
+        self.rows.changed = False
+
+    # -- epochs and batches -----------------------------------------------------------------
+
+    cdef Verdict _pass(self, const FrameHead* head) except *:
+        if head.epoch < self.epoch or not head.epoch:
+            return VERDICT_OLD
+        if head.epoch > self.epoch:
+            self._begin(head.epoch, head.boot)
+        elif head.boot != self.boot:
+            return VERDICT_OTHER
+        return VERDICT_TAKEN
+
+    cdef int _begin(self, uint64_t epoch, uint64_t boot) except -1:
+        cdef uint32_t shard
+        # the epoch last: who has it has the boot
+        store_release(&self.state.resume_session[1], boot)
+        store_release(&self.state.resume_session[0], epoch)
+        self.epoch = epoch
+        self.boot = boot
+        for shard in range(self.shard_count):
+            self._drop_held(shard, <uint64_t>-1)
+        self.pieces = [[] for _ in range(self.shard_count)]
+        memset(self.parts, 0, self.shard_count * sizeof(Part))
+        self.rows.forget_numbers()
+        count(self.counters, FEED_SESSIONS, 1)
+        return 0
+
+    cdef Verdict _delta(self, bytes frame, const FrameHead* head, int64_t now) except *:
+        cdef Part* part = &self.parts[head.shard]
+        if part.whole and head.batch <= part.batch:
+            return VERDICT_DUPLICATE
+        if not part.whole or head.batch != part.batch + 1:
+            return self._hold(frame, head)
+        if not self.rows.learn_names(frame):
+            return VERDICT_REFUSED
+        if not self.rows.knows(frame):
+            return self._hold(frame, head)
+        self.rows.apply(frame, False, False)
+        part.batch = head.batch
+        if self.held[head.shard]:
+            self._drain(head.shard, now)
+        return VERDICT_TAKEN
+
+    cdef Verdict _hold(self, bytes frame, const FrameHead* head) except *:
+        cdef dict held = self.held[head.shard]
+        if head.batch in held:
+            return VERDICT_DUPLICATE
+        if self.held_bytes + head.length > MOST_HELD:
+            self._drop_held(head.shard, <uint64_t>-1)
+            self.parts[head.shard].said = max(self.parts[head.shard].said, head.batch)
+            return VERDICT_HELD
+        held[head.batch] = frame
+        self.held_bytes += head.length
+        return VERDICT_HELD
+
+    cdef int _drop_held(self, uint32_t number, uint64_t batch) except -1:
+        """Those up to `batch`."""
+        cdef dict held = self.held[number]
+        for each in [each for each in held if each <= batch]:
+            self.held_bytes -= <size_t>len(held.pop(each))
+        return 0
+
+    cdef int _drain(self, uint32_t number, int64_t now) except -1:
+        """Take what waited for what has come."""
+        cdef Part* part = &self.parts[number]
+        cdef dict held = self.held[number]
+        cdef bytes frame
+        self._drop_held(number, part.batch)
+        while part.batch + 1 in held:
+            frame = held[part.batch + 1]
+            if not self.rows.learn_names(frame) or not self.rows.knows(frame):
+                return 0
+            self.rows.apply(frame, False, False)
+            part.batch += 1
+            self._drop_held(number, part.batch)
+        return 0
+
+    cdef Verdict _image(self, bytes frame, const FrameHead* head, int64_t now) except *:
+        cdef Part* part = &self.parts[head.shard]
+        cdef bint first = not part.whole
+        cdef bytes each
+        cdef list pieces
+        if part.whole and (head.batch < part.batch
+                           or (head.batch == part.batch and not self.held[head.shard])):
+            return VERDICT_DUPLICATE
+        pieces = self._gathered(frame, head)
+        if pieces is None:
+            return VERDICT_HELD
+        for each in pieces:
+            if not self.rows.learn_names(each):
+                return VERDICT_REFUSED
+        for each in pieces:
+            if not self.rows.knows(each):
+                return VERDICT_REFUSED
+        self.rows.begin_image()
+        for each in pieces:
+            self.rows.apply(each, True, first)
+        if first:
+            self.rows.forsake(head.shard)
+        else:
+            self._close_gap(head.shard, head.batch, now)
+        part.whole = True
+        part.batch = head.batch
+        self._drain(head.shard, now)
+        count(self.counters, FEED_IMAGES, 1)
+        return VERDICT_TAKEN
+
+    cdef list _gathered(self, bytes frame, const FrameHead* head):
+        """All frames of an image, None: some have not come. A newer image takes the place of an
+        older one that is not whole."""
+        cdef list pieces = self.pieces[head.shard]
+        if head.parts == 1:
+            self.pieces[head.shard] = []
+            return [frame]
+        if pieces and pieces[0] != (head.batch, head.parts):
+            pieces = []
+        if not pieces:
+            pieces = [(head.batch, head.parts)] + [None] * head.parts
+            self.pieces[head.shard] = pieces
+        pieces[head.part + 1] = frame
+        if None in pieces:
+            return None
+        self.pieces[head.shard] = []
+        return pieces[1:]
+
+    cdef int _close_gap(self, uint32_t number, uint64_t batch, int64_t now) except -1:
+        """An image has the rows up to `batch`. The trades of frames that came are told; those of
+        the others are lost."""
+        cdef dict held = self.held[number]
+        cdef uint64_t next_batch = self.parts[number].batch + 1
+        cdef bytes frame
+        session = b"%016x" % self.epoch
+        for each in [*sorted(held), batch + 1]:
+            if each > batch + 1:
+                break
+            if each > next_batch:
+                gap = self.ledger.found_from_python(
+                    next_batch, each, now, channel=number, session=session
+                )
+                self.ledger.became_from_python(gap, "lost_upstream", each - next_batch, now)
+                count(self.counters, FEED_GAPS, 1)
+                count(self.counters, FEED_GAP_MESSAGES, each - next_batch)
+                count(self.counters, FEED_LOST_MESSAGES, each - next_batch)
+            if each <= batch:
+                frame = held[each]
+                if self.rows.learn_names(frame) and self.rows.knows(frame):
+                    self.rows.write_trades(frame)
+            next_batch = each + 1
+        return 0

@@ -1,0 +1,58 @@
+"""What is new in a feed's segment: see news.pyx."""
+
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+
+from ticker.cluster.frame cimport FrameTrade
+from ticker.shm.layout cimport Record, Values
+from ticker.shm.table cimport PriceTable
+
+# A row as frames have told it.
+cdef struct Told:
+    Values values
+    uint64_t generation          # of the row when it was looked at last
+    uint32_t next_of_shard       # row + 1; 0: none
+    uint32_t next_changed        # row + 1; 0: none
+    uint16_t shard
+    bint changed                 # in its shard's list
+    bint again                   # readers are to read it again
+    bint defined                 # its name was told in this epoch
+
+cdef struct Shard:
+    uint64_t batch               # of the newest frame
+    int64_t flushed              # when that was
+    uint32_t first_row           # row + 1; 0: none
+    uint32_t first_changed       # row + 1, a queue; 0: none
+    uint32_t last_changed
+    uint32_t trades_used
+    uint32_t trades_room
+    FrameTrade* trades
+    bint waits                   # in the list of those that have something to tell
+
+
+cdef class News:
+    cdef PriceTable table
+    cdef list readers
+    cdef Told* told              # by row
+    cdef Shard* shards
+    cdef uint32_t shard_count
+    cdef uint32_t* waiting       # numbers of shards that have something to tell
+    cdef uint32_t waiting_count
+    cdef uint32_t trades_waiting
+    cdef uint32_t rows           # of the table, that are known
+    cdef bint with_trades
+    cdef uint64_t lapped         # records overwritten before they were read
+    cdef uint64_t dropped        # trades beyond the bound
+
+    # Read all rings to their ends; how many records there were.
+    cdef uint64_t gather(self) except *
+    # Look at all rows: some change without a record. Once a second is often enough.
+    cdef int look(self) except -1
+    # Forget what waits: nobody is told.
+    cdef void discard(self) noexcept nogil
+    # The row is to be told; `again`: readers are to read it again.
+    cdef void change(self, uint32_t row, bint again) noexcept nogil
+    cdef void wait(self, uint32_t shard) noexcept nogil
+    # Take in the rows that have come to the table.
+    cdef int learn(self) except -1
+    cdef void _record(self, const Record* record) noexcept
+    cdef int _keep_trade(self, const Record* record) except -1

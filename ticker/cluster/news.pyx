@@ -1,0 +1,183 @@
+"""What is new in a feed's segment since it was told: the rows that changed, and the trades.
+
+In: rings and rows, which this process only reads. Out: queues by shard, which outgoing.pyx makes
+frames of. Law: no I/O and no clock.
+
+Bound: MOST_WAITING trades; what comes beyond is dropped and counted, and the `seq` of the rows says to
+readers that it is missing.
+"""
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from ticker.cluster.frame cimport FrameTrade
+from ticker.shm.atomics cimport load_acquire
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    RECORD_CORRECTION,
+    RECORD_DAY,
+    RECORD_QUOTE,
+    SYMBOL_BYTES,
+    Record,
+    Row,
+)
+from ticker.shm.ring cimport RingReader, shard_of
+from ticker.shm.table cimport PriceTable
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+cdef enum:
+    MOST_WAITING = 1 << 18
+
+
+cdef class News:
+    """Of the segment `mapping`, from now on; `with_trades`: trades are told, too."""
+
+    def __cinit__(self, Mapping mapping not None, uint32_t shards, bint with_trades) -> None:
+        self.table = PriceTable(mapping)
+        self.readers = [RingReader(mapping, index) for index in range(mapping.ring_count)]
+        self.with_trades = with_trades
+        self.shard_count = shards
+        self.told = <Told*>PyMem_Calloc(self.table.capacity, sizeof(Told))
+        self.shards = <Shard*>PyMem_Calloc(shards, sizeof(Shard))
+        self.waiting = <uint32_t*>PyMem_Calloc(shards, sizeof(uint32_t))
+        if not (self.told and self.shards and self.waiting):
+            raise MemoryError("no memory for the rows of a relay")
+
+    def __dealloc__(self) -> None:
+        cdef uint32_t shard
+        if self.shards != NULL:
+            for shard in range(self.shard_count):
+                PyMem_Free(self.shards[shard].trades)
+        PyMem_Free(self.told)
+        PyMem_Free(self.shards)
+        PyMem_Free(self.waiting)
+
+    cdef uint64_t gather(self) except *:
+        """Read all rings to their ends; how many records there were."""
+        cdef RingReader reader
+        cdef Record record
+        cdef uint64_t before
+        cdef int got
+        cdef uint32_t row
+        cdef uint64_t seen = 0
+        for reader in self.readers:
+            before = reader.skipped
+            while True:
+                got = reader.read(&record)
+                if got == 0:
+                    break
+                if got < 0:
+                    self.learn()
+                    for row in range(self.rows):
+                        self.change(row, True)
+                    continue
+                seen += 1
+                if record.row >= self.rows:
+                    self.learn()
+                if record.row < self.rows:
+                    self._record(&record)
+                    if self.with_trades:
+                        self._keep_trade(&record)
+            self.lapped += reader.skipped - before
+        return seen
+
+    cdef int look(self) except -1:
+        """Look at all rows: some change without a record. Once a second is often enough."""
+        cdef uint32_t row
+        cdef uint64_t generation
+        self.learn()
+        for row in range(self.rows):
+            generation = load_acquire(&self.table.rows[row].generation)
+            if generation != self.told[row].generation:
+                self.told[row].generation = generation
+                self.change(row, False)
+        return 0
+
+    cdef void discard(self) noexcept nogil:
+        """Forget what waits: another box speaks."""
+        cdef uint32_t i, row
+        cdef Shard* shard
+        for i in range(self.waiting_count):
+            shard = &self.shards[self.waiting[i]]
+            row = shard.first_changed
+            while row:
+                self.told[row - 1].changed = self.told[row - 1].again = False
+                row = self.told[row - 1].next_changed
+            shard.first_changed = shard.last_changed = 0
+            shard.trades_used = 0
+            shard.waits = False
+        self.waiting_count = self.trades_waiting = 0
+
+    cdef void _record(self, const Record* record) noexcept:
+        self.change(record.row, record.kind == RECORD_CORRECTION or record.kind == RECORD_DAY)
+
+    cdef void change(self, uint32_t row, bint again) noexcept nogil:
+        cdef Told* told = &self.told[row]
+        cdef Shard* shard = &self.shards[told.shard]
+        told.again = told.again or again
+        if told.changed:
+            return
+        told.changed = True
+        told.next_changed = 0
+        if shard.last_changed:
+            self.told[shard.last_changed - 1].next_changed = row + 1
+        else:
+            shard.first_changed = row + 1
+        shard.last_changed = row + 1
+        self.wait(told.shard)
+
+    cdef void wait(self, uint32_t shard) noexcept nogil:
+        if not self.shards[shard].waits:
+            self.shards[shard].waits = True
+            self.waiting[self.waiting_count] = shard
+            self.waiting_count += 1
+
+    cdef int _keep_trade(self, const Record* record) except -1:
+        cdef Shard* shard = &self.shards[self.told[record.row].shard]
+        cdef FrameTrade* grown
+        cdef FrameTrade* trade
+        cdef uint32_t room
+        if RECORD_QUOTE <= record.kind <= RECORD_CORRECTION or record.kind == RECORD_DAY:
+            return 0
+        if self.trades_waiting >= MOST_WAITING:
+            self.dropped += 1
+            return 0
+        if shard.trades_used == shard.trades_room:
+            room = 2 * shard.trades_room if shard.trades_room else 64
+            grown = <FrameTrade*>PyMem_Realloc(shard.trades, room * sizeof(FrameTrade))
+            if grown == NULL:
+                raise MemoryError("no memory for the trades of a relay")
+            shard.trades = grown
+            shard.trades_room = room
+        trade = shard.trades + shard.trades_used
+        trade.row = record.row
+        trade.kind = record.kind
+        trade.reserved = 0
+        trade.conditions = record.conditions
+        trade.price = record.price
+        trade.size = record.size
+        trade.exchange_time = record.exchange_time
+        trade.match = record.match
+        trade.seq = record.seq
+        shard.trades_used += 1
+        self.trades_waiting += 1
+        return 0
+
+    cdef int learn(self) except -1:
+        """Take in the rows that have come to the table."""
+        cdef uint32_t count = self.table.row_count()
+        cdef Told* told
+        cdef Row* row
+        while self.rows < count:
+            row = &self.table.rows[self.rows]
+            told = &self.told[self.rows]
+            told.shard = <uint16_t>shard_of(
+                row.symbol, strnlen(row.symbol, SYMBOL_BYTES), self.shard_count
+            )
+            told.next_of_shard = self.shards[told.shard].first_row
+            self.shards[told.shard].first_row = self.rows + 1
+            self.rows += 1
+            self.change(self.rows - 1, False)
+        return 0

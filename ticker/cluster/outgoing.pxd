@@ -1,0 +1,29 @@
+"""Frames from a feed's segment: see outgoing.pyx."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from ticker.cluster.news cimport News, Shard
+from ticker.shm.layout cimport FeedState
+
+
+cdef class Outgoing:
+    cdef News news
+    cdef FeedState* state
+    cdef uint8_t* frame          # the one that is being made
+    cdef uint32_t feed
+    cdef uint64_t boot
+    cdef int64_t interval
+    cdef readonly uint64_t epoch
+    cdef readonly uint64_t rows_told
+    cdef readonly uint64_t trades_told
+
+    cdef list _flush(self, uint32_t number, int64_t now)
+    cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept
+    cdef uint8_t* _put_rows(self, Shard* shard, uint8_t* at, uint32_t rows, uint16_t* put) noexcept
+    cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil
+    cdef uint32_t _news_of(self, uint32_t row) noexcept nogil
+    cdef list _image(self, uint32_t number, int64_t now)
+    cdef object _sealed(
+        self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
+        uint32_t trades, uint8_t* end
+    )

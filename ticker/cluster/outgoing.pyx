@@ -1,0 +1,364 @@
+"""Frames of a feed from its segment: what a relay publishes.
+
+In: rings and rows, which this process only reads. Out: frames, by shard. Law: no I/O and no clock.
+A frame's rows are read after the records that its trades are of, so a row is never older than a
+trade beside it. An image has each row as the frames before it told it, so that the deltas after it
+follow on it.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from ticker.cluster.frame cimport (
+    ALL_WORDS,
+    FEED_WORDS,
+    FRAME_DELTA,
+    FRAME_IMAGE,
+    FRAME_STATE,
+    HEAD_BYTES,
+    MOST_FRAME,
+    READ_AGAIN,
+    Define,
+    FeedWords,
+    FrameHead,
+    FrameRow,
+    FrameTrade,
+    seal,
+)
+from ticker.cluster.news cimport News, Shard, Told
+from ticker.shm.atomics cimport load_acquire, load_relaxed
+from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport (
+    CURRENCY_BYTES,
+    FEED_STALE,
+    SYMBOL_BYTES,
+    VALUE_WORDS,
+    VENUE_BYTES,
+    Row,
+    Values,
+)
+
+from ticker.shm.liveness import WORKER_TIMEOUT_NS
+
+cdef enum:
+    MOST_ROWS = 1024             # of a delta, or a part of an image
+    MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
+
+cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
+
+
+cdef class Outgoing:
+    """Of the feed whose segment is `mapping`, from now on.
+
+    Args:
+        feed: its identity (frame.pyx).
+        shards: among which symbols are spread.
+        interval: ns between two frames of a shard; the first change after quiet waits for none.
+        trades: whether frames have them.
+
+    Raises:
+        MemoryError: no memory for a copy of the rows.
+    """
+
+    def __cinit__(
+        self, Mapping mapping not None, feed: int, shards: int, interval: int, trades: bool = True,
+    ) -> None:
+        self.news = News(mapping, shards, trades)
+        self.state = mapping.feed_state()
+        self.feed = feed
+        self.boot = mapping.boot_id
+        self.interval = interval
+        self.frame = <uint8_t*>PyMem_Malloc(MOST_FRAME)
+        if self.frame == NULL:
+            raise MemoryError("no memory for the frames of a relay")
+
+    def __dealloc__(self) -> None:
+        PyMem_Free(self.frame)
+
+    @property
+    def lapped(self) -> int:
+        """Records that were overwritten in a ring before they were read."""
+        return self.news.lapped
+
+    @property
+    def dropped(self) -> int:
+        """Trades that came faster than they could be told."""
+        return self.news.dropped
+
+    def gather(self) -> int:
+        """Read all rings to their ends; how many records there were."""
+        return self.news.gather()
+
+    def look(self) -> None:
+        """Look at all rows: some change without a record. Once a second is often enough."""
+        self.news.look()
+
+    def discard(self) -> None:
+        """Forget what waits: another box speaks."""
+        self.news.discard()
+
+    @property
+    def batches(self) -> list[int]:
+        """The number of each shard's newest frame in this epoch."""
+        return [self.news.shards[shard].batch for shard in range(self.news.shard_count)]
+
+    def begin(self, epoch: int) -> None:
+        """Speak from now on: nobody knows anything of this epoch, so images come first."""
+        cdef uint32_t number, row
+        cdef Values values
+        self.epoch = epoch
+        self.news.gather()
+        self.news.learn()
+        self.news.discard()
+        for number in range(self.news.shard_count):
+            self.news.shards[number].batch = 0
+        for row in range(self.news.rows):
+            self.news.told[row].defined = self.news.table.read(row, &values) >= 0
+            if self.news.told[row].defined:
+                self.news.told[row].values = values
+            else:  # the writer outran us
+                memset(&self.news.told[row].values, 0, sizeof(Values))
+                self.news.change(row, True)
+
+    def flush(self, now: int) -> list[tuple[int, int, bytes]]:
+        """(FrameKind, shard, frame) of what is due at `now`."""
+        cdef list found = []
+        cdef uint32_t i, number
+        cdef uint32_t left = 0
+        cdef Shard* shard
+        cdef int64_t time = now
+        for i in range(self.news.waiting_count):
+            number = self.news.waiting[i]
+            shard = &self.news.shards[number]
+            # a clock that was set back is no reason to wait
+            if 0 <= time - shard.flushed < self.interval:
+                self.news.waiting[left] = number
+                left += 1
+                continue
+            found += self._flush(number, time)
+            shard.waits = shard.first_changed != 0  # a row that is written again and again
+            if shard.waits:
+                self.news.waiting[left] = number
+                left += 1
+        self.news.waiting_count = left
+        return found
+
+    def images(self, shards: list[int], now: int) -> list[tuple[int, int, bytes]]:
+        """(FrameKind, shard, frame) of each shard's image, with the delta that it follows on before it."""
+        cdef list found = []
+        cdef uint32_t number
+        self.news.learn()
+        for shard in shards:
+            if not 0 <= shard < self.news.shard_count:
+                continue
+            number = shard
+            if self.news.shards[number].waits:
+                found += self._flush(number, now)
+            found += self._image(number, now)
+        return found
+
+    def state_frame(self, now: int) -> bytes:
+        """The feed's state as this box shows it, and the batch number of each shard."""
+        cdef FeedWords words
+        cdef uint8_t* at = self.frame + HEAD_BYTES
+        cdef int64_t beat = <int64_t>load_acquire(&self.state.heartbeat_ns)
+        cdef int i
+        cdef uint32_t number
+        memset(&words, 0, sizeof(FeedWords))
+        words.state = load_acquire(&self.state.state)
+        words.why = load_acquire(&self.state.why)
+        if now - beat > WORKER_TIMEOUT:
+            words.state = FEED_STALE
+        words.rows = self.news.table.row_count()
+        words.last_message_ns = <int64_t>load_acquire(&self.state.last_message_ns)
+        words.silence_ns = <int64_t>load_relaxed(&self.state.silence_ns)
+        words.quiet_ns = <int64_t>load_relaxed(&self.state.quiet_ns)
+        for i in range(7):
+            words.venue[i] = load_acquire(&self.state.phase + i)
+        memcpy(at, &words, sizeof(FeedWords))
+        at += sizeof(FeedWords)
+        for number in range(self.news.shard_count):
+            memcpy(at, &self.news.shards[number].batch, 8)
+            at += 8
+        return self._sealed(FRAME_STATE, 0, 0, now, 0, 0, 0, at)
+
+    # -- frames -----------------------------------------------------------------------------
+
+    cdef list _flush(self, uint32_t number, int64_t now):
+        """All that waits of a shard. Its rows come first, so that trades follow on them."""
+        cdef list found = []
+        cdef Shard* shard = &self.news.shards[number]
+        cdef uint32_t taken = 0
+        cdef uint32_t trades, defines, count, row
+        cdef uint16_t put
+        cdef uint8_t* at
+        cdef uint32_t left = 0
+        row = shard.first_changed
+        while row:
+            left += 1
+            row = self.news.told[row - 1].next_changed
+        while True:
+            count = min(left, <uint32_t>MOST_ROWS)
+            left -= count
+            at = self._put_names(shard, self.frame + HEAD_BYTES, count)
+            defines = <uint32_t>((at - self.frame - HEAD_BYTES) // sizeof(Define))
+            at = self._put_rows(shard, at, count, &put)
+            trades = 0 if left else min(shard.trades_used - taken, <uint32_t>MOST_TRADES)
+            if trades:
+                memcpy(at, shard.trades + taken, trades * sizeof(FrameTrade))
+                at += trades * sizeof(FrameTrade)
+                taken += trades
+            if defines or put or trades:
+                shard.batch += 1
+                self.rows_told += put
+                self.trades_told += trades
+                found.append((
+                    <int>FRAME_DELTA, number,
+                    self._sealed(FRAME_DELTA, number, shard.batch, now, defines, put, trades, at),
+                ))
+            if not left and taken == shard.trades_used:
+                break
+        if found:
+            shard.flushed = now
+        self.news.trades_waiting -= shard.trades_used
+        shard.trades_used = 0
+        return found
+
+    cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept:
+        """Defines of the next `rows` changed rows that were never named."""
+        cdef uint32_t row = shard.first_changed
+        cdef uint32_t i
+        for i in range(rows):
+            if not self.news.told[row - 1].defined:
+                put_name(at, &self.news.table.rows[row - 1], row - 1)
+                at += sizeof(Define)
+                self.news.told[row - 1].defined = True
+            row = self.news.told[row - 1].next_changed
+        return at
+
+    cdef uint8_t* _put_rows(
+        self, Shard* shard, uint8_t* at, uint32_t rows, uint16_t* put
+    ) noexcept:
+        """The next `rows` changed rows, which leave the queue; `put` of them have news."""
+        cdef uint32_t row, mask, i
+        put[0] = 0
+        for i in range(rows):
+            row = shard.first_changed
+            shard.first_changed = self.news.told[row - 1].next_changed
+            if not shard.first_changed:
+                shard.last_changed = 0
+            self.news.told[row - 1].changed = False
+            mask = self._news_of(row - 1)
+            if mask:
+                at = self._put_row(at, row - 1, mask)
+                put[0] += 1
+        return at
+
+    cdef uint32_t _news_of(self, uint32_t row) noexcept nogil:
+        """The words of a row that differ from what was told; they are told now."""
+        cdef Told* told = &self.news.told[row]
+        cdef Values values
+        cdef uint64_t* new = <uint64_t*>&values
+        cdef uint64_t* old = <uint64_t*>&told.values
+        cdef uint32_t mask = 0
+        cdef int word
+        told.generation = load_acquire(&self.news.table.rows[row].generation)
+        if self.news.table.read(row, &values) < 0:
+            self.news.change(row, told.again)  # the writer outran us: the next time
+            return 0
+        for word in range(VALUE_WORDS - 1):
+            if new[word] != old[word]:
+                mask |= <uint32_t>1 << word
+                old[word] = new[word]
+        if told.again:
+            mask |= <uint32_t>READ_AGAIN
+            told.again = False
+        return mask
+
+    cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil:
+        cdef FrameRow head
+        cdef uint64_t* words = <uint64_t*>&self.news.told[row].values
+        cdef int word
+        head.row = row
+        head.mask = mask
+        memcpy(at, &head, sizeof(FrameRow))
+        at += sizeof(FrameRow)
+        for word in range(VALUE_WORDS - 1):
+            if mask >> word & 1:
+                memcpy(at, words + word, 8)
+                at += 8
+        return at
+
+    cdef list _image(self, uint32_t number, int64_t now):
+        """All rows of a shard as they were told, in as many frames as it takes."""
+        cdef list parts = []
+        cdef Shard* shard = &self.news.shards[number]
+        cdef uint32_t[MOST_ROWS] rows
+        cdef uint32_t row = shard.first_row
+        cdef uint32_t count, i
+        cdef uint8_t* at
+        while True:
+            count = 0
+            while row and count < MOST_ROWS:
+                if self.news.told[row - 1].defined:
+                    rows[count] = row - 1
+                    count += 1
+                row = self.news.told[row - 1].next_of_shard
+            at = self.frame + HEAD_BYTES
+            for i in range(count):
+                put_name(at, &self.news.table.rows[rows[i]], rows[i])
+                at += sizeof(Define)
+            for i in range(count):
+                at = self._put_row(at, rows[i], ALL_WORDS)
+            parts.append((count, PyBytes_FromStringAndSize(
+                <char*>self.frame + HEAD_BYTES, at - self.frame - HEAD_BYTES
+            )))
+            if not row:
+                break
+        return [(<int>FRAME_IMAGE, number, self._part(number, now, index, len(parts), rows_of_part, body))
+                for index, (rows_of_part, body) in enumerate(parts)]
+
+    def _part(self, number: int, now: int, part: int, parts: int, rows: int, body: bytes) -> bytes:
+        cdef FrameHead* head = <FrameHead*>self.frame
+        memcpy(self.frame + HEAD_BYTES, <const char*>body, len(body))
+        head.part = part
+        head.parts = parts
+        return self._sealed(
+            FRAME_IMAGE, number, self.news.shards[<uint32_t>number].batch, now, rows, rows, 0,
+            self.frame + HEAD_BYTES + <size_t>len(body),
+        )
+
+    cdef object _sealed(
+        self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
+        uint32_t trades, uint8_t* end
+    ):
+        """The frame whose body stands behind its head's place and ends at `end`."""
+        cdef FrameHead* head = <FrameHead*>self.frame
+        if kind != FRAME_IMAGE:
+            head.part = 0
+            head.parts = 1
+        head.kind = <uint8_t>kind
+        head.shard = <uint16_t>shard
+        head.epoch = self.epoch
+        head.batch = batch
+        head.boot = self.boot
+        head.publish_time = now
+        head.defines = <uint16_t>defines
+        head.rows = <uint16_t>rows
+        head.trades = trades
+        head.feed = self.feed
+        seal(self.frame, <uint32_t>(end - self.frame))
+        return PyBytes_FromStringAndSize(<char*>self.frame, end - self.frame)
+
+
+cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:
+    cdef Define define
+    define.row = number
+    define.size_exponent = <uint32_t>row.size_exponent
+    memcpy(define.symbol, row.symbol, SYMBOL_BYTES)
+    memcpy(define.venue, row.venue, VENUE_BYTES)
+    memcpy(define.currency, row.currency, CURRENCY_BYTES)
+    define.instrument_key = row.instrument_key
+    memcpy(at, &define, sizeof(Define))

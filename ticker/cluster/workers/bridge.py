@@ -1,0 +1,203 @@
+"""The bridge: the process of a feed whose lines another box has.
+
+In: frames from the bus. Out: the feed's segment, for gateways as they are. It stands in the slot of
+a feed worker, and there is one for each such feed.
+
+Law: life is frames, not connections. Without one for UNSURE the feed is recovering, which is shown
+live; without one for SILENT it is stale.
+
+`run` is called by the supervisor in a forked child and returns when the bridge was told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import structlog
+import uvloop
+
+from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.nats import NatsBus
+from ticker.cluster.claim import MS
+from ticker.cluster.context import BridgeContext
+from ticker.cluster.frame import FrameKind, Head, asking, identity, make_frame
+from ticker.cluster.incoming import Incoming, Verdict
+from ticker.cluster.notice import Notice, notice_frame
+from ticker.cluster.subjects import Subjects, shard_in
+from ticker.cluster.workers.box import box_name
+from ticker.config import ClusterConfig
+from ticker.shm import counters
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.layout import FEED_STATES, StaleReason
+from ticker.shm.segment import attach
+
+log = structlog.get_logger()
+
+TURN = 0.02
+"""s between two looks at what is missing."""
+BEAT = 100 * MS
+UNSURE = 400 * MS
+SILENT = 1000 * MS
+"""ns without a frame of the speaker."""
+ASK_FIRST, ASK_LAST = 40 * MS, 1000 * MS
+"""ns between two questions for the same images: the first time, and at most."""
+NOTICE = 1000 * MS
+DEAF = 5000 * MS
+"""ns without a frame after which another server may have what this one does not give."""
+
+
+def run(config: ClusterConfig, feed: str, context: BridgeContext) -> None:
+    """Serve a feed until SIGTERM or SIGINT.
+
+    Raises:
+        SegmentError: the segment is not there or not the expected one.
+    """
+    uvloop.run(Bridge(config, feed, context).serve())
+
+
+class Bridge:
+    """One feed from the bus in its segment."""
+
+    def __init__(self, config: ClusterConfig, feed: str, context: BridgeContext) -> None:
+        boot = context.boot_id
+        mapping = attach(context.segment, KIND_FEED, boot_id=boot, writable=True)
+        doors = [(attach(name, KIND_GATEWAY, boot_id=boot), fd) for name, fd in context.gateways]
+        self.feed = feed
+        self.box = box_name(context.instance)
+        self.boot = boot
+        self.identity = identity(config.name, feed)
+        self.heartbeat = Heartbeat(mapping)
+        self.epoch = self.heartbeat.take_over(os.getpid(), now_ns())
+        self.state = counters.STARTING
+        self.heartbeat.set_state(self.state)
+        self.counters = Counters(mapping)
+        self.incoming = Incoming(mapping, self.identity, config.shards, DoorbellRinger(doors))
+        self.incoming.watch()
+        self.subjects = Subjects(config.name, feed, config.lane)
+        self.bus = NatsBus(config.servers, f"ticker bridge {self.box}", after=self.incoming.ring)
+        self.bus.subscribe(self.subjects.deltas, self._take)
+        self.bus.subscribe(self.subjects.images, self._take)
+        self.bus.subscribe(self.subjects.state, self._take_state)
+        self._heard = self._said = 0
+        """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
+        self._whole = False
+        self._beat_due = self._ask_due = self._notice_due = 0
+        self._pause = ASK_FIRST
+        self._asked_epoch = 0
+        self._started = self._deaf_since = steady_ns()
+        self._counted: dict[str, int] = {}
+
+    async def serve(self) -> None:
+        """Work until a signal comes."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        log.info("feed started", feed=self.feed, epoch=self.epoch, bus=True)
+        bus = asyncio.ensure_future(self.bus.run())
+        try:
+            while not (stop.is_set() or bus.done()):
+                self.turn(now_ns(), steady_ns())
+                await asyncio.sleep(TURN)
+        finally:
+            bus.cancel()
+            await asyncio.gather(bus, return_exceptions=True)
+            self.heartbeat.set_why(0)
+            self.heartbeat.set_state(counters.STALE)
+            log.info("feed stopped", feed=self.feed)
+
+    def turn(self, now: int, steady: int) -> None:
+        """Ask for what is missing, and say how it stands."""
+        wanting = self.incoming.wanting() if self._said else []
+        self._whole = bool(self._said) and not wanting
+        if wanting:
+            self._ask(wanting, now, steady)
+        else:
+            self._pause, self._ask_due = ASK_FIRST, 0
+        state, why = self._judge(steady)
+        self._show(state, why)
+        if steady >= self._beat_due:
+            self._beat_due = steady + BEAT
+            self.heartbeat.beat(now)
+            self.incoming.settle(now)
+        if steady >= self._notice_due:
+            self._notice_due = steady + NOTICE
+            self._notify(now)
+        if steady - max(self._heard, self._deaf_since) > DEAF:
+            self._deaf_since = steady
+            self.bus.reconnect()
+
+    def _take(self, subject: bytes, frame: bytes) -> None:
+        verdict = self.incoming.take(frame, now_ns(), shard_in(subject))
+        if verdict <= Verdict.VERDICT_DUPLICATE:
+            self._heard = steady_ns()
+
+    def _take_state(self, _: bytes, frame: bytes) -> None:
+        if self.incoming.take_state(frame, now_ns()) == Verdict.VERDICT_TAKEN:
+            self._heard = self._said = steady_ns()
+
+    def _ask(self, shards: list[int], now: int, steady: int) -> None:
+        """Questions grow rarer while they are not answered; a new epoch is news."""
+        if self._asked_epoch != self.incoming.epoch:
+            # its speaker sends all images unasked, once
+            self._asked_epoch = self.incoming.epoch
+            self._pause, self._ask_due = ASK_FIRST, steady + ASK_FIRST
+            return
+        if not self._ask_due:
+            self._ask_due = steady + ASK_FIRST // 2  # what was only reordered comes
+        if steady < self._ask_due:
+            return
+        self._ask_due = steady + self._pause
+        self._pause = min(2 * self._pause, ASK_LAST)
+        head = Head(
+            kind=FrameKind.FRAME_ASK,
+            shard=0,
+            epoch=self.incoming.epoch,
+            batch=0,
+            boot=self.boot,
+            publish_time=now,
+        )
+        frame = make_frame(head, self.identity, asking(shards))
+        if self.bus.publish([(self.subjects.questions.encode(), frame)]):
+            self.counters.add("requests")
+
+    def _judge(self, steady: int) -> tuple[int, int]:
+        """A FeedLiveness and a StaleReason (layout.pxd)."""
+        silence = steady - (self._heard or self._started)
+        if silence >= SILENT:
+            gone = StaleReason.WHY_SILENT if self.bus.connected else StaleReason.WHY_NOT_CONNECTED
+            return counters.STALE, gone
+        if not self._heard:
+            return counters.STARTING, 0
+        if silence >= UNSURE or not self._whole:
+            return counters.RECOVERING, 0
+        return self.incoming.speaker_state, self.incoming.speaker_why
+
+    def _show(self, state: int, why: int) -> None:
+        self.heartbeat.set_why(why if state == counters.STALE else 0)
+        if state != self.state:
+            self.state = state
+            self.heartbeat.set_state(state)
+            log.info("feed " + FEED_STATES[state], feed=self.feed, epoch=self.incoming.epoch)
+
+    def _notify(self, now: int) -> None:
+        counted = self.counters.as_dict()
+        rates = {
+            name: float(counted[key] - self._counted.get(key, counted[key]))
+            for name, key in (("frames", "packets"), ("trades", "trades"), ("bytes", "bytes"))
+        }
+        self._counted = counted
+        notice = Notice(
+            box=self.box,
+            role="bridge",
+            state=FEED_STATES[self.state],
+            epoch=self.incoming.epoch,
+            batches=tuple(self.incoming.batches),
+            gaps=counted["lost_messages"],
+            rates=rates,
+        )
+        frame = notice_frame(notice, self.boot, self.identity, now)
+        self.bus.publish([(self.subjects.notices.encode(), frame)])

@@ -1,0 +1,263 @@
+"""The relay: a process that reads the feeds' segments and publishes them on the bus.
+
+In: segments of feeds, like a gateway. Out: frames, in the subjects of subjects.py. No feed ever
+waits for it. While the bus takes nothing, rows wait as they change, and trades up to a bound.
+
+`run` is called by the supervisor in a forked child and returns when the relay was told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import structlog
+import uvloop
+
+from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.nats import NatsBus
+from ticker.cluster.claim import MS, Claim, Turn
+from ticker.cluster.context import RelayContext
+from ticker.cluster.frame import FrameKind, body_of, head_of, identity, shards_in
+from ticker.cluster.notice import Notice, notice_frame
+from ticker.cluster.outgoing import Outgoing
+from ticker.cluster.subjects import Subjects
+from ticker.cluster.workers.box import box_name
+from ticker.config import ClusterConfig, Config
+from ticker.errors import DecodeError
+from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.header import KIND_FEED, KIND_RELAY
+from ticker.shm.liveness import WORKER_TIMEOUT_NS
+from ticker.shm.segment import attach
+
+log = structlog.get_logger()
+
+POLL = 0.002
+"""s between two looks into the rings: what a first tick after quiet waits at most."""
+STATE = 100 * MS
+"""ns between two words about a feed's state: its speaker's sign of life."""
+ANSWERS = 20 * MS
+"""ns between two answers to questions for images, which many bridges may ask at once."""
+LOOK = 1000 * MS
+"""ns between two looks at all rows, and two notices."""
+BEAT = 250 * MS
+
+
+def run(config: Config, context: RelayContext) -> None:
+    """Publish until SIGTERM or SIGINT.
+
+    Raises:
+        SegmentError: a segment is missing or not the expected one.
+    """
+    assert config.cluster is not None
+    uvloop.run(Relay(config.cluster, context).serve())
+
+
+class Relay:
+    """All feeds of a server that have lines of their own, on one connection."""
+
+    def __init__(self, config: ClusterConfig, context: RelayContext) -> None:
+        boot = context.boot_id
+        segment = attach(context.segment, KIND_RELAY, boot_id=boot, writable=True)
+        self.heartbeat = Heartbeat(segment)
+        self.counters = Counters(segment)
+        self.box = box_name(context.instance)
+        self.bus = NatsBus(
+            config.servers, f"ticker relay {self.box}", up=self._up, down=self._count
+        )
+        self.speakers = [
+            Speaker(config, context, name, shared, self.bus, self.counters)
+            for name, shared in context.feeds
+        ]
+        self._pongs = 0
+        self._beat = 0
+
+    async def serve(self) -> None:
+        """Work until a signal comes."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self.heartbeat.take_over(os.getpid(), now_ns())
+        bus = asyncio.ensure_future(self.bus.run())
+        try:
+            while not (stop.is_set() or bus.done()):
+                self.turn()
+                await asyncio.sleep(POLL)
+        finally:
+            bus.cancel()
+            await asyncio.gather(bus, return_exceptions=True)
+            self.heartbeat.leave()
+
+    def turn(self) -> None:
+        """One look at all feeds."""
+        now, steady = now_ns(), steady_ns()
+        ponged = self.bus.pongs != self._pongs
+        self._pongs = self.bus.pongs
+        for speaker in self.speakers:
+            if ponged:
+                speaker.claim.ponged(steady)
+            speaker.turn(now, steady)
+        if not 0 <= now - self._beat < BEAT:
+            self._beat = now
+            self.heartbeat.beat(now)
+            self._count()
+
+    def _up(self) -> None:
+        for speaker in self.speakers:
+            speaker.claim.listen(steady_ns())
+        self._count()
+
+    def _count(self) -> None:
+        self.counters.put("connected", int(self.bus.connected))
+        self.counters.put("speaking", sum(each.claim.speaks for each in self.speakers))
+        self.counters.put("lapped", sum(each.outgoing.lapped for each in self.speakers))
+        self.counters.put("dropped", sum(each.outgoing.dropped for each in self.speakers))
+        self.counters.put("rows", sum(each.outgoing.rows_told for each in self.speakers))
+        self.counters.put("trades", sum(each.outgoing.trades_told for each in self.speakers))
+        self.counters.put("cpu_ns", time.process_time_ns())
+
+
+class Speaker:
+    """One feed of this box: whether it speaks of it, and what it says."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        context: RelayContext,
+        feed: str,
+        shared: str,
+        bus: NatsBus,
+        counters: Counters,
+    ) -> None:
+        mapping = attach(shared, KIND_FEED, boot_id=context.boot_id)
+        self.feed = feed
+        self.box = box_name(context.instance)
+        self.boot = context.boot_id
+        self.rank = config.rank
+        self.shards = config.shards
+        self.identity = identity(config.name, feed)
+        self.subjects = Subjects(config.name, feed, config.lane)
+        self.bus = bus
+        self.counters = counters
+        self.heartbeat = Heartbeat(mapping)
+        self.outgoing = Outgoing(
+            mapping,
+            self.identity,
+            config.shards,
+            int(config.interval * 1e9),
+            config.lane == "ticks",
+        )
+        silence = int(config.silence * 1e9)
+        self.claim = Claim(config.rank, silence, context.boot_id, steady_ns())
+        self.asked: set[int] = set()
+        self._state_due = self._answer_due = self._look_due = 0
+        self._told = (0, 0, 0)
+        bus.subscribe(self.subjects.state, self._heard_state)
+        bus.subscribe(self.subjects.notices, self._heard_notice)
+        bus.subscribe(self.subjects.questions, self._heard_question)
+
+    def turn(self, now: int, steady: int) -> None:
+        """Read the rings, and publish what is due."""
+        self.outgoing.gather()
+        if steady >= self._look_due:
+            self._look_due = steady + LOOK
+            self.outgoing.look()
+            self._notify(now)
+        fit = self._fit(now)
+        if self.claim.speaks and not fit:
+            self.claim.stop(steady)
+            log.warning("speaks of a feed no more: its worker is gone", feed=self.feed)
+        if self.bus.connected and self.claim.turn(steady, fit=fit) is Turn.BEGIN:
+            self._begin()
+        if not self.claim.speaks:
+            self.outgoing.discard()
+        elif self.bus.ready:
+            self._speak(now, steady)
+
+    def _fit(self, now: int) -> bool:
+        return bool(self.heartbeat.pid) and now - self.heartbeat.time_ns < WORKER_TIMEOUT_NS
+
+    def _begin(self) -> None:
+        self.outgoing.begin(self.claim.epoch)
+        self.asked = set(range(self.shards))
+        self._state_due = self._answer_due = 0
+        self.counters.add("claims")
+        log.info("speaks of a feed", feed=self.feed, epoch=self.claim.epoch)
+
+    def _speak(self, now: int, steady: int) -> None:
+        if self.asked and steady >= self._answer_due:
+            self._answer_due = steady + ANSWERS
+            asked, self.asked = sorted(self.asked), set()
+            self._publish(self.outgoing.images(asked, now))
+        self._publish(self.outgoing.flush(now))
+        if steady >= self._state_due:
+            self._state_due = steady + STATE
+            self.bus.publish([(self.subjects.state.encode(), self.outgoing.state_frame(now))])
+
+    def _publish(self, frames: list[tuple[int, int, bytes]]) -> None:
+        if not frames:
+            return
+        delta, image = self.subjects.delta, self.subjects.image
+        images = sum(kind == FrameKind.FRAME_IMAGE for kind, _, _ in frames)
+        self.bus.publish(
+            [
+                ((image if kind == FrameKind.FRAME_IMAGE else delta)(shard), frame)
+                for kind, shard, frame in frames
+            ]
+        )
+        self.counters.add("frames", len(frames) - images)
+        self.counters.add("images", images)
+        self.counters.add("bytes", sum(len(frame) for _, _, frame in frames))
+
+    def _heard_state(self, _: bytes, frame: bytes) -> None:
+        try:
+            head = head_of(frame, self.identity)
+        except DecodeError:
+            self.counters.add("bad_frames")
+            return
+        if head.kind == FrameKind.FRAME_STATE and self.claim.heard(
+            head.epoch, head.boot, steady_ns()
+        ):
+            self.counters.add("yields")
+            log.warning("another box speaks of a feed", feed=self.feed, epoch=head.epoch)
+
+    def _heard_notice(self, _: bytes, frame: bytes) -> None:
+        try:
+            stops = self.claim.told(head_of(frame, self.identity).epoch, steady_ns())
+        except DecodeError:
+            self.counters.add("bad_frames")
+            return
+        if stops:
+            self.counters.add("yields")
+
+    def _heard_question(self, _: bytes, frame: bytes) -> None:
+        try:
+            head = head_of(frame, self.identity)
+        except DecodeError:
+            self.counters.add("bad_frames")
+            return
+        if head.kind == FrameKind.FRAME_ASK and self.claim.speaks:
+            self.asked.update(each for each in shards_in(body_of(frame)) if each < self.shards)
+
+    def _notify(self, now: int) -> None:
+        state = "speaks" if self.claim.speaks else "waits" if self._fit(now) else "unfit"
+        out = self.outgoing
+        told = out.rows_told, out.trades_told, self.counters["bytes"]
+        names = ("rows", "trades", "bytes")
+        rates = {name: float(told[at] - self._told[at]) for at, name in enumerate(names)}
+        self._told = told
+        notice = Notice(
+            box=self.box,
+            role="relay",
+            state=state,
+            epoch=self.claim.highest,
+            rank=self.rank,
+            batches=tuple(out.batches) if self.claim.speaks else (),
+            lapped=out.lapped,
+            dropped=out.dropped,
+            rates=rates,
+        )
+        frame = notice_frame(notice, self.boot, self.identity, now)
+        self.bus.publish([(self.subjects.notices.encode(), frame)])

@@ -1,0 +1,73 @@
+"""[cluster] of ticker.toml: the bus between boxes.
+
+Law: a message starts with the key within the table, says what is wrong, and gives a value that
+works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+
+from ticker.config.section import Name, Section
+
+Pause = Annotated[float, Meta(ge=0.001, le=10)]
+
+
+class ClusterConfig(Section, frozen=True, kw_only=True):
+    """The bus, and the part of this box in it.
+
+    `name`: of the cluster, the same on all its boxes; `shards`: among which symbols are spread, the
+    same on all of them. `flush_interval`: s between two frames of a shard; `lane`: "ticks" are rows
+    with every trade, "rows" are rows alone, each `row_interval`. `rank`: of a box that publishes
+    its feeds, another one for each; 0: this box publishes nothing. `silence`: s after which a box
+    that waits speaks in the place of one that is not heard.
+    """
+
+    name: Name
+    bus: Literal["nats"] = "nats"
+    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)]
+    shards: Annotated[int, Meta(ge=1, le=4096)] = 256
+    flush_interval: Pause = 0.01
+    lane: Literal["ticks", "rows"] = "ticks"
+    row_interval: Pause = 0.1
+    rank: Annotated[int, Meta(ge=0, le=255)] = 1
+    silence: Annotated[float, Meta(ge=0.2, le=60)] = 0.4
+
+    @property
+    def interval(self) -> float:
+        """s between two frames of a shard, by the lane."""
+        return self.flush_interval if self.lane == "ticks" else self.row_interval
+
+
+def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -> Iterator[str]:
+    """The faults of the table; `from_bus` are the places of the feeds that come from the bus."""
+    if cluster is None:
+        for place in from_bus:
+            yield f'feeds[{place}].from: "bus" needs the table [cluster], which names the servers'
+        return
+    for index, server in enumerate(cluster.servers):
+        reason = server_fault(server)
+        if reason:
+            yield f"cluster.servers[{index}]: {server!r} {reason}, like nats://127.0.0.1:4222"
+
+
+def server_fault(server: str) -> str:
+    """The reason why this is no address of a NATS server; empty: it is one."""
+    try:
+        parts = urlsplit(server)
+        port = parts.port
+    except ValueError:
+        return "is no address"
+    if parts.scheme != "nats":
+        return "is no address of a NATS server"
+    if not parts.hostname or port == 0:
+        return "has no host, or port 0"
+    if parts.username or parts.password:
+        return "has a user; a configuration has no secrets: name a host and a port alone"
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        return "has more than a host and a port"
+    return ""
