@@ -1,0 +1,259 @@
+// The client: one connection for all that a program watches, opened again when it ends.
+
+import { Dialogue, type Event, SUBPROTOCOL } from "./dialogue.js";
+import { NoServerError, TickerError } from "./errors.js";
+import type { Cancel, Channel, Correction, Lagged, Snapshot, Update } from "./messages.js";
+import { Rest } from "./rest.js";
+import { Watch } from "./watch.js";
+
+const KEPT = 100_000;
+const TOKEN_PROTOCOL = "ticker.token.";
+const FRAME_MS = 16;
+
+/** What is used of a WebSocket. */
+export interface SocketLike {
+  onmessage: ((event: never) => unknown) | null;
+  onclose: ((event: never) => unknown) | null;
+  onerror: ((event: never) => unknown) | null;
+  send(text: string): void;
+  close(): void;
+}
+
+export interface Options {
+  /** For a server that asks for one. */
+  token?: string;
+  /** The constructor, where there is no global one (Node before 22): that of the package `ws`. */
+  WebSocket?: new (url: string, protocols: string[]) => SocketLike;
+}
+
+export type Price = Snapshot | Update;
+export type Trade = Price | Correction | Cancel | Lagged;
+
+/** A server by its URL, like http://localhost:8700. `connect()` makes one that is connected.
+ *
+ * `state` is "open" or "waiting", `reason` says why it waits, `lag` is the age in s of the newest
+ * message when it came, by both clocks. */
+export class Client extends Rest {
+  state: "open" | "waiting" = "waiting";
+  reason = "not connected yet";
+  lag: number | null = null;
+  readonly #options: Options;
+  readonly #dialogue = new Dialogue();
+  readonly #watches = new Set<Watch<Event>>();
+  readonly #newest = new Map<string, Price>();
+  #socket: SocketLike | null = null;
+  #looksAt = 0; // when the timer looks at the deadline, which moves with each message
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #first: { resolve: () => void; reject: (error: TickerError) => void } | null = null;
+  #closed = false;
+
+  constructor(url: string, options: Options = {}) {
+    super(address(url), options.token);
+    this.#options = options;
+  }
+
+  /** Connect. Rejects with NoServerError when nothing answers, and AuthError without a valid token. */
+  open(): Promise<this> {
+    return new Promise((resolve, reject) => {
+      this.#first = { resolve: () => resolve(this), reject };
+      this.#connect();
+    });
+  }
+
+  /** Leave the server; every iteration ends. */
+  close(): void {
+    this.#closed = true;
+    for (const watch of [...this.#watches]) watch.close();
+    this.#drop();
+  }
+
+  // -- what is watched -----------------------------------------------------------------------
+
+  /** The last sale of each, as it changes. */
+  prices(...symbols: string[]): Watch<Price> {
+    return this.#watch("price", symbols, 0);
+  }
+
+  /** The last sale, the quote and the figures of the day. */
+  quotes(...symbols: string[]): Watch<Price> {
+    return this.#watch("quote", symbols, 0);
+  }
+
+  /** Every eligible trade, and what is corrected or cancelled; up to `kept` wait. */
+  trades(symbols: string | readonly string[], kept = KEPT): Watch<Trade> {
+    return this.#watch("trades", typeof symbols === "string" ? [symbols] : symbols, kept);
+  }
+
+  /** The newest of each symbol that has changed, once per animation frame: a page draws no more
+   * often than the screen shows. Returns the watch; close it to stop. */
+  frames(
+    symbols: readonly string[], draw: (changes: Price[]) => void,
+    channel: "price" | "quote" = "price",
+  ): Watch<Price> {
+    const watch = this.#watch<Price>(channel, symbols, 0);
+    const changed = new Map<string, Price>();
+    const show = (): void => {
+      const changes = [...changed.values()];
+      changed.clear();
+      draw(changes);
+    };
+    void (async () => {
+      for await (const message of watch) {
+        if (changed.size === 0) nextFrame(show);
+        changed.set(message.symbol, message);
+      }
+    })().catch((error: TickerError) => {
+      this.reason = error.message;
+    });
+    return watch;
+  }
+
+  #watch<E extends Event>(channel: Channel, symbols: readonly string[], kept: number): Watch<E> {
+    if (!symbols.length) throw new TypeError('name at least one symbol, like "AAPL"');
+    const watch = new Watch<E>(channel, symbols, kept, (gone) => this.#leave(gone));
+    this.#watches.add(watch as unknown as Watch<Event>);
+    for (const symbol of symbols) {
+      const known = this.#newest.get(`${channel} ${symbol}`); // what another watch was told already
+      if (known) watch.put(known);
+    }
+    this.#send(this.#dialogue.subscribe(channel, symbols));
+    return watch;
+  }
+
+  #leave<E extends Event>(watch: Watch<E>): void {
+    this.#watches.delete(watch as unknown as Watch<Event>);
+    const others = [...this.#watches].filter((each) => each.channel === watch.channel);
+    const gone = [...watch.symbols].filter(
+      (symbol) => !others.some((each) => each.symbols.has(symbol)),
+    );
+    for (const symbol of gone) this.#newest.delete(`${watch.channel} ${symbol}`);
+    this.#send(this.#dialogue.unsubscribe(watch.channel, gone.sort()));
+  }
+
+  // -- the connection ------------------------------------------------------------------------
+
+  #send(commands: string[]): void {
+    if (this.#dialogue.hello) for (const command of commands) this.#socket?.send(command);
+  }
+
+  #connect(): void {
+    const WebSocket = this.#options.WebSocket ?? globalThis.WebSocket;
+    if (!WebSocket) {
+      throw new TypeError("no WebSocket here; pass one, like that of the package ws");
+    }
+    const protocols = [SUBPROTOCOL];
+    if (this.#options.token) protocols.push(TOKEN_PROTOCOL + this.#options.token);
+    const url = `${this.url.replace(/^http/, "ws")}/stream`;
+    const socket = new WebSocket(url, protocols) as SocketLike;
+    this.#socket = socket;
+    this.#dialogue.opened(now());
+    socket.onmessage = (event: { data: unknown }) => this.#received(socket, String(event.data));
+    socket.onclose = (event: { code: number }) => this.#lost(socket, event.code);
+    socket.onerror = () => this.#lost(socket, null); // not all of them close after it
+    this.#listen(socket);
+  }
+
+  /** Wait for the deadline; a browser may call this late. */
+  #listen(socket: SocketLike): void {
+    clearTimeout(this.#timer);
+    const left = this.#dialogue.deadline - now();
+    if (left <= 0) return this.#lost(socket, null);
+    this.#looksAt = this.#dialogue.deadline;
+    this.#timer = setTimeout(() => this.#listen(socket), 1000 * left + 1);
+  }
+
+  #received(socket: SocketLike, text: string): void {
+    if (socket !== this.#socket) return;
+    try {
+      const { events, commands } = this.#dialogue.received(text, now());
+      if (this.#dialogue.deadline < this.#looksAt) this.#listen(socket);
+      for (const command of commands) socket.send(command);
+      if (this.state !== "open" && this.#dialogue.hello) this.#opened();
+      for (const event of events) this.#handOut(event);
+      for (const watch of [...this.#watches]) {
+        watch.refuse(this.#dialogue.unknown.get(watch.channel) ?? new Set());
+      }
+    } catch (error) {
+      this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
+    }
+  }
+
+  #opened(): void {
+    this.state = "open";
+    this.reason = "";
+    this.#first?.resolve();
+    this.#first = null;
+  }
+
+  #handOut(event: Event): void {
+    if (event.type === "status") return;
+    if (event.type === "snapshot" || event.type === "update") {
+      this.lag = (Date.now() - Date.parse(event.timestamp)) / 1000;
+      if (event.channel !== "trades") {
+        this.#newest.set(`${event.channel ?? "price"} ${event.symbol}`, event);
+      }
+    }
+    const channel = event.type === "lagged" ? "trades" : (event.channel ?? "price");
+    for (const watch of this.#watches) {
+      if (watch.channel === channel && watch.symbols.has(event.symbol ?? "")) watch.put(event);
+    }
+  }
+
+  #lost(socket: SocketLike, code: number | null): void {
+    if (socket !== this.#socket || this.#closed) return;
+    this.#drop();
+    this.state = "waiting";
+    this.reason = code === null ? "the server does not answer" : `the stream closed with ${code}`;
+    try {
+      const pause = this.#dialogue.closed(code, Math.random());
+      if (this.#first) {
+        throw new NoServerError(`${this.url}: ${this.reason}; is \`ticker serve\` running there?`);
+      }
+      this.#timer = setTimeout(() => this.#connect(), 1000 * pause);
+    } catch (error) {
+      this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
+    }
+  }
+
+  #fail(error: TickerError): void {
+    this.#drop();
+    this.state = "waiting";
+    this.reason = error.message;
+    this.#first?.reject(error);
+    this.#first = null;
+    for (const watch of this.#watches) watch.fail(error);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#dialogue.hello = null;
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.onerror = () => undefined; // of a handshake that is broken off here
+    socket.close();
+  }
+}
+
+/** A client that is connected. Rejects as Client.open(). */
+export function connect(url = "http://localhost:8700", options: Options = {}): Promise<Client> {
+  return new Client(url, options).open();
+}
+
+function address(url: string): string {
+  const found = new URL(url);
+  if (found.protocol !== "http:" && found.protocol !== "https:") {
+    throw new TypeError(`${url} is no address of a server, like http://localhost:8700`);
+  }
+  return url.replace(/\/+$/, "");
+}
+
+function now(): number {
+  return performance.now() / 1000;
+}
+
+function nextFrame(show: () => void): void {
+  if (typeof requestAnimationFrame === "function") requestAnimationFrame(show);
+  else setTimeout(show, FRAME_MS);
+}

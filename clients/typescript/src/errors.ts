@@ -1,0 +1,34 @@
+// What goes wrong, for those who catch it; each message says what to do next.
+
+/** The base of all. */
+export class TickerError extends Error {
+  override name = "TickerError";
+}
+
+/** No server answers at this address. */
+export class NoServerError extends TickerError {
+  override name = "NoServerError";
+}
+
+/** The server wants a token, or another one. */
+export class AuthError extends TickerError {
+  override name = "AuthError";
+}
+
+/** No feed of the server has any of the symbols. */
+export class UnknownSymbolError extends TickerError {
+  override name = "UnknownSymbolError";
+}
+
+/** A request was refused: `status` of HTTP, `code` of the problem (RFC 9457). */
+export class RequestError extends TickerError {
+  override name = "RequestError";
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, detail: string) {
+    super(`${code}: ${detail}`);
+    this.status = status;
+    this.code = code;
+  }
+}

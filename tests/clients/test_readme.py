@@ -1,0 +1,124 @@
+"""The examples of README.md, run as they stand there; only the server's address is another one."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import http.server
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.package import Program
+from tests.gateway.conftest import E9, Rig
+from tests.gateway.rest.browser import chromium
+from ticker.config import Config, GatewayConfig
+from ticker.config.access import AccessConfig
+
+pytestmark = pytest.mark.slow
+ADDRESS = "localhost:8700"
+MOST_LINES = 5
+
+
+@pytest.fixture(scope="module")
+def page_socket() -> Iterator[socket.socket]:
+    """Where the example's page is served, which the gateway's configuration lists."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+@pytest.fixture
+def rig(page_socket: socket.socket) -> Iterator[Rig]:
+    origin = f"http://127.0.0.1:{page_socket.getsockname()[1]}"
+    config = Config(
+        gateway=GatewayConfig(max_connections=64), access=AccessConfig(origins=(origin,))
+    )
+    made = Rig(f"readme{time.monotonic_ns()}", config)
+    for symbol in ("AAPL", "MSFT"):
+        made.trade(made.row(symbol), 185 * E9)
+    yield made
+    made.close()
+
+
+def example(root: Path, rig: Rig, language: str, mark: str) -> str:
+    """The one example in this language that has `mark` in it."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if mark in block)
+    lines = [line for line in found.splitlines() if line.strip()]
+    assert len(lines) <= MOST_LINES, "an example is what one writes at once"
+    assert ADDRESS in found
+    return str(found.replace(ADDRESS, f"127.0.0.1:{rig.port}"))
+
+
+def said(read: Callable[[], str]) -> set[str]:
+    """The first two lines, which are of two symbols."""
+    return {read().strip(), read().strip()}
+
+
+def test_python(root: Path, rig: Rig) -> None:
+    text = example(root, rig, "python", "ticker_client")
+    command = [sys.executable, "-u", "-c", text]
+    environ = {"PYTHONPATH": str(root / "clients" / "python")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as running:
+        assert running.stdout is not None
+        assert said(running.stdout.readline) == {"AAPL 185", "MSFT 185"}
+        running.kill()
+
+
+def test_node(root: Path, rig: Rig, project: Path) -> None:
+    with Program(project, example(root, rig, "js", "@ticker/client")) as running:
+        assert said(lambda: running.lines.get(timeout=20)) == {"AAPL 185", "MSFT 185"}
+
+
+def test_without_a_client(root: Path, rig: Rig, project: Path) -> None:
+    with Program(project, example(root, rig, "js", "new WebSocket")) as running:
+        first = running.line()
+        assert (first["type"], first["price"]) == ("snapshot", 185)
+
+
+def test_browser(
+    root: Path,
+    rig: Rig,
+    project: Path,
+    page_socket: socket.socket,
+    tmp_path: Path,
+    require: Callable[[object, str], None],
+) -> None:
+    require("chromium", "Chromium is not installed")
+    site = tmp_path / "site"
+    shutil.copytree(project / "node_modules" / "@ticker" / "client" / "dist", site / "client")
+    (site / "index.html").write_text(example(root, rig, "html", "connect"))
+    handler = functools.partial(Quiet, directory=str(site))
+    server = http.server.ThreadingHTTPServer(
+        page_socket.getsockname(), handler, bind_and_activate=False
+    )
+    server.socket.close()
+    server.socket = page_socket.dup()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    async def steps() -> None:
+        async with chromium(tmp_path / "profile") as page:
+            await page.open(f"http://127.0.0.1:{page_socket.getsockname()[1]}/")
+            await page.until("document.title === 'AAPL 185'")
+            rig.trade(0, 186 * E9)
+            await page.until("document.title === 'AAPL 186'")
+            assert not [each for each in page.complaints if "favicon" not in each]
+
+    try:
+        asyncio.run(steps())
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """No line for each request."""
