@@ -145,6 +145,7 @@ def ingest(folder: Path, servers: str, *, network: int, rank: int = 1, rate: int
            symbols: int = 50, more: str = "", simulated: bool = True) -> Box:  # fmt: skip
     """A box with the simulated exchange, which publishes it as feed "sim"."""
     cluster = CLUSTER.format(name=cluster_name(), servers=servers, rank=rank, more=more)
+    same_rules = 'calendar = "none"'
     simulator = f"simulator = {{ symbols = {symbols}, rate = {rate}, loss = 0.0 }}"
     return Box(
         folder,
@@ -162,7 +163,7 @@ venue = "XNAS"
 lines = ["239.192.{network}.1:26477", "239.192.{network}.2:26477"]
 rerequest = "127.0.0.1:{26502 + network}"
 rows = 2048
-{simulator if simulated else ""}
+{simulator if simulated else same_rules}
 """,
     )
 

@@ -37,8 +37,10 @@ class Source:
         assert found is not None
         return found
 
-    def trade(self, row: int, price: int, size: int = 100, *, told: bool = True) -> None:
-        """A last sale; `told`: with its record."""
+    def trade(
+        self, row: int, price: int, size: int = 100, *, told: bool = True, match: int = 0
+    ) -> None:
+        """A last sale; `told`: with its record. `match`: the venue's number of it."""
         self.now += 50 * US
         before = self.values(row)
         seq = before["seq"] + 1
@@ -58,7 +60,7 @@ class Source:
         )
         if told:
             self._record(
-                row, RecordKind.RECORD_TRADE, price=price, size=size, match=seq, seq=seq,
+                row, RecordKind.RECORD_TRADE, price=price, size=size, match=match or seq, seq=seq,
                 conditions=31,
             )  # fmt: skip
 

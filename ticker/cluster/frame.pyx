@@ -173,6 +173,18 @@ def body_of(frame: bytes) -> bytes:
     return frame[HEAD_BYTES:]
 
 
+def batches_of(frame: bytes) -> list[int]:
+    """By shard, the number of the newest frame, of a frame of state that `head_of` has taken."""
+    cdef const uint8_t* at = frame
+    cdef uint64_t batch
+    cdef Py_ssize_t place
+    found = []
+    for place in range(HEAD_BYTES + 8 * FEED_WORDS, len(frame), 8):
+        memcpy(&batch, at + place, 8)
+        found.append(batch)
+    return found
+
+
 def make_frame(head: Head, feed: int, body: bytes, *, defines: int = 0, rows: int = 0,
                trades: int = 0) -> bytes:
     """A sealed frame.

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.cluster.frame cimport FrameTrade
 from ticker.shm.layout cimport Record, Values
 from ticker.shm.table cimport TableWriter
 
@@ -11,9 +12,13 @@ cdef struct Heard:
     uint64_t seq_ahead           # to be added to the speaker's numbers, so that none goes back
     uint64_t quotes_ahead
     uint64_t corrections_ahead
+    uint64_t told_seq            # of the newest trade that readers have, or that the row had
+    uint64_t told_match          # and what else tells it from others, 0: not known
+    int64_t told_time
     uint64_t image               # number of the newest image that it was in
     uint32_t shard
     uint32_t ring
+    bint counts_anew             # where the speaker's count goes on from what was shown is not known
     bint behind                  # the speaker has less of the day than was shown
 
 
@@ -29,9 +34,10 @@ cdef class HeardRows:
     cdef uint32_t own_room
     cdef uint8_t* news           # News bits of each row of a frame
     cdef uint64_t images
+    cdef bint other_box          # the speaker is of another box than the one before
     cdef bint changed            # since the doorbell was rung
 
-    cdef void forget_numbers(self) noexcept
+    cdef void forget_numbers(self, bint other_box) noexcept
     cdef void begin_image(self) noexcept
     # Whose rows these are; False: they are not of this shard, and nothing is learnt.
     cdef bint learn_names(self, const uint8_t* frame) except *
@@ -47,7 +53,10 @@ cdef class HeardRows:
     cdef int _name(self, const uint8_t* at) except -1
     cdef int _enter(self, uint32_t row) except -1
     cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
+    cdef const Values* _shown(self, uint32_t row) noexcept
     cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept
+    cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept
+    cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept
     cdef void _changes(self, const uint8_t* frame) noexcept
     cdef void _write(self, uint32_t row, Record* record) noexcept
     cdef int64_t _own(self, uint32_t theirs) noexcept

@@ -89,8 +89,9 @@ cdef class HeardRows:
         PyMem_Free(self.news)
         PyMem_Free(self.own)
 
-    cdef void forget_numbers(self) noexcept:
-        """Another speaker, with numbers of its own."""
+    cdef void forget_numbers(self, bint other_box) noexcept:
+        """Another speaker, with numbers of its own for rows; of `other_box`, also for trades."""
+        self.other_box = other_box
         if self.own != NULL:
             memset(self.own, 0, self.own_room * sizeof(uint32_t))
 
@@ -152,6 +153,8 @@ cdef class HeardRows:
         cdef size_t length = strnlen(named.symbol, SYMBOL_BYTES)
         self.heard[row].shard = shard_of(named.symbol, length, self.shard_count)
         self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
+        self.heard[row].told_seq = self._shown(row).seq
+        self.heard[row].told_time = self._shown(row).exchange_time
         key = name_of(named.symbol, SYMBOL_BYTES), name_of(named.venue, VENUE_BYTES)
         self.rows_by_name[key] = row
         return 0
@@ -218,16 +221,23 @@ cdef class HeardRows:
             news[0] |= NEWS_AGAIN
         return at
 
+    cdef const Values* _shown(self, uint32_t row) noexcept:
+        """What readers see of a row: ours alone to write, so it stands still."""
+        cdef Row* target = &self.table.rows[row]
+        return <const Values*>current_copy(target, load_relaxed(&target.generation))
+
     cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept:
         """Publish the row; the news in it, beside its trades."""
         cdef Heard* heard = &self.heard[row]
-        cdef Row* target = &self.table.rows[row]
-        # ours alone to write, so what is current stands still
-        cdef const Values* old = <const Values*>current_copy(target, load_relaxed(&target.generation))
+        cdef const Values* old = self._shown(row)
         cdef Values new = heard.values
         cdef uint8_t news = 0
         if first:
-            heard.seq_ahead = old.seq - new.seq if old.seq > new.seq else 0
+            heard.counts_anew = self.other_box and old.seq > 0
+            heard.seq_ahead = 0
+            if heard.counts_anew and not heard.told_match:  # no trade was told here: the row knows
+                heard.told_seq = old.seq
+                heard.told_time = old.exchange_time
             heard.quotes_ahead = old.quotes - new.quotes if old.quotes > new.quotes else 0
             heard.corrections_ahead = (
                 old.corrections - new.corrections if old.corrections > new.corrections else 0
@@ -235,11 +245,12 @@ cdef class HeardRows:
             heard.behind = merge(&new, old, new.seq >= old.seq, False) != 0
             new.publish_time = max(new.publish_time, old.publish_time)
         else:
-            new.seq += heard.seq_ahead
+            # until it is known where the speaker's count goes on, it stands
+            new.seq = old.seq if heard.counts_anew else max(old.seq, new.seq + heard.seq_ahead)
             new.quotes += heard.quotes_ahead
             new.corrections += heard.corrections_ahead
             if heard.behind:
-                heard.behind = merge(&new, old, heard.seq_ahead == 0, False) != 0
+                heard.behind = merge(&new, old, False, False) != 0
         if memcmp(&new, old, sizeof(Values)) == 0:
             return 0
         if (old.bid != new.bid or old.ask != new.ask or old.bid_size != new.bid_size
@@ -265,7 +276,7 @@ cdef class HeardRows:
         for i in range(head.trades):
             memcpy(&trade, at + i * sizeof(FrameTrade), sizeof(FrameTrade))
             row = self._own(trade.row)
-            if row < 0:
+            if row < 0 or not self._is_new(<uint32_t>row, &trade):
                 continue
             heard = &self.heard[row]
             record.kind = trade.kind
@@ -282,6 +293,33 @@ cdef class HeardRows:
             if trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT:
                 count(self.counters, FEED_TRADES, 1)
             self._write(<uint32_t>row, &record)
+
+    cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept:
+        self.heard[row].counts_anew = False
+        self.heard[row].seq_ahead = ahead
+        self._show(row, False, False)
+
+    cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept:
+        """Whether readers do not have this trade. A speaker that counts otherwise than was shown is
+        followed from the newest trade that both know: its numbers go on there."""
+        cdef Heard* heard = &self.heard[row]
+        cdef bint behind
+        if trade.kind != RECORD_TRADE and trade.kind != RECORD_PRINT:
+            return True
+        if heard.counts_anew:
+            if trade.match == heard.told_match and trade.match:
+                self._count_on(row, heard.told_seq - trade.seq)
+            elif trade.exchange_time > heard.told_time:  # it never had the newest one
+                behind = heard.told_seq >= trade.seq
+                self._count_on(row, heard.told_seq + 1 - trade.seq if behind else 0)
+            else:
+                return False
+        if trade.seq + heard.seq_ahead <= heard.told_seq:
+            return False
+        heard.told_seq = trade.seq + heard.seq_ahead
+        heard.told_match = trade.match
+        heard.told_time = trade.exchange_time
+        return True
 
     cdef void _changes(self, const uint8_t* frame) noexcept:
         """A record for each change that no trade tells, by the news of the frame's rows."""
@@ -316,7 +354,6 @@ cdef class HeardRows:
     cdef void forsake(self, uint32_t number) noexcept:
         """Nobody vouches for rows of the shard that the speaker's image does not have."""
         cdef Heard* heard
-        cdef Row* target
         cdef Record record
         cdef Values values
         cdef uint32_t row
@@ -324,8 +361,7 @@ cdef class HeardRows:
             heard = &self.heard[row]
             if heard.shard != number or heard.image == self.images:
                 continue
-            target = &self.table.rows[row]
-            values = (<const Values*>current_copy(target, load_relaxed(&target.generation)))[0]
+            values = self._shown(row)[0]
             if values.flags & ROW_STALE:
                 continue
             values.flags |= ROW_STALE

@@ -208,6 +208,7 @@ cdef class Incoming:
 
     cdef int _begin(self, uint64_t epoch, uint64_t boot) except -1:
         cdef uint32_t shard
+        self.rows.forget_numbers(boot != self.boot)
         # the epoch last: who has it has the boot
         store_release(&self.state.resume_session[1], boot)
         store_release(&self.state.resume_session[0], epoch)
@@ -217,7 +218,6 @@ cdef class Incoming:
             self._drop_held(shard, <uint64_t>-1)
         self.pieces = [[] for _ in range(self.shard_count)]
         memset(self.parts, 0, self.shard_count * sizeof(Part))
-        self.rows.forget_numbers()
         count(self.counters, FEED_SESSIONS, 1)
         return 0
 

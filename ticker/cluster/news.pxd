@@ -25,6 +25,7 @@ cdef struct Shard:
     uint32_t last_changed
     uint32_t trades_used
     uint32_t trades_room
+    uint32_t trades_old          # of those that are kept while nobody is told: from before
     FrameTrade* trades
     bint waits                   # in the list of those that have something to tell
 
@@ -40,6 +41,7 @@ cdef class News:
     cdef uint32_t trades_waiting
     cdef uint32_t rows           # of the table, that are known
     cdef bint with_trades
+    cdef bint rests              # only trades that a successor of a speaker tells are kept
     cdef uint64_t lapped         # records overwritten before they were read
     cdef uint64_t dropped        # trades beyond the bound
 
@@ -47,12 +49,15 @@ cdef class News:
     cdef uint64_t gather(self) except *
     # Look at all rows: some change without a record. Once a second is often enough.
     cdef int look(self) except -1
-    # Forget what waits: nobody is told.
-    cdef void discard(self) noexcept nogil
+    # Nobody is told: forget which rows changed, and of trades those that were `old` at the last call
+    # with `ages`. A box that begins to speak tells the others.
+    cdef void rest(self, bint ages) noexcept nogil
     # The row is to be told; `again`: readers are to read it again.
     cdef void change(self, uint32_t row, bint again) noexcept nogil
     cdef void wait(self, uint32_t shard) noexcept nogil
     # Take in the rows that have come to the table.
     cdef int learn(self) except -1
+    cdef int _rewind(self) except -1
+    cdef void _forget_old(self, Shard* shard) noexcept nogil
     cdef void _record(self, const Record* record) noexcept
     cdef int _keep_trade(self, const Record* record) except -1

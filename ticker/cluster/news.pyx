@@ -9,6 +9,7 @@ readers that it is missing.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.string cimport memmove
 
 from ticker.cluster.frame cimport FrameTrade
 from ticker.shm.atomics cimport load_acquire
@@ -16,6 +17,7 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_CORRECTION,
     RECORD_DAY,
+    RECORD_PRINT,
     RECORD_QUOTE,
     SYMBOL_BYTES,
     Record,
@@ -37,6 +39,8 @@ cdef class News:
     def __cinit__(self, Mapping mapping not None, uint32_t shards, bint with_trades) -> None:
         self.table = PriceTable(mapping)
         self.readers = [RingReader(mapping, index) for index in range(mapping.ring_count)]
+        self._rewind()
+        self.rests = True
         self.with_trades = with_trades
         self.shard_count = shards
         self.told = <Told*>PyMem_Calloc(self.table.capacity, sizeof(Told))
@@ -53,6 +57,15 @@ cdef class News:
         PyMem_Free(self.told)
         PyMem_Free(self.shards)
         PyMem_Free(self.waiting)
+
+    cdef int _rewind(self) except -1:
+        """Begin with what the rings still have, but for the half that the writer comes to first."""
+        cdef RingReader reader
+        cdef uint64_t back
+        for reader in self.readers:
+            back = min(reader.position, (reader.ring.mask + 1) // 2)
+            reader.position -= back
+        return 0
 
     cdef uint64_t gather(self) except *:
         """Read all rings to their ends; how many records there were."""
@@ -95,20 +108,33 @@ cdef class News:
                 self.change(row, False)
         return 0
 
-    cdef void discard(self) noexcept nogil:
-        """Forget what waits: another box speaks."""
-        cdef uint32_t i, row
+    cdef void rest(self, bint ages) noexcept nogil:
+        cdef uint32_t number, row
+        cdef uint32_t left = 0
+        cdef uint32_t i
         cdef Shard* shard
         for i in range(self.waiting_count):
-            shard = &self.shards[self.waiting[i]]
+            number = self.waiting[i]
+            shard = &self.shards[number]
             row = shard.first_changed
             while row:
                 self.told[row - 1].changed = self.told[row - 1].again = False
                 row = self.told[row - 1].next_changed
             shard.first_changed = shard.last_changed = 0
-            shard.trades_used = 0
-            shard.waits = False
-        self.waiting_count = self.trades_waiting = 0
+            if ages:
+                self._forget_old(shard)
+            shard.waits = shard.trades_used > 0
+            if shard.waits:
+                self.waiting[left] = number
+                left += 1
+        self.waiting_count = left
+
+    cdef void _forget_old(self, Shard* shard) noexcept nogil:
+        cdef uint32_t old = min(shard.trades_old, shard.trades_used)
+        shard.trades_used -= old
+        self.trades_waiting -= old
+        memmove(shard.trades, shard.trades + old, shard.trades_used * sizeof(FrameTrade))
+        shard.trades_old = shard.trades_used
 
     cdef void _record(self, const Record* record) noexcept:
         self.change(record.row, record.kind == RECORD_CORRECTION or record.kind == RECORD_DAY)
@@ -141,6 +167,8 @@ cdef class News:
         cdef uint32_t room
         if RECORD_QUOTE <= record.kind <= RECORD_CORRECTION or record.kind == RECORD_DAY:
             return 0
+        if self.rests and record.kind > RECORD_PRINT:
+            return 0  # only trades have a number by which readers know those that they have
         if self.trades_waiting >= MOST_WAITING:
             self.dropped += 1
             return 0

@@ -95,9 +95,11 @@ cdef class Outgoing:
         """Look at all rows: some change without a record. Once a second is often enough."""
         self.news.look()
 
-    def discard(self) -> None:
-        """Forget what waits: another box speaks."""
-        self.news.discard()
+    def rest(self, ages: bool) -> None:
+        """Another box speaks: keep only what a speaker tells first. `ages`: some time has passed, so
+        that of trades only those stay which came since it had passed before."""
+        self.news.rests = True
+        self.news.rest(ages)
 
     @property
     def batches(self) -> list[int]:
@@ -105,15 +107,18 @@ cdef class Outgoing:
         return [self.news.shards[shard].batch for shard in range(self.news.shard_count)]
 
     def begin(self, epoch: int) -> None:
-        """Speak from now on: nobody knows anything of this epoch, so images come first."""
+        """Speak from now on: nobody knows anything of this epoch, so images come first, then the
+        trades that were kept. Readers know by their numbers which of them they have."""
         cdef uint32_t number, row
         cdef Values values
         self.epoch = epoch
         self.news.gather()
         self.news.learn()
-        self.news.discard()
+        self.news.rest(False)
+        self.news.rests = False
         for number in range(self.news.shard_count):
             self.news.shards[number].batch = 0
+            self.news.shards[number].trades_old = 0
         for row in range(self.news.rows):
             self.news.told[row].defined = self.news.table.read(row, &values) >= 0
             if self.news.told[row].defined:
@@ -137,7 +142,7 @@ cdef class Outgoing:
                 self.news.waiting[left] = number
                 left += 1
                 continue
-            found += self._flush(number, time)
+            found += self._flush(number, time, True)
             shard.waits = shard.first_changed != 0  # a row that is written again and again
             if shard.waits:
                 self.news.waiting[left] = number
@@ -155,7 +160,8 @@ cdef class Outgoing:
                 continue
             number = shard
             if self.news.shards[number].waits:
-                found += self._flush(number, now)
+                # of a new epoch the trades come behind the image, before which nothing is taken
+                found += self._flush(number, now, self.news.shards[number].batch > 0)
             found += self._image(number, now)
         return found
 
@@ -186,10 +192,11 @@ cdef class Outgoing:
 
     # -- frames -----------------------------------------------------------------------------
 
-    cdef list _flush(self, uint32_t number, int64_t now):
+    cdef list _flush(self, uint32_t number, int64_t now, bint with_trades):
         """All that waits of a shard. Its rows come first, so that trades follow on them."""
         cdef list found = []
         cdef Shard* shard = &self.news.shards[number]
+        cdef uint32_t all_trades = shard.trades_used if with_trades else 0
         cdef uint32_t taken = 0
         cdef uint32_t trades, defines, count, row
         cdef uint16_t put
@@ -205,7 +212,7 @@ cdef class Outgoing:
             at = self._put_names(shard, self.frame + HEAD_BYTES, count)
             defines = <uint32_t>((at - self.frame - HEAD_BYTES) // sizeof(Define))
             at = self._put_rows(shard, at, count, &put)
-            trades = 0 if left else min(shard.trades_used - taken, <uint32_t>MOST_TRADES)
+            trades = 0 if left else min(all_trades - taken, <uint32_t>MOST_TRADES)
             if trades:
                 memcpy(at, shard.trades + taken, trades * sizeof(FrameTrade))
                 at += trades * sizeof(FrameTrade)
@@ -218,12 +225,12 @@ cdef class Outgoing:
                     <int>FRAME_DELTA, number,
                     self._sealed(FRAME_DELTA, number, shard.batch, now, defines, put, trades, at),
                 ))
-            if not left and taken == shard.trades_used:
+            if not left and taken == all_trades:
                 break
         if found:
             shard.flushed = now
-        self.news.trades_waiting -= shard.trades_used
-        shard.trades_used = 0
+        self.news.trades_waiting -= all_trades
+        shard.trades_used -= all_trades
         return found
 
     cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept:

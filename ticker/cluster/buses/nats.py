@@ -40,6 +40,8 @@ PAUSE = (0.02, 0.5)
 MOST_WAITING = 8 << 20
 """Bytes that a server has not taken yet; then nothing more is published."""
 
+STOPPED = "stopped"
+
 Handler = Callable[[bytes, bytes], None]
 """Takes the subject and the payload of a message."""
 
@@ -79,6 +81,7 @@ class NatsBus:
         name: how servers call this client.
         up, down: called when a connection is there, and when it is lost.
         after: called after each chunk of messages.
+        quiet: nothing is logged; `said` has it.
 
     Attributes:
         connected: whether a server has answered, and has not been lost since.
@@ -94,11 +97,13 @@ class NatsBus:
         up: Callable[[], None] = lambda: None,
         down: Callable[[], None] = lambda: None,
         after: Callable[[], None] = lambda: None,
+        quiet: bool = False,
     ) -> None:
         self.servers = tuple(servers)
         self.name = name
         self.login = login or Login()
         self.up, self.down, self.after = up, down, after
+        self.quiet = quiet
         self.said = Said()
         self.connected = False
         self.pongs = 0
@@ -155,7 +160,7 @@ class NatsBus:
             link.leave("no greeting")
             return False
         except asyncio.CancelledError:
-            link.leave("stopped")
+            link.leave(STOPPED)
             raise
         try:
             await self._stay(server, link)
@@ -188,7 +193,8 @@ class NatsBus:
     async def _stay(self, server: str, link: _Link) -> None:
         self._link, self.connected = link, True
         self.said.connects += 1
-        log.info("connected to the bus", server=server)
+        if not self.quiet:
+            log.info("connected to the bus", server=server)
         link.write(
             b"".join(natswire.subscribe(s.subject, s.sid) for s in self._subscriptions.values())
         )
@@ -204,9 +210,10 @@ class NatsBus:
                 link.leave("it does not answer")
 
     def _left(self, server: str, link: _Link) -> None:
-        link.leave("stopped")
+        link.leave(STOPPED)
         self._link, self.connected = None, False
-        log.warning("lost the bus", server=server, reason=link.reason)
+        if not (self.quiet or link.reason == STOPPED):
+            log.warning("lost the bus", server=server, reason=link.reason)
         self.down()
 
     def _note(self, server: str, reason: str) -> None:
@@ -215,7 +222,8 @@ class NatsBus:
         said = f"{server}: {reason}"
         if said != self.said.last:
             self.said.last = said
-            log.warning("no bus", server=server, reason=reason)
+            if not self.quiet:
+                log.warning("no bus", server=server, reason=reason)
 
     def take(self, sid: int, subject: bytes, payload: bytes) -> None:
         """A message of the server."""

@@ -161,7 +161,8 @@ class Speaker:
     def turn(self, now: int, steady: int) -> None:
         """Read the rings, and publish what is due."""
         self.outgoing.gather()
-        if steady >= self._look_due:
+        looks = steady >= self._look_due
+        if looks:
             self._look_due = steady + LOOK
             self.outgoing.look()
             self._notify(now)
@@ -172,7 +173,7 @@ class Speaker:
         if self.bus.connected and self.claim.turn(steady, fit=fit) is Turn.BEGIN:
             self._begin()
         if not self.claim.speaks:
-            self.outgoing.discard()
+            self.outgoing.rest(looks)
         elif self.bus.ready:
             self._speak(now, steady)
 
