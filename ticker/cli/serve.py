@@ -10,7 +10,7 @@ import msgspec
 
 from ticker.config import Config, ServerConfig
 from ticker.errors import ConfigError
-from ticker.supervisor.configuration import load, load_all
+from ticker.supervisor.system.loading import load_libraries, loading
 
 
 @click.command()
@@ -32,9 +32,14 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
     """
     here = path.absolute() if path is not None else None
     with_options = partial(_otherwise, port=port, instance=instance)
-    config = with_options(load_all(path))
-    from ticker.supervisor.serve import start
+    with loading():
+        load_libraries()
+        from ticker.supervisor.configuration import load, load_all
 
+        config = with_options(load_all(path))
+        from ticker.supervisor.serve import load_workers, start
+
+        load_workers()
     ctx.exit(start(config, click.echo, reload=lambda: with_options(load(here))))
 
 

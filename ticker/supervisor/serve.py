@@ -69,7 +69,7 @@ def serve(
             service.stopping()
             instance.close_listeners()
 
-        slots = [*feeds.workers.values(), *gateways, *feeds.beside()]
+        slots = [*gateways, *feeds.workers.values(), *feeds.beside()]
         arbiter = Arbiter(
             slots,
             orphaned=instance.remove_if_orphaned,
@@ -104,8 +104,6 @@ def start(
         InstanceError, GatewayError, SegmentError, ConfigError: it cannot start.
     """
     log.configure(config.server.log)
-    # Loaded here, before the first fork: every worker shares these pages. The protocols and
-    # sessions of the feeds are loaded by load_all.
     from ticker.feeds.workers import worker as feed_worker
     from ticker.gateway import worker as gateway_worker
     from ticker.store import worker as store_worker
@@ -137,6 +135,14 @@ def _of_the_bus(config: Config) -> dict[str, Any]:
     from ticker.cluster.workers import bridge, relay
 
     return {"bridge": bridge.run, "relay": relay.run}
+
+
+def load_workers() -> None:
+    """Load the code of the workers before the first fork: they all share these pages. The protocols
+    and sessions of the feeds are loaded by load_all, and that of a database by `start`."""
+    import ticker.feeds.workers.worker
+    import ticker.gateway.worker
+    import ticker.store.worker  # noqa: F401
 
 
 def _recorder_main(config: Config) -> RecorderMain | None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ticker.config.access import AuthConfig, JwtConfig, Rights, TokenConfig
 from ticker.errors import ConfigError
-from ticker.gateway.access.auth import Authenticator, AuthError, hash_token, new_token, parse_keys
+from ticker.gateway.access.auth import Authenticator, AuthError, hash_token, new_token
+from ticker.gateway.access.web_tokens import WebTokens, parse_keys
 
 NOW = 1_800_000_000
 NS = 1_000_000_000
@@ -30,7 +31,8 @@ def pem(key: Any) -> bytes:
 
 def by_jwt(keys: bytes, **settings: Any) -> Authenticator:
     config = JwtConfig(key_file="keys", leeway=0.0, **settings)
-    return Authenticator(AuthConfig(jwt=config), parse_keys(keys, config.algorithms))
+    web_tokens = WebTokens(config, parse_keys(keys, config.algorithms))
+    return Authenticator(AuthConfig(jwt=config), web_tokens)
 
 
 def refused(authenticator: Authenticator, token: str, now: int = NOW) -> str:
@@ -120,7 +122,8 @@ def test_a_token_without_the_claim_opens_nothing_by_itself() -> None:
 def test_a_token_without_the_claim_opens_what_the_default_says() -> None:
     keys = JwtConfig(key_file="keys", algorithms=("HS256",))
     config = AuthConfig(jwt=keys, default=Rights(symbols=("A*",), channels=("price",)))
-    authenticator = Authenticator(config, parse_keys(SECRET, keys.algorithms))
+    web_tokens = WebTokens(keys, parse_keys(SECRET, keys.algorithms))
+    authenticator = Authenticator(config, web_tokens)
     grant = authenticator.grant(without_claim(), NOW * NS)
     assert (grant.name, grant.channels, grant.metrics) == ("desk", frozenset({"price"}), False)
     assert [grant.sees(symbol) for symbol in ("AAPL", "MSFT")] == [True, False]

@@ -12,7 +12,7 @@ import structlog
 
 from ticker.config.access import AuthConfig
 from ticker.errors import ConfigError
-from ticker.gateway.access.auth import Authenticator, Key, parse_keys
+from ticker.gateway.access.auth import Authenticator
 
 
 class WatchedKeys:
@@ -38,8 +38,9 @@ class WatchedKeys:
             raise ConfigError(
                 f"auth.jwt.key_file: {jwt.key_file}: cannot be read ({error.strerror})"
             ) from None
-        keys: tuple[Key, ...] = parse_keys(data, jwt.algorithms)
-        return Authenticator(self.config, keys)
+        from ticker.gateway.access.web_tokens import WebTokens, parse_keys
+
+        return Authenticator(self.config, WebTokens(jwt, parse_keys(data, jwt.algorithms)))
 
     def changed(self) -> Authenticator | None:
         """A new authenticator if the file has changed since the last look, else None."""
