@@ -14,7 +14,7 @@ GATEWAY = ROOT / "ticker" / "gateway"
 OUTPUT = HERE / "ticker_client" / "messages.py"
 ALIASES = (
     "Symbol", "Id", "Price", "Size", "Time", "Count", "LastPrice", "TradesSoFar", "Venue",
-    "TradeId", "Channel", "State",
+    "TradeId", "Channel", "State", "Interval", "OfBars",
 )  # fmt: skip
 RESOURCES = ("PriceObject", "Prices", "Bar", "Bars", "ListedSymbol", "Symbols")
 HEAD = '''"""What the server says, as types. Made by generate.py from the server's own; do not edit.

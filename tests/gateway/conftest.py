@@ -25,6 +25,7 @@ from ticker.gateway import worker
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.rest.bars import BarSource
 from ticker.shm import counters, segment
+from ticker.shm.bars.published import BarsWriter
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import KIND_GATEWAY
@@ -47,6 +48,7 @@ class Rig:
     )
     reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
     past: BarSource | None = None  # what the store keeps
+    with_bars: bool = True  # a segment of bars in motion, which the test writes
     said: Path | None = None  # where the worker's log goes; None: to the test's standard error
 
     def __post_init__(self) -> None:
@@ -59,6 +61,9 @@ class Rig:
         self.store = segment.store_name(self.name) if self.past is not None else None
         if self.store is not None:
             segment.create_store(self.store, self.boot_id, now)
+        self.bars = segment.bars_name(self.name) if self.with_bars else None
+        if self.bars is not None:
+            self.bar_writer = BarsWriter(segment.create_bars(self.bars, 64, self.boot_id, now))
         self.doorbell = os.eventfd(0, os.EFD_NONBLOCK)
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -89,6 +94,7 @@ class Rig:
             gateways=(self.gateway_name,),
             store=self.store,
             past=self.past,
+            bars=self.bars,
             reload=self.reload,
         )
         epoch = self.own_heartbeat.epoch
@@ -138,6 +144,11 @@ class Rig:
         self.table.put(row, quote_time=now, publish_time=now, **values)
         self.record(row, QUOTE, 0, now, self.seq.get(row, 0))
 
+    def bar(self, number: int, span: int, **words: int) -> None:
+        """Publish a bar in motion as the store worker does: segment, doorbell."""
+        self.bar_writer.put(number, span, **words)
+        self.ringer.ring_from_python()
+
     def record(self, row: int, kind: int, price: int, now: int, seq: int) -> None:
         ring = self.rings[row % len(self.rings)]
         ring.put(row, kind, price, 100, now, now, now, seq)
@@ -150,15 +161,16 @@ class Rig:
         _, status = os.waitpid(self.pid, 0)
         self.listener.close()
         os.close(self.doorbell)
-        for name in (self.feed_name, self.gateway_name, self.store):
+        for name in (self.feed_name, self.gateway_name, self.store, self.bars):
             if name is not None:
                 segment.remove(name)
         return status
 
 
-def new_rig(config: Config, said: Path | None = None) -> Rig:
+def new_rig(config: Config, said: Path | None = None, *, with_bars: bool = True) -> Rig:
     """A rig that no other test of this process has; close it."""
-    return Rig(f"t{os.getpid()}-{next(_instances)}", config, said=said)
+    name = f"t{os.getpid()}-{next(_instances)}"
+    return Rig(name, config, said=said, with_bars=with_bars)
 
 
 @pytest.fixture

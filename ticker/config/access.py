@@ -9,13 +9,13 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
 from ticker.config.section import Count, FilePath, Seconds, Section, Text
 
-Channel = Literal["price", "quote", "trades"]
+Channel = Literal["price", "quote", "trades", "bars"]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
 SymbolPattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,24}\Z")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -59,7 +59,7 @@ class Rights(Section, frozen=True, kw_only=True):
     /metrics."""
 
     symbols: Annotated[tuple[SymbolPattern, ...], Meta(min_length=1)] = ("*",)
-    channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = ("price", "quote", "trades")
+    channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = get_args(Channel)
     max_rate: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     max_symbols: Annotated[int, Meta(ge=0)] = 0
     connections: Annotated[int, Meta(ge=0)] = 0

@@ -28,6 +28,7 @@ class GatewayContext:
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
         store: name of the store worker's segment, for its state; None if the store is off.
         past: reads the store's bars; None if the store is off.
+        bars: name of the segment of bars in motion; None if the store is off.
         recorder: name of the recorder's segment, for its state; None: nothing is recorded.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
@@ -44,5 +45,6 @@ class GatewayContext:
     timetable: Path | None = None
     store: str | None = None
     past: BarSource | None = None
+    bars: str | None = None
     recorder: str | None = None
     reload: Callable[[], Config] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import parse_qsl
 
 from ticker.gateway.access.access import Access, offered_token
@@ -19,10 +19,12 @@ from ticker.gateway.access.handshake import Head
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import (
     METHOD_NOT_ALLOWED,
+    NO_HISTORY,
     NOT_ENTITLED,
     TOO_LARGE,
     Refusal,
 )
+from ticker.gateway.bars.encode import INTERVALS
 from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.messages import MAX_SYMBOL, Channel, Reconnect, Subscribe
@@ -31,7 +33,7 @@ from ticker.gateway.rest.parameters import bad, read_query, symbol_list
 from ticker.gateway.sockets.connection import ConnectionTable
 
 CONTENT_TYPE = "text/event-stream"
-PARAMETERS = ("symbols", "channel", "max_rate", "token")
+PARAMETERS = ("symbols", "channel", "interval", "max_rate", "token")
 LEAST_RATE, MOST_RATE = 0.01, 1000.0
 _SYMBOL = re.compile(rf"[ -~]{{1,{MAX_SYMBOL}}}")
 _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
@@ -44,6 +46,7 @@ class Wanted:
 
     symbols: list[str]
     channel: str
+    interval: str | None
     last_seen: str | None
     max_rate: float | None
     token: str | None
@@ -51,10 +54,10 @@ class Wanted:
     @property
     def command(self) -> Subscribe | Reconnect:
         """The same wish as a command of the WebSocket."""
+        where: Any = {"channel": self.channel, "interval": self.interval}
         if self.last_seen is None:
-            return Subscribe(symbols=self.symbols, channel=self.channel)  # type: ignore[arg-type]
-        seen = dict.fromkeys(self.symbols, self.last_seen)
-        return Reconnect(last_seen=seen, channel=self.channel)  # type: ignore[arg-type]
+            return Subscribe(symbols=self.symbols, **where)
+        return Reconnect(last_seen=dict.fromkeys(self.symbols, self.last_seen), **where)
 
 
 def wants_events(head: Head) -> bool:
@@ -86,10 +89,16 @@ def read_request(head: Head, most: int) -> Wanted:
     channel = parameters.get("channel", "price")
     if channel not in get_args(Channel):
         raise bad("channel", f"must be one of {', '.join(get_args(Channel))}")
+    interval = parameters.get("interval")
+    if interval not in (INTERVALS if channel == "bars" else (None,)):
+        raise bad(
+            "interval", f"must be one of {', '.join(INTERVALS)} with channel=bars, only there"
+        )
     seen = head.values("last-event-id")
     return Wanted(
         symbols,
         channel,
+        interval,
         seen[-1] if seen and seen[-1] else None,
         _rate(parameters.get("max_rate")),
         offered_token(head) or parameters.get("token"),
@@ -127,6 +136,9 @@ class EventStreams:
         Raises:
             Refusal: 401, 403 or 429 by the token; 400, more symbols than it may have.
         """
+        if wanted.interval is not None and not self.dialect.bars:
+            said = "This server makes no bars; [store] enabled = true switches them on."
+            raise Refusal(NO_HISTORY, said)
         grant = self.access.admit(number, wanted.token, now_ns, steady_ns)
         limits = self.dialect.limits_of(grant)
         _check_rights(wanted, grant, limits.symbols)

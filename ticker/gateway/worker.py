@@ -26,6 +26,7 @@ from ticker.gateway.access.handshake import STREAM_PATH
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BUSY, Refusal
+from ticker.gateway.bars.book import BarBook
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.dialects.speaker import ALL_CODECS, PATHS, Speaker
 from ticker.gateway.feeds import Feeds
@@ -53,7 +54,7 @@ from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
-from ticker.shm.header import KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
+from ticker.shm.header import KIND_BARS, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
 from ticker.shm.segment import attach
 
 NS = 1_000_000_000
@@ -121,10 +122,11 @@ class Worker:
         mappings = [mapping for _, mapping in feeds]
         topics = Topics()
         self.sales = Sales(self.board, topics, TradeLog(config.gateway.trades_kept), mappings)
-        self.intake = Intake(self.board, topics, self.sales, mappings, self.segment)
+        self.bars = BarBook(self.board, self._bars_in_motion(), self.segment)
+        self.intake = Intake(self.board, topics, self.sales, self.bars, mappings, self.segment)
         self.hub = Hub(
             self.intake,
-            SharedFrames(topics, self.sales, self.segment),
+            SharedFrames(topics, self.sales, self.bars, self.segment),
             self.connections,
             self.segment,
             int(config.gateway.flush_interval * NS),
@@ -142,6 +144,10 @@ class Worker:
             self.segment,
             self.reception.reap,
         )
+
+    def _bars_in_motion(self) -> Mapping | None:
+        name = self.context.bars
+        return attach(name, KIND_BARS, boot_id=self.context.boot_id) if name else None
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
         boot_id, store = self.context.boot_id, self.context.store
@@ -199,6 +205,7 @@ class Worker:
             self.announcer,
             self.access,
             ALL_CODECS,
+            bars=self.bars.enabled,
         )
         self.speaker = Speaker(
             self.board,

@@ -5,6 +5,10 @@ KIND_GATEWAY: int
 KIND_STORE: int
 KIND_RECORDER: int
 KIND_RELAY: int
+KIND_BARS: int
+BARS_HEAD_BYTES: int
+BAR_RECORD_BYTES: int
+BAR_SYMBOL_BYTES: int
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int: ...
 

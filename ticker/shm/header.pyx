@@ -37,14 +37,24 @@ KIND_GATEWAY = GATEWAY_SEGMENT
 KIND_STORE = STORE_SEGMENT
 KIND_RECORDER = RECORDER_SEGMENT
 KIND_RELAY = RELAY_SEGMENT
+# Of bars in motion; its own layout is in bars/published.pxd, in these sizes.
+KIND_BARS = 16
+BARS_HEAD_BYTES = 64
+BAR_RECORD_BYTES = 128
+BAR_SYMBOL_BYTES = 576
 _KIND_NAMES = {
     FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store",
-    RECORDER_SEGMENT: "recorder", RELAY_SEGMENT: "relay",
+    RECORDER_SEGMENT: "recorder", RELAY_SEGMENT: "relay", KIND_BARS: "bars",
 }
 
 
 def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:
     """Bytes of a segment with `rows` table rows and `rings` rings of `ring_capacity` records."""
+    if kind == KIND_BARS:
+        return (
+            BODY_OFFSET + BARS_HEAD_BYTES + ring_capacity * BAR_RECORD_BYTES
+            + rows * BAR_SYMBOL_BYTES
+        )
     if kind != FEED_SEGMENT:
         return BODY_OFFSET
     if rows < 1 or rings < 1:

@@ -18,6 +18,7 @@ import posix_ipc
 
 from ticker.errors import SegmentError
 from ticker.shm.header import (
+    KIND_BARS,
     KIND_FEED,
     KIND_GATEWAY,
     KIND_RECORDER,
@@ -29,6 +30,8 @@ from ticker.shm.header import (
 
 SHM_FOLDER = Path("/dev/shm")
 MODE = 0o600
+BARS_RING = 32_768
+"""Changes of bars that a gateway may be behind."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ def recorder_name(instance: str) -> str:
 
 def relay_name(instance: str) -> str:
     return f"/ticker.{instance}.relay"
+
+
+def bars_name(instance: str) -> str:
+    return f"/ticker.{instance}.store.bars"
 
 
 def folder_name(instance: str) -> str:
@@ -150,6 +157,20 @@ def create_relay(name: str, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty segment of the relay to the bus."""
     mapping = _create(name, segment_size(KIND_RELAY))
     mapping.format(KIND_RELAY, boot_id, now_ns)
+    return mapping
+
+
+def create_bars(name: str, symbols: int, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of bars in motion, with room for so many symbols."""
+    mapping = _create(name, segment_size(KIND_BARS, symbols, 1, BARS_RING))
+    mapping.format(KIND_BARS, boot_id, now_ns, symbols, 1, BARS_RING)
+    return mapping
+
+
+def private_bars(symbols: int, ring: int = 1024) -> Mapping:
+    """A segment of bars in anonymous memory, for tests: the same code, no name."""
+    mapping = Mapping(mmap.mmap(-1, segment_size(KIND_BARS, symbols, 1, ring)), True)
+    mapping.format(KIND_BARS, 0, 1, symbols, 1, ring)
     return mapping
 
 

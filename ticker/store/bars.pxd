@@ -6,7 +6,7 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Record
 from ticker.shm.table cimport PriceTable
 from ticker.store.figures cimport Bar, Trade
-from ticker.store.places cimport Places
+from ticker.places cimport Places
 
 
 cdef struct RowState:

@@ -27,7 +27,7 @@ from ticker.shm.layout cimport (
 from ticker.shm.ring cimport RingReader
 from ticker.store.figures cimport BAR_ADDS, BAR_DIRTY, BAR_INEXACT, BAR_TAKEN, BAR_USED
 from ticker.store.figures cimport Bar, Trade, clear_figures, count_in, count_out, whole
-from ticker.store.places cimport key_of, make_places, put_place, remove_place
+from ticker.places cimport key_of, make_places, put_place, remove_place
 
 cdef enum:
     FIRST_BARS = 1024

@@ -16,6 +16,8 @@ class StoreContext:
         feeds: (name, segment) of each feed.
         instance: of the server.
         folder: where its files are; private to this user.
+        bars: name of the segment of bars in motion; None: they are not made.
+        gateways: (segment name, eventfd) of each gateway slot, to ring when bars have changed.
     """
 
     segment: str
@@ -23,3 +25,5 @@ class StoreContext:
     feeds: tuple[tuple[str, str], ...]
     folder: Path
     instance: str = "default"
+    bars: str | None = None
+    gateways: tuple[tuple[str, int], ...] = ()

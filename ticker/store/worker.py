@@ -1,8 +1,8 @@
-"""The store worker: a process that writes prices to the disk.
+"""The store worker: a process that writes prices to the disk, and makes bars.
 
-In: the feeds' segments. Out: snapshots of last prices (last.py), days and bars (chronicle.py). One
-thread follows the rings, which do not wait for a reader; another waits for the disk. A third waits
-for the database, where there is one.
+In: the feeds' segments. Out: snapshots of last prices (last.py), days and bars (chronicle.py), bars
+in motion (live/motion.py). One thread follows the rings, which do not wait for a reader; another
+waits for the disk. A third waits for the database, where there is one.
 
 `run` is called by the supervisor in a forked child and returns when the worker was told to stop.
 It reads segments like a gateway. No feed and no gateway ever waits for it, and no fault of the
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import structlog
 
-from ticker.clock import Clock, now_ns
+from ticker.clock import Clock, now_ns, steady_ns
 from ticker.config import Config
 from ticker.config.store import database_url
 from ticker.errors import StoreError
@@ -35,6 +35,7 @@ from ticker.shm.segment import attach
 from ticker.store.chronicle import AT_ONCE, Chronicle, Writer
 from ticker.store.context import StoreContext
 from ticker.store.last import FeedSnapshots
+from ticker.store.live.motion import Motion
 from ticker.store.sqlite import History
 
 log = structlog.get_logger()
@@ -101,6 +102,11 @@ class StoreWorker:
         self.snapshots: dict[str, FeedSnapshots] = {}
         self.history: Writer | None = None
         self.chronicles: dict[str, Chronicle] = {}
+        self.motion: Motion | None = None
+        if context.bars is not None:
+            self.motion = Motion(
+                context.bars, context.boot_id, self.feeds, context.gateways, self.kept
+            )
         self.turns = 0
         self.pruned: date | None = None
         self._fault: BaseException | None = None
@@ -249,6 +255,8 @@ class StoreWorker:
         """Read the rings until `stop` is set."""
         while not stop.wait(POLL):
             self.steps.watch()
+            if self.motion is not None:
+                self.motion.turn(self.clock(), steady_ns())
             for chronicle in tuple(self.chronicles.values()):
                 while chronicle.read(self.clock()) >= AT_ONCE:
                     time.sleep(0)  # the other thread's turn

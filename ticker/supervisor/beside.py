@@ -51,6 +51,10 @@ def store_slot(instance: Instance, configured: Configured, main: StoreMain | Non
             feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
             folder=folder,
             instance=instance.name,
+            bars=instance.bars_segment,
+            gateways=tuple(
+                (instance.gateway_segment(index), fd) for index, fd in enumerate(instance.doorbells)
+            ),
         )
         main(config, context)
 

@@ -17,7 +17,9 @@ from pathlib import Path
 from ticker.config import Config, FeedConfig
 from ticker.feeds.transports.datagram_sockets import RECEIVE_BUFFER, is_multicast
 from ticker.feeds.workers.sources import Kind, Plan, plan_of
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, segment_size
+from ticker.shm.header import KIND_BARS, KIND_FEED, KIND_GATEWAY, segment_size
+from ticker.shm.segment import BARS_RING
+from ticker.supervisor.instance import bar_symbols
 from ticker.supervisor.serve import DESCRIPTORS, files_needed
 
 CLOCK_ERROR = 5  # of adjtimex(2): the clock is not synchronized
@@ -125,6 +127,8 @@ def _shared_memory(config: Config, machine: Machine) -> Finding:
         segment_size(KIND_FEED, feed.rows, feed.rings, feed.ring_capacity) for feed in config.feeds
     )
     wanted += (config.server.gateways + 2) * segment_size(KIND_GATEWAY)
+    if config.store.enabled:
+        wanted += segment_size(KIND_BARS, bar_symbols(config), 1, BARS_RING)
     free = machine.shared_memory()
     shown = f"{wanted / 2**20:.0f} MiB of shared memory are needed, {free / 2**20:.0f} are free"
     if free < wanted:

@@ -32,6 +32,8 @@ from ticker.supervisor.feeds.restored import restore_feed
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
 from ticker.supervisor.system.listeners import open_listeners
 
+SPARE_SYMBOLS = 4_096
+
 
 class Instance:
     """The resources of a server; workers get parts of them.
@@ -79,6 +81,10 @@ class Instance:
     @property
     def store_segment(self) -> str:
         return segment.store_name(self.name)
+
+    @property
+    def bars_segment(self) -> str:
+        return segment.bars_name(self.name)
 
     @property
     def recorder_segment(self) -> str:
@@ -176,6 +182,8 @@ def _make_segments(instance: Instance, config: Config) -> None:
         segment.create_store(instance.store_segment, boot, now)
         segment.keep(instance.store_segment)
         instance.store = segment.attach(instance.store_segment, KIND_STORE, boot_id=boot)
+        segment.create_bars(instance.bars_segment, bar_symbols(config), boot, now)
+        segment.keep(instance.bars_segment)
     if instance.recordings is not None:
         segment.create_recorder(instance.recorder_segment, boot, now)
         segment.keep(instance.recorder_segment)
@@ -190,6 +198,12 @@ def _make_segments(instance: Instance, config: Config) -> None:
         segment.keep(name)
         instance.gateways.append(segment.attach(name, KIND_GATEWAY, boot_id=boot))
         instance.doorbells.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+
+
+def bar_symbols(config: Config) -> int:
+    """Symbols for which there is room in the segment of bars: those of all feeds, and of one that
+    a reload may add."""
+    return sum(feed.rows for feed in config.feeds) + SPARE_SYMBOLS
 
 
 def geometry(feed: FeedConfig) -> segment.Geometry:

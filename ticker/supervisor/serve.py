@@ -194,6 +194,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             timetable=timetable_path(instance.name),
             store=instance.store_segment if instance.store is not None else None,
             past=_past(current.config, instance),
+            bars=instance.bars_segment if instance.store is not None else None,
             recorder=instance.recorder_segment if instance.recorder is not None else None,
             reload=current.read,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -97,7 +97,7 @@ class Dialogue:
             commands = self._greeted(message)
         elif isinstance(message, Subscribed | Recovered):
             refused = {each.symbol for each in message.rejected}
-            channel: Channel = message.channel or "price"
+            channel = cast(Channel, message.channel or "price")  # it asks for no other
             self.unknown[channel] = self.unknown.get(channel, set()) - {*message.symbols} | refused
         elif isinstance(message, Goodbye):
             self._retry_after = message.retry_after

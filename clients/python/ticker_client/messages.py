@@ -42,7 +42,9 @@ Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
 TradeId = Annotated[
     str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="the venue's number of the trade")
 ]
-Channel = Literal["price", "quote", "trades"]
+Channel = Literal["price", "quote", "trades", "bars"]
+Interval = Literal["1s", "1m", "5m", "1h"]
+OfBars = Annotated[Interval, Meta(description="of `bars`, and of no other channel")]
 State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
 
 
@@ -122,6 +124,7 @@ class Subscribed(Message, frozen=True, kw_only=True):
     symbols: list[Symbol]
     rejected: list[Rejected]
     channel: Channel | UnsetType = UNSET
+    interval: OfBars | UnsetType = UNSET
 
 
 class Unsubscribed(Message, frozen=True, kw_only=True):
@@ -131,6 +134,7 @@ class Unsubscribed(Message, frozen=True, kw_only=True):
     symbols: list[Symbol]
     rejected: list[Rejected]
     channel: Channel | UnsetType = UNSET
+    interval: OfBars | UnsetType = UNSET
 
 
 class Recovered(Message, frozen=True, kw_only=True):
@@ -140,6 +144,7 @@ class Recovered(Message, frozen=True, kw_only=True):
     symbols: list[Symbol]
     rejected: list[Rejected]
     channel: Channel | UnsetType = UNSET
+    interval: OfBars | UnsetType = UNSET
 
 
 class Configured(Message, frozen=True, kw_only=True):
@@ -233,6 +238,32 @@ class Cancel(Message, frozen=True, kw_only=True):
     trade_id: TradeId
 
 
+class LiveBar(Message, frozen=True, kw_only=True, tag="bar"):
+    """On `bars`: a bar as it is now. A later message of the same `start` replaces it."""
+
+    symbol: Symbol
+    channel: Literal["bars"]
+    interval: Interval
+    start: Time
+    state: Annotated[
+        Literal["forming", "final", "updated"],
+        Meta(description="its time is not over; it is over; it changed after that"),
+    ]
+    open: Price | UnsetType = UNSET
+    high: Price | UnsetType = UNSET
+    low: Price | UnsetType = UNSET
+    close: Price | UnsetType = UNSET
+    volume: Size
+    trades: Count
+    vwap: Price | UnsetType = UNSET
+    timestamp: Annotated[Time, Meta(description="of its newest trade")]
+    revision: Annotated[int, Meta(ge=0, description="changes after its time was over")]
+    exact: Annotated[
+        bool, Meta(description="false: a trade was taken back that its prices may still have")
+    ]
+    complete: Annotated[bool, Meta(description="false: trades of it may be missing")]
+
+
 AnyMessage = (
     Snapshot
     | Update
@@ -249,6 +280,7 @@ AnyMessage = (
     | Error
     | Correction
     | Cancel
+    | LiveBar
 )
 
 

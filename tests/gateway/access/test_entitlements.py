@@ -40,6 +40,7 @@ RIGHTS: dict[str, dict[str, Any]] = {
     "price": {"channels": ("price",)},
     "quote": {"channels": ("quote",)},
     "trades": {"channels": ("trades",)},
+    "bars": {"channels": ("bars",)},
     "some": {"symbols": ("A*",)},
     "metrics": {"metrics": True},
 }
@@ -66,6 +67,7 @@ def made(required: bool, folder: Path) -> Rig:
         more = dict.fromkeys(OF_THE_DAY, 1)
         rig.quote(row, bid=184 * E9, bid_size=1, ask=186 * E9, ask_size=2, **more)
         RejectWriter(rig.feed).put("older", symbol, price=E9, size=1)
+        rig.bar(rig.bar_writer.add(symbol), 1, start=60 * E9, time=61 * E9, open=E9, flags=1)
     return rig
 
 
@@ -298,13 +300,22 @@ class Asker:
         finally:
             client.close()
 
+    def watches_bars(self) -> str:
+        where = {"channel": "bars", "interval": "1m"}
+        cells = {
+            self.said({"action": "subscribe", "symbols": ["AAPL"], **where}, "bar"),
+            self.said({"action": "reconnect", "last_seen": {"AAPL": ""}, **where}, "bar"),
+        }
+        assert len(cells) == 1
+        return cells.pop()
+
     def other(self) -> str:
         channel = "price"
         if self.kind in get_args(Channel):
             channel = self.kind
         client = self.stream()
         try:
-            client.send({"action": "subscribe", "symbol": "MSFT", "channel": channel})
+            client.send({"action": "subscribe", "symbol": "MSFT", **of_channel(channel)})
             while True:
                 opcode, payload = client.receive_frame()
                 if opcode == 8:
@@ -325,8 +336,12 @@ class Asker:
     def leaves(self) -> str:
         channel = self.kind if self.kind in get_args(Channel) else "price"
         return self.said(
-            {"action": "unsubscribe", "symbol": "AAPL", "channel": channel}, "unsubscribed"
+            {"action": "unsubscribe", "symbol": "AAPL", **of_channel(channel)}, "unsubscribed"
         )
+
+
+def of_channel(channel: str) -> dict[str, str]:
+    return {"channel": channel, **({"interval": "1m"} if channel == "bars" else {})}
 
 
 def up_to_pong(client: Client) -> list[str]:

@@ -12,6 +12,9 @@ cpdef enum Channel:
     CHANNEL_TRADES = 2
     CHANNELS = 3
 
+cdef enum:
+    FIRST_BARS = 4               # `bars` has a channel for each span (bars/), from this one on
+
 # The messages that are encoded in motion; their `type` is the name in lower case.
 cpdef enum Message:
     MESSAGE_UPDATE = 0

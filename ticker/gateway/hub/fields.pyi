@@ -1,6 +1,7 @@
 from enum import IntEnum
 
 CHANNEL_NAMES: tuple[str, ...]
+FIRST_BARS_CHANNEL: int
 MESSAGE_NAMES: tuple[str, ...]
 
 class Channel(IntEnum):

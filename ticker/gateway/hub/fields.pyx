@@ -6,6 +6,7 @@ from ticker.shm.layout import names_of
 from ticker.shm.table import HAS
 
 CHANNEL_NAMES = names_of(Channel, "CHANNEL_", end="CHANNELS")
+FIRST_BARS_CHANNEL = FIRST_BARS
 MESSAGE_NAMES = names_of(Message, "MESSAGE_")
 
 

@@ -32,4 +32,5 @@ cdef class Flush:
     ) noexcept nogil
     cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil
+    cdef int _put_bars(self, Subscription* due, bint fresh) noexcept nogil
     cdef void _put_lagged(self, Sale* sale, uint32_t skipped) noexcept nogil

@@ -6,14 +6,20 @@ A flush has a bound in bytes; what does not fit is due at the next one, which be
 """
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
+from ticker.gateway.bars.book cimport Watched, newest_of
 from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, Agenda
 from ticker.gateway.hub.encode cimport Frame, lagged_frame
-from ticker.gateway.hub.fields cimport CHANNEL_TRADES, MESSAGE_SNAPSHOT, MESSAGE_UPDATE
+from ticker.gateway.hub.fields cimport (
+    CHANNEL_TRADES,
+    FIRST_BARS,
+    MESSAGE_SNAPSHOT,
+    MESSAGE_UPDATE,
+)
 from ticker.gateway.hub.parcel cimport Parcel
 from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames, place_of
@@ -145,6 +151,9 @@ cdef class Flush:
             if subscription.topic & CHANNEL_MASK == CHANNEL_TRADES:
                 if not self._put_trades(subscription, fresh, now):
                     break
+            elif subscription.topic & CHANNEL_MASK >= FIRST_BARS:
+                if not self._put_bars(subscription, fresh):
+                    break
             elif self.parcel.full():
                 break
             else:
@@ -197,6 +206,39 @@ cdef class Flush:
         if self.parcel.full():
             return 0
         self._put_lagged(sale, version - due.seen)
+        due.seen = version
+        return 1
+
+    cdef int _put_bars(self, Subscription* due, bint fresh) noexcept nogil:
+        """The bars that have changed since the client was told last, each as it is now; where the
+        subscription is new, the newest one. 0 when there is no room for all: then `seen` is the last that had room."""
+        cdef uint32_t symbol = due.topic >> CHANNEL_BITS
+        cdef uint32_t version = self.topics.versions[due.topic]
+        cdef Sale* sale = self.sales.sales + symbol
+        cdef const Watched* watched = self.frames.bars.of(
+            symbol, (due.topic & CHANNEL_MASK) - FIRST_BARS
+        )
+        cdef uint32_t seen = due.seen
+        cdef uint32_t i = 0
+        if watched == NULL or self.parcel.full():
+            return watched == NULL
+        if fresh:
+            i = newest_of(watched)
+        elif seen and <int32_t>(watched.lost - seen) > 0:
+            self._put_lagged(sale, watched.lost - seen)
+            due.seen = seen = watched.lost
+        while i < watched.count:
+            if not seen or <int32_t>(watched.slots[i].version - seen) > 0:
+                if self.parcel.full():
+                    return 0
+                self.parcel.put(<const Frame*>self.frames.bars.frame(
+                    due.topic, &watched.slots[i], self.parcel.encoding, sale.name,
+                    sale.name_length,
+                ))
+                if fresh:
+                    break
+                due.seen = watched.slots[i].version
+            i += 1
         due.seen = version
         return 1
 

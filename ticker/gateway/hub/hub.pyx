@@ -17,7 +17,7 @@ from ticker.gateway.hub.agenda cimport (
     TURNS,
     Agenda,
 )
-from ticker.gateway.hub.fields cimport CHANNEL_QUOTE
+from ticker.gateway.hub.fields cimport CHANNEL_QUOTE, FIRST_BARS
 from ticker.gateway.hub.flush cimport Flush
 from ticker.gateway.hub.intake cimport Intake
 from ticker.gateway.hub.sales cimport Sale, Sales
@@ -193,6 +193,8 @@ cdef class Hub:
             topic = topic_of(symbol, channel)
             slot = self.subscriptions.find(connection, topic)
             if slot < 0:
+                if channel >= FIRST_BARS and not self.topics.topics[topic].subscriber_count:
+                    self.intake.watch_bars(symbol, channel - FIRST_BARS)
                 self.subscriptions.attach(connection, number, topic)
                 slot = connection.subscription_count - 1
             connection.subscriptions[slot].seen = 0
@@ -209,9 +211,10 @@ cdef class Hub:
 
     cdef bint _has_newest(self, uint32_t symbol, uint32_t channel, object moment) except -1:
         """Whether a client that has seen this time (us) of a symbol has its newest price. Quotes
-        change without a trade, so no client is known to have the newest of `quote`."""
+        change without a trade, and bars with time, so no client is known to have the newest of
+        these."""
         cdef Sale* sale = self.sales.sales + symbol
-        return channel != CHANNEL_QUOTE and not sale.ambiguous and moment == sale.time // 1000
+        return channel != CHANNEL_QUOTE and channel < FIRST_BARS and not sale.ambiguous and moment == sale.time // 1000
 
     def configure(
         self, number: int, max_rate: float | None, batch: bool | None

@@ -1,3 +1,4 @@
+from ticker.gateway.bars.book import BarBook
 from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.prices.board import Board
@@ -5,7 +6,13 @@ from ticker.shm.header import Mapping
 
 class Intake:
     def __init__(
-        self, board: Board, topics: Topics, sales: Sales, feeds: list[Mapping], segment: Mapping
+        self,
+        board: Board,
+        topics: Topics,
+        sales: Sales,
+        bars: BarBook,
+        feeds: list[Mapping],
+        segment: Mapping,
     ) -> None: ...
     def add_feed(self, feed: int, mapping: Mapping) -> None: ...
     def remove_feed(self, feed: int) -> None: ...

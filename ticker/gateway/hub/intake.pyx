@@ -1,4 +1,4 @@
-"""The rings of all feeds, read to their ends once a turn.
+"""The rings of all feeds, and of bars in motion, read to their ends once a turn.
 
 In: ring records. Out: calls on sales.pyx, by the symbol that a record is of. Owned by one hub.
 
@@ -6,15 +6,17 @@ Law: a lap costs nobody but intermediate ticks: all symbols of that feed are rea
 again, and what was lost of `trades` is counted.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
-from ticker.gateway.hub.fields cimport CHANNEL_QUOTE
+from ticker.gateway.bars.book cimport BarBook
+from ticker.gateway.hub.fields cimport CHANNEL_QUOTE, FIRST_BARS
 from ticker.gateway.hub.sales cimport Sales
-from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
+from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics, topic_of
 from ticker.gateway.prices.board cimport NO_PART, NO_SYMBOL, Board
+from ticker.shm.bars.published cimport SPANS, BarRecord
 from ticker.shm.counters cimport (
     GATEWAY_LAPS,
     GATEWAY_RECORDS_READ,
@@ -43,11 +45,12 @@ cdef class Intake:
 
     def __cinit__(
         self, Board board not None, Topics topics not None, Sales sales not None,
-        feeds: list[Mapping], Mapping segment not None,
+        BarBook bars not None, feeds: list[Mapping], Mapping segment not None,
     ) -> None:
         self.board = board
         self.topics = topics
         self.sales = sales
+        self.bars = bars
         self.counters = segment.counters
         self.readers = []
         for feed, mapping in enumerate(feeds):
@@ -69,6 +72,10 @@ cdef class Intake:
         for feed, reader in self.readers:
             if (<RingReader>reader).pending():
                 self._drain_ring(feed, <RingReader>reader)
+        if self.bars.reader is not None:
+            self.bars.grow(self.topics.symbol_capacity)
+            if self.bars.reader.pending():
+                self._drain_bars()
         for i in range(self.topics.changed_count):
             if self.topics.changed[i] & CHANNEL_MASK == CHANNEL_QUOTE:
                 self.sales.read_quote(self.topics.changed[i] >> CHANNEL_BITS)
@@ -79,7 +86,54 @@ cdef class Intake:
         for _, reader in self.readers:
             if (<RingReader>reader).pending():
                 return True
-        return False
+        return self.bars.reader is not None and self.bars.reader.pending()
+
+    cdef int watch_bars(self, uint32_t symbol, uint32_t span) except -1:
+        """Somebody begins to watch bars of a symbol: its newest one, if there is one."""
+        cdef BarRecord newest
+        if self.bars.begin(symbol, span, &newest):
+            self._put_bar(symbol, &newest)
+        return 0
+
+    cdef int _drain_bars(self) except -1:
+        """Take the changes of bars that somebody watches."""
+        cdef BarRecord record
+        cdef int64_t symbol
+        cdef int got
+        while True:
+            got = self.bars.reader.read(&record)
+            if got == 0:
+                break
+            if got < 0:
+                count(self.counters, GATEWAY_LAPS, 1)
+                self._resync_bars()
+                continue
+            symbol = self.bars.symbol_of(record.symbol)
+            if symbol >= 0 and self._watches(<uint32_t>symbol, record.span):
+                self._put_bar(<uint32_t>symbol, &record)
+        return 0
+
+    cdef bint _watches(self, uint32_t symbol, uint32_t span) noexcept nogil:
+        return self.topics.topics[topic_of(symbol, FIRST_BARS + span)].subscriber_count != 0
+
+    cdef void _put_bar(self, uint32_t symbol, const BarRecord* record) noexcept nogil:
+        cdef uint32_t topic = topic_of(symbol, FIRST_BARS + record.span)
+        self.topics.touch(topic, 1)
+        self.bars.put(symbol, record.span, record, self.topics.versions[topic])
+
+    cdef int _resync_bars(self) except -1:
+        """Changes were missed: of what somebody watches, the newest bars, and a word to them."""
+        cdef BarRecord newest
+        cdef uint32_t symbol, span, topic
+        for symbol in range(self.topics.symbol_count):
+            for span in range(<uint32_t>SPANS):
+                if self._watches(symbol, span):
+                    topic = topic_of(symbol, FIRST_BARS + span)
+                    self.topics.touch(topic, 1)
+                    self.bars.lose(symbol, span, self.topics.versions[topic])
+                    if self.bars.newest(symbol, span, &newest):
+                        self._put_bar(symbol, &newest)
+        return 0
 
     cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1:
         cdef Record record

@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.gateway.bars.book cimport BarBook
 from ticker.gateway.hub.encode cimport Frame
 from ticker.gateway.hub.fields cimport CHANNELS, Fields, Message
 from ticker.gateway.hub.sales cimport Sales
@@ -34,6 +35,7 @@ cdef struct QuoteMemory:
 cdef class SharedFrames:
     cdef Topics topics
     cdef Sales sales
+    cdef BarBook bars
     cdef uint64_t* counters
     cdef uint64_t* histograms
     cdef Page[2][ALL_ENCODINGS][CHANNELS] pages  # [snapshot]
@@ -63,6 +65,9 @@ cdef class SharedFrames:
 
 
 cdef inline void* place_of(SharedFrames frames, uint32_t topic, uint32_t encoding) noexcept nogil:
-    """Where a topic's update is kept, to be fetched ahead."""
-    cdef Page* page = &frames.pages[0][encoding][topic & CHANNEL_MASK]
+    """Where a topic's update is kept, to be fetched ahead; NULL: nowhere by itself."""
+    cdef Page* page
+    if topic & CHANNEL_MASK >= CHANNELS:
+        return NULL
+    page = &frames.pages[0][encoding][topic & CHANNEL_MASK]
     return page.frames + (topic >> CHANNEL_BITS) * page.room

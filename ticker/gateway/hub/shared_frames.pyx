@@ -9,6 +9,7 @@ from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from ticker.gateway.bars.book cimport BarBook
 from ticker.gateway.hub.encode cimport (
     PRICE_ROOM,
     QUOTE_ROOM,
@@ -22,6 +23,7 @@ from ticker.gateway.hub.fields cimport (
     CHANNEL_QUOTE,
     CHANNEL_TRADES,
     CHANNELS,
+    FIRST_BARS,
     MESSAGE_CORRECTION,
     MESSAGE_SNAPSHOT,
     MESSAGE_UPDATE,
@@ -52,10 +54,12 @@ cdef class SharedFrames:
     """`segment`: the gateway's own, for its counters and histograms."""
 
     def __cinit__(
-        self, Topics topics not None, Sales sales not None, Mapping segment not None
+        self, Topics topics not None, Sales sales not None, BarBook bars not None,
+        Mapping segment not None,
     ) -> None:
         self.topics = topics
         self.sales = sales
+        self.bars = bars
         self.counters = segment.counters
         self.histograms = segment.histograms
         self.symbol_capacity = topics.symbol_capacity
@@ -75,6 +79,8 @@ cdef class SharedFrames:
         frame costs memory once it is encoded."""
         cdef uint32_t capacity = self.sales.log.capacity
         cdef int kind
+        if channel >= FIRST_BARS:
+            return self.bars.open(encoding)
         assert encoding < ALL_ENCODINGS and channel < CHANNELS
         if encoding >= ENCODINGS and channel == CHANNEL_QUOTE and self.quoted == NULL:
             self._open_quoted()

@@ -8,11 +8,15 @@ from cpython.mem cimport PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
+from ticker.gateway.hub.fields cimport FIRST_BARS
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Subscriber, Topic, Topics, topic_of
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport GATEWAY_SUBSCRIPTIONS
 from ticker.shm.header cimport Mapping
+
+cdef enum:
+    OF_NO_SYMBOL = FIRST_BARS - 1  # the numbers of this channel's topics are of something else
 
 
 cdef class Subscriptions:
@@ -127,7 +131,9 @@ cdef class Subscriptions:
         found = set()
         if not 0 <= symbol < self.topics.symbol_count:
             raise IndexError(f"symbol {symbol}: there are {self.topics.symbol_count}")
-        for channel in range(3):
+        for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
+            if channel == OF_NO_SYMBOL:
+                continue
             topic = self.topics.topics + topic_of(symbol, channel)
             for i in range(topic.subscriber_count):
                 found.add(topic.subscribers[i].connection)
@@ -135,14 +141,13 @@ cdef class Subscriptions:
 
     def watched(self) -> list[int]:
         """Numbers of the symbols that a client watches on any channel."""
-        cdef Topic* topic
-        cdef uint32_t symbol
+        cdef uint32_t symbol, channel
         found = []
         for symbol in range(self.topics.symbol_count):
-            topic = self.topics.topics + topic_of(symbol, 0)
-            if (
-                topic[0].subscriber_count or topic[1].subscriber_count
-                or topic[2].subscriber_count
-            ):
-                found.append(symbol)
+            for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
+                if channel != OF_NO_SYMBOL and self.topics.topics[
+                    topic_of(symbol, channel)
+                ].subscriber_count:
+                    found.append(symbol)
+                    break
         return found

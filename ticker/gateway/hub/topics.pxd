@@ -1,6 +1,6 @@
 """Topics: what can be subscribed, a symbol on a channel; its version, and who has subscribed.
 
-A topic's number is its symbol's times 4, plus its channel.
+A topic's number is its symbol's times 8, plus its channel. `bars` has a channel for each span.
 """
 
 cimport cython
@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 cdef enum:
-    CHANNEL_BITS = 2
+    CHANNEL_BITS = 3
     CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
 
 cdef struct Subscriber:

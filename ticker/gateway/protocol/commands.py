@@ -12,6 +12,9 @@ import msgspec
 from msgspec import UNSET
 
 from ticker.errors import DecodeError
+from ticker.gateway.bars.encode import INTERVALS
+from ticker.gateway.hub.fields import CHANNEL_NAMES
+from ticker.gateway.hub.fields import FIRST_BARS_CHANNEL as FIRST_BARS
 from ticker.gateway.protocol.codec import CODECS, JSON, Codec
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.messages import (
@@ -88,6 +91,33 @@ def symbols_of(command: Subscribe | Unsubscribe | Reconnect) -> list[str]:
         field = "last_seen" if isinstance(command, Reconnect) else "symbols"
         raise CommandError(400, f"{field}: is empty", command.id)
     return list(dict.fromkeys(names))
+
+
+def channel_of(
+    command: Subscribe | Unsubscribe | Reconnect, *, plain: bool = False, bars: bool = True
+) -> int:
+    """The hub's number of the channel that a command is about. `bars`: some are made here.
+
+    Raises:
+        CommandError: 400 for a channel that the plain dialect does not have, and for an interval
+        that is missing or too much; 410 without bars.
+    """
+    if plain and command.channel in ("trades", "bars"):
+        raise CommandError(
+            400,
+            f"channel: `{command.channel}` needs a ticker.v1 subprotocol, which has `lagged`; "
+            "offer one",
+            command.id,
+        )
+    if (command.channel == "bars") != (command.interval is not None):
+        said = f"give one of {', '.join(INTERVALS)} with the channel `bars`, and only there"
+        raise CommandError(400, f"interval: {said}", command.id)
+    if command.interval is None:
+        return CHANNEL_NAMES.index(command.channel)
+    if not bars:
+        said = "this server makes no bars; [store] enabled = true switches them on"
+        raise CommandError(410, f"channel: {said}", command.id)
+    return FIRST_BARS + INTERVALS.index(command.interval)
 
 
 def seen(value: object) -> int | None:

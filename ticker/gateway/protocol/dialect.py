@@ -14,7 +14,6 @@ from msgspec import UNSET
 
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
-from ticker.gateway.hub.fields import CHANNEL_NAMES
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
@@ -22,6 +21,7 @@ from ticker.gateway.protocol.codec import CODECS, Codec, moment
 from ticker.gateway.protocol.codes import Close, Code, close_code
 from ticker.gateway.protocol.commands import (
     CommandError,
+    channel_of,
     error_message,
     parse_command,
     seen,
@@ -55,7 +55,6 @@ from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.restraint import Restraint
 from ticker.shm.counters import Counters
 
-CHANNELS = {name: number for number, name in enumerate(CHANNEL_NAMES)}
 STRIKES = {  # of MAX_STRIKES, for a refusal
     Code.INVALID_SYNTAX: 10,
     Code.SYMBOL_LIMIT_EXCEEDED: 10,
@@ -85,6 +84,8 @@ class Dialect:
         announcer: Announcer,
         access: Access,
         codecs: Sequence[Codec] = CODECS,
+        *,
+        bars: bool = False,
     ) -> None:
         self.board = board
         self.hub = hub
@@ -94,6 +95,7 @@ class Dialect:
         self.announcer = announcer
         self.access = access
         self.codecs = codecs
+        self.bars = bars
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
@@ -276,12 +278,7 @@ class Dialect:
         self, number: int, codec: Codec, command: Symbols, grant: Grant, now_ns: int
     ) -> None:
         """Subscribe or unsubscribe the known symbols, and report the others."""
-        if codec.plain and command.channel == "trades":
-            raise CommandError(
-                Code.INVALID_SYNTAX,
-                "channel: `trades` needs a ticker.v1 subprotocol, which has `lagged`; offer one",
-                command.id,
-            )
+        channel = channel_of(command, plain=codec.plain, bars=self.bars)
         if command.channel not in grant.channels:
             said = f"channel: your token does not open `{command.channel}`"
             raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
@@ -289,7 +286,6 @@ class Dialect:
         most = self.limits_of(grant).symbols
         if len(names) > most:
             raise _too_many(f"{len(names)} symbols in one command", most, command.id)
-        channel = CHANNELS[command.channel]
         seen = [name for name in names if grant.sees(name)]
         known = self._known_ever(seen) if isinstance(command, Unsubscribe) else self._known(seen)
         if isinstance(command, Unsubscribe):
@@ -360,6 +356,7 @@ def _acknowledged(command: Symbols, known: dict[str, int], rejected: list[str]) 
         symbols=list(known),
         rejected=[Rejected(symbol=name, code=Code.UNKNOWN_SYMBOL) for name in rejected],
         channel=UNSET if command.channel == "price" else command.channel,
+        interval=UNSET if command.interval is None else command.interval,
     )
 
 

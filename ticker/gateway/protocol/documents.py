@@ -16,7 +16,7 @@ from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, SUBPROTOCOLS
 from ticker.gateway.protocol.protobuf import fields_of
 
 Json = dict[str, Any]
-_BATCHED = ("Snapshot", "Update", "Lagged")
+_BATCHED = ("Snapshot", "Update", "Lagged", "Correction", "Cancel", "LiveBar")
 LICENCE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 

@@ -33,6 +33,7 @@ MESSAGE_NUMBERS = {
     "correction": 14,
     "batch": 15,
     "cancel": 16,
+    "bar": 19,
 }
 
 _PRICE = {
@@ -71,13 +72,13 @@ _TRADE = {
     "trade_id": 22,
     "size_exponent": 100,
 }
-_WATCH = {"id": 1, "symbols": 2, "symbol": 3, "channel": 4}
-_TAKEN = {"id": 1, "symbols": 2, "rejected": 3, "channel": 4}
+_WATCH = {"id": 1, "symbols": 2, "symbol": 3, "channel": 4, "interval": 7}
+_TAKEN = {"id": 1, "symbols": 2, "rejected": 3, "channel": 4, "interval": 7}
 # Fields of each message, by the names of messages.py.
 FIELD_NUMBERS: dict[str, dict[str, int]] = {
     "Subscribe": _WATCH,
     "Unsubscribe": _WATCH,
-    "Reconnect": {"id": 1, "last_seen": 2, "channel": 3},
+    "Reconnect": {"id": 1, "last_seen": 2, "channel": 3, "interval": 7},
     "Configure": {"id": 1, "max_rate": 2, "batch": 3},
     "Auth": {"id": 1, "token": 2},
     "Ping": {"id": 1},
@@ -106,4 +107,24 @@ FIELD_NUMBERS: dict[str, dict[str, int]] = {
     "Rejected": {"symbol": 1, "code": 2},
     "Correction": {**_TRADE, "new_trade_id": 23, "eligible": 24},
     "Cancel": _TRADE,
+    "LiveBar": {
+        "symbol": 1,
+        "channel": 2,
+        "interval": 3,
+        "start": 4,
+        "state": 5,
+        "open": 6,
+        "high": 7,
+        "low": 8,
+        "close": 9,
+        "volume": 10,
+        "trades": 11,
+        "vwap": 12,
+        "timestamp": 13,
+        "revision": 14,
+        "exact": 15,
+        "complete": 16,
+        "volume_high": 21,
+        "size_exponent": 100,
+    },
 }

@@ -30,7 +30,7 @@ MAX_LIMIT = 1000
 MOST_BARS = 10_000
 """The most bars in one answer, over all symbols."""
 AT_ONCE = 2
-CHANNELS = ("quote", "trades")
+CHANNELS = ("quote", "trades", "bars")
 """One of them shows a bar: it has what a token for `price` alone does not see."""
 
 Row = dict[str, Any]

@@ -17,7 +17,7 @@ cdef struct Places:
     uint64_t used
 
 
-cdef inline uint64_t key_of(uint32_t row, uint64_t number) noexcept:
+cdef inline uint64_t key_of(uint32_t row, uint64_t number) noexcept nogil:
     """Of a number within a row: stirred, for its low bits are the place."""
     return ((number ^ (<uint64_t>row + 1) * <uint64_t>0xD6E8FEB86659FD93ULL)
             * <uint64_t>0x9E3779B97F4A7C15ULL) >> 20

@@ -1,0 +1,1 @@
+"""Bars in motion: the segment that the store worker writes and gateways read."""

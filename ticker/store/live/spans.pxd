@@ -1,0 +1,31 @@
+"""The bars of one length in memory: found by symbol and start, swept when nothing needs them."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from ticker.places cimport Places
+from ticker.store.live.figures cimport LiveBar
+
+
+@cython.final
+cdef class SpanBars:
+    cdef int64_t length          # ns
+    cdef LiveBar* bars
+    cdef uint32_t room
+    cdef uint32_t* vacant
+    cdef uint32_t vacant_count
+    cdef uint32_t* dirty         # places of bars that have changed
+    cdef uint32_t dirty_count
+    cdef uint32_t* forming       # places of bars whose time is not over
+    cdef uint32_t forming_count
+    cdef uint32_t* current       # of each symbol its newest bar, place + 1
+    cdef uint64_t kept           # trades that are
+    cdef Places places
+
+    cdef int64_t start_of(self, int64_t time) noexcept nogil
+    cdef LiveBar* find(self, uint32_t symbol, int64_t time) noexcept nogil
+    cdef LiveBar* begin(self, uint32_t symbol, int64_t time, uint64_t number) except NULL
+    cdef void form(self, const LiveBar* bar) noexcept nogil
+    cdef void mark(self, LiveBar* bar) noexcept nogil
+    cdef int _grow(self) except -1
+    cdef void _sweep(self, uint64_t seen) noexcept

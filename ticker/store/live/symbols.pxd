@@ -1,0 +1,31 @@
+"""The symbols of all feeds together, by the numbers of the segment of bars."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from ticker.shm.bars.published cimport BarsWriter
+from ticker.shm.layout cimport CURRENCY_BYTES, Row
+
+
+cdef struct Symbol:
+    uint64_t newest              # number of its newest trade, 0: none
+    uint32_t feed                # of that
+    uint32_t exponent            # sizes of its bars are in 10^-exponent units
+    char currency[CURRENCY_BYTES]
+
+
+@cython.final
+cdef class Symbols:
+    cdef BarsWriter writer
+    cdef Symbol* all
+    cdef dict numbers            # by name
+    cdef dict homes              # by (symbol, venue): the feed that its bars are made of
+    cdef list mappings           # of the feeds
+    cdef int32_t** by_row        # [feed][row]
+    cdef Row** rows
+    cdef uint32_t feed_count
+    cdef readonly uint64_t without_room  # rows whose symbol the segment has no room for
+
+    cdef int64_t of_row(self, uint32_t feed, uint32_t row) except -3
+    cdef int32_t _learn(self, uint32_t feed, Row* row) except -3
+    cdef int _add_feed(self, uint32_t feed, uint64_t capacity) except -1
