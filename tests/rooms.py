@@ -45,7 +45,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.dialects": frozenset(),
     "ticker.gateway.rest.serving": ALL,
     "ticker.gateway.rest": frozenset(
-        {"bars", "cors", "guard", "http", "metrics", "page", "processes", "trades"}
+        {"bars", "cors", "guard", "http", "metrics", "movers", "page", "processes", "trades"}
     ),
     "ticker.gateway": ALL,
     "ticker.store.live": frozenset({"motion"}),

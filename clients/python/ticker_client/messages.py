@@ -369,7 +369,9 @@ class ListedSymbol(
 
 
 class Symbols(msgspec.Struct, frozen=True, kw_only=True):
-    """Symbols whose ticker or name matches."""
+    """Symbols whose ticker or name matches; `next` is the `after` of those that follow, if any
+    do."""
 
     symbols: list[ListedSymbol]
     total: Count
+    next: str | None

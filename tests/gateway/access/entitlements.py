@@ -139,6 +139,19 @@ TABLE = (
         {**REFUSED, "price": "403", "quote": "403", "bars": "403", "some": "404"},
     ),
     Row(
+        "`/movers`: `AAPL`",
+        "moves",
+        "AAPL",
+        {**REFUSED, "price": "403", "trades": "403", "bars": "403"},
+        paths=("/movers",),
+    ),
+    Row(
+        "`/movers`: `MSFT`",
+        "moves",
+        "MSFT",
+        {**REFUSED, "price": "403", "trades": "403", "bars": "403", "some": "no"},
+    ),
+    Row(
         "`/trades/AAPL`",
         "get_trades",
         "AAPL",

@@ -14,13 +14,13 @@ from typing import Any, get_args
 import pytest
 
 from tests.gateway.access.entitlements import KINDS, TABLE, Row, table
+from tests.gateway.access.kinds import TOKENS, authorization, of_channel, up_to_pong
 from tests.gateway.conftest import Client, Rig
 from tests.gateway.dialects.rights import verdict
 from tests.gateway.event_reader import EventReader
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
-from ticker.config.access import AuthConfig, TokenConfig
-from ticker.gateway.access.auth import hash_token
+from ticker.config.access import AuthConfig
 from ticker.gateway.dialects.speaker import PATHS
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, Channel
@@ -35,19 +35,6 @@ from ticker.store.sqlite import HistoryReader
 
 E9 = 10**9
 V1 = "Sec-WebSocket-Protocol: ticker.v1.json"
-RIGHTS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "price": {"channels": ("price",)},
-    "quote": {"channels": ("quote",)},
-    "trades": {"channels": ("trades",)},
-    "bars": {"channels": ("bars",)},
-    "some": {"symbols": ("A*",)},
-    "metrics": {"metrics": True},
-}
-TOKENS = tuple(
-    TokenConfig(name=name, sha256=hash_token(f"{name}-token"), **rights)
-    for name, rights in RIGHTS.items()
-)
 OF_THE_DAY = (
     *("open", "high", "low", "official_close", "previous_close", "extended_price"),
     *("extended_time", "volume", "trades"),
@@ -86,12 +73,6 @@ def rigs(kept: Path) -> Iterator[dict[str, Rig]]:
     yield {kind: free if kind == "free" else asking for kind in KINDS}
     for rig in (asking, free):
         assert rig.close() == 0
-
-
-def authorization(kind: str) -> dict[str, str]:
-    if kind in ("none", "free"):
-        return {}
-    return {"Authorization": f"Bearer {kind}-token"}  # of nobody, for "wrong"
 
 
 class Asker:
@@ -160,6 +141,12 @@ class Asker:
     def get_lineage(self) -> str:
         path = f"/lineage/{self.row.argument}"
         return self.looked(path, lambda body: len(body["prices"][0]["refused"]) == 1)
+
+    def moves(self) -> str:
+        symbol = self.row.argument
+        return self.looked(
+            "/movers", lambda body: symbol in [each["symbol"] for each in body["most_active"]]
+        )
 
     def get_trades(self) -> str:
         symbol = self.row.argument
@@ -338,19 +325,6 @@ class Asker:
         return self.said(
             {"action": "unsubscribe", "symbol": "AAPL", **of_channel(channel)}, "unsubscribed"
         )
-
-
-def of_channel(channel: str) -> dict[str, str]:
-    return {"channel": channel, **({"interval": "1m"} if channel == "bars" else {})}
-
-
-def up_to_pong(client: Client) -> list[str]:
-    """The states that were told to a client up to now."""
-    client.send({"action": "ping"})
-    found = []
-    while (message := client.receive())["type"] != "pong":
-        found.append(message.get("state", ""))
-    return found
 
 
 CELLS = [(row, kind) for row in TABLE if row.probe != "goodbye" for kind in KINDS]

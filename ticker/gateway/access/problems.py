@@ -128,7 +128,7 @@ def from_http_exception(error: web.HTTPException) -> Refusal:
         return Refusal(
             NOT_FOUND,
             "Try /prices/{symbol}, /prices?symbols=, /bars/{symbol}, /bars?symbols=, "
-            "/trades/{symbol}, /symbols, /status, /healthz, /readyz, /metrics, / for the watch "
-            "page, or /stream with a WebSocket.",
+            "/trades/{symbol}, /movers, /symbols, /status, /healthz, /readyz, /metrics, / for the "
+            "watch page, or /stream with a WebSocket.",
         )
     return Refusal((error.status, "bad_request", error.reason), error.text or error.reason)

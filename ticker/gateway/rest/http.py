@@ -32,6 +32,7 @@ from ticker.gateway.rest.cors import allow_reading, is_preflight, preflight_answ
 from ticker.gateway.rest.gaps import MOST_GAPS, USUAL_GAPS, gaps_report
 from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
+from ticker.gateway.rest.movers import Movers, add_movers
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
@@ -84,6 +85,7 @@ def make_app(
     app.router.add_get("/metrics", rest.get_metrics)
     add_bars(app, past, rest, clock, max_symbols)
     add_trades(app, lambda: status.feeds, rest)
+    add_movers(app, Movers(board, clock))
     guard.leave_open("/healthz")
     guard.leave_open("/readyz")
     add_documents(app, guard, max_symbols)
@@ -165,7 +167,7 @@ class Rest:
         )
 
     async def symbols(self, request: web.Request) -> web.Response:
-        parameters = read_query(request.query.items(), ("q", "limit", "symbols"))
+        parameters = read_query(request.query.items(), ("q", "limit", "symbols", "after"))
         wanted = parameters.get("q", "")
         if len(wanted) > MAX_QUERY:
             raise bad("q", f"is longer than {MAX_QUERY} characters; shorten it")
@@ -174,8 +176,12 @@ class Rest:
         if "symbols" in parameters:
             among = set(symbol_list(parameters, self.max_symbols))
             found = [name for name in found if name in among]
+        total = len(found)
+        if "after" in parameters:
+            found = self._behind(found, parameters["after"], wanted.strip().upper())
         shown = [self._listing(symbol) for symbol in found[:limit]]
-        return _json({"symbols": shown, "total": len(found)})
+        following = found[limit - 1] if len(found) > limit else None
+        return _json({"symbols": shown, "total": total, "next": following})
 
     def _listing(self, symbol: str) -> dict[str, object]:
         """The directory's entry of a symbol; fields without a value are left out."""
@@ -291,12 +297,19 @@ class Rest:
             return symbols
         named = self.directory.named(wanted)
         found = [each for each in symbols if wanted in each.upper() or each in named]
+        return sorted(found, key=lambda symbol: self._rank(symbol, wanted))
 
-        def rank(symbol: str) -> tuple[bool, bool, bool]:
-            upper = symbol.upper()
-            return upper != wanted, not upper.startswith(wanted), symbol not in named
+    def _rank(self, symbol: str, wanted: str) -> tuple[bool, bool, bool, str]:
+        """By which symbols are in the order of _search."""
+        if not wanted:
+            return False, False, False, symbol
+        upper, named = symbol.upper(), symbol in self.directory.named(wanted)
+        return upper != wanted, not upper.startswith(wanted), not named, symbol
 
-        return sorted(found, key=rank)
+    def _behind(self, found: list[str], last: str, wanted: str) -> list[str]:
+        """Those behind the last one of the page before, which may be gone."""
+        place = self._rank(last, wanted)
+        return [symbol for symbol in found if self._rank(symbol, wanted) > place]
 
 
 def price_object(view: PriceView) -> dict[str, object]:

@@ -17,11 +17,13 @@ from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
 from ticker.gateway.protocol.documents import LICENCE, Json, components, kind_of
 from ticker.gateway.rest.bars import INTERVALS, MAX_LIMIT
 from ticker.gateway.rest.gaps import MOST_GAPS
+from ticker.gateway.rest.movers import MAX_LIMIT as MOST_MOVERS
 from ticker.gateway.rest.resources import (
     Alive,
     Bars,
     Gaps,
     Lineage,
+    MoversList,
     PriceObject,
     Prices,
     Problem,
@@ -34,8 +36,8 @@ from ticker.gateway.rest.trades import MAX_LIMIT as MOST_TRADES
 
 MAX_SYMBOLS = 1024
 RESOURCES = (
-    PriceObject, Prices, RecentTrades, Bars, SeveralBars, Symbols, ServerStatus, Gaps, Lineage,
-    Alive, Problem,
+    PriceObject, Prices, RecentTrades, MoversList, Bars, SeveralBars, Symbols, ServerStatus, Gaps,
+    Lineage, Alive, Problem,
 )  # fmt: skip
 ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
 ASKED = (401, *ANY)  # and of those that need a token
@@ -121,7 +123,9 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
     wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols")
     one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
-    found = [wanted, limit, _list("search only these", max_symbols)]
+    after = _query("after", {"type": "string"}, "the `next` of the page before")
+    found = [wanted, limit, _list("search only these", max_symbols), after]
+    few = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_MOVERS}, "of each kind")
     most = _query(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MOST_TRADES},
@@ -136,6 +140,7 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
             "The newest trades", "RecentTrades", [symbol, most, venue], (*ASKED, 404), security
         ),
         "/prices": _get("Several prices", "Prices", several, ASKED, security),
+        "/movers": _get("Gainers, losers, most active", "MoversList", [few], ASKED, security),
         "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),
     }
 

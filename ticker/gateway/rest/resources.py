@@ -136,10 +136,36 @@ class ListedSymbol(
 
 
 class Symbols(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Symbols whose ticker or name matches."""
+    """Symbols whose ticker or name matches; `next` is the `after` of those that follow, if any
+    do."""
 
     symbols: list[ListedSymbol]
     total: Count
+    next: str | None
+
+
+class Mover(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A symbol with its change since `base`: the previous close, else the day's open; null: there
+    is neither."""
+
+    symbol: Symbol
+    price: Price
+    base: Price | None
+    change: Price | None
+    change_percent: Price | None
+    volume: Size
+    trades: Count
+    exchange_timestamp: Time
+
+
+class MoversList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The symbols that gain and lose most in percent, and those of the greatest volume. They are
+    ranked once a second."""
+
+    timestamp: Time
+    gainers: list[Mover]
+    losers: list[Mover]
+    most_active: list[Mover]
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
