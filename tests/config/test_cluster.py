@@ -54,6 +54,13 @@ def test_its_effective_text_can_be_read_again() -> None:
         (CLUSTER.replace("nats://127.0.0.1:4222", "127.0.0.1:4222"), "cluster.servers[0]: "),
         (CLUSTER.replace("127.0.0.1:4222", "a:b@h"), "has a user; a configuration has no secrets"),
         (CLUSTER.replace(":4222", ":99999"), "cluster.servers[0]: "),
+        (CLUSTER + "user = 'a'", "cluster.user: only together with password_env"),
+        (
+            CLUSTER + "token_env = 'T'\ncredentials_file = 'f'",
+            "cluster.credentials_file: not together with token_env",
+        ),
+        (CLUSTER + "tls = true\ntls_key = 'k'", "cluster.tls_certificate: only together with"),
+        (CLUSTER + "tls_ca = 'ca.pem'", "cluster.tls_ca: only with tls = true"),
         (CLUSTER + FEED + "lines = ['239.192.0.1:1']", 'feeds[0].lines: not with from = "bus"'),
         (CLUSTER + FEED + "protocol = 'itch50'", 'feeds[0].protocol: not with from = "bus"'),
         (CLUSTER + FEED + "ring_capacity = 1000", "feeds[0].ring_capacity: 1000 is not a power"),

@@ -29,6 +29,7 @@ cdef enum:
     READ_AGAIN = 1 << 31         # in the mask of a row
     ALL_WORDS = 0x7FFFFFFF
     FEED_WORDS = 16
+    LIFE_BITS = 11
     MOST_SHARDS = 4096
     MOST_FRAME = 1 << 20         # bytes: what a server takes by default
 
@@ -47,7 +48,8 @@ cdef struct FrameHead:
     uint64_t epoch               # term << 8 | rank of the speaker
     uint64_t batch               # of a delta: one more with each of the shard in an epoch
                                  # of an image: the newest batch that is in it
-    uint64_t boot                # names one life of the speaker's server
+    uint64_t boot                # names one life of the speaker's server and, in the lowest
+                                 # LIFE_BITS, of its relay
     int64_t publish_time         # of the speaker's clock, ns
     uint16_t defines
     uint16_t rows

@@ -173,6 +173,12 @@ def body_of(frame: bytes) -> bytes:
     return frame[HEAD_BYTES:]
 
 
+def life_of(boot: int, number: int) -> int:
+    """What names one life of a relay in its frames: the server's boot id, and which of its relays
+    this is. Two of them never speak in one epoch unnoticed."""
+    return (boot << LIFE_BITS | number & ((1 << LIFE_BITS) - 1)) & 0xFFFFFFFFFFFFFFFF
+
+
 def batches_of(frame: bytes) -> list[int]:
     """By shard, the number of the newest frame, of a frame of state that `head_of` has taken."""
     cdef const uint8_t* at = frame

@@ -25,6 +25,7 @@ from ticker.cluster.frame cimport (
     FRAME_DELTA,
     FRAME_IMAGE,
     FRAME_STATE,
+    LIFE_BITS,
     FeedWords,
     FrameHead,
     find_fault,
@@ -208,7 +209,7 @@ cdef class Incoming:
 
     cdef int _begin(self, uint64_t epoch, uint64_t boot) except -1:
         cdef uint32_t shard
-        self.rows.forget_numbers(boot != self.boot)
+        self.rows.forget_numbers(boot >> LIFE_BITS != self.boot >> LIFE_BITS)
         # the epoch last: who has it has the boot
         store_release(&self.state.resume_session[1], boot)
         store_release(&self.state.resume_session[0], epoch)

@@ -7,7 +7,13 @@ class Outgoing:
     rows_told: int
     trades_told: int
     def __init__(
-        self, mapping: Mapping, feed: int, shards: int, interval: int, trades: bool = True
+        self,
+        mapping: Mapping,
+        feed: int,
+        shards: int,
+        interval: int,
+        trades: bool = True,
+        boot: int = 0,
     ) -> None: ...
     @property
     def batches(self) -> list[int]: ...

@@ -40,6 +40,7 @@ from ticker.shm.layout cimport (
     Values,
 )
 
+from ticker.cluster.frame import life_of
 from ticker.shm.liveness import WORKER_TIMEOUT_NS
 
 cdef enum:
@@ -57,6 +58,7 @@ cdef class Outgoing:
         shards: among which symbols are spread.
         interval: ns between two frames of a shard; the first change after quiet waits for none.
         trades: whether frames have them.
+        boot: names this life of the relay (frame.pyx: life_of); 0: the first one of its server.
 
     Raises:
         MemoryError: no memory for a copy of the rows.
@@ -64,11 +66,12 @@ cdef class Outgoing:
 
     def __cinit__(
         self, Mapping mapping not None, feed: int, shards: int, interval: int, trades: bool = True,
+        boot: int = 0,
     ) -> None:
         self.news = News(mapping, shards, trades)
         self.state = mapping.feed_state()
         self.feed = feed
-        self.boot = mapping.boot_id
+        self.boot = boot or life_of(mapping.boot_id, 0)
         self.interval = interval
         self.frame = <uint8_t*>PyMem_Malloc(MOST_FRAME)
         if self.frame == NULL:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from ticker.config.section import Name, Section
+from ticker.config.section import FilePath, Name, Section, Text
 
 Pause = Annotated[float, Meta(ge=0.001, le=10)]
 
@@ -25,6 +25,11 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     with every trade, "rows" are rows alone, each `row_interval`. `rank`: of a box that publishes
     its feeds, another one for each; 0: this box publishes nothing. `silence`: s after which a box
     that waits speaks in the place of one that is not heard.
+
+    To the servers a box shows `user` with the password in the environment variable `password_env`,
+    or the token in `token_env`, or the key of `credentials_file` (.creds, or an nkey seed). With
+    `tls` the servers are verified, by `tls_ca` or the system's authorities; `tls_certificate` and
+    `tls_key` are this box's own.
     """
 
     name: Name
@@ -36,6 +41,14 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     row_interval: Pause = 0.1
     rank: Annotated[int, Meta(ge=0, le=255)] = 1
     silence: Annotated[float, Meta(ge=0.2, le=60)] = 0.4
+    user: Text | None = None
+    password_env: Text | None = None
+    token_env: Text | None = None
+    credentials_file: FilePath | None = None
+    tls: bool = False
+    tls_ca: FilePath | None = None
+    tls_certificate: FilePath | None = None
+    tls_key: FilePath | None = None
 
     @property
     def interval(self) -> float:
@@ -53,6 +66,24 @@ def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -
         reason = server_fault(server)
         if reason:
             yield f"cluster.servers[{index}]: {server!r} {reason}, like nats://127.0.0.1:4222"
+    yield from _login_problems(cluster)
+
+
+def _login_problems(cluster: ClusterConfig) -> Iterator[str]:
+    if (cluster.user is None) != (cluster.password_env is None):
+        yield "cluster.user: only together with password_env, the variable that has the password"
+    ways = [
+        key
+        for key in ("user", "token_env", "credentials_file")
+        if getattr(cluster, key) is not None
+    ]
+    if len(ways) > 1:
+        yield f"cluster.{ways[1]}: not together with {ways[0]}; a box shows one of them"
+    if (cluster.tls_certificate is None) != (cluster.tls_key is None):
+        yield "cluster.tls_certificate: only together with tls_key"
+    for key in ("tls_ca", "tls_certificate"):
+        if getattr(cluster, key) is not None and not cluster.tls:
+            yield f"cluster.{key}: only with tls = true"
 
 
 def server_fault(server: str) -> str:

@@ -30,6 +30,7 @@ class GatewayContext:
         past: reads the store's bars; None if the store is off.
         bars: name of the segment of bars in motion; None if the store is off.
         recorder: name of the recorder's segment, for its state; None: nothing is recorded.
+        relay: name of the relay's segment, for its counters; None: nothing is published on a bus.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
@@ -47,4 +48,5 @@ class GatewayContext:
     past: BarSource | None = None
     bars: str | None = None
     recorder: str | None = None
+    relay: str | None = None
     reload: Callable[[], Config] | None = None

@@ -54,7 +54,14 @@ from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import Doorbell
-from ticker.shm.header import KIND_BARS, KIND_GATEWAY, KIND_RECORDER, KIND_STORE, Mapping
+from ticker.shm.header import (
+    KIND_BARS,
+    KIND_GATEWAY,
+    KIND_RECORDER,
+    KIND_RELAY,
+    KIND_STORE,
+    Mapping,
+)
 from ticker.shm.segment import attach
 
 NS = 1_000_000_000
@@ -152,6 +159,7 @@ class Worker:
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
         boot_id, store = self.context.boot_id, self.context.store
         recorder = self.context.recorder
+        relay = self.context.relay
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
             for index, name in enumerate(self.context.gateways)
@@ -166,6 +174,7 @@ class Worker:
             steady=self.steady,
             store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
             recorder=attach(recorder, KIND_RECORDER, boot_id=boot_id) if recorder else None,
+            relay=attach(relay, KIND_RELAY, boot_id=boot_id) if relay else None,
         )
         app = make_app(
             self.board,

@@ -196,6 +196,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             past=_past(current.config, instance),
             bars=instance.bars_segment if instance.store is not None else None,
             recorder=instance.recorder_segment if instance.recorder is not None else None,
+            relay=instance.relay_segment if instance.relay is not None else None,
             reload=current.read,
         )
         main(current.config, context)

@@ -95,6 +95,11 @@ def server_faults(config: Config) -> Iterator[str]:
         yield from _tried("", server_context, tls)
     if auth is not None and (auth.jwt is None or Path(auth.jwt.key_file).is_file()):
         yield from _tried("", WatchedKeys(auth).authenticator)
+    if config.cluster is not None:
+        # Imported late: it loads ciphers, which a box alone does not need.
+        from ticker.cluster.buses.login import login_of
+
+        yield from _tried("cluster.", login_of, config.cluster)
     if directory is not None:
         yield from _tried("", SymbolDirectory, Path(directory))
 
@@ -105,6 +110,10 @@ def warnings(config: Config) -> Iterator[str]:
     jwt = config.auth.jwt if config.auth is not None else None
     if jwt is not None and "HS256" in jwt.algorithms:
         files.append(("auth.jwt.key_file", jwt.key_file))
+    cluster = config.cluster
+    if cluster is not None:
+        secrets = {"tls_key": cluster.tls_key, "credentials_file": cluster.credentials_file}
+        files += [(f"cluster.{key}", path) for key, path in secrets.items() if path is not None]
     for key, path in files:
         try:
             mode = Path(path).stat().st_mode

@@ -23,6 +23,7 @@ import structlog
 
 from ticker import __version__
 from ticker.cluster import natswire
+from ticker.cluster.buses.login import Login
 from ticker.cluster.natswire import Kind, NatsReader
 from ticker.errors import DecodeError
 
@@ -44,16 +45,6 @@ STOPPED = "stopped"
 
 Handler = Callable[[bytes, bytes], None]
 """Takes the subject and the payload of a message."""
-
-
-@dataclass(frozen=True)
-class Login:
-    """How a client shows who it is: a user with a password, or a token; TLS."""
-
-    user: str = ""
-    password: str = ""
-    token: str = ""
-    tls: ssl.SSLContext | None = None
 
 
 @dataclass
@@ -173,7 +164,7 @@ class NatsBus:
         info = link.info
         if self.login.tls is not None or info.get("tls_required"):
             await link.start_tls(self.login.tls or ssl.create_default_context(), host)
-        options = {
+        options: dict[str, object] = {
             "verbose": False,
             "pedantic": False,
             "echo": True,
@@ -183,10 +174,7 @@ class NatsBus:
             "protocol": 1,
             "name": self.name,
         }
-        if self.login.user:
-            options |= {"user": self.login.user, "pass": self.login.password}
-        if self.login.token:
-            options["auth_token"] = self.login.token
+        options |= self.login.answer(str(info.get("nonce", "")))
         link.write(natswire.connect(json.dumps(options).encode()) + natswire.PING)
         await link.answered
 

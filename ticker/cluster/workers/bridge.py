@@ -14,20 +14,31 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 
 import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.login import login_of
 from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.claim import MS
 from ticker.cluster.context import BridgeContext
-from ticker.cluster.frame import FrameKind, Head, asking, identity, make_frame
+from ticker.cluster.frame import (
+    FrameKind,
+    Head,
+    asking,
+    body_of,
+    head_of,
+    identity,
+    make_frame,
+)
 from ticker.cluster.incoming import Incoming, Verdict
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.subjects import Subjects, shard_in
 from ticker.cluster.workers.box import box_name
 from ticker.config import ClusterConfig
+from ticker.errors import DecodeError
 from ticker.shm import counters
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
@@ -46,6 +57,8 @@ SILENT = 1000 * MS
 ASK_FIRST, ASK_LAST = 40 * MS, 1000 * MS
 """ns between two questions for the same images: the first time, and at most."""
 NOTICE = 1000 * MS
+ANY_RANK = 0xFF
+"""With it an epoch is above all of its term."""
 DEAF = 5000 * MS
 """ns without a frame after which another server may have what this one does not give."""
 
@@ -78,13 +91,21 @@ class Bridge:
         self.incoming = Incoming(mapping, self.identity, config.shards, DoorbellRinger(doors))
         self.incoming.watch()
         self.subjects = Subjects(config.name, feed, config.lane)
-        self.bus = NatsBus(config.servers, f"ticker bridge {self.box}", after=self.incoming.ring)
+        self.bus = NatsBus(
+            config.servers,
+            f"ticker bridge {self.box}",
+            login_of(config),
+            after=self.incoming.ring,
+        )
         self.bus.subscribe(self.subjects.deltas, self._take)
         self.bus.subscribe(self.subjects.images, self._take)
         self.bus.subscribe(self.subjects.state, self._take_state)
+        self.bus.subscribe(self.subjects.questions, self._heard_question)
         self._heard = self._said = 0
         """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
         self._whole = False
+        self._contested = False
+        """Whether two speak in one epoch: both are to claim a higher one."""
         self._beat_due = self._ask_due = self._notice_due = 0
         self._pause = ASK_FIRST
         self._asked_epoch = 0
@@ -134,10 +155,20 @@ class Bridge:
         verdict = self.incoming.take(frame, now_ns(), shard_in(subject))
         if verdict <= Verdict.VERDICT_DUPLICATE:
             self._heard = steady_ns()
+        self._contested |= verdict == Verdict.VERDICT_OTHER
 
     def _take_state(self, _: bytes, frame: bytes) -> None:
-        if self.incoming.take_state(frame, now_ns()) == Verdict.VERDICT_TAKEN:
+        verdict = self.incoming.take_state(frame, now_ns())
+        if verdict == Verdict.VERDICT_TAKEN:
             self._heard = self._said = steady_ns()
+        self._contested |= verdict == Verdict.VERDICT_OTHER
+
+    def _heard_question(self, _: bytes, frame: bytes) -> None:
+        """One without shards is of a relay that wants to know of epochs."""
+        with suppress(DecodeError):
+            head = head_of(frame, self.identity)
+            if head.kind == FrameKind.FRAME_ASK and not body_of(frame):
+                self._notice_due = 0
 
     def _ask(self, shards: list[int], now: int, steady: int) -> None:
         """Questions grow rarer while they are not answered; a new epoch is news."""
@@ -194,10 +225,11 @@ class Bridge:
             box=self.box,
             role="bridge",
             state=FEED_STATES[self.state],
-            epoch=self.incoming.epoch,
+            epoch=self.incoming.epoch | (ANY_RANK if self._contested else 0),
             batches=tuple(self.incoming.batches),
             gaps=counted["lost_messages"],
             rates=rates,
         )
+        self._contested = False
         frame = notice_frame(notice, self.boot, self.identity, now)
         self.bus.publish([(self.subjects.notices.encode(), frame)])

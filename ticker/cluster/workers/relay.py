@@ -17,10 +17,20 @@ import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.login import login_of
 from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
-from ticker.cluster.frame import FrameKind, body_of, head_of, identity, shards_in
+from ticker.cluster.frame import (
+    FrameKind,
+    Head,
+    body_of,
+    head_of,
+    identity,
+    life_of,
+    make_frame,
+    shards_in,
+)
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects
@@ -63,12 +73,19 @@ class Relay:
         segment = attach(context.segment, KIND_RELAY, boot_id=boot, writable=True)
         self.heartbeat = Heartbeat(segment)
         self.counters = Counters(segment)
+        for gauge in ("connected", "speaking"):  # a predecessor's, which was killed
+            self.counters.put(gauge, 0)
+        life = life_of(boot, self.heartbeat.take_over(os.getpid(), now_ns()))
         self.box = box_name(context.instance)
         self.bus = NatsBus(
-            config.servers, f"ticker relay {self.box}", up=self._up, down=self._count
+            config.servers,
+            f"ticker relay {self.box}",
+            login_of(config),
+            up=self._up,
+            down=self._count,
         )
         self.speakers = [
-            Speaker(config, context, name, shared, self.bus, self.counters)
+            Speaker(config, context, name, shared, self.bus, self.counters, life)
             for name, shared in context.feeds
         ]
         self._pongs = 0
@@ -79,7 +96,6 @@ class Relay:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        self.heartbeat.take_over(os.getpid(), now_ns())
         bus = asyncio.ensure_future(self.bus.run())
         try:
             while not (stop.is_set() or bus.done()):
@@ -106,7 +122,7 @@ class Relay:
 
     def _up(self) -> None:
         for speaker in self.speakers:
-            speaker.claim.listen(steady_ns())
+            speaker.listen()
         self._count()
 
     def _count(self) -> None:
@@ -130,11 +146,12 @@ class Speaker:
         shared: str,
         bus: NatsBus,
         counters: Counters,
+        life: int,
     ) -> None:
         mapping = attach(shared, KIND_FEED, boot_id=context.boot_id)
         self.feed = feed
         self.box = box_name(context.instance)
-        self.boot = context.boot_id
+        self.life = life
         self.rank = config.rank
         self.shards = config.shards
         self.identity = identity(config.name, feed)
@@ -148,15 +165,23 @@ class Speaker:
             config.shards,
             int(config.interval * 1e9),
             config.lane == "ticks",
+            life,
         )
         silence = int(config.silence * 1e9)
-        self.claim = Claim(config.rank, silence, context.boot_id, steady_ns())
+        self.claim = Claim(config.rank, silence, life, steady_ns())
         self.asked: set[int] = set()
         self._state_due = self._answer_due = self._look_due = 0
         self._told = (0, 0, 0)
         bus.subscribe(self.subjects.state, self._heard_state)
         bus.subscribe(self.subjects.notices, self._heard_notice)
         bus.subscribe(self.subjects.questions, self._heard_question)
+
+    def listen(self) -> None:
+        """The bus is there: ask who has heard of which epoch."""
+        self.claim.listen(steady_ns())
+        head = Head(FrameKind.FRAME_ASK, 0, self.claim.highest, 0, self.life, now_ns())
+        frame = make_frame(head, self.identity, b"")
+        self.bus.publish([(self.subjects.questions.encode(), frame)])
 
     def turn(self, now: int, steady: int) -> None:
         """Read the rings, and publish what is due."""
@@ -239,8 +264,13 @@ class Speaker:
         except DecodeError:
             self.counters.add("bad_frames")
             return
-        if head.kind == FrameKind.FRAME_ASK and self.claim.speaks:
-            self.asked.update(each for each in shards_in(body_of(frame)) if each < self.shards)
+        if head.kind != FrameKind.FRAME_ASK:
+            return
+        asked = shards_in(body_of(frame))
+        if not asked and head.boot != self.life:
+            self._look_due = 0  # a notice says what we have heard of
+        if self.claim.speaks:
+            self.asked.update(each for each in asked if each < self.shards)
 
     def _notify(self, now: int) -> None:
         state = "speaks" if self.claim.speaks else "waits" if self._fit(now) else "unfit"
@@ -260,5 +290,5 @@ class Speaker:
             dropped=out.dropped,
             rates=rates,
         )
-        frame = notice_frame(notice, self.boot, self.identity, now)
+        frame = notice_frame(notice, self.life, self.identity, now)
         self.bus.publish([(self.subjects.notices.encode(), frame)])

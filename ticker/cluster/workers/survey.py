@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ticker.clock import now_ns
+from ticker.cluster.buses.login import login_of
 from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.frame import FrameKind, batches_of, head_of, identity
 from ticker.cluster.notice import Notice, notice_of
@@ -59,7 +60,7 @@ class Survey:
     def __init__(self, config: ClusterConfig) -> None:
         self.config = config
         self.feeds: dict[str, FeedHeard] = {}
-        self.bus = NatsBus(config.servers, "ticker cluster status", quiet=True)
+        self.bus = NatsBus(config.servers, "ticker cluster status", login_of(config), quiet=True)
         every = Subjects(config.name, "*", config.lane)
         self.bus.subscribe(every.state, self._heard)
         self.bus.subscribe(every.notices, self._heard)

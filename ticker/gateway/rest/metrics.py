@@ -31,6 +31,7 @@ from ticker.shm.counters import (
     GATEWAY_COUNTERS,
     GATEWAY_HISTOGRAMS,
     RECORDER_COUNTERS,
+    RELAY_COUNTERS,
     STORE_COUNTERS,
     Counters,
     Heartbeat,
@@ -49,7 +50,7 @@ BOUNDS_NS = (
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
-     "disk_bytes", "database_bytes", "waiting"}
+     "disk_bytes", "database_bytes", "waiting", "connected", "speaking"}
 )  # fmt: skip
 REJECTED = "rejected_"
 
@@ -75,6 +76,8 @@ class BoxCollector(Collector):
         if status.recorder is not None:
             recorder = [("recorder", status.recorder)]
             yield from _counters("recorder", RECORDER_COUNTERS, recorder)
+        if status.relay is not None:
+            yield from _counters("relay", RELAY_COUNTERS, [("relay", status.relay)])
         yield from process_metrics(self._processes())
 
     def _processes(self) -> dict[str, int]:
@@ -88,7 +91,11 @@ class BoxCollector(Collector):
         }
         found |= {
             name: Heartbeat(mapping).pid
-            for name, mapping in (("store", status.store), ("recorder", status.recorder))
+            for name, mapping in (
+                ("store", status.store),
+                ("recorder", status.recorder),
+                ("relay", status.relay),
+            )
             if mapping is not None
         }
         supervisor = {"supervisor": os.getppid()}

@@ -104,6 +104,7 @@ class Status:
         timetable: Timetable | None = None,
         store: Mapping | None = None,
         recorder: Mapping | None = None,
+        relay: Mapping | None = None,
         steady: Callable[[], int] | None = None,
     ) -> None:
         self.gateways = tuple(gateways)
@@ -111,6 +112,7 @@ class Status:
         self.epoch = epoch
         self.store = store
         self.recorder = recorder
+        self.relay = relay
         self.steady = steady
         self.timetable = timetable or Timetable([name for name, _ in feeds])
         self.follow(feeds, required)

@@ -1,0 +1,117 @@
+"""A proxy before a nats-server that harms frames on their way to a bridge."""
+
+from __future__ import annotations
+
+import random
+import selectors
+import socket
+import threading
+from contextlib import suppress
+
+from ticker.cluster.natswire import Kind, NatsReader
+
+DELTA = b".t."
+
+
+class Proxy:
+    """Carries bytes between clients and a server; `harm` says what happens to deltas.
+
+    Attributes:
+        made: how many of each kind of harm there were.
+    """
+
+    def __init__(self, port: int, seed: int = 1) -> None:
+        self.target = port
+        self.chance = random.Random(seed)
+        self.harm = False
+        self.made = {"dropped": 0, "flipped": 0, "doubled": 0, "garbage": 0}
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def kill(self) -> None:
+        self.stopping.set()
+        self.thread.join()
+        self.listener.close()
+
+    def _serve(self) -> None:
+        self.listener.settimeout(0.1)
+        them: list[threading.Thread] = []
+        while not self.stopping.is_set():
+            with suppress(TimeoutError):
+                client, _ = self.listener.accept()
+                them.append(threading.Thread(target=self._carry, args=(client,), daemon=True))
+                them[-1].start()
+        for each in them:
+            each.join()
+
+    def _carry(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(("127.0.0.1", self.target), 1)
+        except OSError:
+            client.close()
+            return
+        reader = NatsReader()
+        with client, server, selectors.DefaultSelector() as ready, suppress(OSError):
+            ready.register(client, selectors.EVENT_READ)
+            ready.register(server, selectors.EVENT_READ)
+            while not self.stopping.is_set():
+                for key, _ in ready.select(0.1):
+                    data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                    if not data:
+                        return
+                    if key.fileobj is client:
+                        server.sendall(data)
+                    else:
+                        client.sendall(self._harmed(reader, data))
+
+    def _harmed(self, reader: NatsReader, data: bytes) -> bytes:
+        """What a server said, whole operations only, with harm done to it."""
+        found: list[bytes] = []
+        for kind, sid, text, payload, _ in reader.receive_data(data):
+            if kind is not Kind.MESSAGE:
+                found.append(CONTROL[kind] % text if kind in WITH_TEXT else CONTROL[kind])
+            elif self.harm and DELTA in text:
+                found += self._fate(sid, text, payload)
+            else:
+                found.append(message(sid, text, payload))
+        return b"".join(found)
+
+    def _fate(self, sid: int, subject: bytes, payload: bytes) -> list[bytes]:
+        """One fate for each frame, so that it is known what was lost."""
+        luck = self.chance.random()
+        whole = message(sid, subject, payload)
+        if luck < 0.03:
+            self.made["dropped"] += 1
+            return []
+        if luck < 0.06:
+            self.made["flipped"] += 1
+            flipped = bytearray(payload)
+            flipped[self.chance.randrange(len(payload))] ^= 1 << self.chance.randrange(8)
+            return [message(sid, subject, bytes(flipped))]
+        if luck < 0.10:
+            self.made["doubled"] += 1
+            return [whole, whole]
+        if luck < 0.12:
+            self.made["garbage"] += 1
+            noise = self.chance.randbytes(self.chance.randrange(400))
+            return [message(sid, subject, noise), whole]
+        return [whole]
+
+
+WITH_TEXT = frozenset({Kind.INFO, Kind.ERROR})
+CONTROL = {
+    Kind.INFO: b"INFO %b\r\n",
+    Kind.ERROR: b"-ERR '%b'\r\n",
+    Kind.PING: b"PING\r\n",
+    Kind.PONG: b"PONG\r\n",
+    Kind.OK: b"+OK\r\n",
+}
+
+
+def message(sid: int, subject: bytes, payload: bytes) -> bytes:
+    return b"MSG %b %d %d\r\n%b\r\n" % (subject, sid, len(payload), payload)
