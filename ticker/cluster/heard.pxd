@@ -53,7 +53,7 @@ cdef class HeardRows:
     cdef int _name(self, const uint8_t* at) except -1
     cdef int _enter(self, uint32_t row) except -1
     cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
-    cdef const Values* _shown(self, uint32_t row) noexcept
+    cdef Values _shown(self, uint32_t row) noexcept
     cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept
     cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept
     cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept

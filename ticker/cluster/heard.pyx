@@ -19,7 +19,6 @@ from ticker.cluster.frame cimport (
     bits_in,
     rows_of,
 )
-from ticker.shm.atomics cimport load_relaxed
 from ticker.shm.counters cimport (
     FEED_QUOTES,
     FEED_ROWS_REPAIRED,
@@ -49,7 +48,7 @@ from ticker.shm.layout cimport (
     Values,
 )
 from ticker.shm.ring cimport RingWriter, shard_of
-from ticker.shm.table cimport TableWriter, current_copy
+from ticker.shm.table cimport TableWriter, copy_own
 from ticker.shm.values cimport merge
 
 cdef extern from "<string.h>" nogil:
@@ -221,15 +220,16 @@ cdef class HeardRows:
             news[0] |= NEWS_AGAIN
         return at
 
-    cdef const Values* _shown(self, uint32_t row) noexcept:
-        """What readers see of a row: ours alone to write, so it stands still."""
-        cdef Row* target = &self.table.rows[row]
-        return <const Values*>current_copy(target, load_relaxed(&target.generation))
+    cdef Values _shown(self, uint32_t row) noexcept:
+        """What readers see of a row."""
+        cdef Values shown
+        copy_own(self.table, row, &shown)
+        return shown
 
     cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept:
         """Publish the row; the news in it, beside its trades."""
         cdef Heard* heard = &self.heard[row]
-        cdef const Values* old = self._shown(row)
+        cdef Values old = self._shown(row)
         cdef Values new = heard.values
         cdef uint8_t news = 0
         if first:
@@ -242,7 +242,7 @@ cdef class HeardRows:
             heard.corrections_ahead = (
                 old.corrections - new.corrections if old.corrections > new.corrections else 0
             )
-            heard.behind = merge(&new, old, new.seq >= old.seq, False) != 0
+            heard.behind = merge(&new, &old, new.seq >= old.seq, False) != 0
             new.publish_time = max(new.publish_time, old.publish_time)
         else:
             # until it is known where the speaker's count goes on, it stands
@@ -250,8 +250,8 @@ cdef class HeardRows:
             new.quotes += heard.quotes_ahead
             new.corrections += heard.corrections_ahead
             if heard.behind:
-                heard.behind = merge(&new, old, False, False) != 0
-        if memcmp(&new, old, sizeof(Values)) == 0:
+                heard.behind = merge(&new, &old, False, False) != 0
+        if memcmp(&new, &old, sizeof(Values)) == 0:
             return 0
         if (old.bid != new.bid or old.ask != new.ask or old.bid_size != new.bid_size
                 or old.ask_size != new.ask_size or old.quotes != new.quotes
@@ -361,7 +361,7 @@ cdef class HeardRows:
             heard = &self.heard[row]
             if heard.shard != number or heard.image == self.images:
                 continue
-            values = self._shown(row)[0]
+            values = self._shown(row)
             if values.flags & ROW_STALE:
                 continue
             values.flags |= ROW_STALE

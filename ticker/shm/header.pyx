@@ -25,6 +25,7 @@ from ticker.shm.layout cimport (
     Reject,
     RingHeader,
     Row,
+    RowRest,
     SegmentHeader,
 )
 
@@ -65,7 +66,8 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
     ring_stride = sizeof(RingHeader) + ring_capacity * sizeof(Record)
     rejects = REJECT_RINGS * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
     gaps = (2 + GAP_SLOTS) * sizeof(GapBlock)
-    return BODY_OFFSET + rows * sizeof(Row) + rings * ring_stride + rejects + gaps
+    table = rows * (sizeof(Row) + sizeof(RowRest))
+    return BODY_OFFSET + table + rings * ring_stride + rejects + gaps
 
 
 cdef class Mapping:
@@ -121,7 +123,9 @@ cdef class Mapping:
         store_relaxed(&head.table_offset, BODY_OFFSET)
         store_relaxed(&head.ring_count, rings)
         store_relaxed(&head.ring_capacity, ring_capacity)
-        store_relaxed(&head.rings_offset, BODY_OFFSET + <uint64_t>rows * sizeof(Row))
+        store_relaxed(&head.rings_offset, BODY_OFFSET + <uint64_t>rows * (
+            sizeof(Row) + sizeof(RowRest)
+        ))
         store_relaxed(&head.record_size, sizeof(Record))
         store_relaxed(&head.rejects_offset, head.rings_offset + <uint64_t>rings * (
             sizeof(RingHeader) + <uint64_t>ring_capacity * sizeof(Record)
@@ -153,7 +157,8 @@ cdef class Mapping:
             _same("table offset", load_relaxed(&head.table_offset), BODY_OFFSET,
                   "restart the server")
             _same("rings offset", load_relaxed(&head.rings_offset),
-                  BODY_OFFSET + head.row_capacity * sizeof(Row), "restart the server")
+                  BODY_OFFSET + head.row_capacity * (sizeof(Row) + sizeof(RowRest)),
+                  "restart the server")
             _same("reject size", load_relaxed(&head.reject_size), sizeof(Reject),
                   "restart the server")
             _same("rejects offset", load_relaxed(&head.rejects_offset),

@@ -10,6 +10,7 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
     1024   counters        COUNTERS words, each with one meaning (counters.pxd)
     4096   histograms      HISTOGRAMS x HISTOGRAM_WORDS words
     ...    price table     row_capacity x Row
+    ...    its rest        row_capacity x RowRest
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
     ...    rejects         REJECT_RINGS x (RingHeader + REJECT_SLOTS x Reject)
     ...    gaps            (2 + GAP_SLOTS) x GapBlock: sums, then the newest gaps (gaps.pyx)
@@ -34,10 +35,14 @@ The generation only ever grows: a successor that finds a row odd finishes that p
 the values that were current. Going back to 2g instead would let a reader that copied from the
 half-written copy (it held 2g-2, slept through 2g, woke in 2g+1) see 2g and believe its copy.
 
-    +------------+---------------------------+--------+--------+
-    | generation | symbol, venue, scales     | copy 0 | copy 1 |
-    |   8 B      |   56 B, written once      | 256 B  | 256 B  |
-    +------------+---------------------------+--------+--------+
+    +------------+---------------------------+--------+--------+        +--------+--------+------+
+    | generation | symbol, venue, scales     | copy 0 | copy 1 |        | copy 0 | copy 1 | base |
+    |   8 B      |   56 B, written once      | 192 B  | 192 B  |  . . . |  64 B  |  64 B  | 64 B |
+    +------------+---------------------------+--------+--------+        +--------+--------+------+
+
+A copy is in two places: the words that trades and quotes change all day are in the Row, those that
+change a few times in a day are in the RowRest of the same number. Rows are touched at random, and
+each page of them costs a walk of the page tables: so there are no more of them than it takes.
 
 A ring record carries its own sequence: 2n+1 while record n is written, 2n+2 once it is whole.
 A record that is whole stays so until it is lapped: a successor that finds record `cursor` whole
@@ -67,6 +72,7 @@ cpdef enum:
     CURRENCY_BYTES = 8
     VALUE_WORDS = 32
     COMMON_WORDS = 24            # of them, the first: what trades and quotes change all day
+    REST_WORDS = VALUE_WORDS - COMMON_WORDS
     RECORD_WORDS = 8
     REJECT_WORDS = 12
     REJECT_SLOTS = 128           # of each rule, a power of two
@@ -234,6 +240,10 @@ cdef struct Row:
     char currency[CURRENCY_BYTES]
     uint64_t size_exponent       # sizes and volumes are in 10^-size_exponent units
     uint64_t instrument_key      # the feed's own number of it (ITCH: locate), for a successor
+    uint64_t copies[2][COMMON_WORDS]   # of Values, the first words
+
+cdef struct RowRest:
+    uint64_t copies[2][REST_WORDS]     # of Values, the words behind those in the Row
     # What the row had when the feed's current session began, for a successor that computes the
     # session again (takeover). Readers do not look at it.
     int64_t base_day             # session_start of the totals
@@ -241,8 +251,7 @@ cdef struct Row:
     uint64_t base_trades
     uint64_t base_volume
     uint64_t base_volume_high
-    uint64_t reserved[3]         # the copies begin on a cache line
-    uint64_t copies[2][VALUE_WORDS]
+    uint64_t reserved[3]
 
 cdef struct RingHeader:
     uint64_t cursor              # records ever published: the next record's number

@@ -20,6 +20,7 @@ from libc.string cimport memcmp
 from ticker.checks cimport check
 from ticker.shm.atomics cimport (
     copy_words_in,
+    copy_words_out,
     fence_acquire,
     fence_release,
     load_acquire,
@@ -27,7 +28,7 @@ from ticker.shm.atomics cimport (
     store_release,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport COMMON_WORDS, VALUE_WORDS, FeedState, Row, Values
+from ticker.shm.layout cimport COMMON_WORDS, REST_WORDS, FeedState, Row, RowRest, Values
 
 
 cdef inline uint64_t begin_read(Row* row) noexcept nogil:
@@ -35,18 +36,26 @@ cdef inline uint64_t begin_read(Row* row) noexcept nogil:
     return load_acquire(&row.generation)
 
 
-cdef inline const uint64_t* current_copy(Row* row, uint64_t generation) noexcept nogil:
+cdef inline const uint64_t* current_common(Row* row, uint64_t generation) noexcept nogil:
     return row.copies[(generation >> 1) & 1]
 
 
+cdef inline void copy_out(
+    Row* row, RowRest* rest, uint64_t generation, uint64_t* values
+) noexcept nogil:
+    """The VALUE_WORDS of the copy that is current at this generation, from both of its places."""
+    copy_words_out(values, current_common(row, generation), COMMON_WORDS)
+    copy_words_out(values + COMMON_WORDS, rest.copies[(generation >> 1) & 1], REST_WORDS)
+
+
 cdef inline bint was_whole(Row* row, uint64_t generation) noexcept nogil:
-    """Whether what was copied from current_copy is one publication. That copy is written
+    """Whether what was copied from current_common is one publication. That copy is written
     again from generation 2g+3 on."""
     fence_acquire()
     return load_relaxed(&row.generation) <= (generation | 1) + 1
 
 
-cdef inline uint64_t* resting_copy(Row* row, uint64_t generation) noexcept nogil:
+cdef inline uint64_t* resting_common(Row* row, uint64_t generation) noexcept nogil:
     return row.copies[((generation >> 1) + 1) & 1]
 
 
@@ -54,7 +63,14 @@ cdef inline uint64_t* begin_write(Row* row, uint64_t generation) noexcept nogil:
     """Mark the row (even `generation`) as being written; the copy to fill."""
     store_release(&row.generation, generation + 1)
     fence_release()
-    return resting_copy(row, generation)
+    return resting_common(row, generation)
+
+
+cdef inline void write_rest(
+    RowRest* rest, uint64_t generation, const uint64_t* values
+) noexcept nogil:
+    """The words of `values` behind COMMON_WORDS, into the resting copy of `generation`."""
+    copy_words_in(rest.copies[((generation >> 1) + 1) & 1], values + COMMON_WORDS, REST_WORDS)
 
 
 cdef inline void commit_write(Row* row, uint64_t generation) noexcept nogil:
@@ -71,6 +87,7 @@ cdef class PriceTable:
 
     cdef Mapping mapping
     cdef Row* rows
+    cdef RowRest* rests          # of each row, the rest
     cdef FeedState* state
     cdef readonly uint32_t capacity
 
@@ -86,7 +103,7 @@ cdef class TableWriter(PriceTable):
     cdef readonly uint32_t repaired
     cdef uint32_t used
 
-    cdef bint repair(self, Row* row) noexcept nogil
+    cdef bint repair(self, uint32_t row) noexcept nogil
     cdef int64_t append(
         self, const char* symbol, size_t symbol_length, const char* venue,
         const char* currency, uint64_t size_exponent, uint64_t instrument_key,
@@ -101,14 +118,20 @@ cdef inline void publish_common(TableWriter table, uint32_t row, const Values* v
     cdef uint64_t generation = load_relaxed(&target.generation)
     check(row < table.used)
     check(not generation & 1)
-    check(has_rest(target.copies[0], values) and has_rest(target.copies[1], values))
+    check(has_rest(table.rests[row].copies[0], values))
+    check(has_rest(table.rests[row].copies[1], values))
     copy_words_in(begin_write(target, generation), <const uint64_t*>values, COMMON_WORDS)
     commit_write(target, generation)
 
 
 cdef inline bint has_rest(const uint64_t* copy, const Values* values) noexcept nogil:
-    """Whether a copy has the words behind COMMON_WORDS of these values. For the writer."""
-    return not memcmp(
-        copy + COMMON_WORDS, <const uint64_t*>values + COMMON_WORDS,
-        (VALUE_WORDS - COMMON_WORDS) * 8,
+    """Whether the rest of a copy is that of these values. For the writer."""
+    return not memcmp(copy, <const uint64_t*>values + COMMON_WORDS, REST_WORDS * 8)
+
+
+cdef inline void copy_own(PriceTable table, uint32_t row, Values* values) noexcept nogil:
+    """What the row shows, for the one who writes it: it stands still."""
+    copy_out(
+        table.rows + row, table.rests + row, load_relaxed(&table.rows[row].generation),
+        <uint64_t*>values,
     )

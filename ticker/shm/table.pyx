@@ -15,7 +15,6 @@ from libc.string cimport memcpy, memset
 
 from ticker.shm.atomics cimport (
     copy_words_in,
-    copy_words_out,
     fence_release,
     load_acquire,
     load_relaxed,
@@ -24,6 +23,7 @@ from ticker.shm.atomics cimport (
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     BODY_OFFSET,
+    COMMON_WORDS,
     CURRENCY_BYTES,
     ROW_HAS_ASK,
     ROW_HAS_BID,
@@ -40,6 +40,7 @@ from ticker.shm.layout cimport (
     VENUE_BYTES,
     FeedState,
     Row,
+    RowRest,
     Values,
 )
 
@@ -118,6 +119,7 @@ cdef class PriceTable:
         self.state = mapping.feed_state()
         self.rows = <Row*>(mapping.base + BODY_OFFSET)
         self.capacity = <uint32_t>mapping.header.row_capacity
+        self.rests = <RowRest*>(self.rows + self.capacity)
 
     cdef uint32_t row_count(self) noexcept nogil:
         """Rows that are whole: a reader that saw n may read rows 0 to n-1 for ever."""
@@ -135,7 +137,7 @@ cdef class PriceTable:
         cdef int attempt
         for attempt in range(READ_ATTEMPTS):
             generation = begin_read(source)
-            copy_words_out(<uint64_t*>out, current_copy(source, generation), VALUE_WORDS)
+            copy_out(source, self.rests + row, generation, <uint64_t*>out)
             if was_whole(source, generation):
                 return attempt
         return -1
@@ -193,22 +195,24 @@ cdef class TableWriter(PriceTable):
         self.used = self.row_count()
         cdef uint32_t row
         for row in range(self.used):
-            self.repaired += self.repair(self.rows + row)
+            self.repaired += self.repair(row)
 
-    cdef bint repair(self, Row* row) noexcept nogil:
+    cdef bint repair(self, uint32_t row) noexcept nogil:
         """Finish what a killed predecessor began, with the values that were current.
 
         Forward only: layout.pxd says which reader a generation that went back would deceive.
         """
-        cdef uint64_t generation = load_acquire(&row.generation)
+        cdef Row* target = self.rows + row
+        cdef uint64_t generation = load_acquire(&target.generation)
+        cdef Values values
         if not generation & 1:
             return False
         # Our stores must not pass the odd generation, which another process stored.
         fence_release()
-        copy_words_in(
-            resting_copy(row, generation), current_copy(row, generation), VALUE_WORDS
-        )
-        commit_write(row, generation)
+        copy_out(target, self.rests + row, generation, <uint64_t*>&values)
+        copy_words_in(resting_common(target, generation), <uint64_t*>&values, COMMON_WORDS)
+        write_rest(self.rests + row, generation, <uint64_t*>&values)
+        commit_write(target, generation)
         return True
 
     cdef int64_t append(
@@ -226,6 +230,7 @@ cdef class TableWriter(PriceTable):
         # died in is written over.
         cdef Row* row = self.rows + self.used
         memset(row, 0, sizeof(Row))
+        memset(self.rests + self.used, 0, sizeof(RowRest))
         memcpy(row.symbol, symbol, symbol_length)
         memcpy(row.venue, venue, strnlen(venue, VENUE_BYTES - 1))
         memcpy(row.currency, currency, strnlen(currency, CURRENCY_BYTES - 1))
@@ -241,9 +246,8 @@ cdef class TableWriter(PriceTable):
         cdef Row* target = self.rows + row
         cdef uint64_t generation = load_relaxed(&target.generation)
         assert not generation & 1
-        copy_words_in(
-            begin_write(target, generation), <const uint64_t*>values, VALUE_WORDS
-        )
+        copy_words_in(begin_write(target, generation), <const uint64_t*>values, COMMON_WORDS)
+        write_rest(self.rests + row, generation, <const uint64_t*>values)
         commit_write(target, generation)
 
     def add(self, symbol: str, venue: str = "", currency: str = "USD", size_exponent: int = 0,

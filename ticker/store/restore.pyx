@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.shm.atomics cimport store_relaxed, store_release
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, FeedState, Row, Values
+from ticker.shm.layout cimport ROW_HAS_ASK, ROW_HAS_BID, ROW_STALE, FeedState, RowRest, Values
 from ticker.shm.table cimport TableWriter
 from ticker.shm.values cimport end_day
 from ticker.store.snapshot cimport BASE_WORDS, VENUE_WORDS, Contents, Head
@@ -74,7 +74,7 @@ def restore(
             counts["rolled"] += begin_day(&values, midnight)
             values.flags |= ROW_STALE
             source._base(at, base)
-            keep_base(table.rows + row, base)
+            keep_base(table.rests + row, base)
             table.publish(<uint32_t>row, &values)
         if not source.damaged:
             break
@@ -104,7 +104,7 @@ cdef bint begin_day(Values* values, int64_t midnight) noexcept:
     return True
 
 
-cdef void keep_base(Row* row, const uint64_t* base) noexcept:
+cdef void keep_base(RowRest* row, const uint64_t* base) noexcept:
     """What the row had when the session of the snapshot began."""
     cdef uint64_t* words = <uint64_t*>&row.base_day
     cdef int word

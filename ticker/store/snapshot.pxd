@@ -23,7 +23,7 @@ cdef enum:
     BLOCK_ROWS = 512
     NAME_BYTES = 56              # of a row before its words
     VENUE_WORDS = 8              # of the state of a venue's market
-    BASE_WORDS = 5               # from Row.base_day on
+    BASE_WORDS = 5               # from RowRest.base_day on
 
 cdef struct Head:
     char magic[8]                # "TICKSNAP"
@@ -84,7 +84,7 @@ cdef class Contents:
     cdef readonly list damaged
     cdef readonly bytes session  # 16 bytes, whose rows these are; zeros: unknown
     cdef int[VALUE_WORDS] places # of each word of a row in the file, -1: it has none
-    cdef int[BASE_WORDS] bases   # of those of Row.base_day and on
+    cdef int[BASE_WORDS] bases   # of those of RowRest.base_day and on
     cdef list whole              # (first row, rows, offset of its first row)
 
     cdef tuple _names(self, size_t at)

@@ -137,7 +137,7 @@ cdef class Image:
             return False
         memcpy(target, source.symbol, NAME_BYTES)
         memcpy(target + NAME_BYTES, &values, VALUE_WORDS * 8)
-        memcpy(target + NAME_BYTES + VALUE_WORDS * 8, &source.base_day, BASE_WORDS * 8)
+        memcpy(target + NAME_BYTES + VALUE_WORDS * 8, &self.table.rests[row].base_day, BASE_WORDS * 8)
         self.generations[row] = generation + 1
         return True
 
@@ -301,7 +301,7 @@ cdef class Contents:
                 memcpy(words + word, source + 8 * self.places[word], 8)
 
     cdef void _base(self, size_t at, uint64_t* base) noexcept:
-        """Words from Row.base_day on, of the row at an offset; 0 where the file has none."""
+        """Words from RowRest.base_day on, of the row at an offset; 0 where the file has none."""
         cdef int word
         for word in range(BASE_WORDS):
             base[word] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from ticker.feeds.market.trades import TradeLog
 
 DOLLAR = 10_000
 E9 = 1_000_000_000
+SYMBOLS = {1: "AAPL", 2: "MSFT"}
+"""By locate code."""
 
 
 def test_a_capacity_that_is_no_power_of_two_is_refused() -> None:
@@ -70,3 +73,39 @@ def test_breaking_an_older_trade_leaves_the_last_sale(
     assert (row["price"], row["size"], row["high"], row["low"]) == (7 * E9, 4, 10 * E9, 7 * E9)
     feed.send(itch.broken(1, 1))
     assert (feed.row()["open"], feed.row()["high"]) == (8 * E9, 8 * E9)
+
+
+@pytest.mark.parametrize("kept", [4_096, 128])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_row_without_a_trade_is_the_row_that_never_had_it(
+    itch: Any, make_feed: Callable[..., Any], seed: int, kept: int
+) -> None:
+    """Of hundreds of trades some are broken, new ones and old ones; a second market has only those
+    that are left."""
+    chance = random.Random(seed)
+    feed = make_feed(trade_log=kept)
+    left: dict[int, Any] = {}
+    time = 0
+    for match in range(1, 701):
+        time += chance.choice((0, 0, 1, 1000, 1_000_000))
+        price = (100 + chance.randrange(12)) * DOLLAR
+        locate = chance.choice((1, 1, 1, 2))
+        left[match] = itch.trade(
+            locate, chance.randrange(1, 9), price, match, symbol=SYMBOLS[locate], time=time
+        )
+        feed.send(left[match])
+        while chance.random() < 0.2:
+            age = min(int(chance.expovariate(0.03)), match - 1)
+            feed.send(itch.broken(77, match - age))
+            if age < kept:
+                left.pop(match - age, None)
+        if match % 50 == 0:
+            expected = make_feed(trade_log=4_096)
+            expected.send(*left.values())
+            for symbol in SYMBOLS.values():
+                assert _prices(feed.row(symbol)) == _prices(expected.row(symbol)), (seed, match)
+
+
+def _prices(row: dict[str, Any]) -> tuple[int, ...]:
+    names = ("price", "size", "exchange_time", "open", "high", "low", "volume", "trades")
+    return tuple(row[name] for name in names)

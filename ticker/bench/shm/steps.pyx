@@ -4,6 +4,7 @@ The steps are the very inline functions that TableWriter, PriceTable and the rin
 """
 
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from ticker.bench.shm.pattern cimport fill, fill_record, intact, record_intact
 from ticker.shm.atomics cimport (
@@ -14,7 +15,15 @@ from ticker.shm.atomics cimport (
     store_release,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport VALUE_WORDS, Record, Row, Values
+from ticker.shm.layout cimport (
+    COMMON_WORDS,
+    REST_WORDS,
+    VALUE_WORDS,
+    Record,
+    Row,
+    RowRest,
+    Values,
+)
 from ticker.shm.ring cimport (
     RingReader,
     RingWriter,
@@ -28,16 +37,19 @@ from ticker.shm.table cimport (
     begin_read,
     begin_write,
     commit_write,
-    current_copy,
+    copy_out,
     was_whole,
+    write_rest,
 )
 
 
 cdef class RowSteps:
-    """A publication and a read of one row, cut into steps that a test may interleave."""
+    """A publication and a read of one row, cut into steps that a test may interleave. Half 0 is in
+    the Row, half 1 in its RowRest."""
 
     cdef Mapping mapping
     cdef Row* row
+    cdef RowRest* rest
     cdef Values written, copied
     cdef uint64_t generation, read_generation
     cdef uint64_t* target
@@ -45,6 +57,7 @@ cdef class RowSteps:
     def __cinit__(self, PriceTable table not None, row: int) -> None:
         self.mapping = table.mapping
         self.row = table._checked(row)
+        self.rest = table.rests + <uint32_t>row
 
     def begin_write(self, number: int) -> None:
         fill(<uint64_t*>&self.written, number, VALUE_WORDS)
@@ -52,8 +65,10 @@ cdef class RowSteps:
         self.target = begin_write(self.row, self.generation)
 
     def write_half(self, half: int) -> None:
-        cdef uint32_t at = half * (VALUE_WORDS // 2)
-        copy_words_in(self.target + at, <uint64_t*>&self.written + at, VALUE_WORDS // 2)
+        if half:
+            write_rest(self.rest, self.generation, <uint64_t*>&self.written)
+        else:
+            copy_words_in(self.target, <uint64_t*>&self.written, COMMON_WORDS)
 
     def commit_write(self) -> None:
         commit_write(self.row, self.generation)
@@ -62,10 +77,12 @@ cdef class RowSteps:
         self.read_generation = begin_read(self.row)
 
     def read_half(self, half: int) -> None:
-        cdef uint32_t at = half * (VALUE_WORDS // 2)
-        copy_words_out(
-            <uint64_t*>&self.copied + at, current_copy(self.row, self.read_generation) + at,
-            VALUE_WORDS // 2,
+        cdef Values whole
+        cdef uint32_t at = COMMON_WORDS if half else 0
+        copy_out(self.row, self.rest, self.read_generation, <uint64_t*>&whole)
+        memcpy(
+            <uint64_t*>&self.copied + at, <uint64_t*>&whole + at,
+            (REST_WORDS if half else COMMON_WORDS) * 8,
         )
 
     def read_was_whole(self) -> bool:

@@ -15,15 +15,14 @@ from posix.unistd cimport getpid
 from ticker.bench.shm.pattern cimport fill, fill_record, intact, record_intact
 from ticker.shm.atomics cimport (
     copy_words_in,
-    copy_words_out,
     load_acquire,
     load_relaxed,
     store_release,
 )
 from ticker.shm.doorbell cimport Doorbell, DoorbellRinger
-from ticker.shm.layout cimport RECORD_WORDS, VALUE_WORDS, Record, Row, Values
+from ticker.shm.layout cimport COMMON_WORDS, RECORD_WORDS, VALUE_WORDS, Record, Row, RowRest, Values
 from ticker.shm.ring cimport RingReader, RingWriter, begin_record
-from ticker.shm.table cimport PriceTable, TableWriter, begin_read, begin_write, current_copy
+from ticker.shm.table cimport PriceTable, TableWriter, begin_read, begin_write, copy_out
 
 cdef extern from "<poll.h>" nogil:
     struct pollfd:
@@ -224,12 +223,13 @@ def read_rows_carelessly(PriceTable table not None, reads: int) -> int:
     cdef uint64_t number
     cdef uint64_t wanted = reads
     cdef uint32_t rows = table.row_count()
-    cdef Row* row
+    cdef uint32_t row
     with nogil:
         for number in range(wanted):
-            row = table.rows + scatter(number, rows)
-            copy_words_out(
-                <uint64_t*>&values, current_copy(row, begin_read(row)), VALUE_WORDS
+            row = scatter(number, rows)
+            copy_out(
+                table.rows + row, table.rests + row, begin_read(table.rows + row),
+                <uint64_t*>&values,
             )
             torn += not intact(<uint64_t*>&values, VALUE_WORDS)
     return torn
@@ -275,13 +275,20 @@ def die_in_row(TableWriter table not None, number: int, row: int, words: int) ->
     """Begin a publication, write its first `words` words, and die by SIGKILL."""
     cdef Values values
     cdef Row* target = table._checked(row)
+    cdef RowRest* rest = table.rests + <uint32_t>row
+    cdef uint64_t generation = load_relaxed(&target.generation)
     cdef uint32_t count = words
     if count > VALUE_WORDS:
         raise ValueError(words)
     fill(<uint64_t*>&values, number, VALUE_WORDS)
     copy_words_in(
-        begin_write(target, load_relaxed(&target.generation)), <uint64_t*>&values, count
+        begin_write(target, generation), <uint64_t*>&values, min(count, <uint32_t>COMMON_WORDS)
     )
+    if count > COMMON_WORDS:
+        copy_words_in(
+            rest.copies[((generation >> 1) + 1) & 1], <uint64_t*>&values + COMMON_WORDS,
+            count - COMMON_WORDS,
+        )
     kill(getpid(), SIGKILL)
 
 

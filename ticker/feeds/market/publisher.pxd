@@ -22,9 +22,9 @@ cdef enum Dirty:
 cdef enum:
     PENDING_TRADES = 4096
 
-# The working state of one row, five cache lines; values.publish_time is filled in by flush.
+# The working state of one row, five cache lines; values.publish_time is filled in by flush. The words
+# that most messages touch are beside each other: the last line is that behind COMMON_WORDS.
 cdef struct Entry:
-    Values values
     uint32_t dirty               # Dirty bits; not 0: listed
     uint32_t shard
     int64_t change_time          # exchange time of the last change that was not a trade
@@ -32,6 +32,7 @@ cdef struct Entry:
     uint64_t publications        # says which copy of the row is written next
     uint64_t whole               # publications to come that write all words: see changed_beside
     uint64_t reserved[3]
+    Values values
 
 # What a flush will write of a trade.
 cdef struct Pending:

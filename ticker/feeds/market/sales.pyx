@@ -353,6 +353,7 @@ cdef class Sales:
         """The trade counts no longer, by a message of this time."""
         cdef Values* values = &self.publisher.entries[trade.instrument].values
         cdef uint32_t flags = trade.flags
+        self.trades.changes(trade)
         trade.flags = 0
         changed_beside(self.publisher, trade.instrument)
         values.corrections += 1

@@ -24,7 +24,7 @@ from ticker.shm.layout cimport (
     ROW_HAS_PREVIOUS_CLOSE,
     ROW_HELD,
     ROW_STALE,
-    Row,
+    RowRest,
 )
 from ticker.shm.values cimport (
     KEPT_LAST,
@@ -77,7 +77,7 @@ cdef class Takeover:
                 self.carried[row] = values[0]
                 forget_session(values)
                 values.session_start = midnight
-                base_of(&self.publisher.table.rows[row], values)
+                base_of(&self.publisher.table.rests[row], values)
             else:
                 forget_quote(values)
                 mark_dirty(self.publisher, row, DIRTY_COMPARE | DIRTY_CORRECTION)
@@ -113,6 +113,7 @@ cdef class Takeover:
             if another:
                 self._add_earlier(row)
             self._restore(row, whole)
+        self.trades.forget_counts()
         free(self.carried)
         self.carried = NULL
         self.rows = 0
@@ -120,7 +121,7 @@ cdef class Takeover:
     cdef void _keep_bases(self) noexcept nogil:
         cdef uint32_t row
         for row in range(self.publisher.table.used):
-            keep_base(&self.publisher.table.rows[row], &self.publisher.entries[row].values)
+            keep_base(&self.publisher.table.rests[row], &self.publisher.entries[row].values)
 
     cdef Values* before(self, uint32_t row) noexcept nogil:
         """What the row showed before the rebuild that goes on; without one, what it shows."""
@@ -128,7 +129,7 @@ cdef class Takeover:
 
     cdef void _add_earlier(self, uint32_t row) noexcept nogil:
         """All that readers saw was of sessions before the one that was computed."""
-        cdef Row* shown = &self.publisher.table.rows[row]
+        cdef RowRest* shown = &self.publisher.table.rests[row]
         cdef Values* values = &self.publisher.entries[row].values
         cdef Values* before = &self.carried[row]
         cdef Values base
@@ -148,7 +149,7 @@ cdef class Takeover:
         cdef Values* before = &self.carried[row]
         # What the row goes back to when the trades that were had again are broken.
         cdef Values* base = &self.trades.base[row]
-        cdef bint had_day = has_base(&self.publisher.table.rows[row], values.session_start)
+        cdef bint had_day = has_base(&self.publisher.table.rests[row], values.session_start)
         cdef int kept = merge(values, before, whole, had_day)
         if kept & KEPT_LAST:
             keep_last(base, before)
@@ -171,7 +172,7 @@ cdef void exchange_totals(
     values.volume_high += right.volume_high
 
 
-cdef void keep_base(Row* row, const Values* values) noexcept nogil:
+cdef void keep_base(RowRest* row, const Values* values) noexcept nogil:
     """A session begins with these. Nobody reads it but a successor, when this writer is gone."""
     store_relaxed(<uint64_t*>&row.base_day, <uint64_t>values.session_start)
     store_relaxed(&row.base_seq, values.seq)
@@ -180,13 +181,13 @@ cdef void keep_base(Row* row, const Values* values) noexcept nogil:
     store_relaxed(&row.base_volume_high, values.volume_high)
 
 
-cdef bint has_base(Row* row, int64_t day) noexcept nogil:
+cdef bint has_base(RowRest* row, int64_t day) noexcept nogil:
     """There were trades of this day before the session began."""
     return (load_relaxed(&row.base_trades) > 0
             and load_relaxed(<uint64_t*>&row.base_day) == <uint64_t>day)
 
 
-cdef void base_of(Row* row, Values* values) noexcept nogil:
+cdef void base_of(RowRest* row, Values* values) noexcept nogil:
     """Seq, and the totals if they are of the day of these values, as the session found them."""
     cdef bint today = has_base(row, values.session_start)
     values.seq = load_relaxed(&row.base_seq)

@@ -10,9 +10,18 @@ cdef enum Sighting:
     ID_TOO_OLD                   # of a time whose ids are forgotten; it is not remembered
 
 cdef enum:
-    GENERATIONS = 5              # more than there are sizes
+    GENERATIONS = 12             # more than there are sizes
     FIRST_SLOTS = 4096
-    GROWTH = 16                  # slots of a generation to those of the one before it
+    GROWTH = 4                   # slots of a generation to those of the one before it
+    NOTED = 8                    # ids on their way into their slots, which come from memory meanwhile
+
+    SERIES = 4                   # of an instrument's numbers
+    SERIES_BITS = 41             # of a number that differ within a series: those behind its origin
+
+# The greatest number of each series that an instrument had, 0: none. Venues whose numbers grow may
+# have several series of them: PITCH has one for each place where a trade can be made.
+cdef struct Series:
+    uint64_t[SERIES] numbers
 
 cdef struct Generation:
     uint64_t* slots              # keys, 0: empty; a power of two of them
@@ -26,7 +35,9 @@ cdef class TradeIds:
     cdef Generation[GENERATIONS] generations   # the one that grows first, then older ones
     cdef int count
     cdef uint64_t most_slots     # of a generation
-    cdef uint64_t* greatest      # per instrument: the greatest number that it had, 0: none
+    cdef uint64_t[NOTED] noted   # keys of the youngest generation, 0: none
+    cdef uint32_t notes          # that were ever made
+    cdef Series* greatest        # per instrument
     cdef uint32_t instruments
     cdef uint64_t* counters
     cdef readonly int64_t horizon  # ids of trades up to this time may be forgotten
@@ -36,7 +47,11 @@ cdef class TradeIds:
     ) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void forget_until(self, int64_t time) noexcept nogil
-    cdef bint _among_older(self, uint64_t key) noexcept nogil
+    cdef void _note(self, uint64_t key) noexcept nogil
+    cdef void _enter(self, uint64_t key) noexcept nogil
+    cdef void _enter_noted(self) noexcept nogil
+    cdef bint _grows(self, uint32_t instrument, uint64_t match) noexcept nogil
+    cdef bint _knows(self, uint64_t key) noexcept nogil
     cdef bint _begin_generation(self) noexcept nogil
     cdef void _drop_oldest(self) noexcept nogil
     cdef void _forget_first(self) noexcept nogil

@@ -1,7 +1,7 @@
 """The ids of a session's trades, of all instruments of a feed, so that each counts once.
 
 The ids are in hash tables (open addressing, large pages), a generation each: the first is small,
-the next sixteen times as large, up to a greatest size. When one of the greatest size is full, the
+the next four times as large, up to a greatest size. When one of the greatest size is full, the
 next begins, and all but these two are forgotten. So the newest `most` ids are always remembered,
 and `horizon` says up to which time ids may be forgotten: a trade of such a time that is not
 remembered may have been here before.
@@ -19,7 +19,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ticker.checks cimport check
-from ticker.pages cimport give_pages, take_pages
+from ticker.pages cimport give_pages, prefetch_to_write, take_pages
 from ticker.shm.counters cimport FEED_MEMORY_FAILURES, count
 from ticker.shm.header cimport Mapping
 
@@ -47,7 +47,7 @@ cdef class TradeIds:
         while room_of(self.most_slots) < most:
             self.most_slots *= 2
         self.horizon = INT64_MIN
-        self.greatest = <uint64_t*>calloc(self.instruments, sizeof(uint64_t))
+        self.greatest = <Series*>calloc(self.instruments, sizeof(Series))
         if self.greatest == NULL or not self._begin_generation():
             raise MemoryError("no memory for trade ids")
 
@@ -63,42 +63,73 @@ cdef class TradeIds:
         again; `received`, 0: not known, so that a time in the future lets nothing look old."""
         cdef Generation* young = &self.generations[0]
         cdef uint64_t key = mixed(match ^ (instrument + <uint64_t>1) * <uint64_t>0x9E3779B97F4A7C15)
-        cdef uint64_t slot
         check(instrument < self.instruments)
         key = key if key else 1
-        slot = key & young.mask
-        while young.slots[slot]:
-            if young.slots[slot] == key:
-                return ID_SEEN
-            slot = (slot + 1) & young.mask
-        # Numbers that only grow were never here, and most venues' numbers do.
-        if match > self.greatest[instrument]:
-            self.greatest[instrument] = match
-        elif self.count > 1 and self._among_older(key):
+        if not self._grows(instrument, match) and self._knows(key):
             return ID_SEEN
         if time <= self.horizon:
             return ID_TOO_OLD
-        young.slots[slot] = key
+        self._note(key)
         if time > received and received > 0:
             time = received
         young.newest = time if time > young.newest else young.newest
         young.room -= 1
-        if not young.room and not self._begin_generation():
-            count(self.counters, FEED_MEMORY_FAILURES, 1)
-            self._forget_first()
+        if not young.room:
+            self._enter_noted()
+            if not self._begin_generation():
+                count(self.counters, FEED_MEMORY_FAILURES, 1)
+                self._forget_first()
         return ID_NEW
 
-    cdef bint _among_older(self, uint64_t key) noexcept nogil:
-        cdef Generation* old
+    cdef bint _grows(self, uint32_t instrument, uint64_t match) noexcept nogil:
+        """Whether the number is greater than all of its series: it was never here, and most venues'
+        numbers only grow. What is in no series that is followed is looked up."""
+        cdef uint64_t* numbers = self.greatest[instrument].numbers
+        cdef int i
+        for i in range(SERIES):
+            if not numbers[i] or not (numbers[i] ^ match) >> SERIES_BITS:
+                if match > numbers[i]:
+                    numbers[i] = match
+                    return True
+                return False
+        return False
+
+    cdef void _note(self, uint64_t key) noexcept nogil:
+        """Remember a key. Its slot is fetched now and written NOTED keys later."""
+        cdef Generation* young = &self.generations[0]
+        cdef uint64_t* place = &self.noted[self.notes % NOTED]
+        prefetch_to_write(&young.slots[key & young.mask], 1, 2)
+        if place[0]:
+            self._enter(place[0])
+        place[0] = key
+        self.notes += 1
+
+    cdef void _enter(self, uint64_t key) noexcept nogil:
+        cdef Generation* young = &self.generations[0]
+        cdef uint64_t slot = key & young.mask
+        while young.slots[slot]:
+            slot = (slot + 1) & young.mask
+        young.slots[slot] = key
+
+    cdef void _enter_noted(self) noexcept nogil:
+        cdef int i
+        for i in range(NOTED):
+            if self.noted[i]:
+                self._enter(self.noted[i])
+                self.noted[i] = 0
+
+    cdef bint _knows(self, uint64_t key) noexcept nogil:
+        cdef Generation* generation
         cdef uint64_t slot
         cdef int i
-        for i in range(1, self.count):
-            old = &self.generations[i]
-            slot = key & old.mask
-            while old.slots[slot]:
-                if old.slots[slot] == key:
+        self._enter_noted()
+        for i in range(self.count):
+            generation = &self.generations[i]
+            slot = key & generation.mask
+            while generation.slots[slot]:
+                if generation.slots[slot] == key:
                     return True
-                slot = (slot + 1) & old.mask
+                slot = (slot + 1) & generation.mask
         return False
 
     cdef bint _begin_generation(self) noexcept nogil:
@@ -135,6 +166,7 @@ cdef class TradeIds:
         cdef Generation* young = &self.generations[0]
         self.forget_until(young.newest)
         memset(young.slots, 0, (young.mask + 1) * sizeof(uint64_t))
+        memset(self.noted, 0, sizeof(self.noted))
         empty(young)
 
     cdef void forget_until(self, int64_t time) noexcept nogil:
@@ -147,7 +179,7 @@ cdef class TradeIds:
             self._drop_oldest()
         self._forget_first()
         self.horizon = INT64_MIN
-        memset(self.greatest, 0, self.instruments * sizeof(uint64_t))
+        memset(self.greatest, 0, self.instruments * sizeof(Series))
 
 
 cdef inline void empty(Generation* generation) noexcept nogil:

@@ -34,6 +34,15 @@ cdef struct Trade:
     uint32_t instrument
     uint32_t flags               # TradeFlag, 0 once broken
 
+cdef enum:
+    RECOUNT = 64                 # trades of an instrument at most that are mostly counted again
+
+# The trades of one instrument. The links are 1 + the number of a trade, 0: none.
+cdef struct Chain:
+    uint64_t newest
+    uint64_t counted             # newest trade that is part of the instrument's `counts`
+    uint64_t since               # trades behind that
+
 
 @cython.final
 cdef class TradeLog:
@@ -41,11 +50,12 @@ cdef class TradeLog:
     cdef uint64_t mask
     cdef bint in_order           # a trade that is older than the last sale does not become it
     cdef readonly uint64_t count
-    cdef uint64_t* newest        # per instrument: 1 + number of its newest trade, 0: none
+    cdef Chain* chains           # per instrument
     # Per instrument, of those with a trade here: its row before the oldest trade that is kept, and
     # whether a trade of this session became part of that.
     cdef Values* base
     cdef char* absorbed
+    cdef Values* counts          # per instrument: its row behind the trade `counted`
     cdef uint32_t instruments
 
     cdef void append(
@@ -53,6 +63,9 @@ cdef class TradeLog:
         uint64_t match, uint32_t flags, int64_t exchange_time, int64_t receive_time,
     ) noexcept nogil
     cdef Trade* find(self, int32_t instrument, uint64_t match) noexcept nogil
+    cdef void _count(self, uint32_t instrument, const Values* values) noexcept nogil
+    cdef void changes(self, const Trade* trade) noexcept nogil
+    cdef void forget_counts(self) noexcept nogil
     cdef bint count_again(self, uint32_t instrument, Values* out) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void _absorb(self, const Trade* trade) noexcept nogil

@@ -3,6 +3,9 @@
 Bound: the oldest trade is overwritten, and its prices become part of what the instrument's row had
 before the oldest trade that is kept (`base`). A break of a trade that is no longer kept is counted
 as unmatched and changes nothing.
+
+What a row was some trades ago is kept, too (`counts`). Most breaks are of a newer trade, and only the
+trades behind that are then counted again.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -24,17 +27,19 @@ cdef class TradeLog:
         self.instruments = instruments
         self.mask = capacity - 1
         self.trades = <Trade*>take_pages((self.mask + 1) * sizeof(Trade))
-        self.newest = <uint64_t*>calloc(self.instruments, sizeof(uint64_t))
+        self.chains = <Chain*>calloc(self.instruments, sizeof(Chain))
         self.base = <Values*>calloc(self.instruments, sizeof(Values))
         self.absorbed = <char*>calloc(self.instruments, 1)
-        if not (self.trades and self.newest and self.base and self.absorbed):
+        self.counts = <Values*>calloc(self.instruments, sizeof(Values))
+        if not (self.trades and self.chains and self.base and self.absorbed and self.counts):
             raise MemoryError("no memory for the trade log")
 
     def __dealloc__(self) -> None:
         give_pages(self.trades, (self.mask + 1) * sizeof(Trade))
-        free(self.newest)
+        free(self.chains)
         free(self.base)
         free(self.absorbed)
+        free(self.counts)
 
     cdef void append(
         self, uint32_t instrument, const Values* values, int64_t price, uint64_t size,
@@ -42,21 +47,48 @@ cdef class TradeLog:
     ) noexcept nogil:
         """`values`: of the instrument, before the trade."""
         cdef Trade* trade = &self.trades[self.count & self.mask]
+        cdef Chain* chain = &self.chains[instrument]
         check(instrument < self.instruments)
         if self.count > self.mask:
             self._absorb(trade)
-        if not self.newest[instrument]:
+        if not chain.newest:
             self.base[instrument] = values[0]
+        elif chain.since >= RECOUNT:
+            self._count(instrument, values)
+        chain.since += 1
         trade.match = match
         trade.price = price
         trade.size = size
         trade.exchange_time = exchange_time
         trade.receive_time = receive_time
-        trade.earlier = self.newest[instrument]
+        trade.earlier = chain.newest
         trade.instrument = instrument
         trade.flags = flags
         self.count += 1
-        self.newest[instrument] = self.count
+        chain.newest = self.count
+
+    cdef void _count(self, uint32_t instrument, const Values* values) noexcept nogil:
+        """The row has counted all its trades so far."""
+        cdef Chain* chain = &self.chains[instrument]
+        cdef Trade* newest = self._kept(chain.newest)
+        if newest != NULL and newest.flags:
+            self.counts[instrument] = values[0]
+            chain.counted = chain.newest
+            chain.since = 0
+
+    cdef void changes(self, const Trade* trade) noexcept nogil:
+        """A kept trade will count for something else: what it is part of holds no longer."""
+        cdef uint64_t place = trade - self.trades
+        cdef uint64_t link = self.count - ((self.count - 1 - place) & self.mask)
+        cdef Chain* chain = &self.chains[trade.instrument]
+        if link <= chain.counted:
+            chain.counted = 0
+
+    cdef void forget_counts(self) noexcept nogil:
+        """What rows were before their first trades has changed."""
+        cdef uint32_t instrument
+        for instrument in range(self.instruments):
+            self.chains[instrument].counted = 0
 
     cdef void _absorb(self, const Trade* trade) noexcept nogil:
         """A trade that is no longer kept can no longer be taken back."""
@@ -72,7 +104,7 @@ cdef class TradeLog:
         cdef Trade* trade
         cdef uint64_t number, oldest
         if instrument >= 0:
-            trade = self._kept(self.newest[instrument])
+            trade = self._kept(self.chains[instrument].newest)
             while trade != NULL:
                 if trade.match == match and trade.flags:
                     return trade
@@ -89,15 +121,22 @@ cdef class TradeLog:
 
     cdef bint count_again(self, uint32_t instrument, Values* out) noexcept nogil:
         """The prices that an instrument's row has by the trades that still count; whether there
-        are any since the session, or this log, began. Walks them all, there and back."""
-        cdef uint64_t link = self.newest[instrument]
+        are any since the session, or this log, began. Walks those behind `counted`, there and back."""
+        cdef uint64_t link = self.chains[instrument].newest
+        cdef uint64_t counted = self.chains[instrument].counted
         cdef uint64_t newer = 0
         cdef uint64_t earlier
         cdef Trade* trade = self._kept(link)
         cdef bint any = self.absorbed[instrument] != 0
-        out[0] = self.base[instrument]
+        # Where that trade is kept, all behind it are.
+        if self._kept(counted) == NULL:
+            out[0] = self.base[instrument]
+            counted = 0
+        else:
+            out[0] = self.counts[instrument]
+            any = True
         # The chain leads back in time. It is turned round, walked forward, and turned back so.
-        while trade != NULL:
+        while trade != NULL and link != counted:
             earlier = trade.earlier
             trade.earlier = newer
             newer = link
@@ -120,7 +159,7 @@ cdef class TradeLog:
     cdef void clear(self) noexcept nogil:
         """Forget everything: a new session."""
         self.count = 0
-        memset(self.newest, 0, self.instruments * sizeof(uint64_t))
+        memset(self.chains, 0, self.instruments * sizeof(Chain))
         memset(self.absorbed, 0, self.instruments)
 
     cdef Trade* _kept(self, uint64_t link) noexcept nogil:
