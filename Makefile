@@ -7,6 +7,7 @@
 # make bench     the benchmarks into bench/RESULTS.md
 # make bench-check   are the ratios still those of bench/ratios.json
 # make release-check   sdist and wheel into build/dist, each tried where nothing else is
+# make site      the documentation as a site, in build/site
 # make bench-peers   other servers beside ours into bench/PEERS.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
@@ -14,7 +15,7 @@
 
 .DELETE_ON_ERROR:
 .PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress \
-  release-check clean
+  release-check site clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -151,6 +152,11 @@ stress: setup
 release-check: .venv/packages
 	@$(BIN)/python .ci/packages.py release
 	$(BIN)/python .ci/release.py $(ARGS)
+
+# Fails for a link that leads nowhere. (The variable silences an announcement of the theme.)
+site: setup
+	@mkdir -p build/site-source
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build $(ARGS)
 
 clean:
 	rm -rf build .venv
