@@ -127,7 +127,7 @@ def test_live_messages_are_as_documented(rig: Any, connect: Connect, protocol: s
     rig.quote(rows[0], bid=E9, bid_size=1, ask=2 * E9, ask_size=2, previous_close=3)
     client = connect(protocol=protocol)
     status, document = get(connect(handshake=False), "/asyncapi.json")
-    assert (status, document["asyncapi"]) == (200, "3.0.0")
+    assert (status, document["asyncapi"]) == (200, "3.1.0")
     strict(document, server=True)
     commands: list[dict[str, Any]] = [
         {"action": "subscribe", "symbols": ["AAPL", "XX"], "id": 1},

@@ -1,7 +1,7 @@
-"""The machine-readable contract of `/stream`: an AsyncAPI 3 document, and the reference in docs/.
+"""The machine-readable contract of `/stream`: an AsyncAPI 3.1 document, and the reference in docs/.
 
 Law: made from messages.py alone; tests hold live messages to what stands here. Source:
-asyncapi.com/docs/reference/specification/v3.0.0.
+asyncapi.com/docs/reference/specification/v3.1.0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def asyncapi() -> Json:
     }
     commands = [message.__name__ for message in COMMANDS]
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "ticker stream",
             "version": __version__,
