@@ -1,7 +1,7 @@
 // What the server says, as types. Made by generate.py from the server's own; do not edit.
 // A server that is newer may say more. Prices and sizes are strings with the digits of the tick.
 
-export type Channel = "price" | "quote" | "trades";
+export type Channel = "price" | "quote" | "trades" | "bars";
 export type State = "live" | "quiet" | "unconfirmed" | "halted" | "paused" | "stale" | "closed";
 
 /** The limits of one connection. */
@@ -89,7 +89,8 @@ export interface Subscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "price" | "quote" | "trades";
+  channel?: "bars" | "price" | "quote" | "trades";
+  interval?: "1h" | "1m" | "1s" | "5m";
 }
 
 /** Answer to unsubscribe. */
@@ -98,7 +99,8 @@ export interface Unsubscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "price" | "quote" | "trades";
+  channel?: "bars" | "price" | "quote" | "trades";
+  interval?: "1h" | "1m" | "1s" | "5m";
 }
 
 /** Answer to reconnect. */
@@ -107,7 +109,8 @@ export interface Recovered {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "price" | "quote" | "trades";
+  channel?: "bars" | "price" | "quote" | "trades";
+  interval?: "1h" | "1m" | "1s" | "5m";
 }
 
 /** Answer to configure: the settings that are valid from now on. */
@@ -192,6 +195,27 @@ export interface Cancel {
   trade_id: string;
 }
 
+/** On `bars`: a bar as it is now. A later message of the same `start` replaces it. */
+export interface LiveBar {
+  type: "bar";
+  symbol: string;
+  channel: "bars";
+  interval: "1h" | "1m" | "1s" | "5m";
+  start: string;
+  state: "final" | "forming" | "updated";
+  open?: string;
+  high?: string;
+  low?: string;
+  close?: string;
+  volume: string;
+  trades: number;
+  vwap?: string;
+  timestamp: string;
+  revision: number;
+  exact: boolean;
+  complete: boolean;
+}
+
 /** All figures of a symbol; null: the figure is unknown, or the token has no right to it. */
 export interface PriceObject {
   symbol: string;
@@ -269,7 +293,7 @@ export interface Symbols {
   total: number;
 }
 
-export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel;
+export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar;
 
 /** The fields that are exact decimals. */
 export const EXACT: readonly string[] = ["ask", "ask_size", "bid", "bid_size", "close", "extended_price", "high", "low", "official_close", "open", "previous_close", "price", "size", "tick_size", "volume", "vwap"];

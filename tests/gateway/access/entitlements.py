@@ -262,6 +262,12 @@ TABLE = (
         {**ON_STREAM, "price": "409", "trades": "409", "bars": "409"},
     ),
     Row(
+        "`/alpaca/v2/{feed}`, `/polygon/stocks`: bars",
+        "speaks",
+        "bars",
+        {**ON_STREAM, "price": "409", "quote": "409", "trades": "409"},
+    ),
+    Row(
         "`/alpaca/v2/{feed}`: trading statuses",
         "speaks",
         "statuses",

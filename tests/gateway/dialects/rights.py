@@ -6,7 +6,7 @@ import json
 
 from tests.gateway.dialects.speaking import Spoken
 
-OF_POLYGON = {"trades": "T", "quotes": "Q"}
+OF_POLYGON = {"trades": "T", "quotes": "Q", "bars": "AM"}
 
 
 def verdict(port: int, secret: str, channel: str) -> str:

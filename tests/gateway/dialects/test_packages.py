@@ -27,7 +27,9 @@ from ticker.gateway.access.auth import hash_token
 pytestmark = pytest.mark.slow
 SCRIPTS = Path(__file__).parent / "scripts"
 SECRET = "the-secret-of-a-desk"
-AUTH = f"""
+MORE = f"""
+[store]
+enabled = true
 [auth]
 required = true
 [[auth.tokens]]
@@ -40,7 +42,7 @@ Require = Callable[[object, str], None]
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a server that asks for tokens."""
-    with whole_server(tmp_path_factory.mktemp("vendors"), "vendors", 45, AUTH) as url:
+    with whole_server(tmp_path_factory.mktemp("vendors"), "vendors", 45, MORE) as url:
         yield url.removeprefix("http://")
 
 
@@ -56,17 +58,19 @@ def program(name: str, *arguments: str) -> Iterator[queue.Queue[str]]:
     command = [sys.executable, str(SCRIPTS / name), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        threading.Thread(target=read, args=(running.stdout, lines), daemon=True).start()
+        reader = threading.Thread(target=read, args=(running.stdout, lines), daemon=True)
+        reader.start()
         try:
             yield lines
             assert running.poll() is None, "it has ended by itself"
         finally:
-            running.terminate()
+            running.kill()
+            reader.join()
 
 
-def until(lines: queue.Queue[str], wanted: Callable[[str], bool]) -> str:
+def until(lines: queue.Queue[str], wanted: Callable[[str], bool], seconds: float = 30) -> str:
     """The next line that is wanted."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + seconds
     while True:
         line = lines.get(timeout=max(end - time.monotonic(), 0.01))
         if wanted(line):
@@ -114,12 +118,30 @@ def test_alpaca_py_prints_and_survives(address: str, require: Require) -> None:
 
 def test_massive_prints_and_survives(address: str, require: Require) -> None:
     require(importlib.util.find_spec("massive"), "massive is not installed")
-    with program("with_massive.py", f"{address}/polygon", SECRET, "T.*", "Q.*") as lines:
+    wanted = ("T.*", "Q.*", "A.*")
+    with program("with_massive.py", f"{address}/polygon", SECRET, *wanted) as lines:
         trade = until(lines, lambda line: line.startswith("EquityTrade"))
         assert re.search(r"exchange=12\b.*price=[0-9.]+.*size=[1-9]", trade), trade
         quote = until(lines, lambda line: line.startswith("EquityQuote"))
         assert re.search(r"bid_price=[0-9.]+.*ask_price=[0-9.]+", quote), quote
+        second = until(lines, lambda line: line.startswith("EquityAgg"))
+        assert re.search(r"event_type='A'.*volume=[1-9].*open=[0-9.]+.*close=[0-9.]+", second), (
+            second
+        )
         kill_a_gateway(address)
         drop_all(lines)
-        until(lines, lambda line: line.startswith("EquityTrade"))
-        until(lines, lambda line: line.startswith("EquityQuote"))
+        for kind in ("EquityTrade", "EquityQuote", "EquityAgg"):
+            until(lines, lambda line, kind=kind: line.startswith(kind))  # type: ignore[misc]
+
+
+@pytest.mark.stress
+def test_alpaca_py_prints_bars_of_minutes(address: str, require: Require) -> None:
+    """A minute has to pass until one is over."""
+    require(importlib.util.find_spec("alpaca"), "alpaca-py is not installed")
+    url = f"ws://{address}/alpaca/v2/sip"
+    with program("with_alpaca_py.py", url, SECRET, "*") as lines:
+        line = until(lines, lambda line: line.startswith("bar"), 90)
+        found = json.loads(line.partition(" ")[2])
+        assert found["low"] <= found["open"] <= found["high"]
+        assert found["volume"] > 0
+        assert found["timestamp"].endswith(":00Z")

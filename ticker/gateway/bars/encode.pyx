@@ -7,7 +7,14 @@ compares.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
-from ticker.gateway.sockets.connection cimport EVENT_STREAM, JSON, MSGPACK, PROTOBUF
+from ticker.gateway.bars.forms cimport bar_form
+from ticker.gateway.sockets.connection cimport (
+    ENCODINGS,
+    EVENT_STREAM,
+    MSGPACK,
+    PROTOBUF,
+    is_text,
+)
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 from ticker.gateway.wire cimport json, msgpack, protobuf
 from ticker.shm.bars.published cimport (
@@ -67,6 +74,12 @@ cdef void encode_bar(
     cdef int size, head_size
     if encoding == MSGPACK:
         size = in_msgpack(body, symbol, length, bar)
+    elif encoding >= ENCODINGS:
+        size = bar_form(<uint8_t*>body, encoding, symbol, length, bar)
+        if not size:
+            frame.message = frame.start = FRONT
+            frame.length = 0
+            return
     elif encoding == PROTOBUF:
         size = in_protobuf(body, symbol, length, bar)
         before -= protobuf.protobuf_envelope(<uint8_t*>body, MESSAGE_BAR, size)
@@ -81,7 +94,7 @@ cdef void encode_bar(
         memcpy(head, b"data: ", 6)
     else:
         head_size = write_head(
-            head, OPCODE_TEXT if encoding <= JSON else OPCODE_BINARY, size + FRONT - before
+            head, OPCODE_TEXT if is_text(encoding) else OPCODE_BINARY, size + FRONT - before
         )
     frame.message = <uint16_t>before
     frame.start = <uint16_t>(before - head_size)

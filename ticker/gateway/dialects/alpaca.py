@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ticker.gateway.access.handshake import Head
+from ticker.gateway.bars.encode import INTERVALS
+from ticker.gateway.bars.forms import OfBar, declare_bar
 from ticker.gateway.dialects.vendor import (
     ALL_SYMBOLS,
+    MINUTES,
     STATUSES,
     AlreadyError,
     Change,
@@ -27,10 +30,12 @@ from ticker.gateway.dialects.vendor import (
 )
 from ticker.gateway.hub.fields import Channel
 from ticker.gateway.hub.fields import Message as Kind
-from ticker.gateway.hub.forms import Of, declare_form, declare_style
+from ticker.gateway.hub.forms import Of, declare_form
 from ticker.gateway.protocol.codec import moment
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.sockets.connection import VendorEncoding
+from ticker.gateway.wire.vendors import declare_style
+from ticker.shm.bars.published import BarState
 
 PATH = "/alpaca/v2/"
 FEEDS = ("sip", "iex", "delayed_sip", "test")
@@ -40,9 +45,12 @@ KEY_HEADER, SECRET_HEADER = "apca-api-key-id", "apca-api-secret-key"
 CHANNELS: dict[str, int] = {
     "trades": Channel.CHANNEL_TRADES,
     "quotes": Channel.CHANNEL_QUOTE,
+    "bars": MINUTES,
+    "updatedBars": MINUTES,
     "statuses": STATUSES,
 }
-NOT_HERE = ("bars", "updatedBars", "dailyBars", "lulds", "imbalances", "orderbooks", "news")
+BAR_STATES = {"bars": 1 << BarState.BAR_FINAL, "updatedBars": 1 << BarState.BAR_UPDATED}
+NOT_HERE = ("dailyBars", "lulds", "imbalances", "orderbooks", "news")
 WITH_TRADES = ("corrections", "cancelErrors")
 """They come with `trades` and cannot be asked for by themselves."""
 LISTED = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds")
@@ -114,6 +122,12 @@ FORMS: tuple[tuple[int, tuple[int, ...], str, Mapping[str, int]], ...] = (
 )  # fmt: skip
 
 
+BAR = {
+    "o": OfBar.OF_OPEN, "h": OfBar.OF_HIGH, "l": OfBar.OF_LOW, "c": OfBar.OF_CLOSE,
+    "v": OfBar.OF_VOLUME, "t": OfBar.OF_START, "n": OfBar.OF_TRADES, "vw": OfBar.OF_VWAP,
+}  # fmt: skip
+
+
 def declare() -> None:
     """Teach the hub the messages of this dialect."""
     for encoding in (VendorEncoding.ALPACA_JSON, VendorEncoding.ALPACA_MSGPACK):
@@ -122,6 +136,8 @@ def declare() -> None:
         for channel, kinds, name, fields in FORMS:
             for kind in kinds:
                 declare_form(encoding, channel, kind, "T", name, "S", fields)
+        for state, name in ((BarState.BAR_FINAL, "b"), (BarState.BAR_UPDATED, "u")):
+            declare_bar(encoding, INTERVALS.index("1m"), state, "T", name, "S", BAR)
 
 
 class Alpaca:
@@ -129,6 +145,8 @@ class Alpaca:
 
     name = "alpaca"
     channels = CHANNELS
+    bar_states = BAR_STATES
+    in_parts = False
 
     def encoding_of(self, head: Head) -> int | None:
         """MessagePack by Content-Type, else JSON."""

@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ticker.gateway.access.handshake import Head
+from ticker.gateway.bars.encode import INTERVALS
+from ticker.gateway.bars.forms import OfBar, declare_bar
 from ticker.gateway.dialects.vendor import (
+    MINUTES,
+    SECONDS,
     AlreadyError,
     Change,
     Login,
@@ -25,12 +29,20 @@ from ticker.gateway.dialects.vendor import (
 )
 from ticker.gateway.hub.fields import Channel
 from ticker.gateway.hub.fields import Message as Kind
-from ticker.gateway.hub.forms import Of, declare_form, declare_style
+from ticker.gateway.hub.forms import Of, declare_form
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.sockets.connection import VendorEncoding
+from ticker.gateway.wire.vendors import declare_style
+from ticker.shm.bars.published import BarState
 
 PATH = "/polygon/stocks"
-CHANNELS: dict[str, int] = {"T": Channel.CHANNEL_TRADES, "Q": Channel.CHANNEL_QUOTE}
+CHANNELS: dict[str, int] = {
+    "T": Channel.CHANNEL_TRADES,
+    "Q": Channel.CHANNEL_QUOTE,
+    "A": SECONDS,
+    "AM": MINUTES,
+}
+BAR_STATES = {"A": 1 << BarState.BAR_FINAL, "AM": 1 << BarState.BAR_FINAL}
 
 VENUES = {
     "XASE": "1", "XBOS": "2", "XCIS": "3", "XADF": "4", "FINR": "4", "XISE": "6", "XISX": "6",
@@ -77,6 +89,13 @@ FORMS: tuple[tuple[int, str, Mapping[str, int]], ...] = (
 )  # fmt: skip
 
 
+BAR = {
+    "v": OfBar.OF_WHOLE_VOLUME, "dv": OfBar.OF_FRACTIONAL_VOLUME, "vw": OfBar.OF_VWAP,
+    "o": OfBar.OF_OPEN, "c": OfBar.OF_CLOSE, "h": OfBar.OF_HIGH, "l": OfBar.OF_LOW,
+    "z": OfBar.OF_AVERAGE_SIZE, "s": OfBar.OF_START, "e": OfBar.OF_END,
+}  # fmt: skip
+
+
 def declare() -> None:
     """Teach the hub the messages of this dialect. There is none of a cancel or a correction."""
     encoding = VendorEncoding.POLYGON_JSON
@@ -84,6 +103,9 @@ def declare() -> None:
     for channel, name, fields in FORMS:
         for kind in (Kind.MESSAGE_UPDATE, Kind.MESSAGE_SNAPSHOT):
             declare_form(encoding, channel, kind, "ev", name, "sym", fields)
+    for interval, name in (("1s", "A"), ("1m", "AM")):
+        span = INTERVALS.index(interval)
+        declare_bar(encoding, span, BarState.BAR_FINAL, "ev", name, "sym", BAR)
 
 
 class Polygon:
@@ -91,6 +113,8 @@ class Polygon:
 
     name = "polygon"
     channels = CHANNELS
+    bar_states = BAR_STATES
+    in_parts = True
 
     def encoding_of(self, head: Head) -> int | None:
         """By the path alone."""

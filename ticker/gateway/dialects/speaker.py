@@ -7,7 +7,7 @@ socket and no clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -36,7 +36,6 @@ from ticker.gateway.dialects.vendor import (
     Wants,
     tape_of,
 )
-from ticker.gateway.hub.fields import Channel
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.hub.sales import Sales
 from ticker.gateway.prices.board import Board
@@ -194,6 +193,7 @@ class Speaker:
 
     def _subscribe(self, number: int, client: Client, change: Change, grant: Grant) -> None:
         vendor = VENDORS[client.encoding][0]
+        change = self._here(vendor, change)
         wants = {channel: set(names) for channel, names in client.wants.items()}
         for channel, names in change.wanted:
             if not _opens(grant, vendor.channels[channel]):
@@ -210,11 +210,29 @@ class Speaker:
         if total > self.dialect.limits_of(grant).symbols:
             raise RequestError(Code.SYMBOL_LIMIT_EXCEEDED)
         client.wants = wants
+        self._choose_bars(number, vendor, wants)
         for channel, names in change.wanted:
             self._follow(number, vendor.channels[channel], names, visible)
         # What is followed is sent in a later turn, so behind the answer; and what happens once the
         # client has the answer is not missed.
         self._say(number, vendor.changed(change, wants))
+
+    def _here(self, vendor: Vendor, change: Change) -> Change:
+        """The part of a request that this server can serve: bars are made where a store is."""
+        gone = [pair for pair in change.wanted if pair[0] in vendor.bar_states]
+        if self.dialect.bars or not gone:
+            return change
+        if not vendor.in_parts:
+            raise NoChannelError
+        refused = [f"{channel}.{name}" for channel, names in gone for name in names]
+        wanted = tuple(pair for pair in change.wanted if pair not in gone)
+        return replace(change, wanted=wanted, refused=(*change.refused, *refused))
+
+    def _choose_bars(self, number: int, vendor: Vendor, wants: Wants) -> None:
+        states = 0
+        for channel, bits in vendor.bar_states.items():
+            states |= bits if wants.get(channel) else 0
+        self.hub.choose_bars(number, states)
 
     def _unsubscribe(self, number: int, client: Client, change: Change) -> None:
         vendor = VENDORS[client.encoding][0]
@@ -223,8 +241,19 @@ class Speaker:
             if ALL_SYMBOLS in names:
                 held.clear()
             held.difference_update(names)
-            self._leave(number, vendor.channels[channel], held)
+        for place in {vendor.channels[channel] for channel, _ in change.wanted}:
+            self._leave(number, place, self._held(client, vendor, place))
+        self._choose_bars(number, vendor, client.wants)
         self._say(number, vendor.changed(change, client.wants))
+
+    @staticmethod
+    def _held(client: Client, vendor: Vendor, channel: int) -> set[str]:
+        """What a client wants of a channel of the hub, by any of the vendor's."""
+        held: set[str] = set()
+        for name, names in client.wants.items():
+            if vendor.channels[name] == channel:
+                held |= names
+        return held
 
     def _leave(self, number: int, channel: int, held: set[str]) -> None:
         """Keep those subscriptions of a channel that the client still wants."""
@@ -320,7 +349,7 @@ def _opens(grant: Grant, channel: int) -> bool:
     """Whether a token opens a channel of a vendor."""
     if channel == STATUSES:
         return bool(grant.channels)
-    return RIGHTS[Channel(channel)] in grant.channels
+    return RIGHTS[channel] in grant.channels
 
 
 def _framed(encoding: int, messages: list[Message]) -> bytes:

@@ -14,12 +14,20 @@ from typing import Any, Protocol
 import msgspec
 
 from ticker.gateway.access.handshake import Head
-from ticker.gateway.hub.fields import Channel
+from ticker.gateway.bars.encode import INTERVALS
+from ticker.gateway.hub.fields import FIRST_BARS_CHANNEL, Channel
 from ticker.gateway.protocol.codes import Code
 
 STATUSES = -1
 """The channel of trading statuses, which is none of the hub's."""
-RIGHTS = {Channel.CHANNEL_TRADES: "trades", Channel.CHANNEL_QUOTE: "quote"}
+SECONDS, MINUTES = (FIRST_BARS_CHANNEL + INTERVALS.index(name) for name in ("1s", "1m"))
+"""The channels of bars of a second and of a minute."""
+RIGHTS = {
+    Channel.CHANNEL_TRADES: "trades",
+    Channel.CHANNEL_QUOTE: "quote",
+    SECONDS: "bars",
+    MINUTES: "bars",
+}
 """What a token must open for each channel of the hub; statuses come with any of them."""
 ALL_SYMBOLS = "*"
 TAPES = {"XNYS": 1, "XNAS": 3}
@@ -87,6 +95,10 @@ class Vendor(Protocol):
 
     name: str
     channels: dict[str, int]
+    bar_states: dict[str, int]
+    """By those of the vendor's channels that are bars, a bit for each BarState that it tells of."""
+    in_parts: bool
+    """Whether a request for a channel that is not here is refused in that part only."""
 
     def encoding_of(self, head: Head) -> int | None:
         """The encoding of a client with this request head; None: not of this dialect."""

@@ -2,7 +2,6 @@ from libc.stdint cimport int64_t, uint64_t
 
 from ticker.gateway.hub.fields cimport Fields, Message
 
-cdef int put_symbol(char* out, int at, const char* symbol, size_t length) noexcept nogil
 cdef int begin_json(
     char* out, Message message, const char* symbol, size_t length
 ) noexcept nogil

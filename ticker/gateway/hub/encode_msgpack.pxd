@@ -2,7 +2,6 @@ from libc.stdint cimport uint64_t
 
 from ticker.gateway.hub.fields cimport Fields, Message
 
-cdef int put_uint(char* out, int at, uint64_t value) noexcept nogil
 cdef int begin_msgpack(
     char* out, int channel, Message message, const char* symbol, size_t length
 ) noexcept nogil

@@ -1,7 +1,7 @@
 """One flush: what a client is due, as the bytes of one send."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.hub.agenda cimport Agenda
 from ticker.gateway.hub.parcel cimport Parcel
@@ -32,5 +32,5 @@ cdef class Flush:
     ) noexcept nogil
     cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil
-    cdef int _put_bars(self, Subscription* due, bint fresh) noexcept nogil
+    cdef int _put_bars(self, Subscription* due, bint fresh, uint8_t states) noexcept nogil
     cdef void _put_lagged(self, Sale* sale, uint32_t skipped) noexcept nogil

@@ -6,7 +6,7 @@ A flush has a bound in bytes; what does not fit is due at the next one, which be
 """
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
@@ -152,7 +152,7 @@ cdef class Flush:
                 if not self._put_trades(subscription, fresh, now):
                     break
             elif subscription.topic & CHANNEL_MASK >= FIRST_BARS:
-                if not self._put_bars(subscription, fresh):
+                if not self._put_bars(subscription, fresh, connection.bar_states):
                     break
             elif self.parcel.full():
                 break
@@ -209,7 +209,7 @@ cdef class Flush:
         due.seen = version
         return 1
 
-    cdef int _put_bars(self, Subscription* due, bint fresh) noexcept nogil:
+    cdef int _put_bars(self, Subscription* due, bint fresh, uint8_t states) noexcept nogil:
         """The bars that have changed since the client was told last, each as it is now; where the
         subscription is new, the newest one. 0 when there is no room for all: then `seen` is the last that had room."""
         cdef uint32_t symbol = due.topic >> CHANNEL_BITS
@@ -231,10 +231,11 @@ cdef class Flush:
             if not seen or <int32_t>(watched.slots[i].version - seen) > 0:
                 if self.parcel.full():
                     return 0
-                self.parcel.put(<const Frame*>self.frames.bars.frame(
-                    due.topic, &watched.slots[i], self.parcel.encoding, sale.name,
-                    sale.name_length,
-                ))
+                if not states or states >> watched.slots[i].record.state & 1:
+                    self.parcel.put(<const Frame*>self.frames.bars.frame(
+                        due.topic, &watched.slots[i], self.parcel.encoding, sale.name,
+                        sale.name_length,
+                    ))
                 if fresh:
                     break
                 due.seen = watched.slots[i].version

@@ -27,14 +27,6 @@ class Of(IntEnum):
     OF_CANCEL_ACTION = 22
     OF_COUNT = 23
 
-def declare_style(
-    encoding: int,
-    packed: bool,
-    times: str,
-    letters: bool,
-    venues: dict[str, str],
-    other: str = "",
-) -> None: ...
 def declare_form(
     encoding: int,
     channel: int,
@@ -44,4 +36,3 @@ def declare_form(
     symbol_key: str,
     fields: Mapping[str, int],
 ) -> None: ...
-def short(text: str) -> bytes: ...

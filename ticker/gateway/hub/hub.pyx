@@ -173,6 +173,8 @@ cdef class Hub:
         for symbol in symbols:
             topic = topic_of(symbol, channel)
             if self.subscriptions.find(connection, topic) < 0:
+                if channel >= FIRST_BARS and not self.topics.topics[topic].subscriber_count:
+                    self.intake.watch_bars(symbol, channel - FIRST_BARS)
                 self.subscriptions.attach(connection, number, topic)
                 connection.subscriptions[connection.subscription_count - 1].seen = (
                     self.topics.versions[topic]
@@ -235,6 +237,10 @@ cdef class Hub:
             if self.agenda.phases[<uint32_t>number] == PHASE_WAITING:
                 self.agenda.wait(number)
         return TURNS / (interval * self.agenda.turns(number)), bool(connection.batch)
+
+    def choose_bars(self, number: int, states: int) -> None:
+        """Tell a connection of bars in these states only: a bit for each BarState; 0: of all."""
+        self.connections.checked(number).bar_states = states
 
     def forget(self, number: int) -> None:
         """The connection is gone: remove all its subscriptions."""

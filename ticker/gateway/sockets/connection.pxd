@@ -70,6 +70,7 @@ cdef struct Connection:
     uint16_t turns               # of the wheel between two flushes; 0: as configured
     uint8_t encoding             # Encoding
     uint8_t batch                # a flush is one message
+    uint8_t bar_states           # bit for each BarState whose bars are told; 0: all
     uint8_t pinged
     uint16_t controls            # pings and pongs of the peer in this second
     uint32_t controls_second

@@ -24,6 +24,8 @@ def told(kind: str) -> Callable[[Any], Awaitable[None]]:
 
 stream.subscribe_trades(told("trade"), *symbols)
 stream.subscribe_quotes(told("quote"), *symbols)
+stream.subscribe_bars(told("bar"), *symbols)
+stream.subscribe_updated_bars(told("updated"), *symbols)
 stream.subscribe_trading_statuses(told("status"), *symbols)
 stream.register_trade_cancels(told("cancel"))
 stream.register_trade_corrections(told("correction"))
