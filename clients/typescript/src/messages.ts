@@ -287,10 +287,11 @@ export interface ListedSymbol {
   test?: boolean;
 }
 
-/** Symbols whose ticker or name matches. */
+/** Symbols whose ticker or name matches; `next` is the `after` of those that follow, if any do. */
 export interface Symbols {
   symbols: ListedSymbol[];
   total: number;
+  next: string | null;
 }
 
 export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar;
