@@ -111,8 +111,14 @@ class DirectoryConfig(Section, frozen=True, kw_only=True):
     file: str | None = None
 
 
+Watchlist = Annotated[
+    tuple[Annotated[str, Meta(pattern=r"^[ -~]{1,23}\Z")], ...], Meta(min_length=1)
+]
+
+
 class Config(Section, frozen=True, kw_only=True):
-    """All of ticker.toml."""
+    """All of ticker.toml. `watchlists` are lists of symbols by name, for clients to subscribe by
+    `@name`."""
 
     server: ServerConfig = ServerConfig()
     gateway: GatewayConfig = GatewayConfig()
@@ -123,6 +129,7 @@ class Config(Section, frozen=True, kw_only=True):
     store: StoreConfig = StoreConfig()
     record: RecordConfig = RecordConfig()
     cluster: ClusterConfig | None = None
+    watchlists: dict[Name, Watchlist] = msgspec.field(default_factory=dict)
     feeds: tuple[FeedConfig, ...] = ()
 
 

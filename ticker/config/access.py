@@ -56,7 +56,7 @@ class AccessConfig(Section, frozen=True, kw_only=True):
 
 class Rights(Section, frozen=True, kw_only=True):
     """The rights of a client, on the stream and by REST; 0 is no bound. `metrics` opens
-    /metrics."""
+    /metrics, `wildcard` the subscription to all symbols, which no bound of symbols counts."""
 
     symbols: Annotated[tuple[SymbolPattern, ...], Meta(min_length=1)] = ("*",)
     channels: Annotated[tuple[Channel, ...], Meta(min_length=1)] = get_args(Channel)
@@ -64,6 +64,7 @@ class Rights(Section, frozen=True, kw_only=True):
     max_symbols: Annotated[int, Meta(ge=0)] = 0
     connections: Annotated[int, Meta(ge=0)] = 0
     metrics: bool = False
+    wildcard: bool = False
 
 
 class TokenConfig(Rights, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from ticker.gateway.access.problems import (
 from ticker.gateway.bars.encode import INTERVALS
 from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM
 from ticker.gateway.protocol.dialect import Dialect
+from ticker.gateway.protocol.groups import Groups
 from ticker.gateway.protocol.messages import MAX_SYMBOL, Channel, Reconnect, Subscribe
 from ticker.gateway.rest.cors import reading_headers
 from ticker.gateway.rest.parameters import bad, read_query, symbol_list
@@ -141,7 +142,7 @@ class EventStreams:
             raise Refusal(NO_HISTORY, said)
         grant = self.access.admit(number, wanted.token, now_ns, steady_ns)
         limits = self.dialect.limits_of(grant)
-        _check_rights(wanted, grant, limits.symbols)
+        _check_rights(wanted, grant, limits.symbols, self.dialect.groups)
         codec = CODECS[EVENT_STREAM]
         retry = f"retry: {round(self.dialect.terms.retry_after * 1000)}\n\n".encode()
         greeting = codec.frame(self.dialect.hello(limits, asked=False))
@@ -153,16 +154,23 @@ class EventStreams:
         self.dialect.change(number, codec, wanted.command, grant, now_ns)
 
 
-def _check_rights(wanted: Wanted, grant: Grant, most: int) -> None:
+def _check_rights(wanted: Wanted, grant: Grant, most: int, groups: Groups) -> None:
     if wanted.channel not in grant.channels:
         said = (
             f"Your token does not open the channel {wanted.channel!r}; its operator grants it by "
             "`channels`."
         )
         raise Refusal(NOT_ENTITLED, said, channel=wanted.channel)
-    if len(wanted.symbols) > most:
-        said = f"has {len(wanted.symbols)} entries, and {most} is the most for your token"
-        raise bad("symbols", said)
+    if any(map(groups.is_all, wanted.symbols)):
+        if not grant.wildcard:
+            said = (
+                "Your token does not open `symbols=*`; its operator grants it by `wildcard = true`."
+            )
+            raise Refusal(NOT_ENTITLED, said)
+        return
+    entries = len(groups.expand(wanted.symbols, grant))
+    if entries > most:
+        raise bad("symbols", f"has {entries} entries, and {most} is the most for your token")
 
 
 def _answer(head: Head) -> bytes:

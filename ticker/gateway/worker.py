@@ -297,6 +297,7 @@ class Worker:
         self.reception.counts_addresses = self.access.counts
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
         self.dialect.configure(terms_of(gateway, self.context.boot_id))
+        self.dialect.groups.watchlists = config.watchlists
         self.deadlines.heartbeat = int(gateway.heartbeat * NS)
         self.restart_spread = gateway.restart_spread / config.server.gateways
 
@@ -336,6 +337,7 @@ class Worker:
         self.speaker.look()
         self.deadlines.expire(steady)
         self.dialect.expire(now, steady)
+        self.dialect.look(now)
         if self.keys is not None and (found := self.keys.changed()):
             self.access.authenticator = found
         self.reception.reap()

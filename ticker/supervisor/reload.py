@@ -31,6 +31,7 @@ LIVE = (
     "gateway.requests_burst",
     "gateway.requests_per_second",
     "gateway.restart_spread",
+    "watchlists",
 )
 FIXED = ("server", "store", "record", "cluster")
 

@@ -14,7 +14,7 @@ KINDS = {
     "none": "no token, where one is needed",
     "wrong": "a token that is unknown or has expired",
     "free": "no token, where none is needed",
-    "full": "a token without bounds",
+    "full": "a token without bounds, with `wildcard = true`",
     "price": '`channels = ["price"]`',
     "quote": '`channels = ["quote"]`',
     "trades": '`channels = ["trades"]`',
@@ -234,6 +234,15 @@ TABLE = (
         {**ON_STREAM, "price": "401", "quote": "401", "trades": "401"},
         messages=("bar",),
         channels=("bars",),
+    ),
+    Row(
+        "`subscribe` to `*`",
+        "takes_all",
+        "*",
+        {
+            **ON_STREAM,
+            **dict.fromkeys(("price", "quote", "trades", "bars", "some", "metrics"), "401"),
+        },
     ),
     Row(
         "`subscribe` to `MSFT`",

@@ -9,7 +9,7 @@ from ticker.config.access import TokenConfig
 from ticker.gateway.access.auth import hash_token
 
 RIGHTS: dict[str, dict[str, Any]] = {
-    "full": {},
+    "full": {"wildcard": True},
     "price": {"channels": ("price",)},
     "quote": {"channels": ("quote",)},
     "trades": {"channels": ("trades",)},

@@ -296,6 +296,12 @@ class Asker:
         assert len(cells) == 1
         return cells.pop()
 
+    def takes_all(self) -> str:
+        channel = self.kind if self.kind in get_args(Channel) else "price"
+        return self.said(
+            {"action": "subscribe", "symbol": "*", **of_channel(channel)}, "subscribed"
+        )
+
     def other(self) -> str:
         channel = "price"
         if self.kind in get_args(Channel):

@@ -39,6 +39,7 @@ class Grant:
     max_symbols: int = 0
     connections: int = 0
     metrics: bool = False
+    wildcard: bool = False
     expires: int = 0
 
     def sees(self, symbol: str) -> bool:
@@ -46,7 +47,7 @@ class Grant:
         return self.symbols is None or self.symbols.fullmatch(symbol) is not None
 
 
-EVERYBODY = Grant("", metrics=True)
+EVERYBODY = Grant("", metrics=True, wildcard=True)
 
 
 class Claims(Protocol):
@@ -129,6 +130,7 @@ def granted(rights: Rights, name: str = "", expires: int = 0) -> Grant:
         rights.max_symbols,
         rights.connections,
         rights.metrics,
+        rights.wildcard,
         expires,
     )
 

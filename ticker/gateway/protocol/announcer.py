@@ -7,7 +7,7 @@ that prices are not delayed when a feed falls silent with all its symbols.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.prices.board import Board
@@ -39,6 +39,7 @@ class Announcer:
         self.codecs = codecs
         self.also_watched: Callable[[], list[int]] = list
         self.heard: Callable[[int, str], None] = lambda _place, _state: None
+        self.spared: Mapping[int, object] = {}  # connections that hear of no symbol
         self.watch = Watch(board)
         self.standing: dict[tuple[str, str], Status] = {}  # of feeds and markets that are not live
         self.waiting: dict[int, bytearray] = {}  # frames by connection
@@ -48,7 +49,7 @@ class Announcer:
         for number, state in self.watch.symbols(self.subscriptions.watched() + self.also_watched()):
             self.heard(number, state)
             self._tell(
-                self.subscriptions.subscribers(number),
+                self.subscriptions.subscribers(number) - self.spared.keys(),
                 Status(symbol=self.board.name(number), state=state),  # type: ignore[arg-type]
             )
         for name, state in self.watch.feeds():

@@ -27,6 +27,7 @@ from ticker.gateway.protocol.commands import (
     seen,
     symbols_of,
 )
+from ticker.gateway.protocol.groups import ALL, Groups
 from ticker.gateway.protocol.messages import (
     PROTOCOL,
     AnyCommand,
@@ -96,6 +97,8 @@ class Dialect:
         self.access = access
         self.codecs = codecs
         self.bars = bars
+        self.groups = Groups(board)
+        announcer.spared = self.groups.followers
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
@@ -134,6 +137,7 @@ class Dialect:
     def forget(self, number: int) -> None:
         """Forget a closed connection."""
         self.hub.forget(number)
+        self.groups.forget(number)
         self.announcer.forget(number)
 
     def enter(
@@ -164,6 +168,11 @@ class Dialect:
             self._turn_away(number, Code.AUTH_TIMEOUT, said)
         for number in self.access.expired(now_ns):
             self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
+
+    def look(self, now_ns: int) -> None:
+        """Give new symbols to the clients that watch all."""
+        for number, channel, places in self.groups.look():
+            self.hub.subscribe(number, places, channel, now_ns)
 
     def revoke(self) -> None:
         """Close the streams whose rights the configuration has changed."""
@@ -282,9 +291,12 @@ class Dialect:
         if command.channel not in grant.channels:
             said = f"channel: your token does not open `{command.channel}`"
             raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
-        names = symbols_of(command)
+        said_names = symbols_of(command)
+        everything = any(map(self.groups.is_all, said_names))
+        origins = self.groups.expand(said_names, grant, command.id)
+        names = list(origins)
         most = self.limits_of(grant).symbols
-        if len(names) > most:
+        if len(names) > most and not everything:
             raise _too_many(f"{len(names)} symbols in one command", most, command.id)
         seen = [name for name in names if grant.sees(name)]
         known = self._known_ever(seen) if isinstance(command, Unsubscribe) else self._known(seen)
@@ -292,17 +304,24 @@ class Dialect:
             missing = self.hub.subscriptions.unsubscribe(number, list(known.values()), channel)
             for name in [name for name, place in known.items() if place in missing]:
                 del known[name]
+            if everything:
+                self.groups.leave(number, channel)
+        elif everything:
+            self.groups.follow(number, channel, grant)
         else:
             self._check_room(number, command.id, known, channel, most)
         rejected = [name for name in names if name not in known]
-        before = b"" if codec.plain else codec.frame(_acknowledged(command, known, rejected))
+        taken = list(dict.fromkeys(ALL if origins[name] == ALL else name for name in known))
+        rejected = [name for name in rejected if origins[name] != ALL]
+        before = b"" if codec.plain else codec.frame(_acknowledged(command, taken, rejected))
         if isinstance(command, Unsubscribe):
             if before:
                 self.connections.send(number, before)
         else:
-            moments = _moments(command, known)
+            moments = _moments(command, known, origins)
             self.hub.subscribe(number, list(known.values()), channel, now_ns, moments, before)
-            states = b"" if codec.plain else self.announcer.states(codec, known.values())
+            places = [place for name, place in known.items() if origins[name] != ALL]
+            states = b"" if codec.plain else self.announcer.states(codec, places)
             if states:
                 self.connections.send(number, states)
         if codec.plain:
@@ -332,6 +351,7 @@ class Dialect:
         self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int
     ) -> None:
         held = self.hub.subscriptions.count_of(number)
+        most += self.groups.room(number)
         if held + len(known) > most:
             new = set(known.values()) - set(self.hub.subscriptions.subscribed(number, channel))
             if held + len(new) > most:
@@ -349,22 +369,24 @@ def _too_many(what: str, most: int, command_id: Id | None) -> CommandError:
     return CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command_id)
 
 
-def _acknowledged(command: Symbols, known: dict[str, int], rejected: list[str]) -> Message:
+def _acknowledged(command: Symbols, taken: list[str], rejected: list[str]) -> Message:
     kinds = {Subscribe: Subscribed, Unsubscribe: Unsubscribed, Reconnect: Recovered}
     return kinds[type(command)](
         id=_echoed(command.id),
-        symbols=list(known),
+        symbols=taken,
         rejected=[Rejected(symbol=name, code=Code.UNKNOWN_SYMBOL) for name in rejected],
         channel=UNSET if command.channel == "price" else command.channel,
         interval=UNSET if command.interval is None else command.interval,
     )
 
 
-def _moments(command: Subscribe | Reconnect, known: dict[str, int]) -> dict[int, int] | None:
+def _moments(
+    command: Subscribe | Reconnect, known: dict[str, int], origins: dict[str, str]
+) -> dict[int, int] | None:
     """The time of the client's price in microseconds, by symbol number."""
     if isinstance(command, Subscribe):
         return None
-    found = {place: seen(command.last_seen[name]) for name, place in known.items()}
+    found = {place: seen(command.last_seen[origins[name]]) for name, place in known.items()}
     return {place: moment for place, moment in found.items() if moment is not None}
 
 
