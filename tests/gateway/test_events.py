@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -280,13 +279,12 @@ def test_a_killed_worker_is_resumed(rig: Any, read: Read) -> None:
     assert again.until("snapshot")["price"] == 2
 
 
-def test_curl_shows_prices(rig: Any) -> None:
-    curl = shutil.which("curl")
-    assert curl is not None, "curl is missing: install the package curl"
+def test_curl_shows_prices(rig: Any, require: Callable[[object, str], None]) -> None:
+    require("curl", "curl is missing")
     row = rig.row("AAPL")
     rig.trade(row, 185 * E9)
     url = f"http://127.0.0.1:{rig.port}/stream?symbols=AAPL&channel=price"
-    command = [curl, "-sN", "-H", "Accept: text/event-stream", url]
+    command = ["curl", "-sN", "-H", "Accept: text/event-stream", url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shown:
         try:
             assert shown.stdout is not None
