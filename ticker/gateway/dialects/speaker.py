@@ -323,6 +323,8 @@ class Speaker:
         before = self.states.pop(place, "live")
         if state != "live":
             self.states[place] = state
+        if not any(client.wants.get("statuses") for client in self.clients.values()):
+            return
         name = self.board.name(place)
         listing = self.directory.get(name)
         tape = tape_of(listing.venue if listing else "")

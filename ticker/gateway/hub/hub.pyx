@@ -162,7 +162,8 @@ cdef class Hub:
         return sent
 
     def follow(self, number: int, symbols: list[int], channel: int) -> None:
-        """Subscribe without snapshots: what comes from now on. For the dialects of vendors."""
+        """Subscribe without snapshots: what comes from now on. For the dialects of vendors, whose
+        clients may want thousands of symbols at once."""
         cdef Connection* connection = self.connections.checked(number)
         cdef uint32_t place = number
         cdef uint32_t topic
@@ -170,15 +171,17 @@ cdef class Hub:
             return
         self._drain()
         self.flush.reserve(connection.subscription_count + <uint32_t>len(symbols))
+        held = set(self.subscriptions.subscribed(number, channel))
         for symbol in symbols:
+            if symbol in held:
+                continue
             topic = topic_of(symbol, channel)
-            if self.subscriptions.find(connection, topic) < 0:
-                if channel >= FIRST_BARS and not self.topics.topics[topic].subscriber_count:
-                    self.intake.watch_bars(symbol, channel - FIRST_BARS)
-                self.subscriptions.attach(connection, number, topic)
-                connection.subscriptions[connection.subscription_count - 1].seen = (
-                    self.topics.versions[topic]
-                )
+            if channel >= FIRST_BARS and not self.topics.topics[topic].subscriber_count:
+                self.intake.watch_bars(symbol, channel - FIRST_BARS)
+            self.subscriptions.attach(connection, number, topic)
+            connection.subscriptions[connection.subscription_count - 1].seen = (
+                self.topics.versions[topic]
+            )
         store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.subscriptions.total)
         if self.agenda.phases[place] in (PHASE_NONE, PHASE_IDLE):
             self.agenda.wait(place)
