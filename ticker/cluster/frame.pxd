@@ -109,6 +109,11 @@ cdef inline uint32_t bits_in(uint32_t mask) noexcept nogil:
     return <uint32_t>__builtin_popcount(mask)
 
 
+cdef inline int lowest_bit(uint32_t mask) noexcept nogil:
+    """The place of the lowest bit of a mask that has one."""
+    return __builtin_ctz(mask)
+
+
 cdef extern from *:
     int __builtin_popcount(unsigned value) nogil
     int __builtin_ctz(unsigned value) nogil

@@ -59,4 +59,5 @@ cdef class HeardRows:
     cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept
     cdef void _changes(self, const uint8_t* frame) noexcept
     cdef void _write(self, uint32_t row, Record* record) noexcept
+    cdef void _fetch(self, uint32_t row) noexcept nogil
     cdef int64_t _own(self, uint32_t theirs) noexcept

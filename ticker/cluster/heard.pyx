@@ -4,7 +4,7 @@ In: frames that `find_fault` has passed. Out: rows and records of the segment, w
 is. Law: no I/O and no clock. What is read of a frame is within it, because it was checked.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -17,8 +17,10 @@ from ticker.cluster.frame cimport (
     FrameRow,
     FrameTrade,
     bits_in,
+    lowest_bit,
     rows_of,
 )
+from ticker.pages cimport give_pages, prefetch_to_write, take_pages
 from ticker.shm.counters cimport (
     FEED_QUOTES,
     FEED_ROWS_REPAIRED,
@@ -28,12 +30,10 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
-    QUOTE_ASK,
-    QUOTE_BID,
+    CACHE_LINE,
     RECORD_CORRECTED,
     RECORD_CORRECTION,
     RECORD_PRINT,
-    RECORD_QUOTE,
     RECORD_STATUS,
     RECORD_TRADE,
     ROW_HAS_ASK,
@@ -42,14 +42,13 @@ from ticker.shm.layout cimport (
     ROW_STALE,
     ROW_TEST,
     SYMBOL_BYTES,
-    VALUE_WORDS,
     VENUE_BYTES,
     Row,
     Values,
 )
 from ticker.shm.ring cimport RingWriter, shard_of
 from ticker.shm.table cimport TableWriter, copy_own
-from ticker.shm.values cimport merge
+from ticker.shm.values cimport merge, write_quote
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -74,7 +73,7 @@ cdef class HeardRows:
         self.ring_count = mapping.ring_count
         self.rings = [RingWriter(mapping, index) for index in range(self.ring_count)]
         self.shard_count = shards
-        self.heard = <Heard*>PyMem_Calloc(self.table.capacity, sizeof(Heard))
+        self.heard = <Heard*>take_pages(self.table.capacity * sizeof(Heard))
         self.news = <uint8_t*>PyMem_Malloc(1 << 16)
         if not (self.heard and self.news):
             raise MemoryError("no memory for the rows of a bridge")
@@ -84,7 +83,7 @@ cdef class HeardRows:
         count(self.counters, FEED_ROWS_REPAIRED, self.table.repaired)
 
     def __dealloc__(self) -> None:
-        PyMem_Free(self.heard)
+        give_pages(self.heard, self.table.capacity * sizeof(Heard))
         PyMem_Free(self.news)
         PyMem_Free(self.own)
 
@@ -169,6 +168,7 @@ cdef class HeardRows:
             memcpy(&row, at, sizeof(FrameRow))
             if row.row >= self.own_room or not self.own[row.row]:
                 return False
+            self._fetch(self.own[row.row] - 1)
             at += sizeof(FrameRow) + 8 * bits_in(row.mask & ALL_WORDS)
         for i in range(head.trades):
             memcpy(&trade, at, sizeof(FrameTrade))
@@ -176,6 +176,20 @@ cdef class HeardRows:
                 return False
             at += sizeof(FrameTrade)
         return True
+
+    cdef void _fetch(self, uint32_t row) noexcept nogil:
+        """The row is written soon, and lies anywhere in memory."""
+        cdef char* heard_at = <char*>&self.heard[row]
+        cdef char* row_at = <char*>&self.table.rows[row]
+        cdef int line
+        if row >= self.table.used:
+            return
+        for line in range(<int>sizeof(Heard) // CACHE_LINE + 1):
+            prefetch_to_write(heard_at + line * CACHE_LINE, 1, 2)
+        for line in range(<int>sizeof(Row) // CACHE_LINE):
+            prefetch_to_write(row_at + line * CACHE_LINE, 1, 2)
+        for line in range(2):
+            prefetch_to_write(<char*>self.table.rests[row].copies[line], 1, 2)
 
     cdef int64_t _own(self, uint32_t theirs) noexcept:
         """Our row; -1: there is no room for it."""
@@ -199,7 +213,6 @@ cdef class HeardRows:
         cdef FrameRow head
         cdef uint64_t* words
         cdef uint32_t mask
-        cdef int word
         cdef int64_t row
         memcpy(&head, at, sizeof(FrameRow))
         at += sizeof(FrameRow)
@@ -209,10 +222,10 @@ cdef class HeardRows:
         if row < 0:
             return at + 8 * bits_in(mask)
         words = <uint64_t*>&self.heard[row].values
-        for word in range(VALUE_WORDS - 1):
-            if mask >> word & 1:
-                memcpy(words + word, at, 8)
-                at += 8
+        while mask:
+            memcpy(words + lowest_bit(mask), at, 8)
+            at += 8
+            mask &= mask - 1
         if image:
             self.heard[row].image = self.images
         news[0] = self._show(<uint32_t>row, image, first)
@@ -380,15 +393,3 @@ cdef class HeardRows:
 
 cdef object name_of(const char* text, size_t room):
     return text[:strnlen(text, room)]
-
-
-cdef void write_quote(Record* record, const Values* values) noexcept nogil:
-    """The whole quote of the row."""
-    record.kind = RECORD_QUOTE
-    record.conditions = QUOTE_BID if values.flags & ROW_HAS_BID else 0
-    record.conditions |= QUOTE_ASK if values.flags & ROW_HAS_ASK else 0
-    record.price = values.bid
-    record.size = values.bid_size
-    record.match = <uint64_t>values.ask
-    record.seq = values.ask_size
-    record.exchange_time = values.quote_time

@@ -57,6 +57,7 @@ cdef class News:
     cdef void wait(self, uint32_t shard) noexcept nogil
     # Take in the rows that have come to the table.
     cdef int learn(self) except -1
+    cdef void _fetch_told(self, uint32_t row) noexcept nogil
     cdef int _rewind(self) except -1
     cdef void _forget_old(self, Shard* shard) noexcept nogil
     cdef void _record(self, const Record* record) noexcept

@@ -12,6 +12,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from ticker.cluster.frame cimport FrameTrade
+from ticker.pages cimport give_pages, prefetch_to_write, take_pages
 from ticker.shm.atomics cimport load_acquire
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
@@ -31,6 +32,7 @@ cdef extern from "<string.h>" nogil:
 
 cdef enum:
     MOST_WAITING = 1 << 18
+    AHEAD = 12                   # records
 
 
 cdef class News:
@@ -43,7 +45,7 @@ cdef class News:
         self.rests = True
         self.with_trades = with_trades
         self.shard_count = shards
-        self.told = <Told*>PyMem_Calloc(self.table.capacity, sizeof(Told))
+        self.told = <Told*>take_pages(self.table.capacity * sizeof(Told))
         self.shards = <Shard*>PyMem_Calloc(shards, sizeof(Shard))
         self.waiting = <uint32_t*>PyMem_Calloc(shards, sizeof(uint32_t))
         if not (self.told and self.shards and self.waiting):
@@ -54,7 +56,7 @@ cdef class News:
         if self.shards != NULL:
             for shard in range(self.shard_count):
                 PyMem_Free(self.shards[shard].trades)
-        PyMem_Free(self.told)
+        give_pages(self.told, self.table.capacity * sizeof(Told))
         PyMem_Free(self.shards)
         PyMem_Free(self.waiting)
 
@@ -78,6 +80,7 @@ cdef class News:
         for reader in self.readers:
             before = reader.skipped
             while True:
+                self._fetch_told(reader.ring.records[(reader.position + AHEAD) & reader.ring.mask].row)
                 got = reader.read(&record)
                 if got == 0:
                     break
@@ -95,6 +98,11 @@ cdef class News:
                         self._keep_trade(&record)
             self.lapped += reader.skipped - before
         return seen
+
+    cdef inline void _fetch_told(self, uint32_t row) noexcept nogil:
+        """Of a record that is read soon, or of none: whatever stands in its place."""
+        if row < self.rows:
+            prefetch_to_write(&self.told[row].generation, 1, 2)
 
     cdef int look(self) except -1:
         """Look at all rows: some change without a record. Once a second is often enough."""

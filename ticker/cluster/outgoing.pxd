@@ -18,6 +18,7 @@ cdef class Outgoing:
     cdef readonly uint64_t trades_told
 
     cdef list _flush(self, uint32_t number, int64_t now, bint with_trades)
+    cdef void _fetch(self, uint32_t row) noexcept nogil
     cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept
     cdef uint8_t* _put_rows(self, Shard* shard, uint8_t* at, uint32_t rows, uint16_t* put) noexcept
     cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil

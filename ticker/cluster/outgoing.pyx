@@ -25,12 +25,16 @@ from ticker.cluster.frame cimport (
     FrameHead,
     FrameRow,
     FrameTrade,
+    lowest_bit,
     seal,
 )
 from ticker.cluster.news cimport News, Shard, Told
+from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    CACHE_LINE,
+    COMMON_WORDS,
     CURRENCY_BYTES,
     FEED_STALE,
     SYMBOL_BYTES,
@@ -45,6 +49,7 @@ from ticker.shm.liveness import WORKER_TIMEOUT_NS
 
 cdef enum:
     MOST_ROWS = 1024             # of a delta, or a part of an image
+    COMMON_LINES = COMMON_WORDS * 8 // CACHE_LINE
     MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
 
 cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
@@ -208,6 +213,7 @@ cdef class Outgoing:
         row = shard.first_changed
         while row:
             left += 1
+            self._fetch(row - 1)
             row = self.news.told[row - 1].next_changed
         while True:
             count = min(left, <uint32_t>MOST_ROWS)
@@ -235,6 +241,20 @@ cdef class Outgoing:
         self.news.trades_waiting -= all_trades
         shard.trades_used -= all_trades
         return found
+
+    cdef void _fetch(self, uint32_t row) noexcept nogil:
+        """The row and what was told of it are read soon, and lie anywhere in memory."""
+        cdef char* row_at = <char*>&self.news.table.rows[row]
+        cdef char* told_at = <char*>&self.news.told[row].values
+        cdef int line
+        prefetch(row_at)
+        for line in range(COMMON_LINES):
+            prefetch(<char*>self.news.table.rows[row].copies[0] + line * CACHE_LINE)
+            prefetch(<char*>self.news.table.rows[row].copies[1] + line * CACHE_LINE)
+        for line in range(2):
+            prefetch(<char*>self.news.table.rests[row].copies[line])
+        for line in range(<int>sizeof(Values) // CACHE_LINE):
+            prefetch_to_write(told_at + line * CACHE_LINE, 1, 2)
 
     cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept:
         """Defines of the next `rows` changed rows that were never named."""
@@ -278,10 +298,11 @@ cdef class Outgoing:
         if self.news.table.read(row, &values) < 0:
             self.news.change(row, told.again)  # the writer outran us: the next time
             return 0
-        for word in range(VALUE_WORDS - 1):
-            if new[word] != old[word]:
-                mask |= <uint32_t>1 << word
-                old[word] = new[word]
+        for word in range(<int>VALUE_WORDS):  # without a branch: which words change is random
+            mask |= <uint32_t>(new[word] != old[word]) << word
+        mask &= <uint32_t>ALL_WORDS
+        if mask:
+            told.values = values
         if told.again:
             mask |= <uint32_t>READ_AGAIN
             told.again = False
@@ -290,15 +311,15 @@ cdef class Outgoing:
     cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil:
         cdef FrameRow head
         cdef uint64_t* words = <uint64_t*>&self.news.told[row].values
-        cdef int word
+        cdef uint32_t left = mask & <uint32_t>ALL_WORDS
         head.row = row
         head.mask = mask
         memcpy(at, &head, sizeof(FrameRow))
         at += sizeof(FrameRow)
-        for word in range(VALUE_WORDS - 1):
-            if mask >> word & 1:
-                memcpy(at, words + word, 8)
-                at += 8
+        while left:
+            memcpy(at, words + lowest_bit(left), 8)
+            at += 8
+            left &= left - 1
         return at
 
     cdef list _image(self, uint32_t number, int64_t now):

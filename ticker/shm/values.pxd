@@ -4,6 +4,9 @@ trade sets, a volume of 128 bits, the end of a day, and the merge with what read
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.shm.layout cimport (
+    QUOTE_ASK,
+    QUOTE_BID,
+    RECORD_QUOTE,
     ROW_HAS,
     ROW_HAS_ASK,
     ROW_HAS_BID,
@@ -27,6 +30,7 @@ from ticker.shm.layout cimport (
     TRADE_SETS_LAST,
     TRADE_SETS_OPEN,
     TRADE_SETS_RANGE,
+    Record,
     Values,
 )
 
@@ -260,3 +264,15 @@ cdef inline void keep_range(Values* values, const Values* shown) noexcept nogil:
             values.flags |= ROW_HAS_HIGH_LOW
         values.high = max(values.high, shown.high)
         values.low = min(values.low, shown.low)
+
+
+cdef inline void write_quote(Record* record, const Values* values) noexcept nogil:
+    """The whole quote of a row into its record, which is the last of its row in a flush."""
+    record.kind = RECORD_QUOTE
+    record.conditions = QUOTE_BID if values.flags & ROW_HAS_BID else 0
+    record.conditions |= QUOTE_ASK if values.flags & ROW_HAS_ASK else 0
+    record.price = values.bid
+    record.size = values.bid_size
+    record.match = <uint64_t>values.ask
+    record.seq = values.ask_size
+    record.exchange_time = values.quote_time

@@ -29,17 +29,12 @@ from ticker.shm.counters cimport (
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
-    QUOTE_ASK,
-    QUOTE_BID,
     RECORD_CANCELLED,
     RECORD_CORRECTED,
     RECORD_CORRECTION,
     RECORD_DAY,
-    RECORD_QUOTE,
     RECORD_STATUS,
     ROW_HAS,
-    ROW_HAS_ASK,
-    ROW_HAS_BID,
     ROW_HELD,
     ROW_STALE,
     ROW_TEST,
@@ -50,6 +45,7 @@ from ticker.shm.layout cimport (
 )
 from ticker.shm.ring cimport Ring, RingWriter, shard_of
 from ticker.shm.table cimport TableWriter, publish_common
+from ticker.shm.values cimport write_quote
 
 cdef enum:
     RECORDS_AHEAD = 4            # ring slots fetched before they are written
@@ -269,15 +265,3 @@ cdef class Publisher:
         ring = &(<RingWriter>self.rings[shard]).ring
         cursor = (<RingWriter>self.rings[shard]).cursor
         prefetch_to_write(&ring.records[(cursor + RECORDS_AHEAD) & ring.mask], 1, 2)
-
-
-cdef inline void write_quote(Record* record, const Values* values) noexcept nogil:
-    """The whole quote of the row into its record, which is the last of its row in a flush."""
-    record.kind = RECORD_QUOTE
-    record.conditions = QUOTE_BID if values.flags & ROW_HAS_BID else 0
-    record.conditions |= QUOTE_ASK if values.flags & ROW_HAS_ASK else 0
-    record.price = values.bid
-    record.size = values.bid_size
-    record.match = <uint64_t>values.ask
-    record.seq = values.ask_size
-    record.exchange_time = values.quote_time
