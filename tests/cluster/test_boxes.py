@@ -98,7 +98,7 @@ def test_a_second_ingest_box_takes_over_and_the_first_one_stays_quiet(
     with running(first, second, served):
         wait_for(lambda: second.state("sim") == served.state("sim") == "live")
         wait_for(lambda: epoch(served) == 1 << 8 | 1)
-        found = json.loads(status(first, "--json"))["sim"]
+        found = json.loads(status(first, "--json", "--seconds", "1.1"))["sim"]
         states = {(box["role"], box["rank"]): box["state"] for box in found["boxes"]}
         assert states == {
             ("relay", 1): "speaks",
@@ -118,6 +118,6 @@ def test_a_second_ingest_box_takes_over_and_the_first_one_stays_quiet(
         assert epoch(served) == 2 << 8 | 2
         stop_exchange(first)
         wait_for(lambda: watch.look() and same_values(second, served))
-        table = status(first)
+        table = status(first, "--seconds", "1.1")
         assert "epoch 2.2" in table
         assert "waits" in table

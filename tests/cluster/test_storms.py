@@ -85,6 +85,33 @@ def test_thirty_takeovers(nats: Nats, tmp_path: Path) -> None:
 
 
 @pytest.mark.stress
+def test_a_whole_box_that_speaks_is_killed(nats: Nats, tmp_path: Path) -> None:
+    """Its supervisor and with it all of its workers: the other box speaks within a second."""
+    exchange = ingest(tmp_path, f'"{nats.url}"', network=77, rank=0)
+    boxes = [
+        ingest(tmp_path, f'"{nats.url}"', network=77, rank=rank, simulated=False) for rank in (1, 2)
+    ]
+    served = gateway(tmp_path, f'"{nats.url}"')
+    with running(exchange, *boxes, served):
+        wait_for(lambda: served.state("sim") == "live")
+        watch = Watch(served)
+        for number in range(6):
+            wait_for(lambda: all(box.state("sim") == "live" and box.relays() for box in boxes))
+            before = epoch(served)
+            box = boxes[(before & 0xFF) - 1]
+            assert box.process is not None
+            box.process.kill()
+            killed = time.monotonic()
+            wait_for(lambda: watch.look() and epoch(served) > before)  # noqa: B023
+            wait_for(lambda: watch.look() and served.state("sim") == "live")
+            assert time.monotonic() - killed < 1.0, number
+            box.kill()
+            box.start()
+        stop_exchange(exchange)
+        wait_for(lambda: watch.look() and same_values(exchange, served))
+
+
+@pytest.mark.stress
 def test_one_of_three_servers_is_killed_again_and_again(
     require: Callable[[object, str], None], tmp_path: Path
 ) -> None:

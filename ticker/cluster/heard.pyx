@@ -83,7 +83,8 @@ cdef class HeardRows:
         count(self.counters, FEED_ROWS_REPAIRED, self.table.repaired)
 
     def __dealloc__(self) -> None:
-        give_pages(self.heard, self.table.capacity * sizeof(Heard))
+        if self.heard != NULL:
+            give_pages(self.heard, self.table.capacity * sizeof(Heard))
         PyMem_Free(self.news)
         PyMem_Free(self.own)
 

@@ -56,7 +56,8 @@ cdef class News:
         if self.shards != NULL:
             for shard in range(self.shard_count):
                 PyMem_Free(self.shards[shard].trades)
-        give_pages(self.told, self.table.capacity * sizeof(Told))
+        if self.told != NULL:
+            give_pages(self.told, self.table.capacity * sizeof(Told))
         PyMem_Free(self.shards)
         PyMem_Free(self.waiting)
 
