@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from ticker.feeds.market.market cimport Market
+from ticker.shm.lineage.origin cimport Origin
 
 
 cdef class Protocol:
@@ -12,6 +13,9 @@ cdef class Protocol:
     """
 
     cdef Market market
+    # Where a session says which message it passes on; the market's, if there is one.
+    cdef Origin* origin
+    cdef Origin nowhere
     # Midnight that the session's times of day count from, ns since the epoch.
     cdef public int64_t midnight_ns
     # The next one, once it is near or past and the session's times do not count from it yet, 0:

@@ -31,8 +31,13 @@ cdef class Protocol:
     times_of_day = False
     marks_trades = True
 
+    def __cinit__(self, *_: object, **__: object) -> None:
+        self.origin = &self.nowhere
+
     def __init__(self, Market market = None, *, midnight_ns: int = 0) -> None:
         self.market = market
+        if market is not None:
+            self.origin = &market.sales.origin
         self.midnight_ns = midnight_ns
         if market is not None:
             market.begin_at(midnight_ns)

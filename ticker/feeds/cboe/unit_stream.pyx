@@ -26,6 +26,7 @@ from ticker.shm.counters cimport (
     FEED_MESSAGES,
     count,
 )
+from ticker.shm.lineage.origin cimport Origin, number_from
 
 from ticker.feeds.cboe.frames import GAP_REQUEST, TYPE_GAP_REQUEST, frame
 
@@ -133,14 +134,20 @@ cdef class UnitStream(Channel):
             self.next_expected_sequence = expected
 
     cdef void _deliver(
-        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
+        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int line,
+        int64_t receive_time,
     ) noexcept nogil:
         """The messages from next_expected_sequence on; the packet is whole and reaches it."""
         cdef const uint8_t* at = data + HEADER
         cdef const uint8_t* ahead
         cdef uint32_t i, left, announced
+        cdef Origin* origin = self.protocol.origin
         check(sequence <= self.next_expected_sequence < sequence + blocks)
         self.protocol.unit = self.number
+        number_from(
+            origin, (self.next_expected_sequence - 1) % ROUND + 1, line, self.number,
+            self.session_words,
+        )
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += at[0]
@@ -157,6 +164,7 @@ cdef class UnitStream(Channel):
                 ahead += ahead[0]
                 announced += 1
             self.protocol.message(at, at[0], receive_time)
+            origin.sequence += 1
             self.over = at[1] == END_OF_SESSION
             at += at[0]
         self.next_expected_sequence += left
@@ -261,6 +269,7 @@ cdef class UnitStream(Channel):
             self.joined_at = self.known_end = end
         self.owner._clear_channel(self, now_ns)
         at = 0
+        self.protocol.origin.sequence = 0
         while at < length:
             self.protocol.message(data + at, data[at], now_ns)
             at += data[at]
@@ -294,7 +303,7 @@ cdef class UnitStream(Channel):
             self.kept.clear()
             self.kept_from = self.next_expected_sequence + count
         else:
-            self.kept.hold(packet, self.next_expected_sequence, count, messages, receive_time)
+            self.kept.hold(packet, self.next_expected_sequence, count, messages, 0, receive_time)
 
     cdef void _heal(self, uint64_t position) noexcept nogil:
         """The book is an image's, of all before this position."""

@@ -21,6 +21,7 @@ cdef class Tap(Protocol):
         super().__init__(None, midnight_ns=decoder.midnight_ns)
         self.decoder = decoder
         self.market = decoder.market
+        self.origin = decoder.origin
         self.heard = heard
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:

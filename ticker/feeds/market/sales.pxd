@@ -22,6 +22,7 @@ from ticker.feeds.market.trades cimport (
     Trade,
     TradeLog,
 )
+from ticker.shm.lineage.origin cimport Origin
 
 cdef enum:
     PRICED = TRADE_SETS_LAST | TRADE_SETS_OPEN | TRADE_SETS_RANGE | TRADE_LAST_IF_ONLY
@@ -43,6 +44,7 @@ cdef class Sales:
     cdef Filter filter
     cdef TradeLog trades
     cdef readonly bint raw
+    cdef Origin origin           # of the message that is decoded now; its session says it
     cdef Eligibility eligibility
 
     # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and

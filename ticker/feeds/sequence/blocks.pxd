@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from ticker.endian cimport be16, le16
 from ticker.feeds.protocol cimport Protocol
+from ticker.shm.lineage.origin cimport Origin
 
 cdef enum:
     LEAD = 12                      # messages that the protocol hears of before they come
@@ -51,6 +52,7 @@ cdef inline void deliver_blocks(
     int64_t receive_time,
 ) noexcept nogil:
     """The messages of whole blocks: the first `known` are passed over, `left` are delivered."""
+    cdef Origin* origin = protocol.origin
     cdef const uint8_t* ahead
     cdef uint32_t i, announced
     cdef size_t length
@@ -70,4 +72,5 @@ cdef inline void deliver_blocks(
             announced += 1
         length = block_length(at, little)
         protocol.message(at + 2, length, receive_time)
+        origin.sequence += 1
         at += 2 + length

@@ -60,7 +60,7 @@ cdef class Candidate:
         """Keep a packet with messages, if there is room."""
         cdef Held* packet = self.held.reserve(length)
         if packet != NULL:
-            self.held.hold(packet, sequence, messages, data, now_ns)
+            self.held.hold(packet, sequence, messages, data, 0, now_ns)
 
     cdef void forget(self) noexcept nogil:
         self.packets = 0

@@ -10,6 +10,7 @@ cdef struct Held:
     uint32_t count
     uint32_t length
     int64_t receive_time
+    int64_t line                       # that brought it
 
 
 cdef class ReorderBuffer:
@@ -23,7 +24,7 @@ cdef class ReorderBuffer:
     # Copies as many bytes of payload as were reserved.
     cdef void hold(
         self, Held* packet, uint64_t sequence, uint32_t count, const uint8_t* data,
-        int64_t receive_time,
+        int line, int64_t receive_time,
     ) noexcept nogil
     cdef void _insert(self, Held* packet) noexcept nogil
     # The first packet, out of the list, if it begins at or below `sequence`; else NULL.

@@ -31,9 +31,10 @@ cdef class ReorderBuffer:
 
     cdef void hold(
         self, Held* packet, uint64_t sequence, uint32_t count, const uint8_t* data,
-        int64_t receive_time,
+        int line, int64_t receive_time,
     ) noexcept nogil:
         packet.sequence = sequence
+        packet.line = line
         packet.count = count
         packet.receive_time = receive_time
         memcpy(packet + 1, data, packet.length)

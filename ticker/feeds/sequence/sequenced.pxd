@@ -68,7 +68,8 @@ cdef class Sequenced(Session):
         self, uint64_t sequence, uint64_t end, int line, int64_t now_ns
     ) noexcept nogil
     cdef void _deliver(
-        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
+        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int line,
+        int64_t receive_time,
     ) noexcept nogil
     cdef void _drain(self) noexcept nogil
     cdef void _lose(self) noexcept nogil

@@ -4,10 +4,9 @@ Law: each message of a session goes to the protocol once, in order of its sequen
 line brought it first; what cannot be had is counted as lost and the stream goes on. A packet
 that is not whole changes nothing. No I/O, no clock.
 
-A session that is framed so (MoldUDP64, IEX-TP) reads its header and hands the packet to
-`_take`; behind the header are message blocks, each a length of two bytes and a message. Bytes
-behind the last block make it a bad packet; the blocks of one that brings nothing new are not
-looked at.
+A session that is framed so (MoldUDP64, IEX-TP) reads its header and hands the packet to `_take`.
+Behind the header are message blocks (blocks.pxd); bytes behind the last one make it a bad packet.
+The blocks of a packet that brings nothing new are not looked at.
 
 No single packet is believed, as anybody may have sent it (candidate.pyx, gaps.pyx). A packet of
 another session replaces the current one when a second confirms it and nothing new of the current
@@ -34,6 +33,7 @@ from ticker.shm.counters cimport (
     FEED_REQUESTS_WITHHELD, FEED_SESSIONS, FEED_UNCONFIRMED_PACKETS, count,
 )
 from ticker.shm.gaps cimport LOST_UPSTREAM
+from ticker.shm.lineage.origin cimport number_from
 
 from ticker.errors import FeedError
 
@@ -65,8 +65,7 @@ cdef class Sequenced(Session):
 
     cdef void _resume_at(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
         """Of this session, the predecessor had all before `sequence`."""
-        self.resume_words[0] = words[0]
-        self.resume_words[1] = words[1]
+        self.resume_words[0], self.resume_words[1] = words[0], words[1]
         self.resume_sequence = sequence
 
     cdef bint _take(
@@ -217,8 +216,7 @@ cdef class Sequenced(Session):
         count(self.counters, FEED_SESSIONS, 1)
         self.gaps.clear()
         self.buffer.clear()
-        self.session_words[0] = words[0]
-        self.session_words[1] = words[1]
+        self.session_words[0], self.session_words[1] = words[0], words[1]
         self.next_expected_sequence = sequence
         self.known_end = sequence
         self.progress.begin()
@@ -246,7 +244,7 @@ cdef class Sequenced(Session):
             count(self.counters, FEED_DUPLICATE_MESSAGES, blocks)
         else:
             count(self.counters, FEED_DUPLICATE_MESSAGES, self.next_expected_sequence - sequence)
-            self._deliver(data, sequence, blocks, now_ns)
+            self._deliver(data, sequence, blocks, line, now_ns)
             self.known_end = end
 
     cdef void _blocks_with_gaps(
@@ -287,9 +285,9 @@ cdef class Sequenced(Session):
             if packet != NULL:
                 self.buffer.release(packet)
         elif early:
-            self.buffer.hold(packet, sequence, blocks, data, now_ns)
+            self.buffer.hold(packet, sequence, blocks, data, line, now_ns)
         else:
-            self._deliver(data, sequence, blocks, now_ns)
+            self._deliver(data, sequence, blocks, line, now_ns)
             self._drain()
 
     cdef void _vouch(
@@ -316,14 +314,15 @@ cdef class Sequenced(Session):
         self.gaps.dropped(sequence, end)
 
     cdef void _deliver(
-        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
+        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int line, int64_t received
     ) noexcept nogil:
         """The messages from next_expected_sequence on; the packet is whole and reaches it."""
         cdef uint32_t known = <uint32_t>(self.next_expected_sequence - sequence)
         cdef uint32_t left = blocks - known
         check(sequence <= self.next_expected_sequence < sequence + blocks)
+        number_from(self.protocol.origin, self.next_expected_sequence, line, 0, self.session_words)
         deliver_blocks(
-            self.protocol, data + self.header, known, left, self.little_endian, receive_time
+            self.protocol, data + self.header, known, left, self.little_endian, received
         )
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)
@@ -334,7 +333,8 @@ cdef class Sequenced(Session):
         while packet != NULL:
             if packet.sequence + packet.count > self.next_expected_sequence:
                 self._deliver(
-                    payload_of(packet), packet.sequence, packet.count, packet.receive_time
+                    payload_of(packet), packet.sequence, packet.count, <int>packet.line,
+                    packet.receive_time,
                 )
             self.buffer.release(packet)
             packet = self.buffer.take(self.next_expected_sequence)

@@ -124,6 +124,7 @@ cdef class CboeUnit(Channels):
         message[0] = sizeof(message)
         message[1] = UNIT_CLEAR
         self.protocol.unit = stream.number
+        self.protocol.origin.sequence = 0
         self.protocol.message(message, sizeof(message), now_ns)
 
     # -- the gap request proxy -----------------------------------------------------------------

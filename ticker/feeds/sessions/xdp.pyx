@@ -37,6 +37,7 @@ from ticker.shm.counters cimport (
     FEED_OTHER_SESSION_PACKETS,
     count,
 )
+from ticker.shm.lineage.origin cimport Origin, number_from
 
 from dataclasses import replace
 
@@ -151,15 +152,20 @@ cdef class XdpChannel(Channel):
         self.told = False
 
     cdef void _deliver(
-        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int64_t receive_time
+        self, const uint8_t* data, uint64_t sequence, uint32_t blocks, int line,
+        int64_t receive_time,
     ) noexcept nogil:
         """The messages from next_expected_sequence on; the packet is whole and reaches it."""
         cdef const uint8_t* at = data + HEADER
         cdef const uint8_t* ahead
         cdef uint32_t i, left, announced
         cdef size_t size
+        cdef Origin* origin = self.protocol.origin
         check(sequence <= self.next_expected_sequence < sequence + blocks)
         self.protocol.unit = self.number
+        number_from(
+            origin, self.next_expected_sequence, line, self.number, self.session_words
+        )
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += le16(at)
@@ -177,6 +183,7 @@ cdef class XdpChannel(Channel):
                 announced += 1
             size = le16(at)
             self.protocol.message(at, size, receive_time)
+            origin.sequence += 1
             at += size
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)
@@ -261,6 +268,7 @@ cdef class Xdp(Channels):
             return
         count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
         self.protocol.unit = channel
+        self.protocol.origin.sequence = 0
         for i in range(data[3]):
             if le16(at + 2) == SYMBOL_INDEX_MAPPING:
                 self.protocol.message(at, le16(at), now_ns)
@@ -276,6 +284,7 @@ cdef class Xdp(Channels):
         message[0] = sizeof(message)
         message[2] = SEQUENCE_RESET
         self.protocol.unit = stream.number
+        self.protocol.origin.sequence = 0
         self.protocol.message(message, sizeof(message), now_ns)
 
     def data_to_send(self, now_ns: int) -> list[bytes]:

@@ -278,7 +278,9 @@ class RefusedTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the price of one venue came from. `trade` made it; null: the ring has it no longer.
-    `verdict` is `unconfirmed` while the filter holds a newer trade."""
+    `verdict` is `unconfirmed` while the filter holds a newer trade. `line` (a, b, retransmission)
+    brought the message with the number `sequence` of its `session` and `channel`; null: the feed
+    does not say so, or the session is over."""
 
     feed: str
     venue: str
@@ -289,6 +291,10 @@ class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     receive_timestamp: Time | None
     publish_timestamp: Time | None
     writer_epoch: Count
+    line: str | None
+    session: str | None
+    channel: Count | None
+    sequence: Count | None
     stale: bool
     verdict: str
     trade: TradeRecord | None

@@ -10,12 +10,13 @@ from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
 from ticker.shm.layout import RecordKind, RowFlag
 from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
-from ticker.shm.lineage.trail import rows_of, trail
+from ticker.shm.lineage.trail import origin_of, rows_of, session_of, trail
 from ticker.shm.rejects import RULES, RejectReader
 from ticker.shm.table import HAS, PriceTable
 from ticker.units import format_price, format_size, format_timestamp
 
 KEPT = 32
+LINES = {0: "a", 1: "b", 2: "retransmission"}
 LOOKED_AT = 1024
 """Newest trades of a row, among which is the one that made its price."""
 
@@ -56,11 +57,26 @@ def _of_row(feed: str, mapping: Mapping, row: int, last: int) -> dict[str, Any] 
         "receive_timestamp": _timestamp(values["receive_time"]),
         "publish_timestamp": _timestamp(values["publish_time"]),
         "writer_epoch": heartbeat.epoch,
+        **_message(mapping, row, values["receive_time"]),
         "stale": bool(values["flags"] & RowFlag.ROW_STALE),
         "verdict": "unconfirmed" if values["flags"] & RowFlag.ROW_HELD else "accepted",
         "trade": next((_trade(trade, exponent) for trade in made), None),
         "last": [_trade(trade, exponent) for trade in trades[:last]],
         "refused": _refused(mapping, table.symbol(row)),
+    }
+
+
+def _message(mapping: Mapping, row: int, receive_time: int) -> dict[str, Any]:
+    """The message that made the price, as its session counts it; None where it is not known."""
+    origin = origin_of(mapping, row)
+    if origin is None or origin["receive_time"] != receive_time:
+        return dict.fromkeys(("line", "session", "channel", "sequence"))
+    session = session_of(mapping, origin["tag"]).decode("ascii", "replace").strip()
+    return {
+        "line": LINES.get(origin["line"]),
+        "session": session if session and session.isprintable() else None,
+        "channel": origin["channel"] or None,
+        "sequence": origin["sequence"],
     }
 
 

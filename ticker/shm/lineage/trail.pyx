@@ -16,8 +16,17 @@ from ticker.shm.layout cimport (
     RECORD_TRADE,
     RECORD_WORDS,
     SYMBOL_BYTES,
+    FeedState,
     Record,
     Row,
+)
+from ticker.shm.lineage.origin cimport (
+    CHANNEL_BITS,
+    LINE_BITS,
+    ORIGIN_PLACE,
+    ORIGIN_SEQUENCE,
+    ORIGIN_TIME,
+    tag_of,
 )
 from ticker.shm.ring cimport Ring, RingReader, record_was_whole, shard_of, slot_of
 from ticker.shm.trade_ids cimport own_number
@@ -38,6 +47,37 @@ def rows_of(Mapping mapping not None, symbol: str) -> list[int]:
             if not memcmp(rows[row].symbol, start, length + 1):
                 found.append(row)
     return found
+
+
+def origin_of(Mapping mapping not None, row: int) -> dict[str, int] | None:
+    """The message of a row's last sale: the `receive_time` of its packet, its `sequence` in its
+    session, the `line` and `channel` that brought it, and the `tag` of the session. None: unknown,
+    as of a sale that the filter held, or of a session without numbers."""
+    cdef uint32_t index = row
+    cdef Row* rows = <Row*>(mapping.base + mapping.header.table_offset)
+    cdef uint64_t* words = rows[index].reserved
+    cdef uint64_t time = load_acquire(&words[ORIGIN_TIME])
+    cdef uint64_t sequence = load_acquire(&words[ORIGIN_SEQUENCE])
+    cdef uint64_t place = load_acquire(&words[ORIGIN_PLACE])
+    if not time or load_acquire(&words[ORIGIN_TIME]) != time:
+        return None
+    return {
+        "receive_time": time, "sequence": sequence, "line": place & 255,
+        "channel": place >> LINE_BITS & ((1 << CHANNEL_BITS) - 1),
+        "tag": place >> (LINE_BITS + CHANNEL_BITS),
+    }
+
+
+def session_of(Mapping mapping not None, tag: int) -> bytes:
+    """The id of the feed's present session, if it has this tag; else empty: it was another."""
+    cdef FeedState* state = mapping.feed_state()
+    cdef uint64_t[3] words
+    words[0] = load_acquire(&state.resume_session[0])
+    words[1] = load_acquire(&state.resume_session[1])
+    words[2] = 0
+    if tag_of(words) >> (LINE_BITS + CHANNEL_BITS) != <uint64_t>tag:
+        return b""
+    return <bytes>(<const char*>words)
 
 
 def trail(Mapping mapping not None, row: int, limit: int) -> list[dict[str, int]]:
