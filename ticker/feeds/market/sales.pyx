@@ -154,7 +154,7 @@ cdef class Sales:
             row, held.price, held.size, held.match, held.flags, held.exchange_time,
             held.receive_time,
         )
-        forget_origin(&self.publisher.table.rows[row])
+        forget_origin(&self.publisher.table.rests[row])
 
     cdef void _judge_again(self, uint32_t row, const Held* held) noexcept nogil:
         cdef Reject trade
@@ -209,7 +209,7 @@ cdef class Sales:
         values.flags &= ~<uint64_t>ROW_STALE
         last = set_prices(values, price, size, flags, time, received, self.trades.in_order)
         if last:
-            keep_origin(&self.publisher.table.rows[row], &self.origin, received)
+            keep_origin(&self.publisher.table.rests[row], &self.origin, received)
         if flags & TRADE_COUNTS_VOLUME:
             add_volume(values, size)
             values.trades += 1
@@ -359,7 +359,7 @@ cdef class Sales:
         cdef uint32_t flags = trade.flags
         self.trades.changes(trade)
         trade.flags = 0
-        forget_origin(&self.publisher.table.rows[trade.instrument])
+        forget_origin(&self.publisher.table.rests[trade.instrument])
         changed_beside(self.publisher, trade.instrument)
         values.corrections += 1
         values.correction_time = time

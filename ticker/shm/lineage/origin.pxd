@@ -1,6 +1,6 @@
 """The origin of a row's last sale: the message that made it, in the words behind the row's own.
 
-Of Row.reserved (layout.pxd) the first is the receive time of the message's packet, 0: none; the
+Of RowRest.reserved (layout.pxd) the first is the receive time of the message's packet, 0: none; the
 second its number in its session; the third says the line, the channel and the session. A reader
 compares the time with that of the row's values: they are of one message if they are equal.
 
@@ -10,7 +10,7 @@ Threads: the row's writer alone writes.
 from libc.stdint cimport int64_t, uint64_t
 
 from ticker.shm.atomics cimport store_relaxed, store_release
-from ticker.shm.layout cimport Row
+from ticker.shm.layout cimport RowRest
 
 cdef enum:
     ORIGIN_TIME = 0
@@ -44,7 +44,7 @@ cdef inline void number_from(
     )
 
 
-cdef inline void keep_origin(Row* row, const Origin* origin, int64_t receive_time) noexcept nogil:
+cdef inline void keep_origin(RowRest* row, const Origin* origin, int64_t receive_time) noexcept nogil:
     """The row's last sale is of this message, if it has a number."""
     store_release(&row.reserved[ORIGIN_TIME], 0)
     store_release(&row.reserved[ORIGIN_SEQUENCE], origin.sequence)
@@ -52,6 +52,6 @@ cdef inline void keep_origin(Row* row, const Origin* origin, int64_t receive_tim
     store_release(&row.reserved[ORIGIN_TIME], <uint64_t>receive_time if origin.sequence else 0)
 
 
-cdef inline void forget_origin(Row* row) noexcept nogil:
+cdef inline void forget_origin(RowRest* row) noexcept nogil:
     """The row's last sale is not of the message that is decoded now."""
     store_release(&row.reserved[ORIGIN_TIME], 0)

@@ -19,6 +19,7 @@ from ticker.shm.layout cimport (
     FeedState,
     Record,
     Row,
+    RowRest,
 )
 from ticker.shm.lineage.origin cimport (
     CHANNEL_BITS,
@@ -55,7 +56,8 @@ def origin_of(Mapping mapping not None, row: int) -> dict[str, int] | None:
     as of a sale that the filter held, or of a session without numbers."""
     cdef uint32_t index = row
     cdef Row* rows = <Row*>(mapping.base + mapping.header.table_offset)
-    cdef uint64_t* words = rows[index].reserved
+    cdef RowRest* rests = <RowRest*>(rows + mapping.header.row_capacity)
+    cdef uint64_t* words = rests[index].reserved
     cdef uint64_t time = load_acquire(&words[ORIGIN_TIME])
     cdef uint64_t sequence = load_acquire(&words[ORIGIN_SEQUENCE])
     cdef uint64_t place = load_acquire(&words[ORIGIN_PLACE])
