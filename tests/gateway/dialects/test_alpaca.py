@@ -43,6 +43,7 @@ ASKING = Config(
         tokens=(
             token("desk"),
             token("one", connections=1, max_symbols=2),
+            token("all", max_symbols=2, wildcard=True),
             token("prices", channels=("price",)),
             token("a", symbols=("A*",)),
         ),
@@ -205,8 +206,13 @@ def test_each_refusal_has_alpacas_code(rig: Rig, speak: Speak) -> None:
     assert client.code() == 403
     client.send({"action": "subscribe", "trades": ["AAPL"], "quotes": ["AAPL", "AA"]})
     assert client.code() == 405
+    client.send({"action": "subscribe", "trades": ["*"]})
+    assert client.code() == 405, "there are three symbols"
     client.send({"action": "subscribe", "trades": ["AAPL"], "quotes": ["AAPL"]})
     client.sees(T="subscription", trades=["AAPL"], quotes=["AAPL"])
+    free = entered(speak(PATH), "all-secret")
+    free.send({"action": "subscribe", "trades": ["*"], "quotes": ["*"]})
+    free.sees(T="subscription", trades=["*"], quotes=["*"])
     other = welcomed(speak(PATH))
     other.send({"action": "auth", "key": "k", "secret": "one-secret"})
     assert other.code() == 406

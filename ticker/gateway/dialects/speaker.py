@@ -204,9 +204,8 @@ class Speaker:
                 wants[channel] = {ALL_SYMBOLS}
         self.board.refresh()
         visible = self._visible(grant, self.board.symbols())
-        total = sum(
-            len(visible) if ALL_SYMBOLS in names else len(names) for names in wants.values()
-        )
+        of_all = 0 if grant.wildcard else len(visible)
+        total = sum(of_all if ALL_SYMBOLS in names else len(names) for names in wants.values())
         if total > self.dialect.limits_of(grant).symbols:
             raise RequestError(Code.SYMBOL_LIMIT_EXCEEDED)
         client.wants = wants
@@ -304,7 +303,7 @@ class Speaker:
             if ALL_SYMBOLS in names:
                 most = self.dialect.limits_of(grant).symbols
                 room = max(most - self.hub.subscriptions.count_of(number), 0)
-                names = set(list(fresh)[:room])
+                names = set(list(fresh)[: None if grant.wildcard else room])
             self._follow(number, vendor.channels[channel], tuple(names), fresh)
 
     # -- trading statuses ------------------------------------------------------------------
