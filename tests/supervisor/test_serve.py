@@ -22,7 +22,7 @@ import pytest
 
 from tests.certificates import Authority
 from ticker.errors import ConfigError
-from ticker.shm.segment import leftovers
+from ticker.shm.segment import gateway_name, leftovers
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +142,35 @@ def test_prices_move_and_everything_ends(server: Server) -> None:
     assert server.process.wait(20) == 0
     assert all(gone(pid) for pid in server.workers().values())
     assert not leftovers(server.instance)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGHUP, signal.SIGUSR2])
+def test_a_reload_or_restart_of_a_server_that_is_starting_waits_until_it_listens(
+    tmp_path: Path, asked: signal.Signals
+) -> None:
+    """Whoever finds its segments may ask, and that is before its workers exist."""
+    segment = Path("/dev/shm") / gateway_name(f"serve-{os.getpid()}", 0).lstrip("/")
+    sent = []
+
+    def ask() -> None:
+        while not segment.exists():
+            time.sleep(0)
+        for task in Path("/proc/self/task").iterdir():
+            for pid in (task / "children").read_text().split():
+                os.kill(int(pid), asked)
+                sent.append(int(pid))
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    server = Server(tmp_path)
+    try:
+        asker.join()
+        assert server.process.pid in sent
+        assert server.line, f"it ended: {server.process.wait(20)}"
+        heard = "configuration reloaded" if asked == signal.SIGHUP else "rolling restart done"
+        until(lambda: server.events(heard))
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("worker", ["feed sim", "gateway 0", "simulator sim"])

@@ -24,6 +24,8 @@ from ticker.supervisor.slot import Patience, Slot, Stage
 TICK = 0.25
 HOPELESS = frozenset({ConfigError.exit_code, SegmentError.exit_code})
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+ASKED = frozenset({signal.SIGHUP, signal.SIGUSR2})
+"""A reload, a restart."""
 
 
 class Arbiter:
@@ -289,14 +291,30 @@ class Arbiter:
 
 
 @contextmanager
+def asked_later() -> Iterator[None]:
+    """A reload or a restart that is asked for before an arbiter runs waits for it, and one that is
+    asked for behind its end is nothing. Otherwise these signals end a process."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED)
+    try:
+        yield
+    finally:
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in ASKED}
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _signals() -> Iterator[int]:
     """Signals of interest as bytes on a pipe; everything is as before at the end."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     before = {number: signal.signal(number, _noted) for number in child.HANDLED}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    held = signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED)
     try:
         yield reader
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -19,7 +19,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.past import Past, reader_of
-from ticker.supervisor.arbiter import Arbiter
+from ticker.supervisor.arbiter import Arbiter, asked_later
 from ticker.supervisor.beside import RecorderMain
 from ticker.supervisor.feed_slots import FeedMain, FeedSlots, Mains
 from ticker.supervisor.instance import Instance, opened
@@ -53,7 +53,7 @@ def serve(
     """
     _raise_file_limit(config)
     service = Service(os.environ)
-    with opened(config, service.sockets) as instance:
+    with asked_later(), opened(config, service.sockets) as instance:
         current = Current(config, reload, feed_faults)
         feeds = FeedSlots(instance, config, mains)
         gateways = _gateways(instance, current, gateway_main)
