@@ -42,7 +42,11 @@ VARIANTS = {
     "ticker.config.access.TokenConfig": "rights, and the token that has them",
     "ticker.feeds.sessions.soupbintcp.SoupOptions": "options of a session that logs in",
     "ticker.gateway.access.access.TooManyConnectionsError": "a refusal: later it may work",
+    "ticker.gateway.protocol.messages.Correction": "a cancel's fields, and the trade's new ones",
+    "ticker.gateway.protocol.messages.Subscribed": "the fields of `unsubscribed`, and levels",
+    "ticker.gateway.protocol.messages.Recovered": "the fields of `subscribed` under another tag",
     "ticker.gateway.protocol.messages.Update": "a snapshot's fields under another tag",
+    "ticker.shm.depth.rows.DepthWriter": "books that can be written can be read as well",
     "ticker.shm.doorbell.Onlooker": "a doorbell that calls a function of its own process",
     "ticker.shm.table.TableWriter": "a table that can be written can be read as well",
 }

@@ -14,9 +14,9 @@ GATEWAY = ROOT / "ticker" / "gateway"
 OUTPUT = HERE / "ticker_client" / "messages.py"
 ALIASES = (
     "Symbol", "Id", "Price", "Size", "Time", "Count", "LastPrice", "TradesSoFar", "Venue",
-    "TradeId", "Channel", "State", "Interval", "OfBars",
+    "TradeId", "Channel", "State", "Interval", "OfBars", "Levels", "OneVenue", "BookSeq",
 )  # fmt: skip
-RESOURCES = ("PriceObject", "Prices", "Bar", "Bars", "ListedSymbol", "Symbols")
+RESOURCES = ("PriceObject", "Prices", "Book", "Bar", "Bars", "ListedSymbol", "Symbols")
 HEAD = '''"""What the server says, as types. Made by generate.py from the server's own; do not edit.
 
 A server that is newer may say more: what is not known here is left out.

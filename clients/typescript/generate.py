@@ -104,6 +104,8 @@ def _one(kind: Any) -> str:
     if isinstance(kind, inspect.ListType):
         item = _shown(kind.item_type)
         return f"({item})[]" if " " in item else f"{item}[]"
+    if isinstance(kind, inspect.StructType) and kind.array_like:
+        return f"[{', '.join('number' for _ in kind.fields)}]"  # names say what is exact
     if isinstance(kind, inspect.StructType):
         return kind.cls.__name__
     raise TypeError(f"{kind}: say how TypeScript has it")

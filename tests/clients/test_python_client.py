@@ -26,6 +26,7 @@ from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
 from ticker.gateway.access.auth import hash_token
 from ticker.shm import counters
+from ticker.shm.depth.rows import DepthWriter
 from ticker.store.past import Past
 from ticker.store.sqlite import HistoryReader
 from ticker_client import sync
@@ -176,6 +177,12 @@ def test_rest(rig: Rig) -> None:
             several = await client.several("AAPL", "NOPE")
             assert [each.symbol for each in several.prices] == ["AAPL"]
             assert several.unknown == ["NOPE"]
+            DepthWriter(rig.feed).put(0, 50, [(184 * E9, 3)], [(186 * E9, 4)], 1)
+            book = await client.book("AAPL", 5, "XNAS")
+            assert [(each.price, each.size) for each in (*book.bids, *book.asks)] == [
+                (Decimal(184), Decimal(3)),
+                (Decimal(186), Decimal(4)),
+            ]
             bars = await client.bars("AAPL", limit=2)
             assert [bar.close for bar in bars] == [188, 189]
             start = datetime.fromtimestamp(START + 60, UTC)

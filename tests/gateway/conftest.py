@@ -44,7 +44,7 @@ class Rig:
     name: str
     config: Config
     geometry: segment.Geometry = field(
-        default_factory=lambda: segment.Geometry(rows=64, rings=2, ring_capacity=1024)
+        default_factory=lambda: segment.Geometry(64, 2, 1024, depth_rows=64)
     )
     reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
     past: BarSource | None = None  # what the store keeps

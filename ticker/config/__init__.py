@@ -27,6 +27,7 @@ from ticker.config.access import (
 )
 from ticker.config.address import is_ipv4, parse_address
 from ticker.config.cluster import ClusterConfig, cluster_problems
+from ticker.config.depth import DepthConfig, depth_problems
 from ticker.config.feed_problems import feed_problems
 from ticker.config.feeds import (
     FeedConfig,
@@ -50,6 +51,7 @@ __all__ = [
     "SHIPPED",
     "ClusterConfig",
     "Config",
+    "DepthConfig",
     "DirectoryConfig",
     "FeedConfig",
     "FixConfig",
@@ -126,6 +128,7 @@ class Config(Section, frozen=True, kw_only=True):
     access: AccessConfig = AccessConfig()
     auth: AuthConfig | None = None
     directory: DirectoryConfig = DirectoryConfig()
+    depth: DepthConfig = DepthConfig()
     store: StoreConfig = StoreConfig()
     record: RecordConfig = RecordConfig()
     cluster: ClusterConfig | None = None
@@ -267,6 +270,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (AuthConfig, "default"): Rights,
     (AuthConfig, "jwt"): JwtConfig,
     (Config, "directory"): DirectoryConfig,
+    (Config, "depth"): DepthConfig,
     (Config, "store"): StoreConfig,
     (Config, "record"): RecordConfig,
     (Config, "cluster"): ClusterConfig,
@@ -286,6 +290,7 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
+    yield from depth_problems(config.depth)
     yield from store_problems(config.store)
     yield from record_problems(config.record, tuple(feed.name for feed in config.feeds))
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)

@@ -18,6 +18,8 @@ from ticker.gateway.access.auth import Grant
 from ticker.gateway.access.handshake import Head
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import (
+    BAD_PARAMETER,
+    DEPTH_FULL,
     METHOD_NOT_ALLOWED,
     NO_HISTORY,
     NOT_ENTITLED,
@@ -26,15 +28,18 @@ from ticker.gateway.access.problems import (
 )
 from ticker.gateway.bars.encode import INTERVALS
 from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM
+from ticker.gateway.protocol.codes import Code
+from ticker.gateway.protocol.commands import CommandError
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.groups import Groups
 from ticker.gateway.protocol.messages import MAX_SYMBOL, Channel, Reconnect, Subscribe
 from ticker.gateway.rest.cors import reading_headers
-from ticker.gateway.rest.parameters import bad, read_query, symbol_list
+from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.shm.depth.interest import MOST_LEVELS
 
 CONTENT_TYPE = "text/event-stream"
-PARAMETERS = ("symbols", "channel", "interval", "max_rate", "token")
+PARAMETERS = ("symbols", "channel", "interval", "levels", "venue", "max_rate", "token")
 LEAST_RATE, MOST_RATE = 0.01, 1000.0
 _SYMBOL = re.compile(rf"[ -~]{{1,{MAX_SYMBOL}}}")
 _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
@@ -43,7 +48,8 @@ _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 @dataclass(frozen=True)
 class Wanted:
     """What a request for events asks for. `last_seen` is the id of the last event that the client
-    has, None: it is new; `max_rate` is in updates a second per symbol, None: the server's."""
+    has, None: it is new; `max_rate` is in updates a second per symbol, None: the server's. `levels`
+    and `venue` are those of a book, None: as without them."""
 
     symbols: list[str]
     channel: str
@@ -51,11 +57,14 @@ class Wanted:
     last_seen: str | None
     max_rate: float | None
     token: str | None
+    levels: int | None = None
+    venue: str | None = None
 
     @property
     def command(self) -> Subscribe | Reconnect:
         """The same wish as a command of the WebSocket."""
-        where: Any = {"channel": self.channel, "interval": self.interval}
+        where: dict[str, Any] = {"channel": self.channel, "interval": self.interval}
+        where |= {"levels": self.levels, "venue": self.venue}
         if self.last_seen is None:
             return Subscribe(symbols=self.symbols, **where)
         return Reconnect(last_seen=dict.fromkeys(self.symbols, self.last_seen), **where)
@@ -95,6 +104,8 @@ def read_request(head: Head, most: int) -> Wanted:
         raise bad(
             "interval", f"must be one of {', '.join(INTERVALS)} with channel=bars, only there"
         )
+    if channel != "depth" and (of_books := {"levels", "venue"} & parameters.keys()):
+        raise bad(min(of_books), "is of books; ask with channel=depth, or leave it out")
     seen = head.values("last-event-id")
     return Wanted(
         symbols,
@@ -103,6 +114,8 @@ def read_request(head: Head, most: int) -> Wanted:
         seen[-1] if seen and seen[-1] else None,
         _rate(parameters.get("max_rate")),
         offered_token(head) or parameters.get("token"),
+        integer(parameters, "levels", 0, 1, MOST_LEVELS) or None,
+        venue_of(parameters),
     )
 
 
@@ -143,6 +156,11 @@ class EventStreams:
         grant = self.access.admit(number, wanted.token, now_ns, steady_ns)
         limits = self.dialect.limits_of(grant)
         _check_rights(wanted, grant, limits.symbols, self.dialect.groups)
+        try:
+            self.dialect.depths.admit(wanted.command, filter(grant.sees, wanted.symbols))
+        except CommandError as error:
+            full = error.code == Code.SYMBOL_LIMIT_EXCEEDED
+            raise Refusal(DEPTH_FULL if full else BAD_PARAMETER, error.message) from None
         codec = CODECS[EVENT_STREAM]
         retry = f"retry: {round(self.dialect.terms.retry_after * 1000)}\n\n".encode()
         greeting = codec.frame(self.dialect.hello(limits, asked=False))

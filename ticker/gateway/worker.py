@@ -27,7 +27,9 @@ from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.bars.book import BarBook
+from ticker.gateway.books.wanted import Wanted
 from ticker.gateway.context import GatewayContext
+from ticker.gateway.depth import DepthRoute
 from ticker.gateway.dialects.speaker import ALL_CODECS, PATHS, Speaker
 from ticker.gateway.feeds import Feeds
 from ticker.gateway.front import Front
@@ -41,6 +43,7 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.protocol.announcer import Announcer
 from ticker.gateway.protocol.codes import Close
+from ticker.gateway.protocol.depths import Depths
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.terms import terms_of
 from ticker.gateway.rest.guard import Guard
@@ -140,6 +143,7 @@ class Worker:
             steady(),
             config.gateway.max_symbols,
         )
+        self.wanted = Wanted(self.intake.views, self.board, self.segment, config.depth)
         self._introduce(config, tls)
         self.runner = self._http(config, feeds)
         self.scheduler = Scheduler(
@@ -157,8 +161,7 @@ class Worker:
         return attach(name, KIND_BARS, boot_id=self.context.boot_id) if name else None
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
-        boot_id, store = self.context.boot_id, self.context.store
-        recorder = self.context.recorder
+        boot_id, store, recorder = self.context.boot_id, self.context.store, self.context.recorder
         relay = self.context.relay
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
@@ -185,6 +188,7 @@ class Worker:
             directory=self.directory,
             guard=self.guard,
             past=self.context.past,
+            books=DepthRoute(self.board, self.intake.views, self.wanted, config.depth, self.clock),
         )
         for path in (STREAM_PATH, *PATHS):
             app.router.add_get(path, self.front.stream_after_http)
@@ -213,6 +217,7 @@ class Worker:
             terms,
             self.announcer,
             self.access,
+            Depths(config.depth, self.board, self.hub, self.intake, self.wanted),
             ALL_CODECS,
             bars=self.bars.enabled,
         )
@@ -332,6 +337,7 @@ class Worker:
         self.heartbeat.beat(now)
         self.feeds.look()
         self.board.look(now, self.feeds.timetable.sessions(now), steady)
+        self.wanted.look(self.hub.subscriptions.unwatched(), now)
         self.announcer.look((one.market, one.phase) for one in self.feeds.current.markets(now))
         self._announce()
         self.speaker.look()
@@ -378,6 +384,7 @@ class Worker:
         self.loop.remove_reader(self.doorbell.fd)
         self.loop.remove_reader(self.scheduler.timer_fd)
         await self.runner.cleanup()
+        self.wanted.leave()
         self.heartbeat.leave()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
 

@@ -80,6 +80,7 @@ cpdef enum FeedCounter:
     FEED_BAD_CHECKSUMS           # of books
     FEED_TOO_LONG                # bodies, texts and messages that are longer than is read
     FEED_UNKNOWN_CONDITIONS      # trades with a sale condition that no table has
+    FEED_DEPTH_REFUSED           # books that are watched and that [depth] has no rows for
 
 cpdef enum GatewayCounter:
     GATEWAY_CONNECTIONS_OPEN = 0

@@ -18,7 +18,7 @@ cdef class Doorbell:
 cdef class DoorbellRinger:
     """The publisher's side: every gateway's flag, mapped read-only, and the eventfds."""
 
-    cdef list mappings
+    cdef list mappings           # of the gateways, in the order of `states`
     cdef int used
     cdef GatewayState* states[64]
     cdef int fds[64]

@@ -10,7 +10,9 @@ BARS_HEAD_BYTES: int
 BAR_RECORD_BYTES: int
 BAR_SYMBOL_BYTES: int
 
-def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int: ...
+def segment_size(
+    kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0, depth_rows: int = 0
+) -> int: ...
 
 class Mapping:
     size: int
@@ -24,6 +26,7 @@ class Mapping:
         rows: int = 0,
         rings: int = 0,
         ring_capacity: int = 0,
+        depth_rows: int = 0,
     ) -> None: ...
     def check(self, kind: int, boot_id: int | None = None) -> None: ...
     @property
@@ -34,3 +37,5 @@ class Mapping:
     def ring_count(self) -> int: ...
     @property
     def ring_capacity(self) -> int: ...
+    @property
+    def depth_capacity(self) -> int: ...

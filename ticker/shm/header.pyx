@@ -7,10 +7,13 @@ from ticker.shm.atomics cimport load_acquire, load_relaxed, store_relaxed, store
 from ticker.shm.layout cimport (
     BODY_OFFSET,
     COUNTERS_OFFSET,
+    DEPTH_ROW_BYTES,
     FEED_SEGMENT,
     GAP_SLOTS,
     GATEWAY_SEGMENT,
     HISTOGRAMS_OFFSET,
+    INTEREST_BYTES,
+    INTEREST_SLOTS,
     LAYOUT_VERSION,
     RECORDER_SEGMENT,
     RELAY_SEGMENT,
@@ -49,13 +52,23 @@ _KIND_NAMES = {
 }
 
 
-def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0) -> int:
-    """Bytes of a segment with `rows` table rows and `rings` rings of `ring_capacity` records."""
+def depth_bytes(rows: int, depth_rows: int) -> int:
+    """Bytes of the places of so many rows' books, in whole cache lines, and of the books."""
+    return -(-rows // 8) * 64 + depth_rows * DEPTH_ROW_BYTES
+
+
+def segment_size(
+    kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0, depth_rows: int = 0
+) -> int:
+    """Bytes of a segment with `rows` table rows, `rings` rings of `ring_capacity` records, and
+    `depth_rows` books."""
     if kind == KIND_BARS:
         return (
             BODY_OFFSET + BARS_HEAD_BYTES + ring_capacity * BAR_RECORD_BYTES
             + rows * BAR_SYMBOL_BYTES
         )
+    if kind == GATEWAY_SEGMENT:
+        return BODY_OFFSET + INTEREST_SLOTS * INTEREST_BYTES
     if kind != FEED_SEGMENT:
         return BODY_OFFSET
     if rows < 1 or rings < 1:
@@ -67,7 +80,8 @@ def segment_size(kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 
     rejects = REJECT_RINGS * (sizeof(RingHeader) + REJECT_SLOTS * sizeof(Reject))
     gaps = (2 + GAP_SLOTS) * sizeof(GapBlock)
     table = rows * (sizeof(Row) + sizeof(RowRest))
-    return BODY_OFFSET + table + rings * ring_stride + rejects + gaps
+    depth = depth_bytes(rows, depth_rows)
+    return BODY_OFFSET + table + rings * ring_stride + rejects + gaps + depth
 
 
 cdef class Mapping:
@@ -106,10 +120,10 @@ cdef class Mapping:
 
     def format(
         self, kind: int, boot_id: int, now_ns: int, rows: int = 0, rings: int = 0,
-        ring_capacity: int = 0,
+        ring_capacity: int = 0, depth_rows: int = 0,
     ) -> None:
         """Write the header of a fresh, zeroed segment; the magic goes in last."""
-        cdef uint64_t expected = segment_size(kind, rows, rings, ring_capacity)
+        cdef uint64_t expected = segment_size(kind, rows, rings, ring_capacity, depth_rows)
         if self.size != expected:
             raise SegmentError(f"segment has {self.size} bytes, its geometry needs {expected}")
         cdef SegmentHeader* head = self.header
@@ -131,6 +145,8 @@ cdef class Mapping:
             sizeof(RingHeader) + <uint64_t>ring_capacity * sizeof(Record)
         ))
         store_relaxed(&head.reject_size, sizeof(Reject))
+        store_relaxed(&head.depth_offset, expected - depth_bytes(rows, depth_rows))
+        store_relaxed(&head.depth_capacity, depth_rows)
         store_release(&head.magic, MAGIC)
 
     def check(self, kind: int, boot_id: int | None = None) -> None:
@@ -148,7 +164,7 @@ cdef class Mapping:
         _same("size", self.size, load_relaxed(&head.total_size),
               "something resized it; restart the server")
         expected = segment_size(
-            kind, head.row_capacity, head.ring_count, head.ring_capacity
+            kind, head.row_capacity, head.ring_count, head.ring_capacity, head.depth_capacity
         )
         _same("geometry", load_relaxed(&head.total_size), expected, "restart the server")
         if kind == FEED_SEGMENT:
@@ -165,6 +181,9 @@ cdef class Mapping:
                   head.rings_offset + head.ring_count * (
                       sizeof(RingHeader) + head.ring_capacity * sizeof(Record)
                   ), "restart the server")
+            _same("depth offset", load_relaxed(&head.depth_offset),
+                  expected - depth_bytes(head.row_capacity, head.depth_capacity),
+                  "restart the server")
         if boot_id is not None:
             _same("boot id", load_relaxed(&head.boot_id), boot_id,
                   "the server was restarted; attach again")
@@ -185,6 +204,10 @@ cdef class Mapping:
     @property
     def ring_capacity(self) -> int:
         return load_relaxed(&self.header.ring_capacity)
+
+    @property
+    def depth_capacity(self) -> int:
+        return load_relaxed(&self.header.depth_capacity)
 
 
 def _same(what: str, found: int, expected: int, advice: str) -> None:

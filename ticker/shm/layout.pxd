@@ -14,16 +14,18 @@ A feed segment, `/ticker.<instance>.<feed>`; the feed worker writes it, all othe
     ...    rings           ring_count x (RingHeader + ring_capacity x Record)
     ...    rejects         REJECT_RINGS x (RingHeader + REJECT_SLOTS x Reject)
     ...    gaps            (2 + GAP_SLOTS) x GapBlock: sums, then the newest gaps (gaps.pyx)
+    ...    depth           a word for each row: its DepthRow and 1, or 0; depth_capacity x DepthRow
 
 A gateway segment, `/ticker.<instance>.gateway<i>`; the gateway worker writes it:
 
     0      SegmentHeader
-    512    GatewayState    heartbeat, doorbell flag
+    512    GatewayState    heartbeat, doorbell flag, version of its interest
     1024   counters
     4096   histograms
+    ...    interest        INTEREST_SLOTS x Interest (depth/interest.pyx)
 
-The store's segment, `/ticker.<instance>.store`, is like a gateway's; the store worker writes it.
-So are the recorder's, `/ticker.<instance>.recorder`, and the relay's, `/ticker.<instance>.relay`.
+The store worker's, the recorder's and the relay's, `/ticker.<instance>.store`, `.recorder` and
+`.relay`, are like a gateway's without interest.
 
 A row keeps two copies of its values. The writer fills the copy that is not current and then
 makes it the current one, so a reader never waits, even for a writer that died half-way:
@@ -58,7 +60,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cpdef enum:
-    LAYOUT_VERSION = 10
+    LAYOUT_VERSION = 11
     STATE_OFFSET = 512
     COUNTERS_OFFSET = 1024
     COUNTERS = 384
@@ -79,6 +81,10 @@ cpdef enum:
     REJECTS_KEPT = 100           # of them shown
     GAP_WORDS = 24
     GAP_SLOTS = 1024             # gaps of a feed that are kept one by one
+    DEPTH_LEVELS = 50            # of each side of a book that readers can see, at most
+    DEPTH_ROW_BYTES = 64 + 2 * 8 * (8 + 2 * 2 * 50)   # depth/layout.pxd has the words
+    INTEREST_SLOTS = 4096        # symbols whose depth one gateway can want at a time
+    INTEREST_BYTES = 32
 
 cdef enum SegmentKind:
     FEED_SEGMENT = 1
@@ -103,6 +109,8 @@ cdef struct SegmentHeader:
     uint64_t record_size
     uint64_t rejects_offset
     uint64_t reject_size
+    uint64_t depth_offset
+    uint64_t depth_capacity
 
 cdef struct FeedState:
     uint64_t writer_epoch        # grows by one with every writer that takes the segment over
@@ -118,7 +126,8 @@ cdef struct FeedState:
     uint64_t last_message_ns     # when something of use came last
     uint64_t silence_ns          # having heard nothing for longer, the feed is stale; 0: not said
     uint64_t quiet_ns            # a symbol that did not change for longer is quiet; 0: not said
-    uint64_t padding[2]          # what follows hardly ever moves: a cache line of its own
+    uint64_t depth_seq           # the greatest seq of a DepthRow that was given up
+    uint64_t padding[1]          # what follows hardly ever moves: a cache line of its own
     uint64_t phase               # MarketPhase that the venue itself said last
     uint64_t phase_time          # exchange time of that
     uint64_t breaker             # market-wide circuit breaker in force: its level 1 to 3, 0: none
@@ -130,6 +139,8 @@ cdef struct GatewayState:
     uint64_t writer_pid
     uint64_t heartbeat_ns
     uint64_t doorbell_armed      # 1: asleep, ring the eventfd
+    uint64_t interest_version    # grows with each change of the interest; odd: one is under way
+    uint64_t interest_used       # its slots [0, used) may be taken
 
 cpdef enum FeedLiveness:
     FEED_STARTING = 0
@@ -369,8 +380,7 @@ cdef struct Gap:
     uint64_t lapped
     uint64_t reserved[2]
 
-# Two copies; `generation` says which one is current, as in a row.
-cdef struct GapBlock:
+cdef struct GapBlock:            # two copies; `generation` is as in a row
     uint64_t generation
     uint64_t reserved[7]         # whole cache lines
     uint64_t copies[2][GAP_WORDS]

@@ -36,11 +36,12 @@ BARS_RING = 32_768
 
 @dataclass(frozen=True)
 class Geometry:
-    """The size of a feed segment: table rows, rings (shards), records per ring."""
+    """The size of a feed segment: table rows, rings (shards), records per ring, books."""
 
     rows: int = 16_384
     rings: int = 4
     ring_capacity: int = 65_536
+    depth_rows: int = 0
 
 
 def feed_name(instance: str, feed: str) -> str:
@@ -124,11 +125,8 @@ def put_private(path: Path, content: bytes) -> None:
 
 def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty feed segment; refuses a name that is taken."""
-    size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
-    mapping = _create(name, size)
-    mapping.format(
-        KIND_FEED, boot_id, now_ns, geometry.rows, geometry.rings, geometry.ring_capacity
-    )
+    mapping = _create(name, _size(geometry))
+    _format_feed(mapping, geometry, boot_id, now_ns)
     return mapping
 
 
@@ -176,12 +174,27 @@ def private_bars(symbols: int, ring: int = 1024) -> Mapping:
 
 def private_feed(geometry: Geometry, boot_id: int, now_ns: int) -> Mapping:
     """A feed segment in anonymous memory, for `ticker replay`: the same pipeline, no name."""
-    size = segment_size(KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity)
-    mapping = Mapping(mmap.mmap(-1, size), True)
-    mapping.format(
-        KIND_FEED, boot_id, now_ns, geometry.rows, geometry.rings, geometry.ring_capacity
-    )
+    mapping = Mapping(mmap.mmap(-1, _size(geometry)), True)
+    _format_feed(mapping, geometry, boot_id, now_ns)
     return mapping
+
+
+def _size(geometry: Geometry) -> int:
+    return segment_size(
+        KIND_FEED, geometry.rows, geometry.rings, geometry.ring_capacity, geometry.depth_rows
+    )
+
+
+def _format_feed(mapping: Mapping, geometry: Geometry, boot_id: int, now_ns: int) -> None:
+    mapping.format(
+        KIND_FEED,
+        boot_id,
+        now_ns,
+        geometry.rows,
+        geometry.rings,
+        geometry.ring_capacity,
+        geometry.depth_rows,
+    )
 
 
 def private_gateway(now_ns: int) -> Mapping:
@@ -209,7 +222,7 @@ def attach(name: str, kind: int, *, boot_id: int | None = None, writable: bool =
                 f"{name}: mode is {stat.S_IMODE(status.st_mode):04o}, expected {MODE:04o}: "
                 "another program changed it; restart the server"
             )
-        if status.st_size < segment_size(KIND_GATEWAY):
+        if status.st_size < segment_size(KIND_STORE):
             raise SegmentError(f"{name}: {status.st_size} bytes is too short; restart the server")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         mapping = Mapping(mmap.mmap(descriptor, status.st_size, access=access), writable)

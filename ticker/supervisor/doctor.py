@@ -124,7 +124,14 @@ def _descriptors(config: Config, machine: Machine) -> Finding:
 
 def _shared_memory(config: Config, machine: Machine) -> Finding:
     wanted = sum(
-        segment_size(KIND_FEED, feed.rows, feed.rings, feed.ring_capacity) for feed in config.feeds
+        segment_size(
+            KIND_FEED,
+            feed.rows,
+            feed.rings,
+            feed.ring_capacity,
+            min(feed.rows, config.depth.rows),
+        )
+        for feed in config.feeds
     )
     wanted += (config.server.gateways + 2) * segment_size(KIND_GATEWAY)
     if config.store.enabled:

@@ -40,6 +40,7 @@ class Instance:
 
     Attributes:
         boot_id: names this life of the server; every segment carries it.
+        depth_rows: symbols whose book a feed's segment has room for.
         feeds: segment by feed name, mapped read-only.
         serials: by feed name; another one for each segment that was made.
         store: the store worker's segment, mapped read-only; None where nothing is kept.
@@ -56,6 +57,7 @@ class Instance:
     def __init__(self, config: Config) -> None:
         self.name = config.server.instance
         self.boot_id = secrets.randbits(52) + 1  # exact as a number of JSON, too
+        self.depth_rows = config.depth.rows
         self.feeds: dict[str, Mapping] = {}
         self.serials: dict[str, int] = {}
         self.serial = 0
@@ -105,7 +107,7 @@ class Instance:
             SegmentError: no room for it.
         """
         name, now = self.feed_segment(feed.name), time.time_ns()
-        fresh = segment.create_feed(name, geometry(feed), self.boot_id, now)
+        fresh = segment.create_feed(name, geometry(feed, self.depth_rows), self.boot_id, now)
         if self.folder is not None:
             restore_feed(fresh, feed, self.folder, now, symbol_days)
         del fresh
@@ -206,6 +208,6 @@ def bar_symbols(config: Config) -> int:
     return sum(feed.rows for feed in config.feeds) + SPARE_SYMBOLS
 
 
-def geometry(feed: FeedConfig) -> segment.Geometry:
+def geometry(feed: FeedConfig, depth_rows: int) -> segment.Geometry:
     """How large a feed's segment is."""
-    return segment.Geometry(feed.rows, feed.rings, feed.ring_capacity)
+    return segment.Geometry(feed.rows, feed.rings, feed.ring_capacity, min(feed.rows, depth_rows))

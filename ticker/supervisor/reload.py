@@ -33,7 +33,7 @@ LIVE = (
     "gateway.restart_spread",
     "watchlists",
 )
-FIXED = ("server", "store", "record", "cluster")
+FIXED = ("server", "depth", "store", "record", "cluster")
 
 
 class Effect(Enum):

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from ticker_client.errors import AuthError, NoServerError, RequestError
-from ticker_client.messages import Bar, Bars, ListedSymbol, PriceObject, Prices, Symbols
+from ticker_client.messages import Bar, Bars, Book, ListedSymbol, PriceObject, Prices, Symbols
 
 T = TypeVar("T")
 
@@ -39,6 +39,11 @@ class Rest:
         """Several at once; those without a price are listed by the reason."""
         listed = ",".join(symbols)
         return await self._get(Prices, "/prices", symbols=listed, venue=venue)
+
+    async def book(self, symbol: str, levels: int = 10, venue: str | None = None) -> Book:
+        """The best levels of bids and asks, by price, over all venues or of one."""
+        path = f"/depth/{quote(symbol, safe='')}"
+        return await self._get(Book, path, levels=str(levels), venue=venue)
 
     async def bars(
         self,

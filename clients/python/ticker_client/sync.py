@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from ticker_client import client as of_loop
 from ticker_client.dialogue import Event
-from ticker_client.messages import Bar, ListedSymbol, PriceObject, Prices, Snapshot
+from ticker_client.messages import Bar, Book, ListedSymbol, PriceObject, Prices, Snapshot
 from ticker_client.table import Table
 from ticker_client.watch import Watch as AsyncWatch
 
@@ -99,6 +99,10 @@ class Client:
     def several(self, *symbols: str, venue: str | None = None) -> Prices:
         """The price objects of several symbols."""
         return self.call(self._inner.several(*symbols, venue=venue))
+
+    def book(self, symbol: str, levels: int = 10, venue: str | None = None) -> Book:
+        """The best levels of bids and asks, by price."""
+        return self.call(self._inner.book(symbol, levels, venue))
 
     def bars(
         self,

@@ -1,7 +1,7 @@
 // What the server says, as types. Made by generate.py from the server's own; do not edit.
 // A server that is newer may say more. Prices and sizes are strings with the digits of the tick.
 
-export type Channel = "price" | "quote" | "trades" | "bars";
+export type Channel = "price" | "quote" | "trades" | "depth" | "bars";
 export type State = "live" | "quiet" | "unconfirmed" | "halted" | "paused" | "stale" | "closed";
 
 /** The limits of one connection. */
@@ -89,8 +89,10 @@ export interface Subscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "price" | "quote" | "trades";
+  channel?: "bars" | "depth" | "price" | "quote" | "trades";
   interval?: "1h" | "1m" | "1s" | "5m";
+  venue?: string;
+  levels?: number;
 }
 
 /** Answer to unsubscribe. */
@@ -99,8 +101,9 @@ export interface Unsubscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "price" | "quote" | "trades";
+  channel?: "bars" | "depth" | "price" | "quote" | "trades";
   interval?: "1h" | "1m" | "1s" | "5m";
+  venue?: string;
 }
 
 /** Answer to reconnect. */
@@ -109,8 +112,10 @@ export interface Recovered {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "price" | "quote" | "trades";
+  channel?: "bars" | "depth" | "price" | "quote" | "trades";
   interval?: "1h" | "1m" | "1s" | "5m";
+  venue?: string;
+  levels?: number;
 }
 
 /** Answer to configure: the settings that are valid from now on. */
@@ -216,6 +221,30 @@ export interface LiveBar {
   complete: boolean;
 }
 
+/** On `depth`: a symbol's whole book, best levels first. It replaces what the client has. */
+export interface Depth {
+  type: "depth";
+  symbol: string;
+  timestamp: string;
+  seq: number;
+  levels: number;
+  venue?: string;
+  bids: ([number, number])[];
+  asks: ([number, number])[];
+}
+
+/** On `depth`: the levels that changed, each with its new size; size 0 removes it. */
+export interface Delta {
+  type: "delta";
+  symbol: string;
+  timestamp: string;
+  seq: number;
+  previous_seq: number;
+  venue?: string;
+  bids: ([number, number])[];
+  asks: ([number, number])[];
+}
+
 /** All figures of a symbol; null: the figure is unknown, or the token has no right to it. */
 export interface PriceObject {
   symbol: string;
@@ -294,7 +323,7 @@ export interface Symbols {
   next: string | null;
 }
 
-export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar;
+export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar | Depth | Delta;
 
 /** The fields that are exact decimals. */
 export const EXACT: readonly string[] = ["ask", "ask_size", "bid", "bid_size", "close", "extended_price", "high", "low", "official_close", "open", "previous_close", "price", "size", "tick_size", "volume", "vwap"];

@@ -14,6 +14,7 @@ RIGHTS: dict[str, dict[str, Any]] = {
     "quote": {"channels": ("quote",)},
     "trades": {"channels": ("trades",)},
     "bars": {"channels": ("bars",)},
+    "depth": {"channels": ("depth",)},
     "some": {"symbols": ("A*",)},
     "metrics": {"metrics": True},
 }

@@ -29,6 +29,7 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.resources import PriceObject
 from ticker.gateway.rest.status import Status
 from ticker.shm import counters
+from ticker.shm.depth.rows import DepthWriter
 from ticker.shm.rejects import RejectWriter
 from ticker.store.past import Past
 from ticker.store.sqlite import HistoryReader
@@ -54,6 +55,7 @@ def made(required: bool, folder: Path) -> Rig:
         more = dict.fromkeys(OF_THE_DAY, 1)
         rig.quote(row, bid=184 * E9, bid_size=1, ask=186 * E9, ask_size=2, **more)
         RejectWriter(rig.feed).put("older", symbol, price=E9, size=1)
+        DepthWriter(rig.feed).put(row, 50, [(184 * E9, 1)], [(186 * E9, 2)], 1)
         rig.bar(rig.bar_writer.add(symbol), 1, start=60 * E9, time=61 * E9, open=E9, flags=1)
     return rig
 
@@ -151,6 +153,10 @@ class Asker:
     def get_trades(self) -> str:
         symbol = self.row.argument
         return self.looked(f"/trades/{symbol}", lambda body: body["symbol"] == symbol)
+
+    def get_depth(self) -> str:
+        symbol = self.row.argument
+        return self.looked(f"/depth/{symbol}", lambda body: body["bids"] == [[184, 1]])
 
     def events(self) -> str:
         """What the first price on a stream of events is, or why there is none."""
@@ -273,6 +279,9 @@ class Asker:
             self.rig.trade(0, 185 * E9)
             while True:
                 message = client.receive()
+                if message["type"] == "depth":
+                    assert channel == "depth"
+                    return "yes"
                 if message["type"] == "update":
                     assert message.get("channel", "price") == channel
                     return "yes"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.hub.test_encode import payload, server_message, varint
+from tests.gateway.compiled_proto import payload
+from tests.gateway.hub.test_encode import server_message, varint
 from ticker.gateway.bars.encode import INTERVALS, STATES, BarNumber, BarRoom, encoded_bar
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM, JSON, MSGPACK, PROTOBUF, moment

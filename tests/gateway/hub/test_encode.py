@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from grpc_tools import protoc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.gateway.compiled_proto import PROTO, payload, server_message_class
 from ticker.gateway.hub.encode import Room, encoded, lagged
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.codec import CODECS, JSON, MSGPACK, PLAIN, PROTOBUF, moment
@@ -35,7 +33,6 @@ from ticker.gateway.protocol.messages import (
 )
 from ticker.gateway.protocol.numbers import MESSAGE_NUMBERS
 
-PROTO = Path(protobuf.__file__).parent / "ticker_v1.proto"
 TIME = 1_774_794_601_234_567_890
 PRICE, QUOTE, TRADES = range(3)
 FULL = {
@@ -61,26 +58,10 @@ IN_QUOTE = {name for name in FULL if name not in ("time", "extended_time")} | {"
 UPDATE, SNAPSHOT, CORRECTION, CANCEL = range(4)
 
 
-def payload(frame: bytes) -> bytes:
-    """What stands in one whole server frame."""
-    size, at = frame[1], 2
-    if size == 126:
-        size, at = int.from_bytes(frame[2:4], "big"), 4
-    assert len(frame) == at + size
-    return frame[at:]
-
-
 @pytest.fixture(scope="module")
 def server_message(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The class ServerMessage, made by the real compiler from the shipped file."""
-    out = tmp_path_factory.mktemp("proto") / "descriptor"
-    status = protoc.main(["protoc", f"-I{PROTO.parent}", f"--descriptor_set_out={out}", str(PROTO)])
-    assert status == 0
-    files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
-    pool = descriptor_pool.DescriptorPool()
-    for file in files.file:
-        pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("ticker.v1.ServerMessage"))
+    return server_message_class(tmp_path_factory.mktemp("proto"))
 
 
 def test_the_shipped_proto_is_made_from_the_types() -> None:

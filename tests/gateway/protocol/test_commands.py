@@ -98,7 +98,7 @@ def test_reconnect_reads_times_and_takes_anything_else_for_never() -> None:
         (b'{"action":"subscribe","symbols":["A"],"colour":1}', 400, "colour"),
         (b'{"action":"subscribe","symbols":[1]}', 400, "symbols"),
         (b'{"action":"subscribe","symbols":["A"],"id":true}', 400, "id"),
-        (b'{"action":"subscribe","symbols":["A"],"channel":"depth"}', 400, "channel"),
+        (b'{"action":"subscribe","symbols":["A"],"channel":"tape"}', 400, "channel"),
         (b'{"action":"subscribe","symbols":[""]}', 400, "symbols"),
         (b'{"action":"subscribe","symbols":["A\\u0000"]}', 400, "symbols"),
         (b'{"action":"subscribe","symbols":["' + b"A" * 300 + b'"]}', 400, "symbols"),

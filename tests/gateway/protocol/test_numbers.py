@@ -16,11 +16,11 @@ FROZEN = {
     "ClientMessage": "subscribe=1 unsubscribe=2 reconnect=3 configure=4 auth=5 ping=6",
     "ServerMessage": "snapshot=1 update=2 hello=3 subscribed=4 unsubscribed=5 recovered=6"
     " configured=7 status=8 lagged=9 heartbeat=10 pong=11 goodbye=12 error=13 correction=14"
-    " cancel=16 bar=19 batch=15",
+    " cancel=16 bar=19 depth=17 delta=18 batch=15",
     "Batch": "messages=1",
-    "Subscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7",
-    "Unsubscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7",
-    "Reconnect": "id=1 last_seen_ns=2 channel=3 interval=7",
+    "Subscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 levels=5 venue=6",
+    "Unsubscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 venue=6",
+    "Reconnect": "id=1 last_seen_ns=2 channel=3 interval=7 levels=4 venue=5",
     "Configure": "id=1 max_rate=2 batch=3",
     "Auth": "id=1 token=2",
     "Ping": "id=1",
@@ -33,9 +33,9 @@ FROZEN = {
     " previous_close_e9=17 official_close_e9=18 extended_price_e9=19 extended_timestamp_ns=20"
     " trade_id=22 volume_high=21 size_exponent=100",
     "Hello": "protocol=1 epoch=2 limits=3 heartbeat=4 auth=5",
-    "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7",
-    "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7",
-    "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7",
+    "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5",
+    "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6",
+    "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5",
     "Configured": "id=1 max_rate=2 batch=3",
     "Status": "symbol=1 feed=2 market=3 state=4 phase=5",
     "Lagged": "symbol=1 skipped=2",
@@ -53,6 +53,9 @@ FROZEN = {
     "LiveBar": "symbol=1 channel=2 interval=3 start_ns=4 state=5 open_e9=6 high_e9=7 low_e9=8"
     " close_e9=9 volume=10 trades=11 vwap_e9=12 timestamp_ns=13 revision=14 exact=15 complete=16"
     " volume_high=21 size_exponent=100",
+    "Depth": "symbol=1 timestamp_ns=2 seq=3 levels=4 venue=5 bids=6 asks=7 size_exponent=100",
+    "Delta": "symbol=1 timestamp_ns=2 seq=3 previous_seq=8 venue=5 bids=6 asks=7 size_exponent=100",
+    "Level": "price_e9=1 size=2",
 }
 
 

@@ -24,6 +24,7 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.openapi import openapi, reference
 from ticker.gateway.rest.page import FILES
 from ticker.gateway.rest.status import Status
+from ticker.shm.depth.rows import DepthWriter
 from ticker.store.past import Past
 from ticker.store.sqlite import HistoryReader
 
@@ -67,6 +68,7 @@ def prices(rig: Any) -> None:
         row = rig.row(symbol)
         rig.trade(row, 185_420_000_000)
         rig.quote(row, bid=E9, bid_size=1, ask=2 * E9, ask_size=2, open=3, high=4, low=5)
+        DepthWriter(rig.feed).put(row, 50, [(E9, 1)], [(2 * E9, 2)], 1)
     rig.row("NEW")
 
 

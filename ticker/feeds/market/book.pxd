@@ -1,7 +1,7 @@
 """Every displayed order of a feed, and the price levels that they make."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.pages cimport prefetch
 
@@ -27,12 +27,16 @@ cdef struct Level:
 cdef struct Ladder:
     Level* levels                # ascending by rank: the best is the last
     uint32_t count
-    uint32_t capacity
+    uint8_t room                 # for 2^room levels; 0: none yet
+    uint8_t shown                # of the best levels that readers see: 1, or more of a depth
+    uint8_t tops                 # the feed sends its best level alone (set_top)
+    uint8_t reserved
 
 cdef enum BookChange:
     BOOK_FAILED = -1             # not taken: no memory, or over the limit
-    BOOK_DEEP = 0                # taken, the top of the book is as it was
+    BOOK_DEEP = 0                # taken, the levels that readers see are as they were
     BOOK_TOP = 1                 # taken, the best level of its side changed
+    BOOK_SEEN = 2                # taken, a level behind it changed that readers see: bits
 
 
 @cython.final
@@ -60,6 +64,7 @@ cdef class Book:
     cdef int set_top(
         self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
     ) noexcept nogil
+    cdef void show(self, uint32_t instrument, uint32_t levels) noexcept nogil
     cdef void cut(self, uint32_t instrument, uint32_t side, uint32_t depth) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void clear_instrument(self, uint32_t instrument) noexcept nogil

@@ -5,13 +5,16 @@ probing, backward-shift deletion (no tombstones), at most half full, grown by re
 The levels of an instrument's side are a sorted array with the best at its end, where nearly
 all of the work is: a linear search from the best, then a binary one; memmove to insert.
 
+Readers see the best level of a side, or the best few where somebody watches the depth: only a
+change of those is worth a look at the end of the packet.
+
 A feed that sends no orders sets the levels, or the best ones, themselves. Who mixes the two for
 one instrument gets a wrong book and no worse.
 
 No memory is no crash: the order is refused and its later messages are unknown orders.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, memset
 
@@ -20,7 +23,7 @@ from ticker.pages cimport give_pages, take_pages
 
 cdef enum:
     FIRST_BITS = 20              # 32 MiB of address space, backed as it is touched
-    FIRST_LEVELS = 16
+    FIRST_ROOM = 4               # 16 levels
     LINEAR_LEVELS = 8
     LEVEL_LIMIT = 1 << 16        # of a side whose levels are set: no more than could be true
 
@@ -43,6 +46,27 @@ cdef inline uint32_t level_at(const Ladder* ladder, int64_t rank) noexcept nogil
         else:
             high = middle
     return low
+
+
+cdef bint more_room(Ladder* ladder) noexcept nogil:
+    """Room for twice the levels; False: no memory, and nothing has changed."""
+    cdef uint8_t room = <uint8_t>(ladder.room + 1 if ladder.room else FIRST_ROOM)
+    cdef Level* levels = <Level*>realloc(ladder.levels, (<size_t>1 << room) * sizeof(Level))
+    if levels == NULL:
+        return False
+    ladder.levels = levels
+    ladder.room = room
+    if not ladder.shown:
+        ladder.shown = 1
+    return True
+
+
+cdef inline int change_at(const Ladder* ladder, uint32_t at) noexcept nogil:
+    """The BookChange that a change of the level at this index is. The ladder has had a level."""
+    cdef uint32_t number = ladder.count - at
+    if number > ladder.shown:
+        return BOOK_DEEP
+    return BOOK_TOP if number <= 1 else BOOK_SEEN
 
 
 cdef class Book:
@@ -170,7 +194,7 @@ cdef class Book:
         if not size:
             return self._level_reduce(ladder, rank, ladder.levels[at].size)
         ladder.levels[at].size = size
-        return at + 1 == ladder.count
+        return change_at(ladder, at)
 
     cdef int set_top(
         self, uint32_t instrument, uint32_t side, int64_t price, uint64_t size
@@ -179,6 +203,7 @@ cdef class Book:
         cdef Ladder* ladder = &self.ladders[2 * instrument + side]
         cdef int64_t rank
         check(instrument < self.instruments and side < 2)
+        ladder.tops = 1
         if price == NO_PRICE:
             size = ladder.count
             ladder.count = 0
@@ -192,6 +217,12 @@ cdef class Book:
         ladder.levels[0].rank = rank
         ladder.levels[0].size = size
         return BOOK_TOP
+
+    cdef void show(self, uint32_t instrument, uint32_t levels) noexcept nogil:
+        """From now on readers see so many levels of each side, 1 to 255."""
+        check(instrument < self.instruments and 0 < levels < 256)
+        self.ladders[2 * instrument].shown = <uint8_t>levels
+        self.ladders[2 * instrument + 1].shown = <uint8_t>levels
 
     cdef void cut(self, uint32_t instrument, uint32_t side, uint32_t depth) noexcept nogil:
         """Forget all levels of a side behind the best `depth` (1 or more): its feed no longer says
@@ -270,29 +301,22 @@ cdef class Book:
 
     cdef int _level_add(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil:
         cdef uint32_t at = level_at(ladder, rank)
-        cdef uint32_t capacity
-        cdef Level* levels
         if at < ladder.count and ladder.levels[at].rank == rank:
             ladder.levels[at].size += size
-            return at + 1 == ladder.count
-        if ladder.count == ladder.capacity:
-            capacity = 2 * ladder.capacity if ladder.capacity else FIRST_LEVELS
-            levels = <Level*>realloc(ladder.levels, capacity * sizeof(Level))
-            if levels == NULL:
-                return BOOK_FAILED
-            ladder.levels = levels
-            ladder.capacity = capacity
+            return change_at(ladder, at)
+        if ladder.count == ((<uint32_t>1 << ladder.room) & ~<uint32_t>1) and not more_room(ladder):
+            return BOOK_FAILED
         memmove(
             &ladder.levels[at + 1], &ladder.levels[at], (ladder.count - at) * sizeof(Level)
         )
         ladder.levels[at].rank = rank
         ladder.levels[at].size = size
         ladder.count += 1
-        return at + 1 == ladder.count
+        return change_at(ladder, at)
 
     cdef int _level_reduce(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil:
         cdef uint32_t at = level_at(ladder, rank)
-        cdef bint top = at + 1 == ladder.count
+        cdef int change = change_at(ladder, at)
         if at >= ladder.count or ladder.levels[at].rank != rank:
             return BOOK_DEEP     # levels were set over the orders': see above
         ladder.levels[at].size -= min(size, ladder.levels[at].size)
@@ -301,7 +325,7 @@ cdef class Book:
             memmove(
                 &ladder.levels[at], &ladder.levels[at + 1], (ladder.count - at) * sizeof(Level)
             )
-        return top
+        return change
 
     def depth(self, instrument: int, side: int) -> list[tuple[int, int]]:
         """(price, size) of every level of a side (0 bids, 1 asks), the best first."""

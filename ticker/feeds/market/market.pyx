@@ -292,7 +292,7 @@ cdef class Market:
             prefetch(&self.book.ladders[2 * row])
             prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
 
-    # All instruments
+    # All instruments, and publishing
 
     cdef void clear_books(self) noexcept nogil:
         """Forget all orders: a new session, or too many messages were lost."""
@@ -300,8 +300,6 @@ cdef class Market:
         self.book.clear()
         for row in range(self.publisher.table.used):
             mark_dirty(self.publisher, row, DIRTY_BOOK)
-
-    # Publishing
 
     cdef void flush(self, int64_t publish_time) noexcept nogil:
         self.sales.flush(publish_time)
@@ -345,6 +343,8 @@ cdef class Market:
             self.rows.first_midnight = INT64_MIN
             self.rows.next_look = now_ns
         self.look(now_ns)
+        if self.quotes.wanted():
+            self.flush(now_ns)  # nothing else may come for long
 
     def adopt_rows(self, *, rebuild: bool) -> int:
         """Go on with the rows that a predecessor left; how many there are.

@@ -12,8 +12,8 @@ from ticker.shm.table cimport TableWriter
 
 cdef enum Dirty:
     DIRTY_ROW = 1                # publish the row
-    DIRTY_BOOK = 2               # the top of its book may have changed
-    DIRTY_QUOTE = 4              # ... and has: a quote record follows the row
+    DIRTY_BOOK = 2               # the levels of its book that readers see may have changed
+    DIRTY_QUOTE = 4              # its top has: a quote record follows the row
     DIRTY_STATUS = 8             # a status record follows the row
     DIRTY_CORRECTION = 16        # a correction record follows the row
     DIRTY_COMPARE = 32           # say by records how it differs from what the row shows now
@@ -31,7 +31,10 @@ cdef struct Entry:
     int64_t change_received      # 0: no message since the last flush made it
     uint64_t publications        # says which copy of the row is written next
     uint64_t whole               # publications to come that write all words: see changed_beside
-    uint64_t reserved[3]
+    uint32_t depth               # place of its book and 1, where somebody watches it; else 0
+    uint32_t depth_levels        # of it
+    int64_t depth_time           # exchange time of the last change behind the top
+    uint64_t reserved[1]
     Values values
 
 # What a flush will write of a trade.
@@ -46,7 +49,7 @@ cdef class Publisher:
     cdef list ring_writers
     cdef void** rings
     cdef uint32_t ring_count
-    cdef DoorbellRinger ringer
+    cdef DoorbellRinger ringer   # of the gateways, or None
     cdef uint64_t* counters
     cdef uint64_t* histograms
     cdef Entry* entries          # by row

@@ -230,7 +230,7 @@ cdef class Sales:
             return
         if self.rows.venue.changed:
             self.rows.venue.publish()
-        self.quotes.refresh()
+        self.quotes.refresh(publish_time)
         if self.filter.jumps.held_count:
             self._reconsider_changed()
         self.publisher.flush(publish_time)

@@ -20,6 +20,7 @@ NOT_ENTITLED = (403, "not_entitled", "The token has no right to this")
 UNKNOWN_SYMBOL = (404, "unknown_symbol", "No feed has this symbol")
 NO_PRICE_YET = (404, "no_price_yet", "The symbol has not traded yet")
 NOT_ON_VENUE = (404, "not_on_venue", "The symbol is not on this venue")
+NO_BOOK = (404, "no_book", "No feed shows a book of this symbol")
 NO_HISTORY = (404, "no_history", "This server keeps no history")
 NOT_FOUND = (404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = (405, "method_not_allowed", "This address allows GET and HEAD only")
@@ -31,6 +32,7 @@ TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection sends too many r
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 BUSY = (503, "busy", "The server has no room for another connection")
+DEPTH_FULL = (503, "depth_full", "The server shows the books of its most symbols already")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 STORE_FAILING = (503, "store_failing", "The history of the store cannot be read")
 KINDS = (
@@ -42,6 +44,7 @@ KINDS = (
     UNKNOWN_SYMBOL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
+    NO_BOOK,
     NO_HISTORY,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
@@ -53,6 +56,7 @@ KINDS = (
     HEAD_TOO_LARGE,
     INTERNAL,
     BUSY,
+    DEPTH_FULL,
     NOT_READY,
     STORE_FAILING,
 )

@@ -12,7 +12,6 @@ from ticker.gateway.hub.encode_msgpack cimport begin_msgpack, lagged_msgpack, ms
 from ticker.gateway.hub.encode_protobuf cimport (
     begin_protobuf,
     lagged_protobuf,
-    protobuf_envelope,
     protobuf_fields,
 )
 from ticker.gateway.hub.fields cimport CHANNELS, MESSAGE_CANCEL, Fields, Message, set_fields
@@ -28,6 +27,7 @@ from ticker.gateway.sockets.connection cimport (
     is_text,
 )
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
+from ticker.gateway.wire.protobuf cimport protobuf_envelope
 
 
 # The number of each message in `oneof` of ServerMessage, by Message.

@@ -1,7 +1,7 @@
 """Prices in JSON (RFC 8259): numbers with the digits of the tick, times as RFC 3339."""
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy
 
 from ticker.gateway.hub.fields cimport (
     CHANNEL_PRICE,
@@ -14,6 +14,7 @@ from ticker.gateway.hub.fields cimport (
     Message,
     strnlen,
 )
+from ticker.gateway.wire.json cimport put_symbol, put_text
 from ticker.shm.layout cimport (
     ROW_HAS_ASK,
     ROW_HAS_BID,
@@ -27,12 +28,6 @@ from ticker.shm.layout cimport (
 from ticker.units cimport write_price, write_size, write_timestamp, write_uint, write_volume
 
 
-cdef inline int put_text(char* out, int at, const char* text) noexcept nogil:
-    cdef int length = <int>strlen(text)
-    memcpy(out + at, text, length)
-    return at + length
-
-
 cdef inline int put_price(char* out, int at, const char* name, int64_t price) noexcept nogil:
     at = put_text(out, at, name)
     return at + write_price(out + at, price)
@@ -43,18 +38,6 @@ cdef inline int put_size(
 ) noexcept nogil:
     at = put_text(out, at, name)
     return at + write_size(out + at, size, fields.size_exponent)
-
-
-cdef int put_symbol(char* out, int at, const char* symbol, size_t length) noexcept nogil:
-    """Printable ASCII as the inside of a string (RFC 8259, section 7)."""
-    cdef size_t i
-    for i in range(length):
-        if symbol[i] == c'"' or symbol[i] == c"\\":
-            out[at] = c"\\"
-            at += 1
-        out[at] = symbol[i]
-        at += 1
-    return at
 
 
 cdef int put_id(char* out, int at, const char* name, uint64_t number) noexcept nogil:

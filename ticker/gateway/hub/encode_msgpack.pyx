@@ -6,7 +6,6 @@ Source: github.com/msgpack/msgpack/blob/master/spec.md.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy, strlen
 
 from ticker.gateway.hub.fields cimport (
     CHANNEL_PRICE,
@@ -19,6 +18,7 @@ from ticker.gateway.hub.fields cimport (
     Message,
     strnlen,
 )
+from ticker.gateway.wire.msgpack cimport put_name, put_string, put_uint
 from ticker.shm.layout cimport (
     ROW_HAS_ASK,
     ROW_HAS_BID,
@@ -30,32 +30,6 @@ from ticker.shm.layout cimport (
     ROW_HAS_PREVIOUS_CLOSE,
 )
 from ticker.units cimport write_price, write_size, write_uint, write_volume
-
-
-cdef inline int put_string(char* out, int at, const char* text, size_t length) noexcept nogil:
-    """A string of at most 31 bytes (fixstr)."""
-    out[at] = <char>(0xA0 | length)
-    memcpy(out + at + 1, text, length)
-    return at + 1 + <int>length
-
-
-cdef inline int put_name(char* out, int at, const char* name) noexcept nogil:
-    return put_string(out, at, name, strlen(name))
-
-
-cdef int put_uint(char* out, int at, uint64_t value) noexcept nogil:
-    """The shortest form of an unsigned integer."""
-    cdef int size = 8
-    cdef int i
-    if value < 0x80:
-        out[at] = <char>value
-        return at + 1
-    if value >> 32 == 0:
-        size = 1 if value <= 0xFF else 2 if value <= 0xFFFF else 4
-    out[at] = <char>(0xCC if size == 1 else 0xCD if size == 2 else 0xCE if size == 4 else 0xCF)
-    for i in range(size):
-        out[at + 1 + i] = <char>(value >> (8 * (size - 1 - i)))
-    return at + 1 + size
 
 
 cdef inline int put_price(

@@ -1,4 +1,4 @@
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from ticker.gateway.hub.fields cimport Fields
 
@@ -7,5 +7,3 @@ cdef int protobuf_fields(char* out, int at, int channel, const Fields* fields) n
 cdef int lagged_protobuf(
     char* out, const char* symbol, size_t length, uint64_t skipped
 ) noexcept nogil
-cdef int protobuf_envelope(uint8_t* end, uint8_t number, int size) noexcept nogil
-cdef int put_varint(char* out, int at, uint64_t value) noexcept nogil

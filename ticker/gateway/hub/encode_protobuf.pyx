@@ -6,10 +6,10 @@ real library.
 Source: protobuf.dev, "Encoding".
 """
 
-from libc.stdint cimport uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport uint64_t
 
 from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, VENUE_ROOM, Fields, strnlen
+from ticker.gateway.wire.protobuf cimport put_number, put_string
 from ticker.shm.layout cimport (
     ROW_HAS_ASK,
     ROW_HAS_BID,
@@ -49,30 +49,6 @@ cpdef enum Number:
     NEW_TRADE_ID = 23
     ELIGIBLE = 24
     SIZE_EXPONENT = 100
-
-
-cdef int put_varint(char* out, int at, uint64_t value) noexcept nogil:
-    while value > 0x7F:
-        out[at] = <char>(value & 0x7F | 0x80)
-        value >>= 7
-        at += 1
-    out[at] = <char>value
-    return at + 1
-
-
-cdef inline int put_number(char* out, int at, int number, uint64_t value) noexcept nogil:
-    at = put_varint(out, at, <uint64_t>number << 3)
-    return put_varint(out, at, value)
-
-
-cdef inline int put_string(
-    char* out, int at, int number, const char* text, size_t length
-) noexcept nogil:
-    """A string of at most 127 bytes."""
-    at = put_varint(out, at, <uint64_t>(number << 3 | 2))
-    out[at] = <char>length
-    memcpy(out + at + 1, text, length)
-    return at + 1 + <int>length
 
 
 cdef inline int put_id(char* out, int at, int number, uint64_t trade_id) noexcept nogil:
@@ -155,12 +131,3 @@ cdef int lagged_protobuf(
 ) noexcept nogil:
     cdef int at = put_string(out, 0, 1, symbol, length)
     return put_number(out, at, 2, skipped)
-
-
-cdef int protobuf_envelope(uint8_t* end, uint8_t number, int size) noexcept nogil:
-    """Write `ServerMessage { <number>: ... }` in front of a body that begins at `end`; how many
-    bytes, 2 to 4."""
-    cdef int length = (1 if number < 16 else 2) + (1 if size < 0x80 else 2)
-    cdef char* begin = <char*>end - length
-    put_varint(begin, put_varint(begin, 0, <uint64_t>number << 3 | 2), <uint64_t>size)
-    return length

@@ -10,7 +10,8 @@ cpdef enum Channel:
     CHANNEL_PRICE = 0
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2
-    CHANNELS = 3
+    CHANNEL_DEPTH = 3            # its topics are of views (books/views.pyx), not of symbols
+    CHANNELS = 4
 
 cdef enum:
     FIRST_BARS = 4               # `bars` has a channel for each span (bars/), from this one on

@@ -8,7 +8,8 @@ class Channel(IntEnum):
     CHANNEL_PRICE = 0
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2
-    CHANNELS = 3
+    CHANNEL_DEPTH = 3
+    CHANNELS = 4
 
 class Message(IntEnum):
     MESSAGE_UPDATE = 0

@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from ticker.gateway.books.views cimport Views
 from ticker.gateway.hub.agenda cimport Agenda
 from ticker.gateway.hub.parcel cimport Parcel
 from ticker.gateway.hub.sales cimport Sale, Sales
@@ -15,6 +16,7 @@ from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subs
 cdef class Flush:
     cdef Topics topics
     cdef Sales sales
+    cdef Views views
     cdef SharedFrames frames
     cdef ConnectionTable connections
     cdef Agenda agenda
@@ -31,6 +33,7 @@ cdef class Flush:
         self, Connection* connection, int due, bint fresh, int64_t now
     ) noexcept nogil
     cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil
+    cdef bint _put_depth(self, const Subscription* due) noexcept nogil
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil
     cdef int _put_bars(self, Subscription* due, bint fresh, uint8_t states) noexcept nogil
     cdef void _put_lagged(self, Sale* sale, uint32_t skipped) noexcept nogil

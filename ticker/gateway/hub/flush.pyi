@@ -1,3 +1,4 @@
+from ticker.gateway.books.views import Views
 from ticker.gateway.hub.agenda import Agenda
 from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
@@ -10,6 +11,7 @@ class Flush:
         self,
         topics: Topics,
         sales: Sales,
+        views: Views,
         frames: SharedFrames,
         connections: ConnectionTable,
         agenda: Agenda,

@@ -12,9 +12,12 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
 from ticker.gateway.bars.book cimport Watched, newest_of
+from ticker.gateway.books.encode cimport LongFrame
+from ticker.gateway.books.views cimport Views
 from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, Agenda
 from ticker.gateway.hub.encode cimport Frame, lagged_frame
 from ticker.gateway.hub.fields cimport (
+    CHANNEL_DEPTH,
     CHANNEL_TRADES,
     FIRST_BARS,
     MESSAGE_SNAPSHOT,
@@ -48,12 +51,13 @@ cdef class Flush:
     connection at most."""
 
     def __cinit__(
-        self, Topics topics not None, Sales sales not None, SharedFrames frames not None,
-        ConnectionTable connections not None, Agenda agenda not None, Mapping segment not None,
-        max_symbols: int,
+        self, Topics topics not None, Sales sales not None, Views views not None,
+        SharedFrames frames not None, ConnectionTable connections not None,
+        Agenda agenda not None, Mapping segment not None, max_symbols: int,
     ) -> None:
         self.topics = topics
         self.sales = sales
+        self.views = views
         self.frames = frames
         self.connections = connections
         self.agenda = agenda
@@ -156,6 +160,11 @@ cdef class Flush:
                     break
             elif self.parcel.full():
                 break
+            elif subscription.topic & CHANNEL_MASK == CHANNEL_DEPTH:
+                if not self._put_depth(subscription):
+                    break
+                conflated += version - subscription.seen - 1 if subscription.seen else 0
+                subscription.seen = version
             else:
                 if self.parcel.encoding >= ENCODINGS:
                     self._put_vendor(subscription, now)
@@ -175,6 +184,16 @@ cdef class Flush:
         """The quote of a vendor's dialect, if it is another one than the client had."""
         if self.frames.quote_news(due.topic >> CHANNEL_BITS, due.seen):
             self.parcel.put(self.frames.update(due.topic, self.parcel.encoding, now))
+
+    cdef bint _put_depth(self, const Subscription* due) noexcept nogil:
+        """What changed in a book since the one seen last, or all of it, or nothing where there is
+        no book yet; False: there is no room."""
+        cdef uint32_t view = due.topic >> CHANNEL_BITS
+        cdef const LongFrame* frame
+        if not self.views.has_book(view):
+            return True
+        frame = self.views.frame(view, due.seen, self.parcel.encoding)
+        return frame != NULL and self.parcel.put_long(frame)
 
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil:
         """All trades, corrections and cancels since the one seen last, each by itself; those that

@@ -52,10 +52,13 @@ cdef class Hub:
         self.connections = connections
         self.counters = segment.counters
         self.interval = interval_ns
-        self.subscriptions = Subscriptions(self.topics, frames, connections, segment)
+        self.subscriptions = Subscriptions(
+            self.topics, intake.views, frames, connections, segment
+        )
         self.agenda = Agenda(connections, self.topics, self.subscriptions, interval_ns, steady_ns)
         self.flush = Flush(
-            self.topics, self.sales, frames, connections, self.agenda, segment, max_symbols
+            self.topics, self.sales, intake.views, frames, connections, self.agenda, segment,
+            max_symbols,
         )
 
     # -- turns ----------------------------------------------------------------------------
@@ -133,7 +136,7 @@ cdef class Hub:
         `before`: ready frames that go out in front of them. `seen`: exchange time in
         microseconds of the price that the client has, by symbol; a client that has the newest
         gets no snapshot. A symbol already subscribed gets its snapshot again; one that has not traded
-        gets it with its first trade. Returns the snapshots sent.
+        gets it with its first trade. On `depth`, `symbols` are views. Returns the snapshots sent.
         """
         cdef Connection* connection = self.connections.checked(number)
         cdef Agenda agenda = self.agenda

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
 from ticker.gateway.bars.book cimport BarBook
+from ticker.gateway.books.views cimport Views
 from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.topics cimport Topics
 from ticker.gateway.prices.board cimport Board
@@ -18,10 +19,12 @@ cdef class Intake:
     cdef Topics topics
     cdef Sales sales
     cdef BarBook bars
+    cdef readonly Views views
     cdef list readers            # [(feed, RingReader)]
     cdef uint64_t* counters
 
     cdef int drain(self) except -1
+    cdef int _refresh_views(self) except -1
     cdef bint records_wait(self) except -1
     cdef int watch_bars(self, uint32_t symbol, uint32_t span) except -1
     cdef int _drain_bars(self) except -1

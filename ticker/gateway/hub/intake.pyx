@@ -1,6 +1,8 @@
-"""The rings of all feeds, and of bars in motion, read to their ends once a turn.
+"""The rings of all feeds, and of bars in motion, read to their ends once a turn; and the books
+that clients watch.
 
 In: ring records. Out: calls on sales.pyx, by the symbol that a record is of. Owned by one hub.
+Books have no records: a view looks whether its rows have moved.
 
 Law: a lap costs nobody but intermediate ticks: all symbols of that feed are read from the table
 again, and what was lost of `trades` is counted.
@@ -12,7 +14,8 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
 from ticker.gateway.bars.book cimport BarBook
-from ticker.gateway.hub.fields cimport CHANNEL_QUOTE, FIRST_BARS
+from ticker.gateway.hub.fields cimport CHANNEL_DEPTH, CHANNEL_QUOTE, FIRST_BARS
+from ticker.gateway.books.views cimport VIEW_MOVED, VIEW_SAME, Refreshed, Views
 from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics, topic_of
 from ticker.gateway.prices.board cimport NO_PART, NO_SYMBOL, Board
@@ -51,21 +54,31 @@ cdef class Intake:
         self.topics = topics
         self.sales = sales
         self.bars = bars
+        self.views = Views(board, segment)
         self.counters = segment.counters
         self.readers = []
         for feed, mapping in enumerate(feeds):
             self.add_feed(feed, mapping)
 
     def add_feed(self, feed: int, Mapping mapping not None) -> None:
-        """Read the rings of a feed, by the board's number of it, from now on."""
+        """Read the rings and the books of a feed, by the board's number of it, from now on."""
+        self.views.levels.add_feed(mapping)
         self.readers += [(feed, RingReader(mapping, ring)) for ring in range(mapping.ring_count)]
 
     def remove_feed(self, feed: int) -> None:
-        """Read its rings no more."""
+        """Read them no more. Call it before the board's."""
+        self.views.levels.remove_feed(feed)
         self.readers = [each for each in self.readers if each[0] != feed]
 
+    def open_view(self, symbol: int, venue: str, levels: int) -> int:
+        """The view of a symbol's book (Views.open), with room for its topic."""
+        number = self.views.open(symbol, venue, levels)
+        self.sales.reserve(self.views.count)
+        return number
+
     cdef int drain(self) except -1:
-        """Take all records that the rings hold, then read the quotes that somebody watches."""
+        """Take all records that the rings hold, then read the quotes and the books that somebody
+        watches."""
         cdef uint32_t i
         if self.board.count > self.topics.symbol_count:
             self.sales.grow()  # the board was refreshed by somebody else
@@ -79,14 +92,30 @@ cdef class Intake:
         for i in range(self.topics.changed_count):
             if self.topics.changed[i] & CHANNEL_MASK == CHANNEL_QUOTE:
                 self.sales.read_quote(self.topics.changed[i] >> CHANNEL_BITS)
+        if self.views.open_count:
+            self._refresh_views()
+        return 0
+
+    cdef int _refresh_views(self) except -1:
+        cdef uint32_t view
+        cdef Refreshed found
+        for view in range(self.views.count):
+            found = self.views.refresh(view)
+            if found != VIEW_SAME:
+                self.topics.touch(topic_of(view, CHANNEL_DEPTH), found == VIEW_MOVED)
+                assert self.topics.versions[topic_of(view, CHANNEL_DEPTH)] == (
+                    self.views.views[view].version
+                )
         return 0
 
     cdef bint records_wait(self) except -1:
-        """Some ring holds what we have not read."""
+        """Some ring holds what we have not read, or a book has changed."""
         for _, reader in self.readers:
             if (<RingReader>reader).pending():
                 return True
-        return self.bars.reader is not None and self.bars.reader.pending()
+        if self.bars.reader is not None and self.bars.reader.pending():
+            return True
+        return self.views.open_count > 0 and self.views.pending()
 
     cdef int watch_bars(self, uint32_t symbol, uint32_t span) except -1:
         """Somebody begins to watch bars of a symbol: its newest one, if there is one."""

@@ -3,12 +3,14 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
+from ticker.gateway.books.encode cimport LONGEST, LongFrame
 from ticker.gateway.hub.encode cimport MOST_ROOM, Frame
 from ticker.gateway.sockets.frames cimport SERVER_HEAD
 
 cdef enum:
     SPARE = 2 * MOST_ROOM        # a parcel is full when less room is left
     BATCH_ROOM = SERVER_HEAD + 6 # in front of a batch: the frame's head and the array's
+    AROUND = 8                   # bytes around an item of a batch, and at the end
 
 
 @cython.final
@@ -25,5 +27,9 @@ cdef class Parcel:
     cdef bint begin_behind(self, bytes ready) noexcept
     cdef bint full(self) noexcept nogil
     cdef void put(self, const Frame* frame) noexcept nogil
+    cdef bint put_long(self, const LongFrame* frame) noexcept nogil
+    cdef void _append(
+        self, const uint8_t* bytes, size_t message, size_t length
+    ) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef size_t length(self) noexcept nogil

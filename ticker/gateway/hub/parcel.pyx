@@ -8,16 +8,16 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
 from ticker.gateway.hub.encode cimport Frame
-from ticker.gateway.hub.encode_protobuf cimport put_varint
 from ticker.gateway.sockets.connection cimport PROTOBUF, is_text
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
+from ticker.gateway.wire.protobuf cimport put_varint
 
 
 cdef class Parcel:
     """`capacity`: bytes at most, but at least for one message."""
 
     def __cinit__(self, capacity: int) -> None:
-        self.capacity = max(capacity, 2 * SPARE)
+        self.capacity = max(capacity, 2 * SPARE, BATCH_ROOM + LONGEST + AROUND)
         self.out = <uint8_t*>PyMem_RawMalloc(self.capacity)
         if self.out == NULL:
             raise MemoryError
@@ -46,22 +46,33 @@ cdef class Parcel:
 
     cdef void put(self, const Frame* frame) noexcept nogil:
         """Append a frame, or as an item of the batch only its message."""
-        cdef size_t length = frame.length
-        if not length:
-            return
+        if frame.length:
+            self._append(frame.bytes + frame.start, frame.message - frame.start, frame.length)
+
+    cdef bint put_long(self, const LongFrame* frame) noexcept nogil:
+        """The same, of a frame that there may be no room for; whether there was."""
+        if self.at + frame.length + AROUND > self.capacity:
+            return False
+        self._append(frame.bytes + frame.start, frame.message - frame.start, frame.length)
+        return True
+
+    cdef void _append(
+        self, const uint8_t* bytes, size_t message, size_t length
+    ) noexcept nogil:
+        """`bytes` of a frame, whose message begins at `message`."""
         self.items += 1
         if not self.batch:
-            memcpy(self.out + self.at, frame.bytes + frame.start, length)
+            memcpy(self.out + self.at, bytes, length)
             self.at += length
             return
-        length -= frame.message - frame.start
+        length -= message
         if is_text(self.encoding):
             self.out[self.at] = c"[" if self.items == 1 else c","
             self.at += 1
         elif self.encoding == PROTOBUF:
             self.out[self.at] = 1 << 3 | 2
             self.at = put_varint(<char*>self.out, <int>self.at + 1, length)
-        memcpy(self.out + self.at, frame.bytes + frame.message, length)
+        memcpy(self.out + self.at, bytes + message, length)
         self.at += length
 
     cdef void finish(self) noexcept nogil:

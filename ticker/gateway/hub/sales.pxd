@@ -47,6 +47,7 @@ cdef class Sales:
     cdef Fields* quotes          # of each symbol, as of its quote topic's version
 
     cdef int grow(self) except -1
+    cdef int reserve(self, uint32_t count) except -1
     cdef bint trade(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
     cdef void correction(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
     cdef void quote(self, uint32_t symbol) noexcept nogil

@@ -103,19 +103,23 @@ cdef class Sales:
     cdef int grow(self) except -1:
         """Topics for every symbol that the board has, with the price that its rows have."""
         cdef Topics topics = self.topics
-        cdef uint32_t before = topics.symbol_capacity
-        cdef uint32_t capacity
-        if self.board.count > before:
-            capacity = max(self.board.count, 2 * before)
-            self.sales = <Sale*>regrown(self.sales, before, capacity, sizeof(Sale))
-            self.quotes = <Fields*>regrown(self.quotes, before, capacity, sizeof(Fields))
-            self.log.grow(capacity)
-            topics.grow(capacity)
+        self.reserve(self.board.count)
         while topics.symbol_count < self.board.count:
             topics.symbol_count += 1
             self._name(topics.symbol_count - 1)
             self.reload(topics.symbol_count - 1, False)
         return 0
+
+    cdef int reserve(self, uint32_t count) except -1:
+        """Room for the topics of so many symbols, or views."""
+        cdef uint32_t before = self.topics.symbol_capacity
+        cdef uint32_t capacity = max(count, 2 * before)
+        if count <= before:
+            return 0
+        self.sales = <Sale*>regrown(self.sales, before, capacity, sizeof(Sale))
+        self.quotes = <Fields*>regrown(self.quotes, before, capacity, sizeof(Fields))
+        self.log.grow(capacity)
+        return self.topics.grow(capacity)
 
     cdef int _name(self, uint32_t symbol) except -1:
         cdef bytes name = self.board.name(symbol).encode("latin-1")

@@ -19,6 +19,7 @@ from ticker.gateway.hub.encode cimport (
     finish_frame,
 )
 from ticker.gateway.hub.fields cimport (
+    CHANNEL_DEPTH,
     CHANNEL_PRICE,
     CHANNEL_QUOTE,
     CHANNEL_TRADES,
@@ -47,7 +48,7 @@ from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_ASK, ROW_HAS_BID, ROW_HAS_LAS
 from ticker.shm.trade_ids cimport own_number
 
 cdef size_t[CHANNELS] ROOMS
-ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM]
+ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM, 0]
 
 
 cdef class SharedFrames:
@@ -82,6 +83,8 @@ cdef class SharedFrames:
         if channel >= FIRST_BARS:
             return self.bars.open(encoding)
         assert encoding < ALL_ENCODINGS and channel < CHANNELS
+        if channel == CHANNEL_DEPTH:
+            return 0  # views have their own
         if encoding >= ENCODINGS and channel == CHANNEL_QUOTE and self.quoted == NULL:
             self._open_quoted()
         for kind in range(2):

@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ticker.gateway.books.views cimport Views
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
@@ -11,6 +12,7 @@ from ticker.gateway.hub.topics cimport Topics
 @cython.final
 cdef class Subscriptions:
     cdef Topics topics
+    cdef Views views
     cdef SharedFrames frames
     cdef ConnectionTable connections
     cdef uint64_t* counters
@@ -19,3 +21,4 @@ cdef class Subscriptions:
     cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil
     cdef int attach(self, Connection* connection, uint32_t number, uint32_t topic) except -1
     cdef void detach(self, Connection* connection, uint32_t slot) noexcept nogil
+    cdef int _add_subscribers(self, uint32_t number, set found) except -1

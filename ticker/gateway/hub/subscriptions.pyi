@@ -1,3 +1,4 @@
+from ticker.gateway.books.views import Views
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.sockets.connection import ConnectionTable
@@ -7,6 +8,7 @@ class Subscriptions:
     def __init__(
         self,
         topics: Topics,
+        views: Views,
         frames: SharedFrames,
         connections: ConnectionTable,
         segment: Mapping,
@@ -17,3 +19,4 @@ class Subscriptions:
     def count_of(self, number: int) -> int: ...
     def subscribers(self, symbol: int) -> set[int]: ...
     def watched(self) -> list[int]: ...
+    def unwatched(self) -> list[int]: ...

@@ -7,26 +7,24 @@ once it is found; a connection's list lies in one piece, which a flush reads fro
 from cpython.mem cimport PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from ticker.gateway.books.views cimport Views
+from ticker.gateway.hub.fields cimport CHANNEL_DEPTH
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
-from ticker.gateway.hub.fields cimport FIRST_BARS
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Subscriber, Topic, Topics, topic_of
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport GATEWAY_SUBSCRIPTIONS
 from ticker.shm.header cimport Mapping
 
-cdef enum:
-    OF_NO_SYMBOL = FIRST_BARS - 1  # the numbers of this channel's topics are of something else
-
-
 cdef class Subscriptions:
     """`segment`: the gateway's own, for its counter."""
 
     def __cinit__(
-        self, Topics topics not None, SharedFrames frames not None,
+        self, Topics topics not None, Views views not None, SharedFrames frames not None,
         ConnectionTable connections not None, Mapping segment not None,
     ) -> None:
         self.topics = topics
+        self.views = views
         self.frames = frames
         self.connections = connections
         self.counters = segment.counters
@@ -105,7 +103,8 @@ cdef class Subscriptions:
         return missing
 
     def subscribed(self, number: int, channel: int) -> list[int]:
-        """Numbers of the symbols that a connection has subscribed on a channel."""
+        """Numbers of the symbols, on `depth` of the views, that a connection has subscribed on a
+        channel."""
         cdef Connection* connection = self.connections.checked(number)
         cdef uint32_t slot
         found = []
@@ -126,28 +125,44 @@ cdef class Subscriptions:
 
     def subscribers(self, symbol: int) -> set[int]:
         """Numbers of the connections that watch a symbol on any channel."""
-        cdef Topic* topic
-        cdef uint32_t channel, i
+        cdef uint32_t channel
         found = set()
         if not 0 <= symbol < self.topics.symbol_count:
             raise IndexError(f"symbol {symbol}: there are {self.topics.symbol_count}")
         for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
-            if channel == OF_NO_SYMBOL:
-                continue
-            topic = self.topics.topics + topic_of(symbol, channel)
-            for i in range(topic.subscriber_count):
-                found.add(topic.subscribers[i].connection)
+            if channel != CHANNEL_DEPTH:
+                self._add_subscribers(topic_of(symbol, channel), found)
+        for view in self.views.opened():
+            if self.views.about(view)[0] == symbol:
+                self._add_subscribers(topic_of(view, CHANNEL_DEPTH), found)
         return found
+
+    cdef int _add_subscribers(self, uint32_t number, set found) except -1:
+        cdef Topic* topic = self.topics.topics + number
+        cdef uint32_t i
+        for i in range(topic.subscriber_count):
+            found.add(topic.subscribers[i].connection)
+        return 0
 
     def watched(self) -> list[int]:
         """Numbers of the symbols that a client watches on any channel."""
         cdef uint32_t symbol, channel
-        found = []
+        found = {}
         for symbol in range(self.topics.symbol_count):
             for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
-                if channel != OF_NO_SYMBOL and self.topics.topics[
-                    topic_of(symbol, channel)
-                ].subscriber_count:
-                    found.append(symbol)
+                if channel != CHANNEL_DEPTH and (
+                    self.topics.topics[topic_of(symbol, channel)].subscriber_count
+                ):
+                    found[symbol] = None
                     break
-        return found
+        for view in self.views.opened():
+            if self.topics.topics[topic_of(view, CHANNEL_DEPTH)].subscriber_count:
+                found[self.views.about(view)[0]] = None
+        return list(found)
+
+    def unwatched(self) -> list[int]:
+        """Numbers of the open views that no client watches."""
+        return [
+            view for view in self.views.opened()
+            if not self.topics.topics[topic_of(view, CHANNEL_DEPTH)].subscriber_count
+        ]

@@ -1,6 +1,7 @@
 """Topics: what can be subscribed, a symbol on a channel; its version, and who has subscribed.
 
-A topic's number is its symbol's times 8, plus its channel. `bars` has a channel for each span.
+A topic's number is its symbol's times 8, plus its channel; on `depth` it is the view's times 8. `bars`
+has a channel for each span.
 """
 
 cimport cython

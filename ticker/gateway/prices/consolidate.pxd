@@ -39,6 +39,9 @@ cdef void add(
     Consolidated* into, const Values* row, uint64_t size_exponent, uint32_t number, bint speaks
 ) noexcept nogil
 cdef void finish(Consolidated* into) noexcept nogil
+cdef uint64_t power_of_ten(uint64_t exponent) noexcept nogil
+cdef uint64_t times(uint64_t size, uint64_t scale) noexcept nogil
+cdef uint64_t plus(uint64_t a, uint64_t b) noexcept nogil
 
 
 cdef inline int64_t corrected_time(const Values* values) noexcept nogil:

@@ -102,10 +102,11 @@ def channel_of(
         CommandError: 400 for a channel that the plain dialect does not have, and for an interval
         that is missing or too much; 410 without bars.
     """
-    if plain and command.channel in ("trades", "bars"):
+    if plain and command.channel in ("trades", "bars", "depth"):
+        has = "`depth` and `delta`" if command.channel == "depth" else "`lagged`"
         raise CommandError(
             400,
-            f"channel: `{command.channel}` needs a ticker.v1 subprotocol, which has `lagged`; "
+            f"channel: `{command.channel}` needs a ticker.v1 subprotocol, which has {has}; "
             "offer one",
             command.id,
         )

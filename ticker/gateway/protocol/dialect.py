@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -27,6 +28,7 @@ from ticker.gateway.protocol.commands import (
     seen,
     symbols_of,
 )
+from ticker.gateway.protocol.depths import Depths, check_channel, too_many
 from ticker.gateway.protocol.groups import ALL, Groups
 from ticker.gateway.protocol.messages import (
     PROTOCOL,
@@ -84,12 +86,14 @@ class Dialect:
         terms: Terms,
         announcer: Announcer,
         access: Access,
+        depths: Depths,
         codecs: Sequence[Codec] = CODECS,
         *,
         bars: bool = False,
     ) -> None:
         self.board = board
         self.hub = hub
+        self.depths = depths
         self.connections = connections
         self.restraint = Restraint(connections)
         self.counters = counters
@@ -288,18 +292,24 @@ class Dialect:
     ) -> None:
         """Subscribe or unsubscribe the known symbols, and report the others."""
         channel = channel_of(command, plain=codec.plain, bars=self.bars)
+        check_channel(command)
         if command.channel not in grant.channels:
             said = f"channel: your token does not open `{command.channel}`"
             raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
         said_names = symbols_of(command)
         everything = any(map(self.groups.is_all, said_names))
+        if everything and command.channel == "depth":
+            said = "symbols: `*` is not for the channel `depth`; name the symbols"
+            raise CommandError(Code.INVALID_SYNTAX, said, command.id)
         origins = self.groups.expand(said_names, grant, command.id)
         names = list(origins)
         most = self.limits_of(grant).symbols
         if len(names) > most and not everything:
-            raise _too_many(f"{len(names)} symbols in one command", most, command.id)
+            raise too_many(f"{len(names)} symbols in one command", most, command.id)
         seen = [name for name in names if grant.sees(name)]
         known = self._known_ever(seen) if isinstance(command, Unsubscribe) else self._known(seen)
+        numbers, room = known, None if everything else most + self.groups.room(number)
+        known = self.depths.topics(number, command, channel, known, room)
         if isinstance(command, Unsubscribe):
             missing = self.hub.subscriptions.unsubscribe(number, list(known.values()), channel)
             for name in [name for name, place in known.items() if place in missing]:
@@ -308,19 +318,18 @@ class Dialect:
                 self.groups.leave(number, channel)
         elif everything:
             self.groups.follow(number, channel, grant)
-        else:
-            self._check_room(number, command.id, known, channel, most)
         rejected = [name for name in names if name not in known]
         taken = list(dict.fromkeys(ALL if origins[name] == ALL else name for name in known))
         rejected = [name for name in rejected if origins[name] != ALL]
-        before = b"" if codec.plain else codec.frame(_acknowledged(command, taken, rejected))
+        answer = _acknowledged(command, taken, rejected, self.depths.told(command))
+        before = b"" if codec.plain else codec.frame(answer)
         if isinstance(command, Unsubscribe):
             if before:
                 self.connections.send(number, before)
         else:
             moments = _moments(command, known, origins)
             self.hub.subscribe(number, list(known.values()), channel, now_ns, moments, before)
-            places = [place for name, place in known.items() if origins[name] != ALL]
+            places = [numbers[name] for name in known if origins[name] != ALL]
             states = b"" if codec.plain else self.announcer.states(codec, places)
             if states:
                 self.connections.send(number, states)
@@ -347,36 +356,27 @@ class Dialect:
         found = {name: self.board.index_ever(name) for name in names}
         return self._known(names) | {name: place for name, place in found.items() if place >= 0}
 
-    def _check_room(
-        self, number: int, command_id: Id | None, known: dict[str, int], channel: int, most: int
-    ) -> None:
-        held = self.hub.subscriptions.count_of(number)
-        most += self.groups.room(number)
-        if held + len(known) > most:
-            new = set(known.values()) - set(self.hub.subscriptions.subscribed(number, channel))
-            if held + len(new) > most:
-                said = f"{len(new)} more, with {held} there already,"
-                raise _too_many(said, most, command_id)
-
     def _say(self, number: int, codec: Codec, message: Message) -> None:
         if isinstance(message, Error):
             self.counters.add("errors_sent")
         self.connections.send(number, codec.frame(message))
 
 
-def _too_many(what: str, most: int, command_id: Id | None) -> CommandError:
-    said = f"symbols: {what} would exceed {most}, the most for one connection"
-    return CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command_id)
-
-
-def _acknowledged(command: Symbols, taken: list[str], rejected: list[str]) -> Message:
-    kinds = {Subscribe: Subscribed, Unsubscribe: Unsubscribed, Reconnect: Recovered}
+def _acknowledged(
+    command: Symbols, taken: list[str], rejected: list[str], of_depth: dict[str, Any]
+) -> Message:
+    kinds: dict[type[Symbols], type[Subscribed | Unsubscribed]] = {
+        Subscribe: Subscribed,
+        Unsubscribe: Unsubscribed,
+        Reconnect: Recovered,
+    }
     return kinds[type(command)](
         id=_echoed(command.id),
         symbols=taken,
         rejected=[Rejected(symbol=name, code=Code.UNKNOWN_SYMBOL) for name in rejected],
         channel=UNSET if command.channel == "price" else command.channel,
         interval=UNSET if command.interval is None else command.interval,
+        **of_depth,
     )
 
 
@@ -384,7 +384,7 @@ def _moments(
     command: Subscribe | Reconnect, known: dict[str, int], origins: dict[str, str]
 ) -> dict[int, int] | None:
     """The time of the client's price in microseconds, by symbol number."""
-    if isinstance(command, Subscribe):
+    if isinstance(command, Subscribe) or command.channel == "depth":
         return None
     found = {place: seen(command.last_seen[origins[name]]) for name, place in known.items()}
     return {place: moment for place, moment in found.items() if moment is not None}

@@ -1,15 +1,15 @@
 """Every message of the client protocol, in both directions, as types.
 
-Law: this is the one place that names a field; codes.py has the codes. Validation, the documents
-(documents.py), the .proto (protobuf.py) and the encoders' tests are made from here.
-Fields are only ever added. numbers.py has the number of each in Protobuf.
+Law: this is the one place that names a field; codes.py has the codes, numbers.py the numbers of
+Protobuf. Validation, documents.py, protobuf.py and the encoders' tests are made from here. Fields
+are only ever added.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -48,9 +48,14 @@ Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
 TradeId = Annotated[
     str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="the venue's number of the trade")
 ]
-Channel = Literal["price", "quote", "trades", "bars"]
+Channel = Literal["price", "quote", "trades", "depth", "bars"]
 Interval = Literal["1s", "1m", "5m", "1h"]
 OfBars = Annotated[Interval, Meta(description="of `bars`, and of no other channel")]
+Levels = Annotated[int, Meta(ge=1, le=50, description="on `depth`: levels of each side")]
+OneVenue = Annotated[
+    str, Meta(pattern=r"^[A-Z0-9]{4}$(?!\n)", description="on `depth`: one MIC; absent: all")
+]
+BookSeq = Annotated[int, Meta(ge=0, description="changes of the book so far; it only grows")]
 State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
 
 
@@ -77,6 +82,8 @@ class Subscribe(Command, frozen=True, kw_only=True):
     symbol: Symbol | None = None
     channel: Channel = "price"
     interval: OfBars | None = None
+    levels: Levels | None = None
+    venue: OneVenue | None = None
 
 
 class Unsubscribe(Command, frozen=True, kw_only=True):
@@ -87,6 +94,7 @@ class Unsubscribe(Command, frozen=True, kw_only=True):
     symbol: Symbol | None = None
     channel: Channel = "price"
     interval: OfBars | None = None
+    venue: OneVenue | None = None
 
 
 class Reconnect(Command, frozen=True, kw_only=True):
@@ -100,6 +108,8 @@ class Reconnect(Command, frozen=True, kw_only=True):
     last_seen: dict[Symbol, Any]
     channel: Channel = "price"
     interval: OfBars | None = None
+    levels: Levels | None = None
+    venue: OneVenue | None = None
 
 
 class Configure(Command, frozen=True, kw_only=True):
@@ -131,7 +141,7 @@ class Ping(Command, frozen=True, kw_only=True):
 
 
 AnyCommand = Subscribe | Unsubscribe | Reconnect | Configure | Auth | Ping
-COMMANDS: tuple[type[Command], ...] = (Subscribe, Unsubscribe, Reconnect, Configure, Auth, Ping)
+COMMANDS: tuple[type[Command], ...] = get_args(AnyCommand)
 
 
 # -- server to client ----------------------------------------------------------------------
@@ -206,16 +216,6 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     code: int
 
 
-class Subscribed(Message, frozen=True, kw_only=True):
-    """Answer to subscribe: the symbols taken, and those rejected."""
-
-    id: Id | UnsetType = UNSET
-    symbols: list[Symbol]
-    rejected: list[Rejected]
-    channel: Channel | UnsetType = UNSET
-    interval: OfBars | UnsetType = UNSET
-
-
 class Unsubscribed(Message, frozen=True, kw_only=True):
     """Answer to unsubscribe."""
 
@@ -224,16 +224,17 @@ class Unsubscribed(Message, frozen=True, kw_only=True):
     rejected: list[Rejected]
     channel: Channel | UnsetType = UNSET
     interval: OfBars | UnsetType = UNSET
+    venue: OneVenue | UnsetType = UNSET
 
 
-class Recovered(Message, frozen=True, kw_only=True):
+class Subscribed(Unsubscribed, frozen=True, kw_only=True):
+    """Answer to subscribe: the symbols taken, and those rejected."""
+
+    levels: Levels | UnsetType = UNSET
+
+
+class Recovered(Subscribed, frozen=True, kw_only=True):
     """Answer to reconnect."""
-
-    id: Id | UnsetType = UNSET
-    symbols: list[Symbol]
-    rejected: list[Rejected]
-    channel: Channel | UnsetType = UNSET
-    interval: OfBars | UnsetType = UNSET
 
 
 class Configured(Message, frozen=True, kw_only=True):
@@ -293,17 +294,22 @@ class Error(Message, frozen=True, kw_only=True):
     symbol: str | UnsetType = UNSET
 
 
-class Correction(Message, frozen=True, kw_only=True):
-    """On `trades`: a venue corrected a trade. The new price and size replace the old ones."""
+class Cancel(Message, frozen=True, kw_only=True):
+    """On `trades`: a venue broke a trade. Price and size are those of the broken trade."""
 
     symbol: Symbol
     price: Price
-    timestamp: Annotated[Time, Meta(description="of the correction")]
+    timestamp: Annotated[Time, Meta(description="of the message, not of the trade")]
     seq: TradesSoFar
     channel: Literal["trades"]
     size: Size
     venue: Venue | UnsetType = UNSET
     trade_id: TradeId
+
+
+class Correction(Cancel, frozen=True, kw_only=True):
+    """On `trades`: a venue corrected a trade. The new price and size replace the old ones."""
+
     new_trade_id: (
         Annotated[TradeId, Meta(description="the trade's number from now on, if it changes")]
         | UnsetType
@@ -312,19 +318,6 @@ class Correction(Message, frozen=True, kw_only=True):
         Annotated[bool, Meta(description="false: the trade no longer sets the last price")]
         | UnsetType
     ) = UNSET
-
-
-class Cancel(Message, frozen=True, kw_only=True):
-    """On `trades`: a venue broke a trade. Price and size are those of the broken trade."""
-
-    symbol: Symbol
-    price: Price
-    timestamp: Annotated[Time, Meta(description="of the cancel")]
-    seq: TradesSoFar
-    channel: Literal["trades"]
-    size: Size
-    venue: Venue | UnsetType = UNSET
-    trade_id: TradeId
 
 
 class LiveBar(Message, frozen=True, kw_only=True, tag="bar"):
@@ -347,10 +340,39 @@ class LiveBar(Message, frozen=True, kw_only=True, tag="bar"):
     vwap: Price | UnsetType = UNSET
     timestamp: Annotated[Time, Meta(description="of its newest trade")]
     revision: Annotated[int, Meta(ge=0, description="changes after its time was over")]
-    exact: Annotated[
-        bool, Meta(description="false: a trade was taken back that its prices may still have")
-    ]
+    exact: Annotated[bool, Meta(description="false: its prices may be of a trade taken back")]
     complete: Annotated[bool, Meta(description="false: trades of it may be missing")]
+
+
+class Level(msgspec.Struct, frozen=True, array_like=True):
+    """A price of a book, and the size of all orders at it; in JSON and MessagePack a pair."""
+
+    price: Price
+    size: Size
+
+
+class Depth(Message, frozen=True, kw_only=True):
+    """On `depth`: a symbol's whole book, best levels first. It replaces what the client has."""
+
+    symbol: Symbol
+    timestamp: Annotated[Time, Meta(description="of the newest change")]
+    seq: BookSeq
+    levels: Levels
+    venue: OneVenue | UnsetType = UNSET
+    bids: list[Level]
+    asks: list[Level]
+
+
+class Delta(Message, frozen=True, kw_only=True):
+    """On `depth`: the levels that changed, each with its new size; size 0 removes it."""
+
+    symbol: Symbol
+    timestamp: Annotated[Time, Meta(description="of the newest change")]
+    seq: BookSeq
+    previous_seq: Annotated[int, Meta(ge=0, description="of the book that this goes on from")]
+    venue: OneVenue | UnsetType = UNSET
+    bids: list[Level]
+    asks: list[Level]
 
 
 AnyMessage = (
@@ -370,23 +392,8 @@ AnyMessage = (
     | Correction
     | Cancel
     | LiveBar
+    | Depth
+    | Delta
 )
-MESSAGES: tuple[type[Message], ...] = (
-    Snapshot,
-    Update,
-    Hello,
-    Subscribed,
-    Unsubscribed,
-    Recovered,
-    Configured,
-    Status,
-    Lagged,
-    Heartbeat,
-    Pong,
-    Goodbye,
-    Error,
-    Correction,
-    Cancel,
-    LiveBar,
-)
+MESSAGES: tuple[type[Message], ...] = get_args(AnyMessage)
 PLAIN_MESSAGES: tuple[type[Message], ...] = (Snapshot, Update, Error)

@@ -33,6 +33,8 @@ MESSAGE_NUMBERS = {
     "correction": 14,
     "batch": 15,
     "cancel": 16,
+    "depth": 17,
+    "delta": 18,
     "bar": 19,
 }
 
@@ -74,20 +76,29 @@ _TRADE = {
 }
 _WATCH = {"id": 1, "symbols": 2, "symbol": 3, "channel": 4, "interval": 7}
 _TAKEN = {"id": 1, "symbols": 2, "rejected": 3, "channel": 4, "interval": 7}
+_BOOK = {
+    "symbol": 1,
+    "timestamp": 2,
+    "seq": 3,
+    "venue": 5,
+    "bids": 6,
+    "asks": 7,
+    "size_exponent": 100,
+}
 # Fields of each message, by the names of messages.py.
 FIELD_NUMBERS: dict[str, dict[str, int]] = {
-    "Subscribe": _WATCH,
-    "Unsubscribe": _WATCH,
-    "Reconnect": {"id": 1, "last_seen": 2, "channel": 3, "interval": 7},
+    "Subscribe": {**_WATCH, "levels": 5, "venue": 6},
+    "Unsubscribe": {**_WATCH, "venue": 6},
+    "Reconnect": {"id": 1, "last_seen": 2, "channel": 3, "interval": 7, "levels": 4, "venue": 5},
     "Configure": {"id": 1, "max_rate": 2, "batch": 3},
     "Auth": {"id": 1, "token": 2},
     "Ping": {"id": 1},
     "Snapshot": _PRICE,
     "Update": _PRICE,
     "Hello": {"protocol": 1, "epoch": 2, "limits": 3, "heartbeat": 4, "auth": 5},
-    "Subscribed": _TAKEN,
-    "Unsubscribed": _TAKEN,
-    "Recovered": _TAKEN,
+    "Subscribed": {**_TAKEN, "levels": 5, "venue": 6},
+    "Unsubscribed": {**_TAKEN, "venue": 6},
+    "Recovered": {**_TAKEN, "levels": 5, "venue": 6},
     "Configured": {"id": 1, "max_rate": 2, "batch": 3},
     "Status": {"symbol": 1, "feed": 2, "market": 3, "state": 4, "phase": 5},
     "Lagged": {"symbol": 1, "skipped": 2},
@@ -127,4 +138,7 @@ FIELD_NUMBERS: dict[str, dict[str, int]] = {
         "volume_high": 21,
         "size_exponent": 100,
     },
+    "Depth": {**_BOOK, "levels": 4},
+    "Delta": {**_BOOK, "previous_seq": 8},
+    "Level": {"price": 1, "size": 2},
 }

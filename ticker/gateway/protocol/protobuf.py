@@ -330,6 +330,8 @@ def _value(field: Field, raw: int | bytes) -> object:
         return struct.unpack("<d", raw)[0]
     if field.kind == "bool" and isinstance(raw, int):
         return bool(raw)
+    if field.kind == "uint64" and isinstance(raw, int):
+        return raw
     raise DecodeError(f"{field.name}: not of type {field.kind}")
 
 

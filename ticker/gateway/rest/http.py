@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -34,7 +35,7 @@ from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.movers import Movers, add_movers
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
-from ticker.gateway.rest.page import add_documents, add_page
+from ticker.gateway.rest.page import NO_BOOKS, Books, add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.status import Status
 from ticker.gateway.rest.store import recorder_report, store_report
@@ -63,12 +64,12 @@ def make_app(
     guard: Guard | None = None,
     directory: SymbolDirectory | None = None,
     past: BarSource | None = None,
+    books: Books = NO_BOOKS,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are in the worker's own segment, for the count of requests. `max_symbols` limits
-    `?symbols=`. `guard` admits requests. `directory` has names and currencies. `past` has the bars;
-    None if the store is off. The caller calls the board's look().
+    `?symbols=`. `past` has the bars; None if the store is off. The caller calls the board's look().
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
@@ -83,12 +84,13 @@ def make_app(
     app.router.add_get("/healthz", rest.healthz)
     app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
+    app.router.add_get("/depth/{symbol}", partial(books.answer, rest))
     add_bars(app, past, rest, clock, max_symbols)
     add_trades(app, lambda: status.feeds, rest)
     add_movers(app, Movers(board, clock))
     guard.leave_open("/healthz")
     guard.leave_open("/readyz")
-    add_documents(app, guard, max_symbols)
+    add_documents(app, guard, max_symbols, books.levels)
     add_page(app, guard)
     return app
 

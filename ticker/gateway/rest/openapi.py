@@ -7,11 +7,13 @@ tests ask a live server and hold its answers to it. Source: spec.openapis.org/oa
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from inspect import cleandoc
 from typing import Any
 
 from ticker import __version__
+from ticker.config import DepthConfig
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
 from ticker.gateway.protocol.documents import LICENCE, Json, components, kind_of
@@ -21,6 +23,7 @@ from ticker.gateway.rest.movers import MAX_LIMIT as MOST_MOVERS
 from ticker.gateway.rest.resources import (
     Alive,
     Bars,
+    Book,
     Gaps,
     Lineage,
     MoversList,
@@ -36,8 +39,8 @@ from ticker.gateway.rest.trades import MAX_LIMIT as MOST_TRADES
 
 MAX_SYMBOLS = 1024
 RESOURCES = (
-    PriceObject, Prices, RecentTrades, MoversList, Bars, SeveralBars, Symbols, ServerStatus, Gaps,
-    Lineage, Alive, Problem,
+    PriceObject, Prices, Book, RecentTrades, MoversList, Bars, SeveralBars, Symbols, ServerStatus,
+    Gaps, Lineage, Alive, Problem,
 )  # fmt: skip
 ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
 ASKED = (401, *ANY)  # and of those that need a token
@@ -73,9 +76,15 @@ MOMENT = {
 """A time, the midnight of a day in UTC, or s since the epoch."""
 
 
-def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = MAX_SYMBOLS) -> Json:
+def openapi(
+    *,
+    tokens: bool = True,
+    required: bool = False,
+    max_symbols: int = MAX_SYMBOLS,
+    levels: Sequence[int] = DepthConfig().levels,
+) -> Json:
     """The OpenAPI document of a server. `tokens`: some are configured; `required`: every client
-    needs one; `max_symbols`: the most symbols in a list."""
+    needs one; `max_symbols`: the most symbols in a list; `levels`: those that its books have."""
     bearer: list[Json] = [{"bearer": []}]
     security = bearer if required else [{}, *bearer] if tokens else []
     return {
@@ -91,7 +100,7 @@ def openapi(*, tokens: bool = True, required: bool = False, max_symbols: int = M
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": {
-            **_tagged("prices", _prices(security, max_symbols)),
+            **_tagged("prices", _prices(security, max_symbols, levels)),
             **_tagged("history", _bars(security, max_symbols)),
             **_tagged("server", _states(security)),
             **_tagged("files", _files()),
@@ -118,10 +127,11 @@ def operation_id(path: str) -> str:
     return "get" + "".join(word.capitalize() for word in re.findall(r"[a-z0-9]+", words))
 
 
-def _prices(security: list[Json], max_symbols: int) -> Json:
+def _prices(security: list[Json], max_symbols: int, levels: Sequence[int]) -> Json:
     symbol, venue = _symbol(), _venue()
     wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
     limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols")
+    deep = _query("levels", {"enum": [*levels]}, "levels of each side; default 10")
     one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
     after = _query("after", {"type": "string"}, "the `next` of the page before")
     found = [wanted, limit, _list("search only these", max_symbols), after]
@@ -133,6 +143,9 @@ def _prices(security: list[Json], max_symbols: int) -> Json:
     )
     return {
         "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
+        "/depth/{symbol}": _get(
+            "A symbol's book", "Book", [*one, deep], (*ASKED, 404, 503), security
+        ),
         "/lineage/{symbol}": _get(
             "Where a price came from", "Lineage", [symbol], (*ASKED, 404), security
         ),

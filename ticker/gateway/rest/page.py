@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import hdrs, web
 
+from ticker.config import DepthConfig
+from ticker.gateway.access.problems import NO_BOOK, Refusal
 from ticker.gateway.protocol.documents import asyncapi
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.openapi import openapi
@@ -73,11 +76,11 @@ def add_page(app: web.Application, guard: Guard) -> None:
 class RestDocument:
     """/openapi.json; it is made anew when the rules for tokens change."""
 
-    def __init__(self, guard: Guard, max_symbols: int) -> None:
+    def __init__(self, guard: Guard, max_symbols: int, levels: Sequence[int]) -> None:
         self.guard = guard
         self.files = {
             (tokens, required): _document(
-                openapi(tokens=tokens, required=required, max_symbols=max_symbols)
+                openapi(tokens=tokens, required=required, max_symbols=max_symbols, levels=levels)
             )
             for tokens, required in ((False, False), (True, False), (True, True))
         }
@@ -86,14 +89,40 @@ class RestDocument:
         return await self.files[self.guard.tokens, self.guard.tokens_required].handle(request)
 
 
-def add_documents(app: web.Application, guard: Guard, max_symbols: int) -> None:
+def add_documents(
+    app: web.Application, guard: Guard, max_symbols: int, levels: Sequence[int]
+) -> None:
     """Route the contract for machines: REST, the stream, and the stream's Protobuf."""
     for path in ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto"):
         guard.leave_open(path, file=True)
-    app.router.add_get("/openapi.json", RestDocument(guard, max_symbols).handle)
+    app.router.add_get("/openapi.json", RestDocument(guard, max_symbols, levels).handle)
     app.router.add_get("/asyncapi.json", _document(asyncapi()).handle)
     app.router.add_get("/ticker_v1.proto", PageFile(PROTO, "text/plain").handle)
 
 
 def _document(content: dict[str, Any]) -> PageFile:
     return PageFile(msgspec.json.encode(content), "application/json")
+
+
+class Books(Protocol):
+    """What answers for symbols' books."""
+
+    @property
+    def levels(self) -> Sequence[int]:
+        """The numbers of levels that a book may have."""
+
+    async def answer(self, rest: Any, request: web.Request, /) -> web.Response:
+        """The book of the symbol in the request's path. Raises Refusal."""
+
+
+class NoBooks:
+    """Of an application without a hub."""
+
+    levels: Sequence[int] = DepthConfig().levels
+
+    async def answer(self, _: Any, request: web.Request, /) -> web.Response:
+        """Refuses."""
+        raise Refusal(NO_BOOK, f"{request.path[:40]}: this server shows no books.")
+
+
+NO_BOOKS = NoBooks()

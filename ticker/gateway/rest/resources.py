@@ -10,7 +10,17 @@ from typing import Literal
 
 import msgspec
 
-from ticker.gateway.protocol.messages import Count, LastPrice, Price, Size, State, Symbol, Time
+from ticker.gateway.protocol.messages import (
+    BookSeq,
+    Count,
+    LastPrice,
+    Level,
+    Price,
+    Size,
+    State,
+    Symbol,
+    Time,
+)
 from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
 from ticker.gateway.rest.store import RecorderReport, StoreReport
 
@@ -53,6 +63,21 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unknown: list[str]
     no_price_yet: list[str]
     not_on_venue: list[str]
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A symbol's book: pairs of price and size, best first; `venue` is null over all venues.
+    `timestamp` is the time of the newest change."""
+
+    symbol: Symbol
+    venue: str | None
+    timestamp: Time
+    seq: BookSeq
+    levels: Count
+    bids: list[Level]
+    asks: list[Level]
+    status: State
+    stale: bool
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,13 @@
+from ticker.shm.doorbell import DoorbellRinger
+from ticker.shm.header import Mapping
+
+MOST_LEVELS: int
+MOST_SYMBOLS: int
+
+class InterestWriter:
+    def __init__(self, mapping: Mapping, wanted: dict[str, int] | None = None) -> None: ...
+    def want(self, wanted: dict[str, int]) -> None: ...
+
+class Interests:
+    def __init__(self, ringer: DoorbellRinger | None) -> None: ...
+    def read(self) -> dict[str, int]: ...
