@@ -29,7 +29,7 @@ from ticker.shm.timetable import timetable_path
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
 
-SEGMENTS = 6  # three gateways, a feed, the store, its bars
+SEGMENTS = 6  # a feed, two gateways and the one in spare, the store and its bars
 
 
 def test_one_line_then_events(serve: Callable[..., Server]) -> None:
