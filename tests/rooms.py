@@ -50,6 +50,7 @@ ROOMS: dict[str, frozenset[str]] = {
         {"bars", "cors", "guard", "http", "metrics", "movers", "page", "processes", "trades"}
     ),
     "ticker.gateway": ALL,
+    "ticker.mirror": frozenset({"context", "redis_server", "worker"}),
     "ticker.store.live": frozenset({"motion"}),
     "ticker.store": ALL,
     "ticker.cluster": frozenset(),
@@ -86,8 +87,9 @@ ROOMS: dict[str, frozenset[str]] = {
 APART: dict[str, tuple[str, ...]] = {
     # in this room and those inside of it: not these, though they stand above
     "ticker.gateway": ("ticker.feeds",),
-    "ticker.store": ("ticker.feeds", "ticker.gateway"),
-    "ticker.cluster": ("ticker.feeds", "ticker.gateway", "ticker.store"),
+    "ticker.mirror": ("ticker.feeds",),
+    "ticker.store": ("ticker.feeds", "ticker.gateway", "ticker.mirror"),
+    "ticker.cluster": ("ticker.feeds", "ticker.gateway", "ticker.mirror", "ticker.store"),
     "ticker.client": ("ticker.config", "ticker.shm", "ticker.feeds", "ticker.gateway",
                       "ticker.store", "ticker.supervisor"),
     "ticker.simulate": ("ticker.gateway", "ticker.store", "ticker.supervisor", "ticker.client"),

@@ -43,6 +43,7 @@ SERIES = {
         'ticker_feed_rejected_total{feed="f",reason="clock_skew"}', "3x20", "3+5x20",
     ),
     "TickerDiskFailing": ('ticker_store_failing{store="store"}', "0x20", "0x5 1x15"),
+    "TickerMirrorFailing": ('ticker_mirror_failing{mirror="mirror"}', "0x20", "0x5 1x15"),
     "TickerTableFull": ('ticker_feed_table_full_total{feed="f"}', "0x20", "0+2x20"),
     "TickerDescriptorsExhausted": (
         'ticker_gateway_descriptors_exhausted_total{gateway="0"}', "0x20", "0+2x20",

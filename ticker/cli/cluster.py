@@ -40,7 +40,7 @@ def status(path: Path | None, seconds: float, as_json: bool, shards: bool) -> No
     Each relay and bridge says once a second how it stands. LAG is the number of frames that a
     bridge has not taken yet: in the shard that is behind most, and in all of them. GAPS counts
     frames that it never got. Exit code 1: no box was heard; 4: no server of the bus answers."""
-    cluster = load(path).cluster
+    cluster = load(path).bus
     if cluster is None:
         raise ConfigError("cluster: missing the table; name the configuration of a box by --config")
     found = uvloop.run(Survey(cluster).listen(seconds))

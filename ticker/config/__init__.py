@@ -43,6 +43,7 @@ from ticker.config.filter import FilterConfig
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.config.record import RecordConfig, record_problems
+from ticker.config.redis import RedisConfig
 from ticker.config.section import Count, Name, Port, Seconds, Section
 from ticker.config.store import StoreConfig, store_problems
 from ticker.errors import ConfigError
@@ -57,6 +58,7 @@ __all__ = [
     "FixConfig",
     "GatewayConfig",
     "RecordConfig",
+    "RedisConfig",
     "ServerConfig",
     "SimulatorConfig",
     "SoupBinTcpConfig",
@@ -134,6 +136,11 @@ class Config(Section, frozen=True, kw_only=True):
     cluster: ClusterConfig | None = None
     watchlists: dict[Name, Watchlist] = msgspec.field(default_factory=dict)
     feeds: tuple[FeedConfig, ...] = ()
+
+    @property
+    def bus(self) -> ClusterConfig | None:
+        """The bus between boxes; None: this is a box alone."""
+        return self.cluster if self.cluster is not None and self.cluster.servers else None
 
 
 ConfigCheck = Callable[[Config], Iterator[str]]
@@ -274,6 +281,7 @@ _TABLES: dict[tuple[type[Section], str], type[Section]] = {
     (Config, "store"): StoreConfig,
     (Config, "record"): RecordConfig,
     (Config, "cluster"): ClusterConfig,
+    (ClusterConfig, "redis"): RedisConfig,
     (Config, "feeds"): FeedConfig,
     (FeedConfig, "simulator"): SimulatorConfig,
     (FeedConfig, "fix"): FixConfig,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
+from ticker.config.redis import RedisConfig, redis_problems
 from ticker.config.section import FilePath, Name, Section, Text
 
 Pause = Annotated[float, Meta(ge=0.001, le=10)]
@@ -30,11 +31,13 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     or the token in `token_env`, or the key of `credentials_file` (.creds, or an nkey seed). With
     `tls` the servers are verified, by `tls_ca` or the system's authorities; `tls_certificate` and
     `tls_key` are this box's own.
+
+    A box without a bus may have `redis` alone.
     """
 
-    name: Name
+    name: Name = ""
     bus: Literal["nats"] = "nats"
-    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)]
+    servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)] = ()
     shards: Annotated[int, Meta(ge=1, le=4096)] = 256
     flush_interval: Pause = 0.01
     lane: Literal["ticks", "rows"] = "ticks"
@@ -49,6 +52,7 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     tls_ca: FilePath | None = None
     tls_certificate: FilePath | None = None
     tls_key: FilePath | None = None
+    redis: RedisConfig | None = None
 
     @property
     def interval(self) -> float:
@@ -58,10 +62,15 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
 
 def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -> Iterator[str]:
     """The faults of the table; `from_bus` are the places of the feeds that come from the bus."""
-    if cluster is None:
+    if cluster is not None and cluster.redis is not None:
+        yield from redis_problems(cluster.redis)
+    if cluster is None or (cluster.redis is not None and not cluster.servers and not cluster.name):
         for place in from_bus:
             yield f'feeds[{place}].from: "bus" needs the table [cluster], which names the servers'
         return
+    for key in ("name", "servers"):
+        if not getattr(cluster, key):
+            yield f"cluster: missing the key `{key}`"
     for index, server in enumerate(cluster.servers):
         reason = server_fault(server)
         if reason:

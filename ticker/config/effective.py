@@ -21,6 +21,8 @@ def effective_text(config: Config) -> str:
     tree = _written(msgspec.to_builtins(config))
     if config.store.url is not None:
         tree["store"]["url"] = without_password(config.store.url)
+    if config.cluster is not None and config.bus is None:  # a mirror alone
+        del tree["cluster"]["name"], tree["cluster"]["servers"]
     for feed in tree["feeds"]:
         for key in ("protocol", "venue"):  # of a feed from the bus
             if not feed[key]:

@@ -29,7 +29,7 @@ MOST_SOURCES = 16
 
 def feed_problems(feed: FeedConfig) -> Iterator[str]:
     """The faults of one feed; each message has the key, and a value that works."""
-    if re.fullmatch(r"gateway[0-9]+|store|recorder|relay|private", feed.name):
+    if re.fullmatch(r"gateway[0-9]+|store|recorder|relay|mirror|private", feed.name):
         yield f"name: {feed.name!r} is reserved for the server's shared memory; take another name"
     if from_bus(feed):
         yield from _bus_problems(feed)

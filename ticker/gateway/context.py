@@ -31,6 +31,7 @@ class GatewayContext:
         bars: name of the segment of bars in motion; None if the store is off.
         recorder: name of the recorder's segment, for its state; None: nothing is recorded.
         relay: name of the relay's segment, for its counters; None: nothing is published on a bus.
+        mirror: name of the mirror's segment, for its state; None: there is no Redis.
         reload: reads the configuration again (SIGHUP); raises ConfigError. None: there is no file.
     """
 
@@ -49,4 +50,5 @@ class GatewayContext:
     bars: str | None = None
     recorder: str | None = None
     relay: str | None = None
+    mirror: str | None = None
     reload: Callable[[], Config] | None = None

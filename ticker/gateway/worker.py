@@ -60,6 +60,7 @@ from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import (
     KIND_BARS,
     KIND_GATEWAY,
+    KIND_MIRROR,
     KIND_RECORDER,
     KIND_RELAY,
     KIND_STORE,
@@ -161,8 +162,7 @@ class Worker:
         return attach(name, KIND_BARS, boot_id=self.context.boot_id) if name else None
 
     def _http(self, config: Config, feeds: list[tuple[str, Mapping]]) -> Runner:
-        boot_id, store, recorder = self.context.boot_id, self.context.store, self.context.recorder
-        relay = self.context.relay
+        boot_id, of = self.context.boot_id, self.context
         gateways = [
             (str(index), attach(name, KIND_GATEWAY, boot_id=boot_id))
             for index, name in enumerate(self.context.gateways)
@@ -175,9 +175,10 @@ class Worker:
             epoch=boot_id,
             timetable=self.feeds.current,
             steady=self.steady,
-            store=attach(store, KIND_STORE, boot_id=boot_id) if store else None,
-            recorder=attach(recorder, KIND_RECORDER, boot_id=boot_id) if recorder else None,
-            relay=attach(relay, KIND_RELAY, boot_id=boot_id) if relay else None,
+            store=attach(of.store, KIND_STORE, boot_id=boot_id) if of.store else None,
+            recorder=attach(of.recorder, KIND_RECORDER, boot_id=boot_id) if of.recorder else None,
+            relay=attach(of.relay, KIND_RELAY, boot_id=boot_id) if of.relay else None,
+            mirror=attach(of.mirror, KIND_MIRROR, boot_id=boot_id) if of.mirror else None,
         )
         app = make_app(
             self.board,
@@ -370,10 +371,8 @@ class Worker:
     async def drain(self) -> None:
         """Stop accepting, say goodbye to all clients, and wait a moment for them to close."""
         self.reception.stop_listening()
-        if self.retiring is not None:
-            self.deadlines.close_all(Close.RESTART, "restart")
-        else:
-            self.deadlines.close_all(Close.SHUTDOWN, "shutdown")
+        why = (Close.RESTART, "restart") if self.retiring else (Close.SHUTDOWN, "shutdown")
+        self.deadlines.close_all(*why)
         self.reception.reap()
         end = self.loop.time() + DRAIN_SECONDS
         while self.connections.used_places and self.loop.time() < end:

@@ -20,6 +20,7 @@ from ticker.shm.layout cimport (
 )
 
 from ticker.errors import SegmentError
+from ticker.shm.header import KIND_MIRROR
 from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
@@ -27,6 +28,12 @@ GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 RELAY_COUNTERS = names_of(RelayCounter, "RELAY_")
+# Of the mirror, which is written in Python. Gauges: connected, keys (that Redis should have), fault
+# (an errno) and failing (0 or 1), written_time_ns (all that was due was in Redis then).
+MIRROR_COUNTERS = (
+    "connected", "keys", "fault", "failing", "written_time_ns", "writes", "published", "bytes",
+    "refused", "faults", "connections", "renewals", "cpu_ns",
+)
 FEED_HISTOGRAMS = names_of(FeedHistogram, "FEED_HISTOGRAM_")
 GATEWAY_HISTOGRAMS = names_of(GatewayHistogram, "GATEWAY_HISTOGRAM_")
 STARTING = FEED_STARTING
@@ -42,6 +49,7 @@ _NUMBERS_OF_KIND = {
     FEED_SEGMENT: _FEED_NUMBERS, STORE_SEGMENT: _STORE_NUMBERS,
     RECORDER_SEGMENT: {name: number for number, name in enumerate(RECORDER_COUNTERS)},
     RELAY_SEGMENT: {name: number for number, name in enumerate(RELAY_COUNTERS)},
+    KIND_MIRROR: {name: number for number, name in enumerate(MIRROR_COUNTERS)},
 }
 
 if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:

@@ -41,6 +41,7 @@ KIND_GATEWAY = GATEWAY_SEGMENT
 KIND_STORE = STORE_SEGMENT
 KIND_RECORDER = RECORDER_SEGMENT
 KIND_RELAY = RELAY_SEGMENT
+KIND_MIRROR = 17
 # Of bars in motion; its own layout is in bars/published.pxd, in these sizes.
 KIND_BARS = 16
 BARS_HEAD_BYTES = 64
@@ -49,6 +50,7 @@ BAR_SYMBOL_BYTES = 576
 _KIND_NAMES = {
     FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store",
     RECORDER_SEGMENT: "recorder", RELAY_SEGMENT: "relay", KIND_BARS: "bars",
+    KIND_MIRROR: "mirror",
 }
 
 

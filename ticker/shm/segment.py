@@ -21,6 +21,7 @@ from ticker.shm.header import (
     KIND_BARS,
     KIND_FEED,
     KIND_GATEWAY,
+    KIND_MIRROR,
     KIND_RECORDER,
     KIND_RELAY,
     KIND_STORE,
@@ -62,6 +63,10 @@ def recorder_name(instance: str) -> str:
 
 def relay_name(instance: str) -> str:
     return f"/ticker.{instance}.relay"
+
+
+def mirror_name(instance: str) -> str:
+    return f"/ticker.{instance}.mirror"
 
 
 def bars_name(instance: str) -> str:
@@ -155,6 +160,13 @@ def create_relay(name: str, boot_id: int, now_ns: int) -> Mapping:
     """A new, empty segment of the relay to the bus."""
     mapping = _create(name, segment_size(KIND_RELAY))
     mapping.format(KIND_RELAY, boot_id, now_ns)
+    return mapping
+
+
+def create_mirror(name: str, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of the mirror in a Redis."""
+    mapping = _create(name, segment_size(KIND_MIRROR))
+    mapping.format(KIND_MIRROR, boot_id, now_ns)
     return mapping
 
 

@@ -1,4 +1,5 @@
-"""The workers that stand beside the feeds: the calendar, the store, the recorder and the relay.
+"""The workers that stand beside the feeds: the calendar, the store, the recorder, the relay
+and the mirror.
 
 Each of them reads all feeds, and is started anew when feeds come or go; `configured` says the
 configuration with the feeds that there are then.
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from ticker.cluster.context import RelayContext
 from ticker.config import Config, from_bus
+from ticker.mirror.context import MirrorContext
 from ticker.record.context import RecorderContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
@@ -22,6 +24,7 @@ Configured = Callable[[], Config]
 StoreMain = Callable[[Config, StoreContext], None]
 RecorderMain = Callable[[Config, RecorderContext], None]
 RelayMain = Callable[[Config, RelayContext], None]
+MirrorMain = Callable[[Config, MirrorContext], None]
 
 
 def calendar_slot(instance: Instance, configured: Configured) -> Slot | None:
@@ -109,3 +112,24 @@ def relay_slot(instance: Instance, configured: Configured, main: RelayMain | Non
         main(config, context)
 
     return Slot("relay", Stage.STORE, run, Heartbeat(instance.relay), vital=False)
+
+
+def mirror_slot(instance: Instance, configured: Configured, main: MirrorMain | None) -> Slot | None:
+    """The mirror's slot, where there is a Redis. A name server may block for long, so no heartbeat
+    is watched."""
+    if main is None or instance.mirror is None:
+        return None
+
+    def run() -> None:
+        instance.keep_only(None)
+        config = configured()
+        context = MirrorContext(
+            segment=instance.mirror_segment,
+            boot_id=instance.boot_id,
+            instance=instance.name,
+            feeds=tuple((feed.name, instance.feed_segment(feed.name)) for feed in config.feeds),
+            timetable=timetable_path(instance.name),
+        )
+        main(config, context)
+
+    return Slot("mirror", Stage.STORE, run, vital=False)

@@ -23,10 +23,12 @@ from ticker.shm.roster import write_roster
 from ticker.shm.timetable import timetable_path
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.beside import (
+    MirrorMain,
     RecorderMain,
     RelayMain,
     StoreMain,
     calendar_slot,
+    mirror_slot,
     recorder_slot,
     relay_slot,
     store_slot,
@@ -55,6 +57,7 @@ class Mains:
     store: StoreMain | None = None
     recorder: RecorderMain | None = None
     relay: RelayMain | None = None
+    mirror: MirrorMain | None = None
 
 
 class FeedSlots:
@@ -83,6 +86,7 @@ class FeedSlots:
             store_slot(instance, self._configured, mains.store),
             recorder_slot(instance, self._configured, mains.recorder),
             relay_slot(instance, self._configured, mains.relay),
+            mirror_slot(instance, self._configured, mains.mirror),
         ]
         self.readers = [slot for slot in readers if slot is not None]
 
@@ -153,7 +157,7 @@ class FeedSlots:
         return Slot(f"feed {name}", Stage.FEED, run, Heartbeat(instance.feeds[name]))
 
     def _serve(self, feed: FeedConfig, context: FeedContext) -> None:
-        cluster = self.config.cluster
+        cluster = self.config.bus
         if not from_bus(feed):
             self.mains.feed(feed, context)
         elif self.mains.bridge is not None and cluster is not None:

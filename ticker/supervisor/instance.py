@@ -23,6 +23,7 @@ from ticker.shm import segment
 from ticker.shm.header import (
     KIND_FEED,
     KIND_GATEWAY,
+    KIND_MIRROR,
     KIND_RECORDER,
     KIND_RELAY,
     KIND_STORE,
@@ -48,6 +49,7 @@ class Instance:
         recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
         recordings: where its files go; None where nothing is recorded.
         relay: the relay's segment, mapped read-only; None where nothing is published on a bus.
+        mirror: the mirror's segment, mapped read-only; None where there is no Redis.
         gateways: segment by slot, mapped read-only; one slot more than workers, for a rolling
             restart's successor.
         doorbells: eventfd by gateway slot.
@@ -66,6 +68,7 @@ class Instance:
         self.recorder: Mapping | None = None
         self.recordings = record_folder(config.record, self.name)
         self.relay: Mapping | None = None
+        self.mirror: Mapping | None = None
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
@@ -95,6 +98,10 @@ class Instance:
     @property
     def relay_segment(self) -> str:
         return segment.relay_name(self.name)
+
+    @property
+    def mirror_segment(self) -> str:
+        return segment.mirror_name(self.name)
 
     def gateway_segment(self, slot: int) -> str:
         return segment.gateway_name(self.name, slot)
@@ -190,10 +197,14 @@ def _make_segments(instance: Instance, config: Config) -> None:
         segment.create_recorder(instance.recorder_segment, boot, now)
         segment.keep(instance.recorder_segment)
         instance.recorder = segment.attach(instance.recorder_segment, KIND_RECORDER, boot_id=boot)
-    if config.cluster is not None and config.cluster.rank:
+    if config.bus is not None and config.bus.rank:
         segment.create_relay(instance.relay_segment, boot, now)
         segment.keep(instance.relay_segment)
         instance.relay = segment.attach(instance.relay_segment, KIND_RELAY, boot_id=boot)
+    if config.cluster is not None and config.cluster.redis is not None:
+        segment.create_mirror(instance.mirror_segment, boot, now)
+        segment.keep(instance.mirror_segment)
+        instance.mirror = segment.attach(instance.mirror_segment, KIND_MIRROR, boot_id=boot)
     for slot in range(config.server.gateways + 1):
         name = instance.gateway_segment(slot)
         segment.create_gateway(name, boot, now)

@@ -20,7 +20,7 @@ from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import timetable_path
 from ticker.store.past import Past, reader_of
 from ticker.supervisor.arbiter import Arbiter, asked_later
-from ticker.supervisor.beside import RecorderMain
+from ticker.supervisor.beside import MirrorMain, RecorderMain
 from ticker.supervisor.feed_slots import FeedMain, FeedSlots, Mains
 from ticker.supervisor.instance import Instance, opened
 from ticker.supervisor.reload import Current
@@ -121,6 +121,7 @@ def start(
             feed=feed_main or feed_worker.run,
             store=store_worker.run,
             recorder=_recorder_main(config),
+            mirror=_mirror_main(config),
             **_of_the_bus(config),
         ),
         gateway_main=gateway_worker.run,
@@ -130,7 +131,7 @@ def start(
 
 def _of_the_bus(config: Config) -> dict[str, Any]:
     """The relay and the bridge, loaded only if there is a bus."""
-    if config.cluster is None:
+    if config.bus is None:
         return {}
     from ticker.cluster.workers import bridge, relay
 
@@ -156,6 +157,19 @@ def _recorder_main(config: Config) -> RecorderMain | None:
             "record.enabled: a recorder needs pyarrow: pip install 'ticker[record]'"
         ) from None
     return recorder_worker.run
+
+
+def _mirror_main(config: Config) -> MirrorMain | None:
+    """The mirror, loaded only if it is on. Raises ConfigError: a package is not installed."""
+    if config.cluster is None or config.cluster.redis is None:
+        return None
+    try:
+        from ticker.mirror import worker as mirror_worker
+    except ImportError:
+        raise ConfigError(
+            "cluster.redis: the mirror needs redis-py: pip install 'ticker[redis]'"
+        ) from None
+    return mirror_worker.run
 
 
 def _where(config: Config, host: str, port: int) -> str:
@@ -197,6 +211,7 @@ def _gateway(instance: Instance, current: Current, index: int, main: GatewayMain
             bars=instance.bars_segment if instance.store is not None else None,
             recorder=instance.recorder_segment if instance.recorder is not None else None,
             relay=instance.relay_segment if instance.relay is not None else None,
+            mirror=instance.mirror_segment if instance.mirror is not None else None,
             reload=current.read,
         )
         main(current.config, context)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ticker.config import Config, FeedConfig, from_bus
+from ticker.config import Config, FeedConfig, RedisConfig, from_bus
 from ticker.errors import TickerError
 from ticker.feeds.json.mapping import Stream
 from ticker.feeds.transports.dialogue import Dialogue
@@ -95,13 +95,25 @@ def server_faults(config: Config) -> Iterator[str]:
         yield from _tried("", server_context, tls)
     if auth is not None and (auth.jwt is None or Path(auth.jwt.key_file).is_file()):
         yield from _tried("", WatchedKeys(auth).authenticator)
-    if config.cluster is not None:
+    if config.bus is not None:
         # Imported late: it loads ciphers, which a box alone does not need.
         from ticker.cluster.buses.login import login_of
 
-        yield from _tried("cluster.", login_of, config.cluster)
+        yield from _tried("cluster.", login_of, config.bus)
+    if config.cluster is not None and config.cluster.redis is not None:
+        yield from _redis_faults(config.cluster.redis)
     if directory is not None:
         yield from _tried("", SymbolDirectory, Path(directory))
+
+
+def _redis_faults(redis: RedisConfig) -> Iterator[str]:
+    """Imported late, as only a mirror needs the package."""
+    try:
+        from ticker.mirror.redis_server import RedisServer
+    except ImportError:
+        yield "cluster.redis: the mirror needs redis-py: pip install 'ticker[redis]'"
+        return
+    yield from _tried("", RedisServer, redis)
 
 
 def warnings(config: Config) -> Iterator[str]:
@@ -113,6 +125,8 @@ def warnings(config: Config) -> Iterator[str]:
     cluster = config.cluster
     if cluster is not None:
         secrets = {"tls_key": cluster.tls_key, "credentials_file": cluster.credentials_file}
+        if cluster.redis is not None:
+            secrets["redis.tls_key"] = cluster.redis.tls_key
         files += [(f"cluster.{key}", path) for key, path in secrets.items() if path is not None]
     for key, path in files:
         try:

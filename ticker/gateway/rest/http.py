@@ -38,7 +38,7 @@ from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import NO_BOOKS, Books, add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.status import Status
-from ticker.gateway.rest.store import recorder_report, store_report
+from ticker.gateway.rest.store import reports_beside
 from ticker.gateway.rest.trades import add_trades
 from ticker.shm.counters import Counters
 from ticker.shm.lineage.lineage import lineage
@@ -223,8 +223,7 @@ class Rest:
                 "markets": [asdict(market) for market in self.status.market_sessions(now)],
                 "feeds": feeds,
                 "gateways": [asdict(report) for report in self.status.gateway_reports(now)],
-                "store": asdict(store_report(self.status.store, now)),
-                "recorder": asdict(recorder_report(self.status.recorder, now)),
+                **reports_beside(self.status, now),
             }
         )
 

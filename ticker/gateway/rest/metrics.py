@@ -30,6 +30,7 @@ from ticker.shm.counters import (
     FEED_STATES,
     GATEWAY_COUNTERS,
     GATEWAY_HISTOGRAMS,
+    MIRROR_COUNTERS,
     RECORDER_COUNTERS,
     RELAY_COUNTERS,
     STORE_COUNTERS,
@@ -50,7 +51,7 @@ BOUNDS_NS = (
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
-     "disk_bytes", "database_bytes", "waiting", "connected", "speaking"}
+     "disk_bytes", "database_bytes", "waiting", "connected", "speaking", "keys"}
 )  # fmt: skip
 REJECTED = "rejected_"
 
@@ -78,6 +79,8 @@ class BoxCollector(Collector):
             yield from _counters("recorder", RECORDER_COUNTERS, recorder)
         if status.relay is not None:
             yield from _counters("relay", RELAY_COUNTERS, [("relay", status.relay)])
+        if status.mirror is not None:
+            yield from _counters("mirror", MIRROR_COUNTERS, [("mirror", status.mirror)])
         yield from process_metrics(self._processes())
 
     def _processes(self) -> dict[str, int]:
@@ -95,6 +98,7 @@ class BoxCollector(Collector):
                 ("store", status.store),
                 ("recorder", status.recorder),
                 ("relay", status.relay),
+                ("mirror", status.mirror),
             )
             if mapping is not None
         }

@@ -22,7 +22,7 @@ from ticker.gateway.protocol.messages import (
     Time,
 )
 from ticker.gateway.rest.status import FeedReport, GatewayReport, MarketSession
-from ticker.gateway.rest.store import RecorderReport, StoreReport
+from ticker.gateway.rest.store import MirrorReport, RecorderReport, StoreReport
 
 
 class PriceObject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,6 +206,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gateways: list[GatewayReport]
     store: StoreReport
     recorder: RecorderReport
+    mirror: MirrorReport
 
 
 class MissedRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -105,6 +105,7 @@ class Status:
         store: Mapping | None = None,
         recorder: Mapping | None = None,
         relay: Mapping | None = None,
+        mirror: Mapping | None = None,
         steady: Callable[[], int] | None = None,
     ) -> None:
         self.gateways = tuple(gateways)
@@ -113,6 +114,7 @@ class Status:
         self.store = store
         self.recorder = recorder
         self.relay = relay
+        self.mirror = mirror
         self.steady = steady
         self.timetable = timetable or Timetable([name for name, _ in feeds])
         self.follow(feeds, required)

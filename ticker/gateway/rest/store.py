@@ -1,10 +1,13 @@
-"""The states of the store and the recorder, from their segments: whether the disk works."""
+"""The states of the store, the recorder and the mirror, from their segments: whether a disk, a
+database or a Redis works."""
 
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from ticker.gateway.rest.status import Status
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 
@@ -27,6 +30,19 @@ FAULTS = {
     errno.EPROTO: "the database refuses a statement",
 }
 """Faults of the disk, and of a database, in words."""
+OF_REDIS = {
+    errno.ECONNREFUSED: "the Redis cannot be reached",
+    errno.ETIMEDOUT: "the Redis does not answer in time",
+    errno.EACCES: "the Redis refuses the user or the password",
+    errno.EPERM: "the user lacks a right in the Redis",
+    errno.ENOMEM: "the Redis is out of memory",
+    errno.EROFS: "the Redis is a replica",
+    errno.EAGAIN: "the Redis loads its files",
+    errno.EIO: "the Redis cannot write to its disk",
+    errno.EREMOTE: "the Redis is a node of a Redis Cluster",
+    errno.EPROTO: "the Redis refuses a command",
+}
+"""Faults of a Redis in words."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +125,58 @@ def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
     )
 
 
-def _state(mapping: Mapping, counters: dict[str, int], written: int) -> tuple[str, str | None]:
+@dataclass(frozen=True)
+class MirrorReport:
+    """The mirror at one moment; its age is in seconds.
+
+    `state` is off (there is no Redis), starting, ok, or failing: the Redis does not take all that
+    is due now, and `reason` says why. `keys` were written and have not expired. `written_age` is
+    since the Redis had the newest price of every symbol. `renewals` counts how often all keys were
+    written anew.
+    """
+
+    state: str
+    reason: str | None = None
+    written_age: float | None = None
+    keys: int = 0
+    writes: int = 0
+    faults: int = 0
+    renewals: int = 0
+
+
+def mirror_report(mapping: Mapping | None, now_ns: int) -> MirrorReport:
+    """The report of the segment, or of a server without a mirror."""
+    if mapping is None:
+        return MirrorReport("off")
+    counters = Counters(mapping).as_dict()
+    written = counters["written_time_ns"]
+    state, reason = _state(mapping, counters, written, OF_REDIS)
+    return MirrorReport(
+        state=state,
+        reason=reason,
+        written_age=_age(written, now_ns),
+        keys=counters["keys"],
+        writes=counters["writes"],
+        faults=counters["faults"],
+        renewals=counters["renewals"],
+    )
+
+
+def reports_beside(status: Status, now_ns: int) -> dict[str, dict[str, Any]]:
+    """The reports of all three, as /status has them."""
+    return {
+        "store": asdict(store_report(status.store, now_ns)),
+        "recorder": asdict(recorder_report(status.recorder, now_ns)),
+        "mirror": asdict(mirror_report(status.mirror, now_ns)),
+    }
+
+
+def _state(
+    mapping: Mapping, counters: dict[str, int], written: int, faults: dict[int, str] = FAULTS
+) -> tuple[str, str | None]:
     """Starting, ok or failing, and in the last case the reason."""
     if counters["failing"]:
-        return "failing", _reason(counters["fault"])
+        return "failing", _reason(counters["fault"], faults)
     return "ok" if written and Heartbeat(mapping).pid else "starting", None
 
 
@@ -120,7 +184,7 @@ def _age(written: int, now_ns: int) -> float | None:
     return max(0, now_ns - written) / NS if written else None
 
 
-def _reason(code: int) -> str:
+def _reason(code: int, faults: dict[int, str]) -> str:
     named = errno.errorcode.get(code, "a fault")
-    said = f"{named}, {FAULTS[code]}" if code in FAULTS else named
+    said = f"{named}, {faults[code]}" if code in faults else named
     return f"{said}; the log of the server says what to do"

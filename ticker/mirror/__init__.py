@@ -1,0 +1,1 @@
+"""The mirror: the newest prices in a Redis, for other programs."""
