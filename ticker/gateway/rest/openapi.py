@@ -323,7 +323,7 @@ def reference() -> str:
         lines += [f"Answer: {said}. Refusals: {', '.join(refusals)}.", ""]
     lines += ["## Answers", ""]
     for name in sorted(schemas):
-        if "properties" in schemas[name]:
+        if schemas[name].keys() & {"properties", "prefixItems"}:
             lines += _schema_section(name, schemas[name])
     lines += ["## Refusals", "", "| status | code | title |", "| --- | --- | --- |"]
     lines += [f"| {status} | `{code}` | {title} |" for status, code, title in KINDS]
@@ -341,6 +341,8 @@ def _schema_section(name: str, schema: Json) -> list[str]:
     lines = [f"### {name}", ""]
     if words := schema.get("description"):
         lines += [cleandoc(words), ""]
+    if "properties" not in schema:  # a pair, in the order that its words say
+        return lines
     lines += ["| field | type |", "| --- | --- |"]
     lines += [f"| {field} | {_field_kind(one)} |" for field, one in schema["properties"].items()]
     return [*lines, ""]
