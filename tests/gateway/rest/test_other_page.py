@@ -48,9 +48,9 @@ def site() -> Iterator[str]:
 
 def page_of_readme(root: Path, url: str) -> bytes:
     """README's lines, for the server at `url`; what they log is in `heard`."""
-    found = re.search(r"```js\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    assert found is not None
-    script = found[1].replace("ws://localhost:8700/", url.replace("http", "ws"))
+    blocks = re.findall(r"```js\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    (bare,) = (block for block in blocks if "new WebSocket" in block)  # without a client
+    script = bare.replace("ws://localhost:8700/", url.replace("http", "ws"))
     assert url.replace("http", "ws") in script
     heard = "const heard = []; console.log = (text) => heard.push(text);"
     return f"<!doctype html><script>{heard}\n{script}</script>".encode()
