@@ -167,7 +167,7 @@ def test_a_reload_or_restart_of_a_server_that_is_starting_waits_until_it_listens
         asker.join()
         assert server.process.pid in sent
         assert server.line, f"it ended: {server.process.wait(20)}"
-        heard = "configuration reloaded" if asked == signal.SIGHUP else "rolling restart done"
+        heard = "configuration reloaded" if asked == signal.SIGHUP else "retires"
         until(lambda: server.events(heard))
     finally:
         server.close()
