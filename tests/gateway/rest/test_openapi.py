@@ -3,6 +3,7 @@ much that it forbids, with every check that it has."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,7 +59,11 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     folder = tmp_path / "kept"
     keep(folder, [kept_bar(symbol, 1_790_000_040, E9) for symbol in ("AAPL", "MSFT")])
     open_to_all = Config(gateway=GatewayConfig(max_connections=512))
-    made = Rig("openapi", getattr(request, "param", open_to_all), past=Past(HistoryReader(folder)))
+    made = Rig(
+        f"openapi-{os.getpid()}",
+        getattr(request, "param", open_to_all),
+        past=Past(HistoryReader(folder)),
+    )
     yield made
     assert made.close() == 0
 
