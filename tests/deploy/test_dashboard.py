@@ -16,7 +16,7 @@ import pytest
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.status import Status
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_RECORDER, KIND_STORE, Mapping, segment_size
+from ticker.shm.header import KIND_MIRROR, KIND_RECORDER, KIND_STORE, Mapping, segment_size
 from ticker.shm.segment import Geometry, private_feed, private_gateway
 
 NAME = re.compile(r"\b(?:ticker|process)_[a-z0-9_]+")
@@ -25,21 +25,27 @@ OF_PROMETHEUS = frozenset({"up"})
 
 @pytest.fixture(scope="module")
 def known() -> frozenset[str]:
-    """The names of all samples that a server with one feed, one gateway and a store exposes."""
+    """The names of all samples that a server with one feed, one gateway and all others exposes."""
     feed, gateway = private_feed(Geometry(8, 1, 8), 1, 1), private_gateway(1)
-    store, recorder = _of_disk(KIND_STORE), _of_disk(KIND_RECORDER)
-    for mapping in (feed, gateway, store, recorder):
+    store, recorder, mirror = map(_worker, (KIND_STORE, KIND_RECORDER, KIND_MIRROR))
+    for mapping in (feed, gateway, store, recorder, mirror):
         Heartbeat(mapping).take_over(os.getpid(), time.time_ns())
     Heartbeat(feed).heard(time.time_ns())
     status = Status(
-        [("f", feed)], [("0", gateway)], version="1", epoch=1, store=store, recorder=recorder
+        [("f", feed)],
+        [("0", gateway)],
+        version="1",
+        epoch=1,
+        store=store,
+        recorder=recorder,
+        mirror=mirror,
     )
     body, _ = Metrics(status).render()
     lines = [line for line in body.decode().splitlines() if not line.startswith("#")]
     return frozenset(re.split(r"[{ ]", line)[0] for line in lines)
 
 
-def _of_disk(kind: int) -> Mapping:
+def _worker(kind: int) -> Mapping:
     mapping = Mapping(mmap.mmap(-1, segment_size(kind)), True)
     mapping.format(kind, 1, 1)
     return mapping

@@ -343,7 +343,7 @@ cdef class Market:
             self.rows.first_midnight = INT64_MIN
             self.rows.next_look = now_ns
         self.look(now_ns)
-        if self.quotes.wanted():
+        if self.quotes.interests.changed():
             self.flush(now_ns)  # nothing else may come for long
 
     def adopt_rows(self, *, rebuild: bool) -> int:
