@@ -16,10 +16,11 @@ cdef enum:
     NOTED = 8                    # ids on their way into their slots, which come from memory meanwhile
 
     SERIES = 4                   # of an instrument's numbers
-    SERIES_BITS = 41             # of a number that differ within a series: those behind its origin
+    SERIES_BITS = 32             # of a number that differ within a series: those behind its origin
 
 # The greatest number of each series that an instrument had, 0: none. Venues whose numbers grow may
-# have several series of them: PITCH has one for each place where a trade can be made.
+# have several series of them: PITCH has one for each place where a trade can be made, Pillar one for
+# crosses.
 cdef struct Series:
     uint64_t[SERIES] numbers
 
