@@ -49,7 +49,6 @@ from ticker.shm.liveness import WORKER_TIMEOUT_NS
 
 cdef enum:
     MOST_ROWS = 1024             # of a delta, or a part of an image
-    COMMON_LINES = COMMON_WORDS * 8 // CACHE_LINE
     MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
 
 cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
@@ -248,7 +247,7 @@ cdef class Outgoing:
         cdef char* told_at = <char*>&self.news.told[row].values
         cdef int line
         prefetch(row_at)
-        for line in range(COMMON_LINES):
+        for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
             prefetch(<char*>self.news.table.rows[row].copies[0] + line * CACHE_LINE)
             prefetch(<char*>self.news.table.rows[row].copies[1] + line * CACHE_LINE)
         for line in range(2):
