@@ -245,14 +245,14 @@ cdef class Outgoing:
         """The row and what was told of it are read soon, and lie anywhere in memory."""
         cdef char* row_at = <char*>&self.news.table.rows[row]
         cdef char* told_at = <char*>&self.news.told[row].values
-        cdef int line
+        cdef size_t line
         prefetch(row_at)
         for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
             prefetch(<char*>self.news.table.rows[row].copies[0] + line * CACHE_LINE)
             prefetch(<char*>self.news.table.rows[row].copies[1] + line * CACHE_LINE)
-        for line in range(2):
-            prefetch(<char*>self.news.table.rests[row].copies[line])
-        for line in range(<int>sizeof(Values) // CACHE_LINE):
+        prefetch(<char*>self.news.table.rests[row].copies[0])
+        prefetch(<char*>self.news.table.rests[row].copies[1])
+        for line in range(<size_t>(sizeof(Values) // CACHE_LINE)):
             prefetch_to_write(told_at + line * CACHE_LINE, 1, 2)
 
     cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept:

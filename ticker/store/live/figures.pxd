@@ -1,5 +1,6 @@
 """A trade of the bars in motion, and the figures of a bar: a trade into them and out of them."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.shm.bars.published cimport (
@@ -125,6 +126,7 @@ cdef inline void count_out(LiveBar* bar, const LiveTrade* trade, int128 size) no
         bar.flags |= LIVE_INEXACT
 
 
+@cython.cdivision(True)
 cdef inline int64_t vwap_of(const LiveBar* bar) noexcept nogil:
     """Its price by volume, which is not 0, rounded as REST does: half up, cut downwards."""
     cdef int128 over = 2 * bar.notional + bar.volume
