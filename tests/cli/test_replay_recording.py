@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,11 @@ def check_bars(url: str, day: Watched) -> None:
             return []
         return [tuple(bar[name] for name in names if bar[name] is not None) for bar in bars]
 
+    def has(symbol: str, bars: object) -> bool:
+        return found(symbol) == bars
+
     for symbol, bars in wanted.items():
-        until(lambda symbol=symbol, bars=bars: found(symbol) == bars)  # type: ignore[misc]
+        until(partial(has, symbol, bars))
 
 
 @pytest.mark.slow

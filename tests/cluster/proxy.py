@@ -61,7 +61,8 @@ class Proxy:
             ready.register(server, selectors.EVENT_READ)
             while not self.stopping.is_set():
                 for key, _ in ready.select(0.1):
-                    data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                    assert isinstance(key.fileobj, socket.socket)
+                    data = key.fileobj.recv(1 << 16)
                     if not data:
                         return
                     if key.fileobj is client:

@@ -28,7 +28,7 @@ from ticker.shm import counters, segment
 from ticker.shm.bars.published import BarsWriter
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import KIND_GATEWAY
+from ticker.shm.header import KIND_GATEWAY, KIND_STORE
 from ticker.shm.ring import RingWriter
 from ticker.shm.table import TableWriter
 
@@ -57,10 +57,10 @@ class Rig:
         self.feed_name = segment.feed_name(self.name, "f")
         self.gateway_name = segment.gateway_name(self.name, 0)
         self.feed = segment.create_feed(self.feed_name, self.geometry, self.boot_id, now)
-        self.own = segment.create_gateway(self.gateway_name, self.boot_id, now)
+        self.own = segment.create_worker(self.gateway_name, KIND_GATEWAY, self.boot_id, now)
         self.store = segment.store_name(self.name) if self.past is not None else None
         if self.store is not None:
-            segment.create_store(self.store, self.boot_id, now)
+            segment.create_worker(self.store, KIND_STORE, self.boot_id, now)
         self.bars = segment.bars_name(self.name) if self.with_bars else None
         if self.bars is not None:
             self.bar_writer = BarsWriter(segment.create_bars(self.bars, 64, self.boot_id, now))

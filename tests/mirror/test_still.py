@@ -21,7 +21,7 @@ from ticker.mirror.context import MirrorContext
 from ticker.mirror.worker import Mirror
 from ticker.shm import segment
 from ticker.shm.counters import LIVE, STALE, Heartbeat
-from ticker.shm.header import KIND_FEED
+from ticker.shm.header import KIND_FEED, KIND_MIRROR
 from ticker.shm.table import HAS, TableWriter
 
 BOOT = 4711
@@ -37,7 +37,7 @@ class Still:
         instance = f"still-{os.getpid()}"
         self.names = [segment.feed_name(instance, "sim"), segment.mirror_name(instance)]
         segment.create_feed(self.names[0], segment.Geometry(64, 1, 64), BOOT, now_ns())
-        segment.create_mirror(self.names[1], BOOT, now_ns())
+        segment.create_worker(self.names[1], KIND_MIRROR, BOOT, now_ns())
         mapping = segment.attach(self.names[0], KIND_FEED, boot_id=BOOT, writable=True)
         self.beat = Heartbeat(mapping)
         self.beat.take_over(os.getpid(), now_ns())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ticker.shm import segment
-from ticker.shm.header import Mapping
+from ticker.shm.header import KIND_GATEWAY, Mapping
 
 _numbers = itertools.count()
 BOOT = 77
@@ -39,7 +39,7 @@ def gateway_name() -> Iterator[str]:
 @pytest.fixture
 def gateway(gateway_name: str) -> Mapping:
     """A writable gateway segment."""
-    return segment.create_gateway(gateway_name, BOOT, 1)
+    return segment.create_worker(gateway_name, KIND_GATEWAY, BOOT, 1)
 
 
 @pytest.fixture

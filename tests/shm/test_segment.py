@@ -73,7 +73,7 @@ def test_create_refuses_a_taken_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["/no/such/place", "/" + "x" * 300])
 def test_create_and_attach_refuse_an_impossible_name(name: str) -> None:
     with pytest.raises(SegmentError, match="cannot be created"):
-        segment.create_gateway(name, BOOT, 1)
+        segment.create_worker(name, KIND_GATEWAY, BOOT, 1)
     with pytest.raises(SegmentError, match=name):
         segment.attach(name, KIND_GATEWAY)
 

@@ -44,7 +44,7 @@ class Kept:
         instance = f"faults{os.getpid()}"
         self.names = segment.feed_name(instance, "f"), segment.store_name(instance)
         feed = segment.create_feed(self.names[0], Geometry(2048, 1, 4096), 1, NOW)
-        segment.create_store(self.names[1], 1, NOW)
+        segment.create_worker(self.names[1], KIND_STORE, 1, NOW)
         self.market = Market(feed, venue="XNAS")
         self.calls = Calls(self.market)
         self.calls.start_session(NOW - NOW % (86_400 * E9))

@@ -18,7 +18,7 @@ from ticker.config import Config
 from ticker.config.store import StoreConfig
 from ticker.shm import segment
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED
+from ticker.shm.header import KIND_FEED, KIND_STORE
 from ticker.shm.segment import Geometry
 from ticker.shm.table import PriceTable, TableWriter
 from ticker.store.context import StoreContext
@@ -66,7 +66,7 @@ def storing(folder: Path, number: int) -> Iterator[float]:
     instance = f"kill{os.getpid()}-{number}"
     feed, store = segment.feed_name(instance, "f"), segment.store_name(instance)
     segment.create_feed(feed, Geometry(ROWS, 1, 16), 1, time.time_ns())
-    segment.create_store(store, 1, time.time_ns())
+    segment.create_worker(store, KIND_STORE, 1, time.time_ns())
     context = StoreContext(segment=store, boot_id=1, feeds=(("f", feed),), folder=folder)
     config = Config(store=StoreConfig(interval=INTERVAL))
     try:
@@ -89,7 +89,7 @@ def test_what_a_feed_shows_while_it_ends_is_in_the_last_snapshot(tmp_path: Path)
     instance = f"last{os.getpid()}"
     feed, store = segment.feed_name(instance, "f"), segment.store_name(instance)
     mapping = segment.create_feed(feed, Geometry(4, 1, 16), 1, time.time_ns())
-    segment.create_store(store, 1, time.time_ns())
+    segment.create_worker(store, KIND_STORE, 1, time.time_ns())
     held, release = os.pipe()
 
     def end_slowly() -> None:

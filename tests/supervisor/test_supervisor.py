@@ -15,10 +15,10 @@ import pytest
 from tests.supervised import Server, alive, ask, nothing_left, segments, serve, until
 from ticker.errors import FeedError, GatewayError, InstanceError
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import (
     attach,
-    create_gateway,
+    create_worker,
     feed_name,
     leftovers,
     private_folder,
@@ -263,7 +263,7 @@ def test_segments_that_are_deleted_under_a_server(serve: Callable[..., Server]) 
 
 def test_leftovers_are_removed_at_start(serve: Callable[..., Server]) -> None:
     instance = f"test-{os.getpid()}"
-    create_gateway(f"/ticker.{instance}.gateway7", 1, 1)
+    create_worker(f"/ticker.{instance}.gateway7", KIND_GATEWAY, 1, 1)
     server = serve(instance)
     server.where()
     assert f"/ticker.{instance}.gateway7" not in leftovers(instance)

@@ -21,9 +21,6 @@ from ticker.shm.header import (
     KIND_BARS,
     KIND_FEED,
     KIND_GATEWAY,
-    KIND_MIRROR,
-    KIND_RECORDER,
-    KIND_RELAY,
     KIND_STORE,
     Mapping,
     segment_size,
@@ -135,38 +132,10 @@ def create_feed(name: str, geometry: Geometry, boot_id: int, now_ns: int) -> Map
     return mapping
 
 
-def create_gateway(name: str, boot_id: int, now_ns: int) -> Mapping:
-    """A new, empty gateway segment."""
-    mapping = _create(name, segment_size(KIND_GATEWAY))
-    mapping.format(KIND_GATEWAY, boot_id, now_ns)
-    return mapping
-
-
-def create_store(name: str, boot_id: int, now_ns: int) -> Mapping:
-    """A new, empty segment of the store worker."""
-    mapping = _create(name, segment_size(KIND_STORE))
-    mapping.format(KIND_STORE, boot_id, now_ns)
-    return mapping
-
-
-def create_recorder(name: str, boot_id: int, now_ns: int) -> Mapping:
-    """A new, empty segment of the recorder."""
-    mapping = _create(name, segment_size(KIND_RECORDER))
-    mapping.format(KIND_RECORDER, boot_id, now_ns)
-    return mapping
-
-
-def create_relay(name: str, boot_id: int, now_ns: int) -> Mapping:
-    """A new, empty segment of the relay to the bus."""
-    mapping = _create(name, segment_size(KIND_RELAY))
-    mapping.format(KIND_RELAY, boot_id, now_ns)
-    return mapping
-
-
-def create_mirror(name: str, boot_id: int, now_ns: int) -> Mapping:
-    """A new, empty segment of the mirror in a Redis."""
-    mapping = _create(name, segment_size(KIND_MIRROR))
-    mapping.format(KIND_MIRROR, boot_id, now_ns)
+def create_worker(name: str, kind: int, boot_id: int, now_ns: int) -> Mapping:
+    """A new, empty segment of a worker that has no rows: a gateway, or one beside the feeds."""
+    mapping = _create(name, segment_size(kind))
+    mapping.format(kind, boot_id, now_ns)
     return mapping
 
 

@@ -188,29 +188,25 @@ def _make_segments(instance: Instance, config: Config) -> None:
     for feed in config.feeds:
         instance.add_feed(feed, config.store.symbol_days)
     if instance.folder is not None:
-        segment.create_store(instance.store_segment, boot, now)
-        segment.keep(instance.store_segment)
-        instance.store = segment.attach(instance.store_segment, KIND_STORE, boot_id=boot)
+        instance.store = _made(instance, instance.store_segment, KIND_STORE, now)
         segment.create_bars(instance.bars_segment, bar_symbols(config), boot, now)
         segment.keep(instance.bars_segment)
     if instance.recordings is not None:
-        segment.create_recorder(instance.recorder_segment, boot, now)
-        segment.keep(instance.recorder_segment)
-        instance.recorder = segment.attach(instance.recorder_segment, KIND_RECORDER, boot_id=boot)
+        instance.recorder = _made(instance, instance.recorder_segment, KIND_RECORDER, now)
     if config.bus is not None and config.bus.rank:
-        segment.create_relay(instance.relay_segment, boot, now)
-        segment.keep(instance.relay_segment)
-        instance.relay = segment.attach(instance.relay_segment, KIND_RELAY, boot_id=boot)
+        instance.relay = _made(instance, instance.relay_segment, KIND_RELAY, now)
     if config.cluster is not None and config.cluster.redis is not None:
-        segment.create_mirror(instance.mirror_segment, boot, now)
-        segment.keep(instance.mirror_segment)
-        instance.mirror = segment.attach(instance.mirror_segment, KIND_MIRROR, boot_id=boot)
+        instance.mirror = _made(instance, instance.mirror_segment, KIND_MIRROR, now)
     for slot in range(config.server.gateways + 1):
-        name = instance.gateway_segment(slot)
-        segment.create_gateway(name, boot, now)
-        segment.keep(name)
-        instance.gateways.append(segment.attach(name, KIND_GATEWAY, boot_id=boot))
+        instance.gateways.append(_made(instance, instance.gateway_segment(slot), KIND_GATEWAY, now))
         instance.doorbells.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+
+
+def _made(instance: Instance, name: str, kind: int, now_ns: int) -> Mapping:
+    """Make a worker's segment; a read-only mapping of it."""
+    segment.create_worker(name, kind, instance.boot_id, now_ns)
+    segment.keep(name)
+    return segment.attach(name, kind, boot_id=instance.boot_id)
 
 
 def bar_symbols(config: Config) -> int:

@@ -10,6 +10,7 @@ import gzip
 import random
 import struct
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -137,9 +138,9 @@ def traced(path: Path, protocol: str) -> tuple[Tracer, list[TracedTrade]]:
     session = session_of_file(protocol, path)
     blocks = file_blocks(session)
 
-    def make(day: object, timezone: str) -> Pipeline:
+    def make(day: date, timezone: str) -> Pipeline:
         mapping = private_feed(Geometry(rows=4096, rings=1), 1, 1)
-        return build(mapping, protocol, session, day, timezone=timezone, rules=RULES)  # type: ignore[arg-type]
+        return build(mapping, protocol, session, day, timezone=timezone, rules=RULES)
 
     day = capture_day(path, blocks, make(EPOCH, "UTC")) or EPOCH
     pipeline = make(day, "America/New_York")

@@ -7,6 +7,7 @@ import gzip
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,10 +38,10 @@ Write = Callable[..., Capture]
 
 @pytest.fixture
 def capture(tmp_path: Path) -> Write:
-    def write(data: bytes, **options: object) -> Capture:
+    def write(data: bytes, **options: Any) -> Capture:
         path = tmp_path / "some.pcap"
         path.write_bytes(data)
-        return Capture(path, **options)  # type: ignore[arg-type]
+        return Capture(path, **options)
 
     return write
 

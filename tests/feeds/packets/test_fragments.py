@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,10 +37,10 @@ Read = Callable[..., Capture]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def of(*packets: bytes, **options: object) -> Capture:
+    def of(*packets: bytes, **options: Any) -> Capture:
         path = tmp_path / "some.pcap"
         path.write_bytes(pcap(*map(ethernet, packets)))
-        return Capture(path, **options)  # type: ignore[arg-type]
+        return Capture(path, **options)
 
     return of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,10 +51,10 @@ FRAME, FRAME6 = ethernet(V4), ethernet(V6)
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def of(*frames: bytes, link: int = ETHERNET, **options: object) -> Capture:
+    def of(*frames: bytes, link: int = ETHERNET, **options: Any) -> Capture:
         path = tmp_path / "some.pcap"
         path.write_bytes(pcap(*frames, link=link))
-        return Capture(path, **options)  # type: ignore[arg-type]
+        return Capture(path, **options)
 
     return of
 

@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -186,14 +187,20 @@ def test_bytes_that_are_of_no_use_are_no_reason_to_come_back_soon(
             channels.turn(now)
             select.select([channels], [], [], 0.01)
 
+    def connected(times: int) -> bool:
+        return talk.connections > times
+
+    def lost(times: int) -> bool:
+        return talk.losses > times
+
     for attempt in range(5):
-        turn(lambda attempt=attempt: talk.connections > attempt)  # type: ignore[misc]
+        turn(partial(connected, attempt))
         talk.heard, talk.useful = b"", useful
         with server.accept() as there:
             there.sendall(b"\xff" * 100)
             turn(lambda: len(talk.heard) == 100)
             now += lasts * SECOND
-        turn(lambda attempt=attempt: talk.losses > attempt)  # type: ignore[misc]
+        turn(partial(lost, attempt))
         waits.append((channels.channels[0]._not_before - now) / SECOND)
         now = channels.channels[0]._not_before
     assert waits == expected

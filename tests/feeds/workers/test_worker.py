@@ -24,8 +24,9 @@ from ticker.errors import SegmentError
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.gaps import GapReader
+from ticker.shm.header import KIND_GATEWAY
 from ticker.shm.liveness import Conditions
-from ticker.shm.segment import create_gateway, remove
+from ticker.shm.segment import create_worker, remove
 
 
 @pytest.mark.slow
@@ -212,7 +213,7 @@ def test_multicast_of_any_sender_is_said(serve: Callable[..., Served], sources: 
 def test_rings_the_gateways_doorbells(venue: Venue, serve: Callable[..., Served]) -> None:
     feed = serve()
     door = f"{feed.name}-gateway0"
-    gateway = create_gateway(door, 7, 1)
+    gateway = create_worker(door, KIND_GATEWAY, 7, 1)
     eventfd = os.eventfd(0, os.EFD_NONBLOCK)
     try:
         doorbell = Doorbell(gateway, eventfd)

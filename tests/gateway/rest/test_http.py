@@ -20,6 +20,7 @@ from ticker.gateway.rest.serving.runner import Runner
 from ticker.gateway.rest.status import Status
 from ticker.shm import segment
 from ticker.shm.counters import LIVE, STALE, Counters, Heartbeat
+from ticker.shm.header import KIND_GATEWAY
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
 from ticker.units import parse_price, parse_timestamp
@@ -336,7 +337,7 @@ def test_a_head_that_is_too_long(box: Box) -> None:
 
 def test_requests_are_counted(box: Box) -> None:
     name = segment.gateway_name(f"test-http-{os.getpid()}", 0)
-    box.counters = Counters(segment.create_gateway(name, 7, NOW))
+    box.counters = Counters(segment.create_worker(name, KIND_GATEWAY, 7, NOW))
     try:
         box.ask_all([("GET", "/healthz", {}), ("GET", "/nowhere", {})])
     finally:

@@ -15,7 +15,7 @@ from ticker.gateway.rest.metrics import BOUNDS_NS, Metrics, merged
 from ticker.gateway.rest.status import Status
 from ticker.shm import segment
 from ticker.shm.counters import LIVE, Counters, Heartbeat, histogram, record
-from ticker.shm.header import Mapping
+from ticker.shm.header import KIND_GATEWAY, Mapping
 from ticker.shm.table import TableWriter
 
 NOW = 1_774_881_002_000_000_000
@@ -25,7 +25,7 @@ GEOMETRY = segment.Geometry(rows=16, rings=1, ring_capacity=8)
 @pytest.fixture
 def gateway() -> Iterator[Mapping]:
     name = segment.gateway_name(f"test-metrics-{os.getpid()}", 0)
-    yield segment.create_gateway(name, 7, NOW)
+    yield segment.create_worker(name, KIND_GATEWAY, 7, NOW)
     segment.remove(name)
 
 

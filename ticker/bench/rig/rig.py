@@ -20,7 +20,7 @@ from ticker.bench.rig.part import Part, python_part
 from ticker.errors import BenchError
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
-from ticker.shm.header import Mapping
+from ticker.shm.header import KIND_GATEWAY, Mapping
 
 __all__ = [
     "BOTTLENECK",
@@ -84,7 +84,8 @@ class Rig:
         names = [segment.gateway_name(instance, i) for i in range(self.load.gateways)]
         self.feed = self._made(segment.create_feed(feed, geometry, boot_id, now), feed)
         self.segments = [
-            self._made(segment.create_gateway(name, boot_id, now), name) for name in names
+            self._made(segment.create_worker(name, KIND_GATEWAY, boot_id, now), name)
+            for name in names
         ]
         self.counters = AllCounters([Counters(each) for each in self.segments])
         doorbells = [self._doorbell() for _ in names]

@@ -190,7 +190,7 @@ def ping_pong(rounds: int, timeout_ms: int = 10_000) -> dict[str, Any]:
     """A publisher that writes and rings, a sleeper that arms, looks again and sleeps."""
     bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
     gateway = segment.gateway_name("stress", os.getpid())
-    segment.create_gateway(gateway, 1, time.time_ns())
+    segment.create_worker(gateway, KIND_GATEWAY, 1, time.time_ns())
     with ExitStack() as stack:
         stack.callback(os.close, bell)
         stack.callback(segment.remove, gateway)
