@@ -29,11 +29,17 @@ cdef inline int64_t price_at(const uint8_t* at) noexcept nogil:
     return price * PRICE_UNITS if -MOST_PRICE <= price <= MOST_PRICE else NO_PRICE
 
 
+# A message announced and not yet decoded, of which nothing was fetched yet but its symbol's place.
+cdef struct Coming:
+    uint64_t key                       # its symbol
+    uint8_t kind
+
+
 cdef class IexProtocol(Protocol):
     cdef uint8_t[256] lengths          # of each type in bytes, its shortest; 0: no such type
     cdef uint64_t[256] seen
     cdef uint32_t rows
-    cdef uint64_t[COMING] coming       # symbols announced and not yet looked up
+    cdef Coming[COMING] coming
     cdef uint64_t announced
     cdef bint fresh                    # nothing has come since the session began
     cdef uint8_t* states               # per row: TradingStatus of the last H, OPERATIONAL_HALT
