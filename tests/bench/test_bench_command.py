@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ticker.bench import latency
+from ticker.bench import latency, rates, scaling
 from ticker.bench.report.figures import FIGURES, numbers, resolve, runs
 from ticker.cli.bench import command
 
@@ -107,15 +107,17 @@ def _unknown(report: dict[str, object]) -> set[str]:
         ("connections", *SMALL, "--gateways", "2", "--duration", "0.3"),
         ("fanout", *SMALL, "--duration", "0.1"),
         ("fanout", *SMALL, "--rates", "--duration", "0.1"),
-        ("scaling", "--over", "clients", "--points", "5,10", "--symbols", "30", "--duration", "1"),
+        ("scaling", "--over", "clients", "--points", "5,10", "--symbols", "30", "--duration", ".2"),
         ("ingest", "--messages", "20000", "--symbols", "30", "--repeat", "1"),
         ("shm", *("--reads", "20000", "--laps", "50", "--kills", "2", "--rounds", "100")),
     ],
     ids=" ".join,
 )
 def test_every_figure_that_a_bench_gives_can_be_bound(
-    arguments: tuple[str, ...], tmp_path: Path
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for sweep in (rates, scaling):
+        monkeypatch.setattr(sweep, "SEGMENT_SECONDS", 0.2)
     path = tmp_path / "report.json"
     done = bench(*arguments, "--json", str(path))
     assert path.exists(), done.output

@@ -188,13 +188,14 @@ def test_a_silent_feed_and_a_dying_gateway_are_told(
         os.kill(exchange, signal.SIGSTOP)
         try:
             begun = time.monotonic()
+            _kill_gateways(where, prometheus, 3)
+            assert time.monotonic() - begun > 30 or "TickerFeedStale" not in prometheus.firing()
+            until(lambda: "TickerWorkerRestarts" in prometheus.firing(), 30)
             until(lambda: "TickerFeedStale" in prometheus.firing(), 60)
             assert time.monotonic() - begun > 30, "not for a moment of silence"
         finally:
             os.kill(exchange, signal.SIGCONT)
         until(lambda: "TickerFeedStale" not in prometheus.firing(), 30)
-        _kill_gateways(where, prometheus, 3)
-        until(lambda: "TickerWorkerRestarts" in prometheus.firing(), 30)
 
 
 def _kill_gateways(where: str, prometheus: Prometheus, times: int) -> None:
