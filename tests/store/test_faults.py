@@ -50,16 +50,19 @@ class Kept:
         self.calls.start_session(NOW - NOW % (86_400 * E9))
         self.row = self.calls.define(1, "AAPL")
         self.trades = 0
-        context = StoreContext(
+        self.context = StoreContext(
             segment=self.names[1], boot_id=1, feeds=(("f", self.names[0]),), folder=folder
         )
-        config = Config(store=StoreConfig(url=url))
-        self.worker = StoreWorker(config, context, lambda: NOW + E9)
+        self.worker_config = Config(store=StoreConfig(url=url))
+        self.now = NOW + E9
+        self.worker = StoreWorker(self.worker_config, self.context, lambda: self.now)
         self.worker.heartbeat.take_over(1, NOW)
 
     def commit(self) -> list[Any]:
-        """A trade, and turns until all should be on the disk; what was logged meanwhile."""
+        """A trade in another minute, and turns until all should be on the disk; what was logged
+        meanwhile."""
         self.trades += 1
+        self.now += 60 * E9
         time_ns = NOW + self.trades
         self.calls.trade(self.row, 5 * E9, 1, self.trades, TRADE_REGULAR, time_ns, time_ns)
         self.market.publish(time_ns)
@@ -72,7 +75,7 @@ class Kept:
 
     @property
     def status(self) -> Any:
-        return store_report(segment.attach(self.names[1], KIND_STORE), NOW + 2 * E9)
+        return store_report(segment.attach(self.names[1], KIND_STORE), self.now + E9)
 
     def close(self) -> None:
         if self.worker.history is not None:

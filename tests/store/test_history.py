@@ -162,3 +162,30 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="a newer version of ticker wrote it; move it away"):
         History(tmp_path).write("f", [], [day("A", date(2026, 9, 1))], [], place())
     assert path.read_bytes() == before
+
+
+def test_a_file_of_the_format_before(tmp_path: Path) -> None:
+    """It is read as it is, and takes what a file of today takes once the worker has opened it."""
+    figures = (1, 2, 1, 2, 1, 2, 5, 5, 1, 0, 0, True, False)
+    minutes = [("A", "XNAS", 1_790_000_040 + 1800 * number, *figures) for number in range(5)]
+    history = History(tmp_path)
+    history.write("f", minutes[:4], [day("A", date(2026, 9, 21))], [], place())
+    history.close()
+    (path,) = (tmp_path / "history").glob("*.sqlite")
+    with sqlite3.connect(path) as file:
+        file.execute("DROP TABLE traded")
+        file.execute("ALTER TABLE places DROP COLUMN forming")
+        file.execute("PRAGMA user_version = 1")
+    file.close()
+
+    def found() -> list[int]:
+        rows = read_minutes(HistoryReader(tmp_path), "A", LONG_AGO, EVER)
+        assert read_days(HistoryReader(tmp_path), "A", 9)
+        return [row["minute"] for row in rows]
+
+    assert found() == [bar[2] for bar in minutes[:4]]
+    history = History(tmp_path)
+    assert history.place("f") == place()
+    history.write("f", minutes[4:], [], [], place())
+    assert found() == [bar[2] for bar in minutes]
+    history.close()

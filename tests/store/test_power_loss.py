@@ -135,6 +135,7 @@ def check(folder: Path, reported: int) -> int:
     history.close()
     shown = place.positions[0] if place is not None else 0
     assert shown >= reported, "a commit that was reported is lost"
+    rows = []  # the first thing on the disk may be a journal alone
     for path in (folder / "history").glob("*.sqlite"):
         with closing(sqlite3.connect(path)) as file:
             assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)

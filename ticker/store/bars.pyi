@@ -1,10 +1,7 @@
 from ticker.shm.header import Mapping
+from ticker.store.live.forming import Figures as Figures
 
-Figures = tuple[
-    str, str, int,
-    int | None, int | None, int | None, int | None, int | None, int | None,
-    int, int, int, int, int, bool, bool,
-]  # fmt: skip
+EVER: int
 
 class Bars:
     records: int
@@ -22,4 +19,5 @@ class Bars:
     ) -> None: ...
     def settle(self, minute: int) -> None: ...
     def read(self, limit: int = 1 << 62) -> int: ...
-    def take(self) -> list[Figures]: ...
+    def take(self, before: int = ...) -> list[Figures]: ...
+    def image(self) -> bytes: ...

@@ -12,7 +12,8 @@ counted (`unmatched`). A bar whose trades are not all kept keeps its prices, and
 Law: no I/O and no clock. Memory is bounded by the number of trades that are kept.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -25,15 +26,18 @@ from ticker.shm.layout cimport (
     Record,
 )
 from ticker.shm.ring cimport RingReader
-from ticker.store.figures cimport BAR_ADDS, BAR_DIRTY, BAR_INEXACT, BAR_TAKEN, BAR_USED
-from ticker.store.figures cimport Bar, Trade, clear_figures, count_in, count_out, whole
+from ticker.store.live.forming cimport KEPT_ADDS, KEPT_EXACT, KeptBar, figures_of, keep_bar
+from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out
+from ticker.store.live.spans cimport grown
 from ticker.places cimport key_of, make_places, put_place, remove_place
 
 cdef enum:
     FIRST_BARS = 1024
-    FIRST_PLACES = 1024
 
 cdef int64_t MINUTE = 60_000_000_000
+EVER = 1 << 62
+"""A minute after all others."""
+
 
 cdef class Bars:
     """Bars of the feed whose segment is `mapping`.
@@ -65,7 +69,7 @@ cdef class Bars:
         if not (self.rings and self.trades and self.states):
             raise MemoryError("no memory for the bars")
         self.trade_mask = kept - 1
-        make_places(&self.by_minute, FIRST_PLACES)
+        make_places(&self.by_minute, FIRST_BARS)
         self._grow_bars()
         for index, reader in enumerate(self.readers):
             self.rings[index] = <void*>reader
@@ -127,48 +131,50 @@ cdef class Bars:
                     self._take_in(&record)
         return self.records - before
 
-    def take(self) -> list[tuple]:
-        """What has changed since the last call, a tuple a bar: symbol, venue, minute (s since the
-        epoch), open, high, low, close (1e-9 units or None), open_time, close_time (ns or None),
-        volume and notional (units of the feed, and those times 1e-9), trades, size_exponent,
-        revision, whether it is exact, whether it adds to the figures on the disk, and its revision
-        to theirs."""
-        cdef uint32_t index
+    def take(self, before: int = EVER) -> list[tuple]:
+        """What has changed since the last call, of the minutes before `before` (since the epoch); a
+        tuple a bar: symbol, venue, minute (s since the epoch), open, high, low, close (1e-9 units
+        or None), open_time, close_time (ns or None), volume and notional (units of the feed, and
+        those times 1e-9), trades, size_exponent, revision, whether it is exact, whether it adds to
+        the figures on the disk, and its revision to theirs."""
+        cdef int64_t end = before
+        cdef uint32_t index, left = 0
         cdef Bar* bar
+        cdef KeptBar kept
         found = []
         for index in range(self.dirty_count):
             bar = &self.bars[self.dirty[index]]
-            found.append(self._figures(bar))
+            if bar.minute >= end:
+                self.dirty[left] = self.dirty[index]
+                left += 1
+                continue
+            self._keep(bar, &kept)
+            found.append(figures_of(&kept))
             bar.flags &= ~<uint32_t>BAR_DIRTY
             bar.flags |= BAR_TAKEN
             if bar.flags & BAR_ADDS:
-                clear_figures(bar)  # they are on the disk; the next ones are added to them
-        self.dirty_count = 0
+                clear_figures(&bar.figures)  # they are on the disk; the next ones are added to them
+                bar.revision = 0
+        self.dirty_count = left
         if self.swept != self.newest:
             self._sweep()
         return found
 
-    cdef object _figures(self, Bar* bar):
-        cdef bint priced = bar.priced != 0
-        cdef bint ranged = bar.ranged != 0
-        return (
-            self.table.symbol(bar.row),
-            self.table.venue(bar.row),
-            bar.minute * 60,
-            bar.open if priced else None,
-            bar.high if ranged else None,
-            bar.low if ranged else None,
-            bar.close if priced else None,
-            bar.open_time if priced else None,
-            bar.close_time if priced else None,
-            whole(bar.volume),
-            whole(bar.notional),
-            bar.trades,
-            self.table.size_exponent(bar.row),
-            bar.minute < self.newest if bar.flags & BAR_ADDS else bar.revision,
-            not bar.flags & BAR_INEXACT,
-            bool(bar.flags & BAR_ADDS),
-        )
+    def image(self) -> bytes:
+        """What `take` would give, as the bytes of KeptBars (forming.pxd). It stays to be taken."""
+        cdef uint32_t index
+        cdef Bar* bar
+        cdef bytes found = PyBytes_FromStringAndSize(NULL, self.dirty_count * sizeof(KeptBar))
+        cdef KeptBar* kept = <KeptBar*><char*>found
+        for index in range(self.dirty_count):
+            bar = &self.bars[self.dirty[index]]
+            self._keep(bar, kept + index)
+        return found
+
+    cdef void _keep(self, const Bar* bar, KeptBar* kept) noexcept:
+        cdef uint32_t flags = 0 if bar.flags & BAR_INEXACT else KEPT_EXACT
+        flags |= KEPT_ADDS if bar.flags & BAR_ADDS else 0
+        keep_bar(kept, &bar.figures, self.table.rows + bar.row, bar.minute, bar.revision, flags)
 
     cdef int _take_in(self, Record* record) except -1:
         cdef Trade* trade
@@ -215,7 +221,7 @@ cdef class Bars:
         bar.newest = <uint32_t>place + 1
         bar.kept += 1
         bar.made_of += 1
-        count_in(bar, trade)
+        count(bar, trade)
         self._mark(bar)
         return 0
 
@@ -246,7 +252,7 @@ cdef class Bars:
         cdef Bar* bar = &self.bars[trade.bar - 1]
         trade.match = 0
         if bar.flags & BAR_ADDS or bar.kept != bar.made_of:
-            count_out(bar, trade)
+            uncount(bar, trade)
             trade.flags = 0
         else:
             trade.flags = 0
@@ -258,7 +264,7 @@ cdef class Bars:
         cdef Bar* bar = &self.bars[trade.bar - 1]
         cdef bint again = bar.kept == bar.made_of and not bar.flags & BAR_ADDS
         if not again:
-            count_out(bar, trade)
+            uncount(bar, trade)
         trade.price = record.price
         trade.size = record.size
         trade.flags = record.conditions
@@ -267,7 +273,7 @@ cdef class Bars:
         if again:
             self._make_again(bar)
         else:
-            count_in(bar, trade)
+            count(bar, trade)
         self._mark(bar)
 
     cdef void _make_again(self, Bar* bar) noexcept:
@@ -281,11 +287,11 @@ cdef class Bars:
             self.trades[index - 1].next = before
             before = index
             index = after
-        clear_figures(bar)
+        clear_figures(&bar.figures)
         index = before
         before = 0
         while index:
-            count_in(bar, &self.trades[index - 1])
+            count(bar, &self.trades[index - 1])
             after = self.trades[index - 1].next
             self.trades[index - 1].next = before
             before = index
@@ -325,18 +331,9 @@ cdef class Bars:
     cdef int _grow_bars(self) except -1:
         cdef uint32_t room = 2 * self.bar_room if self.bar_room else FIRST_BARS
         cdef uint32_t index
-        cdef Bar* bars = <Bar*>PyMem_Realloc(self.bars, room * sizeof(Bar))
-        if bars == NULL:
-            raise MemoryError("no memory for the bars")
-        self.bars = bars
-        cdef uint32_t* vacant = <uint32_t*>PyMem_Realloc(self.vacant, room * sizeof(uint32_t))
-        if vacant == NULL:
-            raise MemoryError("no memory for the bars")
-        self.vacant = vacant
-        cdef uint32_t* dirty = <uint32_t*>PyMem_Realloc(self.dirty, room * sizeof(uint32_t))
-        if dirty == NULL:
-            raise MemoryError("no memory for the bars")
-        self.dirty = dirty
+        self.bars = <Bar*>grown(self.bars, room * sizeof(Bar))
+        self.vacant = <uint32_t*>grown(self.vacant, room * sizeof(uint32_t))
+        self.dirty = <uint32_t*>grown(self.dirty, room * sizeof(uint32_t))
         memset(self.bars + self.bar_room, 0, (room - self.bar_room) * sizeof(Bar))
         for index in range(room, self.bar_room, -1):
             self.vacant[self.vacant_count] = index - 1
@@ -346,7 +343,7 @@ cdef class Bars:
 
     cdef void _mark(self, Bar* bar) noexcept:
         if not bar.flags & BAR_DIRTY:
-            bar.revision += bar.flags & BAR_TAKEN and bar.minute < self.newest
+            bar.revision += bar.flags & (BAR_TAKEN | BAR_ADDS) and bar.minute < self.newest
             bar.flags |= BAR_DIRTY
             self.dirty[self.dirty_count] = <uint32_t>(bar - self.bars)
             self.dirty_count += 1
@@ -365,12 +362,32 @@ cdef class Bars:
                 continue
             if self.states[bar.row].current == index + 1:
                 self.states[bar.row].current = 0
-            remove_place(
-                &self.by_minute, key_of(bar.row, <uint64_t>bar.minute), index + 1
-            )
+            remove_place(&self.by_minute, key_of(bar.row, <uint64_t>bar.minute), index + 1)
             bar.flags = 0
             self.vacant[self.vacant_count] = index
             self.vacant_count += 1
+
+
+cdef Sale sale_of(const Trade* trade) noexcept:
+    """All bars of a row are of one venue, so it has no letters."""
+    cdef Sale sale
+    sale.price = trade.price
+    sale.size = trade.size
+    sale.time = trade.time
+    sale.venue = 0
+    sale.flags = trade.flags
+    return sale
+
+
+cdef void count(Bar* bar, const Trade* trade) noexcept:
+    cdef Sale sale = sale_of(trade)
+    count_in(&bar.figures, &sale)
+
+
+cdef void uncount(Bar* bar, const Trade* trade) noexcept:
+    cdef Sale sale = sale_of(trade)
+    if count_out(&bar.figures, &sale):
+        bar.flags |= BAR_INEXACT
 
 
 cdef void resume(RingReader reader, uint64_t position) noexcept:

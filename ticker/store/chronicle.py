@@ -1,8 +1,9 @@
 """The days and minute bars of one feed, from its segment to where they are kept.
 
 In: the rings and rows of a feed, read-only. Out: the changed bars and days, to a Writer (sqlite.py,
-    postgres.py). Owned by the store worker: `read` follows the rings and is called often; `write`
-    goes to the disk or the database and may take long. They run in different threads.
+    postgres.py), and the bars that still change, to a file beside it (beside.py). Owned by the
+    store worker: `read` follows the rings and is called often; `write` and `keep` go to the disk or
+    the database and may take long. They run in different threads.
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 
+import structlog
+
 from ticker.errors import StoreError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
 from ticker.store import bars, days
-from ticker.store.bars import Bars
+from ticker.store.bars import EVER, Bars
+from ticker.store.beside import FormingFiles
 from ticker.store.days import Days
+from ticker.store.live.forming import BAR_BYTES, bars_in
 from ticker.store.rows import Hole, Key, Place, added
+
+log = structlog.get_logger()
 
 MINUTE = 60_000_000_000
 MOST_UNWRITTEN = 2_000_000
@@ -51,6 +58,10 @@ class Writer(Protocol):
 
     def place(self, feed: str) -> Place | None:
         """The positions that the bars of a feed cover; None without bars."""
+
+    def forming(self, feed: str) -> FormingFiles | None:
+        """Where the bars of a feed are kept that still change; None: they are written as the others
+        are, again and again."""
 
     def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
         """Delete bars and days older than so many days."""
@@ -124,8 +135,14 @@ class Chronicle:
         self.dropped = 0
         self._lock = threading.Lock()
         self._unwritten = Changes()
+        self._beside = history.forming(feed)
+        self._base: Place | None = None
+        """Of the newest commit to the writer."""
+        self._minute = 0
+        """In which that was; minutes before it are written."""
         self._began = self._written = self._looked = now_ns
         self._place: list[int] = []
+        self._kept: list[int] = []
         self._placed = False
         self._skipped = 0
         self._epoch = self.heartbeat.epoch
@@ -136,12 +153,38 @@ class Chronicle:
             if not first:
                 raise
             place = None
+        if self._placed:
+            place = self._reached(place)
         same_life = place is not None and place.boot_id == boot_id
         minute = (place.time // MINUTE if place is not None else 0) if self._placed else NEVER
         positions = place.positions if place is not None and same_life else None
         self.bars = Bars(mapping, minute, positions, kept)
         if place is not None:
             self._follow_on(place)
+
+    def _reached(self, place: Place | None) -> Place | None:
+        """The place up to which there are bars: that of the writer, or of the bars beside it. Those
+        are written with the next commit."""
+        self._base = place
+        if self._beside is None:
+            return place
+        found, faults = self._beside.resume(place)
+        for fault in faults:
+            log.error(
+                "bars of the last minutes are damaged",
+                feed=self.feed,
+                reason=fault,
+                advice="older ones are used, or those trades are missing from their bars",
+            )
+        if found is not None:
+            later, self._unwritten = self._unwritten, Changes(holes=self._unwritten.holes)
+            self._unwritten.take_in(bars_in(found.bars), [])
+            self._unwritten.take_in([*later.by_minute.values()], [*later.by_day.values()])
+            return found.place
+        if place is not None and place.forming:
+            begin = place.time // MINUTE * MINUTE - MINUTE
+            self._unwritten.holes.append(Hole(self.feed, begin, place.time, "store restarted"))
+        return place
 
     def _follow_on(self, place: Place) -> None:
         """Go on from the place of an earlier worker, or name the hole since then."""
@@ -153,7 +196,7 @@ class Chronicle:
 
     def _find_place(self, now_ns: int) -> None:
         """What the writer was not asked at the beginning."""
-        place = self.history.place(self.feed)
+        place = self._reached(self.history.place(self.feed))
         if place is not None:
             self._follow_on(place)
         with self._lock:
@@ -186,17 +229,37 @@ class Chronicle:
         with self._lock:
             self.days.look()
 
-    def write(self, now_ns: int) -> int:
-        """Write the changes; returns the number of bars and days.
+    def commit(self, now_ns: int, *, last: bool = False) -> int:
+        """Write the changes once a minute, and meanwhile keep the bars; returns the number of bars
+        and days that were written. At the `last` call, and where there is no file for bars that
+        still change, all are written.
+
+        Raises:
+            OSError, StoreError: they were not taken. The next call tries again.
+        """
+        minute = max(now_ns, self.bars.newest_ns - 1) // MINUTE
+        whole = last or self._beside is None
+        waits = len(self._unwritten) or self._unwritten.holes or self.holes or self.days.ended
+        if not whole and not waits and minute == self._minute and self._base is not None:
+            self.keep(now_ns)
+            return 0
+        written = self.write(now_ns, EVER if whole else minute)
+        self._minute = minute
+        return written
+
+    def write(self, now_ns: int, before: int = EVER) -> int:
+        """Write the days that have changed, and the bars of minutes before `before`, and keep the
+        other bars; returns the number of those written.
 
         Raises:
             OSError, StoreError: they were not taken. The next call tries again.
         """
         with self._lock:
-            self._unwritten.take_in(self.bars.take(), self.days.take())
+            self._unwritten.take_in(self.bars.take(before), self.days.take())
             self._unwritten.holes += self.holes
             self.holes = []
-            place = Place(self.boot_id, max(now_ns, self.bars.newest_ns), self.bars.positions)
+            image = self.bars.image()
+            place = self._here(now_ns, len(image) // BAR_BYTES)
         if len(self._unwritten) > MOST_UNWRITTEN:
             self.dropped += len(self._unwritten)
             self._unwritten = Changes(holes=[Hole(self.feed, self._written, now_ns, "disk")])
@@ -205,9 +268,36 @@ class Chronicle:
         left = self._unwritten
         if not (len(left) or left.holes) and place.positions == self._place:
             return 0
+        if image and self._beside is not None:
+            self._beside.write(place, place, image)
         of_bars, of_days = left.by_minute.values(), left.by_day.values()
         self.history.write(self.feed, of_bars, of_days, left.holes, place)
+        if image and self._beside is not None:
+            self._beside.accept()
         self._unwritten = Changes()
-        self._place = place.positions
+        self._base = place
+        self._place = self._kept = place.positions
         self._written = now_ns
         return len(left)
+
+    def keep(self, now_ns: int) -> None:
+        """Put the bars that have changed since the last `write` beside those that are written.
+
+        Raises:
+            OSError: the disk did not take them. The next call tries again.
+        """
+        assert self._beside is not None
+        assert self._base is not None
+        with self._lock:
+            if self.bars.positions == self._kept:
+                return
+            image = self.bars.image()
+            place = self._here(now_ns, len(image) // BAR_BYTES)
+        self._beside.write(self._base, place, image)
+        self._beside.accept()
+        self._kept = place.positions
+
+    def _here(self, now_ns: int, forming: int) -> Place:
+        """What has been taken in."""
+        time = max(now_ns, self.bars.newest_ns)
+        return Place(self.boot_id, time, self.bars.positions, forming)

@@ -19,9 +19,24 @@ from ticker.shm.layout cimport (
     ROW_HAS_OPEN,
     ROW_HAS_PREVIOUS_CLOSE,
     ROW_HAS_REGULAR,
+    SYMBOL_BYTES,
+    VENUE_BYTES,
+    Row,
     Values,
 )
 from ticker.shm.table cimport PriceTable
+from ticker.store.snapshot cimport Contents
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
+
+cdef tuple names_of(const Row* row):
+    """Symbol and venue, as bytes."""
+    return (
+        row.symbol[:strnlen(row.symbol, SYMBOL_BYTES)],
+        row.venue[:strnlen(row.venue, VENUE_BYTES)],
+    )
 
 
 cdef inline bint same_day_figures(const Values* one, const Values* other) noexcept:
@@ -56,6 +71,26 @@ cdef class Days:
         PyMem_Free(self.values)
         PyMem_Free(self.generations)
         PyMem_Free(self.changed)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a day has ended that was not taken yet."""
+        return bool(self.over)
+
+    def recall(self, contents: list[Contents]) -> None:
+        """Begin with the rows of an earlier worker's snapshots, newest first, in place of a look:
+        a day that has ended since is then not lost."""
+        cdef Contents source
+        cdef uint32_t row
+        rows = {names_of(self.table.rows + row): row for row in range(self.table.row_count())}
+        for source in contents:
+            for offset in source._rows():
+                found = rows.pop(source._names(offset)[:2], None)
+                if found is not None:
+                    row = found
+                    source._read(offset, &self.values[row])
+                    self.generations[row] = 1
+                    self.changed[row] = 1
 
     def look(self) -> None:
         """Copy the rows that have moved. A day that has ended is kept for `take` as it was at the

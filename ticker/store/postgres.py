@@ -140,6 +140,9 @@ class Database:
             row = cursor.fetchone()
         return row and Place(int(row[0]), row[1], [int(each) for each in row[2].split()])
 
+    def forming(self, feed: str) -> None:
+        """All bars are written with each commit."""
+
     def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
         """Delete bars and days older than so many days."""
         oldest_day = (today - timedelta(days=history_days)).isoformat()

@@ -58,11 +58,17 @@ class Hole:
 
 @dataclass(frozen=True)
 class Place:
-    """The positions in a feed's rings that its bars cover."""
+    """The positions in a feed's rings that its bars cover.
+
+    Attributes:
+        time: ns since the epoch; no bar is of a later minute.
+        forming: how many bars were left to the file beside those of the months (beside.py).
+    """
 
     boot_id: int
     time: int
     positions: list[int]
+    forming: int = 0
 
 
 def day_text(seconds: int) -> str:
@@ -98,10 +104,13 @@ def bar_rows(
 
 def added(before: tuple[Any, ...], more: tuple[Any, ...]) -> tuple[Any, ...]:
     """Two parts of one bar as one, each with the columns of BAR."""
-    parts = [dict(zip(BAR, part, strict=True)) for part in (before, more)]
-    whole = merged(parts)
-    whole["revision"] = sum(part["revision"] for part in parts)
+    whole = joined(*(dict(zip(BAR, part, strict=True)) for part in (before, more)))
     return tuple(whole[name] for name in BAR)
+
+
+def joined(before: Row, more: Row) -> Row:
+    """Two parts of one bar as one."""
+    return {**merged([before, more]), "revision": before["revision"] + more["revision"]}
 
 
 def together(rows: Iterable[Row], key: str) -> Iterator[Row]:

@@ -7,6 +7,9 @@ Prices are integers of 1e-9 currency units. Volumes are integers of 10^-size_exp
 `notional` is the sum of price times size of a bar, in the product of both units. A number beyond 63
 bits is stored as its digits. One commit has the bars, the days and the places in the rings up to
 which they go, so that a worker that is killed goes on with no trade lost and none counted twice.
+
+Rows are in the order of their time, so the bars of a minute go to the end of their table. `traded`
+has the hours in which a symbol has bars: its bars are looked up minute by minute, in those alone.
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ticker.errors import StoreError
 from ticker.store import bars, days
+from ticker.store.beside import FormingFiles, FormingReader, woven
 from ticker.store.generations import make_folder, require_own
 from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row, day_text
+from ticker.store.schema import FORMAT, FROM_1, HOUR, SCHEMA
 
 FOLDER = "history"
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -37,37 +43,9 @@ KINDS = {
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
 """SQLite's kinds of faults as errno."""
-FORMAT = 1
+MOST_KNOWN = 1_000_000
+"""Pairs of a symbol and an hour that are known to be in `traded`."""
 MOST = 1 << 63
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS bars (
-    symbol TEXT NOT NULL, venue TEXT NOT NULL,
-    minute INTEGER NOT NULL,                 -- its start, s since the epoch
-    open INTEGER, high INTEGER, low INTEGER, close INTEGER,
-    open_time INTEGER, close_time INTEGER,   -- ns since the epoch
-    volume BLOB NOT NULL, notional BLOB NOT NULL, trades INTEGER NOT NULL,
-    size_exponent INTEGER NOT NULL,
-    revision INTEGER NOT NULL,               -- changes after the minute was over
-    exact INTEGER NOT NULL,                  -- 0: a trade was taken back, and prices may be its
-    PRIMARY KEY (symbol, venue, minute)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS days (
-    symbol TEXT NOT NULL, venue TEXT NOT NULL,
-    day TEXT NOT NULL,                       -- of the venue, YYYY-MM-DD
-    open INTEGER, high INTEGER, low INTEGER, close INTEGER,
-    official_open INTEGER, official_close INTEGER, previous_close INTEGER,
-    volume BLOB NOT NULL, trades INTEGER NOT NULL, size_exponent INTEGER NOT NULL,
-    corrections INTEGER NOT NULL,
-    PRIMARY KEY (symbol, venue, day)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holes (           -- when bars may lack trades
-    feed TEXT NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL,  -- ns since the epoch
-    reason TEXT NOT NULL, records INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS places (          -- in the rings, up to which the bars go
-    feed TEXT PRIMARY KEY, boot_id TEXT NOT NULL, time INTEGER NOT NULL, positions TEXT NOT NULL
-);
-"""
 VOLUME = DAY.index("volume")
 
 
@@ -84,6 +62,11 @@ class History:
         self.folder = folder / FOLDER
         make_folder(self.folder)
         self._open: dict[str, sqlite3.Connection] = {}
+        self._known: set[tuple[str, int]] = set()
+
+    def forming(self, feed: str) -> FormingFiles:
+        """Where the bars of a feed are kept that still change."""
+        return FormingFiles(self.folder, feed)
 
     def write(
         self,
@@ -101,30 +84,38 @@ class History:
             OSError, StoreError: the disk did not take it, or the file is of a newer version.
         """
         months: dict[str, tuple[list[bars.Figures], list[tuple[object, ...]]]] = {}
+        new: set[tuple[str, int]] = set()
         for bar in changed_bars:
             months.setdefault(month_of(bar[2]), ([], []))[0].append(bar)
+            new.add((bar[0], bar[2] // HOUR * HOUR))
         for figures in changed_days:
             row = day_row(figures)
             row = (*row[:VOLUME], stored(row[VOLUME]), *row[VOLUME + 1 :])
             months.setdefault(row[2][:7], ([], []))[1].append(row)
+        new -= self._known
         months.setdefault(month_of(place.time // SECOND), ([], []))
         for month, (of_bars, of_days) in sorted(months.items()):
             with self._transaction(month) as file:
                 _write_bars(file, of_bars)
+                hours = (each for each in new if month_of(each[1]) == month)
+                file.executemany("INSERT OR IGNORE INTO traded VALUES (?, ?)", hours)
+                of_days.sort(key=itemgetter(2, 0, 1))
                 file.executemany(f"REPLACE INTO days VALUES ({_marks(len(DAY))})", of_days)
                 if month == max(months):
                     _write_holes(file, holes)
                     _write_place(file, feed, place)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        self._known |= new
 
     def place(self, feed: str) -> Place | None:
         """The positions that the bars of a feed cover; None without bars."""
         found = None
         for month in self.months():
-            query = "SELECT boot_id, time, positions FROM places WHERE feed = ?"
             with self._reading(month) as file:
-                row = file.execute(query, (feed,)).fetchone()
-            if row is not None and (found is None or row[1] >= found.time):
-                found = Place(int(row[0]), row[1], [int(each) for each in row[2].split()])
+                place = _places(file).get(feed)
+            if place is not None and (found is None or place.time >= found.time):
+                found = place
         return found
 
     def months(self) -> list[str]:
@@ -141,6 +132,7 @@ class History:
                 continue
             with self._transaction(month) as file:
                 file.execute("DELETE FROM bars WHERE minute < ?", (minute,))
+                file.execute("DELETE FROM traded WHERE hour <= ?", (minute - HOUR,))
                 file.execute("DELETE FROM days WHERE day < ?", (oldest_day,))
                 file.execute("DELETE FROM holes WHERE end < ?", (minute * SECOND,))
                 left = file.execute(
@@ -176,6 +168,7 @@ class History:
             except BaseException:
                 # Opened anew the next time: an operator may have moved the file away.
                 self._open.pop(month).close()
+                self._known.clear()
                 raise
 
     @contextmanager
@@ -224,7 +217,8 @@ def _prepared(path: Path) -> sqlite3.Connection:
             )
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = FULL")
-        file.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        more = FROM_1 if version == 1 else ""
+        file.executescript(f"BEGIN; {SCHEMA} {more} PRAGMA user_version = {FORMAT}; COMMIT;")
     except BaseException:
         file.close()
         raise
@@ -245,7 +239,8 @@ def _write_bars(file: sqlite3.Connection, changed: list[bars.Figures]) -> None:
     rows = (
         (*row[:9], stored(row[9]), stored(row[10]), *row[11:]) for row in bar_rows(changed, kept)
     )
-    file.executemany(f"REPLACE INTO bars VALUES ({_marks(len(BAR))})", rows)
+    in_order = sorted(rows, key=itemgetter(2, 0, 1))
+    file.executemany(f"REPLACE INTO bars VALUES ({_marks(len(BAR))})", in_order)
 
 
 def _write_holes(file: sqlite3.Connection, holes: Iterable[Hole]) -> None:
@@ -255,8 +250,16 @@ def _write_holes(file: sqlite3.Connection, holes: Iterable[Hole]) -> None:
 
 def _write_place(file: sqlite3.Connection, feed: str, place: Place) -> None:
     positions = " ".join(map(str, place.positions))
-    row = (feed, str(place.boot_id), place.time, positions)
-    file.execute(f"REPLACE INTO places VALUES ({_marks(4)})", row)
+    row = (feed, str(place.boot_id), place.time, positions, place.forming)
+    file.execute(f"REPLACE INTO places VALUES ({_marks(5)})", row)
+
+
+def _places(file: sqlite3.Connection) -> dict[str, Place]:
+    """By feed."""
+    return {
+        feed: Place(int(boot_id), time, [int(each) for each in positions.split()], *more)
+        for feed, boot_id, time, positions, *more in file.execute("SELECT * FROM places")
+    }
 
 
 class HistoryReader:
@@ -264,44 +267,58 @@ class HistoryReader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
+        self.forming = FormingReader(self.folder)
 
     @contextmanager
     def minutes(
         self, begin: int | None, end: int
     ) -> Iterator[Callable[[str, str | None], Iterator[Row]]]:
-        first = "" if begin is None else month_of(begin)
+        first, last = "" if begin is None else month_of(begin), month_of(end)
+        newest = months_in(self.folder)[-2:]
+        """They have the places with which the forming bars go."""
         with ExitStack() as stack:
-            months = [
-                (path, stack.enter_context(closing(file)))
-                for path, file in self._opened(first, month_of(end))
-            ]
+            months = []
+            places: dict[str, Place] = {}
+            for path, file in self._opened(min([first, *newest]), max([last, *newest])):
+                stack.enter_context(closing(file))
+                if not (first <= path.stem <= last or path.stem in newest):
+                    continue
+                with faults(path):
+                    file.execute("BEGIN")  # all that is read is of one commit
+                    places |= _places(file)
+                if first <= path.stem <= last:
+                    months.append((path, file))
             if begin is None:
                 months.reverse()
+            forming = self.forming.of(places)
 
             def of_symbol(symbol: str, venue: str | None) -> Iterator[Row]:
-                query = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
-                order = "minute DESC, venue" if begin is None else "minute, venue"
-                for path, file in months:
-                    yield from _rows(path, file, query, (symbol, begin or 0, end), venue, order)
+                found = (
+                    row
+                    for path, file in months
+                    for row in _bars(path, file, symbol, venue, begin, end)
+                )
+                return woven(found, forming(symbol, venue, begin or 0, end), begin is None)
 
             yield of_symbol
 
     def days(self, symbol: str, first: str, last: str, venue: str | None) -> list[Row]:
-        query = "SELECT * FROM days WHERE symbol = ? AND day >= ? AND day <= ?"
-        return self._all(query, (symbol, first, last), venue, "day, venue")
+        found: list[Row] = []
+        query = f"SELECT * FROM days WHERE symbol = ? AND day IN ({_marks(31)})"
+        for path, file in self._opened(first[:7], last[:7]):
+            names = (f"{path.stem}-{number:02}" for number in range(1, 32))
+            wanted = [name if first <= name <= last else "" for name in names]
+            with closing(file):
+                found += _rows(path, file, query, (symbol, *wanted), venue, "day, venue")
+        return found
 
     def holes(self, begin: int, end: int) -> list[Hole]:
         query = "SELECT * FROM holes WHERE end >= ? AND begin < ?"
-        return [Hole(**row) for row in self._all(query, (begin, end), None, "begin")]
-
-    def _all(
-        self, query: str, arguments: tuple[object, ...], venue: str | None, order: str
-    ) -> list[Row]:
         found: list[Row] = []
         for path, file in self._opened("", "9999-12"):
             with closing(file):
-                found += _rows(path, file, query, arguments, venue, order)
-        return found
+                found += _rows(path, file, query, (begin, end), None, "begin")
+        return [Hole(**row) for row in found]
 
     def _opened(self, first: str, last: str) -> Iterator[tuple[Path, sqlite3.Connection]]:
         """The files from one month to another, oldest first; one that is being made is left out."""
@@ -310,7 +327,7 @@ class HistoryReader:
                 continue
             path = self.folder / f"{month}.sqlite"
             with faults(path):
-                file = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+                file = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
                 file.row_factory = sqlite3.Row
                 try:
                     made = file.execute("PRAGMA user_version").fetchone()[0]
@@ -321,6 +338,30 @@ class HistoryReader:
                 yield path, file
             else:
                 file.close()
+
+
+def _bars(
+    path: Path,
+    file: sqlite3.Connection,
+    symbol: str,
+    venue: str | None,
+    begin: int | None,
+    end: int,
+) -> Iterator[Row]:
+    """The bars of a symbol in one file; the newest first where `begin` is None."""
+    down = " DESC" if begin is None else ""
+    first = begin or 0
+    with faults(path):
+        if file.execute("PRAGMA user_version").fetchone()[0] == 1:
+            query = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
+            yield from _rows(path, file, query, (symbol, first, end), venue, f"minute{down}, venue")
+            return
+        query = "SELECT hour FROM traded WHERE symbol = ? AND hour > ? AND hour < ? ORDER BY hour"
+        for (hour,) in file.execute(query + down, (symbol, first - HOUR, end)):
+            minutes = range(hour, hour + HOUR, 60)
+            wanted = [minute if first <= minute < end else -1 for minute in minutes]
+            each = f"SELECT * FROM bars WHERE symbol = ? AND minute IN ({_marks(len(minutes))})"
+            yield from _rows(path, file, each, (symbol, *wanted), venue, f"minute{down}, venue")
 
 
 def _rows(

@@ -34,7 +34,7 @@ from ticker.shm.header import KIND_FEED, KIND_STORE
 from ticker.shm.segment import attach
 from ticker.store.chronicle import AT_ONCE, Chronicle, Writer
 from ticker.store.context import StoreContext
-from ticker.store.last import FeedSnapshots
+from ticker.store.last import FeedSnapshots, read_snapshots
 from ticker.store.live.motion import Motion
 from ticker.store.sqlite import History
 
@@ -173,23 +173,30 @@ class StoreWorker:
         """
         if self._fault is not None:
             raise RuntimeError("a thread of the store has failed") from self._fault
+        local = self.config.url is None
+        if local:
+            self.commit(write=False)
+        chronicles = tuple(self.chronicles.values())
+        for chronicle in chronicles:
+            chronicle.look()
+        if local and any(chronicle.days.ended for chronicle in chronicles):
+            self.commit()  # the snapshot is the only other place that has those days
         for feed in self.feeds:
             self.steps.take(f"last prices of {feed}", partial(self._snapshot, feed))
-        for chronicle in tuple(self.chronicles.values()):
-            chronicle.look()
-        if self.config.url is None:
-            self.commit(write=last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1)
+        if local and (last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1):
+            self.commit(last=last)
         self.turns += 1
         self.counters.put("cpu_ns", time.process_time_ns())
 
-    def commit(self, *, write: bool = True) -> None:
-        """Begin the chronicles that were not begun; then `write` days and bars."""
+    def commit(self, *, write: bool = True, last: bool = False) -> None:
+        """Begin the chronicles that were not begun; then `write` days and bars, all of them if it
+        is the `last` time."""
         if not self.keeps_history:
             return
         slow = errno.ETIMEDOUT if self.config.url is None else errno.ETIME
         for feed in self.feeds:
             if write or feed not in self.chronicles:
-                work = partial(self._chronicle, feed, write=write)
+                work = partial(self._chronicle, feed, write=write, last=last)
                 self.steps.take(f"days and bars of {feed}", work, writes=write, slow=slow)
         if write:
             self.steps.take("old days and bars", self._tidy, slow=slow)
@@ -203,7 +210,7 @@ class StoreWorker:
             self.counters.add("snapshot_bytes", written)
         self.counters.put("snapshot_time_ns", self.clock())
 
-    def _chronicle(self, feed: str, *, write: bool) -> None:
+    def _chronicle(self, feed: str, *, write: bool, last: bool) -> None:
         now = self.clock()
         if feed not in self.chronicles:
             if self.history is None:
@@ -218,13 +225,14 @@ class StoreWorker:
                 self.kept,
                 first=first,
             )
+            self.chronicles[feed].days.recall(read_snapshots(self.context.folder, feed)[0])
             self.chronicles[feed].look()
         if not write:
             return
         chronicle = self.chronicles[feed]
         chronicle.read(now)
         try:
-            self.counters.add("bars", chronicle.write(now))
+            self.counters.add("bars", chronicle.commit(now, last=last))
         finally:
             each = self.chronicles.values()
             self.counters.put("waiting", sum(one.waiting for one in each))

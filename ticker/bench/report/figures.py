@@ -269,6 +269,15 @@ FIGURES: dict[str, tuple[str, ...]] = {
         *("published", "recorded", "lapped", "dropped", "missed_uncounted"),
         "seconds",
     ),
+    "store": (
+        "trades_per_second",
+        "quotes_per_second",
+        "store_cpu",
+        "cpu_ns_per_trade",
+        *("snapshots", "megabytes_per_snapshot"),
+        *("published", "in_bars", "records_missed", "missed_uncounted"),
+        "seconds",
+    ),
     "shm": ("torn", "rows_*", "ring_*", "kills_*", "doorbell_*", "publish_*", "read_*"),
 }
 # of each bench in the report of all, what stands in its table; the waits do in any case

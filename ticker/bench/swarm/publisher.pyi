@@ -10,6 +10,7 @@ class SyntheticPublisher:
     published: int
     due: int
     traded: int
+    quotes_after: int
     late_ns: int
     def __init__(
         self, mapping: Mapping, symbols: list[str], doors: list[tuple[Mapping, int]]

@@ -15,7 +15,12 @@ from ticker.bench.swarm.wait cimport readable, realtime
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    QUOTE_ASK,
+    QUOTE_BID,
+    RECORD_QUOTE,
     RECORD_TRADE,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
     ROW_HAS_HIGH_LOW,
     ROW_HAS_LAST,
     ROW_HAS_OPEN,
@@ -57,6 +62,7 @@ cdef class SyntheticPublisher:
     cdef readonly uint64_t published
     cdef readonly uint64_t due             # trades of the last run, and how many were made
     cdef readonly uint64_t traded
+    cdef public uint32_t quotes_after      # each trade is followed by so many, on the next rows
     cdef readonly int64_t late_ns          # the most that one of them was late
     cdef Mapping mapping
     cdef TableWriter table
@@ -69,6 +75,7 @@ cdef class SyntheticPublisher:
     cdef uint32_t* order                   # rows in the order in which they trade, NULL: 0, 1, ...
     cdef uint32_t turns                    # ... how many, and whose turn is next
     cdef uint32_t turn
+    cdef uint32_t quoted                   # the row that was quoted last
 
     def __cinit__(
         self, Mapping mapping not None, symbols: list[str], doors: list[tuple[Mapping, int]],
@@ -146,11 +153,40 @@ cdef class SyntheticPublisher:
         self.table.publish(row, values)
         ring.write(&record)
 
+    cdef void quote(self, uint32_t row, int64_t now) noexcept:
+        """A quote on one row: table first, then its ring."""
+        cdef Values* values = self.rows + row
+        cdef RingWriter ring = <RingWriter>self.rings[self.shards[row]]
+        cdef Record record
+        values.flags |= ROW_HAS_BID | ROW_HAS_ASK
+        values.quote_time = values.publish_time = now
+        values.bid = price_of(now)
+        values.ask = values.bid + 10_000_000
+        values.bid_size = values.ask_size = 100
+        values.quotes += 1
+        record.row = row
+        record.kind = RECORD_QUOTE
+        record.reserved = 0
+        record.conditions = QUOTE_BID | QUOTE_ASK
+        record.price = values.bid
+        record.size = values.bid_size
+        record.exchange_time = record.publish_time = now
+        record.match = <uint64_t>values.ask
+        record.seq = values.ask_size
+        self.table.publish(row, values)
+        ring.write(&record)
+
     cdef void publish(self, uint64_t count, int64_t now) noexcept:
         """The next `count` ticks, in turn, and the doorbells."""
         cdef uint64_t i
+        cdef uint32_t _
         for i in range(count):
             self.trade(self.turn if self.order == NULL else self.order[self.turn], now)
+            for _ in range(self.quotes_after):
+                self.quoted += 1
+                if self.quoted == self.symbols:
+                    self.quoted = 0
+                self.quote(self.quoted, now)
             self.turn += 1
             if self.turn == self.turns:
                 self.turn = 0

@@ -16,6 +16,7 @@ from ticker.cli.bench import (
     scaling,
     shm,
     snapshot,
+    store,
 )
 
 
@@ -34,7 +35,8 @@ def command() -> None:
 
 
 BENCHES = (
-    every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, shm,
+    every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, store,
+    shm,
 )  # fmt: skip
 for bench in BENCHES:
     command.add_command(bench.command)

@@ -27,21 +27,19 @@ from ticker.shm.layout cimport (
     Row,
 )
 from ticker.shm.ring cimport RingReader
-from ticker.store.live.figures cimport (
+from ticker.store.live.bar cimport (
     LIVE_CLOSED,
     LIVE_DIRTY,
     LIVE_INCOMPLETE,
+    LIVE_INEXACT,
     LIVE_TOLD,
     LIVE_USED,
     LiveBar,
     LiveTrade,
-    clear_figures,
-    count_in,
-    count_out,
     fill,
-    int128,
     letters,
 )
+from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out, int128
 from ticker.store.live.spans cimport SpanBars
 from ticker.store.live.symbols cimport Symbol, Symbols
 
@@ -184,8 +182,8 @@ cdef class LiveBars:
             for i in range(span.room):
                 bar = span.bars + i
                 if bar.flags & LIVE_USED and bar.symbol == symbol:
-                    bar.volume *= factor
-                    bar.notional *= factor
+                    bar.figures.volume *= factor
+                    bar.figures.notional *= factor
         self.symbols.all[symbol].exponent = <uint32_t>exponent
         return 0
 
@@ -197,6 +195,7 @@ cdef class LiveBars:
         cdef LiveTrade* trade
         cdef LiveBar* bar
         cdef SpanBars span
+        cdef Sale sale
         if number < 0 or record.exchange_time <= 0:
             return 0
         if clock.missed:
@@ -224,13 +223,14 @@ cdef class LiveBars:
         trade.exponent = <uint16_t>row.size_exponent
         symbol.newest = self.trades_seen
         symbol.feed = feed
+        sale = self._sale(trade)
         for each in self.spans:
             span = <SpanBars>each
             bar = span.find(trade.symbol, trade.time)
             if bar == NULL:
                 bar = self._begin_bar(span, trade)
             bar.last_number = self.trades_seen
-            count_in(bar, trade, self._scaled(trade))
+            count_in(&bar.figures, &sale)
             span.mark(bar)
         return 0
 
@@ -249,7 +249,7 @@ cdef class LiveBars:
         """A trade is taken back or corrected, in the bars of every span."""
         cdef int64_t symbol = self.symbols.of_row(feed, record.row)
         cdef LiveTrade* trade = NULL
-        cdef LiveTrade before
+        cdef Sale before, after
         cdef LiveBar* bar
         cdef SpanBars span
         if symbol >= 0:
@@ -257,7 +257,7 @@ cdef class LiveBars:
         if trade == NULL:
             self.unmatched += symbol >= 0
             return 0
-        before = trade[0]
+        before = self._sale(trade)
         if record.kind == RECORD_CANCELLED:
             trade.flags = 0
             trade.match = 0
@@ -267,6 +267,7 @@ cdef class LiveBars:
             trade.flags = record.conditions
             if record.seq:
                 trade.match = record.seq
+        after = self._sale(trade)
         for each in self.spans:
             span = <SpanBars>each
             bar = span.find(trade.symbol, trade.time)
@@ -275,8 +276,9 @@ cdef class LiveBars:
             if self.trades_seen - bar.first_number <= self.trade_mask:
                 self._make_again(span, bar)
             else:
-                count_out(bar, &before, self._scaled(&before))
-                count_in(bar, trade, self._scaled(trade))
+                if count_out(&bar.figures, &before):
+                    bar.flags |= LIVE_INEXACT
+                count_in(&bar.figures, &after)
             span.mark(bar)
         return 0
 
@@ -293,15 +295,24 @@ cdef class LiveBars:
             number = trade.earlier
         return NULL
 
-    cdef int128 _scaled(self, const LiveTrade* trade) noexcept nogil:
-        """Its size in the unit of its symbol."""
-        return <int128>trade.size * POWERS[self.symbols.all[trade.symbol].exponent - trade.exponent]
+    cdef Sale _sale(self, const LiveTrade* trade) noexcept nogil:
+        """With its size in the unit of its symbol."""
+        cdef Sale sale
+        sale.price = trade.price
+        sale.size = <int128>trade.size * POWERS[
+            self.symbols.all[trade.symbol].exponent - trade.exponent
+        ]
+        sale.time = trade.time
+        sale.venue = trade.venue
+        sale.flags = trade.flags
+        return sale
 
     cdef int _make_again(self, SpanBars span, LiveBar* bar) except -1:
         """All its trades are kept: from the oldest to the newest, as they came."""
         cdef uint64_t number = self.symbols.all[bar.symbol].newest
         cdef uint64_t count = 0
         cdef LiveTrade* trade
+        cdef Sale sale
         cdef uint64_t* order = <uint64_t*>PyMem_Malloc(
             (bar.last_number - bar.first_number + 2) * sizeof(uint64_t)
         )
@@ -313,11 +324,11 @@ cdef class LiveBars:
                 order[count] = number
                 count += 1
             number = trade.earlier
-        clear_figures(bar)
+        clear_figures(&bar.figures)
         while count:
             count -= 1
-            trade = self.trades + ((order[count] - 1) & self.trade_mask)
-            count_in(bar, trade, self._scaled(trade))
+            sale = self._sale(self.trades + ((order[count] - 1) & self.trade_mask))
+            count_in(&bar.figures, &sale)
         PyMem_Free(order)
         return 0
 

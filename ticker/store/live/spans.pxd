@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.places cimport Places
-from ticker.store.live.figures cimport LiveBar
+from ticker.store.live.bar cimport LiveBar
 
 
 @cython.final
@@ -29,3 +29,6 @@ cdef class SpanBars:
     cdef void mark(self, LiveBar* bar) noexcept nogil
     cdef int _grow(self) except -1
     cdef void _sweep(self, uint64_t seen) noexcept
+
+
+cdef void* grown(void* array, size_t size) except NULL

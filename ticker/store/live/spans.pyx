@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.places cimport key_of, make_places, put_place, remove_place
-from ticker.store.live.figures cimport LIVE_CLOSED, LIVE_DIRTY, LIVE_USED, LiveBar
+from ticker.store.live.bar cimport LIVE_CLOSED, LIVE_DIRTY, LIVE_USED, LiveBar
 
 cdef enum:
     FIRST_BARS = 1024
@@ -121,7 +121,8 @@ cdef class SpanBars:
 
 
 cdef void* grown(void* array, size_t size) except NULL:
+    """An array with room for so many bytes, in place of `array`."""
     cdef void* found = PyMem_Realloc(array, size)
     if found == NULL:
-        raise MemoryError("no memory for the bars in motion")
+        raise MemoryError("no memory for the bars")
     return found

@@ -1,0 +1,9 @@
+Figures = tuple[
+    str, str, int,
+    int | None, int | None, int | None, int | None, int | None, int | None,
+    int, int, int, int, int, bool, bool,
+]  # fmt: skip
+
+BAR_BYTES: int
+
+def bars_in(data: bytes, symbol: str | None = None) -> list[Figures]: ...
