@@ -55,6 +55,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.store": ALL,
     "ticker.cluster": frozenset(),
     "ticker.cluster.buses": ALL,
+    "ticker.cluster.log": frozenset(
+        {"filling", "player", "reader", "requests", "sources", "writing"}
+    ),
     "ticker.cluster.workers": ALL,
     "ticker.record": frozenset(
         {"context", "files", "packets", "pcapng", "recorder", "tape", "worker"}

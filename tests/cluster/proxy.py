@@ -11,10 +11,12 @@ from contextlib import suppress
 from ticker.cluster.natswire import Kind, NatsReader
 
 DELTA = b".t."
+LOG = b"$JS."
+"""Begins the subject for an answer to a frame that the log gives."""
 
 
 class Proxy:
-    """Carries bytes between clients and a server; `harm` says what happens to deltas.
+    """Carries bytes between clients and a server; `harm` says that live deltas are harmed.
 
     Attributes:
         made: how many of each kind of harm there were.
@@ -73,13 +75,13 @@ class Proxy:
     def _harmed(self, reader: NatsReader, data: bytes) -> bytes:
         """What a server said, whole operations only, with harm done to it."""
         found: list[bytes] = []
-        for kind, sid, text, payload, _ in reader.receive_data(data):
+        for kind, sid, text, payload, reply in reader.receive_data(data):
             if kind is not Kind.MESSAGE:
                 found.append(CONTROL[kind] % text if kind in WITH_TEXT else CONTROL[kind])
-            elif self.harm and DELTA in text:
+            elif self.harm and DELTA in text and not reply.startswith(LOG):
                 found += self._fate(sid, text, payload)
             else:
-                found.append(message(sid, text, payload))
+                found.append(message(sid, text, payload, reply))
         return b"".join(found)
 
     def _fate(self, sid: int, subject: bytes, payload: bytes) -> list[bytes]:
@@ -114,5 +116,6 @@ CONTROL = {
 }
 
 
-def message(sid: int, subject: bytes, payload: bytes) -> bytes:
-    return b"MSG %b %d %d\r\n%b\r\n" % (subject, sid, len(payload), payload)
+def message(sid: int, subject: bytes, payload: bytes, reply: bytes = b"") -> bytes:
+    words = b" ".join([subject, b"%d" % sid, *([reply] if reply else []), b"%d" % len(payload)])
+    return b"MSG %b\r\n%b\r\n" % (words, payload)

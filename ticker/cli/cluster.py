@@ -39,7 +39,8 @@ def status(path: Path | None, seconds: float, as_json: bool, shards: bool) -> No
 
     Each relay and bridge says once a second how it stands. LAG is the number of frames that a
     bridge has not taken yet: in the shard that is behind most, and in all of them. GAPS counts
-    frames that it never got. Exit code 1: no box was heard; 4: no server of the bus answers."""
+    frames that it never got, LOG those that the log has not. Exit code 1: no box was heard; 4: no
+    server of the bus answers."""
     cluster = load(path).bus
     if cluster is None:
         raise ConfigError("cluster: missing the table; name the configuration of a box by --config")
@@ -96,6 +97,7 @@ def _show(console: Console, name: str, feed: FeedHeard, shards: bool) -> None:
         "gaps",
         "lapped",
         "dropped",
+        "log",
         "per second",
     ):
         table.add_column(title, no_wrap=True)
@@ -104,7 +106,7 @@ def _show(console: Console, name: str, feed: FeedHeard, shards: bool) -> None:
         rates = ", ".join(f"{value:.0f} {key}" for key, value in said.rates.items())
         table.add_row(
             said.box, said.role, said.state, _epoch(said.epoch), _lag(heard), str(said.gaps),
-            str(said.lapped), str(said.dropped), rates,
+            str(said.lapped), str(said.dropped), _log(heard), rates,
         )  # fmt: skip
     console.print(table)
     if shards:
@@ -117,6 +119,14 @@ def _show(console: Console, name: str, feed: FeedHeard, shards: bool) -> None:
 def _epoch(epoch: int) -> str:
     """Its term, and the rank of its speaker."""
     return f"{epoch >> 8}.{epoch & 0xFF}" if epoch else "-"
+
+
+def _log(heard: Heard) -> str:
+    """What the log does for a box, with the frames that are missing in it."""
+    said = heard.notice
+    given = f", {said.recalled} recalled" if said.recalled else ""
+    lost = f", {said.log_lost} lost" if said.log_lost else ""
+    return f"{said.log}{given}{lost}" if said.log else "-"
 
 
 def _lag(heard: Heard) -> str:

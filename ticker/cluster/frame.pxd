@@ -26,6 +26,7 @@ cdef enum:
     HEAD_BYTES = 64
     CHECK_OFFSET = 48            # of `check`, which is over all other bytes
     BODY_OFFSET = HEAD_BYTES
+    PUBLISH_WORD = 15            # the place of publish_time in a row
     READ_AGAIN = 1 << 31         # in the mask of a row
     ALL_WORDS = 0x7FFFFFFF
     FEED_WORDS = 16
@@ -122,6 +123,11 @@ cdef extern from *:
 cdef Fault find_fault(const uint8_t* at, size_t length, uint32_t feed) noexcept nogil
 # Fill in the length and the check of a frame whose other words are there.
 cdef void seal(uint8_t* at, uint32_t length) noexcept nogil
+
+
+# When the row was published as the break or correction of this frame left it; of other trades, and
+# where the frame does not have the row's time: later than ever.
+cdef int64_t published_in(const uint8_t* frame, const FrameTrade* trade) noexcept nogil
 
 
 cdef inline const uint8_t* rows_of(const uint8_t* frame) noexcept nogil:

@@ -3,7 +3,7 @@
 Law: bytes in, frames out. See frame.pxd for the layout.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.crc32c cimport crc32c, crc32c_more
@@ -21,10 +21,16 @@ from dataclasses import dataclass
 
 from ticker.errors import DecodeError
 from ticker.shm.layout import names_of
+from ticker.shm.table import FIELDS
 
 FAULTS = names_of(Fault, "FAULT_")
 LONGEST = MOST_FRAME
 STATE_WORDS = FEED_WORDS
+cdef uint32_t TIME_MASK = sum(
+    [1 << at for at, name in enumerate(FIELDS) if name.endswith("_time") or name == "session_start"]
+)
+if FIELDS[<int>PUBLISH_WORD] != "publish_time":
+    raise ImportError("frame.pxd: PUBLISH_WORD is not the place of publish_time in a row")
 
 if sizeof(FrameHead) != HEAD_BYTES or sizeof(Define) != 56 or sizeof(FrameTrade) != 48:
     raise ImportError("frame.pxd: the structs are not of the sizes that the format has")
@@ -140,6 +146,24 @@ cdef Fault rows_fault(const uint8_t* at, const FrameHead* head) noexcept nogil:
     return FAULT_NONE
 
 
+cdef int64_t published_in(const uint8_t* frame, const FrameTrade* trade) noexcept nogil:
+    cdef const FrameHead* head = <const FrameHead*>frame
+    cdef const uint8_t* at = rows_of(frame)
+    cdef int64_t published = INT64_MAX
+    cdef FrameRow row
+    cdef uint32_t i
+    if trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT:
+        return published
+    for i in range(head.rows):
+        memcpy(&row, at, sizeof(FrameRow))
+        at += sizeof(FrameRow)
+        if row.row == trade.row and row.mask >> PUBLISH_WORD & 1:
+            memcpy(&published, at + 8 * bits_in(row.mask & ((1 << PUBLISH_WORD) - 1)), 8)
+            break
+        at += 8 * bits_in(row.mask & ALL_WORDS)
+    return published
+
+
 cdef bint is_text(const char* text, size_t room) noexcept nogil:
     """Printable ASCII, ended by a NUL."""
     cdef size_t length = strnlen(text, room)
@@ -220,6 +244,58 @@ def make_frame(head: Head, feed: int, body: bytes, *, defines: int = 0, rows: in
     memcpy(at, &words, HEAD_BYTES)
     seal(at, <uint32_t>len(made))
     return bytes(made)
+
+
+def published_at(frame: bytes) -> int:
+    """When a frame was published, ns, by its speaker's clock; 0: it has no head."""
+    cdef FrameHead head
+    cdef const uint8_t* at = frame
+    if len(frame) < HEAD_BYTES:
+        return 0
+    memcpy(&head, at, HEAD_BYTES)
+    return head.publish_time
+
+
+def moved(frame: bytes, shift: int, feed: int) -> bytes:
+    """A delta or an image of the feed with this identity, all its times moved by `shift` ns; what is
+    none stays as it is."""
+    cdef const uint8_t* original = frame
+    cdef bytearray made = bytearray(frame)
+    cdef uint8_t* at = made
+    cdef FrameHead* head = <FrameHead*>at
+    cdef int64_t by = shift
+    cdef uint8_t* here
+    cdef FrameRow row
+    cdef FrameTrade trade
+    cdef uint32_t i
+    if find_fault(original, len(frame), feed) != FAULT_NONE or head.kind > FRAME_IMAGE:
+        return frame
+    here = at + BODY_OFFSET + head.defines * sizeof(Define)
+    head.publish_time += by
+    for i in range(head.rows):
+        memcpy(&row, here, sizeof(FrameRow))
+        here += sizeof(FrameRow)
+        row.mask &= <uint32_t>ALL_WORDS
+        while row.mask:
+            if TIME_MASK >> lowest_bit(row.mask) & 1:
+                _move(here, by)
+            here += 8
+            row.mask &= row.mask - 1
+    for i in range(head.trades):
+        memcpy(&trade, here, sizeof(FrameTrade))
+        trade.exchange_time += by if trade.exchange_time else 0
+        memcpy(here, &trade, sizeof(FrameTrade))
+        here += sizeof(FrameTrade)
+    seal(at, <uint32_t>len(made))
+    return bytes(made)
+
+
+cdef void _move(uint8_t* at, int64_t by) noexcept:
+    cdef int64_t time
+    memcpy(&time, at, 8)
+    if time:
+        time += by
+        memcpy(at, &time, 8)
 
 
 def shards_in(body: bytes) -> list[int]:

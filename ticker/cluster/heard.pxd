@@ -15,6 +15,7 @@ cdef struct Heard:
     uint64_t told_seq            # of the newest trade that readers have, or that the row had
     uint64_t told_match          # and what else tells it from others, 0: not known
     int64_t told_time
+    int64_t found                # publish time of what a predecessor left in the row
     uint64_t image               # number of the newest image that it was in
     uint32_t shard
     uint32_t ring
@@ -44,9 +45,10 @@ cdef class HeardRows:
     # Whether all rows of the frame have been named.
     cdef bint knows(self, const uint8_t* frame) noexcept
     # Publish a frame whose rows are known; `first`: the shard's first image of an epoch.
-    cdef void apply(self, const uint8_t* frame, bint image, bint first) noexcept
-    # Its trades alone: its rows were in an image.
-    cdef void write_trades(self, const uint8_t* frame) noexcept
+    # Its trades come later, if not `trades`.
+    cdef void apply(self, const uint8_t* frame, bint image, bint first, bint trades) noexcept
+    # Its trades alone: its rows were in an image. `again`: a predecessor may have told them.
+    cdef void write_trades(self, const uint8_t* frame, bint again) noexcept
     # Nobody vouches for rows of the shard that the newest image does not have.
     cdef void forsake(self, uint32_t number) noexcept
 

@@ -18,16 +18,11 @@ from ticker.cluster.frame cimport (
     FrameTrade,
     bits_in,
     lowest_bit,
+    published_in,
     rows_of,
 )
 from ticker.pages cimport give_pages, prefetch_to_write, take_pages
-from ticker.shm.counters cimport (
-    FEED_QUOTES,
-    FEED_ROWS_REPAIRED,
-    FEED_TABLE_FULL,
-    FEED_TRADES,
-    count,
-)
+from ticker.shm.counters cimport FEED_QUOTES, FEED_ROWS_REPAIRED, FEED_TABLE_FULL, FEED_TRADES, count
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     CACHE_LINE,
@@ -154,6 +149,7 @@ cdef class HeardRows:
         self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
         self.heard[row].told_seq = self._shown(row).seq
         self.heard[row].told_time = self._shown(row).exchange_time
+        self.heard[row].found = self._shown(row).publish_time
         key = name_of(named.symbol, SYMBOL_BYTES), name_of(named.venue, VENUE_BYTES)
         self.rows_by_name[key] = row
         return 0
@@ -198,14 +194,15 @@ cdef class HeardRows:
             return -1
         return self.own[theirs] - 1
 
-    cdef void apply(self, const uint8_t* frame, bint image, bint first) noexcept:
+    cdef void apply(self, const uint8_t* frame, bint image, bint first, bint trades) noexcept:
         """Rows first, then trades, then what else changed."""
         cdef const FrameHead* head = <const FrameHead*>frame
         cdef const uint8_t* at = rows_of(frame)
         cdef uint32_t i
         for i in range(head.rows):
             at = self._row(at, self.news + i, image, first)
-        self.write_trades(frame)
+        if trades:
+            self.write_trades(frame, False)
         self._changes(frame)
 
     cdef const uint8_t* _row(
@@ -279,7 +276,7 @@ cdef class HeardRows:
         self.changed = True
         return news
 
-    cdef void write_trades(self, const uint8_t* frame) noexcept:
+    cdef void write_trades(self, const uint8_t* frame, bint again) noexcept:
         cdef const FrameHead* head = <const FrameHead*>frame
         cdef const uint8_t* at = frame + head.length - head.trades * sizeof(FrameTrade)
         cdef FrameTrade trade
@@ -291,6 +288,8 @@ cdef class HeardRows:
             memcpy(&trade, at + i * sizeof(FrameTrade), sizeof(FrameTrade))
             row = self._own(trade.row)
             if row < 0 or not self._is_new(<uint32_t>row, &trade):
+                continue
+            if again and published_in(frame, &trade) <= self.heard[row].found:
                 continue
             heard = &self.heard[row]
             record.kind = trade.kind

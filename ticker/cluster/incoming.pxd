@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.cluster.frame cimport FeedWords, FrameHead
 from ticker.cluster.heard cimport HeardRows
+from ticker.cluster.late cimport Late
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
@@ -19,8 +20,10 @@ cpdef enum Verdict:
 
 cdef struct Part:
     uint64_t batch               # of the newest frame that is taken
+    int64_t published            # when that was, by the speaker's clock
     uint64_t said                # that the speaker says to have published
     bint whole                   # there was an image in this epoch
+    bint torn                    # its rows lack what a hole had, until an image comes
 
 
 cdef class Incoming:
@@ -35,19 +38,23 @@ cdef class Incoming:
     cdef Part* parts
     cdef list held               # of each shard: frames by batch
     cdef size_t held_bytes       # of all of them
-    cdef list pieces             # of each shard: parts of an image that has not come whole
+    cdef readonly Late late      # trades behind a gap
+    cdef bint logged             # there is a log, which has what never came
+    cdef int64_t found           # the log is read from here on for what a predecessor did not tell
+    cdef bint resumed            # this is the epoch that a predecessor served
+    cdef object pieces           # of images that have not come whole
     cdef readonly uint64_t epoch
     cdef readonly uint64_t boot
     cdef readonly int speaker_state
     cdef readonly int speaker_why
 
     cdef void _show_feed(self, const FeedWords* words, int64_t said, int64_t now) noexcept
-    cdef Verdict _pass(self, const FrameHead* head) except *
-    cdef int _begin(self, uint64_t epoch, uint64_t boot) except -1
+    cdef Verdict _pass(self, const FrameHead* head, int64_t now) except *
+    cdef int _begin(self, uint64_t epoch, uint64_t boot, int64_t now) except -1
+    cdef int _apply(self, bytes frame, const FrameHead* head, int64_t now) except -1
     cdef Verdict _delta(self, bytes frame, const FrameHead* head, int64_t now) except *
     cdef Verdict _hold(self, bytes frame, const FrameHead* head) except *
     cdef Verdict _image(self, bytes frame, const FrameHead* head, int64_t now) except *
-    cdef list _gathered(self, bytes frame, const FrameHead* head)
-    cdef int _close_gap(self, uint32_t number, uint64_t batch, int64_t now) except -1
+    cdef int _owe(self, uint32_t number, uint64_t batch, int64_t now) except -1
     cdef int _drain(self, uint32_t number, int64_t now) except -1
     cdef int _drop_held(self, uint32_t number, uint64_t batch) except -1

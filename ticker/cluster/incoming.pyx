@@ -9,7 +9,8 @@ In: frames. Out: rows, then rings; `ring` wakes the gateways. Law: no I/O and no
    of gaps has it.
 3. In a new epoch nothing of a shard is taken before its image, and that is merged with what was
    shown (shm/values.pxd). Numbers that count go on from what was shown.
-4. A frame changes something as a whole or not at all.
+4. A frame changes something as a whole or not at all. With a log its trades may come later than its
+   rows: after a gap, and where a predecessor stopped, they wait for those that the log gives (late.pyx).
 
 Bound: MOST_HELD bytes of frames wait; a shard for which there is no room waits for its image.
 """
@@ -31,17 +32,15 @@ from ticker.cluster.frame cimport (
     find_fault,
 )
 from ticker.cluster.heard cimport HeardRows
+from ticker.cluster.late cimport Late
 from ticker.shm.atomics cimport load_acquire, store_release
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_BYTES,
     FEED_DOORBELLS,
     FEED_DUPLICATE_MESSAGES,
-    FEED_GAP_MESSAGES,
-    FEED_GAPS,
     FEED_HISTOGRAM_RECEIVE_TO_PUBLISH,
     FEED_IMAGES,
-    FEED_LOST_MESSAGES,
     FEED_OTHER_SESSION_PACKETS,
     FEED_PACKETS,
     FEED_SESSIONS,
@@ -52,6 +51,8 @@ from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FEED_ENDED, WHY_NOT_STARTED
+
+from ticker.cluster.pieces import Pieces
 
 cdef enum:
     MOST_HELD = 4 << 20
@@ -79,15 +80,17 @@ cdef class Incoming:
         self.counters = mapping.counters
         self.ringer = ringer
         self.ledger = GapLedger(mapping)
+        self.late = Late(mapping, self.rows, self.ledger)
         self.feed = feed
         self.shard_count = shards
         self.parts = <Part*>PyMem_Calloc(shards, sizeof(Part))
         if self.parts == NULL:
             raise MemoryError("no memory for the shards of a bridge")
         self.held = [{} for _ in range(shards)]
-        self.pieces = [[] for _ in range(shards)]
+        self.pieces = Pieces()
         self.epoch = load_acquire(&self.state.resume_session[0])
         self.boot = load_acquire(&self.state.resume_session[1])
+        self.resumed = self.epoch > 0
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.parts)
@@ -95,6 +98,61 @@ cdef class Incoming:
     def watch(self) -> None:
         """The ledger of gaps notes what the clients of the gateways feel."""
         self.ledger.watch(self.ringer)
+
+    def use_log(self, found: int) -> Late:
+        """There is a log: trades of frames that never came are to be recalled. `found`: ns of the
+        newest sign of life of a predecessor, 0: there was none."""
+        cdef int64_t told
+        self.logged = True
+        self.found = found
+        self.resumed = self.resumed and found > 0
+        if self.resumed:
+            told = self.late.learn_told()
+            self.found = min(told, self.found) if told else self.found
+        return self.late
+
+    def recall(self, bytes frame not None, now: int, shard: int = -1) -> int:
+        """Take a frame that the log gives; a Verdict."""
+        cdef const uint8_t* at = frame
+        cdef FrameHead head
+        if find_fault(at, len(frame), self.feed) != FAULT_NONE:
+            return self._refuse()
+        memcpy(&head, at, sizeof(FrameHead))
+        if head.shard >= self.shard_count or shard != head.shard or head.kind != FRAME_DELTA:
+            return self._refuse()
+        if head.epoch != self.epoch or head.boot != self.boot:
+            return VERDICT_OLD
+        if self.late.owes(head.shard):
+            if self.late.keep(head.shard, head.batch, frame, True, self.epoch, now):
+                return VERDICT_TAKEN
+        return VERDICT_DUPLICATE
+
+    def owing(self) -> list[int]:
+        """The shards whose trades wait for the log."""
+        return self.late.shards()
+
+    def forgive(self, now: int) -> int:
+        """The log has no more: what is missing is lost; the frames that are."""
+        cdef uint64_t before = self.late.lost
+        for shard in self.late.shards():
+            self.late.forgive(shard, self.epoch, now)
+        return self.late.lost - before
+
+    def skip(self, now: int, shard: int) -> int:
+        """The frames before those that wait never come, and no image is to be had: go on behind the
+        hole, of which the rows are whole again with the next image; the frames that are lost."""
+        cdef uint32_t number = shard
+        cdef Part* part = &self.parts[number]
+        cdef uint64_t lost = self.late.lost
+        cdef dict held = self.held[number]
+        if not part.whole or not held:
+            return 0
+        self.late.owe(number, part.batch, min(held) - 1, part.published, False)
+        part.batch = min(held) - 1
+        part.torn = True
+        self.late.forgive(number, self.epoch, now)
+        self._drain(number, now)
+        return self.late.lost - lost
 
     def settle(self, now: int) -> None:
         """Close the books of gaps that are over."""
@@ -131,7 +189,7 @@ cdef class Incoming:
             return self._refuse()
         if head.kind != FRAME_DELTA and head.kind != FRAME_IMAGE:
             return self._refuse()
-        verdict = self._pass(&head)
+        verdict = self._pass(&head, now)
         if verdict != VERDICT_TAKEN:
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return verdict
@@ -162,7 +220,7 @@ cdef class Incoming:
         if (head.kind != FRAME_STATE
                 or (head.length - BODY_OFFSET) // 8 != FEED_WORDS + self.shard_count):
             return self._refuse()
-        verdict = self._pass(&head)
+        verdict = self._pass(&head, now)
         if verdict != VERDICT_TAKEN:
             count(self.counters, FEED_OTHER_SESSION_PACKETS, 1)
             return verdict
@@ -198,17 +256,19 @@ cdef class Incoming:
 
     # -- epochs and batches -----------------------------------------------------------------
 
-    cdef Verdict _pass(self, const FrameHead* head) except *:
+    cdef Verdict _pass(self, const FrameHead* head, int64_t now) except *:
         if head.epoch < self.epoch or not head.epoch:
             return VERDICT_OLD
         if head.epoch > self.epoch:
-            self._begin(head.epoch, head.boot)
+            self._begin(head.epoch, head.boot, now)
         elif head.boot != self.boot:
             return VERDICT_OTHER
         return VERDICT_TAKEN
 
-    cdef int _begin(self, uint64_t epoch, uint64_t boot) except -1:
+    cdef int _begin(self, uint64_t epoch, uint64_t boot, int64_t now) except -1:
         cdef uint32_t shard
+        self.forgive(now)
+        self.resumed = False
         self.rows.forget_numbers(boot >> LIFE_BITS != self.boot >> LIFE_BITS)
         # the epoch last: who has it has the boot
         store_release(&self.state.resume_session[1], boot)
@@ -217,7 +277,7 @@ cdef class Incoming:
         self.boot = boot
         for shard in range(self.shard_count):
             self._drop_held(shard, <uint64_t>-1)
-        self.pieces = [[] for _ in range(self.shard_count)]
+        self.pieces = Pieces()
         memset(self.parts, 0, self.shard_count * sizeof(Part))
         count(self.counters, FEED_SESSIONS, 1)
         return 0
@@ -232,11 +292,21 @@ cdef class Incoming:
             return VERDICT_REFUSED
         if not self.rows.knows(frame):
             return self._hold(frame, head)
-        self.rows.apply(frame, False, False)
-        part.batch = head.batch
+        self._apply(frame, head, now)
         if self.held[head.shard]:
             self._drain(head.shard, now)
         return VERDICT_TAKEN
+
+    cdef int _apply(self, bytes frame, const FrameHead* head, int64_t now) except -1:
+        """The next delta of a shard."""
+        cdef Part* part = &self.parts[head.shard]
+        cdef bint waits = self.late.owes(head.shard)
+        self.rows.apply(frame, False, False, not waits)
+        part.batch = head.batch
+        part.published = head.publish_time
+        if waits:
+            self.late.keep(head.shard, head.batch, frame, False, self.epoch, now)
+        return 0
 
     cdef Verdict _hold(self, bytes frame, const FrameHead* head) except *:
         cdef dict held = self.held[head.shard]
@@ -267,8 +337,7 @@ cdef class Incoming:
             frame = held[part.batch + 1]
             if not self.rows.learn_names(frame) or not self.rows.knows(frame):
                 return 0
-            self.rows.apply(frame, False, False)
-            part.batch += 1
+            self._apply(frame, <const FrameHead*><const char*>frame, now)
             self._drop_held(number, part.batch)
         return 0
 
@@ -277,10 +346,10 @@ cdef class Incoming:
         cdef bint first = not part.whole
         cdef bytes each
         cdef list pieces
-        if part.whole and (head.batch < part.batch
-                           or (head.batch == part.batch and not self.held[head.shard])):
+        cdef bint news = part.torn or len(<dict>self.held[head.shard]) > 0
+        if part.whole and (head.batch < part.batch or (head.batch == part.batch and not news)):
             return VERDICT_DUPLICATE
-        pieces = self._gathered(frame, head)
+        pieces = self.pieces.add(head.shard, head.batch, head.part, head.parts, frame)
         if pieces is None:
             return VERDICT_HELD
         for each in pieces:
@@ -291,56 +360,32 @@ cdef class Incoming:
                 return VERDICT_REFUSED
         self.rows.begin_image()
         for each in pieces:
-            self.rows.apply(each, True, first)
+            self.rows.apply(each, True, first, False)
+        if not first or (self.logged and self.resumed):
+            self._owe(head.shard, head.batch, now)
         if first:
             self.rows.forsake(head.shard)
-        else:
-            self._close_gap(head.shard, head.batch, now)
         part.whole = True
+        part.torn = False
         part.batch = head.batch
+        part.published = head.publish_time
         self._drain(head.shard, now)
         count(self.counters, FEED_IMAGES, 1)
         return VERDICT_TAKEN
 
-    cdef list _gathered(self, bytes frame, const FrameHead* head):
-        """All frames of an image, None: some have not come. A newer image takes the place of an
-        older one that is not whole."""
-        cdef list pieces = self.pieces[head.shard]
-        if head.parts == 1:
-            self.pieces[head.shard] = []
-            return [frame]
-        if pieces and pieces[0] != (head.batch, head.parts):
-            pieces = []
-        if not pieces:
-            pieces = [(head.batch, head.parts)] + [None] * head.parts
-            self.pieces[head.shard] = pieces
-        pieces[head.part + 1] = frame
-        if None in pieces:
-            return None
-        self.pieces[head.shard] = []
-        return pieces[1:]
-
-    cdef int _close_gap(self, uint32_t number, uint64_t batch, int64_t now) except -1:
-        """An image has the rows up to `batch`. The trades of frames that came are told; those of
-        the others are lost."""
+    cdef int _owe(self, uint32_t number, uint64_t batch, int64_t now) except -1:
+        """An image has the rows up to `batch`. The trades of frames that came are told when the log
+        has given those between; without a log they are told now, and the others are lost."""
+        cdef Part* part = &self.parts[number]
         cdef dict held = self.held[number]
-        cdef uint64_t next_batch = self.parts[number].batch + 1
-        cdef bytes frame
-        session = b"%016x" % self.epoch
-        for each in [*sorted(held), batch + 1]:
-            if each > batch + 1:
-                break
-            if each > next_batch:
-                gap = self.ledger.found_from_python(
-                    next_batch, each, now, channel=number, session=session
-                )
-                self.ledger.became_from_python(gap, "lost_upstream", each - next_batch, now)
-                count(self.counters, FEED_GAPS, 1)
-                count(self.counters, FEED_GAP_MESSAGES, each - next_batch)
-                count(self.counters, FEED_LOST_MESSAGES, each - next_batch)
-            if each <= batch:
-                frame = held[each]
-                if self.rows.learn_names(frame) and self.rows.knows(frame):
-                    self.rows.write_trades(frame)
-            next_batch = each + 1
+        if part.batch == batch and part.whole:
+            return 0
+        self.late.owe(
+            number, part.batch, batch, part.published if part.whole else self.found, not part.whole
+        )
+        for each in sorted(held):
+            if each <= batch and self.late.owes(number):
+                self.late.keep(number, each, held[each], False, self.epoch, now)
+        if not self.logged and self.late.owes(number):
+            self.late.forgive(number, self.epoch, now)
         return 0

@@ -221,7 +221,12 @@ def unsubscribe(sid: int) -> bytes:
     return b"UNSUB %d\r\n" % sid
 
 
-def publish(subject: bytes, payload: bytes) -> bytes:
+def publish(subject: bytes, payload: bytes, reply: bytes = b"") -> bytes:
+    """A message; `reply`: the subject that an answer is to come by."""
+    if reply:
+        return b"PUB %b %b %d\r\n%b\r\n" % (
+            _subject(subject), _subject(reply), len(payload), payload
+        )
     return b"PUB %b %d\r\n%b\r\n" % (_subject(subject), len(payload), payload)
 
 

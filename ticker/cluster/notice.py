@@ -20,6 +20,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         state: of a relay "speaks", "waits" or "unfit"; of a bridge the feed's state.
         batches: by shard, of the newest frame that was published or taken.
         gaps: batches that a bridge never got.
+        log: "keeps", or of a bridge "reads"; why it does not; empty: there is no log.
+        log_lost: frames that the log did not take, or could not give.
+        recalled: frames that the log gave to a bridge.
         rates: per second, by name.
     """
 
@@ -33,6 +36,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     lapped: int = 0
     dropped: int = 0
     rates: dict[str, float] = {}
+    log: str = ""
+    log_lost: int = 0
+    recalled: int = 0
 
 
 def notice_frame(notice: Notice, boot: int, feed: int, now: int) -> bytes:

@@ -18,6 +18,23 @@ from ticker.config.section import FilePath, Name, Section, Text
 Pause = Annotated[float, Meta(ge=0.001, le=10)]
 
 
+class LogConfig(Section, frozen=True, kw_only=True):
+    """What the log keeps.
+
+    `engine`: "jetstream" is a stream of the nats-servers for each feed; "none": there is no log.
+    `retention_days`, `max_gigabytes`: of each feed's log; the oldest frames go first. `replicas`:
+    servers that keep it. `compression`: of its files. `checkpoint_interval`: s in which each row
+    comes into the log once as a whole, so that it can be read from any time on.
+    """
+
+    engine: Literal["jetstream", "none"] = "jetstream"
+    retention_days: Annotated[float, Meta(gt=0, le=3650)] = 7.0
+    max_gigabytes: Annotated[float, Meta(gt=0)] = 20.0
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    compression: Literal["none", "s2"] = "none"
+    checkpoint_interval: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+
+
 class ClusterConfig(Section, frozen=True, kw_only=True):
     """The bus, and the part of this box in it.
 
@@ -53,6 +70,12 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     tls_certificate: FilePath | None = None
     tls_key: FilePath | None = None
     redis: RedisConfig | None = None
+    log: LogConfig | None = None
+
+    @property
+    def kept(self) -> LogConfig | None:
+        """The log; None: there is none."""
+        return self.log if self.log is not None and self.log.engine != "none" else None
 
     @property
     def interval(self) -> float:
@@ -76,6 +99,14 @@ def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -
         if reason:
             yield f"cluster.servers[{index}]: {server!r} {reason}, like nats://127.0.0.1:4222"
     yield from _login_problems(cluster)
+    if cluster.log is not None:
+        yield from log_problems(cluster.log)
+
+
+def log_problems(log: LogConfig) -> Iterator[str]:
+    """The faults of the table."""
+    if log.engine != "none" and log.replicas % 2 == 0:
+        yield "cluster.log.replicas: an even number; a majority is needed, so take 1, 3 or 5"
 
 
 def _login_problems(cluster: ClusterConfig) -> Iterator[str]:

@@ -27,7 +27,9 @@ FEED_COUNTERS = names_of(FeedCounter, "FEED_")
 GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
-RELAY_COUNTERS = names_of(RelayCounter, "RELAY_")
+# Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the
+# feeds of which it takes nothing now.
+RELAY_COUNTERS = (*names_of(RelayCounter, "RELAY_"), "log_stored", "log_lost", "log_failing")
 # Of the mirror, which is written in Python. Gauges: connected, keys (that Redis should have), fault
 # (an errno) and failing (0 or 1), written_time_ns (all that was due was in Redis then).
 MIRROR_COUNTERS = (

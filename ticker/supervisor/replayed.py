@@ -33,14 +33,20 @@ def configuration(
 ) -> Config:
     """The server of `base`, its feeds being these recordings; what its store keeps goes to
     `folder`."""
-    feeds = tuple(_feed(each, as_they_were=as_they_were) for each in recordings)
+    feeds = [_feed(each, as_they_were=as_they_were) for each in recordings]
+    return server_of(base, feeds, folder, port=port)
+
+
+def server_of(base: Config, feeds: Sequence[FeedConfig], folder: Path, *, port: int) -> Config:
+    """The server of `base` with these feeds instead; what its store keeps goes to `folder`."""
     server = msgspec.structs.replace(base.server, instance=f"replay-{os.getpid()}", port=port)
     return msgspec.structs.replace(
         base,
         server=server,
         store=StoreConfig(folder=str(folder), interval=0.5, bars_days=ALWAYS, history_days=ALWAYS),
         record=RecordConfig(),
-        feeds=feeds,
+        cluster=None,
+        feeds=tuple(feeds),
     )
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from ticker.cli.replay import recording
+from ticker.cli.replay import logs, recording
 from ticker.cli.replay.recording import Block
 from ticker.cli.replay.report import report_of, table_of
 from ticker.clock import now_ns
@@ -62,7 +62,7 @@ class Replay(click.Command):
 
 
 @click.command(cls=Replay)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=logs.SourceType())
 @click.option("--protocol", help="Protocol of the messages: itch50, ...")
 @click.option("--session", help="Session that carries the messages.  [default: by the protocol]")
 @click.option("--mapping", "mapping_name", help="Mapping for JSON: polygon, ..., or a .toml file.")
@@ -104,11 +104,12 @@ class Replay(click.Command):
 )
 @click.option("--rows", default=16_384, type=click.IntRange(1), help="Symbols at most.")
 @recording.options
+@logs.options
 @click.pass_context
 def command(
     context: click.Context,
     /,
-    file: Path,
+    file: Path | str,
     protocol: str | None,
     session: str | None,
     mapping_name: str | None,
@@ -130,14 +131,21 @@ def command(
     faults: str | None,
     seed: int,
     output: Path | None,
+    until: str | None,
+    cluster: str | None,
+    log_feeds: tuple[str, ...],
     **served: Any,
 ) -> None:
     """Run a capture FILE through the pipeline and print the final state of each symbol.
 
-    Speed is measured over the whole file, reading included. Each run has a fresh segment. Exit
-    code 1: no message was usable.
+    FILE may be a folder of recordings, too, or the address of a bus with a log, like
+    nats://HOST:PORT. Speed is measured over the whole file, reading included. Each run has a fresh
+    segment. Exit code 1: no message was usable.
     """
     serving = recording.Serving(faults=faults, seed=seed, **served)
+    if isinstance(file, str):
+        chosen = logs.Chosen(file, until, cluster, log_feeds, rows, timezone)
+        context.exit(logs.run(chosen, serving, serve=serve, as_json=as_json))
     if recording.is_recording(file):
         if serve:
             context.exit(recording.serve(recording.read(file), serving))

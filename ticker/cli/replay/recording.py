@@ -49,7 +49,8 @@ OPTIONS = (
         "--from",
         "since",
         metavar="HH:MM[:SS]",
-        help="With --serve: events before this time of day come at once.",
+        help="With --serve: events before this time of day come at once. Of a bus's log: play from "
+        "this time on, or from one like 2026-03-30T09:30.",
     ),
     click.option(
         "--times",

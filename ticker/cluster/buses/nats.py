@@ -45,6 +45,10 @@ STOPPED = "stopped"
 
 Handler = Callable[[bytes, bytes], None]
 """Takes the subject and the payload of a message."""
+AnswerHandler = Callable[[bytes, bytes, bytes], None]
+"""Takes the subject, the payload, and the subject for an answer; empty: none is wanted."""
+Message = tuple[bytes, bytes] | tuple[bytes, bytes, bytes]
+"""The subject, the payload, and maybe the subject that an answer is to come by."""
 
 
 @dataclass
@@ -60,7 +64,8 @@ class Said:
 @dataclass
 class Subscription:
     subject: bytes
-    handler: Handler
+    handler: Handler | None
+    answering: AnswerHandler | None = None
     sid: int = field(default_factory=itertools.count(1).__next__)
 
 
@@ -103,14 +108,24 @@ class NatsBus:
 
     def subscribe(self, subject: str, handler: Handler) -> Subscription:
         """Call `handler` with each message, now and after each new connection."""
-        made = Subscription(subject.encode(), handler)
+        return self._subscribe(Subscription(subject.encode(), handler))
+
+    def subscribe_to_answer(self, subject: str, handler: AnswerHandler) -> Subscription:
+        """The same, with the subject that an answer to the message is to go to."""
+        return self._subscribe(Subscription(subject.encode(), None, handler))
+
+    def _subscribe(self, made: Subscription) -> Subscription:
         self._subscriptions[made.sid] = made
         if self._link is not None and self.connected:
             self._link.write(natswire.subscribe(made.subject, made.sid))
         return made
 
-    def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Send (subject, payload)s in one go; False: none of them, as no server takes them now."""
+    def unsubscribe(self, subscription: Subscription) -> None:
+        if self._subscriptions.pop(subscription.sid, None) and self._link is not None:
+            self._link.write(natswire.unsubscribe(subscription.sid))
+
+    def publish(self, messages: Sequence[Message]) -> bool:
+        """Send these in one go; False: none of them, as no server takes them now."""
         link = self._link
         if link is None or not self.connected or link.waiting() > MOST_WAITING:
             return False
@@ -169,6 +184,7 @@ class NatsBus:
             "pedantic": False,
             "echo": True,
             "headers": True,
+            "no_responders": True,  # a question that nobody hears has an empty answer
             "lang": "python",
             "version": __version__,
             "protocol": 1,
@@ -213,12 +229,16 @@ class NatsBus:
             if not self.quiet:
                 log.warning("no bus", server=server, reason=reason)
 
-    def take(self, sid: int, subject: bytes, payload: bytes) -> None:
+    def take(self, sid: int, subject: bytes, payload: bytes, reply: bytes) -> None:
         """A message of the server."""
         self.said.messages += 1
         found = self._subscriptions.get(sid)
-        if found is not None:
+        if found is None:
+            return
+        if found.handler is not None:
             found.handler(subject, payload)
+        elif found.answering is not None:
+            found.answering(subject, payload, reply)
 
 
 class _Link(asyncio.Protocol):
@@ -261,9 +281,9 @@ class _Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard += 1
         try:
-            for kind, sid, text, payload, _ in self.reader.receive_data(data):
+            for kind, sid, text, payload, reply in self.reader.receive_data(data):
                 if kind is Kind.MESSAGE:
-                    self.bus.take(sid, text, payload)
+                    self.bus.take(sid, text, payload, reply)
                 else:
                     self._control(kind, text)
         except DecodeError as error:

@@ -34,6 +34,7 @@ from ticker.cluster.frame import (
     make_frame,
 )
 from ticker.cluster.incoming import Incoming, Verdict
+from ticker.cluster.log.filling import LogFilling
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.subjects import Subjects, shard_in
 from ticker.cluster.workers.box import box_name
@@ -84,6 +85,7 @@ class Bridge:
         self.boot = boot
         self.identity = identity(config.name, feed)
         self.heartbeat = Heartbeat(mapping)
+        found = self.heartbeat.time_ns if self.heartbeat.epoch else 0
         self.epoch = self.heartbeat.take_over(os.getpid(), now_ns())
         self.state = counters.STARTING
         self.heartbeat.set_state(self.state)
@@ -101,6 +103,9 @@ class Bridge:
         self.bus.subscribe(self.subjects.images, self._take)
         self.bus.subscribe(self.subjects.state, self._take_state)
         self.bus.subscribe(self.subjects.questions, self._heard_question)
+        self.log: LogFilling | None = None
+        if config.kept is not None and config.lane == "ticks":
+            self.log = LogFilling(self.bus, config, feed, self.incoming, found)
         self._heard = self._said = 0
         """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
         self._whole = False
@@ -124,6 +129,8 @@ class Bridge:
                 self.turn(now_ns(), steady_ns())
                 await asyncio.sleep(TURN)
         finally:
+            if self.log is not None:
+                self.log.stop()
             bus.cancel()
             await asyncio.gather(bus, return_exceptions=True)
             self.heartbeat.set_why(0)
@@ -138,6 +145,8 @@ class Bridge:
             self._ask(wanting, now, steady)
         else:
             self._pause, self._ask_due = ASK_FIRST, 0
+        if self.log is not None:
+            self.log.turn()
         state, why = self._judge(steady)
         self._show(state, why)
         if steady >= self._beat_due:
@@ -229,6 +238,9 @@ class Bridge:
             batches=tuple(self.incoming.batches),
             gaps=counted["lost_messages"],
             rates=rates,
+            log="" if self.log is None else self.log.fault or "reads",
+            log_lost=0 if self.log is None else self.incoming.late.lost,
+            recalled=self.incoming.late.recalled,
         )
         self._contested = False
         frame = notice_frame(notice, self.boot, self.identity, now)

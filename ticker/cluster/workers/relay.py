@@ -12,13 +12,14 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
 from ticker.cluster.buses.login import login_of
-from ticker.cluster.buses.nats import NatsBus
+from ticker.cluster.buses.nats import Message, NatsBus
 from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
 from ticker.cluster.frame import (
@@ -31,6 +32,7 @@ from ticker.cluster.frame import (
     make_frame,
     shards_in,
 )
+from ticker.cluster.log.writing import LogWriting
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects
@@ -132,6 +134,10 @@ class Relay:
         self.counters.put("dropped", sum(each.outgoing.dropped for each in self.speakers))
         self.counters.put("rows", sum(each.outgoing.rows_told for each in self.speakers))
         self.counters.put("trades", sum(each.outgoing.trades_told for each in self.speakers))
+        logs = [each.log for each in self.speakers if each.log is not None]
+        self.counters.put("log_stored", sum(each.count.stored for each in logs))
+        self.counters.put("log_lost", sum(each.count.lost for each in logs))
+        self.counters.put("log_failing", sum(bool(each.fault) for each in logs))
         self.counters.put("cpu_ns", time.process_time_ns())
 
 
@@ -157,6 +163,8 @@ class Speaker:
         self.identity = identity(config.name, feed)
         self.subjects = Subjects(config.name, feed, config.lane)
         self.bus = bus
+        kept = config.kept
+        self.log = LogWriting(bus, config, kept, feed, life) if kept is not None else None
         self.counters = counters
         self.heartbeat = Heartbeat(mapping)
         self.outgoing = Outgoing(
@@ -178,6 +186,8 @@ class Speaker:
 
     def listen(self) -> None:
         """The bus is there: ask who has heard of which epoch."""
+        if self.log is not None:
+            self.log.listen()
         self.claim.listen(steady_ns())
         head = Head(FrameKind.FRAME_ASK, 0, self.claim.highest, 0, self.life, now_ns())
         frame = make_frame(head, self.identity, b"")
@@ -191,6 +201,8 @@ class Speaker:
             self._look_due = steady + LOOK
             self.outgoing.look()
             self._notify(now)
+        if self.log is not None:
+            self.log.turn(steady)
         fit = self._fit(now)
         if self.claim.speaks and not fit:
             self.claim.stop(steady)
@@ -201,6 +213,9 @@ class Speaker:
             self.outgoing.rest(looks)
         elif self.bus.ready:
             self._speak(now, steady)
+            if looks and self.log is not None:
+                shards = self.log.checkpoints(LOOK / 1e9)
+                self._publish(self.outgoing.images(shards, now), steady, self.subjects.checkpoint)
 
     def _fit(self, now: int) -> bool:
         return bool(self.heartbeat.pid) and now - self.heartbeat.time_ns < WORKER_TIMEOUT_NS
@@ -216,23 +231,30 @@ class Speaker:
         if self.asked and steady >= self._answer_due:
             self._answer_due = steady + ANSWERS
             asked, self.asked = sorted(self.asked), set()
-            self._publish(self.outgoing.images(asked, now))
-        self._publish(self.outgoing.flush(now))
+            self._publish(self.outgoing.images(asked, now), steady, self.subjects.image)
+        self._publish(self.outgoing.flush(now), steady, self.subjects.image)
         if steady >= self._state_due:
             self._state_due = steady + STATE
             self.bus.publish([(self.subjects.state.encode(), self.outgoing.state_frame(now))])
 
-    def _publish(self, frames: list[tuple[int, int, bytes]]) -> None:
+    def _publish(
+        self,
+        frames: list[tuple[int, int, bytes]],
+        steady: int,
+        image: Callable[[int], bytes],
+    ) -> None:
         if not frames:
             return
-        delta, image = self.subjects.delta, self.subjects.image
+        delta = self.subjects.delta
         images = sum(kind == FrameKind.FRAME_IMAGE for kind, _, _ in frames)
-        self.bus.publish(
-            [
-                ((image if kind == FrameKind.FRAME_IMAGE else delta)(shard), frame)
-                for kind, shard, frame in frames
-            ]
-        )
+        messages: list[Message] = [
+            ((image if kind == FrameKind.FRAME_IMAGE else delta)(shard), frame)
+            for kind, shard, frame in frames
+        ]
+        if self.log is None:
+            self.bus.publish(messages)
+        else:
+            self.log.publish(messages, steady)
         self.counters.add("frames", len(frames) - images)
         self.counters.add("images", images)
         self.counters.add("bytes", sum(len(frame) for _, _, frame in frames))
@@ -289,6 +311,8 @@ class Speaker:
             lapped=out.lapped,
             dropped=out.dropped,
             rates=rates,
+            log="" if self.log is None else self.log.fault or "keeps",
+            log_lost=0 if self.log is None else self.log.count.lost,
         )
         frame = notice_frame(notice, self.life, self.identity, now)
         self.bus.publish([(self.subjects.notices.encode(), frame)])

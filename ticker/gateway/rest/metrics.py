@@ -51,7 +51,8 @@ BOUNDS_NS = (
 LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_NS)
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
-     "disk_bytes", "database_bytes", "waiting", "connected", "speaking", "keys"}
+     "disk_bytes", "database_bytes", "waiting", "connected", "speaking", "keys", "log_stored",
+     "log_failing"}
 )  # fmt: skip
 REJECTED = "rejected_"
 

@@ -1,0 +1,109 @@
+"""The log for a bridge: it gives the frames that never came, so that each trade is told.
+
+In: the shards whose trades wait. Out: frames of the log, for them. What the log does not have
+within PATIENCE is lost, and said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.nats import NatsBus
+from ticker.cluster.incoming import Incoming
+from ticker.cluster.log.reader import LogReader
+from ticker.cluster.log.streams import stream_name
+from ticker.cluster.subjects import Subjects, shard_in
+from ticker.config import ClusterConfig
+
+log = structlog.get_logger()
+
+MARGINS = (2_000_000_000, 60_000_000_000)
+"""ns that the log is read from before the time of the newest frame: clocks of boxes differ. The
+second one is for those that differ much."""
+PATIENCE = 1_000_000_000
+"""ns in which the log gives nothing new, after which it has no more."""
+LONGEST = 60_000_000_000
+"""ns that a reading may take."""
+AT_ONCE = 256
+"""Frames that are taken between two looks at other work."""
+MOST_FILTERS = 32
+"""Shards that are asked for one by one; more than that are read with all others."""
+
+
+class LogFilling:
+    """Of one feed.
+
+    Attributes:
+        fault: why the log was of no use the last time; empty: it was.
+    """
+
+    def __init__(
+        self, bus: NatsBus, cluster: ClusterConfig, feed: str, incoming: Incoming, found: int
+    ) -> None:
+        self.bus, self.feed, self.incoming = bus, feed, incoming
+        self.subjects = Subjects(cluster.name, feed, cluster.lane)
+        self.stream = stream_name(cluster.name, feed)
+        self.fault = ""
+        self._task: asyncio.Task[None] | None = None
+        self.late = incoming.use_log(found)
+
+    def turn(self) -> None:
+        """Read the log, if something is missing."""
+        if (self._task is None or self._task.done()) and self.incoming.owing():
+            self._task = asyncio.get_running_loop().create_task(self._fill())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _fill(self) -> None:
+        before = self.late.recalled
+        for margin in MARGINS:
+            await self._read(self.incoming.owing(), self.late.since() - margin)
+            if not self.incoming.owing():
+                break
+        lost = self.incoming.forgive(now_ns())
+        got = self.late.recalled - before
+        if lost:
+            log.error(
+                "a hole, and the log does not have all of it: trades are lost",
+                feed=self.feed, frames=lost, recalled=got, reason=self.fault or "not in the log",
+            )  # fmt: skip
+        elif got:
+            log.info("the log filled a hole", feed=self.feed, frames=got)
+
+    async def _read(self, shards: list[int], since: int) -> None:
+        """Until nothing is missing, or nothing more comes."""
+        filters = [self.subjects.deltas]
+        if len(shards) <= MOST_FILTERS:
+            filters = [self.subjects.delta(shard).decode() for shard in shards]
+        reader = LogReader(self.bus, self.subjects, self.stream, filters, since)
+        task = asyncio.ensure_future(reader.run())
+        began = steady_ns()
+        try:
+            newest, recalled = began, self.late.recalled
+            while self.incoming.owing() and steady_ns() - began < LONGEST:
+                came = self._take(reader)
+                if reader.at_end:
+                    self.late.settle_quiet(self.incoming.epoch, now_ns())
+                if self.late.recalled > recalled or (came and not reader.at_end):
+                    newest, recalled = steady_ns(), self.late.recalled
+                elif steady_ns() - newest > PATIENCE:
+                    break
+                await reader.wait(0.05)
+                await asyncio.sleep(0)  # live frames, too
+        finally:
+            self.fault = reader.fault
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _take(self, reader: LogReader) -> bool:
+        """Whether something came."""
+        found = reader.take(AT_ONCE)
+        for subject, frame in found:
+            self.incoming.recall(frame, now_ns(), shard_in(subject))
+        self.incoming.ring()
+        return bool(found)
