@@ -29,8 +29,13 @@ def require_node(require: Require) -> None:
     require("node", "Node is not installed")
     require("npm", "npm is not installed")
     if not MODULES.is_dir():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=SOURCE, check=False)
+        fetch_modules()
     require(MODULES.is_dir(), "`npm ci` in clients/typescript fetched no compiler")
+
+
+def fetch_modules() -> None:
+    """What package-lock.json names, into node_modules; nothing where there is no network."""
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=SOURCE, check=False)
 
 
 def packed(folder: Path) -> Path:

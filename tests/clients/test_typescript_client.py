@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.clients.package import MODULES, Program, run
+from tests.gateway.books.exchange import Exchange
 from tests.gateway.conftest import E9, Rig
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig, TokenConfig
+from ticker.feeds.calls import BID
 from ticker.gateway.access.auth import hash_token
 from ticker.store.past import Past
 from ticker.store.sqlite import HistoryReader
@@ -242,6 +244,41 @@ client.frames(["AAPL", "MSFT"], (changes) => {
         if changes[0][1] == "195":
             break
     assert frame <= 4
+
+
+def test_books_over_a_restart(rig: Rig, program: Run) -> None:
+    exchange = Exchange(rig)
+    try:
+        with exchange.packet() as calls:
+            row = calls.define(1, "BOOK")
+        references = exchange.fill(row, 12)
+        running = program("""
+const client = new ticker.Client(url, {
+  onstate: ({ state, retryAt }) => say([state, retryAt > 0]),
+  onrefusal: ({ code, symbol, channel }) => say([code, symbol, channel]),
+}).start();
+const watch = client.books("BOOK", "NOPE");
+for await (const { bids, asks } of watch) say([bids.length, bids[0], asks.at(-1)]);
+""")
+        assert running.line() == ["waiting", False]
+        assert running.line() == ["open", False]
+        assert running.line() == [460, "NOPE", "depth"]
+        assert running.line() == [10, [99.99, 101], [100.1, 110]]
+        with exchange.packet() as calls:
+            calls.delete_order(references[0], 7)
+        assert running.line() == [10, [99.98, 102], [100.1, 110]]
+        rig.restart()
+        with exchange.packet() as calls:
+            exchange.add(calls, row, BID, 5, 9_999)
+        assert running.line() == ["waiting", True]
+        said = running.line()
+        while said[0] == "waiting":  # until the new worker accepts
+            said = running.line()
+        assert said == ["open", False]
+        assert running.line() == [460, "NOPE", "depth"]
+        assert running.line() == [10, [99.99, 5], [100.1, 110]]
+    finally:
+        exchange.close()
 
 
 USER = """

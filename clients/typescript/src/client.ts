@@ -1,14 +1,18 @@
 // The client: one connection for all that a program watches, opened again when it ends.
 
-import { Dialogue, type Event, SUBPROTOCOL } from "./dialogue.js";
+import { applied, type Book } from "./book.js";
+import { Dialogue, type Event, type Refusal, SUBPROTOCOL } from "./dialogue.js";
 import { NoServerError, TickerError } from "./errors.js";
-import type { Cancel, Channel, Correction, Lagged, Snapshot, Update } from "./messages.js";
+import type {
+  Cancel, Channel, Correction, Delta, Depth, Lagged, Snapshot, Update,
+} from "./messages.js";
 import { Rest } from "./rest.js";
 import { Watch } from "./watch.js";
 
 const KEPT = 100_000;
 const TOKEN_PROTOCOL = "ticker.token.";
 const FRAME_MS = 16;
+const BATCH = JSON.stringify({ action: "configure", batch: true });
 
 /** What is used of a WebSocket. */
 export interface SocketLike {
@@ -24,23 +28,33 @@ export interface Options {
   token?: string;
   /** The constructor, where there is no global one (Node before 22): that of the package `ws`. */
   WebSocket?: new (url: string, protocols: string[]) => SocketLike;
+  /** One message for each flush of the server, for many symbols: less work for both. */
+  batch?: boolean;
+  /** Called when `state`, `reason`, `retryAt` or `failure` has changed. */
+  onstate?: (client: Client) => void;
+  /** Called for what the server refuses: a symbol, or a command. */
+  onrefusal?: (refusal: Refusal) => void;
 }
 
 export type Price = Snapshot | Update;
+type Watched = Event | Book;
 export type Trade = Price | Correction | Cancel | Lagged;
 
 /** A server by its URL, like http://localhost:8700. `connect()` makes one that is connected.
  *
  * `state` is "open" or "waiting", `reason` says why it waits, `lag` is the age in s of the newest
- * message when it came, by both clocks. */
+ * message when it came, by both clocks. `retryAt` is when it connects again, in ms of
+ * performance.now(); 0 while it does. After a `failure` it does not. */
 export class Client extends Rest {
   state: "open" | "waiting" = "waiting";
   reason = "not connected yet";
+  retryAt = 0;
+  failure: TickerError | null = null;
   lag: number | null = null;
   readonly #options: Options;
   readonly #dialogue = new Dialogue();
-  readonly #watches = new Set<Watch<Event>>();
-  readonly #newest = new Map<string, Price>();
+  readonly #watches = new Set<Watch<Watched>>();
+  readonly #newest = new Map<string, Price | Book>();
   #socket: SocketLike | null = null;
   #looksAt = 0; // when the timer looks at the deadline, which moves with each message
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,9 +74,23 @@ export class Client extends Rest {
     });
   }
 
+  /** Connect, and go on trying until there is a server: `onstate` tells how it goes. */
+  start(): this {
+    this.#connect();
+    return this;
+  }
+
+  /** Do not wait for `retryAt`. */
+  retry(): void {
+    if (this.retryAt === 0) return;
+    clearTimeout(this.#timer);
+    this.#connect();
+  }
+
   /** Leave the server; every iteration ends. */
   close(): void {
     this.#closed = true;
+    this.retryAt = 0;
     for (const watch of [...this.#watches]) watch.close();
     this.#drop();
   }
@@ -82,6 +110,11 @@ export class Client extends Rest {
   /** Every eligible trade, and what is corrected or cancelled; up to `kept` wait. */
   trades(symbols: string | readonly string[], kept = KEPT): Watch<Trade> {
     return this.#watch("trades", typeof symbols === "string" ? [symbols] : symbols, kept);
+  }
+
+  /** The first ten levels of each symbol's book, as they change. */
+  books(...symbols: string[]): Watch<Book> {
+    return this.#watch("depth", symbols, 0);
   }
 
   /** The newest of each symbol that has changed, once per animation frame: a page draws no more
@@ -108,20 +141,25 @@ export class Client extends Rest {
     return watch;
   }
 
-  #watch<E extends Event>(channel: Channel, symbols: readonly string[], kept: number): Watch<E> {
+  #watch<E extends Watched>(channel: Channel, symbols: readonly string[], kept: number): Watch<E> {
     if (!symbols.length) throw new TypeError('name at least one symbol, like "AAPL"');
     const watch = new Watch<E>(channel, symbols, kept, (gone) => this.#leave(gone));
-    this.#watches.add(watch as unknown as Watch<Event>);
+    this.#watches.add(watch as unknown as Watch<Watched>);
     for (const symbol of symbols) {
       const known = this.#newest.get(`${channel} ${symbol}`); // what another watch was told already
       if (known) watch.put(known);
     }
+    watch.refuse(this.#unknown(channel));
     this.#send(this.#dialogue.subscribe(channel, symbols));
     return watch;
   }
 
-  #leave<E extends Event>(watch: Watch<E>): void {
-    this.#watches.delete(watch as unknown as Watch<Event>);
+  #unknown(channel: Channel): ReadonlySet<string> {
+    return this.#dialogue.unknown.get(channel) ?? new Set();
+  }
+
+  #leave<E extends Watched>(watch: Watch<E>): void {
+    this.#watches.delete(watch as unknown as Watch<Watched>);
     const others = [...this.#watches].filter((each) => each.channel === watch.channel);
     const gone = [...watch.symbols].filter(
       (symbol) => !others.some((each) => each.symbols.has(symbol)),
@@ -146,11 +184,13 @@ export class Client extends Rest {
     const url = `${this.url.replace(/^http/, "ws")}/stream`;
     const socket = new WebSocket(url, protocols) as SocketLike;
     this.#socket = socket;
+    this.retryAt = 0;
     this.#dialogue.opened(now());
     socket.onmessage = (event: { data: unknown }) => this.#received(socket, String(event.data));
     socket.onclose = (event: { code: number }) => this.#lost(socket, event.code);
     socket.onerror = () => this.#lost(socket, null); // not all of them close after it
     this.#listen(socket);
+    this.#changed();
   }
 
   /** Wait for the deadline; a browser may call this late. */
@@ -165,14 +205,16 @@ export class Client extends Rest {
   #received(socket: SocketLike, text: string): void {
     if (socket !== this.#socket) return;
     try {
-      const { events, commands } = this.#dialogue.received(text, now());
+      const { events, commands, refusals } = this.#dialogue.received(text, now());
       if (this.#dialogue.deadline < this.#looksAt) this.#listen(socket);
+      const opened = this.state !== "open" && this.#dialogue.hello;
+      if (opened && this.#options.batch) socket.send(BATCH);
       for (const command of commands) socket.send(command);
-      if (this.state !== "open" && this.#dialogue.hello) this.#opened();
+      if (opened) this.#opened();
       for (const event of events) this.#handOut(event);
-      for (const watch of [...this.#watches]) {
-        watch.refuse(this.#dialogue.unknown.get(watch.channel) ?? new Set());
-      }
+      for (const refusal of refusals) this.#options.onrefusal?.(refusal);
+      if (!refusals.length) return;
+      for (const watch of [...this.#watches]) watch.refuse(this.#unknown(watch.channel));
     } catch (error) {
       this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
     }
@@ -183,17 +225,39 @@ export class Client extends Rest {
     this.reason = "";
     this.#first?.resolve();
     this.#first = null;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.onstate?.(this);
   }
 
   #handOut(event: Event): void {
     if (event.type === "status") return;
+    if (event.type === "depth" || event.type === "delta") return this.#handOutBook(event);
     if (event.type === "snapshot" || event.type === "update") {
       this.lag = (Date.now() - Date.parse(event.timestamp)) / 1000;
       if (event.channel !== "trades") {
         this.#newest.set(`${event.channel ?? "price"} ${event.symbol}`, event);
       }
     }
-    const channel = event.type === "lagged" ? "trades" : (event.channel ?? "price");
+    this.#give(event.type === "lagged" ? "trades" : (event.channel ?? "price"), event);
+  }
+
+  #handOutBook(event: Depth | Delta): void {
+    const key = `depth ${event.symbol}`;
+    const book = applied(this.#newest.get(key) as Book | undefined, event);
+    if (book) {
+      this.#newest.set(key, book);
+      return this.#give("depth", book);
+    }
+    this.#send([
+      ...this.#dialogue.unsubscribe("depth", [event.symbol]),
+      ...this.#dialogue.subscribe("depth", [event.symbol]),
+    ]);
+  }
+
+  #give(channel: Channel, event: Watched): void {
     for (const watch of this.#watches) {
       if (watch.channel === channel && watch.symbols.has(event.symbol ?? "")) watch.put(event);
     }
@@ -209,7 +273,9 @@ export class Client extends Rest {
       if (this.#first) {
         throw new NoServerError(`${this.url}: ${this.reason}; is \`ticker serve\` running there?`);
       }
+      this.retryAt = performance.now() + 1000 * pause;
       this.#timer = setTimeout(() => this.#connect(), 1000 * pause);
+      this.#changed();
     } catch (error) {
       this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
     }
@@ -219,9 +285,11 @@ export class Client extends Rest {
     this.#drop();
     this.state = "waiting";
     this.reason = error.message;
+    this.failure = error;
     this.#first?.reject(error);
     this.#first = null;
     for (const watch of this.#watches) watch.fail(error);
+    this.#changed();
   }
 
   #drop(): void {

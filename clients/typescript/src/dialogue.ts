@@ -8,7 +8,8 @@
 import { AuthError } from "./errors.js";
 import { parse } from "./exact.js";
 import type {
-  AnyMessage, Cancel, Channel, Correction, Hello, Lagged, Snapshot, Status, Update,
+  AnyMessage, Cancel, Channel, Correction, Delta, Depth, Hello, Lagged, Rejected, Snapshot, Status,
+  Update,
 } from "./messages.js";
 
 export const SUBPROTOCOL = "ticker.v1.json";
@@ -20,13 +21,24 @@ const SILENCE = 2.0;
 const HEAD_TIMEOUT = 10.0;
 const AUTH = new Set([4401, 4402, 4404]);
 const AUTH_ERRORS = new Set([401, 402, 404]);
-const EVENTS = new Set(["snapshot", "update", "correction", "cancel", "lagged", "status"]);
+const EVENTS = new Set([
+  "snapshot", "update", "correction", "cancel", "lagged", "status", "depth", "delta",
+]);
 
-export type Event = Snapshot | Update | Correction | Cancel | Lagged | Status;
+export type Event = Snapshot | Update | Correction | Cancel | Lagged | Status | Depth | Delta;
+
+/** What the server does not do: a symbol that it did not take, or a whole command. */
+export interface Refusal {
+  code: number;
+  message: string;
+  symbol?: string;
+  channel?: Channel;
+}
 
 export interface Received {
   events: Event[];
   commands: string[];
+  refusals: Refusal[];
 }
 
 export class Dialogue {
@@ -68,20 +80,9 @@ export class Dialogue {
 
   /** What a text tells, and the commands that answer it. Throws AuthError. */
   received(text: string, now: number): Received {
-    const message = parse(text) as AnyMessage;
-    const found: Received = { events: [], commands: [] };
-    if (EVENTS.has(message.type)) {
-      found.events.push(message as Event);
-      this.#saw(message as Event);
-    } else if (message.type === "hello") {
-      found.commands = this.#greeted(message);
-    } else if (message.type === "subscribed" || message.type === "recovered") {
-      this.#refused(message.channel ?? "price", message.symbols, message.rejected);
-    } else if (message.type === "goodbye") {
-      this.#retryAfter = message.retry_after;
-    } else if (message.type === "error" && AUTH_ERRORS.has(message.code)) {
-      throw new AuthError(`${message.message} (code ${message.code}); give a valid token`);
-    }
+    const told = parse(text) as AnyMessage | AnyMessage[];
+    const found: Received = { events: [], commands: [], refusals: [] };
+    for (const message of Array.isArray(told) ? told : [told]) this.#take(message, found);
     if (this.hello) this.deadline = now + SILENCE * this.hello.heartbeat;
     return found; // of a newer server: types that are not known here are left out
   }
@@ -97,6 +98,25 @@ export class Dialogue {
     const pause = this.pause * (0.5 + chance / 2);
     this.pause = Math.min(2 * this.pause, LONGEST_PAUSE);
     return pause;
+  }
+
+  #take(message: AnyMessage, found: Received): void {
+    if (EVENTS.has(message.type)) {
+      found.events.push(message as Event);
+      this.#saw(message as Event);
+    } else if (message.type === "hello") {
+      found.commands.push(...this.#greeted(message));
+    } else if (message.type === "subscribed" || message.type === "recovered") {
+      const { channel = "price", symbols, rejected } = message;
+      found.refusals.push(...this.#refused(channel, symbols, rejected));
+    } else if (message.type === "goodbye") {
+      this.#retryAfter = message.retry_after;
+    } else if (message.type === "error" && AUTH_ERRORS.has(message.code)) {
+      throw new AuthError(`${message.message} (code ${message.code}); give a valid token`);
+    } else if (message.type === "error") {
+      const { code, message: said, symbol } = message;
+      found.refusals.push(symbol ? { code, message: said, symbol } : { code, message: said });
+    }
   }
 
   #of(channel: Channel): Map<string, string | null> {
@@ -115,11 +135,12 @@ export class Dialogue {
       );
   }
 
-  #refused(channel: Channel, taken: string[], rejected: { symbol: string }[]): void {
+  #refused(channel: Channel, taken: string[], rejected: Rejected[]): Refusal[] {
     const unknown = this.unknown.get(channel) ?? new Set();
     for (const symbol of taken) unknown.delete(symbol);
     for (const { symbol } of rejected) unknown.add(symbol);
     this.unknown.set(channel, unknown);
+    return rejected.map(({ symbol, code }) => ({ code, message: "", symbol, channel }));
   }
 
   #saw(message: Event): void {

@@ -1,9 +1,10 @@
 // Prices from a ticker server: see README.md.
 
+export type { Book, Level } from "./book.js";
 export { Client, connect } from "./client.js";
 export type { Options, Price, SocketLike, Trade } from "./client.js";
 export { Dialogue } from "./dialogue.js";
-export type { Event, Received } from "./dialogue.js";
+export type { Event, Received, Refusal } from "./dialogue.js";
 export {
   AuthError, NoServerError, RequestError, TickerError, UnknownSymbolError,
 } from "./errors.js";

@@ -1,20 +1,21 @@
 // What a program watches: an iterator over the messages of some symbols on one channel.
 
+import type { Book } from "./book.js";
 import type { Event } from "./dialogue.js";
 import { type TickerError, UnknownSymbolError } from "./errors.js";
 import type { Channel } from "./messages.js";
 
 /** Messages as they come, over reconnects, until it is closed.
  *
- * On `price` and `quote` a slow reader gets the newest message of each symbol. On `trades` up to `kept`
- * messages wait; `dropped` counts those that were too many. */
-export class Watch<E extends Event> implements AsyncIterableIterator<E> {
+ * On `price`, `quote` and `depth` a slow reader gets the newest of each symbol. On `trades` up to
+ * `kept` messages wait; `dropped` counts those that were too many. */
+export class Watch<E extends Event | Book> implements AsyncIterableIterator<E> {
   readonly channel: Channel;
   readonly symbols: ReadonlySet<string>;
   dropped = 0;
   readonly #kept: number;
   readonly #leave: (watch: Watch<E>) => void;
-  readonly #waiting = new Map<string | number, Event>(); // by symbol, or one by one
+  readonly #waiting = new Map<string | number, Event | Book>(); // by symbol, or one by one
   readonly #readers: (() => void)[] = [];
   #count = 0;
   #failure: TickerError | null = null;
@@ -30,7 +31,7 @@ export class Watch<E extends Event> implements AsyncIterableIterator<E> {
   }
 
   /** A message of one of its symbols. */
-  put(message: Event): void {
+  put(message: Event | Book): void {
     if (message.type === "status") return;
     let key: string | number = message.symbol ?? "";
     if (this.channel === "trades") {

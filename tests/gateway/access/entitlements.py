@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ticker.gateway.rest import page
+
 KINDS = {
     # column: what the client has shown
     "none": "no token, where one is needed",
@@ -51,24 +53,7 @@ OF_QUOTE = (
     "`volume`, `trades`, `open`, `high`, `low`, `official_close`, `previous_close`, "
     "those of extended hours, bid and ask"
 )
-FILES = (
-    "/",
-    "/watch.js",
-    "/ticker.js",
-    "/rest.js",
-    "/row.js",
-    "/detail.js",
-    "/lightweight-charts.js",
-    "/search.js",
-    "/symbols.js",
-    "/notices.js",
-    "/token.js",
-    "/format.js",
-    "/style.css",
-    "/prices.css",
-    "/detail.css",
-    "/icon.svg",
-)
+FILES = tuple(page.FILES)
 DOCUMENTS = ("/openapi.json", "/asyncapi.json", "/ticker_v1.proto")
 DIALECTS = (
     *(f"/alpaca/v2/{feed}" for feed in ("sip", "iex", "delayed_sip", "test")),

@@ -59,7 +59,7 @@ FIGURES = "[...document.querySelectorAll('.price .figure')].map((each) => each.t
 LOADED = "location.protocol !== 'about:' && document.readyState === 'complete'"
 OPEN = "document.body.dataset.connection === 'open'"
 PRICED = f"{OPEN} && {FIGURES}.length === 10 && {FIGURES}.every((text) => /[0-9]/.test(text))"
-SYMBOLS = "[...document.querySelectorAll('tbody tr')].map((each) => each.dataset.symbol)"
+SYMBOLS = "[...document.querySelectorAll('#prices tbody tr')].map((each) => each.dataset.symbol)"
 
 
 def free_udp_port() -> int:

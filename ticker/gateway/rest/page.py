@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePath
 from typing import Any, Protocol
 
 import msgspec
@@ -16,31 +18,31 @@ from ticker.gateway.protocol.documents import asyncapi
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.openapi import openapi
 
-SCRIPTS = (
-    "watch.js",
-    "ticker.js",
-    "rest.js",
-    "row.js",
-    "detail.js",
-    "search.js",
-    "symbols.js",
-    "notices.js",
-    "token.js",
-    "format.js",
-)
-FILES = {
-    "/": ("index.html", "text/html"),
-    **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
-    "/style.css": ("style.css", "text/css"),
-    "/lightweight-charts.js": ("vendor/lightweight-charts.js", "text/javascript"),
-    "/prices.css": ("prices.css", "text/css"),
-    "/detail.css": ("detail.css", "text/css"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+KINDS = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
 }
+
+
+def _files(folder: Traversable, path: str) -> dict[str, tuple[bytes, str]]:
+    """The files of a folder and those below, by their paths: the body and the type.
+
+    What comes from elsewhere is in vendor/, which no path names; licences are not served.
+    """
+    found: dict[str, tuple[bytes, str]] = {}
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        if each.is_dir():
+            found |= _files(each, path if each.name == "vendor" else f"{path}{each.name}/")
+        elif (kind := KINDS.get(PurePath(each.name).suffix)) is not None:
+            name = "" if each.name == "index.html" else each.name
+            found[path + name] = (each.read_bytes(), kind)
+    return found
+
+
 # Read once for all workers, before the first of them starts: an incomplete install fails at once.
-BODIES = {
-    name: files("ticker.gateway").joinpath("web", name).read_bytes() for name, _ in FILES.values()
-}
+FILES = _files(files("ticker.gateway").joinpath("web"), "/")
 PROTO = files("ticker.gateway.protocol").joinpath("ticker_v1.proto").read_bytes()
 
 
@@ -68,9 +70,9 @@ class PageFile:
 
 def add_page(app: web.Application, guard: Guard) -> None:
     """Route the page's files."""
-    for path, (name, content_type) in FILES.items():
+    for path, (body, content_type) in FILES.items():
         guard.leave_open(path, file=True)
-        app.router.add_get(path, PageFile(BODIES[name], content_type).handle)
+        app.router.add_get(path, PageFile(body, content_type).handle)
 
 
 class RestDocument:

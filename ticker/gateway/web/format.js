@@ -18,6 +18,7 @@ function withDecimals(count) {
 /** How many decimals a price is shown with: those it has, two at least. */
 export function decimals(value) {
   const text = String(value);
+  if (text.includes("e-")) return 9;
   const point = text.indexOf(".");
   return point < 0 ? 2 : Math.max(2, Math.min(9, text.length - point - 1));
 }
@@ -75,9 +76,14 @@ export function duration(seconds) {
   return `${withDecimals(1).format(seconds)} s`;
 }
 
-/** A time of day, in ms or a Date, in the reader's own zone. */
-export function clock(time) {
-  return new Date(time).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+const minutes = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const seconds = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+
+/** A time of day, in ms or a Date, in the reader's own zone; `exact`: with its seconds. */
+export function clock(time, exact = false) {
+  return (exact ? seconds : minutes).format(new Date(time));
 }
 
 /**

@@ -5,11 +5,17 @@ const MOST = 4;
 
 const list = document.getElementById("notices");
 
-/** Say `text` for a while; its button does `act`. `kind` "refusal" says it at once. */
+/** Before what is open: nothing outside of a dialog can be seen or reached. */
+export function place() {
+  (document.querySelector("dialog[open]") ?? document.body).append(list);
+}
+
+/** Say `text` for a while; its button does `act`. `kind` "refusal" says it at once, and "alarm"
+ *  until it is dismissed. */
 export function notice(text, action = "Dismiss", act = () => {}, kind = "") {
   const said = document.createElement("p");
   said.className = kind;
-  said.setAttribute("role", kind === "refusal" ? "alert" : "status");
+  said.setAttribute("role", kind ? "alert" : "status");
   const words = document.createElement("span");
   words.textContent = text;
   const button = document.createElement("button");
@@ -20,7 +26,9 @@ export function notice(text, action = "Dismiss", act = () => {}, kind = "") {
     act();
   });
   said.append(words, button);
+  place();
   list.append(said);
-  while (list.children.length > MOST) list.firstElementChild.remove();
-  setTimeout(() => said.remove(), SHOWN);
+  const passing = list.querySelectorAll("p:not(.alarm)");
+  if (passing.length > MOST) passing[0].remove();
+  if (kind !== "alarm") setTimeout(() => said.remove(), SHOWN);
 }

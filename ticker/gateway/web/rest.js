@@ -35,6 +35,16 @@ export class Rest extends EventTarget {
     throw new Error(`${path}: ${response.status}`);
   }
 
+  /** Whether the server answers within `patience` ms. */
+  async alive(patience) {
+    try {
+      await fetch("healthz", { cache: "no-store", signal: AbortSignal.timeout(patience) });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Why the stream at `path` does not open, in the server's own words; "" when it is no refusal
    *  of this page. A browser hides the answer to a handshake, and says the page's origin with a
    *  POST, so the server judges this request as it did the handshake. `opened`: it did once. */

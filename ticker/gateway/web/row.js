@@ -1,6 +1,7 @@
 // One watched symbol: what is known of it, and its row of the table.
 
 import * as format from "./format.js";
+import { motion } from "./motion.js";
 
 const MINUTE = 60_000;
 const LONGEST = 60 * MINUTE;      // that a line spans
@@ -16,7 +17,6 @@ const BADGES = {
   unconfirmed: "Unconfirmed",
 };
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 const template = document.getElementById("row");
 
 /** Change the text only when it differs, so that nothing is laid out in vain. */
@@ -25,6 +25,7 @@ function write(element, text) {
 }
 
 export class Row {
+  near = true;                    // in sight, or soon
   #symbol;
   #price = null;
   #time = NaN;                    // ms, of the last trade
@@ -68,9 +69,34 @@ export class Row {
     return `${this.#symbol} ${format.price(this.#price)}${["▼", "", "▲"][this.#direction + 1]}`;
   }
 
+  /** The last price; null: there is none. */
+  get price() {
+    return this.#price;
+  }
+
+  /** How it has changed, and which way ("up", "down" or ""). */
+  get change() {
+    const [then, said] = this.#reference();
+    if (then === null || this.#price === null) return { text: "", way: "" };
+    const way = ["down", "", "up"][Math.sign(this.#price - then) + 1];
+    const figures = [format.difference(this.#price, then), format.percent(this.#price, then)];
+    return { text: `${figures.filter(Boolean).join("  ")}  ${said}`, way };
+  }
+
+  /** What the table is sorted by; null: unknown. */
+  value(column) {
+    if (column === "symbol") return this.#symbol;
+    if (column === "price") return this.#price;
+    if (column === "volume") return this.#details?.volume ?? null;
+    if (column === "age") return Number.isNaN(this.#time) ? null : -this.#time;
+    const [then] = this.#reference();
+    return then > 0 && this.#price !== null ? this.#price / then - 1 : null;
+  }
+
   /** A price from the stream; null: its trade was taken back, and none is left. */
   tick({ price, timestamp }) {
     const time = Date.parse(timestamp);
+    if (time === this.#time && price === this.#price) return;
     if (time === this.#time) this.#samples.pop();   // it holds instead of the one before
     if (price !== null && this.#price !== null && price !== this.#price) {
       this.#direction = Math.sign(price - this.#price);
@@ -156,6 +182,13 @@ export class Row {
     this.#drawState();
     if (this.#details) this.#drawDetails(this.#details);
     if (this.#moved) this.#drawFlash();
+  }
+
+  /** The prices that the reader wants to be told of, as text; "" for none. */
+  alarm(text) {
+    const alarm = this.#part(".alarm");
+    alarm.hidden = !text;
+    write(alarm.lastElementChild, text);
   }
 
   /** What the directory says of the symbol. */
@@ -254,7 +287,7 @@ export class Row {
     const way = this.#moved;
     const soon = way === this.#flashedWay && now - this.#flashed < FLASH_EVERY;
     this.#moved = 0;
-    if (still.matches || soon) return;
+    if (motion.reduced || soon || !this.near) return;
     this.#flashed = now;
     this.#flashedWay = way;
     this.#flash?.cancel();

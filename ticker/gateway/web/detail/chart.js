@@ -1,16 +1,12 @@
-// One symbol in detail: candles and volume from the server's bars, kept up to date by the stream.
-//
-//   const detail = new Detail(document.getElementById("detail"), rest);
-//   detail.open("AAPL", "Apple Inc.");
-//   detail.tick({ symbol, price, timestamp });   each price of the stream
+// Candles and volume of a symbol, from the server's bars, kept up to date by the stream.
 
-import * as format from "./format.js";
+import * as format from "../format.js";
+import { motion } from "../motion.js";
 
-const CHART = "./lightweight-charts.js";      // by TradingView, with its licence in vendor/
+const CHART = "../lightweight-charts.js";     // by TradingView, with its licence in vendor/
 const SPANS = { "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "1d": 86_400 };
 const BARS = 300;
 const NEWEST = 3;                 // bars that a late trade or a correction is looked for in
-const AGAIN_EVERY = 5_000;        // ms
 const NO_HISTORY = "This server keeps no history of prices.";
 const NOTHING = "No bars of this symbol yet.";
 const FAILED = "The bars did not come. They are asked for again.";
@@ -23,8 +19,9 @@ function candle({ start, open, high, low, close, volume }) {
   return { time: Date.parse(start) / 1000, open, high, low, close, volume };
 }
 
-export class Detail {
-  #dialog;
+export class Chart {
+  #part;
+  #note;
   #rest;
   #symbol = null;
   #interval = "1m";
@@ -33,32 +30,41 @@ export class Detail {
   #volumes = null;
   #last = null;                   // the newest candle
   #digits = 2;                    // decimals of its prices
-  #timer = 0;
+  #waiting = null;                // a price that is not drawn yet
 
-  constructor(dialog, rest) {
-    this.#dialog = dialog;
+  /** `part`: where it is drawn; `note`: where it says what it has not. */
+  constructor(part, note, rest) {
+    this.#part = part;
+    this.#note = note;
     this.#rest = rest;
-    dialog.addEventListener("close", () => this.#closed());
-    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-    this.#part(".close").addEventListener("click", () => dialog.close());
-    this.#part(".intervals").addEventListener("change", ({ target }) => this.#show(target.value));
     dark.addEventListener("change", () => this.#paint());
   }
 
-  /** Show a symbol; `name`: of its company, or "". */
-  async open(symbol, name) {
+  async show(symbol, interval = this.#interval) {
     this.#symbol = symbol;
-    this.#part("h2").textContent = symbol;
-    this.#part(".company").textContent = name;
-    this.#dialog.showModal();
+    this.#interval = interval;
+    this.#last = this.#waiting = null;
     await this.#begin();
-    await this.#show(this.#interval);
-    this.#timer = setInterval(() => document.hidden || this.#refresh(), AGAIN_EVERY);
+    const bars = await this.#ask(BARS);
+    if (interval !== this.#interval || bars === null) return;
+    this.#digits = bars.reduce((most, { close }) => Math.max(most, format.decimals(close)), 2);
+    this.#candles.setData(bars);
+    this.#volumes.setData(bars.map(({ time, volume }) => ({ time, value: volume })));
+    this.#last = bars.at(-1) ?? null;
+    this.#chart.timeScale().fitContent();
+    this.#say(bars.length ? "" : NOTHING);
+    this.#describe(bars);
   }
 
-  /** A price of the stream: the newest candle has it at once. */
-  tick({ symbol, price, timestamp }) {
-    if (symbol !== this.#symbol || price === null || !this.#last) return;
+  /** A price of the stream: the newest candle has it with the next frame. */
+  tick(price) {
+    if (this.#last && price.price !== null) this.#waiting = price;
+  }
+
+  draw() {
+    if (!this.#waiting) return;
+    const { price, timestamp } = this.#waiting;
+    this.#waiting = null;
     const span = SPANS[this.#interval];
     const start = Math.floor(Date.parse(timestamp) / 1000 / span) * span;
     const last = this.#last;
@@ -68,15 +74,26 @@ export class Detail {
       : { time: start, open: price, high: price, low: price, close: price, volume: 0 });
   }
 
-  #part(selector) {
-    return this.#dialog.querySelector(selector);
+  /** The newest bars again: a trade that came late, or was taken back, has changed them. */
+  async refresh() {
+    if (!this.#last) return this.show(this.#symbol);
+    const bars = await this.#ask(NEWEST);
+    const end = this.#last?.time;
+    if (!motion.stopped) for (const bar of bars ?? []) this.#put(bar, bar.time < end);
+  }
+
+  clear() {
+    this.#symbol = this.#last = this.#waiting = null;
+    this.#candles?.setData([]);
+    this.#volumes?.setData([]);
   }
 
   /** Load the chart, once. */
   async #begin() {
     if (this.#chart) return;
     const { CandlestickSeries, HistogramSeries, createChart } = await import(CHART);
-    this.#chart = createChart(this.#part(".chart"), {
+    if (this.#chart) return;
+    this.#chart = createChart(this.#part, {
       autoSize: true,
       layout: { attributionLogo: false },       // the dialog names it
       localization: {
@@ -120,29 +137,6 @@ export class Detail {
     this.#volumes.applyOptions({ color: colour("faint") });
   }
 
-  /** All bars of an interval. */
-  async #show(interval) {
-    this.#interval = interval;
-    this.#last = null;
-    const bars = await this.#ask(BARS);
-    if (interval !== this.#interval || bars === null) return;
-    this.#digits = bars.reduce((most, { close }) => Math.max(most, format.decimals(close)), 2);
-    this.#candles.setData(bars);
-    this.#volumes.setData(bars.map(({ time, volume }) => ({ time, value: volume })));
-    this.#last = bars.at(-1) ?? null;
-    this.#chart.timeScale().fitContent();
-    this.#say(bars.length ? "" : NOTHING);
-    this.#describe(bars);
-  }
-
-  /** The newest bars again: a trade that came late, or was taken back, has changed them. */
-  async #refresh() {
-    if (!this.#last) return this.#show(this.#interval);
-    const bars = await this.#ask(NEWEST);
-    const end = this.#last?.time;
-    for (const bar of bars ?? []) this.#put(bar, bar.time < end);
-  }
-
   #put(bar, late = false) {
     const { time, volume } = bar;
     this.#candles.update(bar, late);
@@ -167,7 +161,7 @@ export class Detail {
 
   /** A word in the place of the chart; always null. */
   #say(text) {
-    this.#part(".note").textContent = text;
+    this.#note.textContent = text;
     return null;
   }
 
@@ -177,13 +171,6 @@ export class Detail {
       ? `${this.#symbol}, ${bars.length} candles of ${this.#interval}, from `
         + `${format.price(bars[0].open)} to ${format.price(bars.at(-1).close)}`
       : `${this.#symbol}, no candles`;
-    this.#part(".chart").setAttribute("aria-label", label);
-  }
-
-  #closed() {
-    clearInterval(this.#timer);
-    this.#symbol = this.#last = null;
-    this.#candles?.setData([]);
-    this.#volumes?.setData([]);
+    this.#part.setAttribute("aria-label", label);
   }
 }
