@@ -42,6 +42,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.wire": frozenset(),
     "ticker.gateway.bars": frozenset(),
     "ticker.gateway.books": frozenset(),
+    "ticker.gateway.movers": frozenset(),
     "ticker.gateway.hub": frozenset(),
     "ticker.gateway.protocol": frozenset(),
     "ticker.gateway.dialects": frozenset(),

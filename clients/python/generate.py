@@ -14,7 +14,7 @@ GATEWAY = ROOT / "ticker" / "gateway"
 OUTPUT = HERE / "ticker_client" / "messages.py"
 ALIASES = (
     "Symbol", "Id", "Price", "Size", "Time", "Count", "LastPrice", "TradesSoFar", "Venue",
-    "TradeId", "Channel", "State", "Interval", "OfBars", "Levels", "OneVenue", "BookSeq",
+    "TradeId", "Channel", "State", "Interval", "OfBars", "Levels", "OneVenue", "BookSeq", "Limit",
 )  # fmt: skip
 RESOURCES = ("PriceObject", "Prices", "Book", "Bar", "Bars", "ListedSymbol", "Symbols")
 HEAD = '''"""What the server says, as types. Made by generate.py from the server's own; do not edit.
@@ -39,7 +39,8 @@ def generated() -> str:
     """The text of messages.py."""
     messages = (GATEWAY / "protocol" / "messages.py").read_text(encoding="utf-8")
     resources = (GATEWAY / "rest" / "resources.py").read_text(encoding="utf-8")
-    parts = [part for part in _parts(messages) if _is_alias(part[0])]
+    words = (GATEWAY / "protocol" / "vocabulary.py").read_text(encoding="utf-8")
+    parts = [part for part in _parts(words) if _is_alias(part[0])]
     _, _, said = messages.partition("# -- server to client")
     classes = [part for part in _parts(messages[: -len(said)] + said) if _is_class(part, said)]
     union = next(part for part in _parts(messages) if _name(part[0]) == "AnyMessage")

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from ticker.gateway.protocol import messages
+from ticker.gateway.protocol import messages, vocabulary
 from ticker.gateway.rest import resources
 
 OUTPUT = Path(__file__).parent / "src" / "messages.ts"
@@ -34,13 +34,13 @@ SIMPLE = {
 
 def generated() -> str:
     """The text of messages.ts."""
-    kinds: list[type] = [messages.Limits, messages.Rejected, *messages.MESSAGES]
+    kinds: list[type] = [messages.Limits, messages.Rejected, messages.Mover, *messages.MESSAGES]
     kinds += [getattr(resources, name) for name in RESOURCES]
     exact: set[str] = set()
     bodies = [_interface(kind, exact) for kind in kinds]
     union = " | ".join(kind.__name__ for kind in messages.MESSAGES)
-    channels = " | ".join(f'"{name}"' for name in get_args(messages.Channel))
-    states = " | ".join(f'"{name}"' for name in get_args(messages.State))
+    channels = " | ".join(f'"{name}"' for name in get_args(vocabulary.Channel))
+    states = " | ".join(f'"{name}"' for name in get_args(vocabulary.State))
     names = ", ".join(f'"{name}"' for name in sorted(exact))
     return "\n".join(
         [

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from tests.clients.package import ROOT, run
-from ticker_client.dialogue import Dialogue, Event
+from ticker_client.dialogue import Dialogue
 from ticker_client.errors import TickerError
+from ticker_client.topic import Event, Topic
 
 DIALOGUES = sorted((ROOT / "clients" / "conformance").glob("*.json"))
 RUNNER = Path(__file__).with_name("conformance.mjs")
@@ -52,7 +53,9 @@ def outcome(dialogue: Dialogue, step: dict[str, Any]) -> dict[str, Any]:
 def _outcome(dialogue: Dialogue, step: dict[str, Any]) -> dict[str, Any]:
     for name, act in (("subscribe", dialogue.subscribe), ("unsubscribe", dialogue.unsubscribe)):
         if name in step:
-            return {"commands": _commands(act(step[name]["channel"], step[name]["symbols"]))}
+            words = dict(step[name])
+            symbols = words.pop("symbols")
+            return {"commands": _commands(act(Topic(**words), symbols))}
     if "opened" in step:
         dialogue.opened(step["opened"])
         return {}
@@ -73,6 +76,10 @@ def _tree(event: Event) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     if isinstance(value, Decimal):
         return format(value, "f")
     return _time(value) if isinstance(value, datetime) else value

@@ -15,7 +15,7 @@ from ticker.config import access
 from ticker.feeds.json import rules, tables
 from ticker.gateway.bars import encode as bar_frames
 from ticker.gateway.hub import fields
-from ticker.gateway.protocol import messages
+from ticker.gateway.protocol import vocabulary
 from ticker.gateway.sockets import connection
 from ticker.shm import counters, layout, liveness, rejects
 from ticker.shm.bars import published
@@ -100,22 +100,22 @@ def test_each_rule_of_the_filter_has_its_counter() -> None:
 
 
 def test_names_that_are_written_twice_for_mypy_agree() -> None:
-    assert set(get_args(messages.State)) == set(liveness.STATES)
-    assert get_args(messages.Channel) == (*fields.CHANNEL_NAMES, "bars")
-    assert get_args(access.Channel) == get_args(messages.Channel)
-    assert get_args(messages.Interval) == bar_frames.INTERVALS
-    seconds = {"s": 1, "m": 60, "h": 3600}
+    assert set(get_args(vocabulary.State)) == set(liveness.STATES)
+    assert get_args(vocabulary.Channel) == (*fields.CHANNEL_NAMES, "bars")
+    assert get_args(access.Channel) == get_args(vocabulary.Channel)
+    assert get_args(vocabulary.Interval) == bar_frames.INTERVALS
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     spans = tuple(int(name[:-1]) * seconds[name[-1]] for name in bar_frames.INTERVALS)
     assert spans == published.SPAN_SECONDS
     states = tuple(each.name.removeprefix("BAR_").lower() for each in published.BarState)
     assert states == bar_frames.STATES
     assert (
         tuple(
-            f"{messages.PROTOCOL}.{name}"
+            f"{vocabulary.PROTOCOL}.{name}"
             for name in connection.ENCODING_NAMES
             if name not in ("plain", "event_stream")
         )
-        == messages.SUBPROTOCOLS
+        == vocabulary.SUBPROTOCOLS
     )
     assert get_args(get_type_hints(tables.Record)["kind"]) == vars(rules)["KINDS"]
     assert tables.Status.__struct_fields__[1:] == layout.TRADING_STATUSES[1:]

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from ticker.config.section import Count, FilePath, Seconds, Section, Text
 
-Channel = Literal["price", "quote", "trades", "depth", "bars"]
+Channel = Literal["price", "quote", "trades", "depth", "movers", "bars"]
 Algorithm = Literal["HS256", "RS256", "EdDSA"]
 SymbolPattern = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,24}\Z")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]

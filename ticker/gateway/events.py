@@ -32,14 +32,20 @@ from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.commands import CommandError
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.groups import Groups
-from ticker.gateway.protocol.messages import MAX_SYMBOL, Channel, Reconnect, Subscribe
+from ticker.gateway.protocol.messages import Reconnect, Subscribe
+from ticker.gateway.protocol.movers import MOST_LISTED
+from ticker.gateway.protocol.vocabulary import MAX_SYMBOL, Channel
 from ticker.gateway.rest.cors import reading_headers
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.depth.interest import MOST_LEVELS
 
 CONTENT_TYPE = "text/event-stream"
-PARAMETERS = ("symbols", "channel", "interval", "levels", "venue", "max_rate", "token")
+PARAMETERS = ("symbols", "channel", "interval", "levels", "venue", "limit", "max_rate", "token")
+OF_CHANNELS = {
+    "levels": ("depth", "books"), "venue": ("depth", "books"), "limit": ("movers", "movers"),
+}  # fmt: skip
+"""Parameters that only one channel has: the channel, and what it is of."""
 LEAST_RATE, MOST_RATE = 0.01, 1000.0
 _SYMBOL = re.compile(rf"[ -~]{{1,{MAX_SYMBOL}}}")
 _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
@@ -49,7 +55,7 @@ _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 class Wanted:
     """What a request for events asks for. `last_seen` is the id of the last event that the client
     has, None: it is new; `max_rate` is in updates a second per symbol, None: the server's. `levels`
-    and `venue` are those of a book, None: as without them."""
+    and `venue` are those of a book, `limit` is that of a list of movers, None: as without them."""
 
     symbols: list[str]
     channel: str
@@ -59,24 +65,27 @@ class Wanted:
     token: str | None
     levels: int | None = None
     venue: str | None = None
+    limit: int | None = None
 
     @property
     def command(self) -> Subscribe | Reconnect:
         """The same wish as a command of the WebSocket."""
         where: dict[str, Any] = {"channel": self.channel, "interval": self.interval}
-        where |= {"levels": self.levels, "venue": self.venue}
-        if self.last_seen is None:
+        where |= {"levels": self.levels, "venue": self.venue, "limit": self.limit}
+        if self.last_seen is None or self.channel == "movers":
             return Subscribe(symbols=self.symbols, **where)
         return Reconnect(last_seen=dict.fromkeys(self.symbols, self.last_seen), **where)
 
 
 def wants_events(head: Head) -> bool:
-    """Whether a request for `/stream` is for events: it accepts them, or names symbols, as no
-    WebSocket handshake does."""
+    """Whether a request for `/stream` is for events: it accepts them, or names symbols or a
+    channel, as no WebSocket handshake does."""
     if "websocket" in head.tokens("upgrade"):
         return False
     accepted = {token.partition(";")[0].strip() for token in head.tokens("accept")}
-    return CONTENT_TYPE in accepted or any(name == "symbols" for name, _ in _query(head))
+    return CONTENT_TYPE in accepted or any(
+        name in ("symbols", "channel") for name, _ in _query(head)
+    )
 
 
 def read_request(head: Head, most: int) -> Wanted:
@@ -91,21 +100,24 @@ def read_request(head: Head, most: int) -> Wanted:
     if head.values("transfer-encoding") or set(head.values("content-length")) - {"0"}:
         raise Refusal(TOO_LARGE, "Send the request without a body.")
     parameters = read_query(_query(head), PARAMETERS)
-    symbols = symbol_list(parameters, most)
+    channel = parameters.get("channel", "price")
+    if channel not in get_args(Channel):
+        raise bad("channel", f"must be one of {', '.join(get_args(Channel))}")
+    for name, (home, what) in OF_CHANNELS.items():
+        if name in parameters and channel != home:
+            raise bad(name, f"is of {what}; ask with channel={home}, or leave it out")
+    if channel == "movers" and "symbols" in parameters:
+        raise bad("symbols", "is not for channel=movers, which is of the whole market")
+    symbols = [] if channel == "movers" else symbol_list(parameters, most)
     for symbol in symbols:
         if not _SYMBOL.fullmatch(symbol):
             said = f"has {symbol[:32]!a}; a symbol has 1 to {MAX_SYMBOL} printable ASCII signs"
             raise bad("symbols", said)
-    channel = parameters.get("channel", "price")
-    if channel not in get_args(Channel):
-        raise bad("channel", f"must be one of {', '.join(get_args(Channel))}")
     interval = parameters.get("interval")
     if interval not in (INTERVALS if channel == "bars" else (None,)):
         raise bad(
             "interval", f"must be one of {', '.join(INTERVALS)} with channel=bars, only there"
         )
-    if channel != "depth" and (of_books := {"levels", "venue"} & parameters.keys()):
-        raise bad(min(of_books), "is of books; ask with channel=depth, or leave it out")
     seen = head.values("last-event-id")
     return Wanted(
         symbols,
@@ -116,6 +128,7 @@ def read_request(head: Head, most: int) -> Wanted:
         offered_token(head) or parameters.get("token"),
         integer(parameters, "levels", 0, 1, MOST_LEVELS) or None,
         venue_of(parameters),
+        integer(parameters, "limit", 0, 1, MOST_LISTED) or None,
     )
 
 

@@ -43,10 +43,10 @@ KIND_RECORDER = RECORDER_SEGMENT
 KIND_RELAY = RELAY_SEGMENT
 KIND_MIRROR = 17
 # Of bars in motion; its own layout is in bars/published.pxd, in these sizes.
-KIND_BARS = 16
+KIND_BARS = 18  # 16: with the bars of four spans
 BARS_HEAD_BYTES = 64
 BAR_RECORD_BYTES = 128
-BAR_SYMBOL_BYTES = 576
+BAR_SYMBOL_BYTES = 704
 _KIND_NAMES = {
     FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store",
     RECORDER_SEGMENT: "recorder", RELAY_SEGMENT: "relay", KIND_BARS: "bars",

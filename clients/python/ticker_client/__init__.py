@@ -10,17 +10,32 @@ from ticker_client.errors import (
     TickerError,
     UnknownSymbolError,
 )
-from ticker_client.messages import Bar, Cancel, Correction, Lagged, PriceObject, Snapshot, Update
-from ticker_client.table import Table, to_df
+from ticker_client.messages import (
+    Bar,
+    Cancel,
+    Correction,
+    Depth,
+    Lagged,
+    LiveBar,
+    Movers,
+    PriceObject,
+    Snapshot,
+    Update,
+)
+from ticker_client.table import BarTable, Table, to_df
 from ticker_client.watch import Watch
 
 __all__ = [
     "AuthError",
     "Bar",
+    "BarTable",
     "Cancel",
     "Client",
     "Correction",
+    "Depth",
     "Lagged",
+    "LiveBar",
+    "Movers",
     "NoServerError",
     "PriceObject",
     "RequestError",

@@ -12,11 +12,21 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from ticker_client.dialogue import SUBPROTOCOL, Channel, Dialogue, Event
+from ticker_client.dialogue import SUBPROTOCOL, Dialogue
 from ticker_client.errors import AuthError, NoServerError, TickerError
-from ticker_client.messages import Lagged, Snapshot, Update
+from ticker_client.messages import (
+    Depth,
+    Interval,
+    Lagged,
+    LiveBar,
+    Movers,
+    Snapshot,
+    Status,
+    Update,
+)
 from ticker_client.rest import Rest
-from ticker_client.table import Table
+from ticker_client.table import BarTable, Table
+from ticker_client.topic import Event, Topic, name_in, symbol_in
 from ticker_client.watch import Watch
 
 KEPT = 100_000
@@ -46,7 +56,7 @@ class Client(Rest):
         self.url = url.rstrip("/")
         self._dialogue = Dialogue()
         self._watches: list[Watch[Any]] = []
-        self._newest: dict[tuple[str, str], Snapshot] = {}
+        self._newest: dict[tuple[str, str], Event] = {}
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._task: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] | None = None
@@ -86,38 +96,86 @@ class Client(Rest):
 
     def prices(self, *symbols: str) -> Watch[Snapshot]:
         """The last sale of each, as it changes."""
-        return self._watch("price", symbols, 0)
+        return self._watch(Topic("price"), symbols)
 
     def quotes(self, *symbols: str) -> Watch[Snapshot]:
         """The last sale, the quote and the figures of the day."""
-        return self._watch("quote", symbols, 0)
+        return self._watch(Topic("quote"), symbols)
 
     def trades(self, *symbols: str, kept: int = KEPT) -> Watch[Event]:
         """Every eligible trade, and what is corrected or cancelled; up to `kept` wait."""
-        return self._watch("trades", symbols, kept)
+        return self._watch(Topic("trades"), symbols, kept)
+
+    def live_bars(
+        self, *symbols: str, interval: Interval = "1m", kept: int = KEPT
+    ) -> Watch[LiveBar | Lagged]:
+        """Bars as they form, end and are corrected; a message with the same `start` replaces the
+        one before it. `bars()` has those of the past."""
+        return self._watch(Topic("bars", interval), symbols, kept)
+
+    def depth(
+        self, *symbols: str, levels: int | None = None, venue: str | None = None
+    ) -> Watch[Depth]:
+        """The whole book of each, best levels first, as it changes; over all venues or of one.
+        None: as many levels as the server has by default.
+
+        Raises:
+            ValueError: a book of these is watched with another number of levels.
+        """
+        topic = Topic("depth", levels=levels, venue=venue)
+        self._check_one(topic, symbols)
+        return self._watch(topic, symbols)
+
+    def movers(self, limit: int | None = None) -> Watch[Movers]:
+        """The symbols that gain, lose and trade most, `limit` of each; None: 10.
+
+        Raises:
+            ValueError: lists of another length are watched.
+        """
+        topic = Topic("movers", limit=limit)
+        self._check_one(topic, ("",))
+        return self._watch(topic, ("",))
+
+    def _check_one(self, topic: Topic, symbols: tuple[str, ...]) -> None:
+        """A connection has one book of a symbol, and one list of movers."""
+        for each in self._watches:
+            both = each.symbols & frozenset(symbols)
+            if both and each.topic.name == topic.name and each.topic != topic:
+                what = min(both) or "the list of movers"
+                raise ValueError(f"{what} is watched with {each.topic.words()}; use the same")
 
     def table(self, *symbols: str) -> Table:
         """The newest quote of each, kept up to date."""
         return Table(self.quotes(*symbols))
 
-    def _watch(self, channel: Channel, symbols: tuple[str, ...], kept: int) -> Watch[Any]:
+    async def bar_table(
+        self, *symbols: str, interval: Interval = "1m", limit: int = 120
+    ) -> BarTable:
+        """The newest bars of each, `limit` of the past to begin with, kept up to date."""
+        table = BarTable(self.live_bars(*symbols, interval=interval))
+        if interval != "1s":  # the store has none
+            for symbol in dict.fromkeys(symbols):
+                table.begin(symbol, await self.bars(symbol, interval, limit=limit))
+        return table
+
+    def _watch(self, topic: Topic, symbols: tuple[str, ...], kept: int = KEPT) -> Watch[Any]:
         if not symbols:
             raise ValueError("name at least one symbol, like 'AAPL'")
-        watch: Watch[Any] = Watch(channel, symbols, kept, self._leave)
+        watch: Watch[Any] = Watch(topic, symbols, kept, self._leave)
         self._watches.append(watch)
         for symbol in symbols:  # what another watch was told already comes at once
-            if (known := self._newest.get((channel, symbol))) is not None:
+            if (known := self._newest.get((topic.name, symbol))) is not None:
                 watch.put(known)
-        self._send(self._dialogue.subscribe(channel, symbols))
+        self._send(self._dialogue.subscribe(topic, symbols))
         return watch
 
     def _leave(self, watch: Watch[Any]) -> None:
         self._watches.remove(watch)
-        others = [each.symbols for each in self._watches if each.channel == watch.channel]
+        others = [each.symbols for each in self._watches if each.topic == watch.topic]
         gone = watch.symbols - frozenset().union(*others)
         for symbol in gone:
-            self._newest.pop((watch.channel, symbol), None)
-        self._send(self._dialogue.unsubscribe(watch.channel, sorted(gone)))
+            self._newest.pop((watch.topic.name, symbol), None)
+        self._send(self._dialogue.unsubscribe(watch.topic, sorted(gone)))
 
     # -- the connection --------------------------------------------------------------------
 
@@ -182,7 +240,7 @@ class Client(Rest):
             for event in events:
                 self._hand_out(event)
             for watch in self._watches:
-                watch.refuse(self._dialogue.unknown.get(watch.channel, set()))
+                watch.refuse(self._dialogue.unknown.get(watch.topic.name, set()))
 
     def _opened(self) -> None:
         self.state, self.reason = "open", ""
@@ -192,13 +250,19 @@ class Client(Rest):
     def _hand_out(self, event: Event) -> None:
         if isinstance(event, Snapshot | Update):
             self.lag = time.time() - event.timestamp.timestamp()
-        channel = getattr(event, "channel", None) or ("trades" if _is_lag(event) else "price")
-        if isinstance(event, Snapshot) and channel != "trades":
-            self._newest[channel, event.symbol] = event
+        if isinstance(event, Status):
+            return
+        name, symbol = name_in(event), symbol_in(event)
+        if name != "trades" and not _is_older(event, self._newest.get((name, symbol))):
+            self._newest[name, symbol] = event
         for watch in self._watches:
-            if watch.channel == channel and event.symbol in watch.symbols:
+            of_it = watch.topic.name == name
+            if isinstance(event, Lagged):  # it does not say of which of the two
+                of_it = watch.topic.channel in ("trades", "bars")
+            if of_it and symbol in watch.symbols:
                 watch.put(event)
 
 
-def _is_lag(event: Event) -> bool:
-    return isinstance(event, Lagged)
+def _is_older(event: Event, known: Event | None) -> bool:
+    """Whether it is a bar before the one that is known."""
+    return isinstance(event, LiveBar) and isinstance(known, LiveBar) and event.start < known.start

@@ -9,27 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any
 
 import msgspec
 
+from ticker_client.books import Books
 from ticker_client.errors import AuthError
 from ticker_client.messages import (
     AnyMessage,
     Cancel,
     Correction,
+    Delta,
+    Depth,
     Error,
     Goodbye,
     Hello,
     Lagged,
+    LiveBar,
+    Movers,
     Recovered,
     Snapshot,
     Status,
     Subscribed,
     Update,
 )
+from ticker_client.topic import Event, Topic, name_in
 
-Channel = Literal["price", "quote", "trades"]
 SUBPROTOCOL = "ticker.v1.json"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 SILENCE = 2.0
@@ -37,17 +42,17 @@ SILENCE = 2.0
 HEAD_TIMEOUT = 10.0
 """s for the first message of a connection."""
 AUTH = frozenset({4401, 4402, 4404})
-Event = Snapshot | Update | Correction | Cancel | Lagged | Status
 _decoder = msgspec.json.Decoder(AnyMessage)
 _any = msgspec.json.Decoder(dict[str, Any])
 
 
 class Dialogue:
-    """`unknown` has the symbols that the server refused, by channel."""
+    """`unknown` has the symbols that the server refused, by the name of their topic."""
 
     def __init__(self) -> None:
-        self.watched: dict[Channel, dict[str, datetime | None]] = {}
-        self.unknown: dict[Channel, set[str]] = {}
+        self.watched: dict[Topic, dict[str, datetime | None]] = {}
+        self.unknown: dict[str, set[str]] = {}
+        self.books = Books()
         self.hello: Hello | None = None
         self.deadline = 0.0
         self.pause = FIRST_PAUSE
@@ -55,27 +60,30 @@ class Dialogue:
 
     # -- what the program wants ------------------------------------------------------------
 
-    def subscribe(self, channel: Channel, symbols: Iterable[str]) -> list[str]:
-        """The commands for symbols that are not watched yet."""
-        watched = self.watched.setdefault(channel, {})
+    def subscribe(self, topic: Topic, symbols: Iterable[str]) -> list[str]:
+        """The commands for symbols that are not watched yet. The lists of movers have one symbol,
+        the empty one."""
+        watched = self.watched.setdefault(topic, {})
         fresh = [symbol for symbol in dict.fromkeys(symbols) if symbol not in watched]
         watched.update(dict.fromkeys(fresh))
-        return [_command("subscribe", channel, fresh)] if fresh and self.hello else []
+        return [_command("subscribe", topic, fresh)] if fresh and self.hello else []
 
-    def unsubscribe(self, channel: Channel, symbols: Iterable[str]) -> list[str]:
+    def unsubscribe(self, topic: Topic, symbols: Iterable[str]) -> list[str]:
         """The commands for symbols that nobody watches any more."""
-        watched = self.watched.get(channel, {})
+        watched = self.watched.get(topic, {})
         gone = [symbol for symbol in dict.fromkeys(symbols) if symbol in watched]
         for symbol in gone:
             del watched[symbol]
-            self.unknown.get(channel, set()).discard(symbol)
-        return [_command("unsubscribe", channel, gone)] if gone and self.hello else []
+            self.unknown.get(topic.name, set()).discard(symbol)
+            self.books.forget(topic.venue or "", symbol)
+        return [_command("unsubscribe", topic, gone)] if gone and self.hello else []
 
     # -- a connection ----------------------------------------------------------------------
 
     def opened(self, now: float) -> None:
         """The socket is open; the server speaks first."""
         self.hello = None
+        self.books.clear()
         self._retry_after = None
         self.deadline = now + HEAD_TIMEOUT
 
@@ -97,16 +105,25 @@ class Dialogue:
             commands = self._greeted(message)
         elif isinstance(message, Subscribed | Recovered):
             refused = {each.symbol for each in message.rejected}
-            channel = cast(Channel, message.channel or "price")  # it asks for no other
-            self.unknown[channel] = self.unknown.get(channel, set()) - {*message.symbols} | refused
+            name = name_in(message)
+            self.unknown[name] = self.unknown.get(name, set()) - {*message.symbols} | refused
         elif isinstance(message, Goodbye):
             self._retry_after = message.retry_after
         elif isinstance(message, Error):
             if message.code in (401, 402, 404):
                 raise AuthError(f"{message.message} (code {message.code}); give a valid token")
+        elif isinstance(message, Delta):
+            again = not self.books.waits(message)
+            book = self.books.apply(message)
+            events += [] if book is None else [book]
+            commands += self._lost(message) if book is None and again else []
+        elif isinstance(message, Depth):
+            events.append(self.books.put(message))
         elif isinstance(message, Snapshot | Update | Correction | Cancel | Lagged | Status):
             events.append(message)
             self._saw(message)
+        elif isinstance(message, LiveBar | Movers):
+            events.append(message)
         if self.hello is not None:
             self.deadline = now + SILENCE * self.hello.heartbeat
         return events, commands
@@ -129,30 +146,38 @@ class Dialogue:
     def _greeted(self, hello: Hello) -> list[str]:
         self.hello = hello
         self.pause = FIRST_PAUSE
+        return [_again(topic, watched) for topic, watched in self.watched.items() if watched]
+
+    def _lost(self, delta: Delta) -> list[str]:
+        """A book whose delta does not fit is asked for again."""
         return [
-            _encoded(
-                {
-                    "action": "reconnect",
-                    "channel": channel,
-                    "last_seen": {
-                        symbol: seen.isoformat() if seen else None
-                        for symbol, seen in watched.items()
-                    },
-                }
-            )
-            for channel, watched in self.watched.items()
-            if watched
+            _command("subscribe", topic, [delta.symbol])
+            for topic, watched in self.watched.items()
+            if topic.channel == "depth" and topic.venue == (delta.venue or None)
+            if delta.symbol in watched
         ]
 
     def _saw(self, message: Event) -> None:
         if isinstance(message, Snapshot | Update):
-            watched = self.watched.get(message.channel or "price", {})
+            watched = self.watched.get(Topic(message.channel or "price"), {})
             if message.symbol in watched:
                 watched[message.symbol] = message.timestamp
 
 
-def _command(action: str, channel: Channel, symbols: list[str]) -> str:
-    return _encoded({"action": action, "channel": channel, "symbols": symbols})
+def _command(action: str, topic: Topic, symbols: list[str]) -> str:
+    words = topic.words()
+    if action == "unsubscribe":
+        words = {name: word for name, word in words.items() if name not in ("levels", "limit")}
+    named = {} if topic.channel == "movers" else {"symbols": symbols}
+    return _encoded({"action": action, **words, **named})
+
+
+def _again(topic: Topic, watched: dict[str, datetime | None]) -> str:
+    """The command that subscribes to all of a topic on a new connection."""
+    seen = {symbol: seen.isoformat() if seen else None for symbol, seen in watched.items()}
+    if topic.channel == "movers":
+        seen = {}
+    return _encoded({"action": "reconnect", **topic.words(), "last_seen": seen})
 
 
 def _encoded(command: dict[str, object]) -> str:

@@ -42,12 +42,15 @@ Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
 TradeId = Annotated[
     str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="the venue's number of the trade")
 ]
-Channel = Literal["price", "quote", "trades", "depth", "bars"]
-Interval = Literal["1s", "1m", "5m", "1h"]
+Channel = Literal["price", "quote", "trades", "depth", "movers", "bars"]
+Interval = Literal["1s", "1m", "5m", "1h", "1d"]
 OfBars = Annotated[Interval, Meta(description="of `bars`, and of no other channel")]
 Levels = Annotated[int, Meta(ge=1, le=50, description="on `depth`: levels of each side")]
 OneVenue = Annotated[
     str, Meta(pattern=r"^[A-Z0-9]{4}$(?!\n)", description="on `depth`: one MIC; absent: all")
+]
+Limit = Annotated[
+    int, Meta(ge=1, le=25, description="on `movers`: symbols of each list; default 10")
 ]
 BookSeq = Annotated[int, Meta(ge=0, description="changes of the book so far; it only grows")]
 State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
@@ -137,6 +140,7 @@ class Subscribed(Unsubscribed, frozen=True, kw_only=True):
     """Answer to subscribe: the symbols taken, and those rejected."""
 
     levels: Levels | UnsetType = UNSET
+    limit: Limit | UnsetType = UNSET
 
 
 class Recovered(Subscribed, frozen=True, kw_only=True):
@@ -281,6 +285,29 @@ class Delta(Message, frozen=True, kw_only=True):
     asks: list[Level]
 
 
+class Mover(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol in a list. `base` is the previous close, else the day's open."""
+
+    symbol: Symbol
+    price: Price
+    base: Price | UnsetType = UNSET
+    change: Price | UnsetType = UNSET
+    change_percent: Price | UnsetType = UNSET
+    volume: Size
+    trades: Count
+    timestamp: Annotated[Time, Meta(description="of the price")]
+
+
+class Movers(Message, frozen=True, kw_only=True):
+    """On `movers`: the symbols that gain and lose most in percent, and those of most volume."""
+
+    timestamp: Time
+    limit: Limit
+    gainers: list[Mover]
+    losers: list[Mover]
+    most_active: list[Mover]
+
+
 AnyMessage = (
     Snapshot
     | Update
@@ -300,6 +327,7 @@ AnyMessage = (
     | LiveBar
     | Depth
     | Delta
+    | Movers
 )
 
 

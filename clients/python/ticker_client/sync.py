@@ -13,9 +13,21 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from ticker_client import client as of_loop
-from ticker_client.dialogue import Event
-from ticker_client.messages import Bar, Book, ListedSymbol, PriceObject, Prices, Snapshot
-from ticker_client.table import Table
+from ticker_client.messages import (
+    Bar,
+    Book,
+    Depth,
+    Interval,
+    Lagged,
+    ListedSymbol,
+    LiveBar,
+    Movers,
+    PriceObject,
+    Prices,
+    Snapshot,
+)
+from ticker_client.table import BarTable, Table
+from ticker_client.topic import Event
 from ticker_client.watch import Watch as AsyncWatch
 
 T = TypeVar("T")
@@ -87,6 +99,26 @@ class Client:
     def trades(self, *symbols: str, kept: int = of_loop.KEPT) -> Watch[Event]:
         """Every eligible trade, and what is corrected or cancelled."""
         return Watch(self, self.run(self._inner.trades, *symbols, kept=kept))
+
+    def live_bars(
+        self, *symbols: str, interval: Interval = "1m", kept: int = of_loop.KEPT
+    ) -> Watch[LiveBar | Lagged]:
+        """Bars as they form, end and are corrected."""
+        return Watch(self, self.run(self._inner.live_bars, *symbols, interval=interval, kept=kept))
+
+    def depth(
+        self, *symbols: str, levels: int | None = None, venue: str | None = None
+    ) -> Watch[Depth]:
+        """The whole book of each, best levels first, as it changes."""
+        return Watch(self, self.run(self._inner.depth, *symbols, levels=levels, venue=venue))
+
+    def movers(self, limit: int | None = None) -> Watch[Movers]:
+        """The symbols that gain, lose and trade most."""
+        return Watch(self, self.run(self._inner.movers, limit))
+
+    def bar_table(self, *symbols: str, interval: Interval = "1m", limit: int = 120) -> BarTable:
+        """The newest bars of each, `limit` of the past to begin with, kept up to date."""
+        return self.call(self._inner.bar_table(*symbols, interval=interval, limit=limit))
 
     def table(self, *symbols: str) -> Table:
         """The newest quote of each, kept up to date."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
-from ticker_client.dialogue import Channel, Event
 from ticker_client.errors import TickerError, UnknownSymbolError
-from ticker_client.messages import Snapshot, Status, Update
+from ticker_client.messages import Lagged, LiveBar, Status
+from ticker_client.topic import Event, Topic, symbol_in
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -17,23 +16,24 @@ E_co = TypeVar("E_co", bound=Event, covariant=True)
 class Watch(AsyncIterator[E_co], Generic[E_co]):
     """Messages as they come, over reconnects, until it is closed.
 
-    On `price` and `quote` a slow reader gets the newest message of each symbol. On `trades` up to
-    `kept` messages wait; `dropped` counts those that were too many.
+    A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On
+    `trades` each message waits. `kept` messages wait at most; `dropped` counts those that were too
+    many.
     """
 
     def __init__(
         self,
-        channel: Channel,
+        topic: Topic,
         symbols: tuple[str, ...],
         kept: int,
         leave: Callable[[Watch[Any]], None],
     ) -> None:
-        self.channel = channel
+        self.topic = topic
         self.symbols = frozenset(symbols)
         self.kept = kept
         self.dropped = 0
-        self._newest: dict[str, Event] = {}
-        self._each: deque[Event] = deque()
+        self._waiting: dict[Hashable, Event] = {}
+        self._count = 0
         self._ready = asyncio.Event()
         self._failure: TickerError | None = None
         self._closed = False
@@ -41,17 +41,24 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
 
     def put(self, message: Event) -> None:
         """A message of one of its symbols."""
-        if self.channel == "trades":
-            if len(self._each) >= self.kept:
-                self._each.popleft()
-                self.dropped += 1
-            self._each.append(message)
-        elif isinstance(message, Snapshot | Update):
-            self._newest.pop(message.symbol, None)
-            self._newest[message.symbol] = message
-        elif isinstance(message, Status):
+        if isinstance(message, Status):
             return
+        key = self._key(message)
+        self._waiting.pop(key, None)
+        if len(self._waiting) >= self.kept:
+            self._waiting.pop(next(iter(self._waiting)))
+            self.dropped += 1
+        self._waiting[key] = message
         self._ready.set()
+
+    def _key(self, message: Event) -> Hashable:
+        """Of messages with one key the newest is enough."""
+        if self.topic.channel == "trades" or isinstance(message, Lagged):
+            self._count += 1
+            return self._count
+        return (
+            (message.symbol, message.start) if isinstance(message, LiveBar) else symbol_in(message)
+        )
 
     def refuse(self, unknown: set[str]) -> None:
         """The server does not know these: an end, if there are no others."""
@@ -78,10 +85,8 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
         while True:
             if self._closed:
                 raise StopAsyncIteration
-            if self._newest:
-                return self._newest.pop(next(iter(self._newest)))
-            if self._each:
-                return self._each.popleft()
+            if self._waiting:
+                return self._waiting.pop(next(iter(self._waiting)))
             if self._failure is not None:
                 raise self._failure
             self._ready.clear()

@@ -1,7 +1,7 @@
 // What the server says, as types. Made by generate.py from the server's own; do not edit.
 // A server that is newer may say more. Prices and sizes are strings with the digits of the tick.
 
-export type Channel = "price" | "quote" | "trades" | "depth" | "bars";
+export type Channel = "price" | "quote" | "trades" | "depth" | "movers" | "bars";
 export type State = "live" | "quiet" | "unconfirmed" | "halted" | "paused" | "stale" | "closed";
 
 /** The limits of one connection. */
@@ -19,6 +19,18 @@ export interface Limits {
 export interface Rejected {
   symbol: string;
   code: number;
+}
+
+/** A symbol in a list. `base` is the previous close, else the day's open. */
+export interface Mover {
+  symbol: string;
+  price: string;
+  base?: string;
+  change?: string;
+  change_percent?: string;
+  volume: string;
+  trades: number;
+  timestamp: string;
 }
 
 /** A symbol's newest price: the first message of a subscription, and after a reconnect. */
@@ -89,10 +101,11 @@ export interface Subscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "depth" | "price" | "quote" | "trades";
-  interval?: "1h" | "1m" | "1s" | "5m";
+  channel?: "bars" | "depth" | "movers" | "price" | "quote" | "trades";
+  interval?: "1d" | "1h" | "1m" | "1s" | "5m";
   venue?: string;
   levels?: number;
+  limit?: number;
 }
 
 /** Answer to unsubscribe. */
@@ -101,8 +114,8 @@ export interface Unsubscribed {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "depth" | "price" | "quote" | "trades";
-  interval?: "1h" | "1m" | "1s" | "5m";
+  channel?: "bars" | "depth" | "movers" | "price" | "quote" | "trades";
+  interval?: "1d" | "1h" | "1m" | "1s" | "5m";
   venue?: string;
 }
 
@@ -112,10 +125,11 @@ export interface Recovered {
   id?: string | number;
   symbols: string[];
   rejected: Rejected[];
-  channel?: "bars" | "depth" | "price" | "quote" | "trades";
-  interval?: "1h" | "1m" | "1s" | "5m";
+  channel?: "bars" | "depth" | "movers" | "price" | "quote" | "trades";
+  interval?: "1d" | "1h" | "1m" | "1s" | "5m";
   venue?: string;
   levels?: number;
+  limit?: number;
 }
 
 /** Answer to configure: the settings that are valid from now on. */
@@ -205,7 +219,7 @@ export interface LiveBar {
   type: "bar";
   symbol: string;
   channel: "bars";
-  interval: "1h" | "1m" | "1s" | "5m";
+  interval: "1d" | "1h" | "1m" | "1s" | "5m";
   start: string;
   state: "final" | "forming" | "updated";
   open?: string;
@@ -243,6 +257,16 @@ export interface Delta {
   venue?: string;
   bids: ([number, number])[];
   asks: ([number, number])[];
+}
+
+/** On `movers`: the symbols that gain and lose most in percent, and those of most volume. */
+export interface Movers {
+  type: "movers";
+  timestamp: string;
+  limit: number;
+  gainers: Mover[];
+  losers: Mover[];
+  most_active: Mover[];
 }
 
 /** All figures of a symbol; null: the figure is unknown, or the token has no right to it. */
@@ -323,7 +347,7 @@ export interface Symbols {
   next: string | null;
 }
 
-export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar | Depth | Delta;
+export type AnyMessage = Snapshot | Update | Hello | Subscribed | Unsubscribed | Recovered | Configured | Status | Lagged | Heartbeat | Pong | Goodbye | Error | Correction | Cancel | LiveBar | Depth | Delta | Movers;
 
 /** The fields that are exact decimals. */
-export const EXACT: readonly string[] = ["ask", "ask_size", "bid", "bid_size", "close", "extended_price", "high", "low", "official_close", "open", "previous_close", "price", "size", "tick_size", "volume", "vwap"];
+export const EXACT: readonly string[] = ["ask", "ask_size", "base", "bid", "bid_size", "change", "change_percent", "close", "extended_price", "high", "low", "official_close", "open", "previous_close", "price", "size", "tick_size", "volume", "vwap"];

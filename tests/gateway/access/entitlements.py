@@ -47,6 +47,7 @@ class Row:
         return self.cells.get(kind, self.otherwise)
 
 
+ONE_CHANNEL = ("price", "quote", "trades", "bars", "depth")
 REFUSED = dict.fromkeys(ASKED, "401")
 ON_STREAM = {"none": "401", "wrong": "4402"}
 OF_QUOTE = (
@@ -250,6 +251,20 @@ TABLE = (
         {**ON_STREAM, "price": "401", "quote": "401", "trades": "401", "bars": "401"},
         messages=("depth", "delta"),
         channels=("depth",),
+    ),
+    Row(
+        "`subscribe` on `movers`: lists with `AAPL`",
+        "watches_movers",
+        "AAPL",
+        {**ON_STREAM, **dict.fromkeys(ONE_CHANNEL, "401")},
+        messages=("movers",),
+        channels=("movers",),
+    ),
+    Row(
+        "`subscribe` on `movers`: lists with `MSFT`",
+        "watches_movers",
+        "MSFT",
+        {**ON_STREAM, **dict.fromkeys(ONE_CHANNEL, "401"), "some": "no"},
     ),
     Row(
         "`subscribe` to `MSFT`",

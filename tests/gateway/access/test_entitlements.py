@@ -23,7 +23,8 @@ from ticker.config import Config, GatewayConfig
 from ticker.config.access import AuthConfig
 from ticker.gateway.dialects.speaker import PATHS
 from ticker.gateway.prices.board import Board
-from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, Channel
+from ticker.gateway.protocol.messages import COMMANDS, MESSAGES
+from ticker.gateway.protocol.vocabulary import Channel
 from ticker.gateway.rest.guard import Guard
 from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.resources import PriceObject
@@ -305,6 +306,17 @@ class Asker:
         assert len(cells) == 1
         return cells.pop()
 
+    def watches_movers(self) -> str:
+        client = self.stream()
+        try:
+            client.send({"action": "subscribe", "channel": "movers"})
+            if (said := self.heard(client, "subscribed")) != "yes":
+                return said
+            most = client.until("movers")["most_active"]
+            return "yes" if self.row.argument in [each["symbol"] for each in most] else "no"
+        finally:
+            client.close()
+
     def takes_all(self) -> str:
         channel = self.kind if self.kind in get_args(Channel) else "price"
         return self.said(
@@ -312,9 +324,7 @@ class Asker:
         )
 
     def other(self) -> str:
-        channel = "price"
-        if self.kind in get_args(Channel):
-            channel = self.kind
+        channel = self.kind if self.kind in get_args(Channel) else "price"
         client = self.stream()
         try:
             client.send({"action": "subscribe", "symbol": "MSFT", **of_channel(channel)})

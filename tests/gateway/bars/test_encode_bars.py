@@ -64,7 +64,7 @@ words = st.fixed_dictionaries(
 
 @given(
     symbol=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=23),
-    span=st.integers(0, 3),
+    span=st.integers(0, len(INTERVALS) - 1),
     words=words,
 )
 def test_encodings_agree_on_anything(symbol: str, span: int, words: dict[str, int]) -> None:

@@ -16,7 +16,7 @@ ALPACA, POLYGON = "/alpaca/v2/sip", "/polygon/stocks"
 START = 1_774_960_200 * E9  # 2026-03-31T12:30:00Z
 FORMING, FINAL, UPDATED = BarState
 PRICE, RANGE, VWAP = BarFlag.BAR_HAS_PRICE, BarFlag.BAR_HAS_RANGE, BarFlag.BAR_HAS_VWAP
-SECOND, MINUTE = 0, 1
+SECOND, MINUTE, DAY = 0, 1, 4
 
 
 def bar(rig: Any, span: int, state: int, close: int, **words: int) -> None:
@@ -76,6 +76,29 @@ def test_alpacas_updated_bars_are_a_channel_of_their_own(named: Rig, speak: Spea
     client.sees(T="u", c=7)
     bar(named, MINUTE, FINAL, 8, start=START + 60 * E9)
     both.sees(T="b", c=8)
+
+
+def test_alpacas_daily_bars_come_once_a_minute_while_the_day_lasts(
+    named: Rig, speak: Speak
+) -> None:
+    """And with bars of minutes, of which it was asked for the final ones only."""
+    client = subscribed(speak(ALPACA), dailyBars=["AAPL"], bars=["AAPL"])
+    for second, close in ((1, 5), (2, 6), (59, 7)):
+        bar(named, DAY, FORMING, close, publish_time=START + second * E9)
+        client.sees(T="d", S="AAPL", c=5) if close == 5 else None
+    bar(named, MINUTE, UPDATED, 8)
+    assert client.quiet(0.25)
+    bar(named, DAY, FORMING, 9, publish_time=START + 60 * E9)
+    client.sees(T="d", c=9, o=1, h=9, l=0.5, v=1000, n=3, t="2026-03-31T12:30:00.000000000Z")
+    bar(named, DAY, FINAL, 10, publish_time=START + 61 * E9)
+    client.sees(T="d", c=10)
+    bar(named, DAY, UPDATED, 11, publish_time=START + 62 * E9)
+    client.sees(T="d", c=11)
+    client.send({"action": "unsubscribe", "dailyBars": ["AAPL"]})
+    client.sees(T="subscription", dailyBars=[], bars=["AAPL"])
+    bar(named, DAY, FINAL, 12, start=START + 86_400 * E9)
+    bar(named, MINUTE, FINAL, 13, start=START + 60 * E9)
+    client.sees(T="b", c=13)
 
 
 def test_messagepack(named: Rig, speak: Speak) -> None:

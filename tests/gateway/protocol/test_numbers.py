@@ -16,11 +16,11 @@ FROZEN = {
     "ClientMessage": "subscribe=1 unsubscribe=2 reconnect=3 configure=4 auth=5 ping=6",
     "ServerMessage": "snapshot=1 update=2 hello=3 subscribed=4 unsubscribed=5 recovered=6"
     " configured=7 status=8 lagged=9 heartbeat=10 pong=11 goodbye=12 error=13 correction=14"
-    " cancel=16 bar=19 depth=17 delta=18 batch=15",
+    " cancel=16 bar=19 depth=17 delta=18 movers=20 batch=15",
     "Batch": "messages=1",
-    "Subscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 levels=5 venue=6",
+    "Subscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 levels=5 venue=6 limit=8",
     "Unsubscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 venue=6",
-    "Reconnect": "id=1 last_seen_ns=2 channel=3 interval=7 levels=4 venue=5",
+    "Reconnect": "id=1 last_seen_ns=2 channel=3 interval=7 levels=4 venue=5 limit=8",
     "Configure": "id=1 max_rate=2 batch=3",
     "Auth": "id=1 token=2",
     "Ping": "id=1",
@@ -33,9 +33,9 @@ FROZEN = {
     " previous_close_e9=17 official_close_e9=18 extended_price_e9=19 extended_timestamp_ns=20"
     " trade_id=22 volume_high=21 size_exponent=100",
     "Hello": "protocol=1 epoch=2 limits=3 heartbeat=4 auth=5",
-    "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5",
+    "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",
     "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6",
-    "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5",
+    "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",
     "Configured": "id=1 max_rate=2 batch=3",
     "Status": "symbol=1 feed=2 market=3 state=4 phase=5",
     "Lagged": "symbol=1 skipped=2",
@@ -56,6 +56,9 @@ FROZEN = {
     "Depth": "symbol=1 timestamp_ns=2 seq=3 levels=4 venue=5 bids=6 asks=7 size_exponent=100",
     "Delta": "symbol=1 timestamp_ns=2 seq=3 previous_seq=8 venue=5 bids=6 asks=7 size_exponent=100",
     "Level": "price_e9=1 size=2",
+    "Movers": "timestamp_ns=1 limit=2 gainers=3 losers=4 most_active=5",
+    "Mover": "symbol=1 price_e9=2 base_e9=3 change_e9=4 change_percent_e9=5 volume=6 trades=7"
+    " timestamp_ns=8 volume_high=21 size_exponent=100",
 }
 
 

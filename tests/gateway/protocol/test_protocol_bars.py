@@ -16,7 +16,7 @@ from ticker.units import format_timestamp
 FORMING, FINAL, UPDATED = BarState
 START = 1_774_794_600 * E9
 ALL = BarFlag.BAR_HAS_PRICE | BarFlag.BAR_HAS_RANGE | BarFlag.BAR_HAS_VWAP
-SECOND, MINUTE, FIVE, HOUR = range(4)
+SECOND, MINUTE, FIVE, HOUR, DAY = range(5)
 
 
 def bar(rig: Any, span: int, start: int, close: int, state: int = FORMING, **words: int) -> None:
@@ -182,6 +182,16 @@ def test_reconnect_sends_the_newest_bar(named: Any, connect: Connect) -> None:
     assert client.until("bar")["close"] == 5
 
 
+def test_the_bar_of_a_day(named: Any, connect: Connect) -> None:
+    bar(named, DAY, START, 5)
+    client = connect(protocol=V1)
+    assert subscribe(client, "1d")["interval"] == "1d"
+    assert client.until("bar")["state"] == "forming"
+    bar(named, DAY, START, 6)
+    message = client.until("bar")
+    assert (message["interval"], message["close"]) == ("1d", 6)
+
+
 @pytest.mark.parametrize("encoding", ["msgpack", "protobuf"])
 def test_binary_encodings(named: Any, connect: Connect, encoding: str) -> None:
     bar(named, MINUTE, START, 5)
@@ -200,7 +210,7 @@ def test_binary_encodings(named: Any, connect: Connect, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        ({"channel": "bars"}, 400, "interval: give one of 1s, 1m, 5m, 1h"),
+        ({"channel": "bars"}, 400, "interval: give one of 1s, 1m, 5m, 1h, 1d"),
         ({"channel": "price", "interval": "1m"}, 400, "only there"),
         ({"channel": "bars", "interval": "2m"}, 400, "interval"),
     ],

@@ -6,12 +6,12 @@ import random
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import pytest
 
 from tests.gateway.rest.test_gaps import get
+from ticker.gateway.movers.ranking import percent
 from ticker.gateway.prices.board import Board
-from ticker.gateway.rest.movers import Movers, percent
+from ticker.gateway.rest.movers import Movers
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
 
@@ -76,19 +76,36 @@ def test_of_many_equal_to_a_sort() -> None:
         assert (first["gainers"][0]["symbol"] == "S0") is expected
 
 
+def test_a_symbol_that_turned_since_the_ranking_hides_no_other() -> None:
+    feed = private_feed(Geometry(rows=16, rings=1, ring_capacity=8), 1, 1)
+    table = TableWriter(feed)
+    for number, price in enumerate((90, 80, 70, 60)):
+        row = table.add(f"S{number}", "XNAS")
+        table.put(row, previous_close=50 * E9, price=price * E9, exchange_time=NOW, seq=1)
+    movers = Movers(Board([("f", feed)]), lambda: NOW, lambda: 0)
+    assert len(ranked_names(movers)) == 4
+    table.put(0, price=40 * E9)
+    assert ranked_names(movers) == ["S1", "S2", "S3"]
+
+
+def ranked_names(movers: Movers) -> list[str]:
+    found: Any = movers.lists(10, lambda _: True)
+    return [each["symbol"] for each in found["gainers"]]
+
+
 @pytest.mark.parametrize(
     ("change", "base", "shown"),
     [
-        (1, 3, b"33.3333"),
-        (-1, 3, b"-33.3333"),
-        (2, 3, b"66.6667"),
-        (0, 5, b"0"),
-        (7, 1, b"700"),
-        (9**11, 1, b"3138105960900"),
+        (1, 3, "33.3333"),
+        (-1, 3, "-33.3333"),
+        (2, 3, "66.6667"),
+        (0, 5, "0"),
+        (7, 1, "700"),
+        (9**11, 1, "3138105960900"),
     ],
 )
-def test_percents_have_four_decimals(change: int, base: int, shown: bytes) -> None:
-    assert orjson.dumps(percent(change * E9, base * E9)) == shown
+def test_percents_have_four_decimals(change: int, base: int, shown: str) -> None:
+    assert percent(change * E9, base * E9) == shown
 
 
 def test_symbols_page_by_page(rig: Any) -> None:

@@ -179,7 +179,7 @@ def test_a_bar_forms_is_final_once_and_then_updated() -> None:
     calls.trade(row, 100 * E9, 10, 1, TRADE_REGULAR, DAY + E9 // 2, DAY)
     told = feeds.turn()
     assert [(span, words["state"]) for _, span, words in told] == [
-        (span, FORMING) for span in range(4)
+        (span, FORMING) for span in range(5)
     ]
     assert feeds.turn(E9 // 4) == [], "nothing has changed"
     told = feeds.turn(E9 // 4 + GRACE_NS)
@@ -188,7 +188,7 @@ def test_a_bar_forms_is_final_once_and_then_updated() -> None:
     calls.break_trade(row, 1, DAY + 3 * E9)
     told = feeds.turn()
     assert [(span, words["state"], words["trades"]) for _, span, words in told] == [
-        (0, UPDATED, 0), (1, FORMING, 0), (2, FORMING, 0), (3, FORMING, 0),
+        (0, UPDATED, 0), (1, FORMING, 0), (2, FORMING, 0), (3, FORMING, 0), (4, FORMING, 0),
     ]  # fmt: skip
     assert told[0][2]["revision"] == 1
     # A trade of another bar ends those before it, by the feed's own clock.
@@ -304,3 +304,56 @@ def test_a_vwap_is_rounded_as_rest_does(negative: bool) -> None:
     total, volume = sum(p * s for p, s in prices), sum(s for _, s in prices)
     (words,) = [words for _, span, words in feeds.turn() if span == 1]
     assert words["vwap"] == (2 * total + volume) // (2 * volume)
+
+
+MIDNIGHT = 1_774_929_600 * E9  # 2026-03-31 in New York
+HOURS = 3600 * E9
+
+
+def days_of(feeds: Feeds) -> dict[tuple[str, int], tuple[int, int]]:
+    """Trades and state of each bar of a day that was told now, by its symbol and its start."""
+    return {
+        (symbol, words["start"]): (words["trades"], words["state"])
+        for symbol, span, words in feeds.turn()
+        if SPAN_SECONDS[span] == 86_400
+    }
+
+
+def test_a_day_is_that_of_the_feed_not_of_utc() -> None:
+    feeds = Feeds()
+    table, ring = TableWriter(feeds.mappings[0]), RingWriter(feeds.mappings[0], 0)
+    row = table.add("AAPL", "XNAS")
+    table.put(row, session_start=MIDNIGHT)
+    put(ring, row, 1, time=MIDNIGHT + 10 * HOURS)
+    put(ring, row, 2, time=MIDNIGHT + 21 * HOURS)  # of the next day by UTC
+    put(ring, row, 3, time=MIDNIGHT - 4 * HOURS)  # late, of the day before
+    assert days_of(feeds) == {
+        ("AAPL", MIDNIGHT): (2, FORMING),
+        ("AAPL", MIDNIGHT - 24 * HOURS): (1, UPDATED),
+    }
+    table.put(row, session_start=MIDNIGHT + 24 * HOURS)
+    put(ring, row, 4, time=MIDNIGHT + 25 * HOURS)
+    assert days_of(feeds) == {
+        ("AAPL", MIDNIGHT): (2, FINAL),
+        ("AAPL", MIDNIGHT + 24 * HOURS): (1, FORMING),
+    }
+    put(ring, row, 2, CANCELLED, time=MIDNIGHT + 25 * HOURS)
+    assert days_of(feeds) == {("AAPL", MIDNIGHT): (1, UPDATED)}
+
+
+def test_a_day_of_23_hours_and_the_next_one() -> None:
+    """In New York the clocks went forward on 2026-03-08."""
+    short = 1_772_946_000 * E9
+    feeds = Feeds()
+    table, ring = TableWriter(feeds.mappings[0]), RingWriter(feeds.mappings[0], 0)
+    row = table.add("BTC", "XXXX")
+    table.put(row, session_start=short)
+    put(ring, row, 1, time=short + 22 * HOURS + HOURS // 2)
+    assert days_of(feeds) == {("BTC", short): (1, FORMING)}
+    table.put(row, session_start=short + 23 * HOURS)
+    put(ring, row, 2, time=short + 23 * HOURS)
+    put(ring, row, 3, time=short + 23 * HOURS - 1)
+    assert days_of(feeds)[("BTC", short + 23 * HOURS)] == (1, FORMING)
+    assert feeds.told["BTC", 4, short]["trades"] == 2
+    put(ring, row, 4, time=short + 46 * HOURS)
+    assert days_of(feeds)[("BTC", short + 23 * HOURS)] == (2, FORMING)

@@ -34,7 +34,7 @@ class Grant:
 
     name: str
     symbols: re.Pattern[str] | None = None
-    channels: frozenset[str] = frozenset({"price", "quote", "trades", "depth", "bars"})
+    channels: frozenset[str] = frozenset({"price", "quote", "trades", "depth", "movers", "bars"})
     max_rate: float = 0.0
     max_symbols: int = 0
     connections: int = 0

@@ -1,12 +1,12 @@
 """The bars that clients watch: of each symbol and span those that changed last."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.gateway.bars.encode cimport BarFrame
 from ticker.gateway.prices.board cimport Board
 from ticker.gateway.sockets.connection cimport ALL_ENCODINGS
-from ticker.shm.bars.published cimport BarRecord, BarsReader
+from ticker.shm.bars.published cimport BAR_FORMING, SPAN_OF_DAYS, BarRecord, BarsReader
 
 cdef enum:
     KEPT = 16                    # bars of one symbol and span that changed last
@@ -20,6 +20,8 @@ cdef struct Slot:
 cdef struct Watched:
     uint32_t count
     uint32_t lost                # version up to which changes may be gone
+    uint32_t turned              # version with the first change of the newest minute
+    int64_t minute               # that it was published in
     Slot[KEPT] slots
 
 cdef struct KeptFrame:
@@ -35,6 +37,18 @@ cdef inline uint32_t newest_of(const Watched* watched) noexcept nogil:
         if watched.slots[i].record.start > watched.slots[found].record.start:
             found = i
     return found
+
+
+cdef inline bint is_told(
+    const Watched* watched, const Slot* slot, uint32_t seen, uint8_t states, bint vendor
+) noexcept nogil:
+    """Whether a client is told of a bar that has changed since version `seen`. `states`: a bit for
+    each BarState that it asked for, 0: all. A vendor tells of a day once a minute while it forms."""
+    if slot.record.span != SPAN_OF_DAYS:
+        return not states or states >> slot.record.state & 1
+    return (
+        not vendor or slot.record.state != BAR_FORMING or <int32_t>(watched.turned - seen) > 0
+    )
 
 
 @cython.final

@@ -19,6 +19,8 @@ from ticker.shm.bars.published cimport SPANS, BarRecord, BarsReader
 from ticker.shm.counters cimport GATEWAY_ENCODED, count
 from ticker.shm.header cimport Mapping
 
+cdef int64_t MINUTE = 60_000_000_000
+
 
 cdef class BarBook:
     """`bars`: the segment of bars, None: no bars are made here; `segment`: the gateway's own, for
@@ -141,6 +143,9 @@ cdef class BarBook:
             )
         else:
             watched.count += 1
+        if record.publish_time // MINUTE != watched.minute:
+            watched.minute = record.publish_time // MINUTE
+            watched.turned = version
         watched.slots[watched.count - 1].record = record[0]
         watched.slots[watched.count - 1].version = version
 

@@ -56,10 +56,10 @@ cpdef enum BarNumber:
     BAR_SIZE_EXPONENT = 100
     MESSAGE_BAR = 19
 
-INTERVALS = ("1s", "1m", "5m", "1h")
+INTERVALS = ("1s", "1m", "5m", "1h", "1d")
 STATES = ("forming", "final", "updated")
 cdef const char* SPAN_NAMES[SPANS]
-SPAN_NAMES[:] = [b"1s", b"1m", b"5m", b"1h"]
+SPAN_NAMES[:] = [b"1s", b"1m", b"5m", b"1h", b"1d"]
 cdef const char* STATE_NAMES[3]
 STATE_NAMES[:] = [b"forming", b"final", b"updated"]
 

@@ -40,7 +40,7 @@ cdef enum:
 
 cdef Form[VENDORS][SPANS][BAR_STATES] FORMS
 cdef int64_t[SPANS] SECONDS
-SECONDS[:] = [1, 60, 300, 3600]
+SECONDS[:] = [1, 60, 300, 3600, 86400]
 
 
 cdef int bar_form(

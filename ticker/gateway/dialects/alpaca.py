@@ -15,6 +15,7 @@ from ticker.gateway.bars.encode import INTERVALS
 from ticker.gateway.bars.forms import OfBar, declare_bar
 from ticker.gateway.dialects.vendor import (
     ALL_SYMBOLS,
+    DAYS,
     MINUTES,
     STATUSES,
     AlreadyError,
@@ -47,10 +48,11 @@ CHANNELS: dict[str, int] = {
     "quotes": Channel.CHANNEL_QUOTE,
     "bars": MINUTES,
     "updatedBars": MINUTES,
+    "dailyBars": DAYS,
     "statuses": STATUSES,
 }
 BAR_STATES = {"bars": 1 << BarState.BAR_FINAL, "updatedBars": 1 << BarState.BAR_UPDATED}
-NOT_HERE = ("dailyBars", "lulds", "imbalances", "orderbooks", "news")
+NOT_HERE = ("lulds", "imbalances", "orderbooks", "news")
 WITH_TRADES = ("corrections", "cancelErrors")
 """They come with `trades` and cannot be asked for by themselves."""
 LISTED = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds")
@@ -138,6 +140,8 @@ def declare() -> None:
                 declare_form(encoding, channel, kind, "T", name, "S", fields)
         for state, name in ((BarState.BAR_FINAL, "b"), (BarState.BAR_UPDATED, "u")):
             declare_bar(encoding, INTERVALS.index("1m"), state, "T", name, "S", BAR)
+        for state in BarState:
+            declare_bar(encoding, INTERVALS.index("1d"), state, "T", "d", "S", BAR)
 
 
 class Alpaca:

@@ -218,7 +218,7 @@ class Speaker:
 
     def _here(self, vendor: Vendor, change: Change) -> Change:
         """The part of a request that this server can serve: bars are made where a store is."""
-        gone = [pair for pair in change.wanted if pair[0] in vendor.bar_states]
+        gone = [pair for pair in change.wanted if RIGHTS.get(vendor.channels[pair[0]]) == "bars"]
         if self.dialect.bars or not gone:
             return change
         if not vendor.in_parts:

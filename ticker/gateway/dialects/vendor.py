@@ -20,13 +20,14 @@ from ticker.gateway.protocol.codes import Code
 
 STATUSES = -1
 """The channel of trading statuses, which is none of the hub's."""
-SECONDS, MINUTES = (FIRST_BARS_CHANNEL + INTERVALS.index(name) for name in ("1s", "1m"))
-"""The channels of bars of a second and of a minute."""
+SECONDS, MINUTES, DAYS = (FIRST_BARS_CHANNEL + INTERVALS.index(name) for name in ("1s", "1m", "1d"))
+"""The channels of bars of a second, of a minute and of a day."""
 RIGHTS = {
     Channel.CHANNEL_TRADES: "trades",
     Channel.CHANNEL_QUOTE: "quote",
     SECONDS: "bars",
     MINUTES: "bars",
+    DAYS: "bars",
 }
 """What a token must open for each channel of the hub; statuses come with any of them."""
 ALL_SYMBOLS = "*"
@@ -96,7 +97,8 @@ class Vendor(Protocol):
     name: str
     channels: dict[str, int]
     bar_states: dict[str, int]
-    """By those of the vendor's channels that are bars, a bit for each BarState that it tells of."""
+    """By those of the vendor's channels that are bars of less than a day, a bit for each BarState
+    that it tells of."""
     in_parts: bool
     """Whether a request for a channel that is not here is refused in that part only."""
 

@@ -11,10 +11,11 @@ cpdef enum Channel:
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2
     CHANNEL_DEPTH = 3            # its topics are of views (books/views.pyx), not of symbols
-    CHANNELS = 4
+    CHANNEL_MOVERS = 4           # its topics are of lists (movers/), not of symbols
+    CHANNELS = 5
 
 cdef enum:
-    FIRST_BARS = 4               # `bars` has a channel for each span (bars/), from this one on
+    FIRST_BARS = 5               # `bars` has a channel for each span (bars/), from this one on
 
 # The messages that are encoded in motion; their `type` is the name in lower case.
 cpdef enum Message:

@@ -9,7 +9,8 @@ class Channel(IntEnum):
     CHANNEL_QUOTE = 1
     CHANNEL_TRADES = 2
     CHANNEL_DEPTH = 3
-    CHANNELS = 4
+    CHANNEL_MOVERS = 4
+    CHANNELS = 5
 
 class Message(IntEnum):
     MESSAGE_UPDATE = 0

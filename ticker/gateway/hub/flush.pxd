@@ -33,6 +33,7 @@ cdef class Flush:
         self, Connection* connection, int due, bint fresh, int64_t now
     ) noexcept nogil
     cdef void _put_vendor(self, Subscription* due, int64_t now) noexcept nogil
+    cdef bint _put_movers(self, const Subscription* due) noexcept nogil
     cdef bint _put_depth(self, const Subscription* due) noexcept nogil
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil
     cdef int _put_bars(self, Subscription* due, bint fresh, uint8_t states) noexcept nogil

@@ -11,13 +11,14 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
-from ticker.gateway.bars.book cimport Watched, newest_of
+from ticker.gateway.bars.book cimport Watched, is_told, newest_of
 from ticker.gateway.books.encode cimport LongFrame
 from ticker.gateway.books.views cimport Views
 from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, Agenda
 from ticker.gateway.hub.encode cimport Frame, lagged_frame
 from ticker.gateway.hub.fields cimport (
     CHANNEL_DEPTH,
+    CHANNEL_MOVERS,
     CHANNEL_TRADES,
     FIRST_BARS,
     MESSAGE_SNAPSHOT,
@@ -165,6 +166,11 @@ cdef class Flush:
                     break
                 conflated += version - subscription.seen - 1 if subscription.seen else 0
                 subscription.seen = version
+            elif subscription.topic & CHANNEL_MASK == CHANNEL_MOVERS:
+                if not self._put_movers(subscription):
+                    break
+                conflated += version - subscription.seen - 1 if subscription.seen else 0
+                subscription.seen = version
             else:
                 if self.parcel.encoding >= ENCODINGS:
                     self._put_vendor(subscription, now)
@@ -194,6 +200,13 @@ cdef class Flush:
             return True
         frame = self.views.frame(view, due.seen, self.parcel.encoding)
         return frame != NULL and self.parcel.put_long(frame)
+
+    cdef bint _put_movers(self, const Subscription* due) noexcept nogil:
+        """The newest frame of a list of movers; False: there is no room."""
+        cdef const LongFrame* frame = self.frames.movers.frame(
+            due.topic >> CHANNEL_BITS, self.parcel.encoding
+        )
+        return frame == NULL or self.parcel.put_long(frame)
 
     cdef int _put_trades(self, Subscription* due, bint fresh, int64_t now) noexcept nogil:
         """All trades, corrections and cancels since the one seen last, each by itself; those that
@@ -239,6 +252,7 @@ cdef class Flush:
         )
         cdef uint32_t seen = due.seen
         cdef uint32_t i = 0
+        cdef bint vendor = self.parcel.encoding >= ENCODINGS
         if watched == NULL or self.parcel.full():
             return watched == NULL
         if fresh:
@@ -250,7 +264,7 @@ cdef class Flush:
             if not seen or <int32_t>(watched.slots[i].version - seen) > 0:
                 if self.parcel.full():
                     return 0
-                if not states or states >> watched.slots[i].record.state & 1:
+                if is_told(watched, &watched.slots[i], seen, states, vendor):
                     self.parcel.put(<const Frame*>self.frames.bars.frame(
                         due.topic, &watched.slots[i], self.parcel.encoding, sale.name,
                         sale.name_length,

@@ -244,6 +244,19 @@ cdef class Hub:
                 self.agenda.wait(number)
         return TURNS / (interval * self.agenda.turns(number)), bool(connection.batch)
 
+    @property
+    def movers(self) -> object:
+        """The frames of the lists of movers (MoverFrames)."""
+        return self.frames.movers
+
+    def reserve(self, count: int) -> None:
+        """Room for topics of this many lists."""
+        self.sales.reserve(count)
+
+    def renew(self, number: int, channel: int) -> None:
+        """A list has a new frame: its watchers are told of it."""
+        self.topics.touch(topic_of(number, channel), 1)
+
     def choose_bars(self, number: int, states: int) -> None:
         """Tell a connection of bars in these states only: a bit for each BarState; 0: of all."""
         self.connections.checked(number).bar_states = states

@@ -5,6 +5,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from ticker.gateway.books.encode cimport LONGEST, LongFrame
 from ticker.gateway.hub.encode cimport MOST_ROOM, Frame
+from ticker.gateway.movers.frames cimport MOST_BYTES
 from ticker.gateway.sockets.frames cimport SERVER_HEAD
 
 cdef enum:

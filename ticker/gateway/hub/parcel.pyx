@@ -17,7 +17,8 @@ cdef class Parcel:
     """`capacity`: bytes at most, but at least for one message."""
 
     def __cinit__(self, capacity: int) -> None:
-        self.capacity = max(capacity, 2 * SPARE, BATCH_ROOM + LONGEST + AROUND)
+        cdef size_t longest = max(<size_t>LONGEST, <size_t>MOST_BYTES)
+        self.capacity = max(capacity, 2 * SPARE, BATCH_ROOM + longest + AROUND)
         self.out = <uint8_t*>PyMem_RawMalloc(self.capacity)
         if self.out == NULL:
             raise MemoryError

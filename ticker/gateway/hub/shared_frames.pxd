@@ -9,6 +9,7 @@ from ticker.gateway.hub.fields cimport CHANNELS, Fields, Message
 from ticker.gateway.hub.sales cimport Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
+from ticker.gateway.movers.frames cimport MoverFrames
 from ticker.gateway.sockets.connection cimport ALL_ENCODINGS
 
 
@@ -36,6 +37,7 @@ cdef class SharedFrames:
     cdef Topics topics
     cdef Sales sales
     cdef BarBook bars
+    cdef MoverFrames movers
     cdef uint64_t* counters
     cdef uint64_t* histograms
     cdef Page[2][ALL_ENCODINGS][CHANNELS] pages  # [snapshot]

@@ -20,6 +20,7 @@ from ticker.gateway.hub.encode cimport (
 )
 from ticker.gateway.hub.fields cimport (
     CHANNEL_DEPTH,
+    CHANNEL_MOVERS,
     CHANNEL_PRICE,
     CHANNEL_QUOTE,
     CHANNEL_TRADES,
@@ -35,6 +36,7 @@ from ticker.gateway.hub.fields cimport (
 from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Topics
 from ticker.gateway.hub.trade_log cimport Trade
+from ticker.gateway.movers.frames cimport MoverFrames
 from ticker.gateway.sockets.connection cimport ALL_ENCODINGS, ENCODINGS
 from ticker.shm.counters cimport (
     GATEWAY_ENCODED,
@@ -48,7 +50,7 @@ from ticker.shm.layout cimport CACHE_LINE, ROW_HAS_ASK, ROW_HAS_BID, ROW_HAS_LAS
 from ticker.shm.trade_ids cimport own_number
 
 cdef size_t[CHANNELS] ROOMS
-ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM, 0]
+ROOMS[:] = [PRICE_ROOM, QUOTE_ROOM, TRADE_ROOM, 0, 0]
 
 
 cdef class SharedFrames:
@@ -61,6 +63,7 @@ cdef class SharedFrames:
         self.topics = topics
         self.sales = sales
         self.bars = bars
+        self.movers = MoverFrames()
         self.counters = segment.counters
         self.histograms = segment.histograms
         self.symbol_capacity = topics.symbol_capacity
@@ -83,8 +86,8 @@ cdef class SharedFrames:
         if channel >= FIRST_BARS:
             return self.bars.open(encoding)
         assert encoding < ALL_ENCODINGS and channel < CHANNELS
-        if channel == CHANNEL_DEPTH:
-            return 0  # views have their own
+        if channel == CHANNEL_DEPTH or channel == CHANNEL_MOVERS:
+            return 0  # views and lists have their own
         if encoding >= ENCODINGS and channel == CHANNEL_QUOTE and self.quoted == NULL:
             self._open_quoted()
         for kind in range(2):

@@ -8,7 +8,7 @@ from cpython.mem cimport PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.books.views cimport Views
-from ticker.gateway.hub.fields cimport CHANNEL_DEPTH
+from ticker.gateway.hub.fields cimport CHANNEL_DEPTH, CHANNEL_MOVERS
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Subscriber, Topic, Topics, topic_of
@@ -130,7 +130,7 @@ cdef class Subscriptions:
         if not 0 <= symbol < self.topics.symbol_count:
             raise IndexError(f"symbol {symbol}: there are {self.topics.symbol_count}")
         for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
-            if channel != CHANNEL_DEPTH:
+            if channel != CHANNEL_DEPTH and channel != CHANNEL_MOVERS:
                 self._add_subscribers(topic_of(symbol, channel), found)
         for view in self.views.opened():
             if self.views.about(view)[0] == symbol:
@@ -150,15 +150,22 @@ cdef class Subscriptions:
         found = {}
         for symbol in range(self.topics.symbol_count):
             for channel in range(<uint32_t>(1 << CHANNEL_BITS)):
-                if channel != CHANNEL_DEPTH and (
-                    self.topics.topics[topic_of(symbol, channel)].subscriber_count
-                ):
+                if channel == CHANNEL_DEPTH or channel == CHANNEL_MOVERS:
+                    continue
+                if self.topics.topics[topic_of(symbol, channel)].subscriber_count:
                     found[symbol] = None
                     break
         for view in self.views.opened():
             if self.topics.topics[topic_of(view, CHANNEL_DEPTH)].subscriber_count:
                 found[self.views.about(view)[0]] = None
         return list(found)
+
+    def watchers(self, number: int, channel: int) -> int:
+        """How many connections watch a topic, by its number on its channel."""
+        cdef uint32_t wanted = number
+        if wanted >= self.topics.symbol_capacity:
+            return 0
+        return self.topics.topics[topic_of(wanted, channel)].subscriber_count
 
     def unwatched(self) -> list[int]:
         """Numbers of the open views that no client watches."""

@@ -1,7 +1,7 @@
 """Topics: what can be subscribed, a symbol on a channel; its version, and who has subscribed.
 
-A topic's number is its symbol's times 8, plus its channel; on `depth` it is the view's times 8. `bars`
-has a channel for each span.
+A topic's number is its symbol's times 16, plus its channel; on `depth` it is that of a view, on `movers`
+that of a list. `bars` has a channel for each span.
 """
 
 cimport cython
@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 cdef enum:
-    CHANNEL_BITS = 3
+    CHANNEL_BITS = 4
     CHANNEL_MASK = (1 << CHANNEL_BITS) - 1
 
 cdef struct Subscriber:

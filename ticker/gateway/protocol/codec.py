@@ -17,7 +17,8 @@ import msgspec
 
 from ticker.errors import DecodeError
 from ticker.gateway.protocol import protobuf
-from ticker.gateway.protocol.messages import PROTOCOL, Heartbeat, Message
+from ticker.gateway.protocol.messages import MESSAGES, Heartbeat, Message
+from ticker.gateway.protocol.vocabulary import PROTOCOL
 from ticker.gateway.sockets.connection import ENCODING_NAMES, Encoding
 from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.units import format_timestamp
@@ -82,31 +83,52 @@ def moment(ns: int) -> datetime:
 
 def encode_json(message: Message) -> bytes:
     """Times as RFC 3339 with microseconds, decimals as numbers."""
-    return _JSON.encode(_tree(message, _json_time))
+    return _JSON.encode(_tree(message, _json_value))
 
 
 def encode_msgpack(message: Message) -> bytes:
-    """Times as integer microseconds, decimals as strings."""
-    return _MSGPACK.encode(_tree(message, _microseconds))
+    """Times as integer microseconds, prices as strings, whole sizes as integers."""
+    return _MSGPACK.encode(_tree(message, _msgpack_value))
 
 
 _JSON = msgspec.json.Encoder(decimal_format="number")
 _MSGPACK = msgspec.msgpack.Encoder(decimal_format="string")
+_SIZES = frozenset(
+    field.name
+    for outer in MESSAGES
+    for kind in (outer, *(field.struct for field in protobuf.fields_of(outer) if field.struct))
+    for field in protobuf.fields_of(kind)
+    if field.unit == "size"
+)
+Convert = Callable[[str, Any], object]
 
 
-def _tree(message: Message, time: Callable[[datetime], object]) -> Any:
+def _tree(message: Message, convert: Convert) -> Any:
     tree = msgspec.to_builtins(message, builtin_types=(datetime, Decimal))
-    return {
-        name: time(value) if isinstance(value, datetime) else value for name, value in tree.items()
-    }
+    return _converted("", tree, convert)
 
 
-def _microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
+def _converted(name: str, value: Any, convert: Convert) -> Any:
+    """The values of a tree by `convert`, which gets the name of each."""
+    if isinstance(value, dict):
+        return {key: _converted(key, each, convert) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_converted(name, each, convert) for each in value]
+    return convert(name, value)
 
 
-def _json_time(time: datetime) -> str:
-    return format_timestamp(_microseconds(time) * 1000)
+def _json_value(_: str, value: Any) -> object:
+    if isinstance(value, datetime):
+        return format_timestamp((value - _EPOCH) // _MICROSECOND * 1000)
+    return value
+
+
+def _msgpack_value(name: str, value: Any) -> object:
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    if name in _SIZES and isinstance(value, Decimal) and value == int(value) < 1 << 64:
+        return int(value)
+    return value
 
 
 def read_json(payload: bytes) -> dict[str, Any]:

@@ -19,21 +19,23 @@ from ticker.gateway.protocol.codec import CODECS, JSON, Codec
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.messages import (
     COMMANDS,
-    MAX_ID,
-    MAX_SYMBOL,
     AnyCommand,
     Command,
     Error,
-    Id,
     Reconnect,
     Subscribe,
     Unsubscribe,
 )
+from ticker.gateway.protocol.vocabulary import MAX_ID, MAX_SYMBOL, Id
 from ticker.units import parse_timestamp
 
 ACTIONS: dict[str, type[Command]] = {
     str(command.__struct_config__.tag): command for command in COMMANDS
 }
+ONLY_V1 = {
+    "trades": "`lagged`", "bars": "`lagged`", "depth": "`depth` and `delta`", "movers": "`movers`",
+}  # fmt: skip
+"""Channels with messages that the plain dialect does not have."""
 _AT = re.compile(r"^(.*?)(?: - at (`key` in )?`\$\.?(.*)`)?$", re.DOTALL)
 
 
@@ -102,8 +104,8 @@ def channel_of(
         CommandError: 400 for a channel that the plain dialect does not have, and for an interval
         that is missing or too much; 410 without bars.
     """
-    if plain and command.channel in ("trades", "bars", "depth"):
-        has = "`depth` and `delta`" if command.channel == "depth" else "`lagged`"
+    has = ONLY_V1.get(command.channel)
+    if plain and has is not None:
         raise CommandError(
             400,
             f"channel: `{command.channel}` needs a ticker.v1 subprotocol, which has {has}; "

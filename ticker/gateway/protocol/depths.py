@@ -15,12 +15,13 @@ from ticker.gateway.hub.fields import Channel
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.hub.intake import Intake
 from ticker.gateway.prices.board import Board
+from ticker.gateway.protocol.answers import Symbols
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.commands import CommandError
-from ticker.gateway.protocol.messages import Id, Reconnect, Subscribe, Unsubscribe
+from ticker.gateway.protocol.messages import Reconnect, Subscribe, Unsubscribe
+from ticker.gateway.protocol.vocabulary import Id
 
 DEPTH = int(Channel.CHANNEL_DEPTH)
-Symbols = Subscribe | Unsubscribe | Reconnect
 
 
 class Depths:
@@ -140,10 +141,8 @@ def too_many(what: str, most: int, command_id: Id | None) -> CommandError:
 
 
 def check_channel(command: Symbols) -> None:
-    """Refuse fields that only the channel `depth` has. Raises CommandError."""
-    if command.channel == "depth":
-        return
-    for field in ("levels", "venue"):
-        if getattr(command, field, None) is not None:
-            said = f"{field}: only the channel `depth` has it; name the channel, or leave it out"
-            raise CommandError(Code.INVALID_SYNTAX, said, command.id)
+    """Refuse fields that only another channel has. Raises CommandError."""
+    for field, channel in (("levels", "depth"), ("venue", "depth"), ("limit", "movers")):
+        if command.channel != channel and getattr(command, field, None) is not None:
+            said = f"only the channel `{channel}` has it; name the channel, or leave it out"
+            raise CommandError(Code.INVALID_SYNTAX, f"{field}: {said}", command.id)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
-from msgspec import UNSET
 
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
 from ticker.gateway.hub.hub import Hub
+from ticker.gateway.movers.ranking import Ranking
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
+from ticker.gateway.protocol.answers import Symbols, acknowledged, echoed, moments_of, refusal
 from ticker.gateway.protocol.codec import CODECS, Codec, moment
 from ticker.gateway.protocol.codes import Close, Code, close_code
 from ticker.gateway.protocol.commands import (
@@ -25,13 +25,11 @@ from ticker.gateway.protocol.commands import (
     channel_of,
     error_message,
     parse_command,
-    seen,
     symbols_of,
 )
 from ticker.gateway.protocol.depths import Depths, check_channel, too_many
 from ticker.gateway.protocol.groups import ALL, Groups
 from ticker.gateway.protocol.messages import (
-    PROTOCOL,
     AnyCommand,
     Auth,
     Configure,
@@ -40,20 +38,15 @@ from ticker.gateway.protocol.messages import (
     Goodbye,
     Heartbeat,
     Hello,
-    Id,
     Limits,
     Message,
     Ping,
     Pong,
-    Reconnect,
-    Recovered,
-    Rejected,
-    Subscribe,
-    Subscribed,
     Unsubscribe,
-    Unsubscribed,
 )
+from ticker.gateway.protocol.movers import MoverLists
 from ticker.gateway.protocol.terms import Terms
+from ticker.gateway.protocol.vocabulary import PROTOCOL, Id
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.restraint import Restraint
 from ticker.shm.counters import Counters
@@ -70,7 +63,6 @@ GOODBYES = {
     int(Close.RESTART): "restart",
     int(Close.OVERLOAD): "overload",
 }
-Symbols = Subscribe | Unsubscribe | Reconnect
 
 
 class Dialect:
@@ -94,6 +86,7 @@ class Dialect:
         self.board = board
         self.hub = hub
         self.depths = depths
+        self.lists = MoverLists(Ranking(board), hub, connections)
         self.connections = connections
         self.restraint = Restraint(connections)
         self.counters = counters
@@ -174,7 +167,8 @@ class Dialect:
             self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
 
     def look(self, now_ns: int) -> None:
-        """Give new symbols to the clients that watch all."""
+        """Give new symbols to the clients that watch all, and new lists to those of movers."""
+        self.lists.look(now_ns)
         for number, channel, places in self.groups.look():
             self.hub.subscribe(number, places, channel, now_ns)
 
@@ -188,7 +182,7 @@ class Dialect:
         self, number: int, code: Code, message: str, command_id: Id | None = None
     ) -> None:
         self.access.dismissed(number)
-        self._say(number, self._codec(number), _error(code, message, command_id))
+        self._say(number, self._codec(number), refusal(code, message, command_id))
         self.connections.close(number, close_code(code), code.reason)
 
     def limits_of(self, grant: Grant) -> Limits:
@@ -209,13 +203,13 @@ class Dialect:
         Clients reconnect spread over the time that `retry_after` sets."""
         codec = self._codec(number)
         if code == close_code(Code.SLOW_CLIENT):
-            return codec.frame(_error(Code.SLOW_CLIENT, "read faster, or ask for less"))
+            return codec.frame(refusal(Code.SLOW_CLIENT, "read faster, or ask for less"))
         if codec.plain:
             return b""
         if code == Close.TOO_LARGE:
             most = self.terms.limits.message
             said = f"the message has more than {most} bytes, the most; send it in parts"
-            return codec.frame(_error(Code.MESSAGE_TOO_LARGE, said))
+            return codec.frame(refusal(Code.MESSAGE_TOO_LARGE, said))
         reason = GOODBYES.get(code)
         if reason is None:
             return b""
@@ -255,7 +249,7 @@ class Dialect:
     def _run(self, number: int, codec: Codec, command: AnyCommand, now_ns: int) -> None:
         if isinstance(command, Ping):
             if not codec.plain:
-                self._say(number, codec, Pong(id=_echoed(command.id)))
+                self._say(number, codec, Pong(id=echoed(command.id)))
             return
         if isinstance(command, Auth):
             if self.access.authenticator is None:
@@ -284,7 +278,7 @@ class Dialect:
             wanted = min(wanted, grant.max_rate)
         max_rate, batch = self.hub.configure(number, wanted, command.batch)
         if not codec.plain:
-            answer = Configured(id=_echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
+            answer = Configured(id=echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
             self._say(number, codec, answer)
 
     def change(
@@ -296,6 +290,10 @@ class Dialect:
         if command.channel not in grant.channels:
             said = f"channel: your token does not open `{command.channel}`"
             raise CommandError(Code.NOT_AUTHENTICATED, said, command.id)
+        if command.channel == "movers":
+            most = self.limits_of(grant).symbols + self.groups.room(number)
+            self.lists.change(number, codec, command, grant, most, now_ns)
+            return
         said_names = symbols_of(command)
         everything = any(map(self.groups.is_all, said_names))
         if everything and command.channel == "depth":
@@ -321,13 +319,13 @@ class Dialect:
         rejected = [name for name in names if name not in known]
         taken = list(dict.fromkeys(ALL if origins[name] == ALL else name for name in known))
         rejected = [name for name in rejected if origins[name] != ALL]
-        answer = _acknowledged(command, taken, rejected, self.depths.told(command))
+        answer = acknowledged(command, taken, rejected, self.depths.told(command))
         before = b"" if codec.plain else codec.frame(answer)
         if isinstance(command, Unsubscribe):
             if before:
                 self.connections.send(number, before)
         else:
-            moments = _moments(command, known, origins)
+            moments = moments_of(command, known, origins)
             self.hub.subscribe(number, list(known.values()), channel, now_ns, moments, before)
             places = [numbers[name] for name in known if origins[name] != ALL]
             states = b"" if codec.plain else self.announcer.states(codec, places)
@@ -342,7 +340,7 @@ class Dialect:
         if isinstance(command, Unsubscribe) and self.board.index_ever(name) >= 0:
             return  # known, but was not subscribed: nothing to do
         said = f"symbols: no feed has {name!r}"
-        self._say(number, codec, _error(Code.UNKNOWN_SYMBOL, said, command.id, name))
+        self._say(number, codec, refusal(Code.UNKNOWN_SYMBOL, said, command.id, name))
 
     def _known(self, names: list[str]) -> dict[str, int]:
         """The number of each known symbol; if one is missing, the board looks for new rows."""
@@ -360,39 +358,3 @@ class Dialect:
         if isinstance(message, Error):
             self.counters.add("errors_sent")
         self.connections.send(number, codec.frame(message))
-
-
-def _acknowledged(
-    command: Symbols, taken: list[str], rejected: list[str], of_depth: dict[str, Any]
-) -> Message:
-    kinds: dict[type[Symbols], type[Subscribed | Unsubscribed]] = {
-        Subscribe: Subscribed,
-        Unsubscribe: Unsubscribed,
-        Reconnect: Recovered,
-    }
-    return kinds[type(command)](
-        id=_echoed(command.id),
-        symbols=taken,
-        rejected=[Rejected(symbol=name, code=Code.UNKNOWN_SYMBOL) for name in rejected],
-        channel=UNSET if command.channel == "price" else command.channel,
-        interval=UNSET if command.interval is None else command.interval,
-        **of_depth,
-    )
-
-
-def _moments(
-    command: Subscribe | Reconnect, known: dict[str, int], origins: dict[str, str]
-) -> dict[int, int] | None:
-    """The time of the client's price in microseconds, by symbol number."""
-    if isinstance(command, Subscribe) or command.channel == "depth":
-        return None
-    found = {place: seen(command.last_seen[origins[name]]) for name, place in known.items()}
-    return {place: moment for place, moment in found.items() if moment is not None}
-
-
-def _echoed(command_id: Id | None) -> Id:
-    return UNSET if command_id is None else command_id  # type: ignore[return-value]
-
-
-def _error(code: Code, message: str, command_id: Id | None = None, symbol: str = "") -> Error:
-    return error_message(CommandError(code, message, command_id, symbol))

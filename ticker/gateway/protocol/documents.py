@@ -12,11 +12,22 @@ import msgspec
 
 from ticker import __version__
 from ticker.gateway.protocol.codes import CLOSE_MEANINGS, FATAL, MEANINGS, close_code
-from ticker.gateway.protocol.messages import COMMANDS, MESSAGES, SUBPROTOCOLS
+from ticker.gateway.protocol.messages import COMMANDS, MESSAGES
 from ticker.gateway.protocol.protobuf import fields_of
+from ticker.gateway.protocol.vocabulary import SUBPROTOCOLS
 
 Json = dict[str, Any]
-_BATCHED = ("Snapshot", "Update", "Lagged", "Correction", "Cancel", "LiveBar")
+_BATCHED = (
+    "Snapshot",
+    "Update",
+    "Lagged",
+    "Correction",
+    "Cancel",
+    "LiveBar",
+    "Depth",
+    "Delta",
+    "Movers",
+)
 LICENCE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
 

@@ -12,7 +12,7 @@ from ticker.gateway.access.auth import Grant
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.commands import CommandError
-from ticker.gateway.protocol.messages import Id
+from ticker.gateway.protocol.vocabulary import Id
 
 ALL = "*"
 WATCHLIST = "@"

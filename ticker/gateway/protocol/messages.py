@@ -1,63 +1,37 @@
 """Every message of the client protocol, in both directions, as types.
 
-Law: this is the one place that names a field; codes.py has the codes, numbers.py the numbers of
-Protobuf. Validation, documents.py, protobuf.py and the encoders' tests are made from here. Fields
-are only ever added.
+Law: this is the one place that names a field; vocabulary.py has the kinds of value, codes.py the
+codes, numbers.py the numbers of Protobuf. Validation, documents.py, protobuf.py and the encoders'
+tests are made from here. Fields are only ever added.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-MAX_SYMBOL = 23
-MAX_ID = 64
-SUBPROTOCOLS = ("ticker.v1.json", "ticker.v1.msgpack", "ticker.v1.protobuf")
-PROTOCOL = "ticker.v1"
-
-Symbol = Annotated[
-    str,
-    Meta(
-        pattern=r"^[ -~]{1,23}$(?!\n)",
-        description="a symbol, exactly as /symbols has it: 1 to 23 printable ASCII characters",
-    ),
-]
-Id = Annotated[
-    Annotated[str, Meta(max_length=MAX_ID)] | Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)],
-    Meta(description="chosen by the client, echoed in the answer"),
-]
-Price = Annotated[Decimal, Meta(description="exact decimal", extra={"unit": "price"})]
-Size = Annotated[
-    Decimal, Meta(description="exact decimal, whole shares as a rule", extra={"unit": "size"})
-]
-Time = Annotated[datetime, Meta(tz=True)]
-Count = Annotated[int, Meta(ge=0)]
-LastPrice = Annotated[
-    Price | None,
-    Meta(
-        description="of the last trade; null: every trade was broken, or all trades so far were "
-        "outside of regular hours"
-    ),
-]
-TradesSoFar = Annotated[int, Meta(ge=0, description="trades so far, all venues")]
-Venue = Annotated[str, Meta(description="ISO 10383 MIC of the trade")]
-TradeId = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="the venue's number of the trade")
-]
-Channel = Literal["price", "quote", "trades", "depth", "bars"]
-Interval = Literal["1s", "1m", "5m", "1h"]
-OfBars = Annotated[Interval, Meta(description="of `bars`, and of no other channel")]
-Levels = Annotated[int, Meta(ge=1, le=50, description="on `depth`: levels of each side")]
-OneVenue = Annotated[
-    str, Meta(pattern=r"^[A-Z0-9]{4}$(?!\n)", description="on `depth`: one MIC; absent: all")
-]
-BookSeq = Annotated[int, Meta(ge=0, description="changes of the book so far; it only grows")]
-State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
-
+from ticker.gateway.protocol.vocabulary import (
+    BookSeq,
+    Channel,
+    Count,
+    Id,
+    Interval,
+    LastPrice,
+    Levels,
+    Limit,
+    OfBars,
+    OneVenue,
+    Price,
+    Size,
+    State,
+    Symbol,
+    Time,
+    TradeId,
+    TradesSoFar,
+    Venue,
+)
 
 # -- client to server ----------------------------------------------------------------------
 
@@ -84,6 +58,7 @@ class Subscribe(Command, frozen=True, kw_only=True):
     interval: OfBars | None = None
     levels: Levels | None = None
     venue: OneVenue | None = None
+    limit: Limit | None = None
 
 
 class Unsubscribe(Command, frozen=True, kw_only=True):
@@ -110,6 +85,7 @@ class Reconnect(Command, frozen=True, kw_only=True):
     interval: OfBars | None = None
     levels: Levels | None = None
     venue: OneVenue | None = None
+    limit: Limit | None = None
 
 
 class Configure(Command, frozen=True, kw_only=True):
@@ -231,6 +207,7 @@ class Subscribed(Unsubscribed, frozen=True, kw_only=True):
     """Answer to subscribe: the symbols taken, and those rejected."""
 
     levels: Levels | UnsetType = UNSET
+    limit: Limit | UnsetType = UNSET
 
 
 class Recovered(Subscribed, frozen=True, kw_only=True):
@@ -375,6 +352,29 @@ class Delta(Message, frozen=True, kw_only=True):
     asks: list[Level]
 
 
+class Mover(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol in a list. `base` is the previous close, else the day's open."""
+
+    symbol: Symbol
+    price: Price
+    base: Price | UnsetType = UNSET
+    change: Price | UnsetType = UNSET
+    change_percent: Price | UnsetType = UNSET
+    volume: Size
+    trades: Count
+    timestamp: Annotated[Time, Meta(description="of the price")]
+
+
+class Movers(Message, frozen=True, kw_only=True):
+    """On `movers`: the symbols that gain and lose most in percent, and those of most volume."""
+
+    timestamp: Time
+    limit: Limit
+    gainers: list[Mover]
+    losers: list[Mover]
+    most_active: list[Mover]
+
+
 AnyMessage = (
     Snapshot
     | Update
@@ -394,6 +394,7 @@ AnyMessage = (
     | LiveBar
     | Depth
     | Delta
+    | Movers
 )
 MESSAGES: tuple[type[Message], ...] = get_args(AnyMessage)
 PLAIN_MESSAGES: tuple[type[Message], ...] = (Snapshot, Update, Error)

@@ -36,6 +36,7 @@ MESSAGE_NUMBERS = {
     "depth": 17,
     "delta": 18,
     "bar": 19,
+    "movers": 20,
 }
 
 _PRICE = {
@@ -87,18 +88,26 @@ _BOOK = {
 }
 # Fields of each message, by the names of messages.py.
 FIELD_NUMBERS: dict[str, dict[str, int]] = {
-    "Subscribe": {**_WATCH, "levels": 5, "venue": 6},
+    "Subscribe": {**_WATCH, "levels": 5, "venue": 6, "limit": 8},
     "Unsubscribe": {**_WATCH, "venue": 6},
-    "Reconnect": {"id": 1, "last_seen": 2, "channel": 3, "interval": 7, "levels": 4, "venue": 5},
+    "Reconnect": {
+        "id": 1,
+        "last_seen": 2,
+        "channel": 3,
+        "interval": 7,
+        "levels": 4,
+        "venue": 5,
+        "limit": 8,
+    },
     "Configure": {"id": 1, "max_rate": 2, "batch": 3},
     "Auth": {"id": 1, "token": 2},
     "Ping": {"id": 1},
     "Snapshot": _PRICE,
     "Update": _PRICE,
     "Hello": {"protocol": 1, "epoch": 2, "limits": 3, "heartbeat": 4, "auth": 5},
-    "Subscribed": {**_TAKEN, "levels": 5, "venue": 6},
+    "Subscribed": {**_TAKEN, "levels": 5, "venue": 6, "limit": 8},
     "Unsubscribed": {**_TAKEN, "venue": 6},
-    "Recovered": {**_TAKEN, "levels": 5, "venue": 6},
+    "Recovered": {**_TAKEN, "levels": 5, "venue": 6, "limit": 8},
     "Configured": {"id": 1, "max_rate": 2, "batch": 3},
     "Status": {"symbol": 1, "feed": 2, "market": 3, "state": 4, "phase": 5},
     "Lagged": {"symbol": 1, "skipped": 2},
@@ -141,4 +150,17 @@ FIELD_NUMBERS: dict[str, dict[str, int]] = {
     "Depth": {**_BOOK, "levels": 4},
     "Delta": {**_BOOK, "previous_seq": 8},
     "Level": {"price": 1, "size": 2},
+    "Movers": {"timestamp": 1, "limit": 2, "gainers": 3, "losers": 4, "most_active": 5},
+    "Mover": {
+        "symbol": 1,
+        "price": 2,
+        "base": 3,
+        "change": 4,
+        "change_percent": 5,
+        "volume": 6,
+        "trades": 7,
+        "timestamp": 8,
+        "volume_high": 21,
+        "size_exponent": 100,
+    },
 }

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Context
 from functools import cache
 from typing import Any
 
@@ -214,10 +215,14 @@ def encode_command(command: msgspec.Struct) -> bytes:
 
 def _body(message: msgspec.Struct) -> bytes:
     out = b""
+    extra = {"volume_high": 0, "size_exponent": _exponent(message)}
     for field in fields_of(type(message)):
         value = getattr(message, field.name)
         if value is None or value is UNSET:
             continue
+        if field.unit == "size":
+            value = int(_WIDE.scaleb(value, extra["size_exponent"]))
+            extra["volume_high"] |= value >> 64
         if not field.label and value in (0, ""):
             continue  # the default of a field without presence
         if field.label == "map":
@@ -230,7 +235,23 @@ def _body(message: msgspec.Struct) -> bytes:
             out += b"".join(_scalar(field, item) for item in value)
         else:
             out += _scalar(field, value)
+    numbers = FIELD_NUMBERS.get(type(message).__name__, {})
+    for name, value in extra.items():
+        if value:
+            out += _varint(numbers[name] << 3 | VARINT) + _varint(value)
     return out
+
+
+_WIDE = Context(prec=60)
+
+
+def _exponent(message: msgspec.Struct) -> int:
+    """The decimals of its sizes, at most; 0 for a message that has no room for them."""
+    if "size_exponent" not in FIELD_NUMBERS.get(type(message).__name__, ()):
+        return 0
+    fields = (field for field in fields_of(type(message)) if field.unit == "size")
+    sizes = [getattr(message, field.name) for field in fields]
+    return max([0, *(-int(size.as_tuple().exponent) for size in sizes if size is not UNSET)])
 
 
 _MASK = (1 << 64) - 1

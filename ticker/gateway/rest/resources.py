@@ -10,11 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from ticker.gateway.protocol.messages import (
+from ticker.gateway.protocol.messages import Level
+from ticker.gateway.protocol.vocabulary import (
     BookSeq,
     Count,
     LastPrice,
-    Level,
     Price,
     Size,
     State,

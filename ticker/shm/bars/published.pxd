@@ -18,7 +18,8 @@ from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport SYMBOL_BYTES
 
 cdef enum:
-    SPANS = 4
+    SPANS = 5
+    SPAN_OF_DAYS = 4             # the last of SPAN_SECONDS
     BAR_WORDS = 16
 
 cpdef enum BarState:

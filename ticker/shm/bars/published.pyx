@@ -26,7 +26,7 @@ from ticker.shm.layout cimport BODY_OFFSET, SYMBOL_BYTES
 from ticker.errors import SegmentError
 from ticker.shm.header import BAR_RECORD_BYTES, BAR_SYMBOL_BYTES, BARS_HEAD_BYTES, KIND_BARS
 
-SPAN_SECONDS = (1, 60, 300, 3600)
+SPAN_SECONDS = (1, 60, 300, 3600, 86400)
 if (len(SPAN_SECONDS), sizeof(BarsHead), sizeof(BarRecord), sizeof(BarSymbol)) != (
     SPANS, BARS_HEAD_BYTES, BAR_RECORD_BYTES, BAR_SYMBOL_BYTES
 ):

@@ -8,12 +8,15 @@ merged bar that REST reads from the disk. It is forming until its time is over b
 which is the newest trade's time and goes on with the steady clock; then it is final, and each later
 change makes it an updated one. What is missed of a ring makes the bars of that time incomplete.
 
+The bar of a day has the trades of its feed's day, from midnight to midnight by the feed's time zone,
+as its rows tell it; where they tell none, of the day by UTC.
+
 Law: no I/O and no clock: times are passed in. Memory is bounded by the number of trades that are
 kept, and by the symbols.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.shm.bars.published cimport BarRecord, BarsWriter
@@ -27,6 +30,7 @@ from ticker.shm.layout cimport (
     Row,
 )
 from ticker.shm.ring cimport RingReader
+from ticker.shm.table cimport PriceTable
 from ticker.store.live.bar cimport (
     LIVE_CLOSED,
     LIVE_DIRTY,
@@ -39,6 +43,7 @@ from ticker.store.live.bar cimport (
     fill,
     letters,
 )
+from ticker.store.live.clocks cimport Clock, look_for_day, now_of, start_of
 from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out, int128
 from ticker.store.live.spans cimport SpanBars
 from ticker.store.live.symbols cimport Symbol, Symbols
@@ -57,12 +62,6 @@ cdef uint64_t[MOST_EXPONENT + 1] POWERS
 for _power in range(MOST_EXPONENT + 1):
     POWERS[_power] = 10**_power
 
-cdef struct Clock:
-    int64_t newest               # time of the newest trade
-    int64_t steady               # when it came
-    int64_t whole_from           # bars that begin before may lack trades
-    uint8_t missed               # the next trade says from when on there are all
-
 
 cdef class LiveBars:
     """Bars of the feeds in `feeds`, (name, mapping) each, published by `writer`. `kept` trades, a
@@ -75,6 +74,7 @@ cdef class LiveBars:
     cdef BarsWriter writer
     cdef Symbols symbols
     cdef list readers            # (feed, RingReader)
+    cdef list tables             # PriceTable of each feed
     cdef uint32_t feed_count
     cdef Clock* clocks
     cdef LiveTrade* trades
@@ -94,6 +94,7 @@ cdef class LiveBars:
             raise ValueError(f"{len(feeds)} feeds: at most {MOST_FEEDS}")
         self.writer = writer
         self.symbols = Symbols([mapping for _, mapping in feeds], writer)
+        self.tables = [PriceTable(mapping) for _, mapping in feeds]
         self.feed_count = len(feeds)
         self.trade_mask = kept - 1
         self.trades = <LiveTrade*>PyMem_Calloc(kept, sizeof(LiveTrade))
@@ -201,6 +202,7 @@ cdef class LiveBars:
         if clock.missed:
             clock.missed = 0
             clock.whole_from = max(clock.whole_from, record.exchange_time)
+        look_for_day(clock, <PriceTable>self.tables[feed], record.row, record.exchange_time)
         if record.exchange_time > clock.newest:
             clock.newest = record.exchange_time
             clock.steady = self.steady
@@ -226,7 +228,7 @@ cdef class LiveBars:
         sale = self._sale(trade)
         for each in self.spans:
             span = <SpanBars>each
-            bar = span.find(trade.symbol, trade.time)
+            bar = span.find(trade.symbol, self._start(span, trade))
             if bar == NULL:
                 bar = self._begin_bar(span, trade)
             bar.last_number = self.trades_seen
@@ -234,9 +236,12 @@ cdef class LiveBars:
             span.mark(bar)
         return 0
 
+    cdef int64_t _start(self, SpanBars span, const LiveTrade* trade) noexcept nogil:
+        return start_of(self.clocks + trade.feed, span.length, trade.time)
+
     cdef LiveBar* _begin_bar(self, SpanBars span, const LiveTrade* trade) except NULL:
         cdef Clock* clock = self.clocks + trade.feed
-        cdef LiveBar* bar = span.begin(trade.symbol, trade.time, self.trades_seen)
+        cdef LiveBar* bar = span.begin(trade.symbol, self._start(span, trade), self.trades_seen)
         if bar.start < clock.whole_from:
             bar.flags |= LIVE_INCOMPLETE
         if self._is_over(span, bar, clock):
@@ -270,7 +275,7 @@ cdef class LiveBars:
         after = self._sale(trade)
         for each in self.spans:
             span = <SpanBars>each
-            bar = span.find(trade.symbol, trade.time)
+            bar = span.find(trade.symbol, self._start(span, trade))
             if bar == NULL:
                 continue
             if self.trades_seen - bar.first_number <= self.trade_mask:
@@ -320,7 +325,7 @@ cdef class LiveBars:
             raise MemoryError("no memory for the bars in motion")
         while number >= bar.first_number:
             trade = self.trades + ((number - 1) & self.trade_mask)
-            if span.start_of(trade.time) == bar.start:
+            if self._start(span, trade) == bar.start:
                 order[count] = number
                 count += 1
             number = trade.earlier
@@ -333,8 +338,7 @@ cdef class LiveBars:
         return 0
 
     cdef bint _is_over(self, SpanBars span, const LiveBar* bar, const Clock* clock) noexcept:
-        cdef int64_t now = clock.newest + max(self.steady - clock.steady, <int64_t>0)
-        return bar.start + span.length + GRACE <= now
+        return bar.start + span.length + GRACE <= now_of(clock, self.steady)
 
     # -- out ------------------------------------------------------------------------------
 

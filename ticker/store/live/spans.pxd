@@ -22,9 +22,8 @@ cdef class SpanBars:
     cdef uint64_t kept           # trades that are
     cdef Places places
 
-    cdef int64_t start_of(self, int64_t time) noexcept nogil
-    cdef LiveBar* find(self, uint32_t symbol, int64_t time) noexcept nogil
-    cdef LiveBar* begin(self, uint32_t symbol, int64_t time, uint64_t number) except NULL
+    cdef LiveBar* find(self, uint32_t symbol, int64_t start) noexcept nogil
+    cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL
     cdef void form(self, const LiveBar* bar) noexcept nogil
     cdef void mark(self, LiveBar* bar) noexcept nogil
     cdef int _grow(self) except -1

@@ -35,12 +35,8 @@ cdef class SpanBars:
         PyMem_Free(self.current)
         PyMem_Free(self.places.at)
 
-    cdef int64_t start_of(self, int64_t time) noexcept nogil:
-        return time - time % self.length
-
-    cdef LiveBar* find(self, uint32_t symbol, int64_t time) noexcept nogil:
-        """The bar that has this time; NULL: there is none."""
-        cdef int64_t start = self.start_of(time)
+    cdef LiveBar* find(self, uint32_t symbol, int64_t start) noexcept nogil:
+        """The bar that begins then; NULL: there is none."""
         cdef uint32_t index = self.current[symbol]
         cdef uint64_t at
         cdef LiveBar* bar
@@ -54,7 +50,7 @@ cdef class SpanBars:
             at = (at + 1) & self.places.mask
         return NULL
 
-    cdef LiveBar* begin(self, uint32_t symbol, int64_t time, uint64_t number) except NULL:
+    cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL:
         """A new bar, with the trade of this number as its first."""
         cdef uint32_t place
         cdef LiveBar* bar
@@ -66,7 +62,7 @@ cdef class SpanBars:
         place = self.vacant[self.vacant_count]
         bar = self.bars + place
         memset(bar, 0, sizeof(LiveBar))
-        bar.start = self.start_of(time)
+        bar.start = start
         bar.symbol = symbol
         bar.first_number = bar.last_number = number
         bar.flags = LIVE_USED

@@ -1,0 +1,50 @@
+"""The clock and the days of a feed, and with them the time of a bar."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+
+from ticker.shm.layout cimport Values
+from ticker.shm.table cimport PriceTable
+
+cdef extern from *:
+    """
+    #define TICKER_DAY 86400000000000LL
+    #define TICKER_SHORT_DAY (22 * 3600000000000LL)
+    """
+    const int64_t DAY "TICKER_DAY"
+    const int64_t SHORT_DAY "TICKER_SHORT_DAY"  # a day of 23 hours, less one
+
+cdef struct Clock:
+    int64_t newest               # time of the newest trade
+    int64_t steady               # when it came
+    int64_t whole_from           # bars that begin before may lack trades
+    int64_t midnight             # of the newest day that is known, 0: of none
+    int64_t earlier              # a midnight before it, from which the days before are counted
+    uint8_t missed               # the next trade says from when on there are all
+
+
+cdef inline int64_t now_of(const Clock* clock, int64_t steady) noexcept nogil:
+    """The time by a feed's clock: that of its newest trade, which goes on."""
+    return clock.newest + max(steady - clock.steady, <int64_t>0)
+
+
+cdef inline int look_for_day(Clock* clock, PriceTable table, uint32_t row, int64_t time) except -1:
+    """A trade of a row may be of a day that is new to us."""
+    cdef Values values
+    if time - clock.midnight < SHORT_DAY or table.read(row, &values) < 0:
+        return 0
+    if values.session_start > clock.midnight:
+        clock.earlier = clock.midnight if clock.newest else values.session_start
+        clock.midnight = values.session_start
+    return 0
+
+
+@cython.cdivision(True)
+cdef inline int64_t start_of(const Clock* clock, int64_t length, int64_t time) noexcept nogil:
+    """When the bar of this length begins that has this time: a day at a midnight of the feed."""
+    cdef int64_t origin = 0
+    cdef int64_t passed
+    if length == DAY:
+        origin = clock.midnight if time >= clock.midnight else clock.earlier
+    passed = (time - origin) % length
+    return time - passed - (length if passed < 0 else 0)
