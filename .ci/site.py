@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("*.md", "docs/**/*.md", "bench/*.md", "clients/*/*.md")
 FOLDERS = {
+    "GUIDES": ("docs/how-to", "Short guides"),
     "RUNBOOK": ("docs/runbook", "When an alert fires"),
     "DECISIONS": ("docs/decisions", "Decisions"),
 }

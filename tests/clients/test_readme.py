@@ -1,4 +1,5 @@
-"""The examples of README.md, run as they stand there; only the server's address is another one."""
+"""The examples of README.md and of the clients' own, run as they stand there; only the server's
+address is another one."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.package import Program
+from tests.docs.blocks import blocks
 from tests.gateway.conftest import E9, Rig
 from tests.gateway.rest.browser import chromium
 from ticker.config import Config, GatewayConfig
@@ -71,6 +73,47 @@ def test_python(root: Path, rig: Rig) -> None:
         assert running.stdout is not None
         assert said(running.stdout.readline) == {"AAPL 185", "MSFT 185"}
         running.kill()
+
+
+def test_the_python_clients_own_page(root: Path, rig: Rig) -> None:
+    address = f"127.0.0.1:{rig.port}"
+    sync, aio = (
+        block.text.replace(ADDRESS, address)
+        for block in blocks()
+        if (block.page, block.language) == ("clients/python/README.md", "python")
+    )
+    begun, rest = aio.split("\n", 1)
+    inner = rest.replace("\n", "\n    ")
+    whole = f"import asyncio\n{begun}\nasync def main():\n    {inner}\nasyncio.run(main())\n"
+    environ = {"PYTHONPATH": str(root / "clients" / "python")}
+    for text, first in ((sync, {"AAPL 185", "MSFT 185"}), (whole, None)):
+        command = [sys.executable, "-u", "-c", text]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as running:
+            assert running.stdout is not None
+            lines = [running.stdout.readline().strip() for _ in range(2)]
+            running.kill()
+        if first is not None:
+            assert set(lines) == first
+        else:
+            assert "symbol='AAPL'" in lines[0]
+            assert lines[1].startswith("185 100 "), "a snapshot of the trades"
+
+
+def test_the_typescript_clients_own_page(rig: Rig, project: Path) -> None:
+    first, second, third = (
+        block.text.replace(ADDRESS, f"127.0.0.1:{rig.port}")
+        for block in blocks()
+        if (block.page, block.language) == ("clients/typescript/README.md", "js")
+    )
+    with Program(project, first) as running:
+        assert said(lambda: running.lines.get(timeout=20)) == {"AAPL 185", "MSFT 185"}
+    package = 'import { connect } from "@ticker/client";\nconst { WebSocket } = globalThis;\n'
+    with Program(project, package + second.replace('import WebSocket from "ws";\n', "")) as running:
+        assert "symbol: 'AAPL'" in "".join(running.lines.get(timeout=20) for _ in range(2))
+    frames = f'const client = await connect("http://127.0.0.1:{rig.port}");\n'
+    frames += "const draw = ({ symbol, price }) => console.log(symbol, price);\n"
+    with Program(project, package + frames + third) as running:
+        assert said(lambda: running.lines.get(timeout=20)) == {"AAPL 185", "MSFT 185"}
 
 
 def test_node(root: Path, rig: Rig, project: Path) -> None:

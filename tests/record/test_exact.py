@@ -4,6 +4,7 @@ every bar. Other programs read the files without our code."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -11,6 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from tests.docs.blocks import blocks
 from tests.record.days import (
     bars_of,
     hand_made,
@@ -91,6 +93,26 @@ def test_files_are_read_without_our_code(tmp_path: Path) -> None:
         times = parquet.read(["publish_time"])["publish_time"].to_pylist()
     assert column.compression == "ZSTD"
     assert times == sorted(times)
+
+
+def in_units(price: Any) -> float | None:
+    return None if price is None else price / 1e9
+
+
+def test_the_lines_of_the_page_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    day = record_day(hand_made(tmp_path / "day.itch"), tmp_path / "recordings", size=30)
+    first = only_recording(tmp_path / "recordings").files[0].path
+    page = [block for block in blocks() if block.page == "docs/record.md"]
+    (query,) = (block.text for block in page if block.language == "sql")
+    with duckdb.connect() as database:
+        found = database.execute(query).fetchall()
+    kept = [(bar[0], *map(in_units, bar[2:6])) for bar in bars_of(day)]
+    assert [(bar[0], *bar[2:6]) for bar in found] == kept
+    (lines,) = (block.text.splitlines() for block in page if block.language == "python")
+    for line in lines:
+        here = line.replace("recordings/sim-2026-03-30T14.parquet", str(first))
+        assert len(eval(here, {"polars": pl, "pandas": pd})) > 0
 
 
 def test_a_folder_without_recordings_says_so(tmp_path: Path) -> None:
