@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.record.days import Watched, only_recording, play_day
 from ticker.record.recorder import Recorder
 from ticker.record.tape import Tape
 from ticker.shm.counters import Counters
+from ticker.shm.gaps import KEPT, GapLedger
 from ticker.shm.header import KIND_RECORDER, Mapping, segment_size
 from ticker.shm.layout import RecordKind, TradeFlag
 from ticker.shm.ring import RingWriter
@@ -207,3 +209,53 @@ def test_a_feed_without_a_trade_makes_no_file(tmp_path: Path) -> None:
     made.turn(last=True)
     assert not list(tmp_path.glob("*.parquet"))
     assert Watched().records() == [[], [], [], []]
+
+
+def told_gaps(folder: Path) -> list[tuple[object, ...]]:
+    """Of each loss the messages, and the numbers of its gap."""
+    found: list[tuple[object, ...]] = []
+    for event in events(folder, "gap"):
+        gap = json.loads(str(event["words"])) if event["words"] else {}
+        found.append((event["count"], gap.get("first"), gap.get("last"), gap.get("line")))
+    return found
+
+
+def test_a_loss_is_told_with_the_numbers_of_its_gap(tmp_path: Path) -> None:
+    feed = Feed()
+    ledger = GapLedger(feed.mapping)
+    before = ledger.found_from_python(3, 5, START)
+    ledger.became_from_python(before, "lost_upstream", 2, START)
+    made = recorder(feed, tmp_path)
+    feed.trade(10 * E9, 1)
+    gathered(made)
+    filled = ledger.found_from_python(10, 20, START, line=1)
+    lost = ledger.found_from_python(30, 42, START, line=1)
+    ledger.became_from_python(filled, "recovered", 10, START + 5)
+    ledger.became_from_python(lost, "filled_by_line", 2, START + 5)
+    ledger.became_from_python(lost, "lost_upstream", 4, START + 6)
+    gathered(made)
+    ledger.became_from_python(lost, "lost_upstream", 5, START + 7)
+    ledger.became_from_python(lost, "lost_downstream", 1, START + 8)
+    gathered(made)
+    gathered(made)
+    finish(made)
+    assert told_gaps(tmp_path) == [(4, 30, 41, "b"), (6, 30, 41, "b")]
+    check_plays(tmp_path, feed)
+
+
+def test_losses_that_the_ledger_has_only_in_sum_are_told(tmp_path: Path) -> None:
+    feed = Feed()
+    ledger = GapLedger(feed.mapping)
+    made = recorder(feed, tmp_path)
+    feed.trade(10 * E9, 1)
+    gathered(made)
+    for number in range(KEPT + 100):
+        gap = ledger.found_from_python(10 * number, 10 * number + 2, START)
+        ledger.became_from_python(gap, "lost_upstream", 2, START)
+    for _ in range(3):
+        gathered(made)
+    finish(made)
+    found = told_gaps(tmp_path)
+    assert sum(int(str(count)) for count, *_ in found) == 2 * (KEPT + 100)
+    assert [each for each in found if each[1] is None] == [(200, None, None, None)]
+    assert len(found) == KEPT + 1

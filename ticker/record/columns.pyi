@@ -1,4 +1,6 @@
-Taken = tuple[int, dict[str, bytearray], list[tuple[int, dict[str, int]]]]
+from collections.abc import Mapping
+
+Taken = tuple[int, dict[str, bytearray], list[tuple[int, Mapping[str, object]]]]
 
 FIRST_FEED_STATE: int
 
@@ -9,4 +11,11 @@ class Columns:
     full: bool
     def __init__(self, capacity: int) -> None: ...
     def take(self) -> Taken: ...
-    def note(self, kind: int, time_ns: int, count: int = 0, state: int = 0) -> None: ...
+    def note(
+        self,
+        kind: int,
+        time_ns: int,
+        count: int = 0,
+        state: int = 0,
+        words: dict[str, object] | None = None,
+    ) -> None: ...

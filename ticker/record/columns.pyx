@@ -77,7 +77,7 @@ cdef class Columns:
         return PyByteArray_AS_STRING(self.buffers[name])
 
     def take(self) -> tuple[int, dict[str, bytearray], list[tuple[int, dict[str, int]]]]:
-        """(how many events, a buffer for each column, (place, words) of each row's image), the
+        """(how many events, a buffer for each column, (place, words) of each row's image and gap), the
         caller's from now on; the next events go into others."""
         taken = self.used, self.buffers, self.images
         self.batch += 1
@@ -148,8 +148,11 @@ cdef class Columns:
         self.images.append((at, by_name(values)))
         return 0
 
-    def note(self, kind: int, time_ns: int, count: int = 0, state: int = 0) -> None:
-        """An event of the feed, of no row."""
+    def note(
+        self, kind: int, time_ns: int, count: int = 0, state: int = 0,
+        words: dict[str, object] | None = None,
+    ) -> None:
+        """An event of the feed, of no row; `words`: all that is known of it."""
         cdef Record record
         memset(&record, 0, sizeof(Record))
         record.kind = kind
@@ -157,6 +160,8 @@ cdef class Columns:
         record.publish_time = time_ns
         record.seq = count
         cdef uint32_t at = self.add(&record, NO_RING, 0)
+        if words is not None:
+            self.images.append((at, words))
         if kind == EVENT_FEED:
             self.state[at] = FIRST_FEED_STATE + state
             self.has(HAS_STATE, at, True)

@@ -6,7 +6,7 @@ In: what Columns.take gives. Out: a RecordBatch. Needs pyarrow, the extra `recor
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -121,8 +121,8 @@ def _once(places: pa.Array, words: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(numbers, pa.array(list(once), pa.string()))
 
 
-def _words(images: list[tuple[int, dict[str, int]]], count: int) -> pa.Array:
-    """The images of rows as texts, null for all other events."""
+def _words(images: list[tuple[int, Mapping[str, object]]], count: int) -> pa.Array:
+    """The images of rows and the gaps as texts, null for all other events."""
     if not images:
         return pa.nulls(count, pa.string())
     texts: list[str | None] = [None] * count

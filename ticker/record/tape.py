@@ -17,9 +17,10 @@ import ticker
 from ticker.record.columns import Taken
 from ticker.record.files import PARQUET, HourFile
 from ticker.record.gather import DONE, NEXT_HOUR, Gather
+from ticker.record.lost import Losses
 from ticker.record.schema import FORMAT, SCHEMA, Names, batch_of
 from ticker.record.states import EventKind
-from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
 from ticker.shm.layout import FEED_STATES
 from ticker.shm.table import PriceTable
@@ -30,7 +31,7 @@ MOST_WAITING = 16
 """Batches that wait for a disk that takes nothing; then the oldest is dropped, and said to be."""
 FEW = 2
 NOTES = 3
-"""Events of the feed that one look can bring."""
+"""Events of the feed that one look can bring, with one gap."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,6 @@ class Tape:
         self.folder = folder
         self.gatherer = Gather(mapping, batch)
         self.names = Names(PriceTable(mapping))
-        self.counters = Counters(mapping)
         self.heartbeat = Heartbeat(mapping)
         described = {
             "format": FORMAT,
@@ -94,7 +94,7 @@ class Tape:
         self.events = self.dropped = self.written_bytes = 0
         self._lock = threading.Lock()
         self._lapped = self._untold = self._told = 0
-        self._gaps = self.counters["lost_messages"]
+        self._losses = Losses(mapping)
         self._state = ""
         self._epoch = 0
 
@@ -154,10 +154,9 @@ class Tape:
             self._told += lost
             self._lapped, self._untold = lapped, 0
             self.gatherer.look()
-        gaps = self.counters["lost_messages"]
-        if gaps > self._gaps:
-            self._tell(EventKind.EVENT_GAP, gaps - self._gaps)
-            self._gaps = gaps
+        for lost, gap in self._losses.new(columns.capacity - columns.used - 1):
+            words = None if gap is None else gap.as_json()
+            columns.note(int(EventKind.EVENT_GAP), self.gatherer.time, lost, words=words)
         state, epoch = self.heartbeat.state, self.heartbeat.epoch
         if (state, epoch) != (self._state, self._epoch):
             self._tell(EventKind.EVENT_FEED, epoch, FEED_STATES.index(state))

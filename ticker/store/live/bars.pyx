@@ -16,18 +16,18 @@ kept, and by the symbols.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from ticker.shm.bars.published cimport BarRecord, BarsWriter
+from ticker.shm.bars.published cimport SPANS, BarRecord, BarsWriter
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_CANCELLED,
     RECORD_CORRECTED,
     RECORD_PRINT,
     RECORD_TRADE,
+    CACHE_LINE,
     Record,
-    Row,
 )
 from ticker.shm.ring cimport RingReader
 from ticker.shm.table cimport PriceTable
@@ -41,26 +41,27 @@ from ticker.store.live.bar cimport (
     LiveBar,
     LiveTrade,
     fill,
-    letters,
 )
 from ticker.store.live.clocks cimport Clock, look_for_day, now_of, start_of
 from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out, int128
 from ticker.store.live.spans cimport SpanBars
-from ticker.store.live.symbols cimport Symbol, Symbols
+from ticker.store.live.symbols cimport Part, Symbol, Symbols
+from ticker.store.live.trades cimport Trades, power_of_ten, sale_of
 
 from ticker.shm.bars.published import SPAN_SECONDS
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* address) nogil
+
 cdef enum:
     MOST_FEEDS = 256
-    MOST_EXPONENT = 19
+    BATCH = 64                   # records that are taken in together
+    AHEAD = 8                    # bars that are fetched before their turn
 
 GRACE_NS = 250_000_000
 """How long a bar waits for late trades after its time is over."""
 cdef int64_t GRACE = GRACE_NS
 cdef int64_t SECOND = 1_000_000_000
-cdef uint64_t[MOST_EXPONENT + 1] POWERS
-for _power in range(MOST_EXPONENT + 1):
-    POWERS[_power] = 10**_power
 
 
 cdef class LiveBars:
@@ -77,10 +78,11 @@ cdef class LiveBars:
     cdef list tables             # PriceTable of each feed
     cdef uint32_t feed_count
     cdef Clock* clocks
-    cdef LiveTrade* trades
-    cdef uint64_t trade_mask
-    cdef uint64_t trades_seen
+    cdef Trades trades
     cdef list spans
+    cdef void* every[SPANS]      # the same
+    cdef uint32_t* current       # of each symbol its newest bar in each span, place + 1
+    cdef int64_t* ended          # by feed: bars that end until then are over
     cdef int64_t steady
     cdef readonly uint64_t records
     cdef readonly uint64_t unmatched     # cancels and corrections of trades that are not kept
@@ -88,20 +90,27 @@ cdef class LiveBars:
     def __cinit__(
         self, feeds: list[tuple[str, Mapping]], BarsWriter writer not None, uint32_t kept = 1 << 20
     ) -> None:
-        if not kept or kept & (kept - 1):
-            raise ValueError(f"kept: {kept} is no power of two")
+        cdef SpanBars span
         if len(feeds) > MOST_FEEDS:
             raise ValueError(f"{len(feeds)} feeds: at most {MOST_FEEDS}")
         self.writer = writer
         self.symbols = Symbols([mapping for _, mapping in feeds], writer)
         self.tables = [PriceTable(mapping) for _, mapping in feeds]
         self.feed_count = len(feeds)
-        self.trade_mask = kept - 1
-        self.trades = <LiveTrade*>PyMem_Calloc(kept, sizeof(LiveTrade))
+        self.trades = Trades(kept)
         self.clocks = <Clock*>PyMem_Calloc(self.feed_count + 1, sizeof(Clock))
-        if not (self.trades and self.clocks):
+        self.ended = <int64_t*>PyMem_Calloc(self.feed_count + 1, sizeof(int64_t))
+        self.current = <uint32_t*>PyMem_Calloc(
+            (<size_t>writer.shared.capacity + 1) * SPANS, sizeof(uint32_t)
+        )
+        if not (self.clocks and self.ended and self.current):
             raise MemoryError("no memory for the bars in motion")
-        self.spans = [SpanBars(each * SECOND, writer.shared.capacity, kept) for each in SPAN_SECONDS]
+        self.spans = [SpanBars(each * SECOND, self.feed_count, kept) for each in SPAN_SECONDS]
+        for number, each in enumerate(self.spans):
+            span = <SpanBars>each
+            self.every[<int>number] = <void*>span
+            span.current = self.current + <int>number  # side by side, for they are used together
+            span.stride = SPANS
         self.readers = []
         for feed, (_, mapping) in enumerate(feeds):
             for ring in range(mapping.ring_count):
@@ -112,7 +121,8 @@ cdef class LiveBars:
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.clocks)
-        PyMem_Free(self.trades)
+        PyMem_Free(self.current)
+        PyMem_Free(self.ended)
 
     @property
     def without_room(self) -> int:
@@ -128,32 +138,62 @@ cdef class LiveBars:
 
     def read(self, steady_ns: int, limit: int = 1 << 62) -> int:
         """Take in what the rings have, up to about `limit` records of each; how many there were."""
-        cdef Record record
+        cdef Record[BATCH] records
         cdef uint64_t before = self.records
         cdef uint64_t most = limit
         cdef uint64_t left
-        cdef uint32_t feed
+        cdef uint32_t feed, count
         cdef RingReader reader
-        cdef int found
+        cdef int found = 1
         self.steady = steady_ns
         for number, each in self.readers:
             feed = number
             reader = <RingReader>each
             left = most
-            while left:
-                found = reader.read(&record)
-                if found == 0:
-                    break
-                left -= 1
+            found = 1
+            while left and found:
+                count = 0
+                while left and count < BATCH:
+                    found = reader.read(&records[count])
+                    if found <= 0:
+                        break
+                    left -= 1
+                    self.records += 1
+                    count += is_of_trade(&records[count])
+                self._take_in(feed, records, count)
                 if found < 0:
+                    left -= 1
                     self.miss(feed)
-                    continue
-                self.records += 1
-                if record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
-                    self._add(feed, &record)
-                elif record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED:
-                    self._change(feed, &record)
         return self.records - before
+
+    cdef int _take_in(self, uint32_t feed, const Record* records, uint32_t count) except -1:
+        """Records of trades. What they touch is all over the memory, so it is fetched before."""
+        cdef uint32_t i, place
+        cdef int span
+        cdef const Part* part
+        cdef const LiveBar* bar
+        for i in range(count):
+            self.symbols.fetch(feed, records[i].row)
+        for i in range(count):
+            part = self.symbols.of_row(feed, records[i].row)
+            if part.symbol >= 0:
+                prefetch(self.symbols.all + part.symbol)
+                prefetch(self.current + <size_t>part.symbol * SPANS)
+        for i in range(count):
+            part = self.symbols.of_row(feed, records[i].row)
+            for span in range(<int>SPANS if part.symbol >= 0 else 0):
+                place = self.current[<size_t>part.symbol * SPANS + span]
+                if place:
+                    bar = (<SpanBars>self.every[span]).bars + place - 1
+                    prefetch(bar)
+                    prefetch(<const char*>bar + CACHE_LINE)
+                    prefetch(<const char*>bar + 2 * CACHE_LINE)
+        for i in range(count):
+            if records[i].kind == RECORD_TRADE or records[i].kind == RECORD_PRINT:
+                self._add(feed, &records[i])
+            else:
+                self._change(feed, &records[i])
+        return 0
 
     def miss(self, feed: int) -> None:
         """Trades of a feed were missed, up to the next one: what forms now is incomplete."""
@@ -176,9 +216,8 @@ cdef class LiveBars:
         cdef SpanBars span
         cdef LiveBar* bar
         cdef int128 factor
-        if exponent > MOST_EXPONENT:
-            raise ValueError(f"size exponent {exponent}: at most {MOST_EXPONENT}")
-        factor = POWERS[exponent - self.symbols.all[symbol].exponent]
+        power_of_ten(exponent)  # it is not too great
+        factor = power_of_ten(exponent - self.symbols.all[symbol].exponent)
         for span in self.spans:
             for i in range(span.room):
                 bar = span.bars + i
@@ -189,15 +228,15 @@ cdef class LiveBars:
         return 0
 
     cdef int _add(self, uint32_t feed, const Record* record) except -1:
-        cdef int64_t number = self.symbols.of_row(feed, record.row)
+        cdef const Part* part = self.symbols.of_row(feed, record.row)
         cdef Clock* clock = self.clocks + feed
         cdef Symbol* symbol
-        cdef Row* row
         cdef LiveTrade* trade
         cdef LiveBar* bar
         cdef SpanBars span
         cdef Sale sale
-        if number < 0 or record.exchange_time <= 0:
+        cdef int i
+        if part.symbol < 0 or record.exchange_time <= 0:
             return 0
         if clock.missed:
             clock.missed = 0
@@ -206,32 +245,21 @@ cdef class LiveBars:
         if record.exchange_time > clock.newest:
             clock.newest = record.exchange_time
             clock.steady = self.steady
-        symbol = self.symbols.all + number
-        row = self.symbols.rows[feed] + record.row
-        if row.size_exponent > symbol.exponent:
-            self._rescale(<uint32_t>number, row.size_exponent)
-        trade = self.trades + (self.trades_seen & self.trade_mask)
-        self.trades_seen += 1
-        trade.price = record.price
-        trade.size = record.size
-        trade.time = record.exchange_time
-        trade.match = record.match
-        trade.venue = letters(row.venue)
-        trade.earlier = symbol.newest
-        trade.symbol = <uint32_t>number
-        trade.row = record.row
-        trade.feed = <uint16_t>feed
-        trade.flags = record.conditions
-        trade.exponent = <uint16_t>row.size_exponent
-        symbol.newest = self.trades_seen
-        symbol.feed = feed
-        sale = self._sale(trade)
-        for each in self.spans:
-            span = <SpanBars>each
+        symbol = self.symbols.all + part.symbol
+        if part.exponent > symbol.exponent:
+            self._rescale(<uint32_t>part.symbol, part.exponent)
+        trade = self.trades.add(feed, part, symbol, record)
+        if symbol.feed != feed:
+            symbol.feed = feed
+            for i in range(<int>SPANS):  # bars of the symbol end by this feed's clock now
+                (<SpanBars>self.every[i]).soonest[feed] = 0
+        sale = sale_of(trade, symbol)
+        for i in range(<int>SPANS):
+            span = <SpanBars>self.every[i]
             bar = span.find(trade.symbol, self._start(span, trade))
             if bar == NULL:
                 bar = self._begin_bar(span, trade)
-            bar.last_number = self.trades_seen
+            bar.last_number = self.trades.seen
             count_in(&bar.figures, &sale)
             span.mark(bar)
         return 0
@@ -241,28 +269,29 @@ cdef class LiveBars:
 
     cdef LiveBar* _begin_bar(self, SpanBars span, const LiveTrade* trade) except NULL:
         cdef Clock* clock = self.clocks + trade.feed
-        cdef LiveBar* bar = span.begin(trade.symbol, self._start(span, trade), self.trades_seen)
+        cdef LiveBar* bar = span.begin(trade.symbol, self._start(span, trade), self.trades.seen)
         if bar.start < clock.whole_from:
             bar.flags |= LIVE_INCOMPLETE
-        if self._is_over(span, bar, clock):
+        if bar.start + span.length <= self._ended(clock):
             bar.flags |= LIVE_CLOSED | LIVE_TOLD  # late: it comes as an update
         else:
-            span.form(bar)
+            span.form(bar, trade.feed)
         return bar
 
     cdef int _change(self, uint32_t feed, const Record* record) except -1:
         """A trade is taken back or corrected, in the bars of every span."""
-        cdef int64_t symbol = self.symbols.of_row(feed, record.row)
+        cdef const Part* part = self.symbols.of_row(feed, record.row)
+        cdef Symbol* symbol = self.symbols.all + max(part.symbol, 0)
         cdef LiveTrade* trade = NULL
         cdef Sale before, after
         cdef LiveBar* bar
         cdef SpanBars span
-        if symbol >= 0:
-            trade = self._find(<uint32_t>symbol, feed, record)
+        if part.symbol >= 0:
+            trade = self.trades.find(symbol, feed, record)
         if trade == NULL:
-            self.unmatched += symbol >= 0
+            self.unmatched += part.symbol >= 0
             return 0
-        before = self._sale(trade)
+        before = sale_of(trade, symbol)
         if record.kind == RECORD_CANCELLED:
             trade.flags = 0
             trade.match = 0
@@ -272,13 +301,13 @@ cdef class LiveBars:
             trade.flags = record.conditions
             if record.seq:
                 trade.match = record.seq
-        after = self._sale(trade)
+        after = sale_of(trade, symbol)
         for each in self.spans:
             span = <SpanBars>each
             bar = span.find(trade.symbol, self._start(span, trade))
             if bar == NULL:
                 continue
-            if self.trades_seen - bar.first_number <= self.trade_mask:
+            if self.trades.has_all_since(bar.first_number):
                 self._make_again(span, bar)
             else:
                 if count_out(&bar.figures, &before):
@@ -287,34 +316,10 @@ cdef class LiveBars:
             span.mark(bar)
         return 0
 
-    cdef LiveTrade* _find(
-        self, uint32_t symbol, uint32_t feed, const Record* record
-    ) noexcept:
-        """A kept trade by its number: the symbol's are looked through, for this is rare."""
-        cdef uint64_t number = self.symbols.all[symbol].newest
-        cdef LiveTrade* trade
-        while record.match and number and self.trades_seen - number <= self.trade_mask:
-            trade = self.trades + ((number - 1) & self.trade_mask)
-            if trade.match == record.match and trade.row == record.row and trade.feed == feed:
-                return trade
-            number = trade.earlier
-        return NULL
-
-    cdef Sale _sale(self, const LiveTrade* trade) noexcept nogil:
-        """With its size in the unit of its symbol."""
-        cdef Sale sale
-        sale.price = trade.price
-        sale.size = <int128>trade.size * POWERS[
-            self.symbols.all[trade.symbol].exponent - trade.exponent
-        ]
-        sale.time = trade.time
-        sale.venue = trade.venue
-        sale.flags = trade.flags
-        return sale
-
     cdef int _make_again(self, SpanBars span, LiveBar* bar) except -1:
         """All its trades are kept: from the oldest to the newest, as they came."""
-        cdef uint64_t number = self.symbols.all[bar.symbol].newest
+        cdef Symbol* symbol = self.symbols.all + bar.symbol
+        cdef uint64_t number = symbol.newest
         cdef uint64_t count = 0
         cdef LiveTrade* trade
         cdef Sale sale
@@ -324,7 +329,7 @@ cdef class LiveBars:
         if order == NULL:
             raise MemoryError("no memory for the bars in motion")
         while number >= bar.first_number:
-            trade = self.trades + ((number - 1) & self.trade_mask)
+            trade = self.trades.at(number)
             if self._start(span, trade) == bar.start:
                 order[count] = number
                 count += 1
@@ -332,33 +337,25 @@ cdef class LiveBars:
         clear_figures(&bar.figures)
         while count:
             count -= 1
-            sale = self._sale(self.trades + ((order[count] - 1) & self.trade_mask))
+            sale = sale_of(self.trades.at(order[count]), symbol)
             count_in(&bar.figures, &sale)
         PyMem_Free(order)
         return 0
 
-    cdef bint _is_over(self, SpanBars span, const LiveBar* bar, const Clock* clock) noexcept:
-        return bar.start + span.length + GRACE <= now_of(clock, self.steady)
+    cdef int64_t _ended(self, const Clock* clock) noexcept:
+        """Bars that end until then are over."""
+        return now_of(clock, self.steady) - GRACE
 
     # -- out ------------------------------------------------------------------------------
 
     def close(self, steady_ns: int) -> None:
         """End the bars whose time is over by now."""
-        cdef uint32_t i, left
-        cdef SpanBars span
-        cdef LiveBar* bar
+        cdef uint32_t feed
         self.steady = steady_ns
-        for span in self.spans:
-            left = 0
-            for i in range(span.forming_count):
-                bar = span.bars + span.forming[i]
-                if self._is_over(span, bar, self.clocks + self.symbols.all[bar.symbol].feed):
-                    bar.flags |= LIVE_CLOSED
-                    span.mark(bar)
-                else:
-                    span.forming[left] = span.forming[i]
-                    left += 1
-            span.forming_count = left
+        for feed in range(self.feed_count):
+            self.ended[feed] = self._ended(self.clocks + feed)
+        for each in self.spans:
+            (<SpanBars>each).close(self.ended, self.symbols.all)
 
     def publish(self, now_ns: int, *, only_forming: bool = False) -> int:
         """Publish what has changed; how many bars. `only_forming`: those whose time is over are
@@ -373,6 +370,8 @@ cdef class LiveBars:
         for index, span in enumerate(self.spans):
             record.span = index
             for i in range(span.dirty_count):
+                if i + AHEAD < span.dirty_count:
+                    prefetch(span.bars + span.dirty[i + AHEAD])
                 bar = span.bars + span.dirty[i]
                 bar.flags &= ~<uint32_t>LIVE_DIRTY
                 if only_forming and bar.flags & LIVE_CLOSED:
@@ -383,6 +382,13 @@ cdef class LiveBars:
                 published += 1
             span.dirty_count = 0
         return published
+
+
+cdef inline bint is_of_trade(const Record* record) noexcept:
+    return (
+        record.kind == RECORD_TRADE or record.kind == RECORD_PRINT
+        or record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED
+    )
 
 
 cdef bint go_back(RingReader reader) noexcept:

@@ -1,7 +1,8 @@
 """The bars of one length in memory: found by symbol and start, swept when nothing needs them.
 
-Law: a bar stays while its time is not over, or a trade of it can still be taken back. So there are
-never more of them than trades that are kept, and one for each symbol.
+Law: a bar stays while its time is not over, or a trade of it can still be taken back, or it is the
+newest of its symbol. So there are never more of them than trades that are kept, and one for each
+symbol.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
@@ -10,20 +11,31 @@ from libc.string cimport memset
 
 from ticker.places cimport key_of, make_places, put_place, remove_place
 from ticker.store.live.bar cimport LIVE_CLOSED, LIVE_DIRTY, LIVE_USED, LiveBar
+from ticker.store.live.symbols cimport Symbol
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 cdef enum:
     FIRST_BARS = 1024
+    AHEAD = 8                    # bars that are fetched before their turn
+
+cdef int64_t NEVER = 1 << 62
 
 
 cdef class SpanBars:
-    """Bars of `length` ns of up to `symbols` symbols; `kept` trades can be taken back."""
+    """Bars of `length` ns; `kept` trades can be taken back."""
 
-    def __cinit__(self, int64_t length, uint32_t symbols, uint64_t kept) -> None:
+    def __cinit__(self, int64_t length, uint32_t feeds, uint64_t kept) -> None:
+        cdef uint32_t feed
         self.length = length
         self.kept = kept
-        self.current = <uint32_t*>PyMem_Calloc(symbols + 1, sizeof(uint32_t))
-        if self.current == NULL:
+        self.feeds = feeds
+        self.soonest = <int64_t*>PyMem_Calloc(feeds + 1, sizeof(int64_t))
+        if self.soonest == NULL:
             raise MemoryError("no memory for the bars in motion")
+        for feed in range(feeds):
+            self.soonest[feed] = NEVER
         make_places(&self.places, FIRST_BARS)
         self._grow()
 
@@ -32,16 +44,15 @@ cdef class SpanBars:
         PyMem_Free(self.vacant)
         PyMem_Free(self.dirty)
         PyMem_Free(self.forming)
-        PyMem_Free(self.current)
+        PyMem_Free(self.soonest)
         PyMem_Free(self.places.at)
 
     cdef LiveBar* find(self, uint32_t symbol, int64_t start) noexcept nogil:
         """The bar that begins then; NULL: there is none."""
-        cdef uint32_t index = self.current[symbol]
+        cdef LiveBar* bar = self.newest_of(symbol)
         cdef uint64_t at
-        cdef LiveBar* bar
-        if index and self.bars[index - 1].start == start:
-            return self.bars + index - 1
+        if bar != NULL and start >= bar.start:
+            return bar if start == bar.start else NULL
         at = key_of(symbol, <uint64_t>start) & self.places.mask
         while self.places.at[at].index:
             bar = self.bars + self.places.at[at].index - 1
@@ -50,10 +61,16 @@ cdef class SpanBars:
             at = (at + 1) & self.places.mask
         return NULL
 
+    cdef LiveBar* newest_of(self, uint32_t symbol) noexcept nogil:
+        """The bar of a symbol that began last; NULL: it is not known."""
+        cdef uint32_t place = self.current[<size_t>symbol * self.stride]
+        return self.bars + place - 1 if place else NULL
+
     cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL:
         """A new bar, with the trade of this number as its first."""
         cdef uint32_t place
         cdef LiveBar* bar
+        cdef LiveBar* newest
         if not self.vacant_count:
             self._sweep(number)
             if self.vacant_count <= self.room >> 2:
@@ -67,12 +84,41 @@ cdef class SpanBars:
         bar.first_number = bar.last_number = number
         bar.flags = LIVE_USED
         put_place(&self.places, key_of(symbol, <uint64_t>bar.start), place + 1)
-        if not self.current[symbol] or bar.start > self.bars[self.current[symbol] - 1].start:
-            self.current[symbol] = place + 1
+        newest = self.newest_of(symbol)
+        if newest == NULL or bar.start > newest.start:
+            self.current[<size_t>symbol * self.stride] = place + 1
         return bar
 
-    cdef void form(self, const LiveBar* bar) noexcept nogil:
+    cdef void close(self, const int64_t* ended, const Symbol* symbols) noexcept nogil:
+        """End the forming bars whose end is not after that of their feed in `ended`."""
+        cdef uint32_t i, feed
+        cdef uint32_t left = 0
+        cdef bint due = False
+        cdef LiveBar* bar
+        for feed in range(self.feeds):
+            if self.soonest[feed] + self.length <= ended[feed]:
+                due = True
+        if not due:
+            return
+        for feed in range(self.feeds):
+            self.soonest[feed] = NEVER
+        for i in range(self.forming_count):
+            if i + AHEAD < self.forming_count:
+                prefetch(self.bars + self.forming[i + AHEAD])
+            bar = self.bars + self.forming[i]
+            feed = symbols[bar.symbol].feed
+            if bar.start + self.length <= ended[feed]:
+                bar.flags |= LIVE_CLOSED
+                self.mark(bar)
+            else:
+                self.forming[left] = self.forming[i]
+                left += 1
+                self.soonest[feed] = min(self.soonest[feed], bar.start)
+        self.forming_count = left
+
+    cdef void form(self, const LiveBar* bar, uint32_t feed) noexcept nogil:
         """Its time is not over."""
+        self.soonest[feed] = min(self.soonest[feed], bar.start)
         self.forming[self.forming_count] = <uint32_t>(bar - self.bars)
         self.forming_count += 1
 
@@ -98,18 +144,17 @@ cdef class SpanBars:
         return 0
 
     cdef void _sweep(self, uint64_t seen) noexcept:
-        """Free the bars whose time is over and of which no trade is kept; `seen`: trades so far."""
+        """Free the bars whose time is over and of which no trade is kept, but for each symbol's
+        newest; `seen`: trades so far."""
         cdef uint32_t place
         cdef LiveBar* bar
         for place in range(self.room):
             bar = self.bars + place
             if (
                 bar.flags & (LIVE_USED | LIVE_DIRTY | LIVE_CLOSED) != LIVE_USED | LIVE_CLOSED
-                or seen - bar.last_number < self.kept
+                or seen - bar.last_number < self.kept or self.newest_of(bar.symbol) == bar
             ):
                 continue
-            if self.current[bar.symbol] == place + 1:
-                self.current[bar.symbol] = 0
             remove_place(&self.places, key_of(bar.symbol, <uint64_t>bar.start), place + 1)
             bar.flags = 0
             self.vacant[self.vacant_count] = place

@@ -13,6 +13,12 @@ cdef struct Symbol:
     uint32_t exponent            # sizes of its bars are in 10^-exponent units
     char currency[CURRENCY_BYTES]
 
+# What is needed of a row for each of its trades, all in one place.
+cdef struct Part:
+    int32_t symbol               # from 0; below 0: its trades are in no bar
+    uint32_t exponent            # of its sizes
+    uint64_t venue               # its letters as a number, in their order
+
 
 @cython.final
 cdef class Symbols:
@@ -21,11 +27,14 @@ cdef class Symbols:
     cdef dict numbers            # by name
     cdef dict homes              # by (symbol, venue): the feed that its bars are made of
     cdef list mappings           # of the feeds
-    cdef int32_t** by_row        # [feed][row]
+    cdef Part** by_row           # [feed][row]
+    cdef uint64_t* capacities    # of the feeds, in rows
+    cdef Part nobody
     cdef Row** rows
     cdef uint32_t feed_count
     cdef readonly uint64_t without_room  # rows whose symbol the segment has no room for
 
-    cdef int64_t of_row(self, uint32_t feed, uint32_t row) except -3
+    cdef void fetch(self, uint32_t feed, uint32_t row) noexcept nogil
+    cdef const Part* of_row(self, uint32_t feed, uint32_t row) except NULL
     cdef int32_t _learn(self, uint32_t feed, Row* row) except -3
     cdef int _add_feed(self, uint32_t feed, uint64_t capacity) except -1
