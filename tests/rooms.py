@@ -57,7 +57,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.cluster": frozenset(),
     "ticker.cluster.buses": ALL,
     "ticker.cluster.log": frozenset(
-        {"filling", "player", "reader", "requests", "sources", "writing"}
+        {"engines", "filling", "kafka", "player", "reader", "requests", "sources", "writing"}
     ),
     "ticker.cluster.workers": ALL,
     "ticker.record": frozenset(

@@ -26,7 +26,7 @@ from ticker.config.access import (
     access_problems,
 )
 from ticker.config.address import is_ipv4, parse_address
-from ticker.config.cluster import ClusterConfig, LogConfig, cluster_problems
+from ticker.config.cluster import ClusterConfig, KafkaConfig, LogConfig, cluster_problems
 from ticker.config.depth import DepthConfig, depth_problems
 from ticker.config.feed_problems import feed_problems
 from ticker.config.feeds import (
@@ -57,6 +57,7 @@ __all__ = [
     "FeedConfig",
     "FixConfig",
     "GatewayConfig",
+    "KafkaConfig",
     "LogConfig",
     "RecordConfig",
     "RedisConfig",

@@ -10,24 +10,42 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ticker.config.redis import RedisConfig, redis_problems
 from ticker.config.section import FilePath, Name, Section, Text
 
+BUSES = {"nats": "NATS", "kafka": "Kafka"}
+ENGINES = {"nats": "jetstream", "kafka": "kafka"}
+EXAMPLE_PORTS = {"nats": 4222, "kafka": 9092}
 Pause = Annotated[float, Meta(ge=0.001, le=10)]
+
+
+class KafkaConfig(Section, frozen=True, kw_only=True):
+    """How a box uses Kafka, where it is the bus.
+
+    `partitions`: of the topic of frames, the same on all boxes. `linger`: s in which messages are
+    gathered into a batch. `options`: of librdkafka, like {"sasl.mechanism" = "SCRAM-SHA-256"}; no
+    password is among them.
+    """
+
+    partitions: Annotated[int, Meta(ge=1, le=4096)] = 16
+    linger: Annotated[float, Meta(ge=0, le=1)] = 0.025
+    compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = "lz4"
+    options: dict[str, str] = field(default_factory=dict)
 
 
 class LogConfig(Section, frozen=True, kw_only=True):
     """What the log keeps.
 
-    `engine`: "jetstream" is a stream of the nats-servers for each feed; "none": there is no log.
+    `engine`: "auto" is that of the bus: "jetstream", a stream of the nats-servers for each feed, or
+    "kafka", the topic of frames; "none": there is no log.
     `retention_days`, `max_gigabytes`: of each feed's log; the oldest frames go first. `replicas`:
     servers that keep it. `compression`: of its files. `checkpoint_interval`: s in which each row
     comes into the log once as a whole, so that it can be read from any time on.
     """
 
-    engine: Literal["jetstream", "none"] = "jetstream"
+    engine: Literal["auto", "jetstream", "kafka", "none"] = "auto"
     retention_days: Annotated[float, Meta(gt=0, le=3650)] = 7.0
     max_gigabytes: Annotated[float, Meta(gt=0)] = 20.0
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
@@ -53,7 +71,7 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     """
 
     name: Name = ""
-    bus: Literal["nats"] = "nats"
+    bus: Literal["nats", "kafka"] = "nats"
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)] = ()
     shards: Annotated[int, Meta(ge=1, le=4096)] = 256
     flush_interval: Pause = 0.01
@@ -71,6 +89,7 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     tls_key: FilePath | None = None
     redis: RedisConfig | None = None
     log: LogConfig | None = None
+    kafka: KafkaConfig = KafkaConfig()
 
     @property
     def kept(self) -> LogConfig | None:
@@ -95,18 +114,37 @@ def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -
         if not getattr(cluster, key):
             yield f"cluster: missing the key `{key}`"
     for index, server in enumerate(cluster.servers):
-        reason = server_fault(server)
+        reason = server_fault(server, cluster.bus)
         if reason:
-            yield f"cluster.servers[{index}]: {server!r} {reason}, like nats://127.0.0.1:4222"
+            port = EXAMPLE_PORTS[cluster.bus]
+            example = f"{cluster.bus}://127.0.0.1:{port}"
+            yield f"cluster.servers[{index}]: {server!r} {reason}, like {example}"
     yield from _login_problems(cluster)
     if cluster.log is not None:
-        yield from log_problems(cluster.log)
+        yield from log_problems(cluster.log, cluster.bus)
+    if cluster.bus == "kafka":
+        yield from kafka_problems(cluster)
 
 
-def log_problems(log: LogConfig) -> Iterator[str]:
+def log_problems(log: LogConfig, bus: str) -> Iterator[str]:
     """The faults of the table."""
+    if log.engine not in ("auto", "none", ENGINES[bus]):
+        yield f'cluster.log.engine: the bus is {bus}, whose log is "{ENGINES[bus]}"; or take "auto"'
     if log.engine != "none" and log.replicas % 2 == 0:
         yield "cluster.log.replicas: an even number; a majority is needed, so take 1, 3 or 5"
+
+
+def kafka_problems(cluster: ClusterConfig) -> Iterator[str]:
+    """What Kafka has no use for, or may not be written in a file."""
+    for key in ("token_env", "credentials_file"):
+        if getattr(cluster, key) is not None:
+            yield f"cluster.{key}: only for NATS; Kafka takes user and password_env"
+    for key in cluster.kafka.options:
+        if "password" in key or key.endswith((".pem", "secret")):
+            yield (
+                f"cluster.kafka.options: {key!r} is a secret, and a configuration has none; name "
+                "the variable that has it in password_env"
+            )
 
 
 def _login_problems(cluster: ClusterConfig) -> Iterator[str]:
@@ -126,15 +164,15 @@ def _login_problems(cluster: ClusterConfig) -> Iterator[str]:
             yield f"cluster.{key}: only with tls = true"
 
 
-def server_fault(server: str) -> str:
-    """The reason why this is no address of a NATS server; empty: it is one."""
+def server_fault(server: str, bus: str = "nats") -> str:
+    """The reason why this is no address of a server of the bus; empty: it is one."""
     try:
         parts = urlsplit(server)
         port = parts.port
     except ValueError:
         return "is no address"
-    if parts.scheme != "nats":
-        return "is no address of a NATS server"
+    if parts.scheme != bus:
+        return f"is no address of a {BUSES[bus]} server"
     if not parts.hostname or port == 0:
         return "has no host, or port 0"
     if parts.username or parts.password:

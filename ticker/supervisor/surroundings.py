@@ -97,9 +97,9 @@ def server_faults(config: Config) -> Iterator[str]:
         yield from _tried("", WatchedKeys(auth).authenticator)
     if config.bus is not None:
         # Imported late: it loads ciphers, which a box alone does not need.
-        from ticker.cluster.buses.login import login_of
+        from ticker.cluster.log.engines import check_login
 
-        yield from _tried("cluster.", login_of, config.bus)
+        yield from _tried("cluster.", check_login, config.bus)
     if config.cluster is not None and config.cluster.redis is not None:
         yield from _redis_faults(config.cluster.redis)
     if directory is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.log.records import Told
+from tests.cluster.log.replaying import check_replay, command
 from tests.cluster.proxy import Proxy
 from tests.cluster.servers import (
     NATS,
@@ -24,14 +25,17 @@ from tests.cluster.servers import (
     running,
     wait_for,
 )
+from tests.cluster.source import rows_of
 from tests.cluster.test_boxes import status
 from tests.cluster.watching import Watch, same_rows, stop_exchange
+from ticker.clock import now_ns
 from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.log.requests import ask
 from ticker.cluster.log.streams import stream_name
+from ticker.config import ClusterConfig
 
 Require = Callable[[object, str], None]
-LOG = "[cluster.log]\ncheckpoint_interval = 5"
+LOG = "[cluster.log]\ncheckpoint_interval = 1"
 
 
 async def asked(url: str, subject: str, question: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def test_a_bridge_that_was_killed_and_one_with_holes_tell_every_trade(
     served = gateway(tmp_path, f'"{proxy.url}"', more=LOG)
     with running(proxy, lines, served):
         wait_for(lambda: served.state("sim") == "live")
-        told, watch = Told(served), Watch(served)
+        told, watch, begin = Told(served), Watch(served), now_ns()
         wait_for(lambda: told.look() and len(told.numbers) > 40)
         for _ in range(3):
             kill(served, told, watch)
@@ -89,6 +93,9 @@ def test_a_bridge_that_was_killed_and_one_with_holes_tell_every_trade(
             "relay": "keeps", "bridge": "reads",
         }  # fmt: skip
         assert '"event": "the log filled a hole"' in served.log.read_text()
+        cluster = ClusterConfig(servers=(jetstream.url,))
+        check_replay(cluster, begin, rows_of(lines.feed("sim")))
+        assert command(jetstream.url, begin, "--feed", "other").returncode == 11
         config = stream_of(jetstream)["config"]
         assert config["max_age"] == 7 * 86_400 * 10**9
         assert config["metadata"]["ticker.shards"] == "256"

@@ -129,7 +129,10 @@ def _cluster(chosen: Chosen, serving: Serving) -> ClusterConfig:
     base = load(serving.config).bus if serving.config is not None else None
     base = base or ClusterConfig()
     return msgspec.structs.replace(
-        base, servers=(chosen.url,), name=chosen.cluster or base.name, bus="nats"
+        base,
+        servers=(chosen.url,),
+        name=chosen.cluster or base.name,
+        bus=chosen.url.partition(":")[0],
     )
 
 

@@ -11,11 +11,9 @@ import asyncio
 import structlog
 
 from ticker.clock import now_ns, steady_ns
-from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.incoming import Incoming
-from ticker.cluster.log.reader import LogReader
-from ticker.cluster.log.streams import stream_name
-from ticker.cluster.subjects import Subjects, shard_in
+from ticker.cluster.log.engines import Bus, Source, deltas_since
+from ticker.cluster.subjects import shard_in
 from ticker.config import ClusterConfig
 
 log = structlog.get_logger()
@@ -29,8 +27,6 @@ LONGEST = 60_000_000_000
 """ns that a reading may take."""
 AT_ONCE = 256
 """Frames that are taken between two looks at other work."""
-MOST_FILTERS = 32
-"""Shards that are asked for one by one; more than that are read with all others."""
 
 
 class LogFilling:
@@ -41,11 +37,9 @@ class LogFilling:
     """
 
     def __init__(
-        self, bus: NatsBus, cluster: ClusterConfig, feed: str, incoming: Incoming, found: int
+        self, bus: Bus, cluster: ClusterConfig, feed: str, incoming: Incoming, found: int
     ) -> None:
-        self.bus, self.feed, self.incoming = bus, feed, incoming
-        self.subjects = Subjects(cluster.name, feed, cluster.lane)
-        self.stream = stream_name(cluster.name, feed)
+        self.bus, self.cluster, self.feed, self.incoming = bus, cluster, feed, incoming
         self.fault = ""
         self._task: asyncio.Task[None] | None = None
         self.late = incoming.use_log(found)
@@ -77,10 +71,7 @@ class LogFilling:
 
     async def _read(self, shards: list[int], since: int) -> None:
         """Until nothing is missing, or nothing more comes."""
-        filters = [self.subjects.deltas]
-        if len(shards) <= MOST_FILTERS:
-            filters = [self.subjects.delta(shard).decode() for shard in shards]
-        reader = LogReader(self.bus, self.subjects, self.stream, filters, since)
+        reader = deltas_since(self.bus, self.cluster, self.feed, shards, since)
         task = asyncio.ensure_future(reader.run())
         began = steady_ns()
         try:
@@ -100,7 +91,7 @@ class LogFilling:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _take(self, reader: LogReader) -> bool:
+    def _take(self, reader: Source) -> bool:
         """Whether something came."""
         found = reader.take(AT_ONCE)
         for subject, frame in found:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
 from ticker.cluster.buses.login import login_of
 from ticker.cluster.buses.nats import NatsBus
+from ticker.cluster.log.engines import NEEDED, Source
 from ticker.cluster.log.reader import LogReader
 from ticker.cluster.log.requests import logs_of
 from ticker.cluster.log.streams import stream_name
 from ticker.cluster.subjects import Subjects
-from ticker.config import ClusterConfig
-from ticker.errors import DecodeError, NoServerError, StoreError
+from ticker.config import ClusterConfig, LogConfig
+from ticker.errors import ConfigError, DecodeError, NoServerError, StoreError
 
 CONNECT = 5.0
 """s in which a server must answer."""
@@ -34,27 +34,6 @@ class Logged:
     cluster: ClusterConfig
     feed: str
     checkpoint: float
-
-
-class Source(Protocol):
-    """Frames of a log, from a time on, in its order."""
-
-    @property
-    def fault(self) -> str:
-        """Why nothing comes; empty: it comes."""
-
-    @property
-    def at_end(self) -> bool:
-        """Whether all that was in the log was taken."""
-
-    async def run(self) -> None:
-        """Read until cancelled."""
-
-    def take(self, most: int) -> list[tuple[bytes, bytes]]:
-        """The next (subject, frame)s that came."""
-
-    async def wait(self, seconds: float) -> None:
-        """Until something comes, or so long."""
 
 
 class JetStreamSource:
@@ -100,7 +79,15 @@ async def connected(bus: NatsBus) -> None:
 
 def open_source(logged: Logged, since: int) -> Source:
     """Read a log from a time on, ns. Raises ConfigError: its login cannot be used."""
-    return JetStreamSource(logged, since)
+    cluster = logged.cluster
+    if cluster.bus == "nats":
+        return JetStreamSource(logged, since)
+    from ticker.cluster.log.kafka import KafkaReader
+
+    subjects = Subjects(cluster.name, logged.feed, cluster.lane)
+    wanted = (subjects.deltas, subjects.images, subjects.checkpoints)
+    prefixes = tuple(each.rstrip("*").encode() for each in wanted)
+    return KafkaReader(cluster, prefixes, None, since, in_order=True)
 
 
 async def find_logs(cluster: ClusterConfig) -> list[Logged]:
@@ -109,7 +96,41 @@ async def find_logs(cluster: ClusterConfig) -> list[Logged]:
     Raises:
         NoServerError: no server answers.
         StoreError: they have no log of it.
+        ConfigError: the login cannot be used, or a package is missing.
     """
+    if cluster.bus == "kafka":
+        return _logs_in_kafka(cluster)
+    return await _logs_in_jetstream(cluster)
+
+
+def _logs_in_kafka(cluster: ClusterConfig) -> list[Logged]:
+    try:
+        from confluent_kafka import KafkaException
+
+        from ticker.cluster.log.kafka import feeds_in, partitions_in
+    except ImportError:
+        raise ConfigError(NEEDED) from None
+    if not cluster.name:
+        raise ConfigError("--cluster: name the cluster whose topics are to be read")
+    try:
+        partitions = partitions_in(cluster)
+        feeds = feeds_in(cluster) if partitions else {}
+    except KafkaException as error:
+        reason = error.args[0].str() if error.args else str(error)
+        raise NoServerError(f"{', '.join(cluster.servers)}: no log there ({reason})") from None
+    kept = cluster.kept or LogConfig()
+    kafka = msgspec.structs.replace(cluster.kafka, partitions=partitions or 1)
+    return [
+        Logged(
+            msgspec.structs.replace(cluster, shards=shards, kafka=kafka),
+            feed,
+            kept.checkpoint_interval,
+        )
+        for feed, shards in sorted(feeds.items())
+    ]
+
+
+async def _logs_in_jetstream(cluster: ClusterConfig) -> list[Logged]:
     bus = NatsBus(cluster.servers, NAME, login_of(cluster), quiet=True)
     task = asyncio.ensure_future(bus.run())
     try:

@@ -12,6 +12,7 @@ import structlog
 
 from ticker.cluster.buses.nats import Message, NatsBus
 from ticker.cluster.log.acks import AckCount
+from ticker.cluster.log.checkpoints import Checkpoints
 from ticker.cluster.log.requests import ensure_stream
 from ticker.cluster.log.streams import stored_of
 from ticker.cluster.subjects import Subjects
@@ -44,9 +45,7 @@ class LogWriting:
         self.count = AckCount()
         self.fault = "no answer yet"
         self._base = subjects.acknowledgement(life)
-        self._steps = cluster.shards / config.checkpoint_interval
-        self._due = 0.0
-        self._next = 0
+        self.checkpoints = Checkpoints(cluster.shards, config.checkpoint_interval).due
         self._marked = 0
         self._there = False
         self._unanswered = 0
@@ -81,16 +80,6 @@ class LogWriting:
             return False
         count.sent += len(messages)
         return True
-
-    def checkpoints(self, seconds: float) -> list[int]:
-        """The shards whose rows are to come into the log as a whole, after so many seconds."""
-        self._due = min(self._due + seconds * self._steps, self.cluster.shards)
-        found = []
-        while self._due >= 1:
-            self._due -= 1
-            found.append(self._next)
-            self._next = (self._next + 1) % self.cluster.shards
-        return found
 
     async def _ensure(self) -> None:
         try:

@@ -20,8 +20,6 @@ import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
-from ticker.cluster.buses.login import login_of
-from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.claim import MS
 from ticker.cluster.context import BridgeContext
 from ticker.cluster.frame import (
@@ -34,6 +32,7 @@ from ticker.cluster.frame import (
     make_frame,
 )
 from ticker.cluster.incoming import Incoming, Verdict
+from ticker.cluster.log.engines import open_bus
 from ticker.cluster.log.filling import LogFilling
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.subjects import Subjects, shard_in
@@ -93,12 +92,7 @@ class Bridge:
         self.incoming = Incoming(mapping, self.identity, config.shards, DoorbellRinger(doors))
         self.incoming.watch()
         self.subjects = Subjects(config.name, feed, config.lane)
-        self.bus = NatsBus(
-            config.servers,
-            f"ticker bridge {self.box}",
-            login_of(config),
-            after=self.incoming.ring,
-        )
+        self.bus = open_bus(config, f"ticker bridge {self.box}", after=self.incoming.ring)
         self.bus.subscribe(self.subjects.deltas, self._take)
         self.bus.subscribe(self.subjects.images, self._take)
         self.bus.subscribe(self.subjects.state, self._take_state)

@@ -18,8 +18,7 @@ import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
-from ticker.cluster.buses.login import login_of
-from ticker.cluster.buses.nats import Message, NatsBus
+from ticker.cluster.buses.nats import Message
 from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
 from ticker.cluster.frame import (
@@ -32,7 +31,7 @@ from ticker.cluster.frame import (
     make_frame,
     shards_in,
 )
-from ticker.cluster.log.writing import LogWriting
+from ticker.cluster.log.engines import Bus, open_bus, writing_of
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects
@@ -79,13 +78,7 @@ class Relay:
             self.counters.put(gauge, 0)
         life = life_of(boot, self.heartbeat.take_over(os.getpid(), now_ns()))
         self.box = box_name(context.instance)
-        self.bus = NatsBus(
-            config.servers,
-            f"ticker relay {self.box}",
-            login_of(config),
-            up=self._up,
-            down=self._count,
-        )
+        self.bus = open_bus(config, f"ticker relay {self.box}", up=self._up, down=self._count)
         self.speakers = [
             Speaker(config, context, name, shared, self.bus, self.counters, life)
             for name, shared in context.feeds
@@ -150,7 +143,7 @@ class Speaker:
         context: RelayContext,
         feed: str,
         shared: str,
-        bus: NatsBus,
+        bus: Bus,
         counters: Counters,
         life: int,
     ) -> None:
@@ -163,8 +156,7 @@ class Speaker:
         self.identity = identity(config.name, feed)
         self.subjects = Subjects(config.name, feed, config.lane)
         self.bus = bus
-        kept = config.kept
-        self.log = LogWriting(bus, config, kept, feed, life) if kept is not None else None
+        self.log = writing_of(bus, config, feed, life)
         self.counters = counters
         self.heartbeat = Heartbeat(mapping)
         self.outgoing = Outgoing(

@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ticker.clock import now_ns
-from ticker.cluster.buses.login import login_of
-from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.frame import FrameKind, batches_of, head_of, identity
+from ticker.cluster.log.engines import open_bus
 from ticker.cluster.notice import Notice, notice_of
 from ticker.cluster.subjects import Subjects, feed_in
 from ticker.config import ClusterConfig
@@ -60,7 +59,7 @@ class Survey:
     def __init__(self, config: ClusterConfig) -> None:
         self.config = config
         self.feeds: dict[str, FeedHeard] = {}
-        self.bus = NatsBus(config.servers, "ticker cluster status", login_of(config), quiet=True)
+        self.bus = open_bus(config, "ticker cluster status", quiet=True)
         every = Subjects(config.name, "*", config.lane)
         self.bus.subscribe(every.state, self._heard)
         self.bus.subscribe(every.notices, self._heard)
