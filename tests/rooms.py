@@ -38,6 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.lineage": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
     "ticker.gateway.sockets": frozenset({"connection", "sealing", "sockets", "tls"}),
+    "ticker.gateway.pacing": frozenset(),
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.wire": frozenset(),
     "ticker.gateway.bars": frozenset(),

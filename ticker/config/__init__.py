@@ -91,9 +91,18 @@ class ServerConfig(Section, frozen=True, kw_only=True):
 
 
 class GatewayConfig(Section, frozen=True, kw_only=True):
-    """The limits of a gateway worker for its clients; times in seconds, sizes in bytes."""
+    """The limits of a gateway worker for its clients; times in seconds, sizes in bytes.
 
+    `pace`: "adaptive" flushes a client once in `flush_floor` at most while the worker has CPU to
+    spare, and once in `flush_ceiling` when it is overloaded; `flush_interval` is the longest
+    interval below saturation. "fixed" flushes once in `flush_interval`. `flush_ceiling` 0: four
+    intervals.
+    """
+
+    pace: Literal["adaptive", "fixed"] = "adaptive"
     flush_interval: Annotated[float, Meta(ge=0.001, le=60)] = 0.1
+    flush_floor: Annotated[float, Meta(ge=0.001, le=60)] = 0.01
+    flush_ceiling: Annotated[float, Meta(ge=0, le=240)] = 0.0
     max_symbols: Count = 1024
     max_message: Annotated[int, Meta(ge=128)] = 65_536
     max_outbound: Annotated[int, Meta(ge=4096)] = 262_144
@@ -300,6 +309,8 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
         yield f"server.host: {config.server.host!r} is no IPv4 address, like 127.0.0.1"
     if config.gateway.max_outbound < config.gateway.max_message:
         yield "gateway.max_outbound: smaller than max_message, so an answer may not fit"
+    if 0 < config.gateway.flush_ceiling < config.gateway.flush_interval:
+        yield "gateway.flush_ceiling: shorter than flush_interval; give a longer one, or 0"
     yield from depth_problems(config.depth)
     yield from store_problems(config.store)
     yield from record_problems(config.record, tuple(feed.name for feed in config.feeds))

@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.hub.intake import Intake
+from ticker.gateway.pacing.law import Law
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.doorbell import Doorbell
 from ticker.shm.header import Mapping
@@ -18,6 +19,8 @@ class Scheduler:
         doorbell: Doorbell,
         segment: Mapping,
         reap: Callable[[], object],
+        law: Law,
+        paced: bool = False,
     ) -> None: ...
     def on_bell(self) -> None: ...
     def on_timer(self) -> None: ...

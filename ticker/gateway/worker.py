@@ -29,6 +29,7 @@ from ticker.gateway.access.problems import BUSY, Refusal
 from ticker.gateway.bars.book import BarBook
 from ticker.gateway.books.wanted import Wanted
 from ticker.gateway.context import GatewayContext
+from ticker.gateway.departure import Departure
 from ticker.gateway.depth import DepthRoute
 from ticker.gateway.dialects.speaker import ALL_CODECS, PATHS, Speaker
 from ticker.gateway.feeds import Feeds
@@ -39,10 +40,10 @@ from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.hub.trade_log import TradeLog
+from ticker.gateway.pacing.settings import law_of, rates_of
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.protocol.announcer import Announcer
-from ticker.gateway.protocol.codes import Close
 from ticker.gateway.protocol.depths import Depths
 from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.terms import terms_of
@@ -72,9 +73,7 @@ NS = 1_000_000_000
 HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
 SEND_BUFFER = 65_536
-DRAIN_SECONDS = 2.0
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
-RETIRE_STEP = 0.1  # s between two shares of clients that are let go
 
 
 def run(config: Config, context: GatewayContext) -> None:
@@ -85,7 +84,7 @@ def run(config: Config, context: GatewayContext) -> None:
 async def _serve(config: Config, context: GatewayContext) -> None:
     worker = Worker(config, context, asyncio.get_running_loop())
     await worker.start()
-    await worker.stopped.wait()
+    await worker.departure.stopped.wait()
     await worker.drain()
 
 
@@ -105,8 +104,6 @@ class Worker:
         self.steady = steady
         self.context = context
         self.config = config
-        self.stopped = asyncio.Event()
-        self.retiring: asyncio.Task[None] | None = None
         self.segment = attach(context.segment, KIND_GATEWAY, boot_id=context.boot_id, writable=True)
         self.feeds = Feeds(context)
         feeds = self.feeds.pairs()
@@ -140,7 +137,7 @@ class Worker:
             SharedFrames(topics, self.sales, self.bars, self.segment),
             self.connections,
             self.segment,
-            int(config.gateway.flush_interval * NS),
+            rates_of(config.gateway),
             steady(),
             config.gateway.max_symbols,
         )
@@ -155,6 +152,8 @@ class Worker:
             self.doorbell,
             self.segment,
             self.reception.reap,
+            law_of(config.gateway),
+            paced=rates_of(config.gateway).paced,
         )
 
     def _bars_in_motion(self) -> Mapping | None:
@@ -253,13 +252,14 @@ class Worker:
                 BUSY, "Try again in a moment.", headers={"Retry-After": "2"}
             ).raw_response()
         self.deadlines = Deadlines(self.connections, self.front)
+        self.departure = Departure(self.loop, self.reception, self.connections, self.deadlines)
         self._configure(config, self.access.authenticator)
 
     async def start(self) -> None:
         """Take over the slot and begin to accept connections."""
-        self.loop.add_signal_handler(signal.SIGTERM, self.stopped.set)
+        self.loop.add_signal_handler(signal.SIGTERM, self.departure.stopped.set)
         self.loop.add_signal_handler(signal.SIGHUP, self.reload)
-        self.loop.add_signal_handler(signal.SIGUSR2, self.retire)
+        self.loop.add_signal_handler(signal.SIGUSR2, self.departure.retire)
         await self.runner.setup()
         self.heartbeat.take_over(os.getpid(), self.clock())
         listener = self.context.listener
@@ -305,24 +305,7 @@ class Worker:
         self.dialect.configure(terms_of(gateway, self.context.boot_id))
         self.dialect.groups.watchlists = config.watchlists
         self.deadlines.heartbeat = int(gateway.heartbeat * NS)
-        self.restart_spread = gateway.restart_spread / config.server.gateways
-
-    def retire(self) -> None:
-        """Close the clients, spread over time: a successor now accepts from our socket."""
-        if self.retiring is None and not self.stopped.is_set():
-            self.retiring = self.loop.create_task(self._retire())
-
-    async def _retire(self) -> None:
-        self.reception.stop_listening()
-        steps = max(1, round(self.restart_spread / RETIRE_STEP))
-        for left in range(steps, 0, -1):
-            for number in self.connections.some_open(-(-self.connections.open_connections // left)):
-                self.deadlines.dismiss(number, Close.RESTART, "restart")
-            self.reception.reap()
-            await asyncio.sleep(self.restart_spread / steps)
-        while self.connections.awaits_heads():  # accepted before: they have a deadline
-            await asyncio.sleep(RETIRE_STEP)
-        self.stopped.set()
+        self.departure.spread = gateway.restart_spread / config.server.gateways
 
     def _on_sockets(self) -> None:
         """Handle a bounded number of socket events. When thousands of clients reconnect after a
@@ -369,14 +352,8 @@ class Worker:
             self.loop.call_soon(self._announce)
 
     async def drain(self) -> None:
-        """Stop accepting, say goodbye to all clients, and wait a moment for them to close."""
-        self.reception.stop_listening()
-        why = (Close.RESTART, "restart") if self.retiring else (Close.SHUTDOWN, "shutdown")
-        self.deadlines.close_all(*why)
-        self.reception.reap()
-        end = self.loop.time() + DRAIN_SECONDS
-        while self.connections.used_places and self.loop.time() < end:
-            await asyncio.sleep(0.01)
+        """Say goodbye to all clients, and end."""
+        await self.departure.drain()
         self.housekeeping.cancel()
         self.scheduler.cancel()
         self.loop.remove_reader(self.connections.epoll_fd)

@@ -24,7 +24,10 @@ from ticker.shm.header import KIND_MIRROR
 from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
-GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
+# The last ones are of the pace, gauges, and set by name (gateway/scheduler.pyx).
+GATEWAY_COUNTERS = (
+    *names_of(GatewayCounter, "GATEWAY_"), "flush_interval_ns", "burst_gap_ns", "load_permille",
+)
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 # Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the

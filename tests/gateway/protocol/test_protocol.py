@@ -14,6 +14,7 @@ from ticker.gateway.protocol.messages import Ping, Subscribe
 from ticker.units import format_timestamp
 
 
+@pytest.mark.parametrize("rig", [{"pace": "fixed"}], indirect=True)
 def test_hello_comes_first_and_says_the_terms(rig: Any, connect: Connect) -> None:
     client = connect(protocol=V1)
     assert b"Sec-WebSocket-Protocol: ticker.v1.json\r\n" in client.head
@@ -223,6 +224,7 @@ def test_a_batch_in_protobuf(rig: Any, connect: Connect) -> None:
     assert symbols == names
 
 
+@pytest.mark.parametrize("rig", [{"pace": "fixed"}], indirect=True)
 def test_configure_says_what_holds(connect: Connect) -> None:
     client = connect(protocol=V1)
     hello(client)

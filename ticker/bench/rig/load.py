@@ -16,6 +16,7 @@ class Load:
     symbols: int
     per_client: int
     flush_interval: float = 0.1
+    pace: str = "fixed"
     ticks: float = 1.0  # per symbol and flush interval
     probes: int = 0  # clients that do not watch, see Swarm.probe
     encoding: str = "plain"  # commands.ENCODINGS

@@ -159,6 +159,7 @@ class Rig:
     def _grants(self) -> dict[str, Any]:
         total = self.load.clients + self.load.probes
         return {
+            "pace": self.load.pace,
             "flush_interval": self.load.flush_interval,
             "max_connections": max(18_000, total // self.load.gateways + 100),
             "max_symbols": max(1024, self.load.symbols),

@@ -139,6 +139,13 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             help="Flush interval of the gateway; seconds.",
         ),
         click.option(
+            "--pace",
+            type=click.Choice(["fixed", "adaptive"]),
+            default="fixed",
+            show_default=True,
+            help="Of the gateway: fixed flushes once in each interval, adaptive follows its load.",
+        ),
+        click.option(
             "--rate",
             type=click.FloatRange(0, min_open=True),
             help="Trades of a symbol per second.  [default: 10]",

@@ -10,4 +10,5 @@ class Agenda:
         subscriptions: Subscriptions,
         interval_ns: int,
         steady_ns: int,
+        paced: bool = False,
     ) -> None: ...

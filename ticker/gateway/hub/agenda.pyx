@@ -1,56 +1,52 @@
-"""When each client is told: at once after quiet, else at its turn of the wheel.
+"""When each client is told: at once after quiet, else at its turn of a wheel.
 
 Law: a client stands in one place at most; nothing here knows what it is due. Rates of their own
-are longer intervals, in whole flush intervals, so that all clients of one bucket share frames.
+are longer intervals, in whole turns of a wheel, so that all clients of one bucket share frames.
 """
 
 from cpython.mem cimport PyMem_RawCalloc, PyMem_RawFree
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address) nogil
 
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topic, Topics
-from ticker.gateway.sockets.connection cimport NO_CONNECTION, ConnectionTable
+from ticker.gateway.pacing.wheel cimport BUCKETS, FEW, LAST, NOWHERE, TURNS, Wheel
+from ticker.gateway.sockets.connection cimport ConnectionTable
 from ticker.shm.layout cimport CACHE_LINE
 
 
 cdef class Agenda:
     """`interval_ns`: a client is flushed once in it at most, unless it wants to be less often.
-    All times are by the monotonic clock."""
+    `paced`: set_interval changes it. All times are by the monotonic clock."""
 
     def __cinit__(
         self, ConnectionTable connections not None, Topics topics not None,
         Subscriptions subscriptions not None, interval_ns: int, steady_ns: int,
+        paced: bool = False,
     ) -> None:
         cdef uint32_t places = connections.capacity
-        cdef int bucket
         self.connections = connections
         self.topics = topics
         self.subscriptions = subscriptions
-        self.turn_width = interval_ns // TURNS
-        self.origin = steady_ns
+        self.wheel = Wheel(places, interval_ns // TURNS, steady_ns)
+        self.rated = Wheel(places, interval_ns // TURNS, steady_ns) if paced else self.wheel
+        self.apart = paced
+        self.least_width = self.wheel.width
         self.phases = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.pending = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.queued = <uint8_t*>PyMem_RawCalloc(places, 1)
-        self.wheel_next = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
-        self.wheel_turn = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.ready.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
         self.due.items = <uint32_t*>PyMem_RawCalloc(places, sizeof(uint32_t))
-        if not (self.phases and self.pending and self.queued and self.wheel_next
-                and self.wheel_turn and self.ready.items and self.due.items):
+        if not (self.phases and self.pending and self.queued and self.ready.items
+                and self.due.items):
             raise MemoryError
-        for bucket in range(BUCKETS):
-            self.bucket_head[bucket] = NO_CONNECTION
-            self.bucket_count[bucket] = 0
 
     def __dealloc__(self) -> None:
         PyMem_RawFree(self.phases)
         PyMem_RawFree(self.pending)
         PyMem_RawFree(self.queued)
-        PyMem_RawFree(self.wheel_next)
-        PyMem_RawFree(self.wheel_turn)
         PyMem_RawFree(self.ready.items)
         PyMem_RawFree(self.due.items)
 
@@ -72,7 +68,7 @@ cdef class Agenda:
             self.topics.changed_subscribers < self.subscriptions.total >> 3
         )
         if self.topics.changed_count and not sparse:
-            self.all_pending_until = self.turn_index + TURNS + 1
+            self.all_pending_until = self.wheel.turn + TURNS + 1
         for i in range(self.topics.changed_count):
             if sparse:
                 self._mark_topic(self.topics.topics + self.topics.changed[i])
@@ -106,102 +102,70 @@ cdef class Agenda:
         self.queued[number] &= ~flag
         return number
 
-    cdef uint32_t turns(self, uint32_t number) noexcept nogil:
-        """Turns between two flushes of a connection."""
-        cdef uint32_t turns = self.connections.table[number].turns
-        return turns if turns else TURNS
+    cdef bint stands(self, uint32_t number) noexcept nogil:
+        """Whether it waits in a wheel."""
+        return self.wheel.stands(number) or (self.apart and self.rated.stands(number))
 
     cdef void wait(self, uint32_t number) noexcept nogil:
         """Not again before its interval is over."""
-        self._enter_wheel(number, self.turn_index + self.turns(number))
+        cdef uint32_t turns = self.connections.table[number].turns
+        if turns:
+            self._enter(self.rated, number, self.rated.turn + turns)
+        else:
+            self._enter(self.wheel, number, self.wheel.turn + TURNS)
 
     cdef void wait_from_last(self, uint32_t number) noexcept nogil:
         """The same, counted from the turn that it had, not from when it was served: a client
         that is served late does not fall behind. Only one that has missed its next turn takes
         the next there is."""
-        cdef int32_t ahead = <int32_t>(
-            self.wheel_turn[number] + self.turns(number) - <uint32_t>self.turn_index
-        )
-        self._enter_wheel(number, self.turn_index + (ahead if ahead > 0 else 0))
+        cdef uint32_t turns = self.connections.table[number].turns
+        if turns:
+            self._enter(self.rated, number, self.rated.after_last(number, turns))
+        else:
+            self._enter(self.wheel, number, self.wheel.after_last(number, TURNS))
 
-    cdef void _enter_wheel(self, uint32_t number, uint64_t turn) noexcept nogil:
-        cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
+    cdef void _enter(self, Wheel wheel, uint32_t number, uint64_t turn) noexcept nogil:
+        """A client that waits for longer than an interval is looked at in any case:
+        `all_pending_until` does not go back that far."""
         self.set_phase(number, PHASE_WAITING)
-        if self.queued[number] & QUEUED_WHEEL:
-            self.pending[number] = 1  # it stands there for longer than `all_pending_until` goes back
-            if <int32_t>(self.wheel_turn[number] - <uint32_t>turn) <= TURNS:
-                return
-            self._leave_wheel(number)
-        self.queued[number] |= QUEUED_WHEEL
-        self.wheel_turn[number] = <uint32_t>turn
-        self.wheel_next[number] = NO_CONNECTION
-        if self.bucket_head[bucket] == NO_CONNECTION:
-            self.bucket_head[bucket] = number
-        else:
-            self.wheel_next[self.bucket_tail[bucket]] = number
-        self.bucket_tail[bucket] = number
-        self.bucket_count[bucket] += 1
-
-    cdef void _leave_wheel(self, uint32_t number) noexcept nogil:
-        """Out of its bucket: the client that had this place before, or this client itself, wanted to wait
-        for long. Looks through the bucket, which seldom is needed."""
-        cdef uint32_t bucket = self.wheel_turn[number] & (BUCKETS - 1)
-        cdef uint32_t before = NO_CONNECTION
-        cdef uint32_t at = self.bucket_head[bucket]
-        while at != number:
-            before = at
-            at = self.wheel_next[at]
-        if before == NO_CONNECTION:
-            self.bucket_head[bucket] = self.wheel_next[number]
-        else:
-            self.wheel_next[before] = self.wheel_next[number]
-        if self.bucket_tail[bucket] == number:
-            self.bucket_tail[bucket] = before
-        self.bucket_count[bucket] -= 1
-        self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
+        if self.connections.table[number].turns or self.stands(number):
+            self.pending[number] = 1
+        if self.apart:
+            if wheel is not self.wheel and self.wheel.stands(number):
+                self.wheel.leave(number)
+            if wheel is not self.rated and self.rated.stands(number):
+                self.rated.leave(number)
+        wheel.enter(number, turn)
 
     cdef void take_buckets(self, int64_t now) noexcept nogil:
         """Move the buckets whose time has come to the due queue."""
-        cdef uint64_t reached
-        cdef int i
-        if now < self.origin:
-            return
-        reached = <uint64_t>((now - self.origin) // self.turn_width)
-        if reached < self.turn_index:
-            return
-        for i in range(<int>min(<uint64_t>BUCKETS, reached - self.turn_index + 1)):
-            self._take_bucket(self.turn_index + i)
-        self.turn_index = reached + 1
+        self._take(self.wheel, now, self.wheel.turn <= self.all_pending_until)
+        if self.apart:
+            self._take(self.rated, now, False)
 
-    cdef void _take_bucket(self, uint64_t turn) noexcept nogil:
-        """A bucket with few clients joins the next one, unless the next one is empty. That gives
-        fewer wake-ups, and more clients for each frame. It costs its clients one longer interval, once.
-
-        A client of a later round stays. A client that waits for longer than an interval is looked at
-        in any case: `all_pending_until` does not remember that far.
-        """
-        cdef uint32_t bucket = <uint32_t>(turn & (BUCKETS - 1))
-        cdef uint32_t number = self.bucket_head[bucket]
-        cdef uint32_t next_number
-        cdef uint32_t shift = 0
-        if self.bucket_count[bucket] < FEW and self.bucket_count[(turn + 1) & (BUCKETS - 1)]:
-            shift = 1
-        self.bucket_head[bucket] = NO_CONNECTION
-        self.bucket_count[bucket] = 0
-        while number != NO_CONNECTION:
-            next_number = self.wheel_next[number]
-            self.queued[number] &= ~<uint8_t>QUEUED_WHEEL
-            if <int32_t>(self.wheel_turn[number] - <uint32_t>turn) > 0:
-                if self.phases[number] == PHASE_WAITING:
-                    self._enter_wheel(
-                        number, turn + <uint32_t>(self.wheel_turn[number] - <uint32_t>turn)
-                    )
-            else:
-                self.wheel_turn[number] = <uint32_t>turn + shift
-                if self.turn_index <= self.all_pending_until or self.connections.table[number].turns:
+    cdef void _take(self, Wheel wheel, int64_t now, bint all_pending) noexcept nogil:
+        cdef uint64_t turns = wheel.reached(now)
+        cdef uint64_t i
+        cdef uint32_t number, following
+        for i in range(min(turns, <uint64_t>BUCKETS)):
+            number = wheel.take(wheel.turn + i)
+            while number != LAST:
+                following = wheel.next[number]
+                wheel.next[number] = NOWHERE
+                if all_pending:
                     self.pending[number] = 1
                 self._push(&self.due, QUEUED_DUE, number)
-            number = next_number
+                number = following
+        wheel.turn += turns
+
+    cdef void set_interval(self, int64_t interval, bint gathers, int64_t now) noexcept nogil:
+        """Flush clients once in `interval` ns from now on; those with a rate of their own less
+        often than they want, where it is longer than the configured one. `gathers`: small buckets
+        join."""
+        cdef int64_t width = interval // TURNS
+        self.wheel.few = FEW if gathers else 0
+        self.wheel.set_width(width, now)
+        self.rated.set_width(max(width, self.least_width), now)
 
     cdef uint32_t next_ready(self) noexcept nogil:
         """Take the first of those that are to be told at once; there must be one."""
@@ -229,12 +193,12 @@ cdef class Agenda:
 
     cdef int64_t next_turn(self, int64_t now) noexcept:
         """ns until the next turn is wanted; 0: at once, -1: never."""
-        cdef int i
-        cdef int64_t wait
+        cdef int64_t when, other
         if self.ready.count or self.due.count:
             return 0
-        for i in range(BUCKETS):
-            if self.bucket_head[(self.turn_index + i) & (BUCKETS - 1)] != NO_CONNECTION:
-                wait = self.origin + <int64_t>(self.turn_index + i) * self.turn_width - now
-                return max(wait, 1)
-        return -1
+        when = self.wheel.next_time()
+        if self.apart:
+            other = self.rated.next_time()
+            if when < 0 or 0 <= other < when:
+                when = other
+        return max(when - now, 1) if when >= 0 else -1

@@ -29,7 +29,8 @@ cdef class Hub:
     cdef Agenda agenda
     cdef Flush flush
     cdef uint64_t* counters
-    cdef int64_t interval
+    cdef object rates            # Rates
+    cdef int served              # clients in the newest turn
 
     cdef int64_t take_turn(self, int64_t now, int64_t steady, int budget) except? -2
     cdef int _drain(self) except -1

@@ -2,6 +2,7 @@ from ticker.gateway.hub.intake import Intake
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.movers.frames import MoverFrames
+from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.header import Mapping
 
@@ -13,7 +14,7 @@ class Hub:
         frames: SharedFrames,
         connections: ConnectionTable,
         segment: Mapping,
-        interval_ns: int,
+        rates: Rates,
         steady_ns: int,
         max_symbols: int,
     ) -> None: ...

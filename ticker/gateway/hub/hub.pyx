@@ -4,17 +4,14 @@ In: records (intake.pyx), and topics.pyx's list of changes. Out: frames to conne
 loop, which calls take_turn() (scheduler.pyx).
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from ticker.gateway.hub.agenda cimport (
-    MOST_TURNS,
     PHASE_BLOCKED,
     PHASE_IDLE,
     PHASE_NONE,
     PHASE_READY,
     PHASE_WAITING,
-    QUEUED_WHEEL,
-    TURNS,
     Agenda,
 )
 from ticker.gateway.hub.fields cimport CHANNEL_QUOTE, FIRST_BARS
@@ -35,14 +32,16 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 
+from ticker.gateway.pacing.rates import Rates
+
 
 cdef class Hub:
-    """`segment`: the gateway's own. `interval_ns`: a client is flushed once in it at most, and
+    """`segment`: the gateway's own. `rates`: a client is flushed once in its interval at most, and
     the first tick after a quiet interval goes out at once. `max_symbols`: per connection."""
 
     def __cinit__(
         self, Intake intake not None, SharedFrames frames not None,
-        ConnectionTable connections not None, Mapping segment not None, interval_ns: int,
+        ConnectionTable connections not None, Mapping segment not None, rates: Rates,
         steady_ns: int, max_symbols: int,
     ) -> None:
         self.intake = intake
@@ -51,11 +50,13 @@ cdef class Hub:
         self.frames = frames
         self.connections = connections
         self.counters = segment.counters
-        self.interval = interval_ns
+        self.rates = rates
         self.subscriptions = Subscriptions(
             self.topics, intake.views, frames, connections, segment
         )
-        self.agenda = Agenda(connections, self.topics, self.subscriptions, interval_ns, steady_ns)
+        self.agenda = Agenda(
+            connections, self.topics, self.subscriptions, rates.interval, steady_ns, rates.paced
+        )
         self.flush = Flush(
             self.topics, self.sales, intake.views, frames, connections, self.agenda, segment,
             max_symbols,
@@ -84,6 +85,7 @@ cdef class Hub:
                 left -= 1
                 self._serve_due(agenda.next_due(), now)
         count(self.counters, GATEWAY_WAKEUPS, 1)
+        self.served = budget - left
         if left != budget:
             count(self.counters, GATEWAY_FLUSHES, 1)
         return agenda.next_turn(steady)
@@ -96,7 +98,7 @@ cdef class Hub:
 
     cdef void _serve_due(self, uint32_t number, int64_t now) noexcept nogil:
         """A connection's interval is over: send what it is due, or let it be idle."""
-        if self.agenda.phases[number] != PHASE_WAITING or self.agenda.queued[number] & QUEUED_WHEEL:
+        if self.agenda.phases[number] != PHASE_WAITING or self.agenda.stands(number):
             return
         if not self.agenda.pending[number] or self.flush.flush(number, now) == 0:
             if self.agenda.phases[number] == PHASE_WAITING:
@@ -228,21 +230,15 @@ cdef class Hub:
         self, number: int, max_rate: float | None, batch: bool | None
     ) -> tuple[float, bool]:
         """Set a connection's flushes per second and whether a flush is one message; what holds
-        now. A rate is rounded down to a whole number of flush intervals."""
+        now. A rate is rounded down to a whole number of turns (Rates)."""
         cdef Connection* connection = self.connections.checked(number)
-        cdef double interval = self.interval * 1e-9
-        cdef double intervals
         if batch is not None:
             connection.batch = batch
         if max_rate is not None:
-            intervals = 1 / (<double>max_rate * interval)
-            # 1e-6: a rate that is a whole number of intervals but for rounding is that number
-            connection.turns = <uint16_t>min(TURNS * -((1e-6 - intervals) // 1), MOST_TURNS)
-            if connection.turns <= TURNS:
-                connection.turns = 0
+            connection.turns = self.rates.turns_of(max_rate)
             if self.agenda.phases[<uint32_t>number] == PHASE_WAITING:
                 self.agenda.wait(number)
-        return TURNS / (interval * self.agenda.turns(number)), bool(connection.batch)
+        return self.rates.rate_of(connection.turns), bool(connection.batch)
 
     @property
     def movers(self) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ticker.config import GatewayConfig
+from ticker.gateway.pacing.settings import rates_of
 from ticker.gateway.protocol.messages import Limits
 
 
@@ -26,7 +27,7 @@ def terms_of(config: GatewayConfig, epoch: int) -> Terms:
         outbound=config.max_outbound,
         commands_per_second=config.commands_per_second,
         commands_burst=config.commands_burst,
-        max_rate=round(1 / config.flush_interval, 6),
+        max_rate=round(rates_of(config).rate_of(0), 6),
         slow_timeout=config.slow_timeout,
     )
     return Terms(epoch, config.heartbeat, config.retry_after, limits)

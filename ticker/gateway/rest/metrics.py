@@ -52,7 +52,7 @@ LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_N
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
      "disk_bytes", "database_bytes", "waiting", "connected", "speaking", "keys", "log_stored",
-     "log_failing"}
+     "log_failing", "flush_interval_ns", "burst_gap_ns", "load_permille"}
 )  # fmt: skip
 REJECTED = "rejected_"
 

@@ -74,7 +74,12 @@ class MarketSession:
 
 @dataclass(frozen=True)
 class GatewayReport:
-    """One gateway worker at one moment: `live` or `hung`; its heartbeat's age is in seconds."""
+    """One gateway worker at one moment: `live` or `hung`; its heartbeat's age is in seconds.
+
+    `load` is the share of a core that it needs, over the last moments. `flush_interval` is the time
+    between two flushes of a client, which follows the load unless the pace is fixed, and
+    `burst_gap` that between two bursts of sends, both in seconds.
+    """
 
     name: str
     state: str
@@ -83,6 +88,9 @@ class GatewayReport:
     heartbeat_age: float | None
     connections: int
     subscriptions: int
+    load: float
+    flush_interval: float
+    burst_gap: float
 
 
 class Status:
@@ -260,4 +268,7 @@ def _gateway(name: str, mapping: Mapping, now_ns: int) -> GatewayReport:
         heartbeat_age=age(heartbeat.time_ns, now_ns),
         connections=counters["connections_open"],
         subscriptions=counters["subscriptions"],
+        load=counters["load_permille"] / 1000,
+        flush_interval=counters["flush_interval_ns"] / NS,
+        burst_gap=counters["burst_gap_ns"] / NS,
     )
