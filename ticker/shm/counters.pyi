@@ -2,6 +2,7 @@ from ticker.shm.header import Mapping
 
 FEED_COUNTERS: tuple[str, ...]
 GATEWAY_COUNTERS: tuple[str, ...]
+GATEWAY_GAUGES: tuple[str, ...]
 STORE_COUNTERS: tuple[str, ...]
 RECORDER_COUNTERS: tuple[str, ...]
 RELAY_COUNTERS: tuple[str, ...]

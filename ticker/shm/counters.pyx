@@ -24,10 +24,9 @@ from ticker.shm.header import KIND_MIRROR
 from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
-# The last ones are of the pace, gauges, and set by name (gateway/scheduler.pyx).
-GATEWAY_COUNTERS = (
-    *names_of(GatewayCounter, "GATEWAY_"), "flush_interval_ns", "burst_gap_ns", "load_permille",
-)
+GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
+# Of a gateway's pace, behind its counters; set by name (gateway/scheduler.pyx).
+GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 # Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the
@@ -48,7 +47,7 @@ STALE = FEED_STALE
 ENDED = FEED_ENDED
 
 _FEED_NUMBERS = {name: number for number, name in enumerate(FEED_COUNTERS)}
-_GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS)}
+_GATEWAY_NUMBERS = {name: number for number, name in enumerate(GATEWAY_COUNTERS + GATEWAY_GAUGES)}
 _STORE_NUMBERS = {name: number for number, name in enumerate(STORE_COUNTERS)}
 _NUMBERS_OF_KIND = {
     FEED_SEGMENT: _FEED_NUMBERS, STORE_SEGMENT: _STORE_NUMBERS,
@@ -57,7 +56,7 @@ _NUMBERS_OF_KIND = {
     KIND_MIRROR: {name: number for number, name in enumerate(MIRROR_COUNTERS)},
 }
 
-if max(len(FEED_COUNTERS), len(GATEWAY_COUNTERS)) > COUNTERS:
+if max(len(FEED_COUNTERS), len(_GATEWAY_NUMBERS)) > COUNTERS:
     raise ImportError(f"more than the {COUNTERS} counters that a segment has room for (layout.pxd)")
 if max(len(FEED_HISTOGRAMS), len(GATEWAY_HISTOGRAMS)) > HISTOGRAMS:
     raise ImportError(f"more than the {HISTOGRAMS} histograms of a segment (layout.pxd)")

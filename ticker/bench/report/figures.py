@@ -14,7 +14,7 @@ from typing import Any
 from ticker.bench.report.axis import text
 from ticker.bench.report.latencies import PERCENTILES
 from ticker.bench.swarm.checks import COUNTS
-from ticker.shm.counters import GATEWAY_COUNTERS
+from ticker.shm.counters import GATEWAY_COUNTERS, GATEWAY_GAUGES
 
 SHORT = (*(f"p{percent:g}" for percent in PERCENTILES), "max")
 # facts about the report itself
@@ -156,7 +156,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "updates_per_second",
         "client_flushes_per_second",
         "gateway_cpu",
-        *_of("gateway_counters.", *GATEWAY_COUNTERS),
+        *_of("gateway_counters.", *GATEWAY_COUNTERS, *GATEWAY_GAUGES),
         *CHECKS,
         "capacity_client_flushes_per_second",
         "share_of_capacity",

@@ -29,6 +29,7 @@ from ticker.shm.counters import (
     FEED_HISTOGRAMS,
     FEED_STATES,
     GATEWAY_COUNTERS,
+    GATEWAY_GAUGES,
     GATEWAY_HISTOGRAMS,
     MIRROR_COUNTERS,
     RECORDER_COUNTERS,
@@ -52,7 +53,7 @@ LABELS = tuple(f"{bound / NS:.6f}".rstrip("0").rstrip(".") for bound in BOUNDS_N
 GAUGES = frozenset(
     {"connections_open", "subscriptions", "snapshot_time_ns", "written_time_ns", "fault", "failing",
      "disk_bytes", "database_bytes", "waiting", "connected", "speaking", "keys", "log_stored",
-     "log_failing", "flush_interval_ns", "burst_gap_ns", "load_permille"}
+     "log_failing", *GATEWAY_GAUGES}
 )  # fmt: skip
 REJECTED = "rejected_"
 
@@ -70,7 +71,7 @@ class BoxCollector(Collector):
         info.add_metric([], {"version": status.version})
         yield info
         yield from self._feeds()
-        yield from _counters("gateway", GATEWAY_COUNTERS, status.gateways)
+        yield from _counters("gateway", GATEWAY_COUNTERS + GATEWAY_GAUGES, status.gateways)
         yield from _histograms("gateway", GATEWAY_HISTOGRAMS, status.gateways)
         yield self._heartbeats("gateway", status.gateways)
         if status.store is not None:
