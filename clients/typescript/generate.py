@@ -16,7 +16,7 @@ from ticker.gateway.protocol import messages, vocabulary
 from ticker.gateway.rest import resources
 
 OUTPUT = Path(__file__).parent / "src" / "messages.ts"
-RESOURCES = ("PriceObject", "Prices", "Bar", "Bars", "ListedSymbol", "Symbols")
+RESOURCES = ("PriceObject", "Prices", "Book", "Bar", "Bars", "ListedSymbol", "Symbols")
 HEAD = """\
 // What the server says, as types. Made by generate.py from the server's own; do not edit.
 // A server that is newer may say more. Prices and sizes are strings with the digits of the tick.
@@ -47,6 +47,8 @@ def generated() -> str:
             HEAD,
             f"export type Channel = {channels};",
             f"export type State = {states};",
+            "/** A price of a book, and the size of all orders at it. */",
+            "export type Level = [price: string, size: string];",
             "",
             *bodies,
             f"export type AnyMessage = {union};",
@@ -104,8 +106,6 @@ def _one(kind: Any) -> str:
     if isinstance(kind, inspect.ListType):
         item = _shown(kind.item_type)
         return f"({item})[]" if " " in item else f"{item}[]"
-    if isinstance(kind, inspect.StructType) and kind.array_like:
-        return f"[{', '.join('number' for _ in kind.fields)}]"  # names say what is exact
     if isinstance(kind, inspect.StructType):
         return kind.cls.__name__
     raise TypeError(f"{kind}: say how TypeScript has it")

@@ -11,11 +11,14 @@ function outcome(dialogue, step) {
   const commands = (texts) => ({ commands: texts.map((text) => JSON.parse(text)) });
   try {
     if (step.subscribe) {
-      return commands(dialogue.subscribe(step.subscribe.channel, step.subscribe.symbols));
+      const { symbols, ...topic } = step.subscribe;
+      return commands(dialogue.subscribe(topic, symbols));
     }
     if (step.unsubscribe) {
-      return commands(dialogue.unsubscribe(step.unsubscribe.channel, step.unsubscribe.symbols));
+      const { symbols, ...topic } = step.unsubscribe;
+      return commands(dialogue.unsubscribe(topic, symbols));
     }
+    if (step.feed) return {};
     if ("opened" in step) {
       dialogue.opened(step.opened);
       return {};

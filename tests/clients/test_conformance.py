@@ -56,6 +56,8 @@ def _outcome(dialogue: Dialogue, step: dict[str, Any]) -> dict[str, Any]:
             words = dict(step[name])
             symbols = words.pop("symbols")
             return {"commands": _commands(act(Topic(**words), symbols))}
+    if "feed" in step:
+        return {}
     if "opened" in step:
         dialogue.opened(step["opened"])
         return {}

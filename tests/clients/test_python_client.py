@@ -134,6 +134,68 @@ def test_who_has_no_server_symbol_or_token(rig: Rig) -> None:
     asyncio.run(program())
 
 
+def bar(rig: Rig, minute: int, close: int, state: int = 0) -> None:
+    """A bar of AAPL in motion."""
+    rig.bar(
+        0, 1, state=state, start=(START + 60 * minute) * E9, time=(START + 60 * minute) * E9 + 1,
+        open=E9, high=9 * E9, low=E9, close=close * E9, vwap=E9, volume=10, trades=3, flags=7,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_live_bars_and_a_table_of_them(rig: Rig) -> None:
+    pytest.importorskip("pandas")
+    rig.bar_writer.add("AAPL")
+
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch = client.live_bars("AAPL")
+            bar(rig, 5, 6)
+            (first,) = await some(watch, 1)
+            assert isinstance(first, ticker_client.LiveBar)
+            assert (first.state, first.close) == ("forming", Decimal(6))
+            table = await client.bar_table("AAPL", limit=3)
+            for minute, close, state in ((5, 7, 1), (6, 8, 0), (5, 5, 2)):
+                bar(rig, minute, close, state)
+            told = [await some(watch, 1) for _ in range(3)]
+            assert {(each.start.minute, each.state) for (each,) in told} >= {(36, "forming")}
+            while (frame := table.df()).shape[0] < 5 or frame["close"].iloc[3] != 5:
+                await asyncio.wait_for(table.changed(), 10)
+            assert list(frame["close"]) == [187.0, 188.0, 189.0, 5.0, 8.0], "kept, then live"
+            assert frame["start"].is_monotonic_increasing
+
+    asyncio.run(program())
+
+
+def test_books_and_movers(rig: Rig) -> None:
+    pytest.importorskip("pandas")
+    writer = DepthWriter(rig.feed)
+
+    async def program() -> None:
+        async with ticker_client.Client(url(rig)) as client:
+            watch = client.depth("AAPL", levels=3)
+            writer.put(0, 10, [(184 * E9, 3), (183 * E9, 1)], [(186 * E9, 4)], 1)
+            rig.ringer.ring_from_python()
+            (book,) = await some(watch, 1)
+            assert [(each.price, each.size) for each in book.bids] == [(184, 3), (183, 1)]
+            writer.put(0, 10, [(184 * E9, 2)], [(185 * E9, 1), (186 * E9, 4)], 2)
+            rig.ringer.ring_from_python()
+            (book,) = await some(watch, 1)
+            assert (book.bids, [each.price for each in book.asks]) == (
+                [ticker_client.messages.Level(Decimal(184), Decimal(2))], [185, 186],
+            )  # fmt: skip
+            frame = ticker_client.to_df([book])
+            assert list(frame["side"]) == ["bid", "ask", "ask"]
+            with pytest.raises(ValueError, match=r"AAPL is watched with .*'levels': 3"):
+                client.depth("AAPL", levels=10)
+            rig.quote(0, previous_close=100 * E9, volume=7)
+            (lists,) = await some(client.movers(limit=1), 1)
+            assert isinstance(lists, ticker_client.Movers)
+            assert [(each.symbol, each.change) for each in lists.gainers] == [("AAPL", Decimal(85))]
+
+    asyncio.run(program())
+
+
 @pytest.mark.parametrize("rig", [ASKING], indirect=True)
 def test_a_token(rig: Rig) -> None:
     async def program() -> None:

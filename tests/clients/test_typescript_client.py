@@ -257,16 +257,16 @@ const client = new ticker.Client(url, {
   onstate: ({ state, retryAt }) => say([state, retryAt > 0]),
   onrefusal: ({ code, symbol, channel }) => say([code, symbol, channel]),
 }).start();
-const watch = client.books("BOOK", "NOPE");
+const watch = client.depth(["BOOK", "NOPE"]);
 for await (const { bids, asks } of watch) say([bids.length, bids[0], asks.at(-1)]);
 """)
         assert running.line() == ["waiting", False]
         assert running.line() == ["open", False]
         assert running.line() == [460, "NOPE", "depth"]
-        assert running.line() == [10, [99.99, 101], [100.1, 110]]
+        assert running.line() == [10, ["99.99", "101"], ["100.1", "110"]]
         with exchange.packet() as calls:
             calls.delete_order(references[0], 7)
-        assert running.line() == [10, [99.98, 102], [100.1, 110]]
+        assert running.line() == [10, ["99.98", "102"], ["100.1", "110"]]
         rig.restart()
         with exchange.packet() as calls:
             exchange.add(calls, row, BID, 5, 9_999)
@@ -276,13 +276,39 @@ for await (const { bids, asks } of watch) say([bids.length, bids[0], asks.at(-1)
             said = running.line()
         assert said == ["open", False]
         assert running.line() == [460, "NOPE", "depth"]
-        assert running.line() == [10, [99.99, 5], [100.1, 110]]
+        assert running.line() == [10, ["99.99", "5"], ["100.1", "110"]]
     finally:
         exchange.close()
 
 
+def test_live_bars_and_movers(rig: Rig, program: Run) -> None:
+    rig.bar_writer.add("AAPL")
+    words = {"open": E9, "high": 9 * E9, "low": E9, "vwap": E9, "volume": 10, "trades": 3}
+    start = {"start": START * E9, "time": START * E9 + 1, "flags": 7}
+    rig.bar(0, 1, state=0, close=6 * E9 + 1, **words, **start)
+    rig.quote(0, previous_close=100 * E9, volume=7)
+    running = program("""
+const client = await ticker.connect(url);
+const bars = client.liveBars("AAPL");
+const first = (await bars.next()).value;
+say([first.type, first.interval, first.state, first.close]);
+say((await bars.next()).value.state);
+const { gainers, limit } = (await client.movers(3).next()).value;
+say([limit, gainers.map(({ symbol, change }) => [symbol, change])]);
+try { client.movers(4); } catch (error) { say(error.message); }
+say((await client.book("AAPL", 5).catch(({ code }) => code)));
+""")
+    assert running.line() == ["bar", "1m", "forming", "6.000000001"]
+    rig.bar(0, 1, state=1, close=7 * E9, **words, **start)
+    assert running.line() == "final"
+    assert running.line() == [3, [["AAPL", "85"]]]
+    assert "the list of movers is watched with" in running.line()
+    assert running.line() == "no_book"
+
+
 USER = """
-import { AuthError, connect, type Price, type Trade } from "@ticker/client";
+import { AuthError, connect } from "@ticker/client";
+import type { Depth, LiveBar, Price, Trade } from "@ticker/client";
 const client = await connect("http://localhost:8700", { token: "t" });
 for await (const each of client.prices("AAPL")) {
   const price: string | null = each.price;
@@ -292,6 +318,12 @@ for await (const each of client.prices("AAPL")) {
 }
 const trade: Trade = (await client.trades("AAPL").next()).value;
 if (trade.type === "correction") console.log(trade.new_trade_id);
+const book: Depth = (await client.depth("AAPL", { levels: 3, venue: "XNAS" }).next()).value;
+const best: string | undefined = book.bids[0]?.[0];
+const bar = (await client.liveBars(["AAPL"], "1d").next()).value;
+if (bar.type === "bar") console.log(best, (bar as LiveBar).close);
+// @ts-expect-error an interval that there is not
+client.liveBars("AAPL", "2m");
 // @ts-expect-error a channel that there is not
 client.frames(["AAPL"], (changes: Price[]) => console.log(changes), "tea");
 console.log(AuthError.name);

@@ -1,12 +1,12 @@
 // The client: one connection for all that a program watches, opened again when it ends.
 
-import { applied, type Book } from "./book.js";
-import { Dialogue, type Event, type Refusal, SUBPROTOCOL } from "./dialogue.js";
+import { Dialogue, type Refusal, SUBPROTOCOL } from "./dialogue.js";
 import { NoServerError, TickerError } from "./errors.js";
 import type {
-  Cancel, Channel, Correction, Delta, Depth, Lagged, Snapshot, Update,
+  Cancel, Correction, Depth, Lagged, LiveBar, Movers, Snapshot, Update,
 } from "./messages.js";
 import { Rest } from "./rest.js";
+import { type Event, nameIn, nameOf, sameTopic, symbolIn, type Topic, wordsOf } from "./topic.js";
 import { Watch } from "./watch.js";
 
 const KEPT = 100_000;
@@ -37,7 +37,6 @@ export interface Options {
 }
 
 export type Price = Snapshot | Update;
-type Watched = Event | Book;
 export type Trade = Price | Correction | Cancel | Lagged;
 
 /** A server by its URL, like http://localhost:8700. `connect()` makes one that is connected.
@@ -53,8 +52,8 @@ export class Client extends Rest {
   lag: number | null = null;
   readonly #options: Options;
   readonly #dialogue = new Dialogue();
-  readonly #watches = new Set<Watch<Watched>>();
-  readonly #newest = new Map<string, Price | Book>();
+  readonly #watches = new Set<Watch<Event>>();
+  readonly #newest = new Map<string, Event>();
   #socket: SocketLike | null = null;
   #looksAt = 0; // when the timer looks at the deadline, which moves with each message
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -99,22 +98,41 @@ export class Client extends Rest {
 
   /** The last sale of each, as it changes. */
   prices(...symbols: string[]): Watch<Price> {
-    return this.#watch("price", symbols, 0);
+    return this.#watch({ channel: "price" }, symbols);
   }
 
   /** The last sale, the quote and the figures of the day. */
   quotes(...symbols: string[]): Watch<Price> {
-    return this.#watch("quote", symbols, 0);
+    return this.#watch({ channel: "quote" }, symbols);
   }
 
   /** Every eligible trade, and what is corrected or cancelled; up to `kept` wait. */
   trades(symbols: string | readonly string[], kept = KEPT): Watch<Trade> {
-    return this.#watch("trades", typeof symbols === "string" ? [symbols] : symbols, kept);
+    return this.#watch({ channel: "trades" }, listed(symbols), kept);
   }
 
-  /** The first ten levels of each symbol's book, as they change. */
-  books(...symbols: string[]): Watch<Book> {
-    return this.#watch("depth", symbols, 0);
+  /** Bars as they form, end and are corrected; a message with the same `start` replaces the one before
+   * it. `bars()` has those of the past. */
+  liveBars(
+    symbols: string | readonly string[], interval: LiveBar["interval"] = "1m", kept = KEPT,
+  ): Watch<LiveBar | Lagged> {
+    return this.#watch({ channel: "bars", interval }, listed(symbols), kept);
+  }
+
+  /** The symbols that gain, lose and trade most, `limit` of each; without it 10. Throws a TypeError
+   * where lists of another length are watched. */
+  movers(limit?: number): Watch<Movers> {
+    return this.#watch({ channel: "movers", limit }, [""]);
+  }
+
+  /** The whole book of each, best levels first, as it changes; over all venues or of one. Without
+   * `levels`, as many as the server has by default. Throws a TypeError where a book of these is watched
+   * with another number of levels. */
+  depth(
+    symbols: string | readonly string[], options: { levels?: number; venue?: string } = {},
+  ): Watch<Depth> {
+    const { levels, venue } = options;
+    return this.#watch({ channel: "depth", levels, venue }, listed(symbols));
   }
 
   /** The newest of each symbol that has changed, once per animation frame: a page draws no more
@@ -123,7 +141,7 @@ export class Client extends Rest {
     symbols: readonly string[], draw: (changes: Price[]) => void,
     channel: "price" | "quote" = "price",
   ): Watch<Price> {
-    const watch = this.#watch<Price>(channel, symbols, 0);
+    const watch = this.#watch<Price>({ channel }, symbols);
     const changed = new Map<string, Price>();
     const show = (): void => {
       const changes = [...changed.values()];
@@ -141,31 +159,43 @@ export class Client extends Rest {
     return watch;
   }
 
-  #watch<E extends Watched>(channel: Channel, symbols: readonly string[], kept: number): Watch<E> {
+  #watch<E extends Event>(topic: Topic, symbols: readonly string[], kept = KEPT): Watch<E> {
     if (!symbols.length) throw new TypeError('name at least one symbol, like "AAPL"');
-    const watch = new Watch<E>(channel, symbols, kept, (gone) => this.#leave(gone));
-    this.#watches.add(watch as unknown as Watch<Watched>);
+    this.#checkOne(topic, symbols);
+    const watch = new Watch<E>(topic, symbols, kept, (gone) => this.#leave(gone));
+    this.#watches.add(watch as unknown as Watch<Event>);
     for (const symbol of symbols) {
-      const known = this.#newest.get(`${channel} ${symbol}`); // what another watch was told already
+      const known = this.#newest.get(`${nameOf(topic)} ${symbol}`); // another watch was told it
       if (known) watch.put(known);
     }
-    watch.refuse(this.#unknown(channel));
-    this.#send(this.#dialogue.subscribe(channel, symbols));
+    watch.refuse(this.#unknown(topic));
+    this.#send(this.#dialogue.subscribe(topic, symbols));
     return watch;
   }
 
-  #unknown(channel: Channel): ReadonlySet<string> {
-    return this.#dialogue.unknown.get(channel) ?? new Set();
+  #unknown(topic: Topic): ReadonlySet<string> {
+    return this.#dialogue.unknown.get(nameOf(topic)) ?? new Set();
   }
 
-  #leave<E extends Watched>(watch: Watch<E>): void {
-    this.#watches.delete(watch as unknown as Watch<Watched>);
-    const others = [...this.#watches].filter((each) => each.channel === watch.channel);
+  /** A connection has one book of a symbol, and one list of movers. */
+  #checkOne(topic: Topic, symbols: readonly string[]): void {
+    for (const each of this.#watches) {
+      if (nameOf(each.topic) !== nameOf(topic) || sameTopic(each.topic, topic)) continue;
+      const both = symbols.find((symbol) => each.symbols.has(symbol));
+      if (both === undefined) continue;
+      const held = JSON.stringify(wordsOf(each.topic));
+      throw new TypeError(`${both || "the list of movers"} is watched with ${held}; use the same`);
+    }
+  }
+
+  #leave<E extends Event>(watch: Watch<E>): void {
+    this.#watches.delete(watch as unknown as Watch<Event>);
+    const others = [...this.#watches].filter((each) => sameTopic(each.topic, watch.topic));
     const gone = [...watch.symbols].filter(
       (symbol) => !others.some((each) => each.symbols.has(symbol)),
     );
-    for (const symbol of gone) this.#newest.delete(`${watch.channel} ${symbol}`);
-    this.#send(this.#dialogue.unsubscribe(watch.channel, gone.sort()));
+    for (const symbol of gone) this.#newest.delete(`${nameOf(watch.topic)} ${symbol}`);
+    this.#send(this.#dialogue.unsubscribe(watch.topic, gone.sort()));
   }
 
   // -- the connection ------------------------------------------------------------------------
@@ -214,7 +244,7 @@ export class Client extends Rest {
       for (const event of events) this.#handOut(event);
       for (const refusal of refusals) this.#options.onrefusal?.(refusal);
       if (!refusals.length) return;
-      for (const watch of [...this.#watches]) watch.refuse(this.#unknown(watch.channel));
+      for (const watch of [...this.#watches]) watch.refuse(this.#unknown(watch.topic));
     } catch (error) {
       this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
     }
@@ -234,32 +264,18 @@ export class Client extends Rest {
 
   #handOut(event: Event): void {
     if (event.type === "status") return;
-    if (event.type === "depth" || event.type === "delta") return this.#handOutBook(event);
     if (event.type === "snapshot" || event.type === "update") {
       this.lag = (Date.now() - Date.parse(event.timestamp)) / 1000;
-      if (event.channel !== "trades") {
-        this.#newest.set(`${event.channel ?? "price"} ${event.symbol}`, event);
-      }
     }
-    this.#give(event.type === "lagged" ? "trades" : (event.channel ?? "price"), event);
-  }
-
-  #handOutBook(event: Depth | Delta): void {
-    const key = `depth ${event.symbol}`;
-    const book = applied(this.#newest.get(key) as Book | undefined, event);
-    if (book) {
-      this.#newest.set(key, book);
-      return this.#give("depth", book);
-    }
-    this.#send([
-      ...this.#dialogue.unsubscribe("depth", [event.symbol]),
-      ...this.#dialogue.subscribe("depth", [event.symbol]),
-    ]);
-  }
-
-  #give(channel: Channel, event: Watched): void {
+    const [name, symbol] = [nameIn(event), symbolIn(event)];
+    const key = `${name} ${symbol}`;
+    if (name !== "trades" && !isOlder(event, this.#newest.get(key))) this.#newest.set(key, event);
     for (const watch of this.#watches) {
-      if (watch.channel === channel && watch.symbols.has(event.symbol ?? "")) watch.put(event);
+      const ofIt =
+        event.type === "lagged" // it does not say of which of the two
+          ? watch.topic.channel === "trades" || watch.topic.channel === "bars"
+          : nameOf(watch.topic) === name;
+      if (ofIt && watch.symbols.has(symbol)) watch.put(event);
     }
   }
 
@@ -307,6 +323,15 @@ export class Client extends Rest {
 /** A client that is connected. Rejects as Client.open(). */
 export function connect(url = "http://localhost:8700", options: Options = {}): Promise<Client> {
   return new Client(url, options).open();
+}
+
+function listed(symbols: string | readonly string[]): readonly string[] {
+  return typeof symbols === "string" ? [symbols] : symbols;
+}
+
+/** Whether it is a bar before the one that is known. */
+function isOlder(event: Event, known: Event | undefined): boolean {
+  return event.type === "bar" && known?.type === "bar" && event.start < known.start;
 }
 
 function address(url: string): string {

@@ -5,12 +5,11 @@
 // seen last. clients/python/ticker_client/dialogue.py is its twin; clients/conformance holds both to
 // the same dialogues.
 
+import { Books } from "./books.js";
 import { AuthError } from "./errors.js";
 import { parse } from "./exact.js";
-import type {
-  AnyMessage, Cancel, Channel, Correction, Delta, Depth, Hello, Lagged, Rejected, Snapshot, Status,
-  Update,
-} from "./messages.js";
+import type { AnyMessage, Channel, Delta, Hello, Recovered, Subscribed } from "./messages.js";
+import { type Event, nameOf, sameTopic, type Topic, wordsOf } from "./topic.js";
 
 export const SUBPROTOCOL = "ticker.v1.json";
 const FIRST_PAUSE = 0.5;
@@ -22,10 +21,8 @@ const HEAD_TIMEOUT = 10.0;
 const AUTH = new Set([4401, 4402, 4404]);
 const AUTH_ERRORS = new Set([401, 402, 404]);
 const EVENTS = new Set([
-  "snapshot", "update", "correction", "cancel", "lagged", "status", "depth", "delta",
+  "snapshot", "update", "correction", "cancel", "lagged", "status", "bar", "depth", "movers",
 ]);
-
-export type Event = Snapshot | Update | Correction | Cancel | Lagged | Status | Depth | Delta;
 
 /** What the server does not do: a symbol that it did not take, or a whole command. */
 export interface Refusal {
@@ -42,10 +39,11 @@ export interface Received {
 }
 
 export class Dialogue {
-  /** The time of the last price seen of each symbol, by channel. */
-  readonly watched = new Map<Channel, Map<string, string | null>>();
-  /** The symbols that the server refused, by channel. */
-  readonly unknown = new Map<Channel, Set<string>>();
+  /** The time of the last price seen of each symbol, by topic. */
+  readonly watched: { topic: Topic; seen: Map<string, string | null> }[] = [];
+  /** The symbols that the server refused, by the name of their topic. */
+  readonly unknown = new Map<string, Set<string>>();
+  readonly #books = new Books();
   hello: Hello | null = null;
   deadline = 0;
   pause = FIRST_PAUSE;
@@ -53,20 +51,24 @@ export class Dialogue {
 
   // -- what the program wants ----------------------------------------------------------------
 
-  /** The commands for symbols that are not watched yet. */
-  subscribe(channel: Channel, symbols: Iterable<string>): string[] {
-    const watched = this.#of(channel);
+  /** The commands for symbols that are not watched yet. The lists of movers have one symbol, the
+   * empty one. */
+  subscribe(topic: Topic, symbols: Iterable<string>): string[] {
+    const watched = this.#of(topic);
     const fresh = [...new Set(symbols)].filter((symbol) => !watched.has(symbol));
     for (const symbol of fresh) watched.set(symbol, null);
-    return fresh.length && this.hello ? [command("subscribe", channel, fresh)] : [];
+    return fresh.length && this.hello ? [command("subscribe", topic, fresh)] : [];
   }
 
   /** The commands for symbols that nobody watches any more. */
-  unsubscribe(channel: Channel, symbols: Iterable<string>): string[] {
-    const watched = this.#of(channel);
+  unsubscribe(topic: Topic, symbols: Iterable<string>): string[] {
+    const watched = this.#of(topic);
     const gone = [...new Set(symbols)].filter((symbol) => watched.delete(symbol));
-    for (const symbol of gone) this.unknown.get(channel)?.delete(symbol);
-    return gone.length && this.hello ? [command("unsubscribe", channel, gone)] : [];
+    for (const symbol of gone) {
+      this.unknown.get(nameOf(topic))?.delete(symbol);
+      this.#books.forget(topic.venue, symbol);
+    }
+    return gone.length && this.hello ? [command("unsubscribe", topic, gone)] : [];
   }
 
   // -- a connection --------------------------------------------------------------------------
@@ -74,6 +76,7 @@ export class Dialogue {
   /** The socket is open; the server speaks first. */
   opened(now: number): void {
     this.hello = null;
+    this.#books.clear();
     this.#retryAfter = null;
     this.deadline = now + HEAD_TIMEOUT;
   }
@@ -101,14 +104,16 @@ export class Dialogue {
   }
 
   #take(message: AnyMessage, found: Received): void {
-    if (EVENTS.has(message.type)) {
+    if (message.type === "delta") {
+      this.#changed(message, found);
+    } else if (EVENTS.has(message.type)) {
+      if (message.type === "depth") this.#books.put(message);
       found.events.push(message as Event);
       this.#saw(message as Event);
     } else if (message.type === "hello") {
       found.commands.push(...this.#greeted(message));
     } else if (message.type === "subscribed" || message.type === "recovered") {
-      const { channel = "price", symbols, rejected } = message;
-      found.refusals.push(...this.#refused(channel, symbols, rejected));
+      found.refusals.push(...this.#refused(message));
     } else if (message.type === "goodbye") {
       this.#retryAfter = message.retry_after;
     } else if (message.type === "error" && AUTH_ERRORS.has(message.code)) {
@@ -119,37 +124,55 @@ export class Dialogue {
     }
   }
 
-  #of(channel: Channel): Map<string, string | null> {
-    let found = this.watched.get(channel);
-    if (!found) this.watched.set(channel, (found = new Map()));
-    return found;
+  /** What has changed of a book: the whole of it is told. A book that it does not go on from is asked
+   * for again. */
+  #changed(delta: Delta, found: Received): void {
+    const { symbol, venue } = delta;
+    const asked = this.#books.waits(delta);
+    const book = this.#books.apply(delta);
+    if (book) found.events.push(book);
+    if (book || asked) return;
+    for (const { topic, seen } of this.watched) {
+      if (topic.channel === "depth" && topic.venue === venue && seen.has(symbol)) {
+        found.commands.push(command("subscribe", topic, [symbol]));
+      }
+    }
+  }
+
+  #of(topic: Topic): Map<string, string | null> {
+    let found = this.watched.find((each) => sameTopic(each.topic, topic));
+    if (!found) this.watched.push((found = { topic, seen: new Map() }));
+    return found.seen;
   }
 
   #greeted(hello: Hello): string[] {
     this.hello = hello;
     this.pause = FIRST_PAUSE;
-    return [...this.watched]
-      .filter(([, watched]) => watched.size > 0)
-      .map(([channel, watched]) =>
-        JSON.stringify({ action: "reconnect", channel, last_seen: Object.fromEntries(watched) }),
-      );
+    return this.watched
+      .filter(({ seen }) => seen.size > 0)
+      .map(({ topic, seen }) => {
+        const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
+        return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
+      });
   }
 
-  #refused(channel: Channel, taken: string[], rejected: Rejected[]): Refusal[] {
-    const unknown = this.unknown.get(channel) ?? new Set();
-    for (const symbol of taken) unknown.delete(symbol);
+  #refused({ channel = "price", interval, venue, symbols, rejected }: Subscribed | Recovered): Refusal[] {
+    const name = nameOf({ channel, interval, venue });
+    const unknown = this.unknown.get(name) ?? new Set();
+    for (const symbol of symbols) unknown.delete(symbol);
     for (const { symbol } of rejected) unknown.add(symbol);
-    this.unknown.set(channel, unknown);
+    this.unknown.set(name, unknown);
     return rejected.map(({ symbol, code }) => ({ code, message: "", symbol, channel }));
   }
 
   #saw(message: Event): void {
     if (message.type !== "snapshot" && message.type !== "update") return;
-    const watched = this.watched.get(message.channel ?? "price");
-    if (watched?.has(message.symbol)) watched.set(message.symbol, message.timestamp);
+    const watched = this.#of({ channel: message.channel ?? "price" });
+    if (watched.has(message.symbol)) watched.set(message.symbol, message.timestamp);
   }
 }
 
-function command(action: string, channel: Channel, symbols: string[]): string {
-  return JSON.stringify({ action, channel, symbols });
+function command(action: string, topic: Topic, symbols: string[]): string {
+  const named = topic.channel === "movers" ? {} : { symbols };
+  return JSON.stringify({ action, ...wordsOf(topic, action === "unsubscribe"), ...named });
 }

@@ -3,6 +3,8 @@
 
 export type Channel = "price" | "quote" | "trades" | "depth" | "movers" | "bars";
 export type State = "live" | "quiet" | "unconfirmed" | "halted" | "paused" | "stale" | "closed";
+/** A price of a book, and the size of all orders at it. */
+export type Level = [price: string, size: string];
 
 /** The limits of one connection. */
 export interface Limits {
@@ -243,8 +245,8 @@ export interface Depth {
   seq: number;
   levels: number;
   venue?: string;
-  bids: ([number, number])[];
-  asks: ([number, number])[];
+  bids: Level[];
+  asks: Level[];
 }
 
 /** On `depth`: the levels that changed, each with its new size; size 0 removes it. */
@@ -255,8 +257,8 @@ export interface Delta {
   seq: number;
   previous_seq: number;
   venue?: string;
-  bids: ([number, number])[];
-  asks: ([number, number])[];
+  bids: Level[];
+  asks: Level[];
 }
 
 /** On `movers`: the symbols that gain and lose most in percent, and those of most volume. */
@@ -305,6 +307,19 @@ export interface Prices {
   unknown: string[];
   no_price_yet: string[];
   not_on_venue: string[];
+}
+
+/** A symbol's book: pairs of price and size, best first; `venue` is null over all venues. `timestamp` is the time of the newest change. */
+export interface Book {
+  symbol: string;
+  venue: string | null;
+  timestamp: string;
+  seq: number;
+  levels: number;
+  bids: Level[];
+  asks: Level[];
+  status: "closed" | "halted" | "live" | "paused" | "quiet" | "stale" | "unconfirmed";
+  stale: boolean;
 }
 
 /** The eligible trades of an interval. With interval 1d, `start` is the day of the venue, open and close are the official ones where there are any, and vwap and complete are null. `revision` counts the changes after the interval was over; `exact` is false where a trade was taken back that the prices may still have; `complete` is false where trades may be missing. */

@@ -2,7 +2,7 @@
 
 import { AuthError, NoServerError, RequestError } from "./errors.js";
 import { parse } from "./exact.js";
-import type { Bar, Bars, ListedSymbol, PriceObject, Prices, Symbols } from "./messages.js";
+import type { Bar, Bars, Book, ListedSymbol, PriceObject, Prices, Symbols } from "./messages.js";
 
 export interface BarsOptions {
   /** "1m", "5m", "15m", "30m", "1h" or "1d"; without it "1m". */
@@ -34,6 +34,11 @@ export class Rest {
   /** Several at once; those without a price are listed by the reason. */
   several(symbols: readonly string[], venue?: string): Promise<Prices> {
     return this.#get("/prices", { symbols: symbols.join(","), venue });
+  }
+
+  /** The best levels of bids and asks, by price, over all venues or of one. */
+  book(symbol: string, levels = 10, venue?: string): Promise<Book> {
+    return this.#get(`/depth/${encodeURIComponent(symbol)}`, { levels: String(levels), venue });
   }
 
   /** Bars, oldest first: the first `limit` from `start` on, or the newest without one. */

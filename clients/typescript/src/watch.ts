@@ -1,47 +1,42 @@
 // What a program watches: an iterator over the messages of some symbols on one channel.
 
-import type { Book } from "./book.js";
-import type { Event } from "./dialogue.js";
 import { type TickerError, UnknownSymbolError } from "./errors.js";
-import type { Channel } from "./messages.js";
+import { type Event, symbolIn, type Topic } from "./topic.js";
 
 /** Messages as they come, over reconnects, until it is closed.
  *
- * On `price`, `quote` and `depth` a slow reader gets the newest of each symbol. On `trades` up to
- * `kept` messages wait; `dropped` counts those that were too many. */
-export class Watch<E extends Event | Book> implements AsyncIterableIterator<E> {
-  readonly channel: Channel;
+ * A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On `trades`
+ * each message waits. `kept` messages wait at most; `dropped` counts those that were too many. */
+export class Watch<E extends Event> implements AsyncIterableIterator<E> {
+  readonly topic: Topic;
   readonly symbols: ReadonlySet<string>;
   dropped = 0;
   readonly #kept: number;
   readonly #leave: (watch: Watch<E>) => void;
-  readonly #waiting = new Map<string | number, Event | Book>(); // by symbol, or one by one
+  readonly #waiting = new Map<string | number, Event>(); // by symbol, or one by one
   readonly #readers: (() => void)[] = [];
   #count = 0;
   #failure: TickerError | null = null;
   #closed = false;
 
   constructor(
-    channel: Channel, symbols: readonly string[], kept: number, leave: (watch: Watch<E>) => void,
+    topic: Topic, symbols: readonly string[], kept: number, leave: (watch: Watch<E>) => void,
   ) {
-    this.channel = channel;
+    this.topic = topic;
     this.symbols = new Set(symbols);
     this.#kept = kept;
     this.#leave = leave;
   }
 
   /** A message of one of its symbols. */
-  put(message: Event | Book): void {
+  put(message: Event): void {
     if (message.type === "status") return;
-    let key: string | number = message.symbol ?? "";
-    if (this.channel === "trades") {
-      if (this.#waiting.size >= this.#kept) {
-        this.#waiting.delete(this.#waiting.keys().next().value!);
-        this.dropped += 1;
-      }
-      key = this.#count++;
-    }
+    const key = this.#keyOf(message);
     this.#waiting.delete(key);
+    if (this.#waiting.size >= this.#kept) {
+      this.#waiting.delete(this.#waiting.keys().next().value!);
+      this.dropped += 1;
+    }
     this.#waiting.set(key, message);
     this.#wake();
   }
@@ -87,6 +82,13 @@ export class Watch<E extends Event | Book> implements AsyncIterableIterator<E> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** Of messages with one key the newest is enough. */
+  #keyOf(message: Event): string | number {
+    if (this.topic.channel === "trades" || message.type === "lagged") return this.#count++;
+    const symbol = symbolIn(message);
+    return message.type === "bar" ? `${symbol} ${message.start}` : symbol;
   }
 
   #wake(): void {

@@ -67,7 +67,9 @@ export class Stream extends EventTarget {
 
   /** The book of a symbol whenever it changes; returns what ends it. */
   book(symbol, draw) {
-    return this.#each(this.#client?.books(symbol), draw);
+    const numbers = (levels) => levels.map((level) => level.map(Number));
+    return this.#each(this.#client?.depth(symbol), ({ bids, asks, ...book }) =>
+      draw({ ...book, bids: numbers(bids), asks: numbers(asks) }));
   }
 
   /** Each trade of a symbol, and what becomes of it; returns what ends it. */

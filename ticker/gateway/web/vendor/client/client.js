@@ -1,8 +1,8 @@
 // The client: one connection for all that a program watches, opened again when it ends.
-import { applied } from "./book.js";
 import { Dialogue, SUBPROTOCOL } from "./dialogue.js";
 import { NoServerError, TickerError } from "./errors.js";
 import { Rest } from "./rest.js";
+import { nameIn, nameOf, sameTopic, symbolIn, wordsOf } from "./topic.js";
 import { Watch } from "./watch.js";
 const KEPT = 100_000;
 const TOKEN_PROTOCOL = "ticker.token.";
@@ -62,24 +62,37 @@ export class Client extends Rest {
     // -- what is watched -----------------------------------------------------------------------
     /** The last sale of each, as it changes. */
     prices(...symbols) {
-        return this.#watch("price", symbols, 0);
+        return this.#watch({ channel: "price" }, symbols);
     }
     /** The last sale, the quote and the figures of the day. */
     quotes(...symbols) {
-        return this.#watch("quote", symbols, 0);
+        return this.#watch({ channel: "quote" }, symbols);
     }
     /** Every eligible trade, and what is corrected or cancelled; up to `kept` wait. */
     trades(symbols, kept = KEPT) {
-        return this.#watch("trades", typeof symbols === "string" ? [symbols] : symbols, kept);
+        return this.#watch({ channel: "trades" }, listed(symbols), kept);
     }
-    /** The first ten levels of each symbol's book, as they change. */
-    books(...symbols) {
-        return this.#watch("depth", symbols, 0);
+    /** Bars as they form, end and are corrected; a message with the same `start` replaces the one before
+     * it. `bars()` has those of the past. */
+    liveBars(symbols, interval = "1m", kept = KEPT) {
+        return this.#watch({ channel: "bars", interval }, listed(symbols), kept);
+    }
+    /** The symbols that gain, lose and trade most, `limit` of each; without it 10. Throws a TypeError
+     * where lists of another length are watched. */
+    movers(limit) {
+        return this.#watch({ channel: "movers", limit }, [""]);
+    }
+    /** The whole book of each, best levels first, as it changes; over all venues or of one. Without
+     * `levels`, as many as the server has by default. Throws a TypeError where a book of these is watched
+     * with another number of levels. */
+    depth(symbols, options = {}) {
+        const { levels, venue } = options;
+        return this.#watch({ channel: "depth", levels, venue }, listed(symbols));
     }
     /** The newest of each symbol that has changed, once per animation frame: a page draws no more
      * often than the screen shows. Returns the watch; close it to stop. */
     frames(symbols, draw, channel = "price") {
-        const watch = this.#watch(channel, symbols, 0);
+        const watch = this.#watch({ channel }, symbols);
         const changed = new Map();
         const show = () => {
             const changes = [...changed.values()];
@@ -97,30 +110,43 @@ export class Client extends Rest {
         });
         return watch;
     }
-    #watch(channel, symbols, kept) {
+    #watch(topic, symbols, kept = KEPT) {
         if (!symbols.length)
             throw new TypeError('name at least one symbol, like "AAPL"');
-        const watch = new Watch(channel, symbols, kept, (gone) => this.#leave(gone));
+        this.#checkOne(topic, symbols);
+        const watch = new Watch(topic, symbols, kept, (gone) => this.#leave(gone));
         this.#watches.add(watch);
         for (const symbol of symbols) {
-            const known = this.#newest.get(`${channel} ${symbol}`); // what another watch was told already
+            const known = this.#newest.get(`${nameOf(topic)} ${symbol}`); // another watch was told it
             if (known)
                 watch.put(known);
         }
-        watch.refuse(this.#unknown(channel));
-        this.#send(this.#dialogue.subscribe(channel, symbols));
+        watch.refuse(this.#unknown(topic));
+        this.#send(this.#dialogue.subscribe(topic, symbols));
         return watch;
     }
-    #unknown(channel) {
-        return this.#dialogue.unknown.get(channel) ?? new Set();
+    #unknown(topic) {
+        return this.#dialogue.unknown.get(nameOf(topic)) ?? new Set();
+    }
+    /** A connection has one book of a symbol, and one list of movers. */
+    #checkOne(topic, symbols) {
+        for (const each of this.#watches) {
+            if (nameOf(each.topic) !== nameOf(topic) || sameTopic(each.topic, topic))
+                continue;
+            const both = symbols.find((symbol) => each.symbols.has(symbol));
+            if (both === undefined)
+                continue;
+            const held = JSON.stringify(wordsOf(each.topic));
+            throw new TypeError(`${both || "the list of movers"} is watched with ${held}; use the same`);
+        }
     }
     #leave(watch) {
         this.#watches.delete(watch);
-        const others = [...this.#watches].filter((each) => each.channel === watch.channel);
+        const others = [...this.#watches].filter((each) => sameTopic(each.topic, watch.topic));
         const gone = [...watch.symbols].filter((symbol) => !others.some((each) => each.symbols.has(symbol)));
         for (const symbol of gone)
-            this.#newest.delete(`${watch.channel} ${symbol}`);
-        this.#send(this.#dialogue.unsubscribe(watch.channel, gone.sort()));
+            this.#newest.delete(`${nameOf(watch.topic)} ${symbol}`);
+        this.#send(this.#dialogue.unsubscribe(watch.topic, gone.sort()));
     }
     // -- the connection ------------------------------------------------------------------------
     #send(commands) {
@@ -177,7 +203,7 @@ export class Client extends Rest {
             if (!refusals.length)
                 return;
             for (const watch of [...this.#watches])
-                watch.refuse(this.#unknown(watch.channel));
+                watch.refuse(this.#unknown(watch.topic));
         }
         catch (error) {
             this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
@@ -196,31 +222,18 @@ export class Client extends Rest {
     #handOut(event) {
         if (event.type === "status")
             return;
-        if (event.type === "depth" || event.type === "delta")
-            return this.#handOutBook(event);
         if (event.type === "snapshot" || event.type === "update") {
             this.lag = (Date.now() - Date.parse(event.timestamp)) / 1000;
-            if (event.channel !== "trades") {
-                this.#newest.set(`${event.channel ?? "price"} ${event.symbol}`, event);
-            }
         }
-        this.#give(event.type === "lagged" ? "trades" : (event.channel ?? "price"), event);
-    }
-    #handOutBook(event) {
-        const key = `depth ${event.symbol}`;
-        const book = applied(this.#newest.get(key), event);
-        if (book) {
-            this.#newest.set(key, book);
-            return this.#give("depth", book);
-        }
-        this.#send([
-            ...this.#dialogue.unsubscribe("depth", [event.symbol]),
-            ...this.#dialogue.subscribe("depth", [event.symbol]),
-        ]);
-    }
-    #give(channel, event) {
+        const [name, symbol] = [nameIn(event), symbolIn(event)];
+        const key = `${name} ${symbol}`;
+        if (name !== "trades" && !isOlder(event, this.#newest.get(key)))
+            this.#newest.set(key, event);
         for (const watch of this.#watches) {
-            if (watch.channel === channel && watch.symbols.has(event.symbol ?? ""))
+            const ofIt = event.type === "lagged" // it does not say of which of the two
+                ? watch.topic.channel === "trades" || watch.topic.channel === "bars"
+                : nameOf(watch.topic) === name;
+            if (ofIt && watch.symbols.has(symbol))
                 watch.put(event);
         }
     }
@@ -269,6 +282,13 @@ export class Client extends Rest {
 /** A client that is connected. Rejects as Client.open(). */
 export function connect(url = "http://localhost:8700", options = {}) {
     return new Client(url, options).open();
+}
+function listed(symbols) {
+    return typeof symbols === "string" ? [symbols] : symbols;
+}
+/** Whether it is a bar before the one that is known. */
+function isOlder(event, known) {
+    return event.type === "bar" && known?.type === "bar" && event.start < known.start;
 }
 function address(url) {
     const found = new URL(url);

@@ -2,7 +2,13 @@
 import { EXACT } from "./messages.js";
 // A quote inside of a JSON string is escaped, so this meets keys only (RFC 8259, section 7).
 const NUMBERS = new RegExp(`"(${EXACT.join("|")})":\\s*(-?[0-9][0-9.eE+-]*)`, "g");
+// The levels of a book, which are pairs.
+const LEVELS = /"(bids|asks)":\s*\[((?:\s*\[[^[\]"]*\]\s*,?)*)\s*\]/g;
+const NUMBER = /-?[0-9][0-9.eE+-]*/g;
 /** The value of a JSON text of the server. */
 export function parse(text) {
-    return JSON.parse(text.replace(NUMBERS, '"$1":"$2"'));
+    const exact = text.replace(NUMBERS, '"$1":"$2"');
+    return JSON.parse(exact.replace(LEVELS, (_, side, pairs) => {
+        return `"${side}":[${pairs.replace(NUMBER, '"$&"')}]`;
+    }));
 }

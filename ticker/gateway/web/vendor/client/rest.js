@@ -18,6 +18,10 @@ export class Rest {
     several(symbols, venue) {
         return this.#get("/prices", { symbols: symbols.join(","), venue });
     }
+    /** The best levels of bids and asks, by price, over all venues or of one. */
+    book(symbol, levels = 10, venue) {
+        return this.#get(`/depth/${encodeURIComponent(symbol)}`, { levels: String(levels), venue });
+    }
     /** Bars, oldest first: the first `limit` from `start` on, or the newest without one. */
     async bars(symbol, options = {}) {
         const { interval = "1m", start, end, limit = 120, venue } = options;

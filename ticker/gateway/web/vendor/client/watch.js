@@ -1,11 +1,12 @@
 // What a program watches: an iterator over the messages of some symbols on one channel.
 import { UnknownSymbolError } from "./errors.js";
+import { symbolIn } from "./topic.js";
 /** Messages as they come, over reconnects, until it is closed.
  *
- * On `price`, `quote` and `depth` a slow reader gets the newest of each symbol. On `trades` up to
- * `kept` messages wait; `dropped` counts those that were too many. */
+ * A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On `trades`
+ * each message waits. `kept` messages wait at most; `dropped` counts those that were too many. */
 export class Watch {
-    channel;
+    topic;
     symbols;
     dropped = 0;
     #kept;
@@ -15,8 +16,8 @@ export class Watch {
     #count = 0;
     #failure = null;
     #closed = false;
-    constructor(channel, symbols, kept, leave) {
-        this.channel = channel;
+    constructor(topic, symbols, kept, leave) {
+        this.topic = topic;
         this.symbols = new Set(symbols);
         this.#kept = kept;
         this.#leave = leave;
@@ -25,15 +26,12 @@ export class Watch {
     put(message) {
         if (message.type === "status")
             return;
-        let key = message.symbol ?? "";
-        if (this.channel === "trades") {
-            if (this.#waiting.size >= this.#kept) {
-                this.#waiting.delete(this.#waiting.keys().next().value);
-                this.dropped += 1;
-            }
-            key = this.#count++;
-        }
+        const key = this.#keyOf(message);
         this.#waiting.delete(key);
+        if (this.#waiting.size >= this.#kept) {
+            this.#waiting.delete(this.#waiting.keys().next().value);
+            this.dropped += 1;
+        }
         this.#waiting.set(key, message);
         this.#wake();
     }
@@ -76,6 +74,13 @@ export class Watch {
     }
     [Symbol.asyncIterator]() {
         return this;
+    }
+    /** Of messages with one key the newest is enough. */
+    #keyOf(message) {
+        if (this.topic.channel === "trades" || message.type === "lagged")
+            return this.#count++;
+        const symbol = symbolIn(message);
+        return message.type === "bar" ? `${symbol} ${message.start}` : symbol;
     }
     #wake() {
         for (const resolve of this.#readers.splice(0))

@@ -1,0 +1,46 @@
+// What can be subscribed: a channel, and what a channel has besides.
+
+import type {
+  Cancel, Channel, Correction, Depth, Lagged, LiveBar, Movers, Snapshot, Status, Update,
+} from "./messages.js";
+
+export type Event =
+  | Snapshot | Update | Correction | Cancel | Lagged | Status | LiveBar | Depth | Movers;
+
+/** A channel. `interval` is of `bars`, `levels` and `venue` are of `depth`, `limit` of `movers`. A
+ * connection has one book of a symbol on a venue, and one list of movers. */
+export interface Topic {
+  channel: Channel;
+  interval?: LiveBar["interval"];
+  levels?: number;
+  venue?: string;
+  limit?: number;
+}
+
+/** Topics with one name share what the server sends. */
+export function nameOf({ channel, interval, venue }: Topic): string {
+  return [channel, interval, venue].filter(Boolean).join(" ");
+}
+
+/** Its fields of a command; those of an `unsubscribe` do not have its lengths. */
+export function wordsOf(topic: Topic, gone = false): Topic {
+  const { channel, interval, levels, venue, limit } = topic;
+  return gone ? { channel, interval, venue } : { channel, interval, levels, venue, limit };
+}
+
+export function sameTopic(one: Topic, other: Topic): boolean {
+  return JSON.stringify(wordsOf(one)) === JSON.stringify(wordsOf(other));
+}
+
+/** The name of the topic that a message is of; a `lagged` is of trades, or of bars. */
+export function nameIn(message: Event): string {
+  if (message.type === "depth") return nameOf({ channel: "depth", venue: message.venue });
+  if (message.type === "bar") return nameOf({ channel: "bars", interval: message.interval });
+  if (message.type === "movers" || message.type === "status") return message.type;
+  return message.type === "lagged" ? "trades" : (message.channel ?? "price");
+}
+
+/** The symbol that a message is of; empty: of none. */
+export function symbolIn(message: Event): string {
+  return ("symbol" in message && message.symbol) || "";
+}
