@@ -8,6 +8,7 @@
 # make bench-check   are the ratios still those of bench/ratios.json
 # make release-check   sdist and wheel into build/dist, each tried where nothing else is
 # make site      the documentation as a site, in build/site
+# make first-price   from `git clone` to the first price, and what is downloaded; into README.md
 # make bench-peers   other servers beside ours into bench/PEERS.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
@@ -15,7 +16,7 @@
 
 .DELETE_ON_ERROR:
 .PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress \
-  release-check site clean
+  release-check site first-price clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
@@ -157,6 +158,10 @@ release-check: .venv/packages
 site: setup
 	@mkdir -p build/site-source
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build $(ARGS)
+
+# ARGS=--write puts the table into README.md. It compiles everything: minutes of all cores.
+first-price: setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.first_price $(ARGS)
 
 clean:
 	rm -rf build .venv

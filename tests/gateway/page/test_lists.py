@@ -93,6 +93,14 @@ def test_lists_are_kept_here_and_in_the_link(desk: Desk, tmp_path: Path) -> None
         await page.until(f"{SHOWN} === 'MSFT,AAPL' && {CURRENT} === 'Tech'")
         await page.until(f"{FIGURES}.every((text) => /[0-9]/.test(text))")
 
+        # another tab adds a list, and changes the one that is shown here
+        await page.run("""
+localStorage.setItem("ticker.lists", JSON.stringify({ shown: "Cars", lists:
+  [["Tech", "AAPL"], ["Banks", "JPM"], ["Cars", "TSLA"]] }));
+dispatchEvent(new StorageEvent("storage", { key: "ticker.lists" }));
+""")
+        await page.until(f"{NAMES} === 'Tech,Banks,Cars' && {SHOWN} === 'MSFT,AAPL'")
+
         await page.run("window.before = 1; localStorage.clear(); location.assign('/favicon.ico')")
         await page.until("!window.before")
         await page.call("Page.navigate", url=link)  # somebody else opens it

@@ -75,6 +75,12 @@ def test_no_fault_in_light_dark_and_forced_colours(
 def test_by_keys_alone(desk: Desk, tmp_path: Path) -> None:
     async def steps(page: Page) -> None:
         await page.until(PRICED)
+        slash = "dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }))"
+        await tab_to(page, "active.id === 'shortcut'")
+        await page.run(f"document.activeElement.click(); document.body.{slash}")
+        assert await page.run("document.activeElement.id") == "shortcut", "it is switched off"
+        await page.run(f"document.activeElement.click(); document.body.{slash}")
+        assert await page.run("document.activeElement.id") == "symbol"
         await tab_to(page, "active.textContent === 'Symbol'")
         await press(page, "Enter")
         await tab_to(page, "active.tagName === 'TR'")

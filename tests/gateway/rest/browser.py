@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -12,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -119,6 +122,7 @@ class Page:
     def __init__(self, connection: ClientWebSocketResponse) -> None:
         self.connection = connection
         self.session: str | None = None
+        self.profile = ""
         self.numbers = itertools.count(1)
         self.answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.requests: list[str] = []
@@ -152,7 +156,9 @@ class Page:
         return result
 
     async def open(self, url: str) -> None:
-        target = await self.call("Target.createTarget", url="about:blank")
+        target = await self.call(
+            "Target.createTarget", url="about:blank", browserContextId=self.profile
+        )
         attached = await self.call(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
         )
@@ -203,38 +209,57 @@ class Page:
             )
 
 
-@contextlib.asynccontextmanager
-async def chromium(profile: Path, flags: Sequence[str] = ()) -> AsyncIterator[Page]:
-    """A fresh browser with an empty profile, its whole process group ended afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        "chromium",
-        *FLAGS,
-        *flags,
-        f"--user-data-dir={profile}",
-        "about:blank",
+def start(profile: Path, flags: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], str]:
+    """A browser in a process group of its own, and the address of its debugger."""
+    process = subprocess.Popen(
+        ["chromium", *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    written = profile / "DevToolsActivePort"
+    deadline = time.monotonic() + 30
+    while not written.exists() or written.read_text().count("\n") < 1:
+        if time.monotonic() > deadline:
+            end(process)
+            raise AssertionError("chromium does not say where its debugger is")
+        time.sleep(0.02)
+    port, where = written.read_text().split("\n")[:2]
+    return process, f"ws://127.0.0.1:{port}{where}"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a whole browser."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@functools.cache
+def of_all_tests() -> str:
+    """The debugger's address of one browser for all tests; it ends with their process."""
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    process, address = start(Path(folder.name))
+    atexit.register(end, process)
+    return address
+
+
+@contextlib.asynccontextmanager
+async def chromium(profile: Path, flags: Sequence[str] = ()) -> AsyncIterator[Page]:
+    """A tab of a fresh profile: with flags in a browser of its own, else in that of all tests."""
+    process, address = start(profile, flags) if flags else (None, of_all_tests())
     try:
-        address = await debugger_address(profile / "DevToolsActivePort")
         async with ClientSession() as client, client.ws_connect(address, max_msg_size=0) as link:
             page = Page(link)
             receiver = asyncio.create_task(page.receive())
+            fresh = await page.call("Target.createBrowserContext", disposeOnDetach=True)
+            page.profile = fresh["browserContextId"]
             yield page
             receiver.cancel()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
-async def debugger_address(path: Path) -> str:
-    async with asyncio.timeout(30):
-        while not path.exists() or path.read_text().count("\n") < 1:
-            await asyncio.sleep(0.05)
-    port, where = path.read_text().split("\n")[:2]
-    return f"ws://127.0.0.1:{port}{where}"
+        if process is not None:
+            end(process)
 
 
 Steps = Callable[[Page], Coroutine[None, None, None]]

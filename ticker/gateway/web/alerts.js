@@ -5,6 +5,7 @@
 
 import * as format from "./format.js";
 import { notice } from "./notices.js";
+import { keep, kept } from "./storage.js";
 
 const STORED = "ticker.alerts";
 const MOST = 100;
@@ -15,11 +16,20 @@ export class Alerts extends EventTarget {
 
   constructor() {
     super();
-    try {
-      this.#alerts = (JSON.parse(localStorage.getItem(STORED)) ?? []).filter(valid).slice(0, MOST);
-    } catch { /* storage is switched off, or somebody wrote in it */ }
+    this.#recall();
+    addEventListener("storage", ({ key }) => {
+      if (key !== STORED) return;
+      this.#recall();             // another tab has set one, or told of it
+      this.dispatchEvent(new Event("change"));
+    });
     document.addEventListener("visibilitychange", () => this.#seen());
     addEventListener("focus", () => this.#seen());
+  }
+
+  #recall() {
+    try {
+      this.#alerts = (JSON.parse(kept(STORED)) ?? []).filter(valid).slice(0, MOST);
+    } catch { /* somebody else wrote in it */ }
   }
 
   get symbols() {
@@ -80,9 +90,7 @@ export class Alerts extends EventTarget {
   }
 
   #changed() {
-    try {
-      localStorage.setItem(STORED, JSON.stringify(this.#alerts));
-    } catch { /* storage is switched off: they last as long as the page */ }
+    keep(STORED, JSON.stringify(this.#alerts));
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -47,7 +47,8 @@ export class Connection extends EventTarget {
   draw() {
     const state = this.#state();
     const { body } = document;
-    body.dataset.connection = this.#stream.state;
+    const { state: known } = this.#stream;
+    if (body.dataset.connection !== known) body.dataset.connection = known;
     body.toggleAttribute("data-lost", LOST.has(state) && this.#opened);
     write(find("connection-text"), this.#words(state));
     const lost = LOST.has(state) && this.#opened;

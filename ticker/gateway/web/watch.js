@@ -12,6 +12,7 @@ import { motion } from "./motion.js";
 import { notice } from "./notices.js";
 import { recallLines, refreshDetails, refreshNames } from "./facts.js";
 import { Rest } from "./rest.js";
+import { keep, kept } from "./storage.js";
 import { Search } from "./search.js";
 import { Stream } from "./stream.js";
 import { Table } from "./table.js";
@@ -22,6 +23,7 @@ const LINES_EVERY = 500;
 const TITLE_EVERY = 1_000;
 const UNKNOWN_AGAIN = 15_000;     // a feed may still be starting
 const UNKNOWN_SYMBOL = 460;
+const SHORTCUT = "ticker.shortcut";   // who speaks to the browser may not want single keys
 
 const find = (id) => document.getElementById(id);
 const stream = new Stream();
@@ -160,7 +162,7 @@ function drawPause() {
 
 function pageKey(event) {
   const typing = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  if (event.key === "/" && find("shortcut").checked && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     search.focus();
   }
@@ -208,6 +210,8 @@ for (const button of document.querySelectorAll(".pause")) {
 }
 find("filter").addEventListener("input", ({ target }) => table.filter(target.value));
 find("share").addEventListener("click", share);
+find("shortcut").checked = kept(SHORTCUT) !== "off";
+find("shortcut").addEventListener("change", ({ target }) => keep(SHORTCUT, target.checked ? "on" : "off"));
 find("defaults").addEventListener("click", async () => addAndKeep(await defaults(ask)));
 
 every(DETAILS_EVERY, () => {

@@ -17,6 +17,7 @@ export class ListBar {
     this.#dialog = dialog;
     this.#input = dialog.querySelector("input");
     this.#act = show;
+    lists.addEventListener("change", () => this.draw());
     nav.querySelector(".new").addEventListener("click", () => this.#ask(false));
     nav.querySelector(".edit").addEventListener("click", () => this.#ask(true));
     dialog.querySelector("form").addEventListener("submit", () => this.#save());

@@ -3,6 +3,8 @@
 // The link of a list is ?list=NAME&symbols=AAPL,MSFT. All lists are in a link whose fragment has
 // each as NAME=AAPL,MSFT; the fragment never leaves the browser.
 
+import { keep, kept } from "../storage.js";
+
 const STORED = "ticker.lists";
 const BEFORE_NAMES = "ticker.symbols";  // what versions without names kept
 const FIRST = "Watchlist";
@@ -16,14 +18,16 @@ const WELL_KNOWN = [
 const parse = (text) => [...new Set(String(text).split(/[\s,]+/).filter(Boolean))];
 const same = (one, other) => one.length === other.length && one.every((each, at) => each === other[at]);
 
-export class Lists {
+export class Lists extends EventTarget {
   #lists = new Map();             // name -> symbols, in the order of the page
   #shown = FIRST;
 
   /** What this browser keeps, and what the link adds and chooses. */
   constructor() {
+    super();
     this.#recall();
     this.#follow(new URL(location.href));
+    addEventListener("storage", ({ key }) => key === STORED && this.#elsewhere());
   }
 
   get names() {
@@ -96,16 +100,26 @@ export class Lists {
     return url.href;
   }
 
+  /** Another tab has changed a list: it is taken over, but for the one that is shown here. */
+  #elsewhere() {
+    const name = this.#shown, symbols = this.symbols;
+    this.#lists = new Map();
+    this.#recall();
+    if (symbols) this.#lists.set(name, symbols);
+    this.#shown = name;
+    this.dispatchEvent(new Event("change"));
+  }
+
   #recall() {
     try {
-      const stored = JSON.parse(localStorage.getItem(STORED) ?? "null");
-      const older = localStorage.getItem(BEFORE_NAMES);
+      const stored = JSON.parse(kept(STORED) ?? "null");
+      const older = kept(BEFORE_NAMES);
       for (const [name, symbols] of stored?.lists ?? []) {
         this.#lists.set(clean(name), parse(symbols));
       }
       if (stored) this.#shown = clean(stored.shown);
       else if (older !== null) this.#lists.set(FIRST, parse(older));
-    } catch { /* storage is switched off, or somebody wrote in it */ }
+    } catch { /* somebody else wrote in it */ }
     if (this.#lists.size && !this.#lists.has(this.#shown)) this.#shown = this.names[0];
   }
 
@@ -145,9 +159,7 @@ export class Lists {
 
   #store() {
     const lists = [...this.#lists].map(([name, symbols]) => [name, symbols.join(",")]);
-    try {
-      localStorage.setItem(STORED, JSON.stringify({ shown: this.#shown, lists }));
-    } catch { /* storage is switched off: the link still has it */ }
+    keep(STORED, JSON.stringify({ shown: this.#shown, lists }));
     history.replaceState(null, "", this.link());
   }
 }
