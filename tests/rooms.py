@@ -13,7 +13,7 @@ ALL = frozenset({"*"})
 
 ROOMS: dict[str, frozenset[str]] = {
     # room: its edges, which may do I/O and read clocks
-    "ticker": frozenset({"clock", "lines", "log", "version"}),
+    "ticker": frozenset({"clock", "lines", "log", "pulse", "version"}),
     "ticker.config": ALL,
     "ticker.shm": frozenset({"segment", "roster", "timetable", "doorbell"}),
     "ticker.shm.lineage": frozenset(),

@@ -1,6 +1,7 @@
 """A whole server with small stand-in workers: real processes, sockets and segments.
 
-Run as `python tests/standin_server.py CONFIG.toml`; TEST_MISBEHAVE says what goes wrong.
+Run as `python tests/standin_server.py CONFIG.toml`; TEST_MISBEHAVE says what goes wrong. With
+TEST_STORE it has a real store worker.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.segment import attach
+from ticker.store.context import StoreContext
 from ticker.supervisor.feed_slots import Mains
 from ticker.supervisor.feeds import calendar
 from ticker.supervisor.serve import serve
@@ -77,6 +79,12 @@ def gateway(_config: Config, context: GatewayContext) -> None:
                 client.sendall(f"{context.index} {os.getpid()}\n".encode())
 
 
+def store(config: Config, context: StoreContext) -> None:
+    from ticker.store import worker
+
+    worker.run(config, context)
+
+
 def misbehave() -> None:
     """What goes wrong outside of feeds and gateways."""
     if MISBEHAVE == "fork":
@@ -104,7 +112,7 @@ if __name__ == "__main__":
             serve(
                 load(Path(sys.argv[1])),
                 lambda line: print(line, flush=True),
-                mains=Mains(feed=feed),
+                mains=Mains(feed=feed, store=store if "TEST_STORE" in os.environ else None),
                 gateway_main=gateway,
                 reload=partial(load, Path(sys.argv[1])),
                 patience=Patience(

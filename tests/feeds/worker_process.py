@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,13 +62,14 @@ class Worker:
         self.heartbeat = Heartbeat(self.mapping)
         self.table = PriceTable(self.mapping)
         self.toml = toml
+        self.said = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         self.start()
 
     def start(self) -> None:
         """A process, the first or another, that beats."""
         epoch = self.heartbeat.epoch
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=self.said
         )
         wait_for(lambda: self.heartbeat.epoch > epoch)
         before = self.heartbeat.time_ns
@@ -93,4 +95,9 @@ class Worker:
     def close(self) -> None:
         self.process.terminate()
         assert self.process.wait(10) == 0
+        self.said.close()
         remove(self.name)
+
+    def log(self) -> str:
+        """What its processes have said."""
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode()

@@ -1,8 +1,8 @@
-"""A whole server as `ticker serve` starts it, and everything that is done to it: its processes
-killed and stopped, its exchanges, configuration, log, descriptors and lines disturbed.
+"""A whole server as `ticker serve` starts it, its log and its processes by name; faults.py has what
+is done to it.
 
-A fault is a generator: it does something, yields the seconds until it goes on, and is over when it
-has undone what does not pass by itself.
+Every other server of a run writes its log to a disk of its own that is small (a tmpfs in a mount
+namespace of that server), the others into a pipe.
 """
 
 from __future__ import annotations
@@ -10,28 +10,31 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
-import resource
+import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.load.witness import FORGED
 from ticker.errors import SegmentError
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE
-from ticker.shm.segment import attach, feed_name, gateway_name, store_name
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.segment import attach, feed_name, gateway_name
 from ticker.simulate.market.listings import listings
 
-LOOPBACK, STRANGER = "127.0.0.1", "127.0.0.66"
+LOOPBACK = "127.0.0.1"
+DISK = 64 << 10
+"""Bytes of the disk that has the log."""
+ON_DISK = """
+mount -t tmpfs -o size={size},mode=700 ticker-log "$1" && exec 2>>"$1/log" && shift && exec "$@"
+"""
+"""For a shell in a mount namespace: the folder of the disk, then the command."""
 ITCH, VENDOR = 18, 24
 """Symbols of the two exchanges' markets."""
 SHARED = range(12, 18)
@@ -110,6 +113,15 @@ class Disturbed:
         self.reading.set()
         self.said: list[bytes] = []
         self.starts = 0
+        self.ending = False
+        """A fault ends it, and starts it again."""
+        self.notes: list[str] = []
+        """What was done to it, and when."""
+        self.prices_known: dict[str, float] = {}
+        self.disk: int | None = None
+        """A descriptor of the folder that has the log; None: this server's log is a pipe."""
+        self._disk_folder = folder / "disk"
+        self._disk_folder.mkdir()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -144,21 +156,57 @@ class Disturbed:
         finally:
             self.process.kill()
             self.process.wait()
+            self._take_disk()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "ticker", "serve", "--config", str(self.config)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._take_disk()
         self.starts += 1
+        command = [sys.executable, "-m", "ticker", "serve", "--config", str(self.config)]
+        on_disk = self.starts % 2 == 0 and has_namespaces()
+        if on_disk:
+            shell = ["unshare", "--mount", "sh", "-c", ON_DISK.format(size=DISK)]
+            command = [*shell, "sh", str(self._disk_folder), *command]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert self.process.stderr is not None
         threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
+        if on_disk:
+            self._open_disk()
+
+    def _open_disk(self) -> None:
+        """Wait until the server has it, and look at it from here."""
+        path = f"/proc/{self.process.pid}/root{self._disk_folder}"
+        end = time.monotonic() + 10.0
+        while not Path(path, "log").exists():
+            assert time.monotonic() < end, "no disk for the log"
+            assert self.process.poll() is None, self.log()
+            time.sleep(0.002)
+        self.disk = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def _take_disk(self) -> None:
+        """The server is gone: read what it has said there."""
+        if self.disk is not None:
+            self.said.append(self._on_disk())
+            os.close(self.disk)
+            self.disk = None
+
+    def _on_disk(self) -> bytes:
+        with os.fdopen(os.open("log", os.O_RDONLY, dir_fd=self.disk), "rb") as log:
+            return log.read()
 
     def _read(self, pipe: Any) -> None:
         with pipe:
             while self.reading.wait() and (line := os.read(pipe.fileno(), 4096)):
                 self.said.append(line)
 
+    def note(self, what: str) -> None:
+        self.notes.append(
+            f"{time.strftime('%H:%M:%S')}.{time.time_ns() // 1_000_000 % 1000:03} {what}"
+        )
+
     def log(self) -> str:
-        return b"".join(self.said).decode(errors="replace")
+        """What all servers have said."""
+        on_disk = self._on_disk() if self.disk is not None else b""
+        return (b"".join(self.said) + on_disk).decode(errors="replace")
 
     # -- what it is now -------------------------------------------------------------------
 
@@ -179,7 +227,7 @@ class Disturbed:
             heartbeat = self.heartbeat(name)
             if heartbeat is not None:
                 known[heartbeat.pid] = name
-        for pid in _children(self.process.pid):
+        for pid in children_of(self.process.pid):
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
                 name = known.get(pid, "store")
@@ -187,14 +235,6 @@ class Disturbed:
                     name = "vendor exchange" if b"vendor" in command else "itch exchange"
                 found[name] = pid
         return found
-
-    def stores(self) -> bool:
-        """Whether the store worker is there, and is up."""
-        try:
-            beat = Heartbeat(attach(store_name(self.instance), KIND_STORE))
-        except SegmentError:
-            return False
-        return beat.pid in _children(self.process.pid)
 
     def prices(self, symbols: list[str]) -> dict[str, dict[str, Any]]:
         """REST's answer."""
@@ -205,7 +245,7 @@ class Disturbed:
     def ask_to_reload(self) -> None:
         """As `ticker reload` does, which finds a server by its gateways: by those of this one."""
         if "0" in self.pids():
-            _send(self.process.pid, signal.SIGHUP)
+            send(self.process.pid, signal.SIGHUP)
 
     def has_all(self) -> bool:
         """Whether it is up, and every symbol has a price."""
@@ -224,7 +264,8 @@ class Disturbed:
         return all(each is not None and each.state == "live" for each in beats)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, also those that have ended and are not reaped."""
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -237,162 +278,16 @@ def _free(kind: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _send(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """A signal to a process that may be gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
-# -- faults -----------------------------------------------------------------------------------
-
-Fault = Iterator[float]
-Make = Callable[[Disturbed, random.Random], Fault]
-WORKERS = ("itch", "vendor", "0", "1", "store", "itch exchange", "vendor exchange")
-
-
-def killed(server: Disturbed, chance: random.Random) -> Fault:
-    pid = server.pids().get(chance.choice(WORKERS))
-    if pid:
-        _send(pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
-    yield 0.0
-
-
-def stopped(server: Disturbed, chance: random.Random) -> Fault:
-    """A worker that hangs is replaced; the others go on after a while."""
-    pid = server.pids().get(chance.choice((*WORKERS, "supervisor")))
-    if pid:
-        _send(pid, signal.SIGSTOP)
-        yield chance.uniform(1.0, 6.0)
-        _send(pid, signal.SIGCONT)
-
-
-def ended(server: Disturbed, chance: random.Random) -> Fault:
-    """The supervisor is killed, and the server started again. The store is not dead then: both
-    together lose an interval of prices (docs/store.md)."""
-    while not server.stores():
-        yield 0.1
-    os.kill(server.process.pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
-    _send(server.process.pid, signal.SIGCONT)  # it may be stopped
-    server.process.wait()
-    yield chance.uniform(0.0, 0.5)
-    server.write()
-    server.start()
-    yield 2.0
-
-
-def exchange_again(server: Disturbed, chance: random.Random) -> Fault:
-    pid = server.pids().get(chance.choice(("itch exchange", "vendor exchange")))
-    if pid:
-        _send(pid, signal.SIGTERM)
-    yield 0.0
-
-
-def reloaded(server: Disturbed, chance: random.Random) -> Fault:
-    """Rightly or wrongly."""
-    server.max_symbols = chance.choice((64, 65, 66))
-    server.write(chance.choice(("", "", "[gateway", 'x = "y"\n', "[auth]\ntoken = 1\n")))
-    server.ask_to_reload()
-    yield 0.5
-    server.write()
-
-
-def full_log(server: Disturbed, chance: random.Random) -> Fault:
-    """Nobody reads it for a while, and it is written to."""
-    server.reading.clear()
-    for _ in range(20):
-        server.ask_to_reload()
-        yield chance.uniform(0.05, 0.15)
-    server.reading.set()
-
-
-def exhausted(server: Disturbed, chance: random.Random) -> Fault:
-    """A gateway cannot open another file, and is asked to."""
-    pid = server.pids().get(chance.choice("01"))
-    callers: list[socket.socket] = []
-    try:
-        if pid:
-            before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now + 5, before[1]))
-            for _ in range(40):
-                callers.append(socket.create_connection(server.address, 5))
-            yield chance.uniform(1.0, 2.0)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-    except OSError:  # it, or the whole server, is gone by now
-        pass
-    finally:
-        for each in callers:
-            each.close()
-    yield 0.0
-
-
-def forged(server: Disturbed, chance: random.Random) -> Fault:
-    """A stranger's trades, and from the venue's own address numbers and sessions of nobody."""
-    line = (f"{server.group}.{chance.choice((1, 2))}", server.datagrams[0])
-    session, following = _overheard(server)
-    trade = _forged_trade(chance.randrange(1, ITCH))
-    with _caster(STRANGER) as stranger, _caster(LOOPBACK) as venue:
-        for step in range(20):
-            stranger.sendto(_packet(session, following + step, [trade] * 3), line)
-            stranger.sendto(_packet(b"FORGED0001", 1, [trade] * 3), line)
-            venue.sendto(_packet(b"FORGED0002", 1 + step, []), line)
-            venue.sendto(_packet(session, 1 << 40, []), line)
-            venue.sendto(chance.randbytes(chance.randrange(1, 80)), line)
-            yield 0.1
-
-
-FAULTS: tuple[Make, ...] = (
-    killed,
-    killed,
-    killed,
-    stopped,
-    stopped,
-    ended,
-    exchange_again,
-    reloaded,
-    full_log,
-    exhausted,
-    forged,
-)
-
-
-def _packet(session: bytes, sequence: int, messages: list[bytes]) -> bytes:
-    """A MoldUDP64 packet; without messages, a heartbeat."""
-    body = b"".join(len(each).to_bytes(2, "big") + each for each in messages)
-    return session + sequence.to_bytes(8, "big") + len(messages).to_bytes(2, "big") + body
-
-
-def _forged_trade(locate: int) -> bytes:
-    """An ITCH trade message (P) of a hidden order, at a price that nothing has."""
-    time_of_day = int(time.time() % 86_400 * 1e9)
-    return (
-        b"P"
-        + struct.pack(">HH", locate, 0)
-        + time_of_day.to_bytes(6, "big")
-        + struct.pack(">QcI", 0, b"B", 100)
-        + b"AAPL    "
-        + struct.pack(">IQ", int(FORGED * 10_000), 1 << 50)
-    )
-
-
-def _caster(source: str) -> socket.socket:
-    caster = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    caster.bind((source, 0))
-    interface = socket.inet_aton(LOOPBACK)
-    caster.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
-    return caster
-
-
-def _overheard(server: Disturbed) -> tuple[bytes, int]:
-    """The session of line A, and the sequence number that follows; nobody's if it is silent."""
-    group = f"{server.group}.1"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        ear.bind((group, server.datagrams[0]))
-        member = socket.inet_aton(group) + socket.inet_aton(LOOPBACK)
-        ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-        ear.settimeout(0.2)
-        try:
-            heard = ear.recv(2048)
-        except TimeoutError:
-            return b"FORGED0003", 1
-    return heard[:10], int.from_bytes(heard[10:18], "big") + int.from_bytes(heard[18:20], "big")
+@cache
+def has_namespaces() -> bool:
+    """Whether a process of ours may mount a disk for itself."""
+    if shutil.which("unshare") is None:
+        return False
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "ticker-probe", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

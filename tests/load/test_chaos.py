@@ -1,7 +1,8 @@
 """Everything goes wrong at once, and what clients are told stays true.
 
-Two feeds, two gateways, 600 clients; each process killed, stopped and aborted, exchanges that start
-again, configurations right and wrong, a log that nobody reads, no descriptors, forged datagrams.
+Two feeds, two gateways, 600 clients; each process killed, stopped and aborted, and all of them at
+once; exchanges that start again, configurations right and wrong, a log that nobody reads or whose
+disk is full, no descriptors, forged datagrams.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.load.chaos import FAULTS, Disturbed, Fault, Make
+from tests.load.chaos import Disturbed
 from tests.load.crowd import Crowd, Line, State
+from tests.load.faults import FAULTS, Fault, Make
 from tests.load.server import until
 from tests.load.witness import Ledger, Witness, witnesses
 
@@ -49,6 +51,7 @@ class Chaos:
         self._looked = time.monotonic()
         self._looks: deque[tuple[float, float]] = deque()  # when, and how late
         self._blamed: set[tuple[int, str, float]] = set()
+        self._noted = 0
 
     def step(self, *, more: bool = True) -> bool:
         """Begin a fault if it is time for one, go on with the others; whether all are over."""
@@ -57,7 +60,9 @@ class Chaos:
             if not self._deck:
                 self._deck = self.chance.sample(FAULTS, len(FAULTS))
             make = self._deck.pop()
+            self.server.prices_known.update(self._told())
             self.done[make.__name__] += 1
+            self.server.note(make.__name__)
             self._push(now, make(self.server, self.chance))
             self._next = now + self.chance.uniform(0.3, 1.5)
         while self._due and self._due[0][0] <= time.monotonic():
@@ -74,6 +79,14 @@ class Chaos:
     def _push(self, when: float, fault: Fault) -> None:
         heapq.heappush(self._due, (when, next(self._order), fault))
 
+    def _told(self) -> dict[str, float]:
+        """A price that was told lately, by symbol."""
+        found = {}
+        for line in self.crowd.lines[:60]:
+            assert isinstance(line.watcher, Witness)
+            found.update({name: told.price for name, told in line.watcher.newest.items()})
+        return {name: price for name, price in found.items() if price is not None}
+
     def _look(self, now: float) -> None:
         if now - self._looked > SLACK:  # this process was away: it may not have read what was said
             for line in self.crowd.lines:
@@ -84,12 +97,25 @@ class Chaos:
         while now - self._looks[0][0] > HEARTBEATS + SLACK:
             self._looks.popleft()
         self._looked = now
+        self._note_violations()
         allowed = SLACK + 2 * max(late for _, late in self._looks)
         for line in self.crowd.lines:
             witness = line.watcher
             assert isinstance(witness, Witness)
             if line.state is State.OPEN:
                 self._look_at(witness, now, allowed)
+
+    def _note_violations(self) -> None:
+        found = len(self.crowd.violations) + len(self.violations)
+        if found != self._noted:
+            self.server.note(f"{found} violations")
+            self._noted = found
+
+    def before_violations(self, most: int = 40) -> list[str]:
+        """What was done before the first one was seen."""
+        notes = self.server.notes
+        first = next((at for at, note in enumerate(notes) if note.endswith("violations")), None)
+        return [] if first is None else notes[max(0, first - most) : first + 1]
 
     def _look_at(self, witness: Witness, now: float, allowed: float) -> None:
         """Silence of the connection, and of each feed over all connections."""
@@ -100,7 +126,8 @@ class Chaos:
             return
         for feed, heard in self.ledger.heard.items():
             quiet = now - max(heard, witness.since)
-            if quiet > HEARTBEATS + allowed and feed not in witness.stale:
+            revived = now - witness.revived.get(feed, 0.0) <= allowed  # its prices are on their way
+            if quiet > HEARTBEATS + allowed and feed not in witness.stale and not revived:
                 self._blame(witness, feed, heard, f"{feed} is silent for {quiet:.1f} s, not stale")
 
     def _blame(self, witness: Witness, whom: str, when: float, what: str) -> None:
@@ -129,7 +156,8 @@ def run(folder: Path, seconds: float, seed: int) -> None:
                 f"{crowd.count('update')} updates"
             )
             found = crowd.violations + chaos.violations
-            assert not found, "\n".join([f"{len(found)} violations", *found[:20]])
+            told = [f"{len(found)} violations", *found[:20], *chaos.before_violations()]
+            assert not found, "\n".join(told)
             assert server.starts > 1
             last_fault(server, crowd, chaos)
 

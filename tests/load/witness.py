@@ -16,7 +16,8 @@ import msgspec
 from tests.load.watcher import JSON, Watcher
 
 TOTALS = ("volume", "trades", "high")
-FORGED = 666.66
+FORGED = 37
+"""Hundredths of a cent of each forged price; a true one has 0 or 50 of them."""
 
 
 class Told(msgspec.Struct):
@@ -53,7 +54,7 @@ class Ledger:
 
     def take(self, told: Told) -> str:
         """What is wrong with a price."""
-        if told.price == FORGED:
+        if told.price is not None and round(told.price * 10_000) % 100 == FORGED:
             return f"the forged price: {told}"
         known = self.prices.setdefault(told.symbol, {})
         found = known.setdefault(told.seq, (told.price, told.timestamp))
@@ -70,6 +71,8 @@ class Witness(Watcher):
     newest: dict[str, Told] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     """Feeds that it was told are stale."""
+    revived: dict[str, float] = field(default_factory=dict)
+    """When it was told of a feed that it is live again."""
     since: float = 0.0
     """When this connection was subscribed; 0: it is not."""
     spoken: float = 0.0
@@ -96,7 +99,7 @@ class Witness(Watcher):
         if told.type in ("update", "snapshot"):
             self._priced(told)
         elif told.type == "status" and told.feed:
-            (self.stale.add if told.state == "stale" else self.stale.discard)(told.feed)
+            self._hear_of(told)
         elif told.type == "goodbye":
             self.retry_after = told.retry_after
         elif told.type in ("subscribed", "recovered"):
@@ -104,6 +107,14 @@ class Witness(Watcher):
         elif told.type == "error":
             self._object(f"error {told.code}: {told.message}")
         return b""
+
+    def _hear_of(self, told: Told) -> None:
+        """The state of a feed."""
+        if told.state == "stale":
+            self.stale.add(told.feed)
+        elif told.feed in self.stale:
+            self.stale.discard(told.feed)
+            self.revived[told.feed] = self.spoken
 
     def _priced(self, told: Told) -> None:
         wrong = self.ledger.take(told) or self._gone_back(told)

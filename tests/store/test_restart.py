@@ -10,12 +10,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ticker.shm.segment import leftovers, remove
 
 CONFIG = """
 [server]
@@ -67,6 +69,10 @@ class Server:
         found = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [line for line in found if line["event"] == event]
 
+    def worker(self, name: str) -> int:
+        """The newest pid of a worker."""
+        return int([line["pid"] for line in self.lines("started") if line["worker"] == name][-1])
+
     def kill(self) -> None:
         """SIGKILL of every process of the server."""
         for line in self.lines("started"):
@@ -74,6 +80,17 @@ class Server:
                 os.kill(line["pid"], signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        self.process.kill()
+        self.process.wait(10)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def kill_without_store(self) -> None:
+        """SIGKILL of the supervisor after one of the store worker, which it had no time to see."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.kill(self.worker("store"), signal.SIGKILL)
         self.process.kill()
         self.process.wait(10)
 
@@ -110,11 +127,18 @@ def venue() -> Iterator[Any]:
 
 
 @pytest.fixture
-def config(tmp_path: Path, venue: Any) -> Path:
+def config(tmp_path: Path, venue: Any) -> Iterator[Path]:
     path = tmp_path / "ticker.toml"
-    port = venue.getsockname()[1]
-    path.write_text(CONFIG.format(instance=f"store-{os.getpid()}", port=port, store=""))
-    return path
+    instance, port = f"store-{os.getpid()}", venue.getsockname()[1]
+    path.write_text(CONFIG.format(instance=instance, port=port, store=""))
+    yield path
+    lose_memory()
+
+
+def lose_memory() -> None:
+    """As when the machine goes down."""
+    for name in leftovers(f"store-{os.getpid()}"):
+        remove(name)
 
 
 def trade(symbol: str, price: str) -> bytes:
@@ -136,6 +160,7 @@ def test_prices_are_back_before_the_feed_is(tmp_path: Path, config: Path, venue:
             time_written = until(lambda: max(p.stat().st_mtime for p in folder.glob("desk.[01]")))
             until(lambda: time.time() - time_written > 0.5)
             server.kill()
+            lose_memory()
     venue.close()  # nobody feeds the next life
     with running(tmp_path, config) as server:
         status, after = server.get("/prices/AAPL")
@@ -147,6 +172,7 @@ def test_prices_are_back_before_the_feed_is(tmp_path: Path, config: Path, venue:
         assert server.get("/readyz") == (200, {"status": "restored"})
         (line,) = server.lines("last prices restored")
         assert (line["feed"], line["rows"], line["damaged"]) == ("desk", 2, 0)
+        assert line["source"] == "disk"
 
 
 @pytest.mark.slow
@@ -181,3 +207,54 @@ def test_a_folder_that_cannot_be_written_is_told_and_prices_go_on(
             store = server.get("/status")[1]["store"]
             assert store["state"] == "failing"
             assert store["reason"]
+
+
+def left(folder: Path, config: Path, venue: Any, how: Callable[[Server], None]) -> dict[str, Any]:
+    """What REST says of a symbol after a start, whose server before ended so; two trades of it, of
+    which the store has seen the first one at most."""
+    with running(folder, config) as server:
+        client, _ = venue.accept()
+        with client:
+            client.sendall(trade("AAPL", "185.42"))
+            until(lambda: server.get("/prices/AAPL")[0] == 200)
+            until(lambda: server.get("/status")[1]["store"]["snapshot_age"] is not None)
+            client.sendall(trade("AAPL", "186.5"))
+            until(lambda: server.get("/prices/AAPL")[1]["seq"] == 2)
+            how(server)
+    with running(folder, config) as server:
+        found: dict[str, Any] = server.get("/prices/AAPL")[1]
+        (line,) = server.lines("last prices restored")
+        assert line["source"] == "shared memory"
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [Server.kill, Server.kill_without_store])
+def test_no_kill_of_processes_loses_a_price(
+    tmp_path: Path, config: Path, venue: Any, how: Callable[[Server], None]
+) -> None:
+    """The store writes once in an hour, so the disk does not have the second trade."""
+    config.write_text(config.read_text().replace("interval = 0.2", "interval = 3600.0"))
+    found = left(tmp_path, config, venue, how)
+    assert (found["price"], found["seq"], found["stale"]) == (186.5, 2, True)
+
+
+@pytest.mark.slow
+def test_a_server_that_ends_with_a_full_disk_leaves_its_prices_in_memory(
+    tmp_path: Path, config: Path, venue: Any
+) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    text = config.read_text().replace(
+        "interval = 0.2", f'interval = 0.2\nfolder = "{tmp_path / "taken" / "store"}"'
+    )
+    config.write_text(text)
+    with running(tmp_path, config) as server:
+        client, _ = venue.accept()
+        with client:
+            client.sendall(trade("AAPL", "185.42"))
+            until(lambda: server.get("/prices/AAPL")[0] == 200)
+            until(lambda: server.lines("cannot be written"))
+            server.end()
+    assert server.lines("last prices stay in shared memory")
+    with running(tmp_path, config) as server:
+        assert server.get("/prices/AAPL")[1]["price"] == 185.42

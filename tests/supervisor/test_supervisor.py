@@ -29,7 +29,7 @@ from ticker.shm.timetable import timetable_path
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
 
-SEGMENTS = 6  # a feed, two gateways and the one in spare, the store and its bars
+SEGMENTS = 7  # a feed, two gateways and the one in spare, the store, its bars and its mark
 
 
 def test_one_line_then_events(serve: Callable[..., Server]) -> None:

@@ -25,6 +25,7 @@ from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.mirror.context import MirrorContext
 from ticker.mirror.latest import Latest
 from ticker.mirror.redis_server import ADVICE, RedisServer, RefusedError
+from ticker.pulse import Pulse
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_MIRROR
 from ticker.shm.segment import attach
@@ -86,6 +87,11 @@ class Mirror:
     def serve(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then write the last changes, if the server takes them."""
         self.heartbeat.take_over(os.getpid(), now_ns())
+        with Pulse(lambda: self.heartbeat.beat(now_ns())):
+            self._serve(stop)
+        self.heartbeat.leave()
+
+    def _serve(self, stop: threading.Event) -> None:
         while not stop.is_set():
             begun = time.monotonic()
             works = self.turn()
@@ -96,12 +102,10 @@ class Mirror:
             self.turn()
         self.server.close()
         self.counters.put("connected", 0)
-        self.heartbeat.leave()
 
     def turn(self) -> bool:
         """Write the symbols that have news; whether the server has taken them all."""
         now, steady = now_ns(), steady_ns()
-        self.heartbeat.beat(now)
         judge = steady >= self._judge_due
         if judge:
             self._judge_due = steady + JUDGE
@@ -176,7 +180,6 @@ class Mirror:
             commands, told = self.latest.commands(due[begin : begin + AT_ONCE])
             if told:
                 refused = self._send(commands, told) or refused
-                self.heartbeat.beat(now_ns())
         return refused
 
     def _send(self, commands: bytes, told: list[tuple[int, int]]) -> OSError | None:

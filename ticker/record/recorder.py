@@ -82,9 +82,8 @@ class Recorder:
         self._due = threading.Event()
         self._fault: BaseException | None = None
 
-    def serve(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
-        """Record until `stop` is set, and write all gathered events before returning. `beat` is
-        called often.
+    def serve(self, stop: threading.Event) -> None:
+        """Record until `stop` is set, and write all gathered events before returning.
 
         Raises:
             RuntimeError: the thread that writes has failed.
@@ -98,7 +97,6 @@ class Recorder:
                 looked = now
                 for tape in self.tapes:
                     tape.look()
-                beat()
             for tape in self.tapes:
                 tape.gather()
             if now - committed >= self.interval:

@@ -11,6 +11,7 @@ import threading
 
 from ticker.clock import now_ns
 from ticker.config import Config
+from ticker.pulse import Pulse
 from ticker.record.context import RecorderContext
 from ticker.record.recorder import Recorder
 from ticker.record.tape import Tape
@@ -43,5 +44,6 @@ def run(config: Config, context: RecorderContext) -> None:
         counters=Counters(segment),
     )
     heartbeat.take_over(os.getpid(), now_ns())
-    recorder.serve(stop, lambda: heartbeat.beat(now_ns()))
+    with Pulse(lambda: heartbeat.beat(now_ns())):
+        recorder.serve(stop)
     heartbeat.leave()

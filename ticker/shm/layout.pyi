@@ -1,6 +1,7 @@
 from enum import IntEnum
 
 LAYOUT_VERSION: int
+BODY_OFFSET: int
 VALUE_WORDS: int
 RECORD_WORDS: int
 TRADING_STATUSES: tuple[str, ...]

@@ -30,6 +30,8 @@ SHM_FOLDER = Path("/dev/shm")
 MODE = 0o600
 BARS_RING = 32_768
 """Changes of bars that a gateway may be behind."""
+UNFINISHED = ".new"
+"""Ends the name of a segment that does not have its first content yet."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ def mirror_name(instance: str) -> str:
 
 def bars_name(instance: str) -> str:
     return f"/ticker.{instance}.store.bars"
+
+
+def marker_name(instance: str, mark: str) -> str:
+    return f"/ticker.{instance}.store.mark-{mark}"
 
 
 def folder_name(instance: str) -> str:
@@ -137,6 +143,32 @@ def create_worker(name: str, kind: int, boot_id: int, now_ns: int) -> Mapping:
     mapping = _create(name, segment_size(kind))
     mapping.format(kind, boot_id, now_ns)
     return mapping
+
+
+def create_marker(name: str) -> None:
+    """A segment without content: its name is all that it says. One that is there is taken.
+
+    Raises:
+        SegmentError: it cannot be created.
+    """
+    try:
+        posix_ipc.SharedMemory(name, posix_ipc.O_CREAT, mode=MODE).close_fd()
+    except (posix_ipc.Error, OSError, ValueError) as error:
+        raise SegmentError(f"{name}: cannot be created ({error})") from None
+
+
+def finish(name: str) -> None:
+    """Give a segment that was created as `name` + UNFINISHED its name, at one instant. One that had
+    the name before has none then.
+
+    Raises:
+        SegmentError: the name is another user's.
+    """
+    path = SHM_FOLDER / name.lstrip("/")
+    try:
+        path.with_name(path.name + UNFINISHED).replace(path)
+    except OSError as error:
+        raise SegmentError(f"{name}: cannot be created ({error.strerror})") from None
 
 
 def create_bars(name: str, symbols: int, boot_id: int, now_ns: int) -> Mapping:

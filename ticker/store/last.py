@@ -10,6 +10,7 @@ import errno
 from pathlib import Path
 
 from ticker.errors import StoreError
+from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
 from ticker.store.generations import Generations, make_folder
 from ticker.store.snapshot import Contents, Image, NewerFormatError
@@ -64,6 +65,15 @@ class FeedSnapshots:
             if contents.feed == feed:
                 reached = max(reached, contents.number)
         return reached
+
+
+def contents_of(mapping: Mapping, feed: str) -> Contents:
+    """The rows of a segment that nobody writes any more, as a snapshot of its writer's last
+    moment."""
+    heartbeat = Heartbeat(mapping)
+    image = Image(mapping, feed)
+    image.look()
+    return Contents(bytes(image.seal(0, max(heartbeat.time_ns, heartbeat.restored_ns))))
 
 
 def read_snapshots(folder: Path, feed: str) -> tuple[list[Contents], list[str]]:

@@ -41,7 +41,7 @@ from ticker.store.sqlite import History
 log = structlog.get_logger()
 
 BEAT = 0.25
-"""s between two signs of life."""
+"""s between two signs of life, at the end."""
 FEEDS_LEAVE = 3.0
 """s for the feeds to end, at the end."""
 STEP = 0.02
@@ -109,6 +109,7 @@ class StoreWorker:
             )
         self.turns = 0
         self.pruned: date | None = None
+        self._done = threading.Event()
         self._fault: BaseException | None = None
         """Of a thread beside the main one."""
 
@@ -124,20 +125,21 @@ class StoreWorker:
             beside.append(self._beside(self._commit, stop))
         due = time.monotonic()
         while not stop.is_set():
-            self.heartbeat.beat(self.clock())
             now = time.monotonic()
             if now >= due:
                 self.turn()
                 due = max(due + self.interval, now)
-            stop.wait(min(BEAT, max(0.0, due - time.monotonic())))
-        beside[0].join()
-        self._await_feeds()
+            stop.wait(max(0.0, due - time.monotonic()))
+        whole = self._await_feeds()
         self.turn(last=True)
+        if whole and not any(self.steps.fails(_snapshot_of(feed)) for feed in self.feeds):
+            self.heartbeat.leave()  # only now are the feeds' segments of no more use (instance.py)
         for thread in beside[1:]:
             thread.join()
+        self._done.set()
+        beside[0].join()
         if self.history is not None:
             self.history.close()
-        self.heartbeat.leave()
 
     def _beside(
         self, work: Callable[[threading.Event], None], stop: threading.Event
@@ -155,14 +157,15 @@ class StoreWorker:
         thread.start()
         return thread
 
-    def _await_feeds(self) -> None:
+    def _await_feeds(self) -> bool:
         """A supervisor that drains ends feeds first. One that was killed ends all at once, and
-        what a feed still shows belongs into the last snapshot."""
+        what a feed still shows belongs into the last snapshot. Whether all have ended."""
         end = time.monotonic() + FEEDS_LEAVE
-        while time.monotonic() < end and any(
-            is_running(Heartbeat(each).pid) for each in self.feeds.values()
-        ):
+        while any(is_running(Heartbeat(each).pid) for each in self.feeds.values()):
+            if time.monotonic() >= end:
+                return False
             time.sleep(STEP)
+        return True
 
     def turn(self, *, last: bool = False) -> None:
         """Write each feed's snapshot if a row has changed, and look at its days. Days and bars go
@@ -182,7 +185,7 @@ class StoreWorker:
         if local and any(chronicle.days.ended for chronicle in chronicles):
             self.commit()  # the snapshot is the only other place that has those days
         for feed in self.feeds:
-            self.steps.take(f"last prices of {feed}", partial(self._snapshot, feed))
+            self.steps.take(_snapshot_of(feed), partial(self._snapshot, feed))
         if local and (last or self.turns % COMMIT_TURNS == COMMIT_TURNS - 1):
             self.commit(last=last)
         self.turns += 1
@@ -260,14 +263,19 @@ class StoreWorker:
             self.counters.put("database_bytes", self.history.size())
 
     def _follow(self, stop: threading.Event) -> None:
-        """Read the rings until `stop` is set."""
+        """Read the rings until `stop` is set. This thread does not wait for the disk, so its signs
+        of life are the worker's, until all is written."""
         while not stop.wait(POLL):
+            self.heartbeat.beat(self.clock())
             self.steps.watch()
             if self.motion is not None:
                 self.motion.turn(self.clock(), steady_ns())
             for chronicle in tuple(self.chronicles.values()):
                 while chronicle.read(self.clock()) >= AT_ONCE:
+                    self.heartbeat.beat(self.clock())
                     time.sleep(0)  # the other thread's turn
+        while not self._done.wait(BEAT):
+            self.heartbeat.beat(self.clock())
 
     def _commit(self, stop: threading.Event) -> None:
         """Write days and bars to the database until `stop` is set, and once more."""
@@ -313,6 +321,10 @@ class Steps:
             del self._at[thread]
             self._succeed(f"{what}, in {SLOW:g} s")
 
+    def fails(self, what: str) -> bool:
+        """Whether a step failed at its last try."""
+        return what in self._failing
+
     def watch(self) -> None:
         """A write that does not come back for SLOW seconds is a fault, too. Another thread than
         those that write calls this."""
@@ -348,6 +360,11 @@ class Steps:
         for code in self._failing.values():
             self.counters.put("fault", code)
         self.counters.put("failing", len(self._failing))
+
+
+def _snapshot_of(feed: str) -> str:
+    """The name of a step."""
+    return f"last prices of {feed}"
 
 
 def disk_bytes(folder: Path) -> int:

@@ -40,9 +40,9 @@ def calendar_slot(instance: Instance, configured: Configured) -> Slot | None:
 
 
 def store_slot(instance: Instance, configured: Configured, main: StoreMain | None) -> Slot | None:
-    """The store's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
+    """The store's slot, if it is on. The thread that beats does not wait for the disk."""
     folder = instance.folder
-    if main is None or folder is None:
+    if main is None or folder is None or instance.store is None:
         return None
 
     def run() -> None:
@@ -61,15 +61,15 @@ def store_slot(instance: Instance, configured: Configured, main: StoreMain | Non
         )
         main(config, context)
 
-    return Slot("store", Stage.STORE, run, vital=False)
+    return Slot("store", Stage.STORE, run, Heartbeat(instance.store), vital=False)
 
 
 def recorder_slot(
     instance: Instance, configured: Configured, main: RecorderMain | None
 ) -> Slot | None:
-    """The recorder's slot, if it is on. A disk may block for long, so no heartbeat is watched."""
+    """The recorder's slot, if it is on."""
     folder = instance.recordings
-    if main is None or folder is None:
+    if main is None or folder is None or instance.recorder is None:
         return None
 
     def run() -> None:
@@ -88,7 +88,7 @@ def recorder_slot(
         )
         main(config, context)
 
-    return Slot("recorder", Stage.STORE, run, vital=False)
+    return Slot("recorder", Stage.STORE, run, Heartbeat(instance.recorder), vital=False)
 
 
 def relay_slot(instance: Instance, configured: Configured, main: RelayMain | None) -> Slot | None:
@@ -115,8 +115,7 @@ def relay_slot(instance: Instance, configured: Configured, main: RelayMain | Non
 
 
 def mirror_slot(instance: Instance, configured: Configured, main: MirrorMain | None) -> Slot | None:
-    """The mirror's slot, where there is a Redis. A name server may block for long, so no heartbeat
-    is watched."""
+    """The mirror's slot, where there is a Redis."""
     if main is None or instance.mirror is None:
         return None
 
@@ -132,4 +131,4 @@ def mirror_slot(instance: Instance, configured: Configured, main: MirrorMain | N
         )
         main(config, context)
 
-    return Slot("mirror", Stage.STORE, run, vital=False)
+    return Slot("mirror", Stage.STORE, run, Heartbeat(instance.mirror), vital=False)

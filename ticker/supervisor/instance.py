@@ -2,7 +2,8 @@
 
 Law: there is one live supervisor per instance name (names.py). It creates these resources before
 the first worker, keeps them while workers come and go, and removes them. A worker that outlives the
-supervisor removes them, too, unless another supervisor has taken the name by then.
+supervisor removes them, too, unless another supervisor has taken the name by then. The segments of
+feeds stay where the store has not written their last rows: the next start takes them from there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import structlog
@@ -19,7 +20,9 @@ import structlog
 from ticker.config import Config, FeedConfig
 from ticker.config.record import record_folder
 from ticker.config.store import store_folder
+from ticker.errors import SegmentError
 from ticker.shm import segment
+from ticker.shm.counters import Heartbeat
 from ticker.shm.header import (
     KIND_FEED,
     KIND_GATEWAY,
@@ -29,6 +32,8 @@ from ticker.shm.header import (
     KIND_STORE,
     Mapping,
 )
+from ticker.store.snapshot import Contents
+from ticker.supervisor.feeds.left_behind import LeftBehind, feed_segments
 from ticker.supervisor.feeds.restored import restore_feed
 from ticker.supervisor.names import hold_name, take_name, take_workers_name
 from ticker.supervisor.system.listeners import open_listeners
@@ -46,6 +51,7 @@ class Instance:
         serials: by feed name; another one for each segment that was made.
         store: the store worker's segment, mapped read-only; None where nothing is kept.
         folder: where the store keeps its files; None where nothing is kept.
+        before: what an earlier run left in shared memory.
         recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
         recordings: where its files go; None where nothing is recorded.
         relay: the relay's segment, mapped read-only; None where nothing is published on a bus.
@@ -65,6 +71,7 @@ class Instance:
         self.serial = 0
         self.store: Mapping | None = None
         self.folder = store_folder(config.store, self.name)
+        self.before = LeftBehind(self.name, None)
         self.recorder: Mapping | None = None
         self.recordings = record_folder(config.record, self.name)
         self.relay: Mapping | None = None
@@ -107,21 +114,39 @@ class Instance:
         return segment.gateway_name(self.name, slot)
 
     def add_feed(self, feed: FeedConfig, symbol_days: int) -> None:
-        """Make a feed's segment, with the last prices that the store has of it; then keep a
-        read-only mapping: only its worker may write (law 1).
+        """Make a feed's segment, with the last prices that an earlier run left of it, or that the
+        store has; then keep a read-only mapping: only its worker may write (law 1).
+
+        The segment gets its name when the prices are in it. So a kill at any moment leaves them in
+        this one, or in that of the earlier run.
 
         Raises:
             SegmentError: no room for it.
         """
         name, now = self.feed_segment(feed.name), time.time_ns()
-        fresh = segment.create_feed(name, geometry(feed, self.depth_rows), self.boot_id, now)
+        left = self.before.contents(feed.name)
+        fresh = self._unfinished(name, geometry(feed, self.depth_rows), now, left)
         if self.folder is not None:
-            restore_feed(fresh, feed, self.folder, now, symbol_days)
+            restore_feed(fresh, feed, self.folder, now, symbol_days, left)
         del fresh
+        segment.finish(name)
         segment.keep(name)
         self.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=self.boot_id)
         self.serial += 1
         self.serials[feed.name] = self.serial
+
+    def _unfinished(
+        self, name: str, size: segment.Geometry, now: int, left: Contents | None
+    ) -> Mapping:
+        """A feed's segment without its name."""
+        unfinished = name + segment.UNFINISHED
+        try:
+            return segment.create_feed(unfinished, size, self.boot_id, now)
+        except SegmentError:
+            if left is None or not segment.remove(name):
+                raise
+            # No room for both: what was left is in our own memory, too.
+            return segment.create_feed(unfinished, size, self.boot_id, now)
 
     def remove_feed(self, name: str) -> None:
         """Unlink the segment of a feed whose worker has ended; gateways may have it mapped."""
@@ -146,7 +171,28 @@ class Instance:
         guard = hold_name(self.name)
         if guard is not None:
             with guard:
-                remove_leftovers(self.name)
+                self.remove_segments()
+
+    def remove_segments(self) -> bool:
+        """Remove all segments. Those of feeds stay if the store has not written their last rows;
+        whether they do."""
+        stay = not self._is_written()
+        remove_leftovers(
+            self.name,
+            but={self.before.marker, *feed_segments(self.name)} if stay else (),
+            quiet=True,
+        )
+        return stay
+
+    def _is_written(self) -> bool:
+        """Whether what the feeds showed last is on the disk, or is not to be kept. A store worker
+        leaves its segment only then (store/worker.py)."""
+        if self.folder is None:
+            return True
+        store = Heartbeat(self.store) if self.store is not None else None
+        if store is None or not store.epoch:  # none has come up
+            return not self.before.names
+        return store.pid == 0
 
 
 @contextmanager
@@ -164,18 +210,30 @@ def opened(config: Config, passed: Sequence[socket.socket] = ()) -> Iterator[Ins
         instance._guard = stack.enter_context(take_name(instance.name))
         # After a crash its workers may still be on their way out, and hold the port.
         stack.enter_context(take_workers_name(instance.name))
-        remove_leftovers(instance.name)
+        instance.before = LeftBehind(instance.name, instance.folder)
+        remove_leftovers(instance.name, but=instance.before.names)
         stack.callback(instance.close_listeners)
         instance.listeners += open_listeners(config.server, passed)
-        stack.callback(remove_leftovers, instance.name, quiet=True)
+        stack.callback(_end, instance)
         stack.callback(segment.let_go)
         _make_segments(instance, config)
         yield instance
 
 
-def remove_leftovers(name: str, *, quiet: bool = False) -> list[str]:
-    """Unlink every segment of the instance; the names of those that were there."""
-    removed = [each for each in segment.leftovers(name) if segment.remove(each)]
+def _end(instance: Instance) -> None:
+    """Remove what is not needed by the next start."""
+    if instance.remove_segments():
+        structlog.get_logger().warning(
+            "last prices stay in shared memory",
+            reason="the store has not written them",
+            advice="the next start of this instance takes them from there",
+        )
+
+
+def remove_leftovers(name: str, *, but: Collection[str] = (), quiet: bool = False) -> list[str]:
+    """Unlink every segment of the instance `but` some; the names of those that were removed."""
+    there = [each for each in segment.leftovers(name) if each not in but]
+    removed = [each for each in there if segment.remove(each)]
     if removed and not quiet:
         structlog.get_logger().warning("removed leftovers of an earlier run", segments=removed)
     return removed
@@ -187,6 +245,7 @@ def _make_segments(instance: Instance, config: Config) -> None:
     now, boot = time.time_ns(), instance.boot_id
     for feed in config.feeds:
         instance.add_feed(feed, config.store.symbol_days)
+    _forget_earlier_run(instance)
     if instance.folder is not None:
         instance.store = _made(instance, instance.store_segment, KIND_STORE, now)
         segment.create_bars(instance.bars_segment, bar_symbols(config), boot, now)
@@ -200,6 +259,16 @@ def _make_segments(instance: Instance, config: Config) -> None:
     for slot in range(config.server.gateways + 1):
         instance.gateways.append(_made(instance, instance.gateway_segment(slot), KIND_GATEWAY, now))
         instance.doorbells.append(os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+
+
+def _forget_earlier_run(instance: Instance) -> None:
+    """The rows that it left are in the new segments; remove those of feeds that are no more."""
+    marker = instance.before.marker
+    if marker:
+        segment.create_marker(marker)
+    stay = {marker, *(instance.feed_segment(name) for name in instance.feeds)}
+    for name in instance.before.names - stay:
+        segment.remove(name)
 
 
 def _made(instance: Instance, name: str, kind: int, now_ns: int) -> Mapping:

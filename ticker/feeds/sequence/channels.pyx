@@ -120,14 +120,17 @@ cdef class Channels(Session):
         """The soonest deadline of all streams, and what is true of any or of all of them."""
         cdef int i, number
         cdef int64_t deadline = NEVER
+        cdef int64_t left_until = 0
         cdef bint recovering = False
         cdef bint ended = self.used > 0
         for i in range(self.used):
             number = self.numbers[i]
             deadline = min(deadline, (<Channel>self.streams[number]).deadline)
+            left_until = max(left_until, (<Channel>self.streams[number]).left_until)
             recovering = recovering or (<Channel>self.streams[number]).recovering
             ended = ended and (<Channel>self.streams[number]).ended
         self.deadline = deadline
+        self.left_until = left_until
         self.recovering = recovering
         self.ended = ended
 

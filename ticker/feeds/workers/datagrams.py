@@ -126,10 +126,12 @@ class DatagramSource:
             return
         self.left_seen, self.tells_again = until, now + MINUTE
         flood = self.session.ignore_until == until
+        config = self.place.config
+        proxy = config.pitch.gap_proxy if config.pitch is not None else None
         log.warning(
-            "re-request server is left alone",
-            feed=self.place.config.name,
-            address=self.place.config.rerequest,
+            "gap proxy is left alone" if proxy else "re-request server is left alone",
+            feed=config.name,
+            address=proxy or config.rerequest,
             reason="it sends more than it is asked for" if flood else "it does not answer",
             seconds=round((until - now) / SECOND, 1),
             advice="look whether it runs and is reached; what it does not send is counted as lost",

@@ -12,6 +12,8 @@ from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 
 NS = 1_000_000_000
+SILENT = 2 * NS
+"""ns without a sign of life after which a worker is hung; the supervisor waits a little longer."""
 FAULTS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
@@ -49,8 +51,9 @@ OF_REDIS = {
 class StoreReport:
     """The store at one moment; its age is in seconds.
 
-    `state` is off, starting, ok, or failing. When failing, a file or the database cannot be
-    written now, and `reason` has the error. Prices are served in every state. `waiting` days and
+    `state` is off, starting, ok, hung, or failing. When hung, the worker gives no sign of life and
+    is replaced. When failing, a file or the database cannot be written now, and `reason` has the
+    error. Prices are served in every state. `waiting` days and
     bars are not written yet; `dropped` ones waited too long. `database_bytes` is the size of the
     tables, where there is a database.
     """
@@ -72,7 +75,7 @@ def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
         return StoreReport("off")
     counters = Counters(mapping).as_dict()
     written = counters["snapshot_time_ns"]
-    state, reason = _state(mapping, counters, written)
+    state, reason = _state(mapping, counters, written, now_ns)
     return StoreReport(
         state=state,
         reason=reason,
@@ -90,10 +93,10 @@ def store_report(mapping: Mapping | None, now_ns: int) -> StoreReport:
 class RecorderReport:
     """The recorder at one moment; its age is in seconds.
 
-    `state` is off (nothing is recorded), starting, ok, or failing: events of a feed cannot be
-    written now, and `reason` names the error. `lapped` records were overwritten before the recorder
-    read them, and `dropped` events waited too long for the disk; `written_age` is since all that
-    was gathered was on it.
+    `state` is off (nothing is recorded), starting, ok, hung (no sign of life), or failing: events
+    of a feed cannot be written now, and `reason` names the error. `lapped` records were overwritten
+    before the recorder read them, and `dropped` events waited too long for the disk; `written_age`
+    is since all that was gathered was on it.
     """
 
     state: str
@@ -112,7 +115,7 @@ def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
         return RecorderReport("off")
     counters = Counters(mapping).as_dict()
     written = counters["written_time_ns"]
-    state, reason = _state(mapping, counters, written)
+    state, reason = _state(mapping, counters, written, now_ns)
     return RecorderReport(
         state=state,
         reason=reason,
@@ -129,10 +132,10 @@ def recorder_report(mapping: Mapping | None, now_ns: int) -> RecorderReport:
 class MirrorReport:
     """The mirror at one moment; its age is in seconds.
 
-    `state` is off (there is no Redis), starting, ok, or failing: the Redis does not take all that
-    is due now, and `reason` says why. `keys` were written and have not expired. `written_age` is
-    since the Redis had the newest price of every symbol. `renewals` counts how often all keys were
-    written anew.
+    `state` is off (there is no Redis), starting, ok, hung (no sign of life), or failing: the Redis
+    does not take all that is due now, and `reason` says why. `keys` were written and have not
+    expired. `written_age` is since the Redis had the newest price of every symbol. `renewals`
+    counts how often all keys were written anew.
     """
 
     state: str
@@ -150,7 +153,7 @@ def mirror_report(mapping: Mapping | None, now_ns: int) -> MirrorReport:
         return MirrorReport("off")
     counters = Counters(mapping).as_dict()
     written = counters["written_time_ns"]
-    state, reason = _state(mapping, counters, written, OF_REDIS)
+    state, reason = _state(mapping, counters, written, now_ns, OF_REDIS)
     return MirrorReport(
         state=state,
         reason=reason,
@@ -172,12 +175,19 @@ def reports_beside(status: Status, now_ns: int) -> dict[str, dict[str, Any]]:
 
 
 def _state(
-    mapping: Mapping, counters: dict[str, int], written: int, faults: dict[int, str] = FAULTS
+    mapping: Mapping,
+    counters: dict[str, int],
+    written: int,
+    now_ns: int,
+    faults: dict[int, str] = FAULTS,
 ) -> tuple[str, str | None]:
-    """Starting, ok or failing, and in the last case the reason."""
+    """Starting, ok, hung or failing, and in the last two cases the reason."""
+    heartbeat = Heartbeat(mapping)
+    if heartbeat.pid and heartbeat.time_ns and now_ns - heartbeat.time_ns > SILENT:
+        return "hung", "its worker gives no sign of life; the supervisor replaces it"
     if counters["failing"]:
         return "failing", _reason(counters["fault"], faults)
-    return "ok" if written and Heartbeat(mapping).pid else "starting", None
+    return "ok" if written and heartbeat.pid else "starting", None
 
 
 def _age(written: int, now_ns: int) -> float | None:

@@ -1,7 +1,8 @@
-"""Last prices from the store's folder into the segments, before the first worker starts.
+"""Last prices into the segments, before the first worker starts.
 
-In: the snapshot files of the previous run. Out: rows in fresh segments, each marked stale. A
-    damaged or missing file loses prices, but never prevents the start.
+In: the rows that the previous run left in shared memory (left_behind.py), or its snapshot files.
+Out: rows in fresh segments, each marked stale. A damaged or missing file loses prices, but never
+    prevents the start.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from ticker.feeds.day import midnight_ns, session_day
 from ticker.shm.header import Mapping
 from ticker.store.last import read_snapshots
 from ticker.store.restore import Restored, restore
+from ticker.store.snapshot import Contents
 
 DAY = 86_400_000_000_000
 
 
 def restore_feed(
-    mapping: Mapping, feed: FeedConfig, folder: Path, now_ns: int, symbol_days: int
+    mapping: Mapping,
+    feed: FeedConfig,
+    folder: Path,
+    now_ns: int,
+    symbol_days: int,
+    left: Contents | None = None,
 ) -> Restored:
     """Restore a feed's last prices into its segment; faults of the files are logged.
 
@@ -29,11 +36,16 @@ def restore_feed(
         mapping: the feed's fresh, writable segment.
         folder: of the store.
         symbol_days: a symbol that did not move for so many days is left out.
+        left: what the previous run left in shared memory. It is taken, unless a snapshot was made
+            when no worker wrote there any more.
     """
     log = structlog.get_logger()
     day = session_date(feed, session_day(now_ns, feed.timezone))
     try:
         contents, faults = read_snapshots(folder, feed.name)
+        in_memory = left is not None and (not contents or left.created_ns >= contents[0].created_ns)
+        if left is not None and in_memory:
+            contents, faults = [left, *contents], []
         done = restore(
             mapping,
             contents,
@@ -49,6 +61,7 @@ def restore_feed(
         log.info(
             "last prices restored",
             feed=feed.name,
+            source="shared memory" if in_memory else "disk",
             rows=done.rows,
             age=round((now_ns - done.created_ns) / 1e9, 1),
             new_day=done.rolled,
