@@ -63,6 +63,7 @@ class Kept:
         meanwhile."""
         self.trades += 1
         self.now += 60 * E9
+        self.worker.heartbeat.beat(self.now)  # as its other thread does
         time_ns = NOW + self.trades
         self.calls.trade(self.row, 5 * E9, 1, self.trades, TRADE_REGULAR, time_ns, time_ns)
         self.market.publish(time_ns)
@@ -318,3 +319,12 @@ def test_a_write_that_does_not_come_back(kept: Kept, monkeypatch: pytest.MonkeyP
         ("cannot be written", f"{LAST}, in 0 s"),
         ("is written again", f"{LAST}, in 0 s"),
     ]
+
+
+def test_a_worker_without_a_sign_of_life_is_hung(kept: Kept) -> None:
+    kept.commit()
+    assert kept.status.state == "ok"
+    kept.now += 2 * E9
+    status = kept.status
+    assert status.state == "hung"
+    assert "no sign of life" in status.reason
