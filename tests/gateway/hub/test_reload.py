@@ -26,6 +26,7 @@ from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.hub.trade_log import TradeLog
+from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.prices.board import Board
 from ticker.gateway.sockets.connection import ConnectionTable, Encoding
 from ticker.shm import segment
@@ -57,7 +58,8 @@ class Venues:
         intake = Intake(board, topics, self.sales, bars, mappings, own)
         self.connections = ConnectionTable(own, 4, 1 << 20, E9, E9, E9)
         frames = SharedFrames(topics, self.sales, bars, own)
-        self.hub = Hub(intake, frames, self.connections, own, E9, time.monotonic_ns(), 16)
+        rates = Rates(E9, E9, paced=False)
+        self.hub = Hub(intake, frames, self.connections, own, rates, time.monotonic_ns(), 16)
         self.seq = 0
 
     def trade(self, price: int, time_ns: int) -> None:
