@@ -1,4 +1,5 @@
-"""Writes the pages of reference that are made from the source: configuration, commands, errors.
+"""Writes the pages of reference that are made from the source: configuration, commands, errors,
+metrics.
 
     .venv/bin/python .ci/reference.py docs
 
@@ -8,8 +9,11 @@ tests/docs/test_reference.py holds the pages to this.
 from __future__ import annotations
 
 import inspect as of_python
+import mmap
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,18 @@ from msgspec import inspect
 from ticker import errors
 from ticker.cli import main
 from ticker.config import Config
+from ticker.gateway.rest.metrics import Metrics
+from ticker.gateway.rest.status import Status
+from ticker.shm.counters import Heartbeat
+from ticker.shm.header import (
+    KIND_MIRROR,
+    KIND_RECORDER,
+    KIND_RELAY,
+    KIND_STORE,
+    Mapping,
+    segment_size,
+)
+from ticker.shm.segment import Geometry, private_feed, private_gateway
 
 MADE = "<!-- made by .ci/reference.py from {}; do not edit -->"
 CONFIGURATION = f"""\
@@ -59,6 +75,19 @@ A message says what is wrong, where, and what to do next. Programs go by its cod
 | --- | --- | --- |
 | 0 | | the command has done its work |
 | 2 | | the command does not take these arguments |
+"""
+
+
+METRICS = f"""\
+{MADE.format("a server with one of each worker")}
+# Metrics
+
+`/metrics` has these, for the whole box, as Prometheus and OpenMetrics have them. A worker that a
+server does not run has no metrics. The alerts and the dashboard that are made of them are in
+[operations.md](operations.md#metrics-and-alerts).
+
+| metric | kind | labels | means |
+| --- | --- | --- | --- |
 """
 
 
@@ -219,7 +248,51 @@ def exit_codes() -> str:
     return ERRORS + "\n".join(rows) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "cli.md": commands, "errors.md": exit_codes}
+def metrics() -> str:
+    """docs/metrics.md: every metric of a server with one of each worker."""
+    body, _ = Metrics(_one_of_each()).render()
+    found: dict[str, list[str]] = {}
+    labels: dict[str, set[str]] = {}
+    for line in body.decode().splitlines():
+        words = line.split(" ", 3)
+        if words[:2] == ["#", "HELP"]:
+            found[words[2]] = [words[3]]
+        elif words[:2] == ["#", "TYPE"]:
+            found[words[2]].insert(0, words[3])
+        else:
+            name = re.sub(r"_(bucket|sum|count|created)$", "", re.split(r"[{ ]", line)[0])
+            labels.setdefault(name, set()).update(set(re.findall(r"[{,](\w+)=", line)) - {"le"})
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(sorted(labels.get(name, ())))} | {_cell(text)} |"
+        for name, (kind, text) in found.items()
+        if kind != "gauge" or not name.endswith("_created")
+    ]
+    return METRICS + "\n".join(rows) + "\n"
+
+
+def _one_of_each() -> Status:
+    feed, gateway = private_feed(Geometry(8, 1, 8), 1, 1), private_gateway(1)
+    kinds = (KIND_STORE, KIND_RECORDER, KIND_RELAY, KIND_MIRROR)
+    store, recorder, relay, mirror = map(_worker, kinds)
+    for mapping in (feed, gateway, store, recorder, relay, mirror):
+        Heartbeat(mapping).take_over(os.getpid(), time.time_ns())
+    Heartbeat(feed).heard(time.time_ns())
+    others = {"store": store, "recorder": recorder, "relay": relay, "mirror": mirror}
+    return Status([("f", feed)], [("0", gateway)], version="1", epoch=1, **others)
+
+
+def _worker(kind: int) -> Mapping:
+    mapping = Mapping(mmap.mmap(-1, segment_size(kind)), True)
+    mapping.format(kind, 1, 1)
+    return mapping
+
+
+PAGES = {
+    "configuration.md": configuration,
+    "cli.md": commands,
+    "errors.md": exit_codes,
+    "metrics.md": metrics,
+}
 
 
 if __name__ == "__main__":
