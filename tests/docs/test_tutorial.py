@@ -14,8 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.docs.blocks import blocks, commands
+from ticker.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 PAGE = "docs/tutorial.md"
@@ -49,7 +51,7 @@ def until(process: subprocess.Popen[str], mark: str) -> str:
     raise AssertionError(f"no {mark!r} in what it said: {said}")
 
 
-def test_the_tutorial(root: Path, tmp_path: Path) -> None:
+def test_the_tutorial(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vendor, port = free_port(), free_port()
 
     def here(text: str) -> str:
@@ -63,15 +65,10 @@ def test_the_tutorial(root: Path, tmp_path: Path) -> None:
     ticker = [shlex.split(line) for line in lines if line.startswith("ticker ")]
     of = {tuple(words[1:3]): [sys.executable, "-m", *words] for words in ticker}
 
+    monkeypatch.chdir(tmp_path)
     for words in [words for words in ticker if words[1] in ("init", "check")]:
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = CliRunner().invoke(main, words[1:])
+        assert done.exit_code == 0, done.output
     (tmp_path / "quotes.json").write_text(quotes)
     (tmp_path / "mine.toml").write_text(mapping)
     instance = f'[server]\ninstance = "tutorial{os.getpid()}"\nport = {port}\n'
