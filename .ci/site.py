@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("*.md", "docs/**/*.md", "bench/*.md", "clients/*/*.md")
+PAGES = ("*.md", "docs/**/*.md", "bench/*.md", "clients/*/*.md", "examples/*.md")
 FOLDERS = {
     "GUIDES": ("docs/how-to", "Short guides"),
     "RUNBOOK": ("docs/runbook", "When an alert fires"),

@@ -24,7 +24,7 @@ def build(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 def site_of(tree: Path) -> Path:
     """A copy of the pages and all that the site is made of, so that a build is the test's own."""
-    for name in ("docs", "bench", "clients", "ticker"):
+    for name in ("docs", "bench", "clients", "examples", "ticker"):
         ignored = shutil.ignore_patterns("node_modules", "*.so", "results", "__pycache__")
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "mkdocs.yml"):
