@@ -70,6 +70,11 @@ def test_rows_are_sorted_and_filtered(desk: Desk, tmp_path: Path) -> None:
         await page.type("zz")
         await page.until(f"{SHOWN} === ''")
         assert await page.run(f"{SYMBOLS}.length") == 4
+        await page.run("document.getElementById('symbol').focus()")
+        await page.type("TSLA")
+        await press(page, "Enter")
+        await page.until("document.getElementById('filter').value === ''")
+        assert await page.run(SHOWN) == "TSLA,NVDA,MSFT,JPM,AAPL"
 
     browse(tmp_path, f"{desk.url}?symbols=MSFT,AAPL,NVDA,JPM", steps)
 

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 BADGE = "document.querySelector('.badge:not([hidden])')?.textContent"
 EXTENDED = "document.querySelector('.extended:not([hidden])')?.textContent"
 LINE = "document.querySelector('.line').getAttribute('d')"
+LAST = "document.querySelector('.trades .traded').textContent"
 SPIKE = r"/V(?!18\.0)/"  # the line leaves the middle, where one price is
 
 
@@ -56,6 +57,30 @@ def test_what_is_taken_back_leaves_the_page(rig: Rig, tmp_path: Path) -> None:
         await page.until(f"{FIGURES}[0] === '–' && {BADGE} === 'Taken back' && !{LINE}")
         rig.trade(row, 186 * E9)
         await page.until(f"{FIGURES}[0] === '186.00' && !({BADGE})")
+
+    browse(tmp_path, f"http://127.0.0.1:{rig.port}/?symbols=AAPL", steps)
+
+
+def test_a_message_that_cannot_be_read_is_outlived(rig: Rig, tmp_path: Path) -> None:
+    rig.row("FIRST")  # the rig's ring of a row is by its number, a feed's by the symbol: both 1
+    row = rig.row("AAPL")
+    rig.trade(row, 185 * E9)
+
+    async def steps(page: Page) -> None:
+        await page.until(f"{OPEN} && {FIGURES}[0] === '185.00'")
+        await page.run("document.querySelector('tr .name').click()")
+        await page.until(f"{LAST} === '185.00'")
+        await page.run("""
+const parse = JSON.parse;
+JSON.parse = (text) => {
+  JSON.parse = parse;
+  throw new SyntaxError("a text that is no JSON");
+};""")
+        rig.trade(row, 186 * E9)
+        await page.until(f"!({OPEN})")
+        await page.until(f"{OPEN} && {FIGURES}[0] === '186.00'")
+        rig.trade(row, 187 * E9)
+        await page.until(f"{FIGURES}[0] === '187.00' && {LAST} === '187.00'")
 
     browse(tmp_path, f"http://127.0.0.1:{rig.port}/?symbols=AAPL", steps)
 

@@ -11,12 +11,14 @@
 import { AuthError, Client } from "./client/index.js";
 
 const UNKNOWN_SYMBOL = 460;
+const AFRESH = 3_000;             // ms, after a failure that is not for the reader to mend
 
 export class Stream extends EventTarget {
   token = "";
   #client = null;
   #watch = null;
   #symbols = [];
+  #others = new Set();            // the book and the trades of what is shown in detail
   #state = "closed";
   #failures = 0;
 
@@ -41,6 +43,7 @@ export class Stream extends EventTarget {
     });
     client.start();
     this.#follow();
+    for (const each of this.#others) this.#attach(each);
   }
 
   /** Close for good; connect() starts again. */
@@ -68,18 +71,30 @@ export class Stream extends EventTarget {
   /** The book of a symbol whenever it changes; returns what ends it. */
   book(symbol, draw) {
     const numbers = (levels) => levels.map((level) => level.map(Number));
-    return this.#each(this.#client?.depth(symbol), ({ bids, asks, ...book }) =>
+    return this.#each((client) => client.depth(symbol), ({ bids, asks, ...book }) =>
       draw({ ...book, bids: numbers(bids), asks: numbers(asks) }));
   }
 
   /** Each trade of a symbol, and what becomes of it; returns what ends it. */
   trades(symbol, draw) {
-    return this.#each(this.#client?.trades(symbol), draw);
+    return this.#each((client) => client.trades(symbol), draw);
   }
 
-  #each(watch, draw) {
-    if (watch) hear(watch, draw);
-    return () => watch?.close();
+  /** What else is watched, by this client and by those that come after it. */
+  #each(begin, draw) {
+    const each = { begin, draw, watch: null };
+    this.#others.add(each);
+    this.#attach(each);
+    return () => {
+      this.#others.delete(each);
+      each.watch?.close();
+    };
+  }
+
+  #attach(each) {
+    if (!this.#client) return;
+    each.watch = each.begin(this.#client);
+    hear(each.watch, each.draw);
   }
 
   // The new watch is there before the old one goes: only what differs is asked of the server.
@@ -104,9 +119,20 @@ export class Stream extends EventTarget {
 
   #told({ state, reason, retryAt, failure }) {
     if (failure instanceof AuthError) return this.#become("refused", reason);
+    if (failure) return this.#begin(reason);
     if (state === "open") this.#failures = 0;
     if (state === "waiting" && retryAt) this.#failures++;
     this.#become(state === "open" ? "open" : retryAt ? "waiting" : "connecting", reason);
+  }
+
+  /** The client has given up over what it was sent: another one begins in a while. */
+  #begin(reason) {
+    const client = this.#client;
+    this.#client = this.#watch = null;
+    client.close();
+    this.#failures++;
+    this.#become("waiting", reason);
+    setTimeout(() => this.#state === "waiting" && this.connect(), AFRESH);
   }
 
   #become(state, reason) {

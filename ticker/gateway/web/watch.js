@@ -70,7 +70,9 @@ function add(symbols, before = null) {
 function addAndKeep(symbols) {
   add(symbols);
   lists.keep(table.symbols);
-  table.get(symbols.at(-1))?.element.scrollIntoView({ block: "nearest" });
+  const added = table.get(symbols.at(-1))?.element;
+  if (added?.hidden) unfilter();  // nobody adds a row to not see it
+  added?.scrollIntoView({ block: "nearest" });
   say(`${symbols.join(", ")} added`);
 }
 
@@ -94,10 +96,14 @@ function clear() {
   stream.close();
 }
 
-async function showList() {
-  table.clear();
+function unfilter() {
   find("filter").value = "";
   table.filter("");
+}
+
+async function showList() {
+  table.clear();
+  unfilter();
   const offered = lists.symbols === null ? await defaults(ask) : [];
   if (gate.locked) return;        // nobody knows yet what the reader may see
   lists.offer(offered);
