@@ -357,3 +357,32 @@ def test_a_day_of_23_hours_and_the_next_one() -> None:
     assert feeds.told["BTC", 4, short]["trades"] == 2
     put(ring, row, 4, time=short + 46 * HOURS)
     assert days_of(feeds)[("BTC", short + 23 * HOURS)] == (2, FORMING)
+
+
+def test_a_late_trade_finds_the_bar_whose_trades_are_no_longer_kept() -> None:
+    feeds = Feeds(kept=8)
+    ring, row = rings_of(feeds, "AAPL")
+    _, other = rings_of(feeds, "MSFT")
+    for number in range(1, 4):
+        put(ring, row, number, time=DAY + number)
+    for number in range(10, 3000):  # bars are freed meanwhile
+        put(ring, other, number, time=DAY + number * E9)
+        if number % 100 == 0:
+            feeds.turn()
+    feeds.turn()
+    put(ring, row, 3000, time=DAY + 4)
+    told = {span: words for symbol, span, words in feeds.turn() if symbol == "AAPL"}
+    assert [told[span]["trades"] for span in range(len(SPAN_SECONDS))] == [4] * len(SPAN_SECONDS)
+
+
+def test_a_bar_ends_by_the_clock_of_the_feed_that_traded_last() -> None:
+    feeds = Feeds(count=2)
+    first, second = (calls.define(1, "AAPL") for calls in feeds.calls)
+    feeds.calls[0].trade(first, E9, 1, 1, TRADE_REGULAR, DAY + 1, DAY)
+    feeds.turn()
+    feeds.calls[1].trade(second, E9, 1, 1, TRADE_REGULAR, DAY + 2, DAY)
+    feeds.turn()
+    other = feeds.calls[1].define(2, "MSFT")
+    feeds.calls[1].trade(other, E9, 1, 2, TRADE_REGULAR, DAY + 5 * E9, DAY)
+    told = [words["state"] for symbol, span, words in feeds.turn() if (symbol, span) == ("AAPL", 0)]
+    assert told == [FINAL]

@@ -85,6 +85,7 @@ cdef class BarsWriter:
     cdef uint64_t cursor
 
     cdef int64_t add_symbol(self, const char* name, size_t length) noexcept
+    cdef void fetch(self, uint32_t symbol, uint32_t span) noexcept nogil
     cdef void publish(self, BarRecord* record) noexcept nogil
 
 

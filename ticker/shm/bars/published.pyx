@@ -11,6 +11,8 @@ from libc.string cimport memcpy, memset
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
 
+
+from ticker.pages cimport prefetch
 from ticker.shm.atomics cimport (
     copy_words_in,
     copy_words_out,
@@ -21,7 +23,7 @@ from ticker.shm.atomics cimport (
     store_release,
 )
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport BODY_OFFSET, SYMBOL_BYTES
+from ticker.shm.layout cimport BODY_OFFSET, CACHE_LINE, SYMBOL_BYTES
 
 from ticker.errors import SegmentError
 from ticker.shm.header import BAR_RECORD_BYTES, BAR_SYMBOL_BYTES, BARS_HEAD_BYTES, KIND_BARS
@@ -82,6 +84,12 @@ cdef class BarsWriter:
         memcpy(symbol.name, name, length)
         store_release(&self.shared.head.symbol_count, number + 1)
         return number
+
+    cdef void fetch(self, uint32_t symbol, uint32_t span) noexcept nogil:
+        """A symbol's place into the cache, which `publish` will write."""
+        cdef const char* place = <const char*>&self.shared.symbols[symbol].newest[span]
+        prefetch(place)
+        prefetch(place + CACHE_LINE)
 
     cdef void publish(self, BarRecord* record) noexcept nogil:
         """A bar that has changed: into its symbol's place, if it is not older than the bar there,

@@ -39,13 +39,13 @@ cdef struct LiveTrade:
     uint16_t exponent
 
 cdef struct LiveBar:
-    int64_t start
-    Figures figures
-    uint64_t first_number        # of the first trade that it was made of
-    uint64_t last_number
+    int64_t start                # with the next three, what a look for old bars needs: in one line
+    uint64_t last_number         # of the last trade that it was made of
     uint32_t symbol
-    uint32_t revision
     uint32_t flags               # LiveFlag
+    uint32_t revision
+    uint64_t first_number
+    Figures figures
 
 
 cdef inline uint64_t letters(const char* venue) noexcept nogil:

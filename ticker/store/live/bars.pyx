@@ -19,6 +19,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from ticker.pages cimport prefetch
 from ticker.shm.bars.published cimport SPANS, BarRecord, BarsWriter
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
@@ -26,7 +27,6 @@ from ticker.shm.layout cimport (
     RECORD_CORRECTED,
     RECORD_PRINT,
     RECORD_TRADE,
-    CACHE_LINE,
     Record,
 )
 from ticker.shm.ring cimport RingReader
@@ -44,14 +44,11 @@ from ticker.store.live.bar cimport (
 )
 from ticker.store.live.clocks cimport Clock, look_for_day, now_of, start_of
 from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out, int128
-from ticker.store.live.spans cimport SpanBars
+from ticker.store.live.spans cimport SpanBars, fetch_bar
 from ticker.store.live.symbols cimport Part, Symbol, Symbols
 from ticker.store.live.trades cimport Trades, power_of_ten, sale_of
 
 from ticker.shm.bars.published import SPAN_SECONDS
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 cdef enum:
     MOST_FEEDS = 256
@@ -168,10 +165,11 @@ cdef class LiveBars:
 
     cdef int _take_in(self, uint32_t feed, const Record* records, uint32_t count) except -1:
         """Records of trades. What they touch is all over the memory, so it is fetched before."""
-        cdef uint32_t i, place
+        cdef SpanBars shortest = <SpanBars>self.every[0]
+        cdef uint32_t i
+        cdef int64_t start
         cdef int span
         cdef const Part* part
-        cdef const LiveBar* bar
         for i in range(count):
             self.symbols.fetch(feed, records[i].row)
         for i in range(count):
@@ -182,12 +180,12 @@ cdef class LiveBars:
         for i in range(count):
             part = self.symbols.of_row(feed, records[i].row)
             for span in range(<int>SPANS if part.symbol >= 0 else 0):
-                place = self.current[<size_t>part.symbol * SPANS + span]
-                if place:
-                    bar = (<SpanBars>self.every[span]).bars + place - 1
-                    prefetch(bar)
-                    prefetch(<const char*>bar + CACHE_LINE)
-                    prefetch(<const char*>bar + 2 * CACHE_LINE)
+                fetch_bar((<SpanBars>self.every[span]).newest_of(<uint32_t>part.symbol))
+        for i in range(count):
+            part = self.symbols.of_row(feed, records[i].row)
+            if part.symbol >= 0:  # the shortest bars are new most of the time
+                start = start_of(self.clocks + feed, shortest.length, records[i].exchange_time)
+                shortest.fetch(<uint32_t>part.symbol, start, i)
         for i in range(count):
             if records[i].kind == RECORD_TRADE or records[i].kind == RECORD_PRINT:
                 self._add(feed, &records[i])
@@ -372,6 +370,7 @@ cdef class LiveBars:
             for i in range(span.dirty_count):
                 if i + AHEAD < span.dirty_count:
                     prefetch(span.bars + span.dirty[i + AHEAD])
+                    self.writer.fetch(span.bars[span.dirty[i + AHEAD // 2]].symbol, index)
                 bar = span.bars + span.dirty[i]
                 bar.flags &= ~<uint32_t>LIVE_DIRTY
                 if only_forming and bar.flags & LIVE_CLOSED:

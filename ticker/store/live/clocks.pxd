@@ -10,8 +10,10 @@ cdef extern from *:
     """
     #define TICKER_DAY 86400000000000LL
     #define TICKER_SHORT_DAY (22 * 3600000000000LL)
+    #define TICKER_SECOND 1000000000LL
     """
     const int64_t DAY "TICKER_DAY"
+    const int64_t SECOND "TICKER_SECOND"
     const int64_t SHORT_DAY "TICKER_SHORT_DAY"  # a day of 23 hours, less one
 
 cdef struct Clock:
@@ -20,6 +22,7 @@ cdef struct Clock:
     int64_t whole_from           # bars that begin before may lack trades
     int64_t midnight             # of the newest day that is known, 0: of none
     int64_t earlier              # a midnight before it, from which the days before are counted
+    int64_t no_day               # time of a trade whose row told none
     uint8_t missed               # the next trade says from when on there are all
 
 
@@ -31,8 +34,12 @@ cdef inline int64_t now_of(const Clock* clock, int64_t steady) noexcept nogil:
 cdef inline int look_for_day(Clock* clock, PriceTable table, uint32_t row, int64_t time) except -1:
     """A trade of a row may be of a day that is new to us."""
     cdef Values values
-    if time - clock.midnight < SHORT_DAY or table.read(row, &values) < 0:
+    if time - clock.midnight < SHORT_DAY or 0 <= time - clock.no_day < SECOND:
         return 0
+    if table.read(row, &values) < 0:
+        return 0
+    if not values.session_start:
+        clock.no_day = time  # a feed that does not tell its days is not asked for each trade
     if values.session_start > clock.midnight:
         clock.earlier = clock.midnight if clock.newest else values.session_start
         clock.midnight = values.session_start

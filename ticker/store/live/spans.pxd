@@ -28,6 +28,7 @@ cdef class SpanBars:
 
     cdef LiveBar* find(self, uint32_t symbol, int64_t start) noexcept nogil
     cdef LiveBar* newest_of(self, uint32_t symbol) noexcept nogil
+    cdef void fetch(self, uint32_t symbol, int64_t start, uint32_t before) noexcept nogil
     cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL
     cdef void form(self, const LiveBar* bar, uint32_t feed) noexcept nogil
     cdef void close(self, const int64_t* ended, const Symbol* symbols) noexcept nogil
@@ -36,4 +37,5 @@ cdef class SpanBars:
     cdef void _sweep(self, uint64_t seen) noexcept
 
 
+cdef void fetch_bar(const LiveBar* bar) noexcept nogil
 cdef void* grown(void* array, size_t size) except NULL

@@ -7,14 +7,13 @@ symbol.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
+from ticker.shm.layout cimport CACHE_LINE
+from ticker.pages cimport give_pages, prefetch, take_pages
 from ticker.places cimport key_of, make_places, put_place, remove_place
 from ticker.store.live.bar cimport LIVE_CLOSED, LIVE_DIRTY, LIVE_USED, LiveBar
 from ticker.store.live.symbols cimport Symbol
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 cdef enum:
     FIRST_BARS = 1024
@@ -40,7 +39,7 @@ cdef class SpanBars:
         self._grow()
 
     def __dealloc__(self) -> None:
-        PyMem_Free(self.bars)
+        give_pages(self.bars, self.room * sizeof(LiveBar))
         PyMem_Free(self.vacant)
         PyMem_Free(self.dirty)
         PyMem_Free(self.forming)
@@ -65,6 +64,15 @@ cdef class SpanBars:
         """The bar of a symbol that began last; NULL: it is not known."""
         cdef uint32_t place = self.current[<size_t>symbol * self.stride]
         return self.bars + place - 1 if place else NULL
+
+    cdef void fetch(self, uint32_t symbol, int64_t start, uint32_t before) noexcept nogil:
+        """Into the cache, all that a new bar touches, if one is to begin; `before` others do."""
+        cdef const LiveBar* newest = self.newest_of(symbol)
+        if newest != NULL and newest.start >= start:
+            return
+        prefetch(self.places.at + (key_of(symbol, <uint64_t>start) & self.places.mask))
+        if before < self.vacant_count:
+            fetch_bar(self.bars + self.vacant[self.vacant_count - 1 - before])
 
     cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL:
         """A new bar, with the trade of this number as its first."""
@@ -132,11 +140,16 @@ cdef class SpanBars:
     cdef int _grow(self) except -1:
         cdef uint32_t room = 2 * self.room if self.room else FIRST_BARS
         cdef uint32_t place
-        self.bars = <LiveBar*>grown(self.bars, room * sizeof(LiveBar))
+        cdef LiveBar* bars = <LiveBar*>take_pages(room * sizeof(LiveBar))
+        if bars == NULL:
+            raise MemoryError("no memory for the bars in motion")
+        if self.room:
+            memcpy(bars, self.bars, self.room * sizeof(LiveBar))
+        give_pages(self.bars, self.room * sizeof(LiveBar))
+        self.bars = bars
         self.vacant = <uint32_t*>grown(self.vacant, room * sizeof(uint32_t))
         self.dirty = <uint32_t*>grown(self.dirty, room * sizeof(uint32_t))
         self.forming = <uint32_t*>grown(self.forming, room * sizeof(uint32_t))
-        memset(self.bars + self.room, 0, (room - self.room) * sizeof(LiveBar))
         for place in range(room, self.room, -1):
             self.vacant[self.vacant_count] = place - 1
             self.vacant_count += 1
@@ -159,6 +172,14 @@ cdef class SpanBars:
             bar.flags = 0
             self.vacant[self.vacant_count] = place
             self.vacant_count += 1
+
+
+cdef void fetch_bar(const LiveBar* bar) noexcept nogil:
+    """Into the cache; NULL: none."""
+    if bar != NULL:
+        prefetch(bar)
+        prefetch(<const char*>bar + CACHE_LINE)
+        prefetch(<const char*>bar + 2 * CACHE_LINE)
 
 
 cdef void* grown(void* array, size_t size) except NULL:

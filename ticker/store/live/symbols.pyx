@@ -8,6 +8,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strncmp
 
+from ticker.pages cimport prefetch
 from ticker.shm.bars.published cimport BarsWriter
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport CURRENCY_BYTES, SYMBOL_BYTES, VENUE_BYTES, Row
@@ -15,9 +16,6 @@ from ticker.store.live.bar cimport letters
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void* address) nogil
 
 cdef enum:
     NO_SYMBOL = -1               # not looked at yet

@@ -4,8 +4,9 @@ Law: memory is bounded by the number that is kept. Trades are numbered from 1; e
 the one of its symbol that came before it.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from ticker.pages cimport give_pages, take_pages
 
 cdef enum:
     MOST_EXPONENT = 19
@@ -26,12 +27,12 @@ cdef class Trades:
         if not kept or kept & (kept - 1):
             raise ValueError(f"kept: {kept} is no power of two")
         self.mask = kept - 1
-        self.all = <LiveTrade*>PyMem_Calloc(kept, sizeof(LiveTrade))
+        self.all = <LiveTrade*>take_pages(kept * sizeof(LiveTrade))
         if self.all == NULL:
             raise MemoryError("no memory for the bars in motion")
 
     def __dealloc__(self) -> None:
-        PyMem_Free(self.all)
+        give_pages(self.all, (self.mask + 1) * sizeof(LiveTrade))
 
     cdef LiveTrade* at(self, uint64_t number) noexcept nogil:
         """The trade of this number, which is kept."""
