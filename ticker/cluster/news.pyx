@@ -31,7 +31,7 @@ cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
 
 cdef enum:
-    MOST_WAITING = 1 << 18
+    MOST_WAITING = 1 << 21       # 2 s at 1M trades a second, as long as rings hold them: 100 MB
     AHEAD = 12                   # records
 
 

@@ -261,6 +261,16 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "seconds",
         "*_cpu",
     ),
+    "bus": (
+        *_of("", "events_per_second", "bytes_per_second"),
+        *(
+            f"{name}_{of}"
+            for name in ("nats_server", "relay", "bridge")
+            for of in ("cpu", "ns_per_event")
+        ),
+        *("published", "bridged", "lapped", "dropped", "dropped_before", "missed_uncounted"),
+        *("lost_frames", "log_lost"),
+    ),
     "recorder": (
         "events_per_second",
         "recorder_cpu",

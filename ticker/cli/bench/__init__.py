@@ -6,6 +6,7 @@ import click
 
 from ticker.cli.bench import (
     box,
+    bus,
     capacity,
     connections,
     every,
@@ -36,7 +37,7 @@ def command() -> None:
 
 BENCHES = (
     every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, store,
-    shm,
+    bus, shm,
 )  # fmt: skip
 for bench in BENCHES:
     command.add_command(bench.command)

