@@ -15,7 +15,9 @@ ROOMS: dict[str, frozenset[str]] = {
     # room: its edges, which may do I/O and read clocks
     "ticker": frozenset({"clock", "lines", "log", "pulse", "version"}),
     "ticker.config": ALL,
-    "ticker.shm": frozenset({"segment", "roster", "timetable", "doorbell"}),
+    "ticker.shm": frozenset({"segment", "timetable", "doorbell"}),
+    "ticker.shm.private": ALL,
+    "ticker.shm.shards": frozenset(),
     "ticker.shm.lineage": frozenset(),
     "ticker.shm.bars": frozenset(),
     "ticker.shm.depth": frozenset(),
@@ -49,7 +51,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.dialects": frozenset(),
     "ticker.gateway.rest.serving": ALL,
     "ticker.gateway.rest": frozenset(
-        {"bars", "cors", "guard", "http", "metrics", "movers", "page", "processes", "trades"}
+        {"bars", "guard", "health", "http", "metrics", "movers", "page", "processes", "trades"}
     ),
     "ticker.gateway": ALL,
     "ticker.mirror": frozenset({"context", "redis_server", "worker"}),
@@ -80,6 +82,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.bench.shm": ALL,
     "ticker.bench.rig": ALL,
     "ticker.bench": ALL,
+    "ticker.cli.drain": ALL,
     "ticker.cli.replay": ALL,
     "ticker.cli.simulate": ALL,
     "ticker.cli.bench": ALL,

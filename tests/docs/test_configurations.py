@@ -37,7 +37,10 @@ ELSEWHERE = {
     "sql": {"docs/record.md": "tests/record/test_exact.py"},
     "html": {"README.md": "tests/clients/test_readme.py"},
     "nginx": {"docs/security.md": "tests/gateway/access/test_proxies.py"},
-    "haproxy": {"docs/security.md": "tests/gateway/access/test_proxies.py"},
+    "haproxy": {
+        "docs/security.md": "tests/gateway/access/test_proxies.py",
+        "docs/cluster.md": "tests/cluster/test_changing_boxes.py",
+    },
     "caddy": {
         "docs/security.md": "tests/gateway/access/test_proxies.py",
         "docs/how-to/caddy.md": "tests/docs/test_configurations.py",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticker.gateway.prices.board import Board
-from ticker.gateway.rest.http import price_object
+from ticker.gateway.rest.serving.price import price_object
 from ticker.mirror.latest import Latest
 from ticker.shm.counters import LIVE, STALE, Heartbeat
 from ticker.shm.header import Mapping

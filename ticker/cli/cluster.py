@@ -11,6 +11,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from ticker.cluster.interest import shards_of
+from ticker.cluster.notice import Notice
 from ticker.cluster.workers.survey import FeedHeard, Heard, Survey
 from ticker.errors import ClientError, ConfigError
 from ticker.supervisor.configuration import load
@@ -38,9 +40,10 @@ def status(path: Path | None, seconds: float, as_json: bool, shards: bool) -> No
     """Show the boxes of a cluster with epochs, lag, gaps and rates.
 
     Each relay and bridge says once a second how it stands. LAG is the number of frames that a
-    bridge has not taken yet: in the shard that is behind most, and in all of them. GAPS counts
-    frames that it never got, LOG those that the log has not. Exit code 1: no box was heard; 4: no
-    server of the bus answers."""
+    bridge has not taken yet: in the shard that is behind most, and in all of them. FOLLOWS is the
+    number of shards whose changes it takes, because clients watch them. GAPS counts frames that it
+    never got, LOG those that the log has not. Exit code 1: no box was heard; 4: no server of the
+    bus answers."""
     cluster = load(path).bus
     if cluster is None:
         raise ConfigError("cluster: missing the table; name the configuration of a box by --config")
@@ -67,12 +70,19 @@ def _tree(feed: FeedHeard) -> dict[str, Any]:
         "boxes": [
             {
                 **msgspec.to_builtins(heard.notice),
+                "follows": _followed(heard.notice),
                 "lag": sum(heard.behind),
                 "lag_by_shard": {str(at): lag for at, lag in enumerate(heard.behind) if lag},
             }
             for heard in _in_order(feed)
         ],
     }
+
+
+def _followed(said: Notice) -> list[int] | None:
+    """The shards whose deltas a bridge takes; None: all, or it is no bridge."""
+    shards = shards_of(said.followed)
+    return None if shards is None or said.role == "relay" else sorted(shards)
 
 
 def _in_order(feed: FeedHeard) -> list[Heard]:
@@ -94,6 +104,7 @@ def _show(console: Console, name: str, feed: FeedHeard, shards: bool) -> None:
         "state",
         "epoch",
         "lag",
+        "follows",
         "gaps",
         "lapped",
         "dropped",
@@ -105,8 +116,8 @@ def _show(console: Console, name: str, feed: FeedHeard, shards: bool) -> None:
         said = heard.notice
         rates = ", ".join(f"{value:.0f} {key}" for key, value in said.rates.items())
         table.add_row(
-            said.box, said.role, said.state, _epoch(said.epoch), _lag(heard), str(said.gaps),
-            str(said.lapped), str(said.dropped), _log(heard), rates,
+            said.box, said.role, said.state, _epoch(said.epoch), _lag(heard), _follows(said),
+            str(said.gaps), str(said.lapped), str(said.dropped), _log(heard), rates,
         )  # fmt: skip
     console.print(table)
     if shards:
@@ -127,6 +138,16 @@ def _log(heard: Heard) -> str:
     given = f", {said.recalled} recalled" if said.recalled else ""
     lost = f", {said.log_lost} lost" if said.log_lost else ""
     return f"{said.log}{given}{lost}" if said.log else "-"
+
+
+def _follows(said: Notice) -> str:
+    """The shards whose deltas a bridge takes, and the subscriptions of its clients."""
+    if said.role == "relay":
+        return ""
+    shards = shards_of(said.followed)
+    if shards is None:
+        return "all"
+    return f"{len(shards)}/{len(said.batches)} ({said.watchers} watch)"
 
 
 def _lag(heard: Heard) -> str:

@@ -174,6 +174,10 @@ cdef bint is_text(const char* text, size_t room) noexcept nogil:
     return length < room
 
 
+ASKS_REFRESH = 1
+"""As the shard of a question: for images of shards that the box does not follow."""
+
+
 def head_of(frame: bytes, feed: int) -> Head:
     """The head of a frame of the feed with this identity.
 

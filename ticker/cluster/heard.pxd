@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.cluster.frame cimport FrameTrade
 from ticker.shm.layout cimport Record, Values
+from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport TableWriter
 
 # A row of this segment, and what its speaker has of it.
@@ -28,13 +29,14 @@ cdef class HeardRows:
     cdef uint64_t* counters
     cdef list rings
     cdef uint32_t ring_count
-    cdef uint32_t shard_count
+    cdef Sharding sharding
     cdef dict rows_by_name
     cdef Heard* heard            # by own row
     cdef uint32_t* own           # by the speaker's row: own row + 1; 0: not known
     cdef uint32_t own_room
     cdef uint8_t* news           # News bits of each row of a frame
     cdef uint64_t images
+    cdef bint skips              # rows of images that follow have trades that are not told
     cdef bint other_box          # the speaker is of another box than the one before
     cdef bint changed            # since the doorbell was rung
 

@@ -42,6 +42,8 @@ from ticker.shm.layout cimport (
     Values,
 )
 from ticker.shm.ring cimport RingWriter, shard_of
+from ticker.shm.shards.sharding cimport Sharding
+from ticker.shm.shards.watchers cimport SKIPS_TRADES
 from ticker.shm.table cimport TableWriter, copy_own
 from ticker.shm.values cimport merge, write_quote
 
@@ -58,16 +60,16 @@ cdef enum:
 
 
 cdef class HeardRows:
-    """Of the segment `mapping`; goes on with the rows that a predecessor left. `shards`: among which
-    symbols are spread."""
+    """Of the segment `mapping`; goes on with the rows that a predecessor left. `sharding`: among
+    which shards symbols are spread."""
 
-    def __cinit__(self, Mapping mapping not None, uint32_t shards) -> None:
+    def __cinit__(self, Mapping mapping not None, Sharding sharding not None) -> None:
         cdef uint32_t row
         self.table = TableWriter(mapping)
         self.counters = mapping.counters
         self.ring_count = mapping.ring_count
         self.rings = [RingWriter(mapping, index) for index in range(self.ring_count)]
-        self.shard_count = shards
+        self.sharding = sharding
         self.heard = <Heard*>take_pages(self.table.capacity * sizeof(Heard))
         self.news = <uint8_t*>PyMem_Malloc(1 << 16)
         if not (self.heard and self.news):
@@ -100,8 +102,8 @@ cdef class HeardRows:
         cdef uint32_t i
         for i in range(defines):
             memcpy(&define, at + i * sizeof(Define), sizeof(Define))
-            if define.row >= MOST_ROW or shard_of(
-                define.symbol, strnlen(define.symbol, SYMBOL_BYTES), self.shard_count
+            if define.row >= MOST_ROW or self.sharding.of(
+                define.symbol, strnlen(define.symbol, SYMBOL_BYTES)
             ) != (<const FrameHead*>frame).shard:
                 return False
         for i in range(defines):
@@ -145,7 +147,7 @@ cdef class HeardRows:
         """A row of the table, which is there already."""
         cdef const Row* named = &self.table.rows[row]
         cdef size_t length = strnlen(named.symbol, SYMBOL_BYTES)
-        self.heard[row].shard = shard_of(named.symbol, length, self.shard_count)
+        self.heard[row].shard = self.sharding.of(named.symbol, length)
         self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
         self.heard[row].told_seq = self._shown(row).seq
         self.heard[row].told_time = self._shown(row).exchange_time
@@ -355,7 +357,10 @@ cdef class HeardRows:
             record.seq = values.seq + self.heard[row].seq_ahead
             if self.news[i] & NEWS_AGAIN:
                 record.kind = RECORD_CORRECTION
+                record.conditions = SKIPS_TRADES if self.skips else 0
+                record.seq = self._shown(row).seq if self.skips else record.seq
                 self._write(row, &record)
+            record.conditions = 0
             if self.news[i] & NEWS_STATUS:
                 record.kind = RECORD_STATUS
                 self._write(row, &record)

@@ -2,9 +2,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from ticker.cluster.frame cimport FeedWords, FrameHead
+from ticker.cluster.frame cimport FrameHead
 from ticker.cluster.heard cimport HeardRows
 from ticker.cluster.late cimport Late
+from ticker.cluster.parts cimport Part, Parts
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
@@ -18,13 +19,6 @@ cpdef enum Verdict:
     VERDICT_OTHER                # of another box that speaks in the same epoch
     VERDICT_REFUSED              # no frame, or one that cannot be
 
-cdef struct Part:
-    uint64_t batch               # of the newest frame that is taken
-    int64_t published            # when that was, by the speaker's clock
-    uint64_t said                # that the speaker says to have published
-    bint whole                   # there was an image in this epoch
-    bint torn                    # its rows lack what a hole had, until an image comes
-
 
 cdef class Incoming:
     cdef Mapping mapping
@@ -35,7 +29,8 @@ cdef class Incoming:
     cdef GapLedger ledger
     cdef uint32_t feed
     cdef uint32_t shard_count
-    cdef Part* parts
+    cdef Parts shards            # how far it is in each of them
+    cdef Part* parts             # of `shards`
     cdef list held               # of each shard: frames by batch
     cdef size_t held_bytes       # of all of them
     cdef readonly Late late      # trades behind a gap
@@ -48,7 +43,6 @@ cdef class Incoming:
     cdef readonly int speaker_state
     cdef readonly int speaker_why
 
-    cdef void _show_feed(self, const FeedWords* words, int64_t said, int64_t now) noexcept
     cdef Verdict _pass(self, const FrameHead* head, int64_t now) except *
     cdef int _begin(self, uint64_t epoch, uint64_t boot, int64_t now) except -1
     cdef int _apply(self, bytes frame, const FrameHead* head, int64_t now) except -1

@@ -11,13 +11,13 @@ In: frames. Out: rows, then rings; `ring` wakes the gateways. Law: no I/O and no
    shown (shm/values.pxd). Numbers that count go on from what was shown.
 4. A frame changes something as a whole or not at all. With a log its trades may come later than its
    rows: after a gap, and where a predecessor stopped, they wait for those that the log gives (late.pyx).
+5. A shard that is not followed has images alone. They skip what was between them, which is no gap.
 
 Bound: MOST_HELD bytes of frames wait; a shard for which there is no room waits for its image.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from ticker.cluster.frame cimport (
     BODY_OFFSET,
@@ -33,6 +33,7 @@ from ticker.cluster.frame cimport (
 )
 from ticker.cluster.heard cimport HeardRows
 from ticker.cluster.late cimport Late
+from ticker.cluster.parts cimport Part, Parts, show_feed
 from ticker.shm.atomics cimport load_acquire, store_release
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
@@ -51,6 +52,7 @@ from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FEED_ENDED, WHY_NOT_STARTED
+from ticker.shm.shards.sharding cimport Sharding
 
 from ticker.cluster.pieces import Pieces
 
@@ -65,6 +67,7 @@ cdef class Incoming:
         feed: identity of the feed (frame.pyx).
         shards: among which symbols are spread; the same in the whole cluster.
         ringer: rings the gateways.
+        pinned: symbols with a shard of their own, behind the others.
 
     Attributes:
         epoch: the highest that was taken, by this process or a predecessor; 0: none.
@@ -73,27 +76,25 @@ cdef class Incoming:
 
     def __cinit__(
         self, Mapping mapping not None, feed: int, shards: int, DoorbellRinger ringer = None,
+        pinned: tuple[str, ...] = (),
     ) -> None:
+        cdef Sharding sharding = Sharding(shards, pinned)
         self.mapping = mapping
-        self.rows = HeardRows(mapping, shards)
+        self.rows = HeardRows(mapping, sharding)
         self.state = mapping.feed_state()
         self.counters = mapping.counters
         self.ringer = ringer
         self.ledger = GapLedger(mapping)
         self.late = Late(mapping, self.rows, self.ledger)
         self.feed = feed
-        self.shard_count = shards
-        self.parts = <Part*>PyMem_Calloc(shards, sizeof(Part))
-        if self.parts == NULL:
-            raise MemoryError("no memory for the shards of a bridge")
-        self.held = [{} for _ in range(shards)]
+        self.shard_count = sharding.count
+        self.shards = Parts(self.shard_count)
+        self.parts = self.shards.parts
+        self.held = [{} for _ in range(self.shard_count)]
         self.pieces = Pieces()
         self.epoch = load_acquire(&self.state.resume_session[0])
         self.boot = load_acquire(&self.state.resume_session[1])
         self.resumed = self.epoch > 0
-
-    def __dealloc__(self) -> None:
-        PyMem_Free(self.parts)
 
     def watch(self) -> None:
         """The ledger of gaps notes what the clients of the gateways feel."""
@@ -161,18 +162,24 @@ cdef class Incoming:
     @property
     def batches(self) -> list[int]:
         """The number of each shard's newest frame that was taken in this epoch."""
-        return [self.parts[shard].batch for shard in range(self.shard_count)]
+        return self.shards.batches()
 
     def wanting(self) -> list[int]:
         """The shards that need an image."""
-        cdef uint32_t shard
-        cdef Part* part
-        found = []
-        for shard in range(self.shard_count):
-            part = &self.parts[shard]
-            if not part.whole or part.said > part.batch or self.held[shard]:
-                found.append(shard)
-        return found
+        return self.shards.wanting(self.held)
+
+    def follow(self, shard: int, followed: bool) -> None:
+        """From now on deltas of the shard come, or do not. All shards are followed at first."""
+        cdef Part* part = self.shards.of(shard)
+        part.joining = followed and not part.followed
+        part.followed = followed
+        if not followed:
+            self._drop_held(shard, <uint64_t>-1)
+
+    def outdated(self, before: int) -> list[int]:
+        """The shards that are not followed, of which there is something newer than their image, and
+        that had none since `before`, a time as `take` has it."""
+        return self.shards.outdated(before)
 
     def take(self, bytes frame not None, now: int, shard: int = -1) -> int:
         """Take a delta or an image; a Verdict. `shard`: that of the subject it came by."""
@@ -227,22 +234,10 @@ cdef class Incoming:
         memcpy(&words, at + BODY_OFFSET, sizeof(FeedWords))
         for shard in range(self.shard_count):
             memcpy(&self.parts[shard].said, at + BODY_OFFSET + 8 * (FEED_WORDS + shard), 8)
-        self._show_feed(&words, head.publish_time, now)
-        return verdict
-
-    cdef void _show_feed(self, const FeedWords* words, int64_t said, int64_t now) noexcept:
-        """Times of the other clock become those of ours, by their ages."""
-        cdef int word
         self.speaker_state = <int>min(words.state, <uint64_t>FEED_ENDED)
         self.speaker_why = <int>min(words.why, <uint64_t>WHY_NOT_STARTED)
-        if words.last_message_ns > 0:
-            store_release(
-                &self.state.last_message_ns, <uint64_t>min(now, now - said + words.last_message_ns)
-            )
-        store_release(&self.state.silence_ns, <uint64_t>words.silence_ns)
-        store_release(&self.state.quiet_ns, <uint64_t>words.quiet_ns)
-        for word in range(7):
-            store_release(&self.state.phase + word, words.venue[word])
+        show_feed(self.state, &words, head.publish_time, now)
+        return verdict
 
     def _refuse(self) -> int:
         count(self.counters, FEED_BAD_PACKETS, 1)
@@ -278,7 +273,7 @@ cdef class Incoming:
         for shard in range(self.shard_count):
             self._drop_held(shard, <uint64_t>-1)
         self.pieces = Pieces()
-        memset(self.parts, 0, self.shard_count * sizeof(Part))
+        self.shards.begin()
         count(self.counters, FEED_SESSIONS, 1)
         return 0
 
@@ -304,12 +299,15 @@ cdef class Incoming:
         self.rows.apply(frame, False, False, not waits)
         part.batch = head.batch
         part.published = head.publish_time
+        part.joining = False
         if waits:
             self.late.keep(head.shard, head.batch, frame, False, self.epoch, now)
         return 0
 
     cdef Verdict _hold(self, bytes frame, const FrameHead* head) except *:
         cdef dict held = self.held[head.shard]
+        if not self.parts[head.shard].followed:  # on its way when it was given up
+            return VERDICT_DUPLICATE
         if head.batch in held:
             return VERDICT_DUPLICATE
         if self.held_bytes + head.length > MOST_HELD:
@@ -347,6 +345,9 @@ cdef class Incoming:
         cdef bytes each
         cdef list pieces
         cdef bint news = part.torn or len(<dict>self.held[head.shard]) > 0
+        cdef bint skips = not part.followed or part.joining
+        if part.whole and head.batch >= part.batch:
+            part.seen = now
         if part.whole and (head.batch < part.batch or (head.batch == part.batch and not news)):
             return VERDICT_DUPLICATE
         pieces = self.pieces.add(head.shard, head.batch, head.part, head.parts, frame)
@@ -359,14 +360,17 @@ cdef class Incoming:
             if not self.rows.knows(each):
                 return VERDICT_REFUSED
         self.rows.begin_image()
+        self.rows.skips = skips and not first
         for each in pieces:
             self.rows.apply(each, True, first, False)
-        if not first or (self.logged and self.resumed):
+        self.rows.skips = False
+        if not skips and (not first or (self.logged and self.resumed)):
             self._owe(head.shard, head.batch, now)
         if first:
             self.rows.forsake(head.shard)
         part.whole = True
-        part.torn = False
+        part.torn = part.joining = False
+        part.seen = now
         part.batch = head.batch
         part.published = head.publish_time
         self._drain(head.shard, now)

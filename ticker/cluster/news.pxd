@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from ticker.cluster.frame cimport FrameTrade
 from ticker.shm.layout cimport Record, Values
+from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport PriceTable
 
 # A row as frames have told it.
@@ -35,6 +36,7 @@ cdef class News:
     cdef list readers
     cdef Told* told              # by row
     cdef Shard* shards
+    cdef Sharding sharding
     cdef uint32_t shard_count
     cdef uint32_t* waiting       # numbers of shards that have something to tell
     cdef uint32_t waiting_count

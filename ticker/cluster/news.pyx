@@ -24,7 +24,8 @@ from ticker.shm.layout cimport (
     Record,
     Row,
 )
-from ticker.shm.ring cimport RingReader, shard_of
+from ticker.shm.ring cimport RingReader
+from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport PriceTable
 
 cdef extern from "<string.h>" nogil:
@@ -38,12 +39,16 @@ cdef enum:
 cdef class News:
     """Of the segment `mapping`, from now on; `with_trades`: trades are told, too."""
 
-    def __cinit__(self, Mapping mapping not None, uint32_t shards, bint with_trades) -> None:
+    def __cinit__(
+        self, Mapping mapping not None, Sharding sharding not None, bint with_trades
+    ) -> None:
+        cdef uint32_t shards = sharding.count
         self.table = PriceTable(mapping)
         self.readers = [RingReader(mapping, index) for index in range(mapping.ring_count)]
         self._rewind()
         self.rests = True
         self.with_trades = with_trades
+        self.sharding = sharding
         self.shard_count = shards
         self.told = <Told*>take_pages(self.table.capacity * sizeof(Told))
         self.shards = <Shard*>PyMem_Calloc(shards, sizeof(Shard))
@@ -210,8 +215,8 @@ cdef class News:
         while self.rows < count:
             row = &self.table.rows[self.rows]
             told = &self.told[self.rows]
-            told.shard = <uint16_t>shard_of(
-                row.symbol, strnlen(row.symbol, SYMBOL_BYTES), self.shard_count
+            told.shard = <uint16_t>self.sharding.of(
+                row.symbol, strnlen(row.symbol, SYMBOL_BYTES)
             )
             told.next_of_shard = self.shards[told.shard].first_row
             self.shards[told.shard].first_row = self.rows + 1

@@ -23,6 +23,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         log: "keeps", or of a bridge "reads"; why it does not; empty: there is no log.
         log_lost: frames that the log did not take, or could not give.
         recalled: frames that the log gave to a bridge.
+        followed: mask of the shards whose deltas a bridge takes (interest.py); empty: of all.
+        watchers: subscriptions of clients, where they are asked for.
         rates: per second, by name.
     """
 
@@ -33,6 +35,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     rank: int = 0
     batches: tuple[int, ...] = ()
     gaps: int = 0
+    followed: str = ""
+    watchers: int = 0
     lapped: int = 0
     dropped: int = 0
     rates: dict[str, float] = {}

@@ -14,6 +14,7 @@ class Outgoing:
         interval: int,
         trades: bool = True,
         boot: int = 0,
+        pinned: tuple[str, ...] = (),
     ) -> None: ...
     @property
     def batches(self) -> list[int]: ...

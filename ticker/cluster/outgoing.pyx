@@ -32,6 +32,7 @@ from ticker.cluster.news cimport News, Shard, Told
 from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
+from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.layout cimport (
     CACHE_LINE,
     COMMON_WORDS,
@@ -63,6 +64,7 @@ cdef class Outgoing:
         interval: ns between two frames of a shard; the first change after quiet waits for none.
         trades: whether frames have them.
         boot: names this life of the relay (frame.pyx: life_of); 0: the first one of its server.
+        pinned: symbols with a shard of their own, behind the others.
 
     Raises:
         MemoryError: no memory for a copy of the rows.
@@ -70,9 +72,9 @@ cdef class Outgoing:
 
     def __cinit__(
         self, Mapping mapping not None, feed: int, shards: int, interval: int, trades: bool = True,
-        boot: int = 0,
+        boot: int = 0, pinned: tuple[str, ...] = (),
     ) -> None:
-        self.news = News(mapping, shards, trades)
+        self.news = News(mapping, Sharding(shards, pinned), trades)
         self.state = mapping.feed_state()
         self.feed = feed
         self.boot = boot or life_of(mapping.boot_id, 0)

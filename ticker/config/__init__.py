@@ -153,6 +153,12 @@ class Config(Section, frozen=True, kw_only=True):
         """The bus between boxes; None: this is a box alone."""
         return self.cluster if self.cluster is not None and self.cluster.servers else None
 
+    @property
+    def mirror(self) -> RedisConfig | None:
+        """The Redis that this box writes; None: it writes none."""
+        redis = self.cluster.redis if self.cluster is not None else None
+        return None if redis is None or redis.fallback else redis
+
 
 ConfigCheck = Callable[[Config], Iterator[str]]
 """A further check of a configuration: one message for each fault, which starts with its key."""
@@ -316,7 +322,12 @@ def _problems(config: Config, check: FeedCheck) -> Iterator[str]:
     yield from record_problems(config.record, tuple(feed.name for feed in config.feeds))
     yield from access_problems(config.server.host, config.tls, config.access, config.auth)
     bus_feeds = tuple(index for index, feed in enumerate(config.feeds) if from_bus(feed))
-    yield from cluster_problems(config.cluster, bus_feeds)
+    keepers = tuple(
+        name
+        for name, on in (("store", config.store.enabled), ("record", config.record.enabled))
+        if on
+    )
+    yield from cluster_problems(config.cluster, bus_feeds, keepers)
     for index, feed in enumerate(config.feeds):
         for problem in (*check(feed), *feed_problems(feed)):
             yield f"feeds[{index}].{problem}"

@@ -18,6 +18,10 @@ from ticker.config.section import FilePath, Name, Section, Text
 BUSES = {"nats": "NATS", "kafka": "Kafka"}
 ENGINES = {"nats": "jetstream", "kafka": "kafka"}
 EXAMPLE_PORTS = {"nats": 4222, "kafka": 9092}
+MOST_SHARDS = 4096
+MOST_PINNED = 512
+Pinned = Annotated[str, Meta(pattern=r"^[!-)+-=?-~]{1,23}\Z")]
+"""A symbol that can be a part of a subject: without blanks, `*` and `>`."""
 Pause = Annotated[float, Meta(ge=0.001, le=10)]
 
 
@@ -57,7 +61,9 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     """The bus, and the part of this box in it.
 
     `name`: of the cluster, the same on all its boxes; `shards`: among which symbols are spread, the
-    same on all of them. `flush_interval`: s between two frames of a shard; `lane`: "ticks" are rows
+    same on all of them; `pinned`: symbols with a shard of their own, in the same order on all of
+    them. `interest`: the shards whose changes a box takes, "all" or those that are "watched" by its
+    clients. `flush_interval`: s between two frames of a shard; `lane`: "ticks" are rows
     with every trade, "rows" are rows alone, each `row_interval`. `rank`: of a box that publishes
     its feeds, another one for each; 0: this box publishes nothing. `silence`: s after which a box
     that waits speaks in the place of one that is not heard.
@@ -73,7 +79,9 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
     name: Name = ""
     bus: Literal["nats", "kafka"] = "nats"
     servers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=32)] = ()
-    shards: Annotated[int, Meta(ge=1, le=4096)] = 256
+    shards: Annotated[int, Meta(ge=1, le=MOST_SHARDS)] = 256
+    pinned: Annotated[tuple[Pinned, ...], Meta(max_length=MOST_PINNED)] = ()
+    interest: Literal["all", "watched"] = "all"
     flush_interval: Pause = 0.01
     lane: Literal["ticks", "rows"] = "ticks"
     row_interval: Pause = 0.1
@@ -102,8 +110,17 @@ class ClusterConfig(Section, frozen=True, kw_only=True):
         return self.flush_interval if self.lane == "ticks" else self.row_interval
 
 
-def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -> Iterator[str]:
-    """The faults of the table; `from_bus` are the places of the feeds that come from the bus."""
+def cluster_problems(
+    cluster: ClusterConfig | None, from_bus: tuple[int, ...], keepers: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """The faults of the table; `from_bus` are the places of the feeds that come from the bus,
+    `keepers` the tables of what needs every trade of every symbol."""
+    if cluster is not None and cluster.interest == "watched" and from_bus:
+        for table in keepers:
+            yield (
+                f'cluster.interest: "watched" leaves trades out that nobody watches, and {table} '
+                f'needs them all: set {table}.enabled = false, or interest = "all"'
+            )
     if cluster is not None and cluster.redis is not None:
         yield from redis_problems(cluster.redis)
     if cluster is None or (cluster.redis is not None and not cluster.servers and not cluster.name):
@@ -119,6 +136,7 @@ def cluster_problems(cluster: ClusterConfig | None, from_bus: tuple[int, ...]) -
             port = EXAMPLE_PORTS[cluster.bus]
             example = f"{cluster.bus}://127.0.0.1:{port}"
             yield f"cluster.servers[{index}]: {server!r} {reason}, like {example}"
+    yield from _pinned_problems(cluster)
     yield from _login_problems(cluster)
     if cluster.log is not None:
         yield from log_problems(cluster.log, cluster.bus)
@@ -136,6 +154,10 @@ def log_problems(log: LogConfig, bus: str) -> Iterator[str]:
 
 def kafka_problems(cluster: ClusterConfig) -> Iterator[str]:
     """What Kafka has no use for, or may not be written in a file."""
+    if cluster.pinned:
+        yield "cluster.pinned: only for NATS; in Kafka a partition has several shards in any case"
+    if cluster.interest == "watched":
+        yield 'cluster.interest: "watched" only for NATS; of Kafka all partitions are read'
     for key in ("token_env", "credentials_file"):
         if getattr(cluster, key) is not None:
             yield f"cluster.{key}: only for NATS; Kafka takes user and password_env"
@@ -145,6 +167,20 @@ def kafka_problems(cluster: ClusterConfig) -> Iterator[str]:
                 f"cluster.kafka.options: {key!r} is a secret, and a configuration has none; name "
                 "the variable that has it in password_env"
             )
+
+
+def _pinned_problems(cluster: ClusterConfig) -> Iterator[str]:
+    twice = {symbol for symbol in cluster.pinned if cluster.pinned.count(symbol) > 1}
+    for symbol in cluster.pinned:
+        if not all(symbol.split(".")):
+            yield f"cluster.pinned: {symbol!r} has a dot at its end, or two in a row: leave it out"
+    for symbol in sorted(twice):
+        yield f"cluster.pinned: {symbol!r} stands there twice; name it once"
+    if cluster.shards + len(cluster.pinned) > MOST_SHARDS:
+        yield (
+            f"cluster.pinned: {len(cluster.pinned)} symbols and {cluster.shards} shards are more "
+            f"than {MOST_SHARDS}, the most together; lower cluster.shards"
+        )
 
 
 def _login_problems(cluster: ClusterConfig) -> Iterator[str]:

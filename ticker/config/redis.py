@@ -6,14 +6,17 @@ a password.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from ticker.config.section import FilePath, Section, Text
+from ticker.errors import ConfigError
 
+PORT = 6379
 EXAMPLE = "redis://127.0.0.1:6379/0"
 
 
@@ -22,7 +25,8 @@ class RedisConfig(Section, frozen=True, kw_only=True):
 
     `url`: redis://HOST:PORT/DATABASE, or rediss:// with TLS. `interval`: s between two turns, each
     of which writes the symbols that have changed; `publish`: changed symbols are published, too.
-    `ttl`: s for which a key stays when this server writes no more.
+    `ttl`: s for which a key stays when this server writes no more. `fallback`: this box writes
+    nothing, and reads in there the prices of symbols that none of its feeds has.
 
     The mirror shows `user` (of the server's ACL) with the password in the environment variable
     `password_env`, or the password alone. With rediss:// the server is verified, by `tls_ca` or the
@@ -32,6 +36,7 @@ class RedisConfig(Section, frozen=True, kw_only=True):
     url: str
     interval: Annotated[float, Meta(ge=0.01, le=60)] = 0.1
     publish: bool = False
+    fallback: bool = False
     ttl: Annotated[int, Meta(ge=2, le=604_800)] = 60
     user: Text | None = None
     password_env: Text | None = None
@@ -56,6 +61,8 @@ def redis_problems(redis: RedisConfig) -> Iterator[str]:
     for key in ("tls_ca", "tls_certificate"):
         if getattr(redis, key) is not None and not redis.tls:
             yield f"cluster.redis.{key}: only with a url that begins with rediss://"
+    if redis.fallback and redis.publish:
+        yield "cluster.redis.publish: not with fallback = true, by which this box writes nothing"
     if redis.ttl < 4 * redis.interval:
         yield "cluster.redis.ttl: shorter than four intervals, so keys would expire between turns"
 
@@ -81,3 +88,40 @@ def url_fault(url: str) -> str:
     if parts.query or parts.fragment or (database and not database.isdecimal()):
         return "has more than a host, a port and the number of a database"
     return ""
+
+
+def connection_options(config: RedisConfig) -> dict[str, Any]:
+    """The address and the login as redis-py takes them.
+
+    Raises:
+        ConfigError: the environment has no password, or a certificate cannot be read.
+    """
+    parts = urlsplit(config.url)
+    options: dict[str, Any] = {
+        "host": parts.hostname,
+        "port": parts.port or PORT,
+        "db": int(parts.path.strip("/") or 0),
+        "username": config.user,
+        "password": _password(config),
+    }
+    if not config.tls:
+        return options
+    for key in ("tls_ca", "tls_certificate", "tls_key"):
+        path = getattr(config, key)
+        if path is not None and not os.access(path, os.R_OK):
+            raise ConfigError(f"cluster.redis.{key}: {path} cannot be read; name another file")
+    return options | {
+        "ssl_ca_certs": config.tls_ca,
+        "ssl_certfile": config.tls_certificate,
+        "ssl_keyfile": config.tls_key,
+    }
+
+
+def _password(config: RedisConfig) -> str | None:
+    """The one in the environment; None: none is asked for."""
+    name = config.password_env
+    if name is None:
+        return None
+    if name not in os.environ:
+        raise ConfigError(f"cluster.redis.password_env: set {name} in the environment")
+    return os.environ[name]

@@ -23,7 +23,7 @@ class GatewayContext:
         listener: bound, listening SO_REUSEPORT socket; the supervisor keeps it open too.
         doorbell_fd: non-blocking eventfd that feed workers ring.
         instance: of the server; names the segments of feeds that come later.
-        serials: of the feeds' segments (shm/roster.py).
+        serials: of the feeds' segments (shm/private/roster.py).
         gateways: names of all gateway segments by slot, for the box's metrics.
         timetable: file of the markets' hours (shm/timetable.py), if any feed follows one.
         store: name of the store worker's segment, for its state; None if the store is off.

@@ -35,8 +35,8 @@ from ticker.gateway.protocol.groups import Groups
 from ticker.gateway.protocol.messages import Reconnect, Subscribe
 from ticker.gateway.protocol.movers import MOST_LISTED
 from ticker.gateway.protocol.vocabulary import MAX_SYMBOL, Channel
-from ticker.gateway.rest.cors import reading_headers
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
+from ticker.gateway.rest.serving.cors import reading_headers
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.depth.interest import MOST_LEVELS
 

@@ -12,15 +12,22 @@ from dataclasses import dataclass
 
 import structlog
 
+from ticker.clock import Clock
+from ticker.config import Config
 from ticker.errors import SegmentError
 from ticker.gateway.context import GatewayContext
 from ticker.gateway.hub.intake import Intake
 from ticker.gateway.hub.sales import Sales
+from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.prices.board import Board
+from ticker.gateway.rest.http import Elsewhere
 from ticker.gateway.rest.status import Status
 from ticker.shm import segment
+from ticker.shm.counters import Counters
 from ticker.shm.header import KIND_FEED, Mapping
-from ticker.shm.roster import read_roster
+from ticker.shm.private.roster import read_roster
+from ticker.shm.shards.sharding import Sharding
+from ticker.shm.shards.watchers import WatcherCounts
 from ticker.shm.timetable import Timetable
 
 
@@ -103,3 +110,26 @@ class Feeds:
     def _attach(self, name: str, shared: str, serial: int) -> Attached:
         mapping = segment.attach(shared, KIND_FEED, boot_id=self.context.boot_id)
         return Attached(name, mapping, serial)
+
+
+def count_watchers(
+    config: Config, segment: Mapping, board: Board, subscriptions: Subscriptions
+) -> WatcherCounts | None:
+    """Count in the gateway's own segment who watches which shards of the bus; None: no bridge asks
+    for it."""
+    bus = config.bus
+    if bus is None or bus.interest == "all":
+        return None
+    watchers = WatcherCounts(segment, Sharding(bus.shards, bus.pinned), board.name)
+    subscriptions.count_watchers(watchers)
+    return watchers
+
+
+def read_elsewhere(config: Config, counters: Counters, steady: Clock) -> Elsewhere | None:
+    """What reads prices of symbols that no feed here has, from a Redis; None: nothing does."""
+    redis = config.cluster.redis if config.cluster is not None else None
+    if redis is None or not redis.fallback:
+        return None
+    from ticker.gateway.rest.serving import elsewhere  # it needs a package that others do without
+
+    return elsewhere.Elsewhere(redis, counters, steady).read

@@ -154,6 +154,7 @@ class Front:
         checked first, so that a refused page gets the refusal by any request: browsers hide the
         answer of a handshake."""
         self.access.check_page(head.values, peer, encrypted=encrypted)
+        self.access.check_open()
         if self._vendor(head) is not None:
             return upgrade(head)
         if wants_events(head):

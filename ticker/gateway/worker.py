@@ -32,7 +32,7 @@ from ticker.gateway.context import GatewayContext
 from ticker.gateway.departure import Departure
 from ticker.gateway.depth import DepthRoute
 from ticker.gateway.dialects.speaker import ALL_CODECS, PATHS, Speaker
-from ticker.gateway.feeds import Feeds
+from ticker.gateway.feeds import Feeds, count_watchers, read_elsewhere
 from ticker.gateway.front import Front
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.hub.intake import Intake
@@ -67,6 +67,7 @@ from ticker.shm.header import (
     KIND_STORE,
     Mapping,
 )
+from ticker.shm.private.draining import read_drain
 from ticker.shm.segment import attach
 
 NS = 1_000_000_000
@@ -141,6 +142,7 @@ class Worker:
             steady(),
             config.gateway.max_symbols,
         )
+        self.watchers = count_watchers(config, self.segment, self.board, self.hub.subscriptions)
         self.wanted = Wanted(self.intake.views, self.board, self.segment, config.depth)
         self._introduce(config, tls)
         self.runner = self._http(config, feeds)
@@ -171,9 +173,10 @@ class Worker:
             gateways,
             required=[feed.name for feed in config.feeds if feed.required],
             version=__version__,
-            epoch=boot_id,
+            epoch=self.dialect.terms.epoch,
             timetable=self.feeds.current,
             steady=self.steady,
+            capacity=config.gateway.max_connections,
             store=attach(of.store, KIND_STORE, boot_id=boot_id) if of.store else None,
             recorder=attach(of.recorder, KIND_RECORDER, boot_id=boot_id) if of.recorder else None,
             relay=attach(of.relay, KIND_RELAY, boot_id=boot_id) if of.relay else None,
@@ -188,6 +191,7 @@ class Worker:
             directory=self.directory,
             guard=self.guard,
             past=self.context.past,
+            elsewhere=read_elsewhere(config, self.counters, self.steady),
             books=DepthRoute(self.board, self.intake.views, self.wanted, config.depth, self.clock),
         )
         for path in (STREAM_PATH, *PATHS):
@@ -201,7 +205,7 @@ class Worker:
         return server()
 
     def _introduce(self, config: Config, tls: ssl.SSLContext | None) -> None:
-        terms = terms_of(config.gateway, self.context.boot_id)
+        terms = terms_of(config, self.context.boot_id)
         self.announcer = Announcer(
             self.board,
             self.hub.subscriptions,
@@ -252,7 +256,9 @@ class Worker:
                 BUSY, "Try again in a moment.", headers={"Retry-After": "2"}
             ).raw_response()
         self.deadlines = Deadlines(self.connections, self.front)
-        self.departure = Departure(self.loop, self.reception, self.connections, self.deadlines)
+        self.departure = Departure(
+            self.loop, self.access, self.reception, self.connections, self.deadlines, self.counters
+        )
         self._configure(config, self.access.authenticator)
 
     async def start(self) -> None:
@@ -302,7 +308,7 @@ class Worker:
         self.access.configure(config, authenticator)
         self.reception.counts_addresses = self.access.counts
         self.guard.rate, self.guard.burst = gateway.requests_per_second, gateway.requests_burst
-        self.dialect.configure(terms_of(gateway, self.context.boot_id))
+        self.dialect.configure(terms_of(config, self.context.boot_id))
         self.dialect.groups.watchlists = config.watchlists
         self.deadlines.heartbeat = int(gateway.heartbeat * NS)
         self.departure.spread = gateway.restart_spread / config.server.gateways
@@ -326,6 +332,7 @@ class Worker:
         self._announce()
         self.speaker.look()
         self.deadlines.expire(steady)
+        self.departure.look(read_drain(self.context.instance, self.context.boot_id), now)
         self.dialect.expire(now, steady)
         self.dialect.look(now)
         if self.keys is not None and (found := self.keys.changed()):
@@ -361,6 +368,8 @@ class Worker:
         self.loop.remove_reader(self.scheduler.timer_fd)
         await self.runner.cleanup()
         self.wanted.leave()
+        if self.watchers is not None:
+            self.watchers.clear()
         self.heartbeat.leave()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
 

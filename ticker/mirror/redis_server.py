@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +19,13 @@ from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
 from ticker.config import RedisConfig
-from ticker.errors import ConfigError
+from ticker.config.redis import connection_options
 
 PLAIN: Any = Connection  # redis-py is typed in parts
 ENCRYPTED: Any = SSLConnection
 PATIENCE = 1.0
 """s for which one answer of the server may take. A partition that is over shows by a new
 connection, which waits for no retransmission of the old one."""
-PORT = 6379
 KINDS: tuple[tuple[type[said.RedisError], int], ...] = (
     (said.TimeoutError, errno.ETIMEDOUT),
     (said.OutOfMemoryError, errno.ENOMEM),
@@ -139,45 +137,15 @@ def connection_of(config: RedisConfig) -> Any:
     Raises:
         ConfigError: as RedisServer.
     """
-    parts = urlsplit(config.url)
-    options: dict[str, Any] = {
-        "host": parts.hostname,
-        "port": parts.port or PORT,
-        "db": int(parts.path.strip("/") or 0),
-        "username": config.user,
-        "password": password_of(config),
-        "socket_timeout": PATIENCE,
-        "socket_connect_timeout": PATIENCE,
-        "protocol": 2,
-        "retry": Retry(NoBackoff(), 0),  # the mirror tries again by itself
-        "client_name": "ticker-mirror",
-    }
-    if not config.tls:
-        return PLAIN(**options)
-    for key in ("tls_ca", "tls_certificate", "tls_key"):
-        path = getattr(config, key)
-        if path is not None and not os.access(path, os.R_OK):
-            raise ConfigError(f"cluster.redis.{key}: {path} cannot be read; name another file")
-    return ENCRYPTED(
-        ssl_ca_certs=config.tls_ca,
-        ssl_certfile=config.tls_certificate,
-        ssl_keyfile=config.tls_key,
-        **options,
+    kind = ENCRYPTED if config.tls else PLAIN
+    return kind(
+        socket_timeout=PATIENCE,
+        socket_connect_timeout=PATIENCE,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),  # the mirror tries again by itself
+        client_name="ticker-mirror",
+        **connection_options(config),
     )
-
-
-def password_of(config: RedisConfig) -> str | None:
-    """The password in the environment; None: none is asked for.
-
-    Raises:
-        ConfigError: the variable is not set.
-    """
-    name = config.password_env
-    if name is None:
-        return None
-    if name not in os.environ:
-        raise ConfigError(f"cluster.redis.password_env: set {name} in the environment")
-    return os.environ[name]
 
 
 @contextlib.contextmanager

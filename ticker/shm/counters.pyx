@@ -24,9 +24,15 @@ from ticker.shm.header import KIND_MIRROR
 from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
-GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
-# Of a gateway's pace, behind its counters; set by name (gateway/scheduler.pyx).
-GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille")
+# Behind those that Cython counts: symbols whose price a Redis was asked for, and had, answers that were
+# none or did not come, and questions that were not asked because too many waited.
+GATEWAY_COUNTERS = (
+    *names_of(GatewayCounter, "GATEWAY_"), "fallback_reads", "fallback_hits", "fallback_faults",
+    "fallback_refused",
+)
+# Gauges behind the counters, set by name: of a gateway's pace (gateway/scheduler.pyx), and whether it
+# drains (1: not ready, 2: takes no new clients).
+GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille", "draining")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 # Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the

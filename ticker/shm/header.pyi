@@ -10,6 +10,7 @@ KIND_BARS: int
 BARS_HEAD_BYTES: int
 BAR_RECORD_BYTES: int
 BAR_SYMBOL_BYTES: int
+WATCHERS_BYTES: int
 
 def segment_size(
     kind: int, rows: int = 0, rings: int = 0, ring_capacity: int = 0, depth_rows: int = 0

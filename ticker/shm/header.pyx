@@ -47,6 +47,8 @@ KIND_BARS = 18  # 16: with the bars of four spans
 BARS_HEAD_BYTES = 64
 BAR_RECORD_BYTES = 128
 BAR_SYMBOL_BYTES = 704
+# The counts of watchers by shard, behind a gateway's interest; shards/watchers.pxd has the words.
+WATCHERS_BYTES = 64 + 4096 * 8
 _KIND_NAMES = {
     FEED_SEGMENT: "feed", GATEWAY_SEGMENT: "gateway", STORE_SEGMENT: "store",
     RECORDER_SEGMENT: "recorder", RELAY_SEGMENT: "relay", KIND_BARS: "bars",
@@ -70,7 +72,7 @@ def segment_size(
             + rows * BAR_SYMBOL_BYTES
         )
     if kind == GATEWAY_SEGMENT:
-        return BODY_OFFSET + INTEREST_SLOTS * INTEREST_BYTES
+        return BODY_OFFSET + INTEREST_SLOTS * INTEREST_BYTES + WATCHERS_BYTES
     if kind != FEED_SEGMENT:
         return BODY_OFFSET
     if rows < 1 or rings < 1:

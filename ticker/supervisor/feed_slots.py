@@ -19,7 +19,7 @@ from ticker.config import ClusterConfig, Config, FeedConfig, from_bus
 from ticker.errors import ConfigError, SegmentError
 from ticker.feeds.workers.presence import FeedContext
 from ticker.shm.counters import Heartbeat
-from ticker.shm.roster import write_roster
+from ticker.shm.private.roster import write_roster
 from ticker.shm.timetable import timetable_path
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.beside import (

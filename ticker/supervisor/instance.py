@@ -254,7 +254,7 @@ def _make_segments(instance: Instance, config: Config) -> None:
         instance.recorder = _made(instance, instance.recorder_segment, KIND_RECORDER, now)
     if config.bus is not None and config.bus.rank:
         instance.relay = _made(instance, instance.relay_segment, KIND_RELAY, now)
-    if config.cluster is not None and config.cluster.redis is not None:
+    if config.mirror is not None:
         instance.mirror = _made(instance, instance.mirror_segment, KIND_MIRROR, now)
     for slot in range(config.server.gateways + 1):
         instance.gateways.append(_made(instance, instance.gateway_segment(slot), KIND_GATEWAY, now))

@@ -161,7 +161,7 @@ def _recorder_main(config: Config) -> RecorderMain | None:
 
 def _mirror_main(config: Config) -> MirrorMain | None:
     """The mirror, loaded only if it is on. Raises ConfigError: a package is not installed."""
-    if config.cluster is None or config.cluster.redis is None:
+    if config.mirror is None:
         return None
     try:
         from ticker.mirror import worker as mirror_worker

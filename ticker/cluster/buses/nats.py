@@ -120,9 +120,12 @@ class NatsBus:
             self._link.write(natswire.subscribe(made.subject, made.sid))
         return made
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        if self._subscriptions.pop(subscription.sid, None) and self._link is not None:
-            self._link.write(natswire.unsubscribe(subscription.sid))
+    def unsubscribe(self, made: Subscription) -> None:
+        """Call its handler no more."""
+        if self._subscriptions.pop(made.sid, None) is None:
+            return
+        if self._link is not None and self.connected:
+            self._link.write(natswire.unsubscribe(made.sid))
 
     def publish(self, messages: Sequence[Message]) -> bool:
         """Send these in one go; False: none of them, as no server takes them now."""

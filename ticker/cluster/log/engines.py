@@ -128,13 +128,13 @@ def deltas_since(
     bus: Any, config: ClusterConfig, feed: str, shards: list[int], since: int
 ) -> Source:
     """The deltas of these shards, at least, from a time on, ns."""
-    subjects = Subjects(config.name, feed, config.lane)
+    subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
     if config.bus == "nats":
-        filters = [subjects.deltas]
+        filters = subjects.deltas
         if len(shards) <= MOST_FILTERS:
             filters = [subjects.delta(shard).decode() for shard in shards]
         return LogReader(bus, subjects, stream_name(config.name, feed), filters, since)
     from ticker.cluster.log.kafka import KafkaReader
 
-    prefix = subjects.deltas.rstrip("*").encode()
+    prefix = subjects.deltas[0].rstrip("*").encode()
     return KafkaReader(config, (prefix,), shards, since, in_order=False)

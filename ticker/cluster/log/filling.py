@@ -13,7 +13,7 @@ import structlog
 from ticker.clock import now_ns, steady_ns
 from ticker.cluster.incoming import Incoming
 from ticker.cluster.log.engines import Bus, Source, deltas_since
-from ticker.cluster.subjects import shard_in
+from ticker.cluster.subjects import Subjects
 from ticker.config import ClusterConfig
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ class LogFilling:
         self, bus: Bus, cluster: ClusterConfig, feed: str, incoming: Incoming, found: int
     ) -> None:
         self.bus, self.cluster, self.feed, self.incoming = bus, cluster, feed, incoming
+        self.subjects = Subjects(cluster.name, feed, cluster.lane, cluster.shards, cluster.pinned)
         self.fault = ""
         self._task: asyncio.Task[None] | None = None
         self.late = incoming.use_log(found)
@@ -95,6 +96,6 @@ class LogFilling:
         """Whether something came."""
         found = reader.take(AT_ONCE)
         for subject, frame in found:
-            self.incoming.recall(frame, now_ns(), shard_in(subject))
+            self.incoming.recall(frame, now_ns(), self.subjects.shard(subject))
         self.incoming.ring()
         return bool(found)

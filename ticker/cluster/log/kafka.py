@@ -61,7 +61,9 @@ class KafkaWriting:
         self.bus, self.feed = bus, feed
         self.count = KafkaCount()
         self.fault = "no answer yet"
-        self.checkpoints = Checkpoints(cluster.shards, config.checkpoint_interval).due
+        self.checkpoints = Checkpoints(
+            cluster.shards + len(cluster.pinned), config.checkpoint_interval
+        ).due
         self._progress = 0
 
     def listen(self) -> None:

@@ -15,7 +15,7 @@ from ticker.clock import now_ns, steady_ns
 from ticker.cluster.frame import identity, moved, published_at
 from ticker.cluster.incoming import Incoming, Verdict
 from ticker.cluster.log.sources import Logged, open_source
-from ticker.cluster.subjects import shard_in
+from ticker.cluster.subjects import Subjects
 from ticker.errors import StoreError
 from ticker.shm.counters import Counters
 from ticker.shm.doorbell import DoorbellRinger
@@ -72,7 +72,10 @@ class LogPlayer:
         self.ringer = ringer
         cluster = play.logged.cluster
         self.identity = identity(cluster.name, play.logged.feed)
-        self.incoming = Incoming(mapping, self.identity, cluster.shards, ringer)
+        self.incoming = Incoming(mapping, self.identity, cluster.shards, ringer, cluster.pinned)
+        self.subjects = Subjects(
+            cluster.name, play.logged.feed, cluster.lane, cluster.shards, cluster.pinned
+        )
         self.counters = Counters(mapping)
         self.most = mapping.ring_capacity // 2
         self.frames = 0
@@ -125,7 +128,7 @@ class LogPlayer:
                 self.incoming.ring()
                 while time > self._due():
                     await asyncio.sleep(NAP)
-            self._take(frame, shard_in(subject))
+            self._take(frame, self.subjects.shard(subject))
         await self._let_them_read()
 
     def _due(self) -> float:

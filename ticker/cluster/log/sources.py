@@ -41,13 +41,13 @@ class JetStreamSource:
 
     def __init__(self, logged: Logged, since: int) -> None:
         cluster = logged.cluster
-        subjects = Subjects(cluster.name, logged.feed, cluster.lane)
+        subjects = Subjects(cluster.name, logged.feed, cluster.lane, cluster.shards, cluster.pinned)
         self.bus = NatsBus(cluster.servers, NAME, login_of(cluster), quiet=True)
         self.reader = LogReader(
             self.bus,
             subjects,
             stream_name(cluster.name, logged.feed),
-            [subjects.deltas, subjects.images, subjects.checkpoints],
+            [*subjects.deltas, subjects.images, subjects.checkpoints],
             since,
         )
         self.take, self.wait = self.reader.take, self.reader.wait
@@ -85,7 +85,7 @@ def open_source(logged: Logged, since: int) -> Source:
     from ticker.cluster.log.kafka import KafkaReader
 
     subjects = Subjects(cluster.name, logged.feed, cluster.lane)
-    wanted = (subjects.deltas, subjects.images, subjects.checkpoints)
+    wanted = (*subjects.deltas, subjects.images, subjects.checkpoints)
     prefixes = tuple(each.rstrip("*").encode() for each in wanted)
     return KafkaReader(cluster, prefixes, None, since, in_order=True)
 
@@ -154,7 +154,8 @@ def logged_of(cluster: ClusterConfig, name: str, feed: str, metadata: dict[str, 
     try:
         shards, checkpoint = int(metadata["ticker.shards"]), float(metadata["ticker.checkpoint"])
         lane = metadata["ticker.lane"]
+        pinned = tuple(metadata.get("ticker.pinned", "").split())
     except (KeyError, ValueError):
         raise StoreError(f"the log of feed {feed!r} is of another version of ticker") from None
-    of = msgspec.structs.replace(cluster, name=name, shards=shards, lane=lane)
+    of = msgspec.structs.replace(cluster, name=name, shards=shards, lane=lane, pinned=pinned)
     return Logged(of, feed, checkpoint)

@@ -39,10 +39,10 @@ def named_in(stream: str) -> tuple[str, str] | None:
 
 def settings(cluster: ClusterConfig, log: LogConfig, feed: str) -> dict[str, Any]:
     """The stream as it is to be: the keys of the server's configuration of it."""
-    subjects = Subjects(cluster.name, feed, cluster.lane)
+    subjects = Subjects(cluster.name, feed, cluster.lane, cluster.shards, cluster.pinned)
     return {
         "name": stream_name(cluster.name, feed),
-        "subjects": [subjects.deltas, subjects.images, subjects.checkpoints],
+        "subjects": [*subjects.deltas, subjects.images, subjects.checkpoints],
         "retention": "limits",
         "discard": "old",
         "storage": "file",
@@ -52,6 +52,7 @@ def settings(cluster: ClusterConfig, log: LogConfig, feed: str) -> dict[str, Any
         "compression": log.compression,
         "metadata": {
             "ticker.shards": str(cluster.shards),
+            "ticker.pinned": " ".join(cluster.pinned),
             "ticker.lane": cluster.lane,
             "ticker.checkpoint": str(log.checkpoint_interval),
         },

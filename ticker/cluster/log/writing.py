@@ -41,11 +41,13 @@ class LogWriting:
         self, bus: NatsBus, cluster: ClusterConfig, config: LogConfig, feed: str, life: int
     ) -> None:
         self.bus, self.cluster, self.config, self.feed = bus, cluster, config, feed
-        subjects = Subjects(cluster.name, feed, cluster.lane)
+        subjects = Subjects(cluster.name, feed, cluster.lane, cluster.shards, cluster.pinned)
         self.count = AckCount()
         self.fault = "no answer yet"
         self._base = subjects.acknowledgement(life)
-        self.checkpoints = Checkpoints(cluster.shards, config.checkpoint_interval).due
+        self.checkpoints = Checkpoints(
+            cluster.shards + len(cluster.pinned), config.checkpoint_interval
+        ).due
         self._marked = 0
         self._there = False
         self._unanswered = 0

@@ -20,9 +20,11 @@ import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
+from ticker.cluster.buses.nats import Subscription
 from ticker.cluster.claim import MS
 from ticker.cluster.context import BridgeContext
 from ticker.cluster.frame import (
+    ASKS_REFRESH,
     FrameKind,
     Head,
     asking,
@@ -32,19 +34,21 @@ from ticker.cluster.frame import (
     make_frame,
 )
 from ticker.cluster.incoming import Incoming, Verdict
+from ticker.cluster.interest import Interest
 from ticker.cluster.log.engines import open_bus
 from ticker.cluster.log.filling import LogFilling
 from ticker.cluster.notice import Notice, notice_frame
-from ticker.cluster.subjects import Subjects, shard_in
+from ticker.cluster.subjects import Subjects
 from ticker.cluster.workers.box import box_name
 from ticker.config import ClusterConfig
 from ticker.errors import DecodeError
 from ticker.shm import counters
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.layout import FEED_STATES, StaleReason
 from ticker.shm.segment import attach
+from ticker.shm.shards.watchers import WatchedShards
 
 log = structlog.get_logger()
 
@@ -57,6 +61,11 @@ SILENT = 1000 * MS
 ASK_FIRST, ASK_LAST = 40 * MS, 1000 * MS
 """ns between two questions for the same images: the first time, and at most."""
 NOTICE = 1000 * MS
+REFRESH = 600 * MS
+"""ns that the image of a shard that nobody watches may be old, before another one is asked for: by
+questions and answers it is a second old at most."""
+REFRESH_AGAIN = 100 * MS
+"""ns between two such questions: one that is lost is asked again."""
 ANY_RANK = 0xFF
 """With it an epoch is above all of its term."""
 DEAF = 5000 * MS
@@ -89,12 +98,23 @@ class Bridge:
         self.state = counters.STARTING
         self.heartbeat.set_state(self.state)
         self.counters = Counters(mapping)
-        self.incoming = Incoming(mapping, self.identity, config.shards, DoorbellRinger(doors))
+        self.incoming = Incoming(
+            mapping, self.identity, config.shards, DoorbellRinger(doors), config.pinned
+        )
         self.incoming.watch()
-        self.subjects = Subjects(config.name, feed, config.lane)
+        self.subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
         self.bus = open_bus(config, f"ticker bridge {self.box}", after=self.incoming.ring)
-        self.bus.subscribe(self.subjects.deltas, self._take)
-        self.bus.subscribe(self.subjects.images, self._take)
+        self.followed = (
+            Followed(self, config.shards + len(config.pinned), [door for door, _ in doors])
+            if config.interest == "watched"
+            else None
+        )
+        if self.followed is None:
+            for subject in self.subjects.deltas:
+                self.bus.subscribe(subject, self.take)
+        else:
+            self.bus.subscribe(self.subjects.refreshes, self.take)
+        self.bus.subscribe(self.subjects.images, self.take)
         self.bus.subscribe(self.subjects.state, self._take_state)
         self.bus.subscribe(self.subjects.questions, self._heard_question)
         self.log: LogFilling | None = None
@@ -133,6 +153,8 @@ class Bridge:
 
     def turn(self, now: int, steady: int) -> None:
         """Ask for what is missing, and say how it stands."""
+        if self.followed is not None:
+            self.followed.look(now, steady)
         wanting = self.incoming.wanting() if self._said else []
         self._whole = bool(self._said) and not wanting
         if wanting:
@@ -154,8 +176,9 @@ class Bridge:
             self._deaf_since = steady
             self.bus.reconnect()
 
-    def _take(self, subject: bytes, frame: bytes) -> None:
-        verdict = self.incoming.take(frame, now_ns(), shard_in(subject))
+    def take(self, subject: bytes, frame: bytes) -> None:
+        """Deltas and images."""
+        verdict = self.incoming.take(frame, now_ns(), self.subjects.shard(subject))
         if verdict <= Verdict.VERDICT_DUPLICATE:
             self._heard = steady_ns()
         self._contested |= verdict == Verdict.VERDICT_OTHER
@@ -186,9 +209,13 @@ class Bridge:
             return
         self._ask_due = steady + self._pause
         self._pause = min(2 * self._pause, ASK_LAST)
+        self.question(shards, now)
+
+    def question(self, shards: list[int], now: int, kind: int = 0) -> None:
+        """Ask the speaker for images; `kind` ASKS_REFRESH: that no log is to keep."""
         head = Head(
             kind=FrameKind.FRAME_ASK,
-            shard=0,
+            shard=kind,
             epoch=self.incoming.epoch,
             batch=0,
             boot=self.boot,
@@ -231,6 +258,8 @@ class Bridge:
             epoch=self.incoming.epoch | (ANY_RANK if self._contested else 0),
             batches=tuple(self.incoming.batches),
             gaps=counted["lost_messages"],
+            followed=self.followed.interest.mask() if self.followed is not None else "",
+            watchers=sum(self.followed.interest.watchers) if self.followed is not None else 0,
             rates=rates,
             log="" if self.log is None else self.log.fault or "reads",
             log_lost=0 if self.log is None else self.incoming.late.lost,
@@ -239,3 +268,40 @@ class Bridge:
         self._contested = False
         frame = notice_frame(notice, self.boot, self.identity, now)
         self.bus.publish([(self.subjects.notices.encode(), frame)])
+
+
+class Followed:
+    """The shards that this box's clients watch, and the subscriptions of their deltas. The others
+    have images.
+
+    Args:
+        shards: how many there are.
+        gateways: the segments in which watchers are counted.
+    """
+
+    def __init__(self, bridge: Bridge, shards: int, gateways: list[Mapping]) -> None:
+        self.bridge = bridge
+        self.interest = Interest(shards)
+        self.watched = WatchedShards(gateways, shards)
+        self.subscriptions: dict[int, Subscription] = {}
+        self._refresh_due = 0
+        for shard in range(shards):
+            bridge.incoming.follow(shard, False)
+
+    def look(self, now: int, steady: int) -> None:
+        """Follow what is watched, and ask for images of what is not and has changed."""
+        bridge = self.bridge
+        watchers = self.watched.read() if self.watched.changed() else None
+        begin, end = self.interest.look(watchers, steady)
+        for shard in begin:
+            bridge.incoming.follow(shard, True)
+            subject = bridge.subjects.delta(shard).decode()
+            self.subscriptions[shard] = bridge.bus.subscribe(subject, bridge.take)
+        for shard in end:
+            bridge.bus.unsubscribe(self.subscriptions.pop(shard))
+            bridge.incoming.follow(shard, False)
+        if steady >= self._refresh_due:
+            outdated = bridge.incoming.outdated(now - REFRESH)
+            if outdated:
+                self._refresh_due = steady + REFRESH_AGAIN
+                bridge.question(outdated, now, ASKS_REFRESH)

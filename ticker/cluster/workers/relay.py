@@ -22,6 +22,7 @@ from ticker.cluster.buses.nats import Message
 from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
 from ticker.cluster.frame import (
+    ASKS_REFRESH,
     FrameKind,
     Head,
     body_of,
@@ -152,9 +153,9 @@ class Speaker:
         self.box = box_name(context.instance)
         self.life = life
         self.rank = config.rank
-        self.shards = config.shards
+        self.shards = config.shards + len(config.pinned)
         self.identity = identity(config.name, feed)
-        self.subjects = Subjects(config.name, feed, config.lane)
+        self.subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
         self.bus = bus
         self.log = writing_of(bus, config, feed, life)
         self.counters = counters
@@ -166,10 +167,13 @@ class Speaker:
             int(config.interval * 1e9),
             config.lane == "ticks",
             life,
+            config.pinned,
         )
         silence = int(config.silence * 1e9)
         self.claim = Claim(config.rank, silence, life, steady_ns())
         self.asked: set[int] = set()
+        self.refreshed: set[int] = set()
+        self._refresh_due = 0
         self._state_due = self._answer_due = self._look_due = 0
         self._told = (0, 0, 0)
         bus.subscribe(self.subjects.state, self._heard_state)
@@ -224,10 +228,28 @@ class Speaker:
             self._answer_due = steady + ANSWERS
             asked, self.asked = sorted(self.asked), set()
             self._publish(self.outgoing.images(asked, now), steady, self.subjects.image)
+        if self.refreshed and steady >= self._refresh_due:
+            self._refresh_due = steady + ANSWERS
+            self._refresh(now, steady)
         self._publish(self.outgoing.flush(now), steady, self.subjects.image)
         if steady >= self._state_due:
             self._state_due = steady + STATE
             self.bus.publish([(self.subjects.state.encode(), self.outgoing.state_frame(now))])
+
+    def _refresh(self, now: int, steady: int) -> None:
+        """Images for boxes that do not follow these shards. The log does not keep them."""
+        shards, self.refreshed = sorted(self.refreshed), set()
+        frames = self.outgoing.images(shards, now)
+        deltas = [each for each in frames if each[0] != FrameKind.FRAME_IMAGE]
+        self._publish(deltas, steady, self.subjects.image)
+        images = [
+            (self.subjects.refresh(shard), frame)
+            for kind, shard, frame in frames
+            if kind == FrameKind.FRAME_IMAGE
+        ]
+        self.bus.publish(images)
+        self.counters.add("images", len(images))
+        self.counters.add("bytes", sum(len(frame) for _, frame in images))
 
     def _publish(
         self,
@@ -284,7 +306,8 @@ class Speaker:
         if not asked and head.boot != self.life:
             self._look_due = 0  # a notice says what we have heard of
         if self.claim.speaks:
-            self.asked.update(each for each in asked if each < self.shards)
+            wanted = self.refreshed if head.shard == ASKS_REFRESH else self.asked
+            wanted.update(each for each in asked if each < self.shards)
 
     def _notify(self, now: int) -> None:
         state = "speaks" if self.claim.speaks else "waits" if self._fit(now) else "unfit"

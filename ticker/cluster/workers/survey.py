@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ticker.clock import now_ns
 from ticker.cluster.frame import FrameKind, batches_of, head_of, identity
+from ticker.cluster.interest import shards_of
 from ticker.cluster.log.engines import open_bus
 from ticker.cluster.notice import Notice, notice_of
 from ticker.cluster.subjects import Subjects, feed_in
@@ -19,7 +20,8 @@ CONNECT = 3.0
 
 @dataclass
 class Heard:
-    """A relay or a bridge, with the frames that it is behind in each shard; empty for a relay."""
+    """A relay or a bridge, with the frames that it is behind in each shard that it follows; empty
+    for a relay."""
 
     notice: Notice
     behind: tuple[int, ...] = ()
@@ -49,7 +51,11 @@ class FeedHeard:
         said = self._said.get(notice.epoch)
         if notice.role == "bridge" and said is not None and len(said) == len(notice.batches):
             pairs = zip(said, notice.batches, strict=True)
-            behind = tuple(max(there - here, 0) for there, here in pairs)
+            followed = shards_of(notice.followed)
+            behind = tuple(
+                max(there - here, 0) if followed is None or shard in followed else 0
+                for shard, (there, here) in enumerate(pairs)
+            )
         self.boxes[notice.box, notice.role] = Heard(notice, behind)
 
 

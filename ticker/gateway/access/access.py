@@ -17,6 +17,7 @@ from ticker.gateway.access.forwarded import Address, Proxies, Values
 from ticker.gateway.access.handshake import Head
 from ticker.gateway.access.origins import Names
 from ticker.gateway.access.problems import (
+    DRAINING,
     NOT_AUTHENTICATED,
     TOO_MANY_CONNECTIONS,
     Refusal,
@@ -41,6 +42,8 @@ class Access:
         self.nameless: set[int] = set()  # streams that have shown no token
         self.authenticator: Authenticator | None = None
         self.everybody = EVERYBODY
+        self.drains = False
+        """No new streams: an operator drains the server."""
         self.configure(config, authenticator)
 
     def configure(self, config: Config, authenticator: Authenticator | None) -> None:
@@ -105,6 +108,15 @@ class Access:
         self.names.check_host(address.hosts)
         unbelieved = not self.proxies.trusts(peer) and any(map(values, WRITTEN_BY_PROXIES))
         self.names.check_origin(values("origin"), address, peer if unbelieved else "")
+
+    def check_open(self) -> None:
+        """Check that new streams are taken at all. Raises Refusal."""
+        if self.drains:
+            raise Refusal(
+                DRAINING,
+                "Connect again, to another server of the same address.",
+                headers={"Retry-After": "1"},
+            )
 
     def opened(self, number: int, steady_ns: int) -> None:
         """Note that a stream is open. If tokens are required, its time to show one begins."""

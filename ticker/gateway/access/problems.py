@@ -32,6 +32,7 @@ TOO_MANY_REQUESTS = (429, "too_many_requests", "This connection sends too many r
 HEAD_TOO_LARGE = (431, "head_too_large", "The request head is too long")
 INTERNAL = (500, "internal", "The server failed to answer")
 BUSY = (503, "busy", "The server has no room for another connection")
+DRAINING = (503, "draining", "The server takes no new clients")
 DEPTH_FULL = (503, "depth_full", "The server shows the books of its most symbols already")
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 STORE_FAILING = (503, "store_failing", "The history of the store cannot be read")
@@ -56,6 +57,7 @@ KINDS = (
     HEAD_TOO_LARGE,
     INTERNAL,
     BUSY,
+    DRAINING,
     DEPTH_FULL,
     NOT_READY,
     STORE_FAILING,

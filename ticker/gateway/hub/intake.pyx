@@ -38,6 +38,7 @@ from ticker.shm.layout cimport (
     Record,
 )
 from ticker.shm.ring cimport RingReader
+from ticker.shm.shards.watchers cimport SKIPS_TRADES
 
 cdef enum:
     AHEAD = 24
@@ -198,6 +199,8 @@ cdef class Intake:
         elif record.kind == RECORD_QUOTE:
             self.sales.quote(symbol)
         elif record.kind == RECORD_CORRECTION or record.kind == RECORD_DAY:
+            if record.kind == RECORD_CORRECTION and record.conditions & SKIPS_TRADES:
+                self.sales.skip(feed, symbol, record)
             self.sales.reload(symbol, False)
         elif record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED:
             self.sales.correction(feed, symbol, record)

@@ -52,6 +52,7 @@ cdef class Sales:
     cdef void correction(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
     cdef void quote(self, uint32_t symbol) noexcept nogil
     cdef int reload(self, uint32_t symbol, bint lapped) except -1
+    cdef void skip(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil
     cdef void identify(self, uint32_t symbol, const Record* record) noexcept nogil
     cdef int read_quote(self, uint32_t symbol) except -1
     cdef void _read_venues(self, uint32_t symbol, const Consolidated* found) noexcept nogil

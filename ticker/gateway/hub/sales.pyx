@@ -240,6 +240,16 @@ cdef class Sales:
         self.quote(symbol)
         return False
 
+    cdef void skip(self, uint32_t feed, uint32_t symbol, const Record* record) noexcept nogil:
+        """The row's trades up to this seq that `trades` was not told of are not going to come."""
+        cdef RowState* state = self.states[feed] + record.row
+        if record.seq > state.told:
+            if state.told:
+                self.topics.touch(
+                    topic_of(symbol, CHANNEL_TRADES), <uint32_t>(record.seq - state.told)
+                )
+            state.told = record.seq
+
     cdef void identify(self, uint32_t symbol, const Record* record) noexcept nogil:
         """The record of the last sale as the table has it, if it is that."""
         cdef Sale* sale = self.sales + symbol

@@ -7,6 +7,7 @@ from ticker.gateway.books.views cimport Views
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
+from ticker.shm.shards.watchers cimport WatcherCounts
 
 
 @cython.final
@@ -17,6 +18,7 @@ cdef class Subscriptions:
     cdef ConnectionTable connections
     cdef uint64_t* counters
     cdef uint64_t total          # of all connections
+    cdef WatcherCounts by_shard  # by shard of the bus; None: nobody asks for them
 
     cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil
     cdef int attach(self, Connection* connection, uint32_t number, uint32_t topic) except -1

@@ -29,6 +29,10 @@ cdef class Subscriptions:
         self.connections = connections
         self.counters = segment.counters
 
+    def count_watchers(self, WatcherCounts watchers) -> None:
+        """Count in there who watches symbols of which shard. There are no subscriptions yet."""
+        self.by_shard = watchers
+
     cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil:
         cdef uint32_t slot
         for slot in range(connection.subscription_count):
@@ -42,7 +46,10 @@ cdef class Subscriptions:
         cdef Subscription* slots = connection.subscriptions
         cdef Subscriber* subscribers = topic.subscribers
         cdef uint32_t capacity = connection.subscription_capacity
+        cdef bint counts = self.by_shard is not None and of_symbol(wanted)
         self.frames.open(connection.encoding, wanted & CHANNEL_MASK)
+        if counts:
+            self.by_shard.learn(wanted >> CHANNEL_BITS)
         if connection.subscription_count == capacity:
             capacity = capacity + (capacity >> 1) + 5
             slots = <Subscription*>PyMem_RawRealloc(slots, capacity * sizeof(Subscription))
@@ -69,6 +76,8 @@ cdef class Subscriptions:
         connection.subscription_count += 1
         topic.subscriber_count += 1
         self.total += 1
+        if counts:
+            self.by_shard.came(wanted >> CHANNEL_BITS)
         return 0
 
     cdef void detach(self, Connection* connection, uint32_t slot) noexcept nogil:
@@ -87,6 +96,8 @@ cdef class Subscriptions:
             connection.subscriptions[slot] = last[0]
             self.topics.topics[last.topic].subscribers[last.position].slot = slot
         self.total -= 1
+        if self.by_shard is not None and of_symbol(gone.topic):
+            self.by_shard.left(gone.topic >> CHANNEL_BITS)
         store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.total)
 
     def unsubscribe(self, number: int, symbols: list[int], channel: int) -> list[int]:
@@ -173,3 +184,8 @@ cdef class Subscriptions:
             view for view in self.views.opened()
             if not self.topics.topics[topic_of(view, CHANNEL_DEPTH)].subscriber_count
         ]
+
+
+cdef inline bint of_symbol(uint32_t topic) noexcept nogil:
+    """Whether a topic's number has that of a symbol."""
+    return topic & CHANNEL_MASK != CHANNEL_DEPTH and topic & CHANNEL_MASK != CHANNEL_MOVERS

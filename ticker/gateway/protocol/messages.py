@@ -179,7 +179,7 @@ class Hello(Message, frozen=True, kw_only=True):
     """The first message of a connection."""
 
     protocol: str
-    epoch: Annotated[int, Meta(ge=0, description="names this run of the server")]
+    epoch: Annotated[int, Meta(ge=0, description="names this run of the server, or its cluster")]
     limits: Limits
     heartbeat: Annotated[float, Meta(description="seconds; after twice as long, reconnect")]
     auth: Annotated[bool, Meta(description="a token is needed")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-from ticker.config import GatewayConfig
+from ticker.config import Config
 from ticker.gateway.pacing.settings import rates_of
 from ticker.gateway.protocol.messages import Limits
 
@@ -19,8 +20,17 @@ class Terms:
     limits: Limits
 
 
-def terms_of(config: GatewayConfig, epoch: int) -> Terms:
+def epoch_of(config: Config, boot_id: int) -> int:
+    """What `hello` names: this run of the server, or the cluster, in which `seq` and the times of
+    prices go on when a client changes boxes."""
+    if config.bus is None:
+        return boot_id
+    return int.from_bytes(hashlib.blake2b(config.bus.name.encode(), digest_size=6).digest())
+
+
+def terms_of(whole: Config, boot_id: int) -> Terms:
     """The terms that a configuration gives."""
+    config = whole.gateway
     limits = Limits(
         symbols=config.max_symbols,
         message=config.max_message,
@@ -30,4 +40,4 @@ def terms_of(config: GatewayConfig, epoch: int) -> Terms:
         max_rate=round(rates_of(config).rate_of(0), 6),
         slow_timeout=config.slow_timeout,
     )
-    return Terms(epoch, config.heartbeat, config.retry_after, limits)
+    return Terms(epoch_of(whole, boot_id), config.heartbeat, config.retry_after, limits)

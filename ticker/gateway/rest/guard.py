@@ -15,8 +15,8 @@ from ticker.gateway.access.access import Access
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.pace import Pace
 from ticker.gateway.access.problems import FORBIDDEN_ORIGIN, TOO_MANY_REQUESTS, Refusal
-from ticker.gateway.rest.cors import PAGE, is_preflight
 from ticker.gateway.rest.entitled import UNBOUND, Entitled
+from ticker.gateway.rest.serving.cors import PAGE, is_preflight
 from ticker.gateway.rest.serving.runner import ProblemProtocol
 
 NS = 1_000_000_000

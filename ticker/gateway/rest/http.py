@@ -19,7 +19,6 @@ from ticker.gateway.access.problems import (
     INTERNAL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
-    NOT_READY,
     TOO_LARGE,
     UNKNOWN_SYMBOL,
     Refusal,
@@ -29,20 +28,22 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
 from ticker.gateway.prices.view import PriceView
 from ticker.gateway.rest.bars import BarSource, add_bars
-from ticker.gateway.rest.cors import allow_reading, is_preflight, preflight_answer
 from ticker.gateway.rest.gaps import MOST_GAPS, USUAL_GAPS, gaps_report
 from ticker.gateway.rest.guard import ENTITLED, Guard, visible
+from ticker.gateway.rest.health import add_health
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.movers import Movers, add_movers
 from ticker.gateway.rest.openapi import MAX_SYMBOLS
 from ticker.gateway.rest.page import NO_BOOKS, Books, add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
+from ticker.gateway.rest.serving.cors import allow_reading, is_preflight, preflight_answer
+from ticker.gateway.rest.serving.price import exact_price, price_object
 from ticker.gateway.rest.status import Status
 from ticker.gateway.rest.store import reports_beside
 from ticker.gateway.rest.trades import add_trades
 from ticker.shm.counters import Counters
 from ticker.shm.lineage.lineage import lineage
-from ticker.units import format_price, format_size, format_timestamp
+from ticker.units import format_timestamp
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
@@ -52,6 +53,7 @@ REQUESTS_BURST = 500
 NO_STORE = {"Cache-Control": "no-store"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Elsewhere = Callable[[list[str]], Awaitable[dict[str, dict[str, object]]]]
 
 
 def make_app(
@@ -65,14 +67,16 @@ def make_app(
     directory: SymbolDirectory | None = None,
     past: BarSource | None = None,
     books: Books = NO_BOOKS,
+    elsewhere: Elsewhere | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are in the worker's own segment, for the count of requests. `max_symbols` limits
-    `?symbols=`. `past` has the bars; None if the store is off. The caller calls the board's look().
+    `?symbols=`. `past` has the bars; None if the store is off. `elsewhere` has prices that no feed
+    here has. The caller calls the board's look().
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
-    rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory())
+    rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory(), elsewhere)
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
@@ -81,15 +85,12 @@ def make_app(
     app.router.add_get("/status", rest.get_status)
     app.router.add_get("/gaps", rest.gaps)
     app.router.add_get("/lineage/{symbol}", rest.get_lineage)
-    app.router.add_get("/healthz", rest.healthz)
-    app.router.add_get("/readyz", rest.readyz)
     app.router.add_get("/metrics", rest.get_metrics)
     app.router.add_get("/depth/{symbol}", partial(books.answer, rest))
     add_bars(app, past, rest, clock, max_symbols)
     add_trades(app, lambda: status.feeds, rest)
     add_movers(app, Movers(board, clock))
-    guard.leave_open("/healthz")
-    guard.leave_open("/readyz")
+    add_health(app, status, guard)
     add_documents(app, guard, max_symbols, books.levels)
     add_page(app, guard)
     return app
@@ -105,8 +106,10 @@ class Rest:
         clock: Clock,
         max_symbols: int,
         directory: SymbolDirectory,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.board = board
+        self.elsewhere = elsewhere
         self.directory = directory
         self.status = status
         self.clock = clock
@@ -119,10 +122,15 @@ class Rest:
         parameters = read_query(request.query.items(), ("venue",))
         symbol = request.match_info["symbol"]
         venue = venue_of(parameters)
-        if not self.known(request, symbol):
+        known = self.known(request, symbol)
+        view = self.board.price(symbol, venue) if known else None
+        if venue is None and not (view is not None and view.traded):
+            found = await self._kept(request, [symbol])
+            if found:
+                return _json(found[symbol])
+        if not known:
             raise self.unknown(request, symbol)
         request[ENTITLED].read([symbol])
-        view = self.board.price(symbol, venue)
         if view is None and venue is not None:
             raise Refusal(
                 NOT_ON_VENUE,
@@ -159,11 +167,12 @@ class Rest:
                 elsewhere.append(symbol)
             else:
                 unpriced.append(symbol)
+        found = await self._kept(request, unknown + unpriced) if venue is None else {}
         return _json(
             {
-                "prices": prices,
-                "unknown": unknown,
-                "no_price_yet": unpriced,
+                "prices": [*prices, *found.values()],
+                "unknown": [symbol for symbol in unknown if symbol not in found],
+                "no_price_yet": [symbol for symbol in unpriced if symbol not in found],
                 "not_on_venue": elsewhere,
             }
         )
@@ -185,6 +194,15 @@ class Rest:
         following = found[limit - 1] if len(found) > limit else None
         return _json({"symbols": shown, "total": total, "next": following})
 
+    async def _kept(self, request: web.Request, symbols: list[str]) -> dict[str, dict[str, object]]:
+        """The objects that a Redis has of symbols without a price here."""
+        if self.elsewhere is None:
+            return {}
+        rights = request[ENTITLED]
+        found = await self.elsewhere([each for each in symbols if rights.sees(each)])
+        rights.read(list(found))
+        return {symbol: rights.narrowed(told) for symbol, told in found.items()}
+
     def _listing(self, symbol: str) -> dict[str, object]:
         """The directory's entry of a symbol; fields without a value are left out."""
         said: dict[str, object] = {"symbol": symbol}
@@ -195,7 +213,7 @@ class Rest:
             if getattr(listing, key):
                 said[key] = getattr(listing, key)
         if listing.tick_size is not None:
-            said["tick_size"] = _exact_price(listing.tick_size)
+            said["tick_size"] = exact_price(listing.tick_size)
         if listing.test:
             said["test"] = True
         return said
@@ -218,7 +236,8 @@ class Rest:
                 "version": self.status.version,
                 "epoch": self.status.epoch,
                 "timestamp": format_timestamp(now),
-                "ready": not self.status.waiting_for(),
+                "ready": not (self.status.waiting_for() or self.status.draining()),
+                "draining": self.status.draining(),
                 "symbols": len(self._sorted()),
                 "markets": [asdict(market) for market in self.status.market_sessions(now)],
                 "feeds": feeds,
@@ -240,23 +259,6 @@ class Rest:
             raise self.unknown(request, symbol)
         request[ENTITLED].read([symbol])
         return _json({"symbol": symbol, "prices": lineage(self.status.feeds, symbol)})
-
-    async def healthz(self, request: web.Request) -> web.Response:
-        read_query(request.query.items(), ())
-        return _json({"status": "ok"})
-
-    async def readyz(self, request: web.Request) -> web.Response:
-        read_query(request.query.items(), ())
-        waiting = self.status.waiting_for()
-        if waiting:
-            said = ", ".join(f"{name} is {state}" for name, state in waiting)
-            raise Refusal(
-                NOT_READY,
-                f"Feed {said}; ask again shortly, and see /status if it stays so.",
-                headers={"Retry-After": "1"},
-                feeds=dict(waiting),
-            )
-        return _json({"status": "restored" if self.status.restored() else "ready"})
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         request[ENTITLED].require_metrics()
@@ -311,53 +313,6 @@ class Rest:
         """Those behind the last one of the page before, which may be gone."""
         place = self._rank(last, wanted)
         return [symbol for symbol in found if self._rank(symbol, wanted) > place]
-
-
-def price_object(view: PriceView) -> dict[str, object]:
-    """One price in the form of the protocol; None means unknown.
-
-    Prices and sizes are fragments of JSON text with the exact decimals.
-    """
-    return {
-        "symbol": view.symbol,
-        "price": _exact_price(view.price),
-        "currency": view.currency,
-        "exchange_timestamp": _timestamp(view.price_time),
-        "server_timestamp": _timestamp(view.receive_time or view.publish_time),
-        "size": _exact_size(view.size, view) if view.price is not None else None,
-        "venue": view.venue or None,
-        "volume": _exact_size(view.volume, view),
-        "trades": view.trades,
-        "open": _exact_price(view.open),
-        "high": _exact_price(view.high),
-        "low": _exact_price(view.low),
-        "official_close": _exact_price(view.official_close),
-        "previous_close": _exact_price(view.previous_close),
-        "extended_price": _exact_price(view.extended_price),
-        "extended_timestamp": _timestamp(view.extended_time),
-        "bid": _exact_price(view.bid),
-        "bid_size": _exact_size(view.bid_size, view) if view.bid is not None else None,
-        "bid_venue": view.bid_venue or None,
-        "ask": _exact_price(view.ask),
-        "ask_size": _exact_size(view.ask_size, view) if view.ask is not None else None,
-        "ask_venue": view.ask_venue or None,
-        "seq": view.seq,
-        "status": view.status,
-        "stale": view.stale,
-        "trading_status": view.trading_status,
-    }
-
-
-def _exact_price(price: int | None) -> orjson.Fragment | None:
-    return orjson.Fragment(format_price(price)) if price is not None else None
-
-
-def _exact_size(size: int, view: PriceView) -> orjson.Fragment:
-    return orjson.Fragment(format_size(size, view.size_exponent))
-
-
-def _timestamp(ns: int) -> str | None:
-    return format_timestamp(ns) if ns else None
 
 
 def _json(content: object) -> web.Response:

@@ -207,7 +207,13 @@ def _states(security: list[Json]) -> Json:
     return {
         "/gaps": _get("Missed sequence numbers", "Gaps", gaps, ASKED, security),
         "/status": _get("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
-        "/healthz": _get("Whether it is alive", "Alive", [], ANY, []),
+        "/healthz": _get(
+            "Whether it is alive; the header Load is the share of its busiest worker that is taken",
+            "Alive",
+            [],
+            ANY,
+            [],
+        ),
         "/readyz": _get("Whether it may be used", "Alive", [], (*ANY, 503), []),
         "/metrics": metrics,
     }

@@ -200,6 +200,7 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     epoch: Count
     timestamp: Time
     ready: bool
+    draining: bool
     symbols: Count
     markets: list[MarketSession]
     feeds: list[FeedReport]

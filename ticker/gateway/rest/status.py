@@ -98,7 +98,8 @@ class Status:
 
     `feeds` and `gateways` are (name, mapping) pairs; `required` names the feeds that must be
     live before the box calls itself ready; `timetable` answers for the feeds in the same order;
-    `epoch` names this life of the server; `steady` is a clock that only runs, by which feeds age.
+    `capacity` is how many connections a gateway takes, 0: not said; `epoch` names this life of the
+    server; `steady` is a clock that only runs, by which feeds age.
     """
 
     def __init__(
@@ -115,7 +116,9 @@ class Status:
         relay: Mapping | None = None,
         mirror: Mapping | None = None,
         steady: Callable[[], int] | None = None,
+        capacity: int = 0,
     ) -> None:
+        self.capacity = capacity
         self.gateways = tuple(gateways)
         self.version = version
         self.epoch = epoch
@@ -154,6 +157,23 @@ class Status:
         """The gateways with a worker; one slot is vacant except in a rolling restart."""
         reports = [_gateway(name, mapping, now_ns) for name, mapping in self.gateways]
         return [report for report in reports if report.pid]
+
+    def draining(self) -> bool:
+        """Whether an operator wants no new clients here."""
+        return any(
+            Heartbeat(mapping).pid and Counters(mapping)["draining"] for _, mapping in self.gateways
+        )
+
+    def load(self) -> float:
+        """That of the busiest worker: the share of its core, or of its connections, 0 to 1."""
+        return max(
+            (self._load(each) for _, each in self.gateways if Heartbeat(each).pid), default=0.0
+        )
+
+    def _load(self, gateway: Mapping) -> float:
+        counters = Counters(gateway)
+        taken = counters["connections_open"] / self.capacity if self.capacity else 0.0
+        return min(1.0, max(counters["load_permille"] / 1000, taken))
 
     def waiting_for(self) -> list[tuple[str, str]]:
         """(name, state) of each required feed that keeps the server from being ready."""
