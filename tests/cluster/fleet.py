@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,15 +14,17 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.servers import Box
+from tests.cluster.servers import Box, Nats
 from tests.cluster.source import rows_of
 from tests.gateway.conftest import Client
+from ticker.cluster import natswire
 
 JSON = "ticker.v1.json"
 
 
 @dataclass
 class Fleet:
+    nats: Nats
     lines: Box
     one: Box
     other: Box
@@ -157,3 +160,21 @@ class Ages:
     def frames(self, box: Box) -> int:
         """Those that came to a box since the beginning."""
         return box.count("sim", "packets") - self._frames[box.instance]
+
+
+def inject(nats: Nats, messages: list[tuple[bytes, bytes]]) -> None:
+    """Publish these, as any client of the server may that knows the subjects."""
+    with socket.create_connection(("127.0.0.1", nats.port), 10) as client:
+        client.sendall(b"CONNECT {}\r\n")
+        for begin in range(0, len(messages), 500):
+            chunk = messages[begin : begin + 500]
+            client.sendall(b"".join(natswire.publish(*message) for message in chunk))
+        client.sendall(natswire.PING)
+        heard = b""
+        while b"PONG" not in heard:
+            heard += client.recv(65536)
+
+
+def last_price(box: Box, symbol: str) -> int:
+    """In 1e-9 units, of the row."""
+    return int(rows_of(box.feed("sim"))[symbol, "XNAS"][3]["price"])

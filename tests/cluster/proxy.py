@@ -16,16 +16,21 @@ LOG = b"$JS."
 
 
 class Proxy:
-    """Carries bytes between clients and a server; `harm` says that live deltas are harmed.
+    """Carries bytes between clients and a server; `harm` says what happens to deltas. With `swap`
+    some of them come behind the next one of their shard.
 
     Attributes:
+        swapped: how many did.
+        late: those that have not come yet, by subject.
         made: how many of each kind of harm there were.
     """
 
     def __init__(self, port: int, seed: int = 1) -> None:
         self.target = port
         self.chance = random.Random(seed)
-        self.harm = False
+        self.harm = self.swap = False
+        self.swapped = 0
+        self.late: dict[bytes, bytes] = {}
         self.made = {"dropped": 0, "flipped": 0, "doubled": 0, "garbage": 0}
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -78,6 +83,11 @@ class Proxy:
         for kind, sid, text, payload, reply in reader.receive_data(data):
             if kind is not Kind.MESSAGE:
                 found.append(CONTROL[kind] % text if kind in WITH_TEXT else CONTROL[kind])
+            elif text in self.late:
+                found += [message(sid, text, payload), self.late.pop(text)]
+                self.swapped += 1
+            elif self.swap and DELTA in text and not reply and self.chance.random() < 0.2:
+                self.late[text] = message(sid, text, payload)
             elif self.harm and DELTA in text and not reply.startswith(LOG):
                 found += self._fate(sid, text, payload)
             else:

@@ -28,17 +28,31 @@ from tests.cluster.fleet import (
     exchange,
     follows,
     get,
+    inject,
+    last_price,
     last_rows,
     more,
     ready,
     seen,
     watcher,
 )
-from tests.cluster.servers import NATS, Nats, free_port, gateway, ingest, running, wait_for
-from tests.cluster.source import rows_of
-from tests.cluster.watching import same_rows
+from tests.cluster.servers import (
+    NATS,
+    Nats,
+    cluster_name,
+    free_port,
+    gateway,
+    ingest,
+    running,
+    wait_for,
+)
+from tests.cluster.source import Source, rows_of
+from tests.cluster.watching import Watch, epoch, same_rows
 from tests.conftest import Require
 from tests.gateway.conftest import Client
+from ticker.cluster.frame import FrameKind, identity
+from ticker.cluster.outgoing import Outgoing
+from ticker.cluster.subjects import Subjects
 from ticker.shm.layout import RowFlag
 from ticker.supervisor.configuration import load_all
 
@@ -56,7 +70,7 @@ def fleet(require: Require, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     lines = ingest(folder, f'"{nats.url}"', network=73, symbols=SYMBOLS, more=pinned)
     one = gateway(folder, f'"{nats.url}"', pinned)
     other = gateway(folder, f'"{nats.url}"', f'{pinned}\ninterest = "watched"')
-    found = Fleet(lines, one, other)
+    found = Fleet(nats, lines, one, other)
     with running(nats, lines, one, other):
         for box in (one, other):
             wait_for(lambda: ready(box)[0] == 200 and box.state("sim") == "live")  # noqa: B023
@@ -189,6 +203,38 @@ def test_a_box_follows_only_what_its_clients_watch(fleet: Fleet) -> None:
     assert fleet.other.count("sim", "gaps") == 0
     assert ages.frames(fleet.other) < ages.frames(fleet.one)
     assert ages.oldest < 1.0 + 2 * ages.pause, "a machine that tests share stands still at times"
+
+
+def test_10000_frames_of_an_epoch_that_is_over_change_nothing(fleet: Fleet) -> None:
+    """Whole frames, with rows of their own making, as a box would send them that was asleep."""
+    forged = Source(boot=4)
+    forged.trade(forged.add(PINNED), 1)
+    outgoing = Outgoing(forged.mapping, identity(cluster_name(), "sim"), 256, 0, pinned=(PINNED,))
+    outgoing.begin(1 << 8)
+    subjects = Subjects(cluster_name(), "sim", "ticks", 256, (PINNED,))
+    frames = outgoing.images([256], forged.now)
+    for price in range(2, 102):
+        forged.trade(0, price)
+        outgoing.gather()
+        frames += outgoing.flush(forged.now + price * 1_000_000)
+    name = {int(FrameKind.FRAME_IMAGE): subjects.image, int(FrameKind.FRAME_DELTA): subjects.delta}
+    messages = [(name[kind](shard), frame) for kind, shard, frame in frames]
+    assert len(messages) > 100
+    messages = (messages * (10_000 // len(messages) + 1))[:10_000]
+    before = fleet.one.count("sim", "other_session_packets")
+    bad = fleet.one.count("sim", "bad_packets")
+    watch = Watch(fleet.one)
+    inject(fleet.nats, messages)
+    wait_for(
+        lambda: (
+            watch.look()
+            and fleet.one.count("sim", "other_session_packets") - before == len(messages)
+        )
+    )
+    assert fleet.one.count("sim", "bad_packets") == bad
+    assert epoch(fleet.one) == epoch(fleet.other) == 1 << 8 | 1
+    for box in (fleet.one, fleet.other):
+        assert last_price(box, PINNED) > 200
 
 
 def test_no_server_to_drain_is_exit_code_4(tmp_path: Path) -> None:
