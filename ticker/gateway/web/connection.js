@@ -2,6 +2,7 @@
 
 import * as format from "./format.js";
 import { motion } from "./motion.js";
+import { write } from "./write.js";
 
 const LOOKED_AT = 200;            // ms
 const QUIET = 800;              // ms without a price: the server is asked for a sign of life
@@ -57,13 +58,9 @@ export class Connection extends EventTarget {
     const text = lost
       ? `${this.#short(state)} since ${format.clock(this.#since, true)}: the prices are those of then.` : "";
     for (const place of document.querySelectorAll(".lost")) write(place, text);
-    if (state !== this.#said && (lost || this.#said)) this.#announce(state, lost);
-    this.#said = lost || state === "open" ? state : this.#said;
-  }
-
-  #announce(state, lost) {
-    if (state === "open") find("announcer").textContent = "Live";
-    else if (lost) find("announcer").textContent = `${this.#short(state)}`;
+    const said = lost ? this.#short(state) : state === "open" ? "Live" : this.#said;
+    if (said !== this.#said) find("announcer").textContent = said;
+    this.#said = said;
   }
 
   #state() {
@@ -140,8 +137,4 @@ export class Connection extends EventTarget {
     find("banner").hidden = !text;
     write(find("banner"), text);
   }
-}
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -2,6 +2,7 @@
 
 import * as format from "./format.js";
 import { motion } from "./motion.js";
+import { write } from "./write.js";
 
 const MINUTE = 60_000;
 const LONGEST = 60 * MINUTE;      // that a line spans
@@ -18,11 +19,6 @@ const BADGES = {
 };
 
 const template = document.getElementById("row");
-
-/** Change the text only when it differs, so that nothing is laid out in vain. */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 export class Row {
   near = true;                    // in sight, or soon

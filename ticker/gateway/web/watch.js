@@ -1,11 +1,11 @@
 // The watch page: its parts, and what they tell each other.
 
+import { Gate } from "./access/gate.js";
 import { Alerts } from "./alerts.js";
 import { Box } from "./box.js";
 import { Connection } from "./connection.js";
 import { Detail } from "./detail/detail.js";
 import * as format from "./format.js";
-import { Gate } from "./gate.js";
 import { ListBar } from "./lists/bar.js";
 import { defaults, Lists } from "./lists/lists.js";
 import { motion } from "./motion.js";
@@ -16,6 +16,7 @@ import { keep, kept } from "./storage.js";
 import { Search } from "./search.js";
 import { Stream } from "./stream.js";
 import { Table } from "./table.js";
+import { write } from "./write.js";
 
 const DETAILS_EVERY = 2_000;      // ms: bid, ask, volume, status, by REST
 const AGES_EVERY = 200;
@@ -208,7 +209,7 @@ motion.addEventListener("change", drawPause);
 table.addEventListener("left", () => search.focus());
 table.addEventListener("arranged", ({ detail: { shown, all } }) => {
   const text = shown === all ? "" : `${shown} of ${all}`;
-  if (find("shown").textContent !== text) find("shown").textContent = text;
+  write(find("shown"), text);
 });
 addEventListener("keydown", pageKey);
 for (const button of document.querySelectorAll(".pause")) {

@@ -1,6 +1,7 @@
 // The book of a symbol: ten levels of each side, the best ones in the middle.
 
 import * as format from "../format.js";
+import { write } from "../write.js";
 
 const LEVELS = 10;
 const NONE = "No book: the feeds of this symbol send the best bid and ask alone, or nothing yet.";
@@ -72,8 +73,4 @@ function level(found, price, size, most) {
   write(price, found ? format.price(found[0]) : "");
   write(size, found ? format.count(found[1]) : "");
   size.style.setProperty("--share", found ? (found[1] / most).toFixed(3) : "0");
-}
-
-function write(cell, text) {
-  if (cell.textContent !== text) cell.textContent = text;
 }

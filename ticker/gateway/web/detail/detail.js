@@ -9,6 +9,7 @@ import { AlertForm } from "../alerts.js";
 import * as format from "../format.js";
 import { motion } from "../motion.js";
 import { place } from "../notices.js";
+import { write } from "../write.js";
 import { BookView } from "./book.js";
 import { Chart } from "./chart.js";
 import { LineageView } from "./lineage.js";
@@ -83,12 +84,10 @@ export class Detail {
 
   #drawPrice() {
     const { price, change } = this.#row;
-    const part = this.#part(".now");
-    const text = format.price(price);
-    if (part.textContent !== text) part.textContent = text;
+    write(this.#part(".now"), format.price(price));
     const said = this.#part(".since");
     said.className = `since ${change.way}`;
-    if (said.textContent !== change.text) said.textContent = change.text;
+    write(said, change.text);
   }
 
   #refresh() {

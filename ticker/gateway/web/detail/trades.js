@@ -1,10 +1,10 @@
 // The last trades of a symbol: those of before by REST, and each new one by the stream.
 
 import * as format from "../format.js";
+import { write } from "../write.js";
 
 const SHOWN = 16;
 const AGAIN_AFTER = 500;          // ms: corrections in a row are asked for once
-const STATES = { corrected: "corrected", cancelled: "cancelled" };
 
 export class TradesView {
   #body;
@@ -90,9 +90,6 @@ function fill(row, trade) {
   write(time, trade ? format.clock(trade.exchange_timestamp, true) : "");
   write(price, trade ? format.price(Number(trade.price)) : "");
   write(size, trade ? format.count(Number(trade.size)) : "");
-  write(where, trade ? [STATES[trade.state] ?? trade.venue ?? ""].join("") : "");
-}
-
-function write(cell, text) {
-  if (cell.textContent !== text) cell.textContent = text;
+  const changed = trade && trade.state !== "valid";     // corrected, or cancelled
+  write(where, (changed ? trade.state : trade?.venue) ?? "");
 }
