@@ -32,7 +32,10 @@ TOP = 12
 PLACES = (
     ("loopback: waking the reader", {"sock_def_readable"}),
     ("loopback: the receiver's half of TCP", {"net_rx_action", "process_backlog", "tcp_v4_rcv"}),
-    ("send(2): the sender's half of TCP", {"__sys_sendto", "__x64_sys_sendto", "tcp_sendmsg"}),
+    (
+        "sending: the sender's half of TCP",
+        {"__sys_sendto", "__x64_sys_sendto", "tcp_sendmsg", "__do_sys_io_uring_enter"},
+    ),
     ("waiting: epoll, timers, sleep", {"do_epoll_wait", "__x64_sys_epoll_wait", "schedule"}),
 )
 Stack = list[tuple[str, str]]

@@ -39,7 +39,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.workers": ALL,
     "ticker.feeds.lineage": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
-    "ticker.gateway.sockets": frozenset({"connection", "sealing", "sockets", "tls"}),
+    "ticker.gateway.sockets": frozenset({"connection", "sealing", "sender", "sockets", "tls"}),
     "ticker.gateway.pacing": frozenset(),
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.wire": frozenset(),

@@ -64,4 +64,4 @@ def test_a_real_worker_is_sampled_or_left_out(
         return
     assert found["samples"] > 20
     assert 0.2 < found["kernel_share"] <= 1
-    assert "send(2): the sender's half of TCP" in found["places"]
+    assert "sending: the sender's half of TCP" in found["places"]

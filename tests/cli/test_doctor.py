@@ -36,12 +36,16 @@ class Fit(Machine):
     kept = True
     error = 0.01
     allowed = 1 << 20
+    refusal: str | None = None
 
     def clock(self) -> tuple[bool, float]:
         return self.kept, self.error
 
     def descriptors(self) -> int:
         return self.allowed
+
+    def io_uring_refusal(self) -> str | None:
+        return self.refusal
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_a_fit_machine(machine: Fit, port: int) -> None:
     assert [each for each in findings if each.advice] == []
     assert [each.subject for each in findings] == [
         "clock", "open files", "/dev/shm", "huge pages", "port", "receive buffers", "feed lines",
-        "clients",
+        "clients", "sender",
     ]  # fmt: skip
 
 
@@ -102,6 +106,15 @@ def test_huge_pages_that_are_always_made(machine: Fit, port: int) -> None:
     path = machine.root / "sys/kernel/mm/transparent_hugepage/enabled"
     path.write_text("[always] madvise never\n")
     assert "echo madvise" in found(config(port), machine, "huge pages").advice
+
+
+@pytest.mark.parametrize(("sender", "grave"), [("auto", False), ("io_uring", True)])
+def test_a_kernel_that_refuses_io_uring(machine: Fit, port: int, sender: str, grave: bool) -> None:
+    machine.refusal = "Operation not permitted"
+    finding = found(config(port, f'[gateway]\nsender = "{sender}"'), machine, "sender")
+    assert "io_uring is refused: Operation not permitted" in finding.text
+    assert "io_uring_setup" in finding.advice
+    assert finding.grave == grave
 
 
 def test_a_port_that_is_taken(machine: Fit) -> None:

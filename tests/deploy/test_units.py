@@ -54,6 +54,27 @@ def test_the_service_is_what_the_server_expects(deploy: Path) -> None:
     assert keys["RemoveIPC"] == "no"
 
 
+@pytest.mark.slow
+def test_the_unit_allows_io_uring(deploy: Path, require: Require) -> None:
+    """What gateways send by; the sets of calls are systemd's."""
+    require("systemd-analyze", "systemd-analyze is not installed")
+    text = (deploy / "systemd" / "ticker.service").read_text()
+    allowed: set[str] = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", text, re.MULTILINE):
+        calls = {call for name in line.lstrip("~").split() for call in calls_of(name)}
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    assert allowed >= {"io_uring_setup", "io_uring_enter", "sendto"}
+
+
+def calls_of(name: str) -> set[str]:
+    """The system calls of a set of systemd's, with those of the sets in it."""
+    if not name.startswith("@"):
+        return {name}
+    lines = analyze("syscall-filter", name).stdout.splitlines()[1:]
+    inner = [line.strip() for line in lines if "#" not in line]
+    return set().union(*map(calls_of, filter(None, inner)))
+
+
 def test_the_image_copies_what_is_there(root: Path, deploy: Path) -> None:
     text = (deploy / "Dockerfile").read_text()
     copied = [

@@ -49,6 +49,7 @@ class Rig:
     reload: Callable[[], Config] | None = None  # called in the worker, at SIGHUP
     past: BarSource | None = None  # what the store keeps
     with_bars: bool = True  # a segment of bars in motion, which the test writes
+    first: Callable[[], None] | None = None  # called in the worker, before all
     said: Path | None = None  # where the worker's log goes; None: to the test's standard error
 
     def __post_init__(self) -> None:
@@ -107,6 +108,8 @@ class Rig:
             if self.said is not None:
                 sys.stderr = self.said.open("a", buffering=1)
             log.configure("json")
+            if self.first is not None:
+                self.first()
             worker.run(self.config, context)
             code = 0
         finally:
@@ -167,10 +170,16 @@ class Rig:
         return status
 
 
-def new_rig(config: Config, said: Path | None = None, *, with_bars: bool = True) -> Rig:
+def new_rig(
+    config: Config,
+    said: Path | None = None,
+    *,
+    with_bars: bool = True,
+    first: Callable[[], None] | None = None,
+) -> Rig:
     """A rig that no other test of this process has; close it."""
     name = f"t{os.getpid()}-{next(_instances)}"
-    return Rig(name, config, said=said, with_bars=with_bars)
+    return Rig(name, config, said=said, with_bars=with_bars, first=first)
 
 
 @pytest.fixture

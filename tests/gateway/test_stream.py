@@ -83,6 +83,7 @@ def test_known_symbols_are_taken_and_each_unknown_is_named(rig: Any, connect: Co
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rig", [{"pace": "fixed"}], indirect=True)
 def test_conflation_sends_the_newest_once_per_interval(rig: Any, connect: Connect) -> None:
     row = rig.row("AAPL")
     rig.trade(row, E9)

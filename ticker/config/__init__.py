@@ -117,6 +117,7 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     requests_burst: Count = 500
     max_connections: Count = 18_000
     restart_spread: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    sender: Literal["auto", "send", "io_uring"] = "auto"
 
 
 class DirectoryConfig(Section, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import uvloop
 
 from ticker import __version__
 from ticker.clock import Clock, now_ns, steady_ns
-from ticker.config import Config, GatewayConfig
+from ticker.config import Config
 from ticker.errors import ConfigError
 from ticker.gateway.access.access import Access
 from ticker.gateway.access.auth import Authenticator
@@ -40,6 +40,7 @@ from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.hub.trade_log import TradeLog
+from ticker.gateway.outlet import Outlet
 from ticker.gateway.pacing.settings import law_of, rates_of
 from ticker.gateway.prices.board import Board
 from ticker.gateway.prices.directory import SymbolDirectory
@@ -52,7 +53,6 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.serving.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.rest.status import Status
 from ticker.gateway.scheduler import Scheduler
-from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.deadlines import Deadlines
 from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
@@ -71,7 +71,6 @@ from ticker.shm.private.draining import read_drain
 from ticker.shm.segment import attach
 
 NS = 1_000_000_000
-HEAD_TIMEOUT = 5 * NS
 HOUSEKEEPING = 0.5
 SEND_BUFFER = 65_536
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
@@ -127,7 +126,8 @@ class Worker:
             steady=steady,
             notes=self.notes,
         )
-        self.connections = _connections(config.gateway, self.segment)
+        self.outlet = Outlet(config.gateway, self.segment)
+        self.connections = self.outlet.connections
         mappings = [mapping for _, mapping in feeds]
         topics = Topics()
         self.sales = Sales(self.board, topics, TradeLog(config.gateway.trades_kept), mappings)
@@ -137,6 +137,7 @@ class Worker:
             self.intake,
             SharedFrames(topics, self.sales, self.bars, self.segment),
             self.connections,
+            self.outlet.sender,
             self.segment,
             rates_of(config.gateway),
             steady(),
@@ -279,7 +280,8 @@ class Worker:
         self.loop.add_reader(self.scheduler.timer_fd, self.scheduler.on_timer)
         self._keep_house()
         self.scheduler.turn()
-        structlog.get_logger().info("gateway serves", slot=self.context.index)
+        log = structlog.get_logger()
+        log.info("gateway serves", slot=self.context.index, **self.outlet.facts())
 
     def reload(self) -> None:
         """Apply the settings that may change while clients are connected. The supervisor has
@@ -354,6 +356,8 @@ class Worker:
                 hint="allow more open files (ulimit -n), or lower gateway.max_connections",
             )
 
+        self.outlet.look(self.notes, steady)
+
     def _announce(self) -> None:
         if self.announcer.say():
             self.loop.call_soon(self._announce)
@@ -372,14 +376,3 @@ class Worker:
             self.watchers.clear()
         self.heartbeat.leave()
         structlog.get_logger().info("gateway stopped", slot=self.context.index)
-
-
-def _connections(config: GatewayConfig, segment: Mapping) -> ConnectionTable:
-    return ConnectionTable(
-        segment,
-        capacity=config.max_connections,
-        max_outbound=config.max_outbound,
-        slow_timeout=int(config.slow_timeout * NS),
-        ping_interval=int(config.ping_interval * NS),
-        head_timeout=HEAD_TIMEOUT,
-    )

@@ -30,9 +30,9 @@ GATEWAY_COUNTERS = (
     *names_of(GatewayCounter, "GATEWAY_"), "fallback_reads", "fallback_hits", "fallback_faults",
     "fallback_refused",
 )
-# Gauges behind the counters, set by name: of a gateway's pace (gateway/scheduler.pyx), and whether it
-# drains (1: not ready, 2: takes no new clients).
-GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille", "draining")
+# Gauges behind the counters, set by name: of a gateway's pace (gateway/scheduler.pyx), whether it
+# drains (1: not ready, 2: takes no new clients), and whether io_uring sends (gateway/outlet.py).
+GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille", "draining", "io_uring")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
 # Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the

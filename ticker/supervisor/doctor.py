@@ -17,6 +17,7 @@ from pathlib import Path
 from ticker.config import Config, FeedConfig
 from ticker.feeds.transports.datagram_sockets import RECEIVE_BUFFER, is_multicast
 from ticker.feeds.workers.sources import Kind, Plan, plan_of
+from ticker.gateway.sockets.sender import refusal_here
 from ticker.shm.header import KIND_BARS, KIND_FEED, KIND_GATEWAY, segment_size
 from ticker.shm.segment import BARS_RING
 from ticker.supervisor.instance import bar_symbols
@@ -70,6 +71,10 @@ class Machine:
         kept = state != CLOCK_ERROR and not int(buffer[5]) & UNSYNCHRONISED
         return kept, buffer[3] / 1e6
 
+    def io_uring_refusal(self) -> str | None:
+        """Why a process can have no io_uring; None: it can."""
+        return refusal_here()
+
     def descriptors(self) -> int:
         """Files that a process may open at most."""
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -90,6 +95,7 @@ def examine(config: Config, machine: Machine) -> Iterator[Finding]:
     for feed, plan in datagrams:
         yield from _groups(feed, plan)
     yield _clients(config)
+    yield _sender(config, machine)
 
 
 def _clock(machine: Machine) -> Finding:
@@ -211,6 +217,21 @@ def _groups(feed: FeedConfig, plan: Plan) -> Iterator[Finding]:
                 )
             else:
                 yield Finding(subject, f"{host} can be joined on {feed.interface}")
+
+
+def _sender(config: Config, machine: Machine) -> Finding:
+    """How gateways send to their clients."""
+    reason = machine.io_uring_refusal() if config.gateway.sender != "send" else None
+    if reason is None:
+        chosen = "send" if config.gateway.sender == "send" else "io_uring"
+        return Finding("sender", f"gateways send by {chosen}")
+    return Finding(
+        "sender",
+        f"gateways send by send, as io_uring is refused: {reason}",
+        "let the profile of the container allow io_uring_setup and io_uring_enter, for sends that "
+        "cost less (docs/operations.md)",
+        grave=config.gateway.sender == "io_uring",
+    )
 
 
 def _clients(config: Config) -> Finding:

@@ -24,6 +24,7 @@ from ticker.feeds.workers.mappings import load_mapping
 from ticker.feeds.workers.sources import load_code
 from ticker.gateway.access.keys import WatchedKeys
 from ticker.gateway.prices.directory import SymbolDirectory
+from ticker.gateway.sockets.sender import check as check_sender
 from ticker.gateway.sockets.tls import server_context
 from ticker.store.past import reader_of
 
@@ -102,6 +103,7 @@ def server_faults(config: Config) -> Iterator[str]:
         yield from _tried("cluster.", check_login, config.bus)
     if config.cluster is not None and config.cluster.redis is not None:
         yield from _redis_faults(config.cluster.redis)
+    yield from _tried("", check_sender, config.gateway.sender)
     if directory is not None:
         yield from _tried("", SymbolDirectory, Path(directory))
 

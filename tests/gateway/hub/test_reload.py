@@ -29,6 +29,7 @@ from ticker.gateway.hub.trade_log import TradeLog
 from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.prices.board import Board
 from ticker.gateway.sockets.connection import ConnectionTable, Encoding
+from ticker.gateway.sockets.sender import Sender
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED
 from ticker.shm.layout import BODY_OFFSET
@@ -59,7 +60,10 @@ class Venues:
         self.connections = ConnectionTable(own, 4, 1 << 20, E9, E9, E9)
         frames = SharedFrames(topics, self.sales, bars, own)
         rates = Rates(E9, E9, paced=False)
-        self.hub = Hub(intake, frames, self.connections, own, rates, time.monotonic_ns(), 16)
+        sender = Sender(self.connections)
+        self.hub = Hub(
+            intake, frames, self.connections, sender, own, rates, time.monotonic_ns(), 16
+        )
         self.seq = 0
 
     def trade(self, price: int, time_ns: int) -> None:

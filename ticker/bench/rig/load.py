@@ -25,6 +25,7 @@ class Load:
     popularity: str = "uniform"  # which symbols clients ask for: popularity.py
     trades_by: str = "even"  # every symbol trades alike, or by "popularity": ticks is the mean
     warm_up: float = 1.0  # of trades before anything is measured
+    sender: str = "auto"  # of the gateway: auto, send or io_uring
     nap_us: int = 0  # how often clients look, see Swarm; 0: they are woken by what comes
 
     @property

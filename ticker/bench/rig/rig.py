@@ -163,6 +163,7 @@ class Rig:
             "flush_interval": self.load.flush_interval,
             "max_connections": max(18_000, total // self.load.gateways + 100),
             "max_symbols": max(1024, self.load.symbols),
+            "sender": self.load.sender,
         }
 
     def _await_gateways(self) -> None:

@@ -183,6 +183,13 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             show_default=True,
             help="Channel that clients subscribe to.",
         ),
+        click.option(
+            "--sender",
+            type=click.Choice(["auto", "send", "io_uring"]),
+            default="auto",
+            show_default=True,
+            help="How the gateway sends to its clients.",
+        ),
     )
 
     def apply(function: Command) -> Command:

@@ -10,6 +10,7 @@ from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
+from ticker.gateway.sockets.sender cimport Sender
 
 
 @cython.final
@@ -19,6 +20,7 @@ cdef class Flush:
     cdef Views views
     cdef SharedFrames frames
     cdef ConnectionTable connections
+    cdef Sender sender
     cdef Agenda agenda
     cdef Parcel parcel
     cdef uint64_t* counters
@@ -27,7 +29,13 @@ cdef class Flush:
 
     cdef int reserve(self, uint32_t subscriptions) except -1
     cdef int flush(self, uint32_t number, int64_t now) noexcept nogil
-    cdef int send(self, uint32_t number, int due, bint fresh, int64_t now) noexcept nogil
+    cdef void finish(self) noexcept nogil
+    cdef int send(self, uint32_t number, int due, int64_t now) noexcept nogil
+    cdef void _gather(self, uint32_t number) noexcept nogil
+    cdef void _sent(self, uint32_t number) noexcept nogil
+    cdef int _fill(
+        self, Connection* connection, uint32_t number, int due, bint fresh, int64_t now
+    ) noexcept nogil
     cdef int _due(self, Connection* connection) noexcept nogil
     cdef int _put_prices(
         self, Connection* connection, int due, bint fresh, int64_t now

@@ -4,6 +4,7 @@ from ticker.gateway.hub.sales import Sales
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.topics import Topics
 from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.sender import Sender
 from ticker.shm.header import Mapping
 
 class Flush:
@@ -14,6 +15,7 @@ class Flush:
         views: Views,
         frames: SharedFrames,
         connections: ConnectionTable,
+        sender: Sender,
         agenda: Agenda,
         segment: Mapping,
         max_symbols: int,

@@ -14,7 +14,7 @@ cdef extern from *:
 from ticker.gateway.bars.book cimport Watched, is_told, newest_of
 from ticker.gateway.books.encode cimport LongFrame
 from ticker.gateway.books.views cimport Views
-from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, Agenda
+from ticker.gateway.hub.agenda cimport PHASE_BLOCKED, PHASE_NONE, PHASE_WAITING, Agenda
 from ticker.gateway.hub.encode cimport Frame, lagged_frame
 from ticker.gateway.hub.fields cimport (
     CHANNEL_DEPTH,
@@ -36,6 +36,7 @@ from ticker.gateway.sockets.connection cimport (
     ConnectionTable,
     Subscription,
 )
+from ticker.gateway.sockets.sender cimport Sender
 from ticker.shm.counters cimport (
     GATEWAY_CLIENT_FLUSHES,
     GATEWAY_CONFLATED,
@@ -53,7 +54,7 @@ cdef class Flush:
 
     def __cinit__(
         self, Topics topics not None, Sales sales not None, Views views not None,
-        SharedFrames frames not None, ConnectionTable connections not None,
+        SharedFrames frames not None, ConnectionTable connections not None, Sender sender not None,
         Agenda agenda not None, Mapping segment not None, max_symbols: int,
     ) -> None:
         self.topics = topics
@@ -61,6 +62,7 @@ cdef class Flush:
         self.views = views
         self.frames = frames
         self.connections = connections
+        self.sender = sender
         self.agenda = agenda
         self.counters = segment.counters
         self.parcel = Parcel(connections.max_outbound)
@@ -84,7 +86,8 @@ cdef class Flush:
         return 0
 
     cdef int flush(self, uint32_t number, int64_t now) noexcept nogil:
-        """Send all that a connection is due in one send; how many updates that were."""
+        """Gather all that a connection is due for one send; how many updates that are. Its phase
+        changes with the send, for which finish() is called at the latest."""
         cdef Connection* connection = self.connections.table + number
         cdef int due
         if connection.state != CONNECTION_OPEN:
@@ -98,7 +101,9 @@ cdef class Flush:
         if not due:
             return 0
         self.parcel.begin(connection.encoding, connection.batch)
-        self.send(number, due, False, now)
+        self._fill(connection, number, due, False, now)
+        if self.parcel.length():
+            self._gather(number)
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, self.parcel.items)
         return <int>self.parcel.items
@@ -124,14 +129,51 @@ cdef class Flush:
                 slot = 0
         return due
 
-    cdef int send(self, uint32_t number, int due, bint fresh, int64_t now) noexcept nogil:
-        """Put the frames of the first `due` of `due_slots` into the parcel, which was begun, and
-        send it; how many went. `fresh`: the subscriptions are new."""
+    cdef void _gather(self, uint32_t number) noexcept nogil:
+        if not self.sender.put(
+            number, self.parcel.out + self.parcel.start, self.parcel.length()
+        ):
+            self._sent(number)
+        elif not self.parcel.leave() or self.sender.full():
+            self.finish()
+
+    cdef void finish(self) noexcept nogil:
+        """Send what was gathered: after this, nothing is on its way."""
+        cdef uint32_t i
+        self.sender.send_all()
+        for i in range(self.sender.count):
+            self._sent(self.sender.gathered[i].number)
+        self.sender.forget()
+        self.parcel.rewind()
+
+    cdef void _sent(self, uint32_t number) noexcept nogil:
+        """A client has been sent what it was due: when it is told again."""
         cdef Connection* connection = self.connections.table + number
-        cdef int sent = self._put_prices(connection, due, fresh, now)
+        if connection.state != CONNECTION_OPEN:
+            self.agenda.set_phase(number, PHASE_NONE)
+        elif connection.wants_write:
+            self.agenda.set_phase(number, PHASE_BLOCKED)
+        elif self.agenda.phases[number] == PHASE_WAITING:
+            self.agenda.wait_from_last(number)
+        else:
+            self.agenda.wait(number)
+
+    cdef int _fill(
+        self, Connection* connection, uint32_t number, int due, bint fresh, int64_t now
+    ) noexcept nogil:
+        """Put the frames of the first `due` of `due_slots` into the parcel, which was begun; how
+        many had room. `fresh`: the subscriptions are new."""
+        cdef int put = self._put_prices(connection, due, fresh, now)
         self.parcel.finish()
-        if sent < due:
+        if put < due:
             self.agenda.pending[number] = 1
+        return put
+
+    cdef int send(self, uint32_t number, int due, int64_t now) noexcept nogil:
+        """Send the first `due` of `due_slots`, whose subscriptions are new, at once, in the parcel,
+        which was begun; how many went."""
+        cdef Connection* connection = self.connections.table + number
+        cdef int sent = self._fill(connection, number, due, True, now)
         if not self.parcel.length():
             return sent
         if self.connections.deliver(

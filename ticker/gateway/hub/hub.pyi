@@ -4,6 +4,7 @@ from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.movers.frames import MoverFrames
 from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.sender import Sender
 from ticker.shm.header import Mapping
 
 class Hub:
@@ -13,6 +14,7 @@ class Hub:
         intake: Intake,
         frames: SharedFrames,
         connections: ConnectionTable,
+        sender: Sender,
         segment: Mapping,
         rates: Rates,
         steady_ns: int,

@@ -22,6 +22,7 @@ from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topics, topic_of
 from ticker.gateway.sockets.connection cimport CONNECTION_OPEN, Connection, ConnectionTable
+from ticker.gateway.sockets.sender cimport Sender
 from ticker.shm.atomics cimport store_relaxed
 from ticker.shm.counters cimport (
     GATEWAY_FLUSHES,
@@ -41,8 +42,8 @@ cdef class Hub:
 
     def __cinit__(
         self, Intake intake not None, SharedFrames frames not None,
-        ConnectionTable connections not None, Mapping segment not None, rates: Rates,
-        steady_ns: int, max_symbols: int,
+        ConnectionTable connections not None, Sender sender not None, Mapping segment not None,
+        rates: Rates, steady_ns: int, max_symbols: int,
     ) -> None:
         self.intake = intake
         self.topics = intake.topics
@@ -58,8 +59,8 @@ cdef class Hub:
             connections, self.topics, self.subscriptions, rates.interval, steady_ns, rates.paced
         )
         self.flush = Flush(
-            self.topics, self.sales, intake.views, frames, connections, self.agenda, segment,
-            max_symbols,
+            self.topics, self.sales, intake.views, frames, connections, sender, self.agenda,
+            segment, max_symbols,
         )
 
     # -- turns ----------------------------------------------------------------------------
@@ -84,6 +85,7 @@ cdef class Hub:
             while left > 0 and agenda.due.count:
                 left -= 1
                 self._serve_due(agenda.next_due(), now)
+            self.flush.finish()
         count(self.counters, GATEWAY_WAKEUPS, 1)
         self.served = budget - left
         if left != budget:
@@ -103,27 +105,24 @@ cdef class Hub:
         if not self.agenda.pending[number] or self.flush.flush(number, now) == 0:
             if self.agenda.phases[number] == PHASE_WAITING:
                 self.agenda.set_phase(number, PHASE_IDLE)
-        elif self.agenda.phases[number] == PHASE_WAITING:
-            self.agenda.wait_from_last(number)
 
     cdef void _serve_ready(self, uint32_t number, int64_t now) noexcept nogil:
         if self.agenda.phases[number] != PHASE_READY:
             return
         if self.flush.flush(number, now) == 0 and self.agenda.phases[number] == PHASE_READY:
             self.agenda.set_phase(number, PHASE_IDLE)
-        elif self.agenda.phases[number] == PHASE_READY:
-            self.agenda.wait(number)
 
     cdef void _serve_drained(self, int64_t now) noexcept nogil:
         """Sockets that took all that waited: their clients get the newest of what changed."""
         cdef uint32_t i, number
+        cdef Connection* connection
         for i in range(self.connections.drained_count):
             number = self.connections.drained[i]
-            if self.agenda.phases[number] == PHASE_BLOCKED:
-                self.flush.flush(number, now)
+            connection = self.connections.table + number
+            if self.agenda.phases[number] != PHASE_BLOCKED or connection.gathered:
+                continue
+            if not self.flush.flush(number, now) and not connection.wants_write:
                 if self.agenda.phases[number] == PHASE_BLOCKED:
-                    if self.connections.table[number].wants_write:
-                        continue
                     self.agenda.wait(number)
         self.connections.drained_count = 0
 
@@ -155,7 +154,7 @@ cdef class Hub:
         if before and not behind:
             self.connections.deliver(place, before, len(before))
         if connection.state == CONNECTION_OPEN and due and not connection.wants_write:
-            sent = flush.send(place, due, True, now_ns)
+            sent = flush.send(place, due, now_ns)
         elif behind:
             self.connections.deliver(place, flush.parcel.out, flush.parcel.length())
         if sent < due:

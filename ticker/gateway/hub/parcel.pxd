@@ -12,10 +12,12 @@ cdef enum:
     SPARE = 2 * MOST_ROOM        # a parcel is full when less room is left
     BATCH_ROOM = SERVER_HEAD + 6 # in front of a batch: the frame's head and the array's
     AROUND = 8                   # bytes around an item of a batch, and at the end
+    GATHERED = 131072            # bytes of parcels that wait behind each other
 
 
 @cython.final
 cdef class Parcel:
+    cdef uint8_t* memory         # GATHERED bytes, then room for one parcel more
     cdef uint8_t* out
     cdef size_t capacity
     cdef size_t at               # end of what it holds
@@ -34,3 +36,5 @@ cdef class Parcel:
     ) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef size_t length(self) noexcept nogil
+    cdef bint leave(self) noexcept nogil
+    cdef void rewind(self) noexcept nogil

@@ -1,5 +1,6 @@
 """The bytes of one send: frames behind each other, or one message with all of them in it.
 
+Parcels that leave() stay where they are until rewind(), while the next one is made behind them.
 Law: bounded. Who puts something asks full() first; what has no room is sent next time.
 """
 
@@ -11,6 +12,7 @@ from ticker.gateway.hub.encode cimport Frame
 from ticker.gateway.sockets.connection cimport PROTOBUF, is_text
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
 from ticker.gateway.wire.protobuf cimport put_varint
+from ticker.shm.layout cimport CACHE_LINE
 
 
 cdef class Parcel:
@@ -19,12 +21,13 @@ cdef class Parcel:
     def __cinit__(self, capacity: int) -> None:
         cdef size_t longest = max(<size_t>LONGEST, <size_t>MOST_BYTES)
         self.capacity = max(capacity, 2 * SPARE, BATCH_ROOM + longest + AROUND)
-        self.out = <uint8_t*>PyMem_RawMalloc(self.capacity)
-        if self.out == NULL:
+        self.memory = <uint8_t*>PyMem_RawMalloc(GATHERED + self.capacity)
+        if self.memory == NULL:
             raise MemoryError
+        self.out = self.memory
 
     def __dealloc__(self) -> None:
-        PyMem_RawFree(self.out)
+        PyMem_RawFree(self.memory)
 
     cdef void begin(self, uint32_t encoding, bint batch) noexcept nogil:
         """An empty parcel for a client of this kind."""
@@ -108,3 +111,12 @@ cdef class Parcel:
 
     cdef size_t length(self) noexcept nogil:
         return self.at - self.start
+
+    cdef bint leave(self) noexcept nogil:
+        """Let it stand; whether there is room for another one behind it."""
+        self.out += (self.at + CACHE_LINE - 1) & ~<size_t>(CACHE_LINE - 1)
+        return self.out <= self.memory + GATHERED
+
+    cdef void rewind(self) noexcept nogil:
+        """Nothing stands any more."""
+        self.out = self.memory

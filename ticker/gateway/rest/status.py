@@ -79,6 +79,7 @@ class GatewayReport:
     `load` is the share of a core that it needs, over the last moments. `flush_interval` is the time
     between two flushes of a client, which follows the load unless the pace is fixed, and
     `burst_gap` that between two bursts of sends, both in seconds.
+    `sender` is how it sends to its clients: `io_uring` or `send`.
     """
 
     name: str
@@ -91,6 +92,7 @@ class GatewayReport:
     load: float
     flush_interval: float
     burst_gap: float
+    sender: str
 
 
 class Status:
@@ -291,4 +293,5 @@ def _gateway(name: str, mapping: Mapping, now_ns: int) -> GatewayReport:
         load=counters["load_permille"] / 1000,
         flush_interval=counters["flush_interval_ns"] / NS,
         burst_gap=counters["burst_gap_ns"] / NS,
+        sender="io_uring" if counters["io_uring"] else "send",
     )

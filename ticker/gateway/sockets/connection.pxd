@@ -75,6 +75,7 @@ cdef struct Connection:
     uint16_t controls            # pings and pongs of the peer in this second
     uint32_t controls_second
     uint8_t strikes              # for refused messages
+    uint8_t gathered             # a send of this turn, not sent yet (sender.pyx)
 
 
 @cython.final
@@ -102,6 +103,12 @@ cdef class ConnectionTable:
     cdef int64_t half_timeout    # of a message that has begun
 
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil
+    cdef int settle(
+        self, uint32_t number, const uint8_t* data, size_t length, ssize_t sent
+    ) noexcept nogil
+    cdef ssize_t push(
+        self, Connection* connection, const uint8_t* data, size_t length
+    ) noexcept nogil
     cdef void put_records(self, uint32_t number, bytes records) noexcept
     cdef void writable(self, uint32_t number) noexcept nogil
     cdef void doom(self, uint32_t number) noexcept nogil
@@ -112,9 +119,6 @@ cdef class ConnectionTable:
     cdef uint32_t place(self, int fd) noexcept nogil
     cdef void free(self, uint32_t number) noexcept
     cdef Connection* checked(self, object number) except NULL
-    cdef ssize_t _push(
-        self, Connection* connection, const uint8_t* data, size_t length
-    ) noexcept nogil
     cdef void _finish_records(self, uint32_t number) noexcept with gil
     cdef void _block(self, uint32_t number) noexcept nogil
     cdef void _end_sending(self, uint32_t number) noexcept nogil

@@ -36,11 +36,7 @@ from ticker.gateway.sockets.sockets cimport (
     shutdown,
 )
 from ticker.shm.counters cimport (
-    GATEWAY_BYTES_SENT,
-    GATEWAY_CONNECTIONS_ACCEPTED,
-    GATEWAY_SEND_BLOCKED,
-    GATEWAY_SLOW_CLOSED,
-    count,
+    GATEWAY_BYTES_SENT, GATEWAY_CONNECTIONS_ACCEPTED, GATEWAY_SEND_BLOCKED, GATEWAY_SLOW_CLOSED, count,
 )
 from ticker.shm.header cimport Mapping
 
@@ -126,25 +122,31 @@ cdef class ConnectionTable:
     cdef int deliver(self, uint32_t number, const uint8_t* data, size_t length) noexcept nogil:
         """Send, or keep what the socket does not take: 1 all sent, 0 some waits, -1 doomed."""
         cdef Connection* connection = self.table + number
-        cdef ssize_t sent
+        assert not connection.gathered
         if connection.state == CONNECTION_DOOMED:
             return -1
         connection.sent_at = self.now
         if connection.wants_write:
             return self._keep(connection, data, length)
-        sent = self._push(connection, data, length)
+        return self.settle(number, data, length, self.push(connection, data, length))
+
+    cdef int settle(
+        self, uint32_t number, const uint8_t* data, size_t length, ssize_t sent
+    ) noexcept nogil:
+        """The socket has taken the first `sent` bytes (-1: it is broken): deliver()'s answer."""
+        cdef Connection* connection = self.table + number
         if sent == <ssize_t>length and not connection.sealed:
             return 1
         if sent < 0:
             self.doom(number)
             return -1
         self._block(number)
-        if self._keep(connection, data + sent, length - sent) < 0:
-            return -1
-        connection.waiting.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
-        return 0
+        if self._keep(connection, data + sent, length - sent) == 0:
+            connection.waiting.partial = <uint32_t>(frame_end(data, length, sent, 0) - sent)
+            return 0
+        return -1
 
-    cdef ssize_t _push(
+    cdef ssize_t push(
         self, Connection* connection, const uint8_t* data, size_t length
     ) noexcept nogil:
         """How many bytes the socket, or the TLS session, has taken; -1: it is broken."""
@@ -201,7 +203,7 @@ cdef class ConnectionTable:
             if not push_records(connection.fd, connection.tls, self.counters, &connection.sealed):
                 sent = -1
         if sent == 0 and not connection.sealed and waiting.length:
-            sent = self._push(connection, waiting.bytes + waiting.start, waiting.length)
+            sent = self.push(connection, waiting.bytes + waiting.start, waiting.length)
         if sent < 0:
             self.doom(number)
             return
