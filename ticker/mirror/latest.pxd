@@ -28,11 +28,15 @@ cdef class Latest:
     cdef int64_t refresh_ns
     cdef bint publishes
     cdef object currency_of
+    cdef list texts              # by symbol: of its commands, of its objects, its own currency
     cdef char* value
-    cdef char* out
+    cdef char* out               # the commands
+    cdef int out_room
 
     cdef Kept* _of(self, uint32_t symbol) except NULL
+    cdef int _make_room(self, int at) except -1
     cdef int _grow(self) except -1
+    cdef int _learn_texts(self, uint32_t symbol) except -1
     cdef int _look_at(self, uint32_t feed) except -1
     cdef int _judge(self) except -1
     cdef int _write(self, uint32_t symbol) except? -2

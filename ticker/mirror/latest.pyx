@@ -7,29 +7,28 @@ both. Source of the protocol: https://redis.io/docs/latest/develop/reference/pro
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+
+from collections.abc import Collection
 
 from ticker.gateway.prices.board cimport Board, SymbolRows, Verdict
 from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, has_traded, told_time
 from ticker.gateway.wire.json cimport put_symbol, put_text
+from ticker.mirror.figures cimport put_day, put_price, put_size, put_time
 from ticker.shm.atomics cimport load_acquire
 from ticker.shm.layout cimport (
     CURRENCY_BYTES,
     ROW_HAS_ASK,
     ROW_HAS_BID,
-    ROW_HAS_EXTENDED,
-    ROW_HAS_HIGH_LOW,
     ROW_HAS_LAST,
-    ROW_HAS_OFFICIAL_CLOSE,
-    ROW_HAS_OPEN,
-    ROW_HAS_PREVIOUS_CLOSE,
+    SYMBOL_BYTES,
     VENUE_BYTES,
     Row,
     Values,
 )
 from ticker.shm.table cimport PriceTable
-from ticker.units cimport write_price, write_size, write_timestamp, write_uint, write_volume
+from ticker.units cimport write_uint, write_volume
 
 from ticker.shm.layout import TRADING_STATUSES
 from ticker.shm.liveness import STATES
@@ -71,8 +70,10 @@ cdef class Latest:
         self.publishes = publishes
         self.currency_of = currency_of
         self.feeds = board.feed_count
+        self.texts = []
         self.value = <char*>PyMem_Malloc(VALUE_ROOM)
-        self.out = <char*>PyMem_Malloc(COMMANDS_ROOM)
+        self.out_room = 2 * <int>COMMANDS_ROOM
+        self.out = <char*>PyMem_Malloc(self.out_room)
         self.silent = <bint*>PyMem_Malloc((self.feeds + 1) * sizeof(bint))
         self.generations = <uint64_t**>PyMem_Malloc((self.feeds + 1) * sizeof(uint64_t*))
         if not self.value or not self.out or not self.silent or not self.generations:
@@ -143,10 +144,11 @@ cdef class Latest:
     def commands(self, symbols: list[int]) -> tuple[bytes, list[tuple[int, int]]]:
         """The commands of these symbols, and for each one its symbol and what the symbol had as
         news, for `failed`. They count as written now; one that never traded has none."""
-        cdef list texts = []
         cdef list told = []
         cdef uint32_t symbol
-        cdef int length, at
+        cdef uint8_t news
+        cdef int length
+        cdef int at = 0
         for number in symbols:
             symbol = number
             news = self.kept[symbol].news
@@ -156,15 +158,50 @@ cdef class Latest:
                 self.kept[symbol].news = news  # the writer outran us: the next time
             if length <= 0:
                 continue
-            at = put_text(self.out, 0, b"*5\r\n$3\r\nSET\r\n")
+            self._make_room(at)
+            at = put_text(self.out, at, b"*5\r\n$3\r\nSET\r\n")
             at = self._command(at, symbol, length, self.ttl)
             told.append((symbol, news))
             if self.publishes and news & CHANGED:
                 at = put_text(self.out, at, b"*3\r\n$7\r\nPUBLISH\r\n")
                 at = self._command(at, symbol, length, b"")
                 told.append((symbol, news))
-            texts.append(PyBytes_FromStringAndSize(self.out, at))
-        return b"".join(texts), told
+        return PyBytes_FromStringAndSize(self.out, at), told
+
+    cdef int _make_room(self, int at) except -1:
+        """For the commands of one symbol behind `at`."""
+        cdef char* grown
+        if at + <int>COMMANDS_ROOM > self.out_room:
+            grown = <char*>PyMem_Realloc(self.out, 2 * self.out_room)
+            if not grown:
+                raise MemoryError("no memory for the mirror")
+            self.out = grown
+            self.out_room *= 2
+        return 0
+
+    def settle(
+        self, told: list[tuple[int, int]], refused: Collection[int], now_ns: int
+    ) -> tuple[int, int]:
+        """The server has done the commands that were `told`, but for those with the numbers in
+        `refused`; how many symbols it has, and how many it published."""
+        cdef int64_t now = now_ns
+        cdef uint32_t symbol
+        cdef int64_t last = -1
+        cdef int wrote = 0
+        cdef int published = 0
+        cdef bint some = len(refused) > 0
+        for number, (place, news) in enumerate(told):
+            symbol = place
+            if some and number in refused:
+                self._of(symbol).news |= <uint32_t>news
+            elif symbol == last:
+                published += 1
+            else:
+                self._of(symbol).there = True
+                self.kept[symbol].written_ns = now
+                wrote += 1
+            last = symbol
+        return wrote, published
 
     def took(self, symbol: int, now_ns: int) -> None:
         """The server has the symbol."""
@@ -200,9 +237,26 @@ cdef class Latest:
                 raise MemoryError("no memory for the mirror")
             self.kept = grown
             self.room = 2 * count
+        while len(self.texts) < <Py_ssize_t>count:
+            self._learn_texts(<uint32_t>len(self.texts))
         if count > self.known:
             memset(self.kept + self.known, 0, (count - self.known) * sizeof(Kept))
             self.known = count
+        return 0
+
+    cdef int _learn_texts(self, uint32_t symbol) except -1:
+        """What stands in every object and command of the symbol."""
+        cdef char[32 + 6 * SYMBOL_BYTES] start
+        name = self.board.name(symbol)
+        key = KEY + name.encode()
+        text = name.encode()
+        at = put_text(start, 0, b'{"symbol":"')
+        at = put_symbol(start, at, text, len(text))
+        listed = self.currency_of(name)
+        self.texts.append((
+            b"$%d\r\n%b\r\n$" % (len(key), key), start[:at],
+            listed.encode()[:MOST_CURRENCY] if listed else b"",
+        ))
         return 0
 
     cdef int _look_at(self, uint32_t feed) except -1:
@@ -239,12 +293,7 @@ cdef class Latest:
 
     cdef int _command(self, int at, uint32_t symbol, int length, bytes end) except -1:
         """The key, the value and `end` as the arguments of a command."""
-        cdef bytes name = self.key(symbol)
-        at = put_text(self.out, at, b"$")
-        at += write_uint(self.out + at, len(name))
-        at = put_text(self.out, at, b"\r\n")
-        at = put_text(self.out, at, name)
-        at = put_text(self.out, at, b"\r\n$")
+        at = put_text(self.out, at, <bytes>(<tuple>self.texts[symbol])[0])
         at += write_uint(self.out + at, length)
         at = put_text(self.out, at, b"\r\n")
         memcpy(self.out + at, self.value, length)
@@ -268,15 +317,11 @@ cdef class Latest:
         if not has_traded(values):
             return 0
         verdict = self.board.verdict(symbol)
-        name = self.board.name(symbol)
-        text = name.encode()
-        at = put_text(out, 0, b'{"symbol":"')
-        at = put_symbol(out, at, text, len(text))
+        at = put_text(out, 0, <bytes>(<tuple>self.texts[symbol])[1])
         at = put_price(out, at, b'","price":', values.price, values.flags & ROW_HAS_LAST != 0)
         at = put_text(out, at, b',"currency":"')
-        listed = self.currency_of(name)
-        if listed:
-            text = listed.encode()[:MOST_CURRENCY]
+        text = <bytes>(<tuple>self.texts[symbol])[2]
+        if text:
             at = put_symbol(out, at, text, len(text))
         else:
             at = self._put(out, at, symbol, found.first, True)
@@ -338,43 +383,3 @@ cdef class Latest:
     cdef Row* _row(self, uint32_t symbol, uint32_t number) except NULL:
         cdef PriceTable table = self.board.table(self.board.rows[symbol].rows[number].feed)
         return table.rows + self.board.rows[symbol].rows[number].row
-
-
-cdef int put_price(char* out, int at, const char* name, int64_t price, bint there) noexcept nogil:
-    at = put_text(out, at, name)
-    return at + write_price(out + at, price) if there else put_text(out, at, b"null")
-
-
-cdef int put_size(
-    char* out, int at, const char* name, uint64_t size, uint64_t exponent, bint there
-) noexcept nogil:
-    at = put_text(out, at, name)
-    return at + write_size(out + at, size, exponent) if there else put_text(out, at, b"null")
-
-
-cdef int put_time(char* out, int at, const char* name, int64_t time) noexcept nogil:
-    at = put_text(out, at, name)
-    if not time:
-        return put_text(out, at, b"null")
-    at = put_text(out, at, b'"')
-    at += write_timestamp(out + at, time)
-    return put_text(out, at, b'"')
-
-
-cdef int put_day(char* out, int at, const Values* values) noexcept nogil:
-    cdef bint range_there = values.flags & ROW_HAS_HIGH_LOW != 0
-    at = put_price(out, at, b',"open":', values.open, values.flags & ROW_HAS_OPEN != 0)
-    at = put_price(out, at, b',"high":', values.high, range_there)
-    at = put_price(out, at, b',"low":', values.low, range_there)
-    at = put_price(
-        out, at, b',"official_close":', values.official_close,
-        values.flags & ROW_HAS_OFFICIAL_CLOSE != 0,
-    )
-    at = put_price(
-        out, at, b',"previous_close":', values.previous_close,
-        values.flags & ROW_HAS_PREVIOUS_CLOSE != 0,
-    )
-    at = put_price(
-        out, at, b',"extended_price":', values.extended_price, values.flags & ROW_HAS_EXTENDED != 0
-    )
-    return put_time(out, at, b',"extended_timestamp":', values.extended_time)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from hiredis import Reader
 from redis import exceptions as said
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection
@@ -23,6 +24,9 @@ from ticker.config.redis import connection_options
 
 PLAIN: Any = Connection  # redis-py is typed in parts
 ENCRYPTED: Any = SSLConnection
+DONE = b"+OK\r\n"
+CHUNK = 1 << 16
+MANY_DONE = DONE * (2 * CHUNK // len(DONE))
 PATIENCE = 1.0
 """s for which one answer of the server may take. A partition that is over shows by a new
 connection, which waits for no retransmission of the old one."""
@@ -39,6 +43,16 @@ KINDS: tuple[tuple[type[said.RedisError], int], ...] = (
     (said.ConnectionError, errno.ECONNREFUSED),
 )
 """The kind of a fault by its class."""
+KIND_OF_WORD: dict[str, type[said.RedisError]] = {
+    "OOM": said.OutOfMemoryError,
+    "READONLY": said.ReadOnlyError,
+    "LOADING": said.BusyLoadingError,
+    "MASTERDOWN": said.MasterDownError,
+    "NOPERM": said.NoPermissionError,
+    "NOAUTH": said.AuthenticationError,
+    "CLUSTERDOWN": said.ClusterDownError,
+}
+"""Those that a server gives to a command; MOVED and ASK have addresses in their texts."""
 ADVICE = {
     errno.ECONNREFUSED: "start the server of [cluster.redis] url, or correct its address",
     errno.ETIMEDOUT: "look at the load of the Redis and at the network to it",
@@ -101,23 +115,46 @@ class RedisServer:
             self.connection.send_command(*words, check_health=False)
             return self.connection.read_response()
 
-    def send(self, commands: bytes, count: int) -> list[OSError | None]:
-        """What the server said to each of `count` commands; None: it has done it.
+    def send(self, commands: bytes, count: int) -> dict[int, OSError]:
+        """The refusals of `count` commands, by their number; the server has done the others.
 
         Raises:
             OSError: the connection is lost, and with it some of the answers.
         """
-        answers: list[OSError | None] = []
-        read = self.connection.read_response
         with self._whole():
             self.connection.send_packed_command([commands], check_health=False)
-            for _ in range(count):
-                try:
-                    read(disconnect_on_error=False)
-                    answers.append(None)
-                except said.ResponseError as error:
-                    answers.append(_fault(error, self.where))
-        return answers
+            return self._answers(count)
+
+    def _answers(self, count: int) -> dict[int, OSError]:
+        """Nearly all answers are +OK: runs of them are counted, and only others are read one by
+        one. The connection has nothing else to say, so its socket is read directly."""
+        refused: dict[int, OSError] = {}
+        reader = Reader(protocolError=said.InvalidResponse, replyError=said.ResponseError)
+        receive = self.connection._sock.recv
+        number, rest, counts = 0, b"", True
+        while number < count:
+            try:
+                got = receive(CHUNK)
+            except TimeoutError:
+                raise said.TimeoutError("no answer in time") from None
+            except OSError as error:
+                raise said.ConnectionError(str(error)) from None
+            if not got:
+                raise said.ConnectionError("closed by the server")
+            if counts:
+                got = rest + got
+                whole = len(got) // len(DONE)
+                rest = got[whole * len(DONE) :]
+                counts = got.startswith(MANY_DONE[: whole * len(DONE)]) and DONE.startswith(rest)
+                if counts:
+                    number += whole
+                    continue
+            reader.feed(got)
+            while (answer := reader.gets()) is not False:
+                if isinstance(answer, said.ResponseError):
+                    refused[number] = _fault(_kind_of(answer), self.where)
+                number += 1
+        return refused
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
@@ -154,6 +191,13 @@ def _faults(where: str) -> Iterator[None]:
         yield
     except said.RedisError as error:
         raise _fault(error, where) from None
+
+
+def _kind_of(error: said.ResponseError) -> said.RedisError:
+    """The error of the class that redis-py has for its first word."""
+    word, _, text = str(error).partition(" ")
+    kind = KIND_OF_WORD.get(word)
+    return error if kind is None else kind(text)
 
 
 def _fault(error: said.RedisError, where: str) -> OSError:

@@ -184,25 +184,17 @@ class Mirror:
 
     def _send(self, commands: bytes, told: list[tuple[int, int]]) -> OSError | None:
         try:
-            answers = self.server.send(commands, len(told))
+            refusals = self.server.send(commands, len(told))
         except OSError:
             for symbol, news in told:
                 self.latest.failed(symbol, news)
             raise
-        now, refused, last = steady_ns(), None, -1
-        for (symbol, news), answer in zip(told, answers, strict=True):
-            if answer is not None:
-                refused = answer
-                self.latest.failed(symbol, news)
-                self.counters.add("refused")
-            elif symbol == last:
-                self.counters.add("published")
-            else:
-                self.latest.took(symbol, now)
-                self.counters.add("writes")
-            last = symbol
+        wrote, published = self.latest.settle(told, refusals.keys(), steady_ns())
+        self.counters.add("writes", wrote)
+        self.counters.add("published", published)
+        self.counters.add("refused", len(refusals))
         self.counters.add("bytes", len(commands))
-        return refused
+        return next(iter(refusals.values()), None)
 
     def _currency(self, symbol: str) -> str:
         listing = self.directory.get(symbol)
