@@ -63,7 +63,7 @@ class Rig:
         commands, told = self.latest.commands(self.latest.due())
         for symbol, _ in told:
             self.latest.took(symbol, self.now)
-        return commands
+        return bytes(commands)
 
 
 def row(rig: Rig, symbol: str, price: int, **more: int) -> int:
@@ -161,3 +161,15 @@ def test_a_stale_feed_changes_all_of_its_symbols() -> None:
     assert rig.due() == ["A"]
     said: Any = orjson.loads(rig.latest.value_of(0))
     assert (said["stale"], said["status"]) == (True, "stale")
+
+
+def test_what_a_server_refuses_is_due_again_and_the_rest_is_done() -> None:
+    rig = Rig("a", publishes=True)
+    for number, symbol in enumerate(("A", "B", "C")):
+        row(rig, symbol, (number + 1) * E9)
+    rig.due()
+    _, told = rig.latest.commands(rig.latest.due())
+    assert [symbol for symbol, _ in told] == [0, 0, 1, 1, 2, 2]
+    assert rig.latest.settle(told, {2, 5}, rig.now) == (2, 2)
+    assert rig.latest.due() == [1, 2]
+    assert rig.latest.keys == 2

@@ -5,8 +5,10 @@ value is the JSON object of GET /prices/{symbol} with `epoch` behind its fields;
 both. Source of the protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/.
 """
 
+from cpython.buffer cimport PyBUF_READ
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -141,9 +143,10 @@ cdef class Latest:
                 found = symbol
         return found
 
-    def commands(self, symbols: list[int]) -> tuple[bytes, list[tuple[int, int]]]:
+    def commands(self, symbols: list[int]) -> tuple[memoryview, list[tuple[int, int]]]:
         """The commands of these symbols, and for each one its symbol and what the symbol had as
-        news, for `failed`. They count as written now; one that never traded has none."""
+        news, for `failed`. They count as written now; one that never traded has none. The commands
+        stay as they are until this is called again."""
         cdef list told = []
         cdef uint32_t symbol
         cdef uint8_t news
@@ -166,7 +169,7 @@ cdef class Latest:
                 at = put_text(self.out, at, b"*3\r\n$7\r\nPUBLISH\r\n")
                 at = self._command(at, symbol, length, b"")
                 told.append((symbol, news))
-        return PyBytes_FromStringAndSize(self.out, at), told
+        return PyMemoryView_FromMemory(self.out, at, PyBUF_READ), told
 
     cdef int _make_room(self, int at) except -1:
         """For the commands of one symbol behind `at`."""

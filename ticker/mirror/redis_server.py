@@ -115,7 +115,7 @@ class RedisServer:
             self.connection.send_command(*words, check_health=False)
             return self.connection.read_response()
 
-    def send(self, commands: bytes, count: int) -> dict[int, OSError]:
+    def send(self, commands: memoryview, count: int) -> dict[int, OSError]:
         """The refusals of `count` commands, by their number; the server has done the others.
 
         Raises:

@@ -182,7 +182,7 @@ class Mirror:
                 refused = self._send(commands, told) or refused
         return refused
 
-    def _send(self, commands: bytes, told: list[tuple[int, int]]) -> OSError | None:
+    def _send(self, commands: memoryview, told: list[tuple[int, int]]) -> OSError | None:
         try:
             refusals = self.server.send(commands, len(told))
         except OSError:
