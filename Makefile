@@ -60,7 +60,7 @@ build/sources: .venv/packages FORCE
 FORCE:
 
 build/release-built: setup.py build/sources
-	@echo "compiling (a minute the first time)"
+	@echo "compiling (some minutes the first time)"
 	@mkdir -p build
 	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 	@touch $@
