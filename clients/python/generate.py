@@ -15,6 +15,7 @@ OUTPUT = HERE / "ticker_client" / "messages.py"
 ALIASES = (
     "Symbol", "Id", "Price", "Size", "Time", "Count", "LastPrice", "TradesSoFar", "Venue",
     "TradeId", "Channel", "State", "Interval", "OfBars", "Levels", "OneVenue", "BookSeq", "Limit",
+    "Pace",
 )  # fmt: skip
 RESOURCES = ("PriceObject", "Prices", "Book", "Bar", "Bars", "ListedSymbol", "Symbols")
 HEAD = '''"""What the server says, as types. Made by generate.py from the server's own; do not edit.

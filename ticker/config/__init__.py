@@ -96,13 +96,14 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     `pace`: "adaptive" flushes a client once in `flush_floor` at most while the worker has CPU to
     spare, and once in `flush_ceiling` when it is overloaded; `flush_interval` is the longest
     interval below saturation. "fixed" flushes once in `flush_interval`. `flush_ceiling` 0: four
-    intervals.
+    intervals. `immediate`: a client may ask for each change as it comes.
     """
 
     pace: Literal["adaptive", "fixed"] = "adaptive"
     flush_interval: Annotated[float, Meta(ge=0.001, le=60)] = 0.1
     flush_floor: Annotated[float, Meta(ge=0.001, le=60)] = 0.01
     flush_ceiling: Annotated[float, Meta(ge=0, le=240)] = 0.0
+    immediate: bool = True
     max_symbols: Count = 1024
     max_message: Annotated[int, Meta(ge=128)] = 65_536
     max_outbound: Annotated[int, Meta(ge=4096)] = 262_144

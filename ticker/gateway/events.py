@@ -27,6 +27,7 @@ from ticker.gateway.access.problems import (
     Refusal,
 )
 from ticker.gateway.bars.encode import INTERVALS
+from ticker.gateway.pacing.rates import PACES
 from ticker.gateway.protocol.codec import CODECS, EVENT_STREAM
 from ticker.gateway.protocol.codes import Code
 from ticker.gateway.protocol.commands import CommandError
@@ -34,6 +35,7 @@ from ticker.gateway.protocol.dialect import Dialect
 from ticker.gateway.protocol.groups import Groups
 from ticker.gateway.protocol.messages import Reconnect, Subscribe
 from ticker.gateway.protocol.movers import MOST_LISTED
+from ticker.gateway.protocol.settings import check_pace
 from ticker.gateway.protocol.vocabulary import MAX_SYMBOL, Channel
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.serving.cors import reading_headers
@@ -41,7 +43,17 @@ from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.shm.depth.interest import MOST_LEVELS
 
 CONTENT_TYPE = "text/event-stream"
-PARAMETERS = ("symbols", "channel", "interval", "levels", "venue", "limit", "max_rate", "token")
+PARAMETERS = (
+    "symbols",
+    "channel",
+    "interval",
+    "levels",
+    "venue",
+    "limit",
+    "max_rate",
+    "pace",
+    "token",
+)
 OF_CHANNELS = {
     "levels": ("depth", "books"), "venue": ("depth", "books"), "limit": ("movers", "movers"),
 }  # fmt: skip
@@ -55,7 +67,8 @@ _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 class Wanted:
     """What a request for events asks for. `last_seen` is the id of the last event that the client
     has, None: it is new; `max_rate` is in updates a second per symbol, None: the server's. `levels`
-    and `venue` are those of a book, `limit` is that of a list of movers, None: as without them."""
+    and `venue` are those of a book, `limit` is that of a list of movers, `pace` is one of PACES;
+    None: as without them."""
 
     symbols: list[str]
     channel: str
@@ -66,6 +79,7 @@ class Wanted:
     levels: int | None = None
     venue: str | None = None
     limit: int | None = None
+    pace: str | None = None
 
     @property
     def command(self) -> Subscribe | Reconnect:
@@ -129,6 +143,7 @@ def read_request(head: Head, most: int) -> Wanted:
         integer(parameters, "levels", 0, 1, MOST_LEVELS) or None,
         venue_of(parameters),
         integer(parameters, "limit", 0, 1, MOST_LISTED) or None,
+        _pace(parameters.get("pace")),
     )
 
 
@@ -143,6 +158,12 @@ def _rate(text: str | None) -> float | None:
     if not LEAST_RATE <= rate <= MOST_RATE:
         raise bad("max_rate", f"must be a number from {LEAST_RATE} to {MOST_RATE:g}, like 2.5")
     return rate
+
+
+def _pace(text: str | None) -> str | None:
+    if text is not None and text not in PACES:
+        raise bad("pace", f"must be one of {', '.join(PACES)}")
+    return text
 
 
 class EventStreams:
@@ -170,6 +191,7 @@ class EventStreams:
         limits = self.dialect.limits_of(grant)
         _check_rights(wanted, grant, limits.symbols, self.dialect.groups)
         try:
+            check_pace(wanted.pace, self.dialect.terms)
             self.dialect.depths.admit(wanted.command, filter(grant.sees, wanted.symbols))
         except CommandError as error:
             full = error.code == Code.SYMBOL_LIMIT_EXCEEDED
@@ -180,8 +202,8 @@ class EventStreams:
         greeting += self.dialect.announcer.greeting(codec)
         self.connections.open(number, _answer(head) + retry + greeting, codec.number)
         rates = [rate for rate in (wanted.max_rate, grant.max_rate) if rate]
-        if rates:
-            self.dialect.hub.configure(number, min(rates), None)
+        pace = None if wanted.pace is None else PACES.index(wanted.pace)
+        self.dialect.hub.configure(number, min(rates) if rates else None, None, pace)
         self.dialect.change(number, codec, wanted.command, grant, now_ns)
 
 

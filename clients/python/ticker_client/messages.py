@@ -53,6 +53,10 @@ Limit = Annotated[
     int, Meta(ge=1, le=25, description="on `movers`: symbols of each list; default 10")
 ]
 BookSeq = Annotated[int, Meta(ge=0, description="changes of the book so far; it only grows")]
+Pace = Annotated[
+    Literal["immediate", "steady", "saver"],
+    Meta(description="each change as it comes; as the server's load allows; once a second"),
+]
 State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]
 
 
@@ -153,6 +157,7 @@ class Configured(Message, frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     max_rate: float
     batch: bool
+    pace: Pace
 
 
 class Status(Message, frozen=True, kw_only=True):

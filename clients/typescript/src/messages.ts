@@ -140,6 +140,7 @@ export interface Configured {
   id?: string | number;
   max_rate: number;
   batch: boolean;
+  pace: "immediate" | "saver" | "steady";
 }
 
 /** A symbol, a feed or a market has changed its state. */

@@ -113,8 +113,8 @@ def test_a_client_with_a_rate_of_its_own_is_held_to_it(rig: Any, connect: Connec
     client.send({"action": "configure", "max_rate": 20})
     client.until("configured")
     begin = time.monotonic()
-    trades_each(rig, 4, 200)
-    count = len(received(client, 201))
+    trades_each(rig, 4, 120)
+    count = len(received(client, 121))
     seconds = time.monotonic() - begin
     assert 0.6 * 20 * seconds - 1 <= count <= 20 * seconds + 2
 

@@ -143,6 +143,7 @@ SAMPLES: list[Command] = [
     Unsubscribe(symbols=["A"]),
     Reconnect(last_seen={"A": 1_774_794_605_000_001, "B": 0, "C": -5}, channel="trades"),
     Configure(max_rate=2.5, batch=False),
+    Configure(pace="saver"),
     Ping(id="y"),
 ]
 

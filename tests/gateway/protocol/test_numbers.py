@@ -21,7 +21,7 @@ FROZEN = {
     "Subscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 levels=5 venue=6 limit=8",
     "Unsubscribe": "id=1 symbols=2 symbol=3 channel=4 interval=7 venue=6",
     "Reconnect": "id=1 last_seen_ns=2 channel=3 interval=7 levels=4 venue=5 limit=8",
-    "Configure": "id=1 max_rate=2 batch=3",
+    "Configure": "id=1 max_rate=2 batch=3 pace=4",
     "Auth": "id=1 token=2",
     "Ping": "id=1",
     "Snapshot": "symbol=1 price_e9=2 timestamp_ns=3 seq=4 channel=5 size=6 venue=7 volume=8"
@@ -36,7 +36,7 @@ FROZEN = {
     "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",
     "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6",
     "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",
-    "Configured": "id=1 max_rate=2 batch=3",
+    "Configured": "id=1 max_rate=2 batch=3 pace=4",
     "Status": "symbol=1 feed=2 market=3 state=4 phase=5",
     "Lagged": "symbol=1 skipped=2",
     "Heartbeat": "timestamp_ns=1",

@@ -224,14 +224,17 @@ def test_a_batch_in_protobuf(rig: Any, connect: Connect) -> None:
     assert symbols == names
 
 
+SET = {"max_rate": 5.0, "pace": "steady"}
+
+
 @pytest.mark.parametrize("rig", [{"pace": "fixed"}], indirect=True)
 def test_configure_says_what_holds(connect: Connect) -> None:
     client = connect(protocol=V1)
     hello(client)
     client.send({"action": "configure", "max_rate": 5, "id": 1})
-    assert client.receive() == {"type": "configured", "id": 1, "max_rate": 5.0, "batch": False}
+    assert client.receive() == {"type": "configured", "id": 1, **SET, "batch": False}
     client.send({"action": "configure", "batch": True})
-    assert client.receive() == {"type": "configured", "max_rate": 5.0, "batch": True}
+    assert client.receive() == {"type": "configured", **SET, "batch": True}
     client.send({"action": "configure", "max_rate": 3})
     assert client.receive()["max_rate"] == 2.5  # a whole number of flush intervals
     client.send({"action": "configure", "max_rate": 1000})

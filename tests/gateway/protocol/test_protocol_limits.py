@@ -13,6 +13,7 @@ from tests.gateway.protocol.v1 import E9, V1, Connect, hello
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rig", [{"pace": "fixed"}], indirect=True)
 @pytest.mark.parametrize("max_rate", [5.0, 2.0, 0.5])
 def test_a_slower_client_gets_the_newest_at_its_own_turns(
     rig: Any, connect: Connect, max_rate: float

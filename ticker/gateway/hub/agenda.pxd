@@ -59,6 +59,7 @@ cdef class Agenda:
     cdef void set_phase(self, uint32_t number, uint8_t phase) noexcept nogil
     cdef bint stands(self, uint32_t number) noexcept nogil
     cdef void wait(self, uint32_t number) noexcept nogil
+    cdef void hurry(self, uint32_t number) noexcept nogil
     cdef void wait_from_last(self, uint32_t number) noexcept nogil
     cdef void take_buckets(self, int64_t now) noexcept nogil
     cdef void set_interval(self, int64_t interval, bint gathers, int64_t now) noexcept nogil
@@ -68,6 +69,7 @@ cdef class Agenda:
     cdef void _mark_topic(self, Topic* topic) noexcept nogil
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil
+    cdef bint _goes_on(self, uint32_t number) noexcept nogil
     cdef void _enter(self, Wheel wheel, uint32_t number, uint64_t turn) noexcept nogil
     cdef void _take(self, Wheel wheel, int64_t now, bint all_pending) noexcept nogil
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil

@@ -109,6 +109,8 @@ cdef class Agenda:
     cdef void wait(self, uint32_t number) noexcept nogil:
         """Not again before its interval is over."""
         cdef uint32_t turns = self.connections.table[number].turns
+        if self._goes_on(number):
+            return
         if turns:
             self._enter(self.rated, number, self.rated.turn + turns)
         else:
@@ -119,10 +121,28 @@ cdef class Agenda:
         that is served late does not fall behind. Only one that has missed its next turn takes
         the next there is."""
         cdef uint32_t turns = self.connections.table[number].turns
+        if self._goes_on(number):
+            return
         if turns:
             self._enter(self.rated, number, self.rated.after_last(number, turns))
         else:
             self._enter(self.wheel, number, self.wheel.after_last(number, TURNS))
+
+    cdef bint _goes_on(self, uint32_t number) noexcept nogil:
+        """A client that is told each change as it comes waits for nothing but the next one; now,
+        where a flush had no room for all."""
+        if not self.connections.table[number].at_once:
+            return False
+        if self.pending[number]:
+            self.hurry(number)
+        else:
+            self.set_phase(number, PHASE_IDLE)
+        return True
+
+    cdef void hurry(self, uint32_t number) noexcept nogil:
+        """Let it be told what there is at the next turn of the hub, whatever it waits for."""
+        self.set_phase(number, PHASE_READY)
+        self._push(&self.ready, QUEUED_READY, number)
 
     cdef void _enter(self, Wheel wheel, uint32_t number, uint64_t turn) noexcept nogil:
         """A client that waits for longer than an interval is looked at in any case:

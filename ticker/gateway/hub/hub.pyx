@@ -226,18 +226,28 @@ cdef class Hub:
         return channel != CHANNEL_QUOTE and channel < FIRST_BARS and not sale.ambiguous and moment == sale.time // 1000
 
     def configure(
-        self, number: int, max_rate: float | None, batch: bool | None
-    ) -> tuple[float, bool]:
-        """Set a connection's flushes per second and whether a flush is one message; what holds
-        now. A rate is rounded down to a whole number of turns (Rates)."""
+        self, number: int, max_rate: float | None, batch: bool | None, pace: int | None = None
+    ) -> tuple[float, bool, int]:
+        """Set a connection's flushes per second, whether a flush is one message, and its pace
+        (PACES); what holds now. A rate is rounded down to a whole number of turns (Rates)."""
         cdef Connection* connection = self.connections.checked(number)
+        cdef uint32_t place = number
         if batch is not None:
             connection.batch = batch
+        if pace is not None:
+            connection.pace = pace
         if max_rate is not None:
-            connection.turns = self.rates.turns_of(max_rate)
-            if self.agenda.phases[<uint32_t>number] == PHASE_WAITING:
-                self.agenda.wait(number)
-        return self.rates.rate_of(connection.turns), bool(connection.batch)
+            connection.max_rate = max_rate
+        if max_rate is not None or pace is not None:
+            turns, at_once = self.rates.settle(connection.max_rate, connection.pace)
+            connection.turns, connection.at_once = turns, at_once
+            if self.agenda.phases[place] == PHASE_WAITING:
+                if at_once:
+                    self.agenda.hurry(place)
+                else:
+                    self.agenda.wait(place)
+        rate = self.rates.rate_of(connection.turns, bool(connection.at_once))
+        return rate, bool(connection.batch), connection.pace
 
     @property
     def movers(self) -> object:

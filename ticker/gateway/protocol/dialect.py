@@ -33,7 +33,6 @@ from ticker.gateway.protocol.messages import (
     AnyCommand,
     Auth,
     Configure,
-    Configured,
     Error,
     Goodbye,
     Heartbeat,
@@ -45,6 +44,7 @@ from ticker.gateway.protocol.messages import (
     Unsubscribe,
 )
 from ticker.gateway.protocol.movers import MoverLists
+from ticker.gateway.protocol.settings import Settings
 from ticker.gateway.protocol.terms import Terms
 from ticker.gateway.protocol.vocabulary import PROTOCOL, Id
 from ticker.gateway.sockets.connection import ConnectionTable
@@ -95,6 +95,7 @@ class Dialect:
         self.codecs = codecs
         self.bars = bars
         self.groups = Groups(board)
+        self.settings = Settings(hub)
         announcer.spared = self.groups.followers
         self.configure(terms)
 
@@ -127,9 +128,8 @@ class Dialect:
 
     def admitted(self, number: int) -> None:
         """Open the stream without a token."""
-        everybody = self.access.everybody
-        if everybody.max_rate and not self.access.required:
-            self.hub.configure(number, everybody.max_rate, None)
+        if not self.access.required:
+            self.settings.admit(number, self.access.everybody)
 
     def forget(self, number: int) -> None:
         """Forget a closed connection."""
@@ -151,8 +151,7 @@ class Dialect:
         except AuthError as error:
             self._turn_away(number, Code.AUTH_FAILED, str(error), command_id)
             return None
-        if grant.max_rate:
-            self.hub.configure(number, grant.max_rate, None)
+        self.settings.admit(number, grant)
         if codec.plain:
             return b""
         hello = codec.frame(self.hello(self.limits_of(grant), asked=False))
@@ -269,16 +268,8 @@ class Dialect:
             self.change(number, codec, command, grant, now_ns)
 
     def _configure(self, number: int, codec: Codec, command: Configure, grant: Grant) -> None:
-        if command.max_rate is None and command.batch is None:
-            raise CommandError(
-                Code.INVALID_SYNTAX, "max_rate: give `max_rate`, `batch` or both", command.id
-            )
-        wanted = command.max_rate
-        if wanted is not None and grant.max_rate:
-            wanted = min(wanted, grant.max_rate)
-        max_rate, batch = self.hub.configure(number, wanted, command.batch)
+        answer = self.settings.change(number, command, grant, self.terms)
         if not codec.plain:
-            answer = Configured(id=echoed(command.id), max_rate=round(max_rate, 6), batch=batch)
             self._say(number, codec, answer)
 
     def change(

@@ -21,8 +21,10 @@ from ticker.gateway.protocol.vocabulary import (
     LastPrice,
     Levels,
     Limit,
+    MaxRate,
     OfBars,
     OneVenue,
+    Pace,
     Price,
     Size,
     State,
@@ -89,18 +91,14 @@ class Reconnect(Command, frozen=True, kw_only=True):
 
 
 class Configure(Command, frozen=True, kw_only=True):
-    """Set the rate and batching of this connection. A field that is left out stays as it is."""
+    """Set rate, batching and pace of this connection. A field that is left out stays as it is."""
 
     id: Id | None = None
-    max_rate: (
-        Annotated[
-            float, Meta(ge=0.01, le=1000, description="updates per second per symbol at most")
-        ]
-        | None
-    ) = None
+    max_rate: MaxRate | None = None
     batch: (
         Annotated[bool, Meta(description="all updates of a flush as one message: an array")] | None
     ) = None
+    pace: Pace | None = None
 
 
 class Auth(Command, frozen=True, kw_only=True):
@@ -220,6 +218,7 @@ class Configured(Message, frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     max_rate: float
     batch: bool
+    pace: Pace
 
 
 class Status(Message, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ class Terms:
     heartbeat: float
     retry_after: float
     limits: Limits
+    immediate: bool  # whether a client may be told each change as it comes
 
 
 def epoch_of(config: Config, boot_id: int) -> int:
@@ -40,4 +41,5 @@ def terms_of(whole: Config, boot_id: int) -> Terms:
         max_rate=round(rates_of(config).rate_of(0), 6),
         slow_timeout=config.slow_timeout,
     )
-    return Terms(epoch_of(whole, boot_id), config.heartbeat, config.retry_after, limits)
+    epoch = epoch_of(whole, boot_id)
+    return Terms(epoch, config.heartbeat, config.retry_after, limits, config.immediate)

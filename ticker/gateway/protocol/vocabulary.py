@@ -56,4 +56,11 @@ Limit = Annotated[
     int, Meta(ge=1, le=25, description="on `movers`: symbols of each list; default 10")
 ]
 BookSeq = Annotated[int, Meta(ge=0, description="changes of the book so far; it only grows")]
+MaxRate = Annotated[
+    float, Meta(ge=0.01, le=1000, description="updates per second per symbol at most")
+]
+Pace = Annotated[
+    Literal["immediate", "steady", "saver"],
+    Meta(description="each change as it comes; as the server's load allows; once a second"),
+]
 State = Literal["live", "quiet", "unconfirmed", "halted", "paused", "stale", "closed"]

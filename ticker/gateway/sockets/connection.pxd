@@ -67,7 +67,7 @@ cdef struct Connection:
     PyObject* tls                # owned TlsSession (tls.py), NULL: none
     int64_t sent_at              # when it was sent something last
     uint32_t resume              # subscription that the next flush begins with
-    uint16_t turns               # of the wheel between two flushes; 0: as configured
+    uint16_t turns               # of the wheel between two flushes; 0: as the server flushes
     uint8_t encoding             # Encoding
     uint8_t batch                # a flush is one message
     uint8_t bar_states           # bit for each BarState whose bars are told; 0: all
@@ -76,6 +76,9 @@ cdef struct Connection:
     uint32_t controls_second
     uint8_t strikes              # for refused messages
     uint8_t gathered             # a send of this turn, not sent yet (sender.pyx)
+    uint8_t pace                 # number in PACES (pacing/rates.py)
+    uint8_t at_once              # each change as it comes: it never waits for a turn
+    double max_rate              # flushes per second that it asked for, 0: it did not
 
 
 @cython.final
