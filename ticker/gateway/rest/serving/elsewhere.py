@@ -41,7 +41,7 @@ TEXTS = frozenset(
     {"symbol", "currency", "exchange_timestamp", "server_timestamp", "venue", "extended_timestamp",
      "bid_venue", "ask_venue", "trading_status"}
 )  # fmt: skip
-NEVER_NULL = frozenset({"symbol", "currency", "server_timestamp", "seq"})
+NEVER_NULL = frozenset({"symbol", "currency", "seq"})
 
 log = structlog.get_logger()
 
