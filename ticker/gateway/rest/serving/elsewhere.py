@@ -103,7 +103,8 @@ class Elsewhere:
         return objects
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        """Let go of the connections."""
+        await self._redis.connection_pool.disconnect()
 
     def _told(self, symbol: str, text: bytes) -> dict[str, object] | None:
         told = price_of(symbol, text)
