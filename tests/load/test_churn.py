@@ -54,12 +54,20 @@ def missing(crowd: Crowd, now: dict[str, tuple[int, float]]) -> list[object]:
 
 
 def churn(
-    folder: Path, *, clients: int, symbols: int, rounds: int, drops: int, ticks: int, rate: float
+    folder: Path,
+    *,
+    clients: int,
+    symbols: int,
+    rounds: int,
+    drops: int,
+    ticks: int,
+    rate: float,
+    sender: str = "auto",
 ) -> None:
     """`rounds` times, `drops` of the clients lose their connection while `ticks` pass."""
     chance = random.Random(11)
     begun = time.monotonic()
-    gateway = {"trades_kept": 2048}
+    gateway = {"trades_kept": 2048, "sender": sender}
     with LoadServer(folder, symbols=symbols, gateways=2, gateway=gateway) as server:
 
         def times() -> dict[str, int]:
@@ -107,5 +115,15 @@ def test_dropped_clients_end_with_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.stress
-def test_500_clients_10_rounds_of_100_drops_1m_ticks(tmp_path: Path) -> None:
-    churn(tmp_path, clients=500, symbols=200, rounds=10, drops=100, ticks=1_000_000, rate=20_000)
+@pytest.mark.parametrize("sender", ["io_uring", "send"])
+def test_500_clients_10_rounds_of_100_drops_1m_ticks(tmp_path: Path, sender: str) -> None:
+    churn(
+        tmp_path,
+        clients=500,
+        symbols=200,
+        rounds=10,
+        drops=100,
+        ticks=1_000_000,
+        rate=20_000,
+        sender=sender,
+    )

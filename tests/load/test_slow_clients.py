@@ -151,10 +151,17 @@ class Bench:
 
 
 def slow_clients(
-    *, readers: int, checkers: int, stopped: int, timeout: float, hold: float, turns: int
+    *,
+    readers: int,
+    checkers: int,
+    stopped: int,
+    timeout: float,
+    hold: float,
+    turns: int,
+    sender: str = "auto",
 ) -> None:
     """`turns` times without and with `stopped` clients; the last ones read after `hold` s."""
-    load = Load(clients=readers, symbols=200, per_client=10)
+    load = Load(clients=readers, symbols=200, per_client=10, sender=sender)
     names = symbol_names(load.symbols)
     watchers = [
         Watcher(n, [names[(n * 7 + step * 11) % 200] for step in range(5)], (JSON, MSGPACK)[n % 2])
@@ -212,5 +219,8 @@ def test_clients_that_stop_reading_are_closed_and_told() -> None:
 
 
 @pytest.mark.stress
-def test_20_of_200_stop_reading_for_60_s() -> None:
-    slow_clients(readers=160, checkers=20, stopped=20, timeout=10.0, hold=60.0, turns=5)
+@pytest.mark.parametrize("sender", ["io_uring", "send"])
+def test_20_of_200_stop_reading_for_60_s(sender: str) -> None:
+    slow_clients(
+        readers=160, checkers=20, stopped=20, timeout=10.0, hold=60.0, turns=5, sender=sender
+    )
