@@ -16,14 +16,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ticker.bench.swarm.publisher import SyntheticPublisher
-from ticker.bench.swarm.symbols import symbol_names
+from ticker.bench.store import publish
 from ticker.clock import now_ns
 from ticker.errors import BenchError
 from ticker.record.files import recorded
 from ticker.record.recorder import Recorder
 from ticker.record.tape import Tape
-from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 
@@ -46,7 +44,7 @@ def run(events: int, symbols: int, duration: float) -> dict[str, Any]:
         tape = Tape(mapping, FEED, folder, "UTC")
         pid = os.fork()
         if not pid:
-            os._exit(_publish(mapping, events, symbols, duration))
+            os._exit(publish(mapping, events, 0, symbols, duration))
         recorder = Recorder([tape], folder, max_bytes=1 << 40, interval=COMMIT)
         stop = threading.Event()
         threading.Timer(duration + AFTER, stop.set).start()
@@ -73,19 +71,6 @@ def run(events: int, symbols: int, duration: float) -> dict[str, Any]:
         "missed_uncounted": published - found - tape.lapped - tape.dropped,
         "seconds": round(seconds, 3),
     }
-
-
-def _publish(mapping: Mapping, events: int, symbols: int, duration: float) -> int:
-    """In the child: trade for a while; the exit code."""
-    try:
-        publisher = SyntheticPublisher(mapping, symbol_names(symbols), [])
-        reading, writing = os.pipe()
-        threading.Timer(duration, os.close, [writing]).start()
-        publisher.run(symbols / events, 1.0, reading)
-    except Exception as error:
-        print(f"publisher: {error!r}", flush=True)
-        return 1
-    return 0
 
 
 def _found(folder: Path) -> int:

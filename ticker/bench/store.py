@@ -55,7 +55,7 @@ def run(trades: int, quotes: int, symbols: int, duration: float) -> dict[str, An
             context = StoreContext(store, BOOT, ((FEED, feed),), Path(name), bars=bars)
             pid = os.fork()
             if not pid:
-                os._exit(_publish(mapping, trades, quotes // trades, symbols, WARM + duration))
+                os._exit(publish(mapping, trades, quotes // trades, symbols, WARM + duration))
             cpu, seconds = _work(context, duration)
             _, status = os.waitpid(pid, 0)
             if status:
@@ -104,7 +104,7 @@ def _work(context: StoreContext, duration: float) -> tuple[float, float]:
     return cpu_after - cpu, until - since
 
 
-def _publish(mapping: Mapping, trades: int, quotes: int, symbols: int, duration: float) -> int:
+def publish(mapping: Mapping, trades: int, quotes: int, symbols: int, duration: float) -> int:
     """In the child: trade for a while, with `quotes` after each trade; the exit code."""
     try:
         publisher = SyntheticPublisher(mapping, symbol_names(symbols), [])
