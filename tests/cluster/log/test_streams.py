@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticker.cluster.log.streams import (
     consumer,
@@ -71,3 +75,15 @@ def test_a_reader_begins_at_a_time_or_behind_a_number() -> None:
     goes_on = consumer("n", "inbox", ["a.*"], since=1, after=41)
     assert goes_on["opt_start_seq"] == 42
     assert "opt_start_time" not in goes_on
+
+
+@given(st.binary(max_size=200))
+def test_any_answer_is_a_number_or_a_reason(payload: bytes) -> None:
+    number, reason = stored_of(payload)
+    assert bool(number) != bool(reason)
+
+
+@given(st.binary(max_size=80), st.booleans())
+def test_any_subject_is_a_place_or_none(rest: bytes, ours: bool) -> None:
+    with suppress(DecodeError):
+        assert len(place_of(b"$JS.ACK." * ours + rest)) == 3

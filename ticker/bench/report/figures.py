@@ -268,7 +268,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
             for name in ("nats_server", "relay", "bridge")
             for of in ("cpu", "ns_per_event")
         ),
-        *("published", "bridged", "lapped", "dropped", "dropped_before", "missed_uncounted"),
+        *("published", "bridged", "lapped", "dropped", "missed_uncounted"),
         *("lost_frames", "log_lost"),
     ),
     "recorder": (

@@ -12,10 +12,19 @@ from ticker.cli.bench.options import Output, output_options
 @click.option("--symbols", type=int, default=5000, show_default=True)
 @click.option("--duration", type=float, default=15.0, show_default=True, help="Seconds.")
 @click.option("--log", is_flag=True, help="The nats-server stores all, and it is read again.")
+@click.option("--server", "url", metavar="URL", help="A server that runs: nats:// or kafka://.")
 @output_options
-def command(events: int, symbols: int, duration: float, log: bool, output: Output) -> None:
+def command(
+    events: int, symbols: int, duration: float, log: bool, url: str | None, output: Output
+) -> None:
     """The shares of a core of the relay, a nats-server and a bridge, and what they lose."""
     from ticker.bench import bus as bench
 
-    parameters = {"events": events, "symbols": symbols, "duration": duration, "log": log}
-    output.run("bus", parameters, lambda: bench.run(events, symbols, duration, log=log))
+    parameters = {
+        "events": events,
+        "symbols": symbols,
+        "duration": duration,
+        "log": log,
+        "server": url,
+    }
+    output.run("bus", parameters, lambda: bench.run(events, symbols, duration, log=log, url=url))

@@ -18,7 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import structlog
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -261,7 +268,11 @@ def ensure_topics(config: ClusterConfig, options: dict[str, str]) -> None:
     there = admin.list_topics(timeout=OPEN).topics
     missing = [topic for topic in topics_of(config) if topic.topic not in there]
     for made in admin.create_topics(missing, operation_timeout=OPEN).values() if missing else ():
-        made.result(OPEN)
+        try:
+            made.result(OPEN)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another box was faster
+                raise
 
 
 def topics_of(config: ClusterConfig) -> Iterator[NewTopic]:

@@ -34,7 +34,8 @@ AT_ONCE = 2000
 ANSWER = 10.0
 """s for a broker to find a time in its log."""
 MOST_WAITING = 20_000
-"""Frames that came and were not taken; then no more are asked for."""
+"""Frames that came and were not taken; then no more are taken from the client, unless the next one
+in order is of a partition of which nothing has come."""
 PATIENCE = 2_000_000_000
 """ns in which frames must be acknowledged."""
 AGAIN = 0.5
@@ -146,7 +147,9 @@ class KafkaReader:
         self._came.set()
         try:
             while True:
-                found = consumer.consume(AT_ONCE, 0) if self._count < MOST_WAITING else []
+                # what waits for another partition may be more
+                wanted = self._count < MOST_WAITING or not self._may_go_on()
+                found = consumer.consume(AT_ONCE, 0) if wanted else []
                 for message in found:
                     self._take(message)
                 if found:

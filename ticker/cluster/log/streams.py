@@ -106,7 +106,7 @@ def stored_of(payload: bytes) -> tuple[int, str]:
         return 0, str(error)
     number, reason = fault_of(answer)
     seq = answer.get("seq")
-    if number or not isinstance(seq, int):
+    if number or not isinstance(seq, int) or seq < 1:
         return 0, reason or "an answer without a number"
     return seq, ""
 
