@@ -50,52 +50,52 @@ def stopped(server: Disturbed, chance: random.Random) -> Fault:
 
 
 def ended(server: Disturbed, chance: random.Random) -> Fault:
-    """The supervisor is killed, and the server started again."""
-    yield from _alone(server)
-    os.kill(server.process.pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
-    yield from _started_again(server, chance)
-
-
-def ended_without_store(server: Disturbed, chance: random.Random) -> Fault:
-    """The same after the store worker has been killed, or hangs and is killed a while later."""
-    yield from _alone(server)
-    pid = server.pids().get("store")
-    if pid:
-        send(pid, chance.choice((signal.SIGKILL, signal.SIGSTOP)))
-        yield chance.choice((0.0, 0.1, 1.0, 2.0))
-    os.kill(server.process.pid, signal.SIGKILL)
-    if pid:
-        yield chance.uniform(0.0, 1.0)
-        send(pid, signal.SIGKILL)
-    yield from _started_again(server, chance)
-
-
-def all_ended(server: Disturbed, chance: random.Random) -> Fault:
-    """Every process is killed at once, as by the kernel for want of memory."""
-    yield from _alone(server)
-    pids = [*server.pids().values(), *children_of(server.process.pid)]
-    for pid in dict.fromkeys(pids):
-        send(pid, signal.SIGKILL)
-    yield from _started_again(server, chance)
-
-
-def _alone(server: Disturbed) -> Fault:
-    """Until no other fault ends the server."""
+    """The supervisor is killed, alone or with others, and the server started again."""
     while server.ending:
         yield 0.1
     server.ending = True
-
-
-def _started_again(server: Disturbed, chance: random.Random) -> Fault:
+    how = chance.choice((_supervisor_killed, _killed_without_store, _all_killed))
+    server.note(how.__name__)
+    yield from how(server, chance)
     send(server.process.pid, signal.SIGCONT)  # it may be stopped
     server.process.wait()
-    server.note("the supervisor is gone")
     yield chance.uniform(0.0, 0.5)
     server.write()
     server.note("starts")
     server.start()
-    yield 2.0
+    yield from _some_of_its_life(server, chance)
     server.ending = False
+
+
+def _supervisor_killed(server: Disturbed, chance: random.Random) -> Fault:
+    os.kill(server.process.pid, chance.choice((signal.SIGKILL, signal.SIGABRT)))
+    yield 0.0
+
+
+def _killed_without_store(server: Disturbed, chance: random.Random) -> Fault:
+    """The store worker is killed before, or while the supervisor cannot see it."""
+    if pid := server.pids().get("store"):
+        if chance.random() < 0.5:
+            send(server.process.pid, signal.SIGSTOP)
+        send(pid, signal.SIGKILL)
+        yield chance.choice((0.0, 0.1, 1.0, 3.0))
+    os.kill(server.process.pid, signal.SIGKILL)
+
+
+def _all_killed(server: Disturbed, chance: random.Random) -> Fault:  # noqa: ARG001
+    """At once, as by the kernel for want of memory."""
+    pids = [*server.pids().values(), *children_of(server.process.pid)]
+    for pid in dict.fromkeys(pids):
+        send(pid, signal.SIGKILL)
+    yield 0.0
+
+
+def _some_of_its_life(server: Disturbed, chance: random.Random) -> Fault:
+    """Mostly until its feeds are live, but not for long where they are disturbed again; else a
+    part of its start."""
+    end = time.monotonic() + (15.0 if chance.random() < 0.75 else chance.uniform(0.2, 2.0))
+    while time.monotonic() < end and not server.live():
+        yield 0.2
 
 
 def exchange_again(server: Disturbed, chance: random.Random) -> Fault:
@@ -194,8 +194,6 @@ FAULTS: tuple[Make, ...] = (
     stopped,
     stopped,
     ended,
-    ended_without_store,
-    all_ended,
     exchange_again,
     reloaded,
     full_log,

@@ -176,13 +176,10 @@ class Instance:
     def remove_segments(self) -> bool:
         """Remove all segments. Those of feeds stay if the store has not written their last rows;
         whether they do."""
-        stay = not self._is_written()
-        remove_leftovers(
-            self.name,
-            but={self.before.marker, *feed_segments(self.name)} if stay else (),
-            quiet=True,
-        )
-        return stay
+        feeds = set() if self._is_written() else feed_segments(self.name)
+        stay = {self.before.marker, *feeds} if feeds else ()
+        remove_leftovers(self.name, but=stay, quiet=True)
+        return bool(feeds)
 
     def _is_written(self) -> bool:
         """Whether what the feeds showed last is on the disk, or is not to be kept. A store worker
