@@ -149,6 +149,7 @@ def run(folder: Path, seconds: float, seed: int) -> None:
             while time.monotonic() < end:
                 crowd.pump(0.02)
                 chaos.step()
+            assert crowd.pump(60, lambda: chaos.step(more=False)), "a fault is not over"
             assert crowd.pump(30, chaos.over), f"not well again: {server.log()[-3000:]}"
             print(
                 f"seed {seed}: {dict(chaos.done)}, {server.starts} starts, "
