@@ -128,8 +128,10 @@ class Disturbed:
         return LOOPBACK, self.ports[0]
 
     def write(self, more: str = "") -> None:
-        """The configuration, with whatever is wrong with it."""
-        self.config.write_text(
+        """The configuration, with whatever is wrong with it; at one instant, as the server may
+        read it now."""
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(
             CONFIG.format(
                 instance=self.instance,
                 port=self.ports[0],
@@ -143,6 +145,7 @@ class Disturbed:
             )
             + more
         )
+        fresh.replace(self.config)
 
     def __enter__(self) -> Disturbed:
         self.start()
