@@ -58,6 +58,8 @@ from ticker.supervisor.configuration import load_all
 
 pytestmark = pytest.mark.slow
 SYMBOLS = 50
+ENOUGH = 500
+"""Frames to a box that follows all shards, before what another one takes is compared with it."""
 PINNED = "AAPL"
 
 
@@ -187,7 +189,7 @@ def test_a_box_follows_only_what_its_clients_watch(fleet: Fleet) -> None:
         assert follows(fleet.other)[-1:] == [256], "the pinned symbol has a shard of its own"
         told: list[int] = []
         skipped, ages = 0, Ages(fleet)
-        while len(told) < 10:
+        while len(told) < 10 or ages.frames(fleet.one) < ENOUGH:
             ages.look()
             message = client.receive()
             assert message["type"] in ("snapshot", "update", "status", "heartbeat", "lagged")

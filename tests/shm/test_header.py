@@ -20,7 +20,7 @@ BODY = 4096 + 8 * 512 * 8
 REJECTS = 11 * (64 + 128 * 96)
 GAPS = (2 + 1024) * (64 + 2 * 24 * 8)
 BOOK = 64 + 2 * 8 * (8 + 2 * 2 * 50)
-GATEWAY = BODY + 4096 * 32
+GATEWAY = BODY + 4096 * 32 + 64 + 4096 * 8
 
 
 def test_sizes() -> None:

@@ -107,6 +107,10 @@ cpdef enum GatewayCounter:
     GATEWAY_PROTOCOL_ERRORS
     GATEWAY_LAGGED
     GATEWAY_DESCRIPTORS_EXHAUSTED
+    GATEWAY_FALLBACK_READS       # symbols whose price a Redis was asked for
+    GATEWAY_FALLBACK_HITS        # of these, those that it had
+    GATEWAY_FALLBACK_FAULTS      # answers that were none, or did not come
+    GATEWAY_FALLBACK_REFUSED     # symbols that it was not asked for: too many requests waited
 
 cpdef enum StoreCounter:
     STORE_SNAPSHOTS = 0          # written to the disk
@@ -151,6 +155,9 @@ cpdef enum RelayCounter:
     RELAY_YIELDS                 # times that it stopped, because another one speaks
     RELAY_BAD_FRAMES             # of other boxes, that are none, or of another version
     RELAY_CPU_NS
+    RELAY_LOG_STORED             # the newest numbers in the log of the bus
+    RELAY_LOG_LOST               # frames that it did not take
+    RELAY_LOG_FAILING            # feeds of which it takes nothing now
 
 cpdef enum FeedHistogram:
     FEED_HISTOGRAM_EXCHANGE_TO_RECEIVE = 0

@@ -24,20 +24,13 @@ from ticker.shm.header import KIND_MIRROR
 from ticker.shm.layout import FEED_STATES, REJECT_REASONS, STALE_REASONS, names_of
 
 FEED_COUNTERS = names_of(FeedCounter, "FEED_")
-# Behind those that Cython counts: symbols whose price a Redis was asked for, and had, answers that were
-# none or did not come, and questions that were not asked because too many waited.
-GATEWAY_COUNTERS = (
-    *names_of(GatewayCounter, "GATEWAY_"), "fallback_reads", "fallback_hits", "fallback_faults",
-    "fallback_refused",
-)
+GATEWAY_COUNTERS = names_of(GatewayCounter, "GATEWAY_")
 # Gauges behind the counters, set by name: of a gateway's pace (gateway/scheduler.pyx), whether it
 # drains (1: not ready, 2: takes no new clients), and whether io_uring sends (gateway/outlet.py).
 GATEWAY_GAUGES = ("flush_interval_ns", "burst_gap_ns", "load_permille", "draining", "io_uring")
 STORE_COUNTERS = names_of(StoreCounter, "STORE_")
 RECORDER_COUNTERS = names_of(RecorderCounter, "RECORDER_")
-# Those of the log are counted in Python: the newest numbers in it, frames that it did not take, and the
-# feeds of which it takes nothing now.
-RELAY_COUNTERS = (*names_of(RelayCounter, "RELAY_"), "log_stored", "log_lost", "log_failing")
+RELAY_COUNTERS = names_of(RelayCounter, "RELAY_")
 # Of the mirror, which is written in Python. Gauges: connected, keys (that Redis should have), fault
 # (an errno) and failing (0 or 1), written_time_ns (all that was due was in Redis then).
 MIRROR_COUNTERS = (

@@ -92,8 +92,11 @@ def test_lists_are_kept_here_and_in_the_link(desk: Desk, tmp_path: Path) -> None
         link = await page.run("location.href")
         assert "?list=Banks&symbols=JPM,AAPL#Tech=MSFT,AAPL" in link
 
-        await page.run("location.assign(location.pathname)")  # without a link: as it was left
-        await page.until(f"{OPEN} && {NAMES} === 'Tech,Banks' && {SHOWN} === 'JPM,AAPL'")
+        # without a link: as it was left
+        await page.run("window.before = 1; location.assign(location.pathname)")
+        await page.until(
+            f"!window.before && {OPEN} && {NAMES} === 'Tech,Banks' && {SHOWN} === 'JPM,AAPL'"
+        )
         await page.run("document.querySelector('#lists li button').click()")
         await page.until(f"{SHOWN} === 'MSFT,AAPL' && {CURRENT} === 'Tech'")
         await page.until(f"{FIGURES}.every((text) => /[0-9]/.test(text))")

@@ -91,8 +91,11 @@ def test_symbols_are_added_removed_and_kept(server: str, tmp_path: Path) -> None
         assert await page.run("new URLSearchParams(location.search).get('symbols')") == ",".join(
             kept
         )
-        await page.run("location.assign(location.pathname)")  # without the link: from storage
-        await page.until(f"{OPEN} && {SYMBOLS}.join() === {json.dumps(','.join(kept))}")
+        # without the link: from storage
+        await page.run("window.before = 1; location.assign(location.pathname)")
+        await page.until(
+            f"!window.before && {OPEN} && {SYMBOLS}.join() === {json.dumps(','.join(kept))}"
+        )
 
     browse(tmp_path, server, steps)
 
