@@ -245,7 +245,8 @@ def test_every_client_has_the_book_in_the_end(
         take_until(client, book, lambda: (book.bids, book.asks) == sides)  # noqa: B023
         assert client.quiet(0.03)
     assert newest.deltas > 80
-    while not all(book.deltas for _, book, _ in clients):  # a slow one may have had a first book alone
+    # a slow one may have had a first book alone
+    while not all(book.deltas for _, book, _ in clients):
         shuffle(exchange, row, dice, live)
         for client, book, levels in clients:
             sides = answered(rig.port, "AAPL", levels)
