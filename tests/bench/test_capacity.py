@@ -141,7 +141,7 @@ def test_the_rate_is_varied_by_trades_per_symbol() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vary", ["clients", "rate"])
+@pytest.mark.parametrize("vary", ["clients", pytest.param("rate", marks=pytest.mark.stress)])
 def test_a_real_search(vary: str, require: Require, monkeypatch: pytest.MonkeyPatch) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
     monkeypatch.setattr(capacity, "STEPS", 2)

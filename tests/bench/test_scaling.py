@@ -45,8 +45,15 @@ def test_every_axis_has_a_command() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
-@pytest.mark.parametrize(("over", "points"), [("clients", (5, 10)), ("ticks", (1, 4)),
-                                              ("workers", (1, 2)), ("hot", (1, 10))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("over", "points"),
+    [
+        pytest.param("clients", (5, 10), marks=pytest.mark.stress),  # a command's test has it, too
+        pytest.param("ticks", (1, 4), marks=pytest.mark.stress),
+        ("workers", (1, 2)),
+        ("hot", (1, 10)),
+    ],
+)
 def test_points_of_an_axis(
     over: str, points: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
