@@ -79,7 +79,7 @@ class Instance:
         self.gateways: list[Mapping] = []
         self.doorbells: list[int] = []
         self.listeners: list[socket.socket] = []
-        self._guard = socket.socket()
+        self._guard: socket.socket  # holds the name: `opened` sets it
 
     @property
     def address(self) -> tuple[str, int]:
@@ -188,8 +188,13 @@ class Instance:
             return True
         store = Heartbeat(self.store) if self.store is not None else None
         if store is None or not store.epoch:  # none has come up
-            return not self.before.names
+            return not self.before.names and not self._has_shown()
         return store.pid == 0
+
+    def _has_shown(self) -> bool:
+        """Whether a feed's worker has come up, and may have shown more than was restored."""
+        found = (segment.attach(name, KIND_FEED) for name in feed_segments(self.name))
+        return any(Heartbeat(each).epoch for each in found)
 
 
 @contextmanager
