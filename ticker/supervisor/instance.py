@@ -188,13 +188,8 @@ class Instance:
             return True
         store = Heartbeat(self.store) if self.store is not None else None
         if store is None or not store.epoch:  # none has come up
-            return not self.before.names and not self._has_shown()
+            return not self.before.names
         return store.pid == 0
-
-    def _has_shown(self) -> bool:
-        """Whether a feed's worker has come up, and may have shown more than was restored."""
-        found = (segment.attach(name, KIND_FEED) for name in feed_segments(self.name))
-        return any(Heartbeat(each).epoch for each in found)
 
 
 @contextmanager

@@ -12,11 +12,10 @@ import pytest
 from ticker.config import FeedConfig, parse
 from ticker.shm import segment
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED, Mapping
+from ticker.shm.header import Mapping
 from ticker.shm.layout import BODY_OFFSET
 from ticker.shm.table import PriceTable, TableWriter
 from ticker.store.last import FOLDER, FeedSnapshots
-from ticker.supervisor import instance
 from ticker.supervisor.feeds.left_behind import MARK, LeftBehind, feed_segments, mark_of
 from ticker.supervisor.feeds.restored import restore_feed
 
@@ -118,23 +117,3 @@ def test_segments_of_another_version_or_unfinished_ones_are_not_of_use(killed: M
         os.pwrite(file.fileno(), (999).to_bytes(8, "little"), 8)
     assert feed_segments(INSTANCE) == set()
     assert len(PriceTable(killed)) == 2
-
-
-@pytest.mark.parametrize("came_up", [False, True])
-def test_rows_of_a_feed_that_came_up_stay_though_no_store_did(
-    tmp_path: Path, came_up: bool
-) -> None:
-    """A server that ends in its first moments: its store has written nothing, and of a feed whose
-    worker did not come up there is nothing to be written."""
-    config = parse(
-        f'[server]\nport = 0\ninstance = "{INSTANCE}"\n[store]\nfolder = "{tmp_path}"\n'
-        '[[feeds]]\nname = "f"\nprotocol = "itch50"\nvenue = "XNAS"\nlines = ["127.0.0.1:26477"]\n'
-    )
-    with instance.opened(config):
-        mapping = segment.attach(NAME, KIND_FEED, writable=True)
-        if came_up:
-            Heartbeat(mapping).take_over(os.getpid(), time.time_ns())
-    there = feed_segments(INSTANCE)
-    for name in segment.leftovers(INSTANCE):
-        segment.remove(name)
-    assert there == ({NAME} if came_up else set())
