@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import http.server
 import json
 import os
 import shutil
@@ -20,7 +18,8 @@ from typing import Any
 import pytest
 
 from tests.clients.package import node
-from tests.clients.test_readme import ADDRESS, Quiet
+from tests.clients.site import served
+from tests.clients.test_readme import ADDRESS
 from tests.gateway.conftest import E9, Rig
 from tests.gateway.kept import keep, kept_bar
 from tests.gateway.rest.browser import chromium
@@ -139,28 +138,16 @@ def test_browser(
     require: Callable[[object, str], None],
 ) -> None:
     require("chromium", "Chromium is not installed")
-    site = tmp_path / "site"
-    shutil.copytree(project / "node_modules" / "@ticker" / "client" / "dist", site / "client")
     text = example(root, "book.html").replace(ADDRESS, f"127.0.0.1:{rig.port}")
-    (site / "book.html").write_text(text)
-    handler = functools.partial(Quiet, directory=str(site))
-    address = page_socket.getsockname()
-    server = http.server.ThreadingHTTPServer(address, handler, bind_and_activate=False)
-    server.socket.close()
-    server.socket = page_socket.dup()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    async def steps() -> None:
+    async def steps(address: str) -> None:
         async with chromium(tmp_path / "profile") as page:
-            await page.open(f"http://127.0.0.1:{address[1]}/book.html")
+            await page.open(address)
             await page.until("document.querySelectorAll('tr').length === 2")
             await page.until("document.querySelector('tr').innerText === '3\\t184\\t186\\t4'")
 
-    try:
-        asyncio.run(steps())
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(tmp_path / "site", project, page_socket, "book.html", text) as address:
+        asyncio.run(steps(address))
 
 
 def test_the_notebook_from_pip_install_to_a_chart(

@@ -4,14 +4,10 @@ address is another one."""
 from __future__ import annotations
 
 import asyncio
-import functools
-import http.server
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.package import Program
+from tests.clients.site import served
 from tests.docs.blocks import blocks
 from tests.gateway.conftest import E9, Rig
 from tests.gateway.rest.browser import chromium
@@ -136,32 +133,15 @@ def test_browser(
     require: Callable[[object, str], None],
 ) -> None:
     require("chromium", "Chromium is not installed")
-    site = tmp_path / "site"
-    shutil.copytree(project / "node_modules" / "@ticker" / "client" / "dist", site / "client")
-    (site / "index.html").write_text(example(root, rig, "html", "connect"))
-    handler = functools.partial(Quiet, directory=str(site))
-    server = http.server.ThreadingHTTPServer(
-        page_socket.getsockname(), handler, bind_and_activate=False
-    )
-    server.socket.close()
-    server.socket = page_socket.dup()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    text = example(root, rig, "html", "connect")
 
-    async def steps() -> None:
+    async def steps(address: str) -> None:
         async with chromium(tmp_path / "profile") as page:
-            await page.open(f"http://127.0.0.1:{page_socket.getsockname()[1]}/")
+            await page.open(address)
             await page.until("document.title === 'AAPL 185'")
             rig.trade(0, 186 * E9)
             await page.until("document.title === 'AAPL 186'")
             assert not [each for each in page.complaints if "favicon" not in each]
 
-    try:
-        asyncio.run(steps())
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """No line for each request."""
+    with served(tmp_path / "site", project, page_socket, "index.html", text) as address:
+        asyncio.run(steps(address))

@@ -99,6 +99,10 @@ def drop_all(lines: queue.Queue[str]) -> None:
         lines.get_nowait()
 
 
+def begins(kind: str) -> Callable[[str], bool]:
+    return lambda line: line.startswith(kind)
+
+
 def test_alpaca_py_prints_and_survives(address: str, require: Require) -> None:
     require(importlib.util.find_spec("alpaca"), "alpaca-py is not installed")
     url = f"ws://{address}/alpaca/v2/sip"
@@ -107,7 +111,7 @@ def test_alpaca_py_prints_and_survives(address: str, require: Require) -> None:
             ("trade", ("price", "size", "timestamp", "id", "exchange")),
             ("quote", ("bid_price", "ask_price", "bid_size", "timestamp")),
         ):
-            line = until(lines, lambda line, kind=kind: line.startswith(kind))  # type: ignore[misc]
+            line = until(lines, begins(kind))
             found = json.loads(line.partition(" ")[2])
             assert all(found[field] is not None for field in fields), found
         kill_a_gateway(address)
@@ -131,7 +135,7 @@ def test_massive_prints_and_survives(address: str, require: Require) -> None:
         kill_a_gateway(address)
         drop_all(lines)
         for kind in ("EquityTrade", "EquityQuote", "EquityAgg"):
-            until(lines, lambda line, kind=kind: line.startswith(kind))  # type: ignore[misc]
+            until(lines, begins(kind))
 
 
 @pytest.mark.stress

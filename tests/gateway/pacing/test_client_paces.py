@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.pacing.changes import E9, received, trades_each
 from ticker.config import Config, GatewayConfig
 from ticker.gateway.protocol import protobuf
 from ticker.gateway.protocol.messages import Configure
 
-E9 = 1_000_000_000
 JSON, MSGPACK, PROTOBUF = "ticker.v1.json", "ticker.v1.msgpack", "ticker.v1.protobuf"
 Connect = Callable[..., Any]
 
@@ -26,19 +26,6 @@ def paced(rig: Any, connect: Connect, pace: str, channel: str = "price") -> Any:
     client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": channel})
     client.until("snapshot")
     return client
-
-
-def trades_each(rig: Any, milliseconds: float, count: int) -> None:
-    for price in range(2, count + 2):
-        time.sleep(milliseconds / 1000)
-        rig.trade(0, price * E9)
-
-
-def received(client: Any, last: int) -> list[int]:
-    prices: list[int] = []
-    while not prices or prices[-1] != last:
-        prices.append(round(client.until("update")["price"]))
-    return prices
 
 
 @pytest.mark.parametrize("channel", ["price", "trades"])

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.gateway.pacing.changes import E9, received, trades_each
 from ticker.config import GatewayConfig, parse
 from ticker.errors import ConfigError
 from ticker.gateway.pacing.law import LEAST_GAP
 from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.pacing.settings import law_of, rates_of
 
-E9 = 1_000_000_000
 JSON = "ticker.v1.json"
 Connect = Callable[..., Any]
 
@@ -27,20 +27,6 @@ def subscribed(rig: Any, connect: Connect) -> Any:
     client.send({"action": "subscribe", "symbols": ["AAPL"]})
     client.until("snapshot")
     return client
-
-
-def trades_each(rig: Any, milliseconds: int, count: int) -> None:
-    for price in range(2, count + 2):
-        time.sleep(milliseconds / 1000)
-        rig.trade(0, price * E9)
-
-
-def received(client: Any, last: int) -> list[int]:
-    """The prices of the updates up to the last one."""
-    prices: list[int] = []
-    while not prices or prices[-1] != last:
-        prices.append(round(client.until("update")["price"]))
-    return prices
 
 
 @pytest.mark.parametrize("rig", [{"pace": "adaptive"}], indirect=True)

@@ -65,7 +65,9 @@ def test_a_feed_that_comes_is_looked_at(venues: Venues) -> None:
     assert _add(venues, "NEW", seq=1) == 2
     venues.board.look(10 * E9)
     assert dict(venues.board.feeds())["late"] == "live"
-    assert not venues.board.price("NEW").stale  # type: ignore[union-attr]
+    price = venues.board.price("NEW")
+    assert price is not None
+    assert not price.stale
 
 
 def _add(venues: Venues, symbol: str, seq: int) -> int:
