@@ -1,7 +1,8 @@
 """A whole server with small stand-in workers: real processes, sockets and segments.
 
 Run as `python tests/standin_server.py CONFIG.toml`; TEST_MISBEHAVE says what goes wrong. With
-TEST_STORE it has a real store worker.
+TEST_STORE it has a real store worker, or one that never comes up ("late"). With TEST_PRICE its feed
+publishes that price of AAPL.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from ticker.errors import ConfigError, FeedError, GatewayError, TickerError
 from ticker.feeds.workers.worker import FeedContext
 from ticker.gateway.context import GatewayContext
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import attach
+from ticker.shm.table import TableWriter
 from ticker.store.context import StoreContext
 from ticker.supervisor.feed_slots import Mains
 from ticker.supervisor.feeds import calendar
@@ -57,12 +59,22 @@ def feed(_config: FeedConfig, context: FeedContext) -> None:
         segment = attach(context.segment, KIND_FEED, boot_id=context.boot_id)
         if Heartbeat(segment).epoch:  # not the first
             raise ConfigError("mine.toml: not TOML")
+    if price := int(os.environ.get("TEST_PRICE", "0")):
+        publish(attach(context.segment, KIND_FEED, boot_id=context.boot_id, writable=True), price)
     heartbeat = beating(KIND_FEED, context.segment, context.boot_id)
     first = heartbeat.epoch == 1
     while True:
         if not (MISBEHAVE == "hang" and first):
             heartbeat.beat(time.time_ns())
         time.sleep(0.02)
+
+
+def publish(segment: Mapping, price: int) -> None:
+    """One trade more of AAPL."""
+    table, now = TableWriter(segment), time.time_ns()
+    row = 0 if len(table) else table.add("AAPL", "XNAS")
+    seq = (table.values(row) or {"seq": 0})["seq"] + 1
+    table.put(row, price=price, seq=seq, exchange_time=now, publish_time=now, session_start=now)
 
 
 def gateway(_config: Config, context: GatewayContext) -> None:
@@ -82,6 +94,8 @@ def gateway(_config: Config, context: GatewayContext) -> None:
 def store(config: Config, context: StoreContext) -> None:
     from ticker.store import worker
 
+    if os.environ["TEST_STORE"] == "late":
+        signal.pause()
     worker.run(config, context)
 
 
@@ -98,7 +112,7 @@ def misbehave() -> None:
         os.fork = every_other
     elif MISBEHAVE == "calendar":
 
-        def refuse(markets: object, path: Path) -> None:  # noqa: ARG001
+        def refuse(markets: object, path: Path, heartbeat: object) -> None:  # noqa: ARG001
             raise ConfigError("no calendar today")
 
         calendar.run = refuse

@@ -39,10 +39,12 @@ ring_capacity = 64
 class Server:
     """A server in a process of its own, and what it said so far."""
 
-    def __init__(self, folder: Path, instance: str, port: int, environ: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, instance: str, port: int, more: str, environ: dict[str, str]
+    ) -> None:
         self.instance = instance
         self.config = config = folder / f"{instance}-{port}.toml"
-        self.edit(port=port)
+        self.edit(more, port=port)
         self.said = folder / f"{instance}-{port}-{time.monotonic_ns()}.log"
         with self.said.open("wb") as out:
             self.process = subprocess.Popen(
@@ -84,8 +86,8 @@ class Server:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     started: list[Server] = []
 
-    def start(instance: str = "", *, port: int = 0, **environ: str) -> Server:
-        server = Server(tmp_path, instance or f"test-{os.getpid()}", port, environ)
+    def start(instance: str = "", *, port: int = 0, more: str = "", **environ: str) -> Server:
+        server = Server(tmp_path, instance or f"test-{os.getpid()}", port, more, environ)
         started.append(server)
         return server
 

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import stat
+import sys
 
 WAITING = 1 << 20
 """The unwritten rest of a line that may wait for room, in bytes; a longer rest is dropped."""
@@ -93,6 +94,17 @@ class Lines:
         if not select.select([], [self._target], [], 0)[1]:
             raise BlockingIOError
         return os.write(self._target, data[: select.PIPE_BUF])
+
+
+def print_line(text: str) -> None:
+    """Print a line to standard output, or nothing where nobody reads it or its disk is full."""
+    try:
+        lines = Lines(sys.stdout.fileno())
+    except (OSError, ValueError):  # no descriptor: a test captures it inside of this process
+        print(text)
+    else:
+        lines.write(text)
+        lines.close()
 
 
 def _socket_of(descriptor: int) -> socket.socket | None:

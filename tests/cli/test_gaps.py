@@ -11,11 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ticker.cli import main
+from ticker.errors import NoServerError
 from ticker.shm.gaps import GapLedger
 from ticker.shm.header import KIND_FEED
-from ticker.shm.segment import Geometry, attach, create_feed, feed_name, remove
+from ticker.shm.segment import SHM_FOLDER, Geometry, attach, create_feed, feed_name, remove
+from ticker.supervisor.names import take_name
 
 E9 = 1_000_000_000
+DEAD = f"dead{os.getpid()}"
 CONFIG = """
 [[feeds]]
 name = "one"
@@ -48,16 +51,21 @@ def instance() -> Iterator[str]:
             6,
             3 * E9,
         )
-        yield name
+        with take_name(name):
+            yield name
     finally:
         for segment in segments:
             remove(segment)
 
 
-def gaps(tmp_path: Path, instance: str, *options: str) -> Result:
-    config = tmp_path / "ticker.toml"
+def written(folder: Path) -> Path:
+    config = folder / "ticker.toml"
     config.write_text(CONFIG)
-    arguments = ["gaps", "--config", str(config), "--instance", instance, *options]
+    return config
+
+
+def gaps(tmp_path: Path, instance: str, *options: str) -> Result:
+    arguments = ["gaps", "--config", str(written(tmp_path)), "--instance", instance, *options]
     return CliRunner().invoke(main, arguments)
 
 
@@ -70,6 +78,22 @@ def test_table(tmp_path: Path, instance: str) -> None:
         "6 lost upstream, 5 open",
         "two: 0 gaps, 0 missing",
     ]
+
+
+def test_a_server_that_was_killed_is_none(tmp_path: Path, instance: str) -> None:
+    """Its segments are there, and nobody has its name."""
+    for feed in ("one", "two"):
+        left = SHM_FOLDER / feed_name(DEAD, feed).lstrip("/")
+        (SHM_FOLDER / feed_name(instance, feed).lstrip("/")).rename(left)
+    try:
+        for command in (["gaps"], ["rejects"], ["lineage", "AAPL"]):
+            arguments = [*command, "--config", str(written(tmp_path)), "--instance", DEAD]
+            done = CliRunner().invoke(main, arguments)
+            assert done.exit_code == NoServerError.exit_code, command
+            assert f"no server runs as instance '{DEAD}'" in done.output
+    finally:
+        for feed in ("one", "two"):
+            remove(feed_name(DEAD, feed))
 
 
 def test_json_of_one_feed(tmp_path: Path, instance: str) -> None:

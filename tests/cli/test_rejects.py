@@ -17,6 +17,7 @@ from ticker.feeds.market.market import Market
 from ticker.gateway.rest.status import SHOWN_REJECTS, Status
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, feed_name, remove
+from ticker.supervisor.names import take_name
 
 E9 = 1_000_000_000
 CONFIG = """
@@ -50,7 +51,8 @@ def instance() -> Iterator[str]:
             calls.trade(0, 4 * E9, 3, 0, TRADE_REGULAR, second * E9, 200 * E9)
         calls.trade(0, 0, 3, 0, TRADE_REGULAR, 300 * E9, 200 * E9)
         calls.refuse_unknown("NOSUCH", E9, 2, 8, E9, E9)
-        yield name
+        with take_name(name):
+            yield name
     finally:
         for segment in segments:
             remove(segment)
@@ -133,7 +135,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, instance: str) -> None:
     assert "no such feed; known: one, two" in result.output
     result = rejects(tmp_path, instance, "--instance", "nobody")
     assert result.exit_code == 4
-    assert "is `ticker serve` running?" in result.output
+    assert "no server runs as instance 'nobody'" in result.output
 
 
 def test_status_shows_the_newest(instance: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.supervised import Server, alive, ask, nothing_left, segments, serve, until
 from ticker.errors import FeedError, GatewayError, InstanceError
 from ticker.shm.counters import Heartbeat
-from ticker.shm.header import KIND_FEED, KIND_GATEWAY
+from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE
 from ticker.shm.segment import (
     attach,
     create_worker,
@@ -23,7 +23,9 @@ from ticker.shm.segment import (
     leftovers,
     private_folder,
     remove,
+    store_name,
 )
+from ticker.shm.table import PriceTable
 from ticker.shm.timetable import timetable_path
 
 __all__ = ["serve"]  # a fixture
@@ -101,13 +103,16 @@ def test_hung_worker_is_killed_and_replaced(serve: Callable[..., Server]) -> Non
     assert "in feed" in server.said.read_text()
 
 
-def test_stopped_worker_is_killed_and_replaced(serve: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("name", ["gateway 1", "calendar"])
+def test_stopped_worker_is_killed_and_replaced(serve: Callable[..., Server], name: str) -> None:
     """One that cannot even hear SIGABRT."""
     server = serve()
     server.where()
-    pid = server.workers()["gateway 1"]
+    until(lambda: server.log("timetable written"))
+    pid = server.workers()[name]
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: server.workers()["gateway 1"] != pid)
+    until(lambda: server.workers()[name] != pid)
+    assert [each["worker"] for each in server.log("hung")] == [name]
     assert not alive(pid)
 
 
@@ -182,12 +187,45 @@ def test_a_calendar_that_fails_ends_nothing(serve: Callable[..., Server]) -> Non
     assert ask(address)[1] in server.workers().values()
 
 
-def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server]) -> None:
-    server = serve()
+@pytest.mark.parametrize("store", ["", "1"])
+def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server], store: str) -> None:
+    """With a store that has written the last prices, and where there is none."""
+    environ = {"TEST_STORE": store} if store else {}
+    server = serve(more=f"[store]\nenabled = {'true' if store else 'false'}\n", **environ)
     server.where()
+    if store:
+        found = Heartbeat(attach(store_name(server.instance), KIND_STORE))
+        until(lambda: found.epoch)
     with nothing_left(server):
         server.process.kill()
         server.wait()
+
+
+def test_killed_before_its_store_came_up_it_leaves_the_rows_that_it_has_shown(
+    serve: Callable[..., Server],
+) -> None:
+    """Two kills, the second one in the first moments of the server: the third one has the prices of
+    the second, not the older ones that the first has written."""
+    first = serve(TEST_STORE="1", TEST_PRICE="100")
+    first.where()
+    store = Heartbeat(attach(store_name(first.instance), KIND_STORE))
+    until(lambda: store.epoch)
+    with nothing_left(first):
+        first.process.kill()
+        first.wait()
+    second = serve(TEST_STORE="late", TEST_PRICE="105")
+    second.where()
+    second.process.kill()
+    second.wait()
+    until(lambda: not any(alive(pid) for pid in second.all_pids()))
+    left = [name.rpartition(".")[2].partition("-")[0] for name in segments(second)]
+    assert sorted(left) == ["mark", "sim"]
+    third = serve(TEST_STORE="1")
+    third.where()
+    table = PriceTable(attach(feed_name(third.instance, "sim"), KIND_FEED))
+    row = table.values(0) or {}
+    assert (row["price"], row["seq"]) == (105, 2)
+    assert [each["source"] for each in third.log("last prices restored")] == ["shared memory"]
 
 
 def test_restart_right_after_a_kill(serve: Callable[..., Server]) -> None:
@@ -205,7 +243,7 @@ def test_restart_right_after_a_kill(serve: Callable[..., Server]) -> None:
 
 def test_restart_waits_for_workers_that_take_long_to_leave(serve: Callable[..., Server]) -> None:
     """They hold the port, though the segments are gone already."""
-    server = serve(TEST_MISBEHAVE="slow")
+    server = serve(TEST_MISBEHAVE="slow", more="[store]\nenabled = false\n")
     address = server.where()
     gateways = [pid for name, pid in server.workers().items() if "gateway" in name]
     server.process.kill()

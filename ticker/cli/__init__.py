@@ -34,6 +34,7 @@ class CommandsByFile(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. A TickerError is printed on one line and gives its exit code. A closed
         output (`| head`) is not an error."""
+        open_standard_streams()
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -42,6 +43,19 @@ class CommandsByFile(click.Group):
         except TickerError as error:
             click.echo(f"ticker: {error}", err=True)
             ctx.exit(error.exit_code)
+
+
+def open_standard_streams() -> None:
+    """Give a process that was started without standard streams (`2>&-`) empty ones. Otherwise its
+    first sockets would take their numbers, and get what is meant for the log."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+            setattr(sys, f"__{name}__", getattr(sys, name))
 
 
 def _say_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ticker.config import Config, FeedConfig, parse_address
-from ticker.errors import ConfigError, SegmentError, StoreError
-from ticker.shm.header import KIND_FEED
+from ticker.errors import ConfigError, NoServerError, SegmentError, StoreError
 from ticker.shm.header import Mapping as Segment
-from ticker.shm.segment import attach, feed_name
 from ticker.supervisor.configuration import load
+from ticker.supervisor.find import attach_feeds
 
 if TYPE_CHECKING:
     from ticker.record.packets import PacketTape
@@ -143,13 +142,12 @@ def _record(
 def _lives(config: Config, segments: Mapping[str, Segment | None]) -> bool:
     """Whether a server runs that has these segments, or segments of these names."""
     try:
-        for name, known in segments.items():
-            found = attach(feed_name(config.server.instance, name), KIND_FEED)
-            if known is not None and found.boot_id != known.boot_id:
-                return False
-    except SegmentError:
+        found = attach_feeds(config.server.instance, list(segments))
+    except (NoServerError, SegmentError):
         return False
-    return True
+    return all(
+        known is None or found[name].boot_id == known.boot_id for name, known in segments.items()
+    )
 
 
 def _chosen(config: Config, names: tuple[str, ...]) -> list[FeedConfig]:
@@ -161,6 +159,5 @@ def _chosen(config: Config, names: tuple[str, ...]) -> list[FeedConfig]:
 
 
 def _attached(config: Config, feeds: list[FeedConfig]) -> dict[str, Segment]:
-    """The segments of the feeds. Raises SegmentError: no such server runs."""
-    instance = config.server.instance
-    return {feed.name: attach(feed_name(instance, feed.name), KIND_FEED) for feed in feeds}
+    """The segments of the feeds. Raises NoServerError: no such server runs."""
+    return attach_feeds(config.server.instance, [feed.name for feed in feeds])

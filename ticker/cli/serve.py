@@ -10,6 +10,7 @@ import msgspec
 
 from ticker.config import Config, ServerConfig
 from ticker.errors import ConfigError
+from ticker.lines import print_line
 from ticker.supervisor.system.loading import load_libraries, loading
 
 
@@ -40,7 +41,7 @@ def command(ctx: click.Context, path: Path | None, port: int | None, instance: s
         from ticker.supervisor.serve import load_workers, start
 
         load_workers()
-    ctx.exit(start(config, click.echo, reload=lambda: with_options(load(here))))
+    ctx.exit(start(config, print_line, reload=lambda: with_options(load(here))))
 
 
 def _otherwise(config: Config, **options: object) -> Config:

@@ -79,6 +79,10 @@ def restore(
         if not source.damaged:
             break
     restore_venue(mapping, contents[0], midnight)
+    # A later start compares with this: the rows are not older than any of their sources.
+    store_release(
+        &mapping.feed_state().restored_ns, max([source.created_ns for source in contents])
+    )
     restore_session(mapping, contents[0].session)
     newest = contents[0]
     return Restored(
@@ -127,7 +131,6 @@ cdef int restore_venue(Mapping mapping, Contents newest, int64_t midnight) excep
     cdef FeedState* state = mapping.feed_state()
     cdef const Head* head = <const Head*>newest.start
     cdef int word
-    store_release(&state.restored_ns, <uint64_t>newest.created_ns)
     if <int64_t>max(head.venue[1], head.venue[3]) < midnight:
         return 0
     for word in range(VENUE_WORDS - 1):

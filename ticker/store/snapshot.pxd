@@ -4,7 +4,7 @@ All numbers are little-endian. A file has a head, a description in JSON, and blo
 
     Head    128 bytes; `check` is the CRC-32C of the 124 bytes before it
     JSON    `described` bytes: feed, layout version, the names of the words of a row (values,
-            then what it had when the session began), and that session
+            then what it had when the session began), that session, and the boot id of the server
     Block   16 bytes, then `rows` rows of `row_bytes`; `check` is over both but itself
 
     row     symbol 24 | venue 8 | currency 8 | size_exponent 8 | instrument_key 8 | words
@@ -81,6 +81,7 @@ cdef class Contents:
     cdef readonly uint64_t number
     cdef readonly int64_t created_ns
     cdef readonly uint32_t rows
+    cdef readonly uint64_t boot
     cdef readonly list damaged
     cdef readonly bytes session  # 16 bytes, whose rows these are; zeros: unknown
     cdef int[VALUE_WORDS] places # of each word of a row in the file, -1: it has none

@@ -17,6 +17,7 @@ class Contents:
     number: int
     created_ns: int
     rows: int
+    boot: int
     damaged: list[tuple[int, int]]
     session: bytes
     def __init__(self, data: bytes) -> None: ...

@@ -69,7 +69,7 @@ cdef class Image:
         return json.dumps(
             {
                 "feed": self.feed, "layout": LAYOUT_VERSION, "words": WORDS,
-                "session": session.hex(),
+                "session": session.hex(), "boot": self.mapping.boot_id,
             },
             separators=(",", ":"),
         ).encode()
@@ -200,6 +200,7 @@ cdef class Contents:
         number: grows by one with each snapshot of the feed.
         created_ns: when it was made, ns since the epoch.
         rows: rows that the file should have.
+        boot: the life of the server whose rows these are; 0: not known.
         damaged: (first row, rows) of each block that is cut or whose checksum is wrong.
 
     Raises:
@@ -240,7 +241,8 @@ cdef class Contents:
             words = described["words"]
             self.feed = described["feed"]
             session = bytes.fromhex(described.get("session", "00"))
-        except (ValueError, KeyError, TypeError):
+            self.boot = described.get("boot", 0)
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise StoreError("a snapshot without the names of its words") from None
         if self.row_bytes < NAME_BYTES + 8 * <size_t>len(words):
             raise StoreError(f"a snapshot whose rows of {self.row_bytes} bytes are too short")

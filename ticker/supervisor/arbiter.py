@@ -109,6 +109,14 @@ class Arbiter:
         else:
             self._forget(slot)
 
+    def take_back(self, slot: Slot) -> bool:
+        """Undo a `remove`: the worker that was told to end gets a successor. False: it has ended,
+        and the slot is gone."""
+        if slot not in self.slots or slot.ended is None:
+            return False
+        slot.vacant, slot.ended, slot.renewing = False, None, True
+        return True
+
     def _forget(self, slot: Slot) -> None:
         self.slots.remove(slot)
         if slot.ended is not None:

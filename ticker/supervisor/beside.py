@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ticker.clock import now_ns
 from ticker.cluster.context import RelayContext
 from ticker.config import Config, from_bus
 from ticker.mirror.context import MirrorContext
 from ticker.record.context import RecorderContext
 from ticker.shm.counters import Heartbeat
+from ticker.shm.segment import private_gateway
 from ticker.shm.timetable import timetable_path
 from ticker.store.context import StoreContext
 from ticker.supervisor.feeds import calendar
@@ -28,15 +30,18 @@ MirrorMain = Callable[[Config, MirrorContext], None]
 
 
 def calendar_slot(instance: Instance, configured: Configured) -> Slot | None:
-    """The calendar's slot; None where no feed follows a calendar."""
+    """The calendar's slot; None where no feed follows a calendar. Nobody else looks at its signs of
+    life, so they are in memory without a name, which its worker inherits."""
     if not calendar.markets_of(configured().feeds):
         return None
+    heartbeat = Heartbeat(private_gateway(now_ns()))
 
     def run() -> None:
         instance.keep_only(None)
-        calendar.run(calendar.markets_of(configured().feeds), timetable_path(instance.name))
+        markets = calendar.markets_of(configured().feeds)
+        calendar.run(markets, timetable_path(instance.name), heartbeat)
 
-    return Slot("calendar", Stage.FEED, run, vital=False)
+    return Slot("calendar", Stage.FEED, run, heartbeat, vital=False)
 
 
 def store_slot(instance: Instance, configured: Configured, main: StoreMain | None) -> Slot | None:

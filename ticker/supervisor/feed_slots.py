@@ -2,7 +2,8 @@
 
 In: feeds that are added, changed and removed (feeds/changes.py). Out: segments and slots. Law: a
 changed feed affects only its own worker, and no gateway. An added feed has its segment before
-gateways are told. The segment of a removed feed is removed after its worker has ended.
+gateways are told. The segment of a removed feed is removed after its worker has ended. A feed that
+comes back before that has the same segment, and its worker gets a successor.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ticker.supervisor.beside import (
     store_slot,
 )
 from ticker.supervisor.feeds import calendar
-from ticker.supervisor.feeds.changes import FeedChanges
+from ticker.supervisor.feeds.changes import SIZES, FeedChanges
 from ticker.supervisor.feeds.simulators import simulator_command
 from ticker.supervisor.instance import Instance
 from ticker.supervisor.slot import Slot, Stage
@@ -81,6 +82,8 @@ class FeedSlots:
         self.simulators = {
             feed.name: self._simulator(feed.name) for feed in config.feeds if feed.simulator
         }
+        self.leaving: dict[str, tuple[Slot, FeedConfig]] = {}
+        """Removed feeds whose workers may not have ended."""
         self.calendar = self._calendar()
         readers = [
             store_slot(instance, self._configured, mains.store),
@@ -99,19 +102,24 @@ class FeedSlots:
         """Bring workers and segments to the feeds that are to run.
 
         Raises:
-            SegmentError: no room for those that are added; nothing has changed.
+            SegmentError: no room for those that are added, or one of them has just been removed and
+                has another size; nothing has changed.
         """
         self._make_room(changes)
         markets = calendar.markets_of(tuple(self.feeds.values()))
         before, self.feeds = self.feeds, {feed.name: feed for feed in changes.feeds}
         for name in changes.removed:
+            self.leaving[name] = self.workers[name], before[name]
             self.remove(name, arbiter)
         for feed in changes.changed:
             arbiter.renew(self.workers[feed.name])
             self._change_simulator(before[feed.name], feed, arbiter)
         for feed in changes.added:
-            self.workers[feed.name] = self._worker(feed.name)
-            arbiter.add(self.workers[feed.name])
+            slot, _ = self.leaving.pop(feed.name, (None, None))
+            if slot is None or not arbiter.take_back(slot):
+                slot = self._worker(feed.name)
+                arbiter.add(slot)
+            self.workers[feed.name] = slot
             self._change_simulator(None, feed, arbiter)
         if markets != calendar.markets_of(changes.feeds):
             self._change_calendar(arbiter)
@@ -128,6 +136,8 @@ class FeedSlots:
         instance, made = self.instance, []
         try:
             for feed in changes.added:
+                if self._has_segment(feed):
+                    continue
                 instance.add_feed(feed, self.config.store.symbol_days)
                 made.append(feed.name)
             names = [feed.name for feed in changes.feeds]
@@ -136,6 +146,23 @@ class FeedSlots:
             for name in made:
                 instance.remove_feed(name)
             raise SegmentError(f"feeds cannot be changed: {error}") from None
+
+    def _has_segment(self, feed: FeedConfig) -> bool:
+        """Whether a feed that is added has its segment still, since the worker that was told to end
+        when it was removed has not ended yet.
+
+        Raises:
+            SegmentError: its size is another one.
+        """
+        if feed.name not in self.instance.feeds:
+            return False
+        _, known = self.leaving[feed.name]
+        if any(getattr(known, size) != getattr(feed, size) for size in SIZES):
+            raise SegmentError(
+                f"feed {feed.name}: was removed a moment ago, and its worker has not ended; reload "
+                "again in some seconds to add it with another size"
+            )
+        return True
 
     def _worker(self, name: str) -> Slot:
         instance = self.instance

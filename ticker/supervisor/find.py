@@ -12,6 +12,7 @@ from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, gateway_name
 from ticker.supervisor.configuration import load
+from ticker.supervisor.names import listener
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,34 @@ def find(instance: str) -> Running:
         NoServerError: none runs.
         SegmentError: it is another user's.
     """
+    supervisor = check_runs(instance)
     gateways: list[Mapping] = []
     while (SHM_FOLDER / gateway_name(instance, len(gateways)).lstrip("/")).exists():
         gateways.append(attach(gateway_name(instance, len(gateways)), KIND_GATEWAY))
-    for mapping in gateways:
-        parent = _parent(Heartbeat(mapping).pid)
-        # a worker's parent is its supervisor, and dies no later than it
-        if parent > 1:
-            return Running(parent, tuple(gateways))
-    raise NoServerError(
+    parents = (_parent(Heartbeat(mapping).pid) for mapping in gateways)
+    # a worker's parent is its supervisor, and dies no later than it
+    supervisor = supervisor or next((parent for parent in parents if parent > 1), 0)
+    if not gateways or not supervisor:
+        raise _none(instance)
+    return Running(supervisor, tuple(gateways))
+
+
+def check_runs(instance: str) -> int:
+    """The pid of the supervisor of a server that runs; 0: it runs, and the pid is not told now.
+
+    The segments of a server that was killed may still be there: nobody writes to them.
+
+    Raises:
+        NoServerError: none runs.
+    """
+    found = listener(instance)
+    if found is None:
+        raise _none(instance)
+    return found[0]
+
+
+def _none(instance: str) -> NoServerError:
+    return NoServerError(
         f"no server runs as instance {instance!r}; name another by --config or --instance"
     )
 
@@ -50,7 +70,7 @@ def find(instance: str) -> Running:
 def attached_feeds(
     path: Path | None, feeds: Sequence[str], instance: str | None
 ) -> dict[str, Mapping]:
-    """The segments of feeds, by name.
+    """The segments of feeds of a server that runs, by name.
 
     Args:
         path: of the server's configuration; None: the shipped one.
@@ -59,15 +79,26 @@ def attached_feeds(
 
     Raises:
         ConfigError: the configuration is wrong, or has no such feed.
-        SegmentError: no server of this name runs.
+        NoServerError: no server of this name runs.
+        SegmentError: it has no such feed, or is another user's.
     """
     config = load(path)
     known = [feed.name for feed in config.feeds]
     for name in feeds:
         if name not in known:
             raise ConfigError(f"--feed {name}: no such feed; known: {', '.join(known) or 'none'}")
-    server = instance or config.server.instance
-    return {name: attach(feed_name(server, name), KIND_FEED) for name in feeds or known}
+    return attach_feeds(instance or config.server.instance, feeds or known)
+
+
+def attach_feeds(instance: str, feeds: Sequence[str]) -> dict[str, Mapping]:
+    """The segments of feeds of a server that runs, by name.
+
+    Raises:
+        NoServerError: no server of this name runs.
+        SegmentError: it has no such feed, or is another user's.
+    """
+    check_runs(instance)
+    return {name: attach(feed_name(instance, name), KIND_FEED) for name in feeds}
 
 
 def _parent(pid: int) -> int:

@@ -13,14 +13,14 @@ import secrets
 import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import structlog
 
 from ticker.config import Config, FeedConfig
 from ticker.config.record import record_folder
 from ticker.config.store import store_folder
-from ticker.errors import SegmentError
+from ticker.errors import SegmentError, StoreError
 from ticker.shm import segment
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import (
@@ -32,10 +32,11 @@ from ticker.shm.header import (
     KIND_STORE,
     Mapping,
 )
+from ticker.store.last import contents_of
 from ticker.store.snapshot import Contents
 from ticker.supervisor.feeds.left_behind import LeftBehind, feed_segments
 from ticker.supervisor.feeds.restored import restore_feed
-from ticker.supervisor.names import hold_name, take_name, take_workers_name
+from ticker.supervisor.names import answer, hold_name, take_name, take_workers_name
 from ticker.supervisor.system.listeners import open_listeners
 
 SPARE_SYMBOLS = 4_096
@@ -52,6 +53,7 @@ class Instance:
         store: the store worker's segment, mapped read-only; None where nothing is kept.
         folder: where the store keeps its files; None where nothing is kept.
         before: what an earlier run left in shared memory.
+        removed: the last rows of feeds that a reload removed, for the one that adds them again.
         recorder: the recorder's segment, mapped read-only; None where nothing is recorded.
         recordings: where its files go; None where nothing is recorded.
         relay: the relay's segment, mapped read-only; None where nothing is published on a bus.
@@ -72,6 +74,7 @@ class Instance:
         self.store: Mapping | None = None
         self.folder = store_folder(config.store, self.name)
         self.before = LeftBehind(self.name, None)
+        self.removed: dict[str, Contents] = {}
         self.recorder: Mapping | None = None
         self.recordings = record_folder(config.record, self.name)
         self.relay: Mapping | None = None
@@ -114,8 +117,9 @@ class Instance:
         return segment.gateway_name(self.name, slot)
 
     def add_feed(self, feed: FeedConfig, symbol_days: int) -> None:
-        """Make a feed's segment, with the last prices that an earlier run left of it, or that the
-        store has; then keep a read-only mapping: only its worker may write (law 1).
+        """Make a feed's segment, with the last prices that an earlier run left of it, or a reload
+        that removed it, or that the store has; then keep a read-only mapping: only its worker may
+        write (law 1).
 
         The segment gets its name when the prices are in it. So a kill at any moment leaves them in
         this one, or in that of the earlier run.
@@ -124,13 +128,14 @@ class Instance:
             SegmentError: no room for it.
         """
         name, now = self.feed_segment(feed.name), time.time_ns()
-        left = self.before.contents(feed.name)
+        left = self.removed.get(feed.name) or self.before.contents(feed.name)
         fresh = self._unfinished(name, geometry(feed, self.depth_rows), now, left)
-        if self.folder is not None:
+        if self.folder is not None or left is not None:
             restore_feed(fresh, feed, self.folder, now, symbol_days, left)
         del fresh
         segment.finish(name)
         segment.keep(name)
+        self.removed.pop(feed.name, None)
         self.feeds[feed.name] = segment.attach(name, KIND_FEED, boot_id=self.boot_id)
         self.serial += 1
         self.serials[feed.name] = self.serial
@@ -149,7 +154,10 @@ class Instance:
             return segment.create_feed(unfinished, size, self.boot_id, now)
 
     def remove_feed(self, name: str) -> None:
-        """Unlink the segment of a feed whose worker has ended; gateways may have it mapped."""
+        """Unlink the segment of a feed whose worker has ended; gateways may have it mapped. Its
+        rows stay with us: the store worker may not have written the last ones yet."""
+        with suppress(StoreError):
+            self.removed[name] = contents_of(self.feeds[name], name)
         del self.feeds[name], self.serials[name]
         segment.forget(self.feed_segment(name))
         segment.remove(self.feed_segment(name))
@@ -158,6 +166,10 @@ class Instance:
         """No new connections: with the workers' own copies closed too, they are refused."""
         for listener in self.listeners:
             listener.close()
+
+    def answer(self) -> None:
+        """Answer those who ask whether the server runs."""
+        answer(self._guard)
 
     def keep_only(self, position: int | None) -> None:
         """In a child: close all listening sockets but its own; None closes all, for a feed."""
@@ -171,25 +183,30 @@ class Instance:
         guard = hold_name(self.name)
         if guard is not None:
             with guard:
-                self.remove_segments()
+                self.remove_segments(killed=True)
 
-    def remove_segments(self) -> bool:
+    def remove_segments(self, *, killed: bool = False) -> bool:
         """Remove all segments. Those of feeds stay if the store has not written their last rows;
-        whether they do."""
-        feeds = set() if self._is_written() else feed_segments(self.name)
+        whether they do. `killed`: the supervisor was, and ended no worker in order."""
+        feeds = set() if self._is_written(killed) else feed_segments(self.name)
         stay = {self.before.marker, *feeds} if feeds else ()
         remove_leftovers(self.name, but=stay, quiet=True)
         return bool(feeds)
 
-    def _is_written(self) -> bool:
+    def _is_written(self, killed: bool) -> bool:
         """Whether what the feeds showed last is on the disk, or is not to be kept. A store worker
         leaves its segment only then (store/worker.py)."""
         if self.folder is None:
             return True
         store = Heartbeat(self.store) if self.store is not None else None
         if store is None or not store.epoch:  # none has come up
-            return not self.before.names
+            return not self.before.names and not (killed and self._has_shown())
         return store.pid == 0
+
+    def _has_shown(self) -> bool:
+        """Whether a feed's worker has come up, and may have shown more than was restored."""
+        found = (segment.attach(name, KIND_FEED) for name in feed_segments(self.name))
+        return any(Heartbeat(each).epoch for each in found)
 
 
 @contextmanager

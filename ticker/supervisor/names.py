@@ -8,6 +8,7 @@ Both are abstract sockets, which the kernel frees with their owners, also after 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -43,6 +44,7 @@ def take_name(name: str, patience: float = PATIENCE) -> socket.socket:
             raise InstanceError(f"instance {name!r} {whose}; {OTHERWISE}")
         time.sleep(STEP)
     taken.listen(16)
+    taken.setblocking(False)
     return taken
 
 
@@ -88,17 +90,36 @@ def _bind(address: str) -> socket.socket | None:
 
 def _holder(name: str) -> str:
     """The holder that listens on the name, in words; empty if none does."""
+    found = listener(name)
+    if found is None:
+        return ""
+    pid, uid = found
+    if not pid:
+        return "is running already"
+    if uid != os.geteuid():
+        return f"is another user's (uid {uid})"
+    return f"is running already (pid {pid})"
+
+
+def listener(name: str) -> tuple[int, int] | None:
+    """(pid, uid) of the supervisor that has a name; zeros: it is not told now. None: no server has
+    it. One that has been killed is no server, though its workers may not have ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(f"\0ticker.{name}")
         except BlockingIOError:  # it listens, and its backlog is full
-            return "is running already"
+            return 0, 0
         except OSError:
-            return ""
+            return None
         size = struct.calcsize("3i")
         found = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     pid, uid, _ = struct.unpack("3i", found)
-    if uid != os.geteuid():
-        return f"is another user's (uid {uid})"
-    return f"is running already (pid {pid})"
+    return pid, uid
+
+
+def answer(taken: socket.socket) -> None:
+    """Let those go who asked whose the name is; when many wait, nobody more is told."""
+    with contextlib.suppress(OSError):
+        while True:
+            taken.accept()[0].close()

@@ -65,6 +65,10 @@ def serve(
             announce(f"ticker: {where}")
             service.ready(where)
 
+        def beat() -> None:
+            service.beat()
+            instance.answer()
+
         def drained() -> None:
             service.stopping()
             instance.close_listeners()
@@ -75,7 +79,7 @@ def serve(
             orphaned=instance.remove_if_orphaned,
             drain=drained,
             ready=ready,
-            beat=service.beat,
+            beat=beat,
             reload=current.reload,
             rolling=Rolling(
                 gateways,

@@ -52,6 +52,17 @@ def test_a_symbol_without_feeds_is_unknown_until_one_has_it_again(venues: Venues
     assert (found.price, found.seq) == (3 * E9, 7), "its seq goes on"
 
 
+@pytest.mark.parametrize(("counted", "seq"), [(4, 7), (6, 9), (3, 7), (0, 7)])
+def test_a_feed_that_comes_again_with_its_rows_is_not_counted_twice(
+    venues: Venues, counted: int, seq: int
+) -> None:
+    """A gateway that starts now knows only the rows that there are, and 7 was told. With older
+    rows, or none, it goes on from 7."""
+    venues.board.remove_feed(1)
+    _add(venues, "ACME", seq=counted, name="f1")
+    assert venues.price().seq == seq
+
+
 def test_a_removed_feed_is_not_learnt_again(venues: Venues) -> None:
     venues.board.remove_feed(1)
     venues.put(1, symbol="LATE", price=E9, seq=1)
@@ -70,7 +81,7 @@ def test_a_feed_that_comes_is_looked_at(venues: Venues) -> None:
     assert not price.stale
 
 
-def _add(venues: Venues, symbol: str, seq: int) -> int:
+def _add(venues: Venues, symbol: str, seq: int, name: str = "late") -> int:
     """The number of a new feed that has a symbol at a price of 3."""
     mapping = segment.private_feed(segment.Geometry(rows=8, rings=1, ring_capacity=8), 1, 1)
     beat = Heartbeat(mapping)
@@ -78,4 +89,4 @@ def _add(venues: Venues, symbol: str, seq: int) -> int:
     beat.set_state(counters.LIVE)
     table = TableWriter(mapping)
     table.put(table.add(symbol, "EDGX", "USD", 0), price=3 * E9, seq=seq, exchange_time=9)
-    return venues.board.add_feed("late", mapping)
+    return venues.board.add_feed(name, mapping)

@@ -135,7 +135,9 @@ def test_the_worker_writes_a_timetable(tmp_path: Path) -> None:
     path = tmp_path / "timetable"
     code = (
         "import sys; from pathlib import Path; from ticker.supervisor.feeds.calendar import *;"
-        "run({'f': MarketHours('XNYS', '04:00', '20:00')}, Path(sys.argv[1]))"
+        "from ticker.shm.segment import private_gateway;"
+        "life = Heartbeat(private_gateway(1));"
+        "run({'f': MarketHours('XNYS', '04:00', '20:00')}, Path(sys.argv[1]), life)"
     )
     worker = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.DEVNULL)
     try:

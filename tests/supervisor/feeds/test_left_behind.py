@@ -79,6 +79,29 @@ def test_a_row_whose_writer_was_killed_in_it_has_its_last_whole_values(
     assert restored(tmp_path) == {"AAPL": (105, 7), "MSFT": (101, 1)}
 
 
+def test_rows_are_those_of_the_last_moment_after_the_last_beat_too(
+    tmp_path: Path, killed: Mapping
+) -> None:
+    """A beat is a tenth of a second old when a feed is killed, or more on a full machine, and a
+    snapshot may be newer than it."""
+    FeedSnapshots(killed, tmp_path, "f").take(Heartbeat(killed).time_ns + 1)
+    publish(killed, 0, 105, seq=7)
+    assert restored(tmp_path) == {"AAPL": (105, 7), "MSFT": (101, 1)}
+
+
+def test_rows_that_a_start_took_from_memory_are_those_of_the_next_start_too(
+    tmp_path: Path, killed: Mapping
+) -> None:
+    """The second server is killed before its feed beats."""
+    FeedSnapshots(killed, tmp_path, "f").take(Heartbeat(killed).time_ns + 1)
+    publish(killed, 0, 105, seq=7)
+    left = LeftBehind(INSTANCE, tmp_path).contents("f")
+    fresh = segment.create_feed(NAME + segment.UNFINISHED, GEOMETRY, 2, time.time_ns())
+    restore_feed(fresh, feed(), tmp_path, time.time_ns(), 30, left)
+    segment.finish(NAME)
+    assert restored(tmp_path) == {"AAPL": (105, 7), "MSFT": (101, 1)}
+
+
 @pytest.mark.parametrize("emptied", [False, True])
 def test_another_store_does_not_get_them(tmp_path: Path, killed: Mapping, emptied: bool) -> None:
     folder = tmp_path

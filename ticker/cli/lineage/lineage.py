@@ -22,11 +22,11 @@ from ticker.feeds.workers.pipeline import (
     follow_days,
     session_of_file,
 )
-from ticker.shm.header import KIND_FEED
 from ticker.shm.lineage.lineage import KEPT, lineage
 from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
-from ticker.shm.segment import Geometry, attach, feed_name, private_feed
+from ticker.shm.segment import Geometry, private_feed
 from ticker.supervisor.configuration import load
+from ticker.supervisor.find import attach_feeds
 from ticker.units import format_price, format_size, format_timestamp
 
 
@@ -72,8 +72,8 @@ def command(
 def _served(symbol: str, path: Path | None, instance: str | None, last: int) -> dict[str, Any]:
     config = load(path)
     of = instance or config.server.instance
-    feeds = [(feed.name, attach(feed_name(of, feed.name), KIND_FEED)) for feed in config.feeds]
-    return {"symbol": symbol, "prices": lineage(feeds, symbol, last)}
+    feeds = attach_feeds(of, [feed.name for feed in config.feeds])
+    return {"symbol": symbol, "prices": lineage(list(feeds.items()), symbol, last)}
 
 
 def _recorded(

@@ -20,6 +20,7 @@ from ticker.cli.replay.report import report_of, table_of
 from ticker.clock import now_ns
 from ticker.config import ClusterConfig
 from ticker.errors import StoreError
+from ticker.lines import print_line
 from ticker.shm.counters import Counters
 from ticker.shm.segment import Geometry, private_feed
 from ticker.supervisor.configuration import load
@@ -166,7 +167,7 @@ def _serve(logs: list[Logged], chosen: Chosen, serving: Serving, since: int, unt
     ]
     with tempfile.TemporaryDirectory(prefix="ticker-replay-") as folder:
         config = server_of(load(serving.config), feeds, Path(folder), port=serving.port)
-        return start(config, click.echo, feed_main=main)
+        return start(config, print_line, feed_main=main)
 
 
 def _show(logs: list[Logged], chosen: Chosen, since: int, until: int, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ticker.errors import StoreError
+from ticker.lines import print_line
 from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, private_feed
 from ticker.supervisor.configuration import load
@@ -185,4 +186,4 @@ def serve(recordings: list[Recording], serving: Serving) -> int:
             port=serving.port,
             as_they_were=as_they_were,
         )
-        return start(config, click.echo, feed_main=main)
+        return start(config, print_line, feed_main=main)

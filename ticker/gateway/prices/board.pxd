@@ -1,7 +1,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport strncmp
 
 from ticker.gateway.prices.consolidate cimport Consolidated
-from ticker.shm.layout cimport Values
+from ticker.shm.layout cimport VENUE_BYTES, Values
 from ticker.shm.liveness cimport Conditions, Liveness
 from ticker.shm.table cimport PriceTable
 
@@ -32,6 +33,11 @@ cdef struct Verdict:
     bint listed                  # said by the venue that lists the symbol
 
 
+cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
+    """A row that names no venue is of none."""
+    return a[0] != 0 and strncmp(a, b, VENUE_BYTES) == 0
+
+
 cdef class Board:
     """All symbols of all feeds, by one number each, and the rows behind them."""
 
@@ -39,6 +45,7 @@ cdef class Board:
     cdef list tables
     cdef list names              # symbol by its number
     cdef dict numbers            # number by symbol
+    cdef dict gone               # by name of a removed feed: the seq of its rows by symbol number
     cdef Conditions conditions   # of each feed, as of the last look()
     cdef SymbolRows* rows
     cdef uint32_t count

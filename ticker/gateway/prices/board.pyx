@@ -11,7 +11,7 @@ from libc.string cimport memset, strncmp
 from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, add, begin, finish
 from ticker.gateway.prices.view_of cimport view_of
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport CURRENCY_BYTES, ROW_LISTED, ROW_STALE, VENUE_BYTES, Values
+from ticker.shm.layout cimport CURRENCY_BYTES, ROW_LISTED, ROW_STALE, Values
 from ticker.shm.liveness cimport (
     LIVENESS_CLOSED,
     LIVENESS_HALTED,
@@ -26,11 +26,6 @@ from ticker.shm.table cimport PriceTable
 
 from ticker.gateway.prices.view import PriceView
 from ticker.shm.liveness import STATES
-
-
-cdef inline bint same_venue(const char* a, const char* b) noexcept nogil:
-    """A row that names no venue is of none."""
-    return a[0] != 0 and strncmp(a, b, VENUE_BYTES) == 0
 
 
 cdef void* grown(void* array, size_t size) except NULL:
@@ -50,6 +45,7 @@ cdef class Board:
         self.conditions = Conditions([])
         self.names = []
         self.numbers = {}
+        self.gone = {}
         for name, mapping in feeds:
             self.add_feed(name, mapping)
 
@@ -97,6 +93,7 @@ cdef class Board:
                 left += 1
             elif self.table(feed).read(entry.rows[i].row, &values) >= 0:
                 entry.gone_seq += values.seq
+                self.gone.setdefault(self.feed_names[feed], {})[entry - self.rows] = values.seq
         entry.count = left
         return self._agree_on_currency(entry) if left else 0
 
@@ -130,6 +127,7 @@ cdef class Board:
 
     cdef int64_t _add_row(self, str symbol, uint32_t feed, uint32_t row) except -1:
         cdef uint32_t number
+        cdef Values values
         found = self.numbers.get(symbol)
         if found is None:
             number = <uint32_t>self._new_symbol(symbol)
@@ -139,6 +137,11 @@ cdef class Board:
             self.symbol_changes += 1
         self._insert(self.rows + number, feed, row)
         self._agree_on_currency(self.rows + number)
+        # A feed that was removed comes again with its rows: they are not to be counted twice, or a
+        # gateway that starts later would say less.
+        counted = self.gone.get(self.feed_names[feed], {}).pop(number, 0)
+        if counted and self.table(feed).read(row, &values) >= 0:
+            self.rows[number].gone_seq -= min(<uint64_t>counted, values.seq)
         return number
 
     cdef RowRef* _insert(self, SymbolRows* entry, uint32_t feed, uint32_t row) except NULL:
@@ -365,9 +368,9 @@ cdef class Board:
             return self._view(number, &found, self.verdict(number))
         for i in range(self.rows[number].count):
             ref = self.rows[number].rows + i
-            if self.table(ref.feed).venue(ref.row) != venue:
-                continue
-            if ref.shared and not self._speaks(self.rows + number, i):
+            if self.table(ref.feed).venue(ref.row) != venue or (
+                ref.shared and not self._speaks(self.rows + number, i)
+            ):
                 continue
             if self._read_row(ref, &values):
                 begin(&found)

@@ -10,10 +10,12 @@ which computes and ends (half a second, some 80 MB). All others read integers fr
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as clock_time
 from pathlib import Path
@@ -23,6 +25,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import structlog
 
+from ticker.clock import now_ns
 from ticker.config import FeedConfig
 from ticker.config.calendar import (
     LIBRARY,
@@ -37,6 +40,7 @@ from ticker.config.filter import elapsed_hours, hours_ns
 from ticker.config.timetables import Day, Table, tables
 from ticker.errors import FeedError
 from ticker.feeds.day import session_day
+from ticker.shm.counters import Heartbeat
 from ticker.shm.timetable import Hours, TradingSession, hours_of, write_timetable
 
 DAYS_BACK = 10
@@ -49,7 +53,11 @@ LOOK = 10.0
 PATIENCE = 120.0
 """The most s for one computation."""
 
+BEAT = 0.25
+"""s between two signs of life."""
+
 Days = dict[str, list[TradingSession]]
+Beat = Callable[[], None]
 
 
 class MarketHours(msgspec.Struct, frozen=True):
@@ -85,26 +93,34 @@ def markets_of(feeds: Sequence[FeedConfig]) -> dict[str, MarketHours]:
     return found
 
 
-def run(markets: dict[str, MarketHours], path: Path) -> None:
+def run(markets: dict[str, MarketHours], path: Path, heartbeat: Heartbeat) -> None:
     """Keep the timetable at `path` up to date, until the process is told to end."""
     log = structlog.get_logger()
     feeds = {feed: market.name for feed, market in markets.items()}
+    heartbeat.take_over(os.getpid(), now_ns())
+
+    def beat() -> None:
+        heartbeat.beat(now_ns())
+
     while True:
-        days, faults = timetable(_of_today(markets))
+        days, faults = timetable(_of_today(markets), beat)
         if days:
             write_timetable(path, feeds, days)
             log.info("timetable written", markets=sorted(days))
         for market, fault in faults.items():
             log.error("no timetable" if market not in days else "timetable ends", reason=fault)
-        _sleep(RENEW if days.keys() == set(feeds.values()) else RETRY, path)
+        _sleep(RENEW if days.keys() == set(feeds.values()) else RETRY, path, beat)
 
 
-def _sleep(seconds: float, path: Path) -> None:
+def _sleep(seconds: float, path: Path, beat: Beat) -> None:
     """Sleep until the next computation is due, or the file is gone: a new gateway needs it."""
     end = time.monotonic() + seconds
     known = path.exists()
     while time.monotonic() < end and path.exists() == known:
-        time.sleep(LOOK)
+        look = time.monotonic() + LOOK
+        while time.monotonic() < look:
+            beat()
+            time.sleep(BEAT)
 
 
 def _of_today(markets: dict[str, MarketHours]) -> Question:
@@ -113,18 +129,20 @@ def _of_today(markets: dict[str, MarketHours]) -> Question:
     return Question(several, today - timedelta(DAYS_BACK), today + timedelta(DAYS_AHEAD))
 
 
-def timetable(question: Question) -> tuple[Days, dict[str, str]]:
+def timetable(question: Question, beat: Beat = lambda: None) -> tuple[Days, dict[str, str]]:
     """The sessions of each market; and of those markets for which some days are not known, why. A
-    table that ends too early gives the days that it has, where the library has no more."""
+    table that ends too early gives the days that it has, where the library has no more. `beat` is
+    called several times a second."""
     days: Days = {}
     faults: dict[str, str] = {}
     for market in question.markets:
+        beat()
         table = tables().get(market.calendar)
         if table is not None and table.covers(question.first, question.last):
             days[market.name] = tabled_sessions(market, table, question.first, question.last)
             continue
         try:
-            days |= _in_a_child(Question([market], question.first, question.last))
+            days |= _in_a_child(Question([market], question.first, question.last), beat)
         except FeedError as error:
             faults[market.name] = str(error)
             known = table and tabled_sessions(market, table, question.first, question.last)
@@ -207,7 +225,7 @@ def hours_of_capture(calendar: str, timezone: str) -> Hours:
     return hours
 
 
-def _in_a_child(question: Question) -> Days:
+def _in_a_child(question: Question, beat: Beat) -> Days:
     """The days as the library computes them.
 
     Raises:
@@ -218,16 +236,37 @@ def _in_a_child(question: Question) -> Days:
     if not library_names():
         raise FeedError(f"{wanted} are not in the tables of this version; {LIBRARY} computes them")
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", __name__],
-            input=msgspec.json.encode(question),
-            capture_output=True,
-            check=True,
-            timeout=PATIENCE,
-        )
-        return msgspec.json.decode(done.stdout, type=Days)
+        return msgspec.json.decode(_computed(msgspec.json.encode(question), beat), type=Days)
     except (subprocess.SubprocessError, msgspec.DecodeError, OSError) as error:
         raise FeedError(f"{wanted} cannot be computed: {_reason(error)}") from None
+
+
+def _computed(question: bytes, beat: Beat) -> bytes:
+    """The child's answer.
+
+    Raises:
+        OSError, subprocess.SubprocessError: it failed, or it took too long and was killed.
+    """
+    command = [sys.executable, "-m", __name__]
+    pipe = subprocess.PIPE
+    end = time.monotonic() + PATIENCE
+    sent: bytes | None = question
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        try:
+            while True:
+                beat()
+                with suppress(subprocess.TimeoutExpired):
+                    answer, said = child.communicate(sent, timeout=BEAT)
+                    break
+                sent = None  # it has it
+                if time.monotonic() > end:
+                    raise subprocess.TimeoutExpired(command, PATIENCE)
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command, answer, said)
+    return answer
 
 
 def _reason(error: Exception) -> str:

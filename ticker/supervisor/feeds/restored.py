@@ -25,7 +25,7 @@ DAY = 86_400_000_000_000
 def restore_feed(
     mapping: Mapping,
     feed: FeedConfig,
-    folder: Path,
+    folder: Path | None,
     now_ns: int,
     symbol_days: int,
     left: Contents | None = None,
@@ -34,16 +34,16 @@ def restore_feed(
 
     Args:
         mapping: the feed's fresh, writable segment.
-        folder: of the store.
+        folder: of the store; None where nothing is kept.
         symbol_days: a symbol that did not move for so many days is left out.
-        left: what the previous run left in shared memory. It is taken, unless a snapshot was made
-            when no worker wrote there any more.
+        left: what the previous run left in shared memory. It is taken, unless a snapshot of another
+            run was made when no worker wrote there any more.
     """
     log = structlog.get_logger()
     day = session_date(feed, session_day(now_ns, feed.timezone))
     try:
-        contents, faults = read_snapshots(folder, feed.name)
-        in_memory = left is not None and (not contents or left.created_ns >= contents[0].created_ns)
+        contents, faults = read_snapshots(folder, feed.name) if folder else ([], [])
+        in_memory = left is not None and (not contents or _is_as_new(left, contents[0]))
         if left is not None and in_memory:
             contents, faults = [left, *contents], []
         done = restore(
@@ -70,3 +70,11 @@ def restore_feed(
             damaged=done.damaged,
         )
     return done
+
+
+def _is_as_new(left: Contents, snapshot: Contents) -> bool:
+    """Whether rows in memory are at least as new as a snapshot. A snapshot of the same run is a
+    copy of that memory. One of another run is newer only if it was made after the last sign of
+    life of the memory's writer."""
+    same_run = left.boot == snapshot.boot != 0
+    return same_run or left.created_ns >= snapshot.created_ns
