@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.supervised import Server, alive, ask, nothing_left, segments, serve, until
-from ticker.errors import FeedError, GatewayError, InstanceError
+from ticker.errors import FeedError, GatewayError, InstanceError, SegmentError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, KIND_STORE
 from ticker.shm.segment import (
@@ -27,6 +27,7 @@ from ticker.shm.segment import (
 )
 from ticker.shm.table import PriceTable
 from ticker.shm.timetable import timetable_path
+from ticker.supervisor.find import attach_feeds, find
 
 __all__ = ["serve"]  # a fixture
 pytestmark = pytest.mark.slow
@@ -293,6 +294,11 @@ def test_segments_that_are_deleted_under_a_server(serve: Callable[..., Server]) 
         os.kill(pid, signal.SIGKILL)
         until(partial(replaced, server, name, pid))
     assert ask(address)[1] in server.workers().values()
+    with pytest.raises(SegmentError, match="its shared memory was deleted"):
+        find(server.instance)
+    assert find(server.instance, without_memory=True).supervisor == server.process.pid
+    with pytest.raises(SegmentError, match="has no feed 'sim' in shared memory"):
+        attach_feeds(server.instance, ["sim"])
     until(lambda: timetable_path(server.instance).exists(), 30)
     server.process.terminate()
     assert server.wait() == 0

@@ -30,7 +30,7 @@ def command(path: Path | None, instance: str | None) -> None:
     server is running.
     """
     name = instance or load(path).server.instance
-    running = find(name)
+    running = find(name, without_memory=True)
     before = outcome.last(name).number
     os.kill(running.supervisor, signal.SIGHUP)
     end = time.monotonic() + PATIENCE

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ticker.errors import ConfigError, NoServerError
+from ticker.errors import ConfigError, NoServerError, SegmentError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, gateway_name
@@ -28,12 +28,12 @@ class Running:
         return {pid for pid in pids if _parent(pid) == self.supervisor}
 
 
-def find(instance: str) -> Running:
-    """The server of that instance name.
+def find(instance: str, *, without_memory: bool = False) -> Running:
+    """The server of that instance name. `without_memory`: its gateways need not be found.
 
     Raises:
         NoServerError: none runs.
-        SegmentError: it is another user's.
+        SegmentError: it is another user's, or its shared memory was deleted.
     """
     supervisor = check_runs(instance)
     gateways: list[Mapping] = []
@@ -42,8 +42,13 @@ def find(instance: str) -> Running:
     parents = (_parent(Heartbeat(mapping).pid) for mapping in gateways)
     # a worker's parent is its supervisor, and dies no later than it
     supervisor = supervisor or next((parent for parent in parents if parent > 1), 0)
-    if not gateways or not supervisor:
+    if not supervisor:
         raise _none(instance)
+    if not gateways and not without_memory:
+        raise SegmentError(
+            f"instance {instance!r} runs and serves, but its shared memory was deleted, as by "
+            "RemoveIPC=yes at a logout (logind.conf); this command needs it: restart the server"
+        )
     return Running(supervisor, tuple(gateways))
 
 
@@ -98,6 +103,12 @@ def attach_feeds(instance: str, feeds: Sequence[str]) -> dict[str, Mapping]:
         SegmentError: it has no such feed, or is another user's.
     """
     check_runs(instance)
+    for name in feeds:
+        if not (SHM_FOLDER / feed_name(instance, name).lstrip("/")).exists():
+            raise SegmentError(
+                f"instance {instance!r} runs, and has no feed {name!r} in shared memory; see "
+                "whether this is its configuration (--config), reload it, or restart the server"
+            )
     return {name: attach(feed_name(instance, name), KIND_FEED) for name in feeds}
 
 
