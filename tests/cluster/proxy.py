@@ -1,4 +1,4 @@
-"""A proxy before a nats-server that harms frames on their way to a bridge."""
+"""A proxy before a nats-server that harms frames on their way to a bridge, or is cut off."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ LOG = b"$JS."
 
 
 class Proxy:
-    """Carries bytes between clients and a server; `harm` says what happens to deltas. With `swap`
-    some of them come behind the next one of their shard.
+    """Carries bytes between clients and a server; `harm` says what happens to deltas. Some come
+    behind the next one of their shard, but before anything else that speaks of the shard.
 
     Attributes:
-        swapped: how many did.
-        late: those that have not come yet, by subject.
+        pace: bytes a second that it carries to clients; 0: all that come.
+        late: the deltas that have not come yet, by subject.
         made: how many of each kind of harm there were.
     """
 
     def __init__(self, port: int, seed: int = 1) -> None:
         self.target = port
         self.chance = random.Random(seed)
-        self.harm = self.swap = False
-        self.swapped = 0
+        self.harm = False
+        self.pace = 0.0
+        self.whole = True
+        self.cuts = 0
+        self.lost: list[socket.socket] = []
         self.late: dict[bytes, bytes] = {}
-        self.made = {"dropped": 0, "flipped": 0, "doubled": 0, "garbage": 0}
+        self.made = dict.fromkeys(("dropped", "flipped", "doubled", "reordered", "garbage"), 0)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"nats://127.0.0.1:{self.listener.getsockname()[1]}"
         self.stopping = threading.Event()
@@ -44,13 +47,28 @@ class Proxy:
         self.stopping.set()
         self.thread.join()
         self.listener.close()
+        for each in self.lost:
+            each.close()
+
+    def cut(self) -> None:
+        """Nothing comes through any more, as if a cable were cut: no connection ends."""
+        self.whole = False
+        self.cuts += 1
+
+    def join(self) -> None:
+        """New connections come through. What was sent before waits on, as it does in TCP for as
+        long as the cut was."""
+        self.whole = True
 
     def _serve(self) -> None:
-        self.listener.settimeout(0.1)
+        self.listener.settimeout(0.02)
         them: list[threading.Thread] = []
         while not self.stopping.is_set():
             with suppress(TimeoutError):
                 client, _ = self.listener.accept()
+                if not self.whole:
+                    self.lost.append(client)
+                    continue
                 them.append(threading.Thread(target=self._carry, args=(client,), daemon=True))
                 them[-1].start()
         for each in them:
@@ -63,11 +81,15 @@ class Proxy:
             client.close()
             return
         reader = NatsReader()
+        cuts = self.cuts
         with client, server, selectors.DefaultSelector() as ready, suppress(OSError):
             ready.register(client, selectors.EVENT_READ)
             ready.register(server, selectors.EVENT_READ)
             while not self.stopping.is_set():
                 for key, _ in ready.select(0.1):
+                    if self.cuts != cuts:
+                        self.stopping.wait()
+                        return
                     assert isinstance(key.fileobj, socket.socket)
                     data = key.fileobj.recv(1 << 16)
                     if not data:
@@ -76,6 +98,8 @@ class Proxy:
                         server.sendall(data)
                     else:
                         client.sendall(self._harmed(reader, data))
+                        if self.pace:
+                            self.stopping.wait(len(data) / self.pace)
 
     def _harmed(self, reader: NatsReader, data: bytes) -> bytes:
         """What a server said, whole operations only, with harm done to it."""
@@ -83,12 +107,13 @@ class Proxy:
         for kind, sid, text, payload, reply in reader.receive_data(data):
             if kind is not Kind.MESSAGE:
                 found.append(CONTROL[kind] % text if kind in WITH_TEXT else CONTROL[kind])
+            elif DELTA not in text or reply.startswith(LOG):
+                found += [*self.late.values(), message(sid, text, payload, reply)]
+                self.late.clear()
             elif text in self.late:
                 found += [message(sid, text, payload), self.late.pop(text)]
-                self.swapped += 1
-            elif self.swap and DELTA in text and not reply and self.chance.random() < 0.2:
-                self.late[text] = message(sid, text, payload)
-            elif self.harm and DELTA in text and not reply.startswith(LOG):
+                self.made["reordered"] += 1
+            elif self.harm:
                 found += self._fate(sid, text, payload)
             else:
                 found.append(message(sid, text, payload, reply))
@@ -113,6 +138,9 @@ class Proxy:
             self.made["garbage"] += 1
             noise = self.chance.randbytes(self.chance.randrange(400))
             return [message(sid, subject, noise), whole]
+        if luck < 0.24:
+            self.late[subject] = whole
+            return []
         return [whole]
 
 

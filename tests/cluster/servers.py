@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.cluster.failures.network import Machine
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_RELAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, relay_name
@@ -38,14 +39,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def within(where: Machine | None) -> AbstractContextManager[None]:
+    """Sockets of this thread are of that machine; None: of the one that runs the test."""
+    return nullcontext() if where is None else where.inside()
+
+
 class Nats:
     """A nats-server on a port of its own, which it keeps over restarts."""
 
-    def __init__(self, folder: Path, *more: str) -> None:
+    def __init__(self, folder: Path, *more: str, where: Machine | None = None) -> None:
         assert NATS is not None
+        self.where = where
+        self.host = "127.0.0.1" if where is None else where.address
         self.port = free_port()
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self.command = [NATS, "-a", "127.0.0.1", "-p", str(self.port), *more]
+        self.url = f"nats://{self.host}:{self.port}"
+        enter = [] if where is None else where.enter
+        self.command = [*enter, NATS, "-a", self.host, "-p", str(self.port), *more]
         self.log = folder / f"nats-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +65,10 @@ class Nats:
 
     def answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+            with (
+                within(self.where),
+                socket.create_connection((self.host, self.port), 1) as probe,
+            ):
                 return probe.recv(4) == b"INFO"
         except OSError:
             return False
@@ -69,9 +81,10 @@ class Nats:
 
 
 class Box:
-    """A `ticker serve` process."""
+    """A `ticker serve` process, on a machine of its own or not."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, where: Machine | None = None) -> None:
+        self.where = where
         self.instance = f"bus-{os.getpid()}-{next(numbers)}"
         self.config = folder / f"{self.instance}.toml"
         self.config.write_text(text.replace("INSTANCE", self.instance))
@@ -80,9 +93,15 @@ class Box:
         self.url = ""
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "ticker", "serve", "--config", str(self.config)]
+        command = [] if self.where is None else list(self.where.enter)
+        command += [sys.executable, "-m", "ticker", "serve", "--config", str(self.config)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        self.learn_url()
+
+    def learn_url(self) -> None:
+        """It says its address when it serves."""
+        assert self.process is not None
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
         assert line, self.log.read_text()
@@ -157,8 +176,12 @@ rank = {rank}
 
 
 def ingest(folder: Path, servers: str, *, network: int, rank: int = 1, rate: int = 2000,
-           symbols: int = 50, more: str = "", simulated: bool = True) -> Box:  # fmt: skip
-    """A box with the simulated exchange, which publishes it as feed "sim"."""
+           symbols: int = 50, more: str = "", simulated: bool = True,
+           where: Machine | None = None, exchange: str = "127.0.0.1") -> Box:  # fmt: skip
+    """A box with the simulated exchange, which publishes it as feed "sim". Not `simulated`: the
+    exchange is that of another box, at the address `exchange`."""
+    interface = "127.0.0.1" if where is None else where.lines
+    server = interface if simulated else exchange
     cluster = CLUSTER.format(name=cluster_name(), servers=servers, rank=rank, more=more)
     same_rules = 'calendar = "none"'
     simulator = f"simulator = {{ symbols = {symbols}, rate = {rate}, loss = 0.0 }}"
@@ -176,14 +199,16 @@ name = "sim"
 protocol = "itch50"
 venue = "XNAS"
 lines = ["239.192.{network}.1:26477", "239.192.{network}.2:26477"]
-rerequest = "127.0.0.1:{26502 + network}"
+rerequest = "{server}:{26502 + network}"
+interface = "{interface}"
 rows = 2048
 {simulator if simulated else same_rules}
 """,
+        where,
     )
 
 
-def gateway(folder: Path, servers: str, more: str = "") -> Box:
+def gateway(folder: Path, servers: str, more: str = "", where: Machine | None = None) -> Box:
     """A box that serves feed "sim" from the bus."""
     cluster = CLUSTER.format(name=cluster_name(), servers=servers, rank=0, more=more)
     return Box(
@@ -200,6 +225,7 @@ name = "sim"
 from = "bus"
 rows = 2048
 """,
+        where,
     )
 
 

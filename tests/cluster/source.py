@@ -59,10 +59,16 @@ class Source:
             flags=before["flags"] | LAST,
         )
         if told:
-            self._record(
-                row, RecordKind.RECORD_TRADE, price=price, size=size, match=match or seq, seq=seq,
-                conditions=31,
-            )  # fmt: skip
+            self.record_trade(row, price, seq=seq, size=size, match=match)
+
+    def record_trade(
+        self, row: int, price: int, *, seq: int, size: int = 100, match: int = 0
+    ) -> None:
+        """Only the record of a last sale that the row has."""
+        self._record(
+            row, RecordKind.RECORD_TRADE, price=price, size=size, match=match or seq, seq=seq,
+            conditions=31,
+        )  # fmt: skip
 
     def quote(self, row: int, bid: int, ask: int) -> None:
         self.now += 50 * US

@@ -46,7 +46,6 @@ def test_a_gateway_box_serves_what_another_box_hears(nats: Nats, tmp_path: Path)
         watch = Watch(served)
         kill_bridge(served, watch, times=3)
         harm(served, proxy, watch, each=10)
-        swap(served, proxy, watch, times=20)
         nats.kill()
         wait_for(lambda: watch.look() and served.state("sim") == "stale")
         wait_for(lambda: get(served, f"/prices/{symbol}")["status"] == "stale")
@@ -79,18 +78,6 @@ def harm(served: Box, proxy: Proxy, watch: Watch, each: int) -> None:
     wait_for(lambda: watch.look() and told("lost_messages") == made["dropped"] + made["flipped"])
     wait_for(lambda: told("bad_packets") == made["flipped"] + made["garbage"])
     assert told("duplicate_messages") >= made["doubled"]
-
-
-def swap(served: Box, proxy: Proxy, watch: Watch, times: int) -> None:
-    """Frames that overtake each other are taken in their order. One that comes so late that an
-    image had to be asked for is told as lost, and no other one is."""
-    before, swapped = served.count("sim", "lost_messages"), proxy.swapped
-    proxy.swap = True
-    wait_for(lambda: watch.look() and proxy.swapped >= swapped + times, seconds=60)
-    proxy.swap = False
-    wait_for(lambda: watch.look() and not proxy.late)
-    wait_for(lambda: watch.look() and served.state("sim") == "live")
-    assert served.count("sim", "lost_messages") - before <= proxy.swapped - swapped
 
 
 def status(box: Box, *more: str) -> Any:

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import Enum
+from typing import Self
 
 from tests.load.watcher import Watcher, next_frame
 
@@ -67,7 +68,7 @@ class Crowd:
         self._random = random.Random(1)
         self._now: tuple[float, dict[str, int]] = (0.0, {})
 
-    def __enter__(self) -> Crowd:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ticker import log
 from ticker.bench.swarm.publisher import SyntheticPublisher
 from ticker.bench.swarm.symbols import symbol_names
+from ticker.cluster.workers import relay
 from ticker.config import FeedConfig, load
 from ticker.errors import TickerError
 from ticker.feeds.workers.worker import FeedContext
@@ -54,10 +55,14 @@ def line(control: int) -> bytes:
 
 def main(path: Path, control: int, symbols: int) -> int:
     log.configure("json")
+    config = load(path)
     return serve(
-        load(path),
+        config,
         partial(print, flush=True),
-        mains=Mains(feed=partial(feed, control=control, symbols=symbols)),
+        mains=Mains(
+            feed=partial(feed, control=control, symbols=symbols),
+            relay=relay.run if config.cluster is not None else None,
+        ),
         gateway_main=worker.run,
         reload=partial(load, path),
     )

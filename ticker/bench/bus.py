@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,55 +59,66 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run(
-    events: int, symbols: int, duration: float, *, log: bool, url: str | None = None
+    events: int,
+    symbols: int,
+    duration: float,
+    *,
+    log: bool,
+    url: str | None = None,
+    boxes: int = 1,
 ) -> dict[str, Any]:
     """`events` trades per second over `symbols` symbols, for `duration` s. `log`: all are stored,
     and read again at the end. `url`: of a server that runs, NATS or Kafka; None: a nats-server.
+    `boxes`: how many take all of it. What is told of the bridge is the mean of theirs, and of what
+    came, the box that has the least.
 
     Raises:
         BenchError: there is no nats-server, or a process failed.
     """
     with ExitStack() as stack:
-        processes: dict[str, int] = {}
+        processes: dict[str, list[int]] = {"bridge": []}
         if url is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ticker-bench-"))
             server = stack.enter_context(_server(["-js", "-sd", folder] if log else []))
-            processes["nats_server"], url = server
+            processes["nats_server"], url = [server[0]], server[1]
         config = ClusterConfig(
             name=f"bench-{os.getpid()}",
             bus="kafka" if url.startswith("kafka:") else "nats",
             servers=(url,),
             log=LogConfig(max_gigabytes=10.0) if log else None,
         )
-        source, bridged, counters = stack.enter_context(_segments(symbols))
-        processes["bridge"] = stack.enter_context(_child(lambda: _bridge(config, bridged)))
-        processes["relay"] = stack.enter_context(_child(lambda: _relay(config, source)))
+        source, bridged, counters = stack.enter_context(_segments(symbols, boxes))
+        for each in bridged:
+            child = _child(partial(_bridge, config, each))
+            processes["bridge"].append(stack.enter_context(child))
+        processes["relay"] = [stack.enter_context(_child(lambda: _relay(config, source)))]
         (start, wait), (stop, go_on) = os.pipe(), os.pipe()
         ends = wait, go_on
         publisher = _fork(lambda: _publish(source, events, symbols, start, stop, ends))
-        shown = Heartbeat(bridged.mapping)
-        _until(lambda: shown.state == "live", "no prices come to the bridge")
+        shown = [Heartbeat(each.mapping) for each in bridged]
+        _until(lambda: all(each.state == "live" for each in shown), "no prices come to a bridge")
         time.sleep(SETTLE)
-        first = _traded(source), Counters(bridged.mapping)["trades"]
+        first = _traded(source), [Counters(each.mapping)["trades"] for each in bridged]
         os.close(wait)
         time.sleep(LEAD)
-        before = {name: _cpu(pid) for name, pid in processes.items()}
+        before = {name: _cpu(pids) for name, pids in processes.items()}
         began, bytes_before = time.monotonic(), counters["bytes"]
         traded_before = _traded(source)
         time.sleep(duration)
         seconds = time.monotonic() - began
         shares = {
-            f"{name}_cpu": round((_cpu(pid) - before[name]) / seconds, 4)
-            for name, pid in processes.items()
+            f"{name}_cpu": round((_cpu(pids) - before[name]) / seconds, 4)
+            for name, pids in processes.items()
         }
         rate = (_traded(source) - traded_before) / seconds
         sent = (counters["bytes"] - bytes_before) / seconds
         os.close(go_on)
         os.waitpid(publisher, 0)
-        _rest(bridged)
+        for each in bridged:
+            _rest(each)
         published = _traded(source) - first[0]
-        found = Counters(bridged.mapping)
-        came = found["trades"] - first[1]
+        found = [Counters(each.mapping) for each in bridged]
+        came = min(each["trades"] - old for each, old in zip(found, first[1], strict=True))
         report: dict[str, Any] = {
             "void": None if rate > 0.9 * events else f"only {rate:.0f} trades/s were published",
             "events_per_second": round(rate),
@@ -121,7 +133,7 @@ def run(
             "lapped": counters["lapped"],
             "dropped": counters["dropped"],
             "missed_uncounted": published - came - counters["dropped"] - counters["lapped"],
-            "lost_frames": found["lost_messages"],
+            "lost_frames": sum(each["lost_messages"] for each in found),
             "log_lost": counters["log_lost"],
         }
         return report | (_replayed(config, symbols) if log else {})
@@ -152,18 +164,19 @@ class _Feed:
 
 
 @contextmanager
-def _segments(symbols: int) -> Iterator[tuple[_Feed, _Feed, Counters]]:
-    """The publisher's segment, the bridge's, and the counters of the relay."""
+def _segments(symbols: int, boxes: int) -> Iterator[tuple[_Feed, list[_Feed], Counters]]:
+    """The publisher's segment, those of the bridges, and the counters of the relay."""
     instance = f"bench-{os.getpid()}"
-    names = feed_name(instance, "source"), feed_name(instance, FEED), relay_name(instance)
+    names = [feed_name(instance, f"{FEED}-{number}") for number in range(boxes)]
+    source, relayed = feed_name(instance, "source"), relay_name(instance)
     geometry = Geometry(rows=max(symbols, 16), ring_capacity=1 << 19)
     try:
-        source = create_feed(names[0], geometry, 1, now_ns())
-        bridged = create_feed(names[1], geometry, 1, now_ns())
-        counters = create_worker(names[2], KIND_RELAY, 1, now_ns())
-        yield _Feed(names[0], source), _Feed(names[1], bridged), Counters(counters)
+        published = _Feed(source, create_feed(source, geometry, 1, now_ns()))
+        bridged = [_Feed(name, create_feed(name, geometry, 1, now_ns())) for name in names]
+        counters = create_worker(relayed, KIND_RELAY, 1, now_ns())
+        yield published, bridged, Counters(counters)
     finally:
-        for name in names:
+        for name in (source, *names, relayed):
             remove(name)
 
 
@@ -239,10 +252,13 @@ def _traded(feed: _Feed) -> int:
     return sum((table.values(row) or {"seq": 0})["seq"] for row in range(len(table)))
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / TICKS
+def _cpu(pids: list[int]) -> float:
+    """Seconds of CPU that processes have used, the mean of them."""
+    used = 0
+    for pid in pids:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used += int(words[11]) + int(words[12])
+    return used / TICKS / len(pids)
 
 
 def _until(what: Callable[[], bool], fault: str) -> None:

@@ -176,6 +176,8 @@ cdef bint is_text(const char* text, size_t room) noexcept nogil:
 
 ASKS_REFRESH = 1
 """As the shard of a question: for images of shards that the box does not follow."""
+ASKS_STATE = 2
+"""The same: for the state of the feed, of a box that was away."""
 
 
 def head_of(frame: bytes, feed: int) -> Head:

@@ -156,8 +156,9 @@ cdef class Incoming:
         return self.late.lost - lost
 
     def settle(self, now: int) -> None:
-        """Close the books of gaps that are over."""
+        """Close the books of gaps that are over, and tell readers of trades that are lost."""
         self.ledger.settle(now)
+        self.late.tell_holes(now)
 
     @property
     def batches(self) -> list[int]:
@@ -366,6 +367,8 @@ cdef class Incoming:
         self.rows.skips = False
         if not skips and (not first or (self.logged and self.resumed)):
             self._owe(head.shard, head.batch, now)
+        elif not skips:
+            self.late.note(head.shard, now)
         if first:
             self.rows.forsake(head.shard)
         part.whole = True

@@ -26,6 +26,7 @@ cdef class Late:
     cdef GapLedger ledger
     cdef uint64_t* counters
     cdef dict owed               # Owed by shard
+    cdef list holes              # (when it is sure, row, seq) of rows that lost trades up to a seq
     cdef size_t bytes            # of all frames
     cdef readonly uint64_t recalled
     cdef readonly uint64_t lost
@@ -41,6 +42,11 @@ cdef class Late:
     ) except -1
     # What has not come is lost.
     cdef int forgive(self, uint32_t number, uint64_t epoch, int64_t now) except -1
+
+    # Rows of the shard are newer than their trades: those that do not come soon are lost.
+    cdef int note(self, uint32_t number, int64_t now) except -1
+    # Tell readers of trades that did not come.
+    cdef int tell_holes(self, int64_t now) except -1
 
     cdef int _read_told(self, RingReader reader, int64_t* published) except -1
     cdef int _tell(self, Owed owed, uint32_t number) except -1

@@ -3,13 +3,15 @@ the log has given those that never came.
 
 In: frames whose rows are shown, live ones and those of the log. Out: records of their trades. Law: no
 I/O and no clock. A shard's trades are told by batch; while one is missing, those behind it wait. What
-the log does not have is lost, and the ledger of gaps has it.
+the log does not have is lost, and the ledger of gaps has it. A row whose newest trades are lost may not
+trade again for hours, so readers are told of the hole without a trade.
 
 Bound: MOST_LATE bytes of frames wait; the shard that goes beyond gives up what it misses.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from ticker.cluster.frame cimport FrameHead
 from ticker.cluster.heard cimport Heard, HeardRows
@@ -22,11 +24,13 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport RECORD_PRINT, RECORD_TRADE, Record
+from ticker.shm.layout cimport RECORD_CORRECTION, RECORD_PRINT, RECORD_TRADE, Record, Values
 from ticker.shm.ring cimport RingReader
+from ticker.shm.shards.watchers cimport SKIPS_TRADES
 
 cdef enum:
     MOST_LATE = 64 << 20
+    SURE = 200000000             # ns after an image in which trades of its rows may still come
 
 
 cdef class Owed:
@@ -47,6 +51,7 @@ cdef class Late:
         self.ledger = ledger
         self.counters = mapping.counters
         self.owed = {}
+        self.holes = []
 
     def learn_told(self) -> int:
         """Learn from the rings what a predecessor has told. Returns the publish time of the oldest
@@ -182,6 +187,42 @@ cdef class Late:
             owed.told = batch
         if owed.newest > owed.told:
             self._lose(number, owed.told + 1, owed.newest + 1, epoch, now)
+        return self.note(number, now)
+
+    cdef int note(self, uint32_t number, int64_t now) except -1:
+        cdef Heard* heard
+        cdef uint64_t seq
+        cdef uint32_t row
+        for row in range(self.rows.table.used):
+            heard = &self.rows.heard[row]
+            if heard.shard == number and heard.told_seq and not heard.counts_anew:
+                seq = self.rows._shown(row).seq
+                if seq > heard.told_seq:
+                    self.holes.append((now + SURE, row, seq))
+        return 0
+
+    cdef int tell_holes(self, int64_t now) except -1:
+        cdef Values values
+        cdef Record record
+        cdef uint32_t row
+        cdef uint64_t seq
+        cdef list waiting = []
+        for hole in self.holes:
+            if 0 < hole[0] - now <= SURE:  # a clock that was set back is no reason to wait
+                waiting.append(hole)
+                continue
+            row, seq = hole[1], hole[2]
+            if self.rows.heard[row].told_seq >= seq:
+                continue
+            values = self.rows._shown(row)
+            memset(&record, 0, sizeof(Record))
+            record.kind = RECORD_CORRECTION
+            record.conditions = SKIPS_TRADES
+            record.publish_time = values.publish_time
+            record.exchange_time = values.exchange_time
+            record.seq = seq
+            self.rows._write(row, &record)
+        self.holes = waiting
         return 0
 
     cdef int _lose(

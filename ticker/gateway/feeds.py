@@ -23,7 +23,7 @@ from ticker.gateway.prices.board import Board
 from ticker.gateway.rest.http import Elsewhere
 from ticker.gateway.rest.status import Status
 from ticker.shm import segment
-from ticker.shm.counters import Counters
+from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, Mapping
 from ticker.shm.private.roster import read_roster
 from ticker.shm.shards.sharding import Sharding
@@ -57,6 +57,13 @@ class Feeds:
         names = [name for name, _ in context.feeds]
         self.timetable = Timetable(names, context.timetable)
         self.current = Timetable(names, context.timetable)
+        self._states: list[tuple[str, str]] = []
+
+    def changed(self) -> bool:
+        """Whether a feed's worker says another state of it than at the last call."""
+        before = self._states
+        self._states = [(name, Heartbeat(mapping).state) for name, mapping in self.pairs()]
+        return self._states != before
 
     def pairs(self) -> list[tuple[str, Mapping]]:
         """(name, mapping) of each feed that is read."""

@@ -72,6 +72,7 @@ from ticker.shm.segment import attach
 
 NS = 1_000_000_000
 HOUSEKEEPING = 0.5
+FEED_WATCH = 0.1  # s between two looks for a feed that fell silent, or came back
 SEND_BUFFER = 65_536
 RECEPTION_NS = 2_000_000  # of handshakes and commands at a time
 
@@ -279,6 +280,7 @@ class Worker:
         self.loop.add_reader(self.doorbell.fd, self.scheduler.on_bell)
         self.loop.add_reader(self.scheduler.timer_fd, self.scheduler.on_timer)
         self._keep_house()
+        self._watch_feeds()
         self.scheduler.turn()
         log = structlog.get_logger()
         log.info("gateway serves", slot=self.context.index, **self.outlet.facts())
@@ -328,10 +330,8 @@ class Worker:
         now, steady = self.clock(), self.steady()
         self.heartbeat.beat(now)
         self.feeds.look()
-        self.board.look(now, self.feeds.timetable.sessions(now), steady)
+        self._tell_states(now, steady)
         self.wanted.look(self.hub.subscriptions.unwatched(), now)
-        self.announcer.look((one.market, one.phase) for one in self.feeds.current.markets(now))
-        self._announce()
         self.speaker.look()
         self.deadlines.expire(steady)
         self.departure.look(read_drain(self.context.instance, self.context.boot_id), now)
@@ -344,6 +344,17 @@ class Worker:
         self._warn(steady)
         self.scheduler.turn()
         self.housekeeping = self.loop.call_later(HOUSEKEEPING, self._keep_house)
+
+    def _watch_feeds(self) -> None:
+        if self.feeds.changed():
+            self._tell_states(self.clock(), self.steady())
+        self.feed_watch = self.loop.call_later(FEED_WATCH, self._watch_feeds)
+
+    def _tell_states(self, now: int, steady: int) -> None:
+        """Look what feeds, symbols and markets are in, and tell what has changed."""
+        self.board.look(now, self.feeds.timetable.sessions(now), steady)
+        self.announcer.look((one.market, one.phase) for one in self.feeds.current.markets(now))
+        self._announce()
 
     def _warn(self, steady: int) -> None:
         """Log warnings for the operator."""
@@ -366,6 +377,7 @@ class Worker:
         """Say goodbye to all clients, and end."""
         await self.departure.drain()
         self.housekeeping.cancel()
+        self.feed_watch.cancel()
         self.scheduler.cancel()
         self.loop.remove_reader(self.connections.epoll_fd)
         self.loop.remove_reader(self.doorbell.fd)

@@ -3,8 +3,11 @@
 In: subscriptions and messages to publish. Out: calls of handlers, from the event loop.
 
 Law: a connection is believed only as long as bytes come. A server that does not answer a ping
-within ANSWER is left for the next one. What is published without a connection, or faster than the
-server takes it, is refused at once (`publish` says so), and never queued without a bound.
+within ANSWER is left for the next one. A server that does not answer a new connection within BESIDE
+is not waited for: the next one is tried beside it, and the first to answer is taken. So a link that
+comes back is used at once, whatever TCP still waits for. What is published without a connection, or
+faster than the server takes it, is refused at once (`publish` says so), and never queued without a
+bound.
 """
 
 from __future__ import annotations
@@ -16,15 +19,14 @@ import json
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
 
 from ticker import __version__
 from ticker.cluster import natswire
+from ticker.cluster.buses.link import MOST_WAITING, Link
 from ticker.cluster.buses.login import Login
-from ticker.cluster.natswire import Kind, NatsReader
 from ticker.errors import DecodeError
 
 log = structlog.get_logger()
@@ -32,15 +34,17 @@ log = structlog.get_logger()
 PORT = 4222
 CONNECT = 2.0
 """s for a server to answer at a new connection."""
+BESIDE = 0.2
+"""s after which another server is tried beside one that has not answered yet."""
 PING = 0.1
 """s between two pings."""
-ANSWER = 1.0
-"""s after which a server that says nothing is left."""
-PAUSE = (0.02, 0.5)
-"""s between two tries to connect: the first time, and at most."""
-MOST_WAITING = 8 << 20
-"""Bytes that a server has not taken yet; then nothing more is published."""
-
+ANSWER = 0.5
+"""s after which a server that says nothing is left. Behind a pause of the link TCP sends again only
+after as long as the pause was; a new connection is faster."""
+PAUSE = (0.02, 0.2)
+"""s before all servers are tried again that have refused: the first time, and at most."""
+SHORT = 1.0
+"""s: a connection that lasts less is no reason to hurry to the next one."""
 STOPPED = "stopped"
 
 Handler = Callable[[bytes, bytes], None]
@@ -77,6 +81,8 @@ class NatsBus:
         name: how servers call this client.
         up, down: called when a connection is there, and when it is lost.
         after: called after each chunk of messages.
+        late: s that a connection may be behind; then it is left, and what waits on it with it. 0:
+            it is never left for that.
         quiet: nothing is logged; `said` has it.
 
     Attributes:
@@ -93,18 +99,23 @@ class NatsBus:
         up: Callable[[], None] = lambda: None,
         down: Callable[[], None] = lambda: None,
         after: Callable[[], None] = lambda: None,
+        late: float = 0.0,
         quiet: bool = False,
     ) -> None:
         self.servers = tuple(servers)
         self.name = name
         self.login = login or Login()
         self.up, self.down, self.after = up, down, after
+        self.late = late
         self.quiet = quiet
         self.said = Said()
         self.connected = False
         self.pongs = 0
         self._subscriptions: dict[int, Subscription] = {}
-        self._link: _Link | None = None
+        self._link: Link | None = None
+        self._servers = itertools.cycle(self.servers)
+        self._reasons: dict[str, str] = {}
+        """Why a server was not reached, since the last connection."""
 
     def subscribe(self, subject: str, handler: Handler) -> Subscription:
         """Call `handler` with each message, now and after each new connection."""
@@ -147,18 +158,47 @@ class NatsBus:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        pause = PAUSE[0]
-        for server in itertools.cycle(self.servers):
-            if await self._visit(server):
-                pause = PAUSE[0]
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, PAUSE[1])
+        loop = asyncio.get_running_loop()
+        while True:
+            server, link = await self._reach()
+            came = loop.time()
+            try:
+                await self._stay(server, link)
+            finally:
+                self._left(server, link)
+            if loop.time() - came < SHORT:
+                await asyncio.sleep(PAUSE[0])
 
-    async def _visit(self, server: str) -> bool:
-        """Be connected to a server until that ends; whether it was there at all."""
+    async def _reach(self) -> tuple[str, Link]:
+        """The first server that answers."""
+        pause, refused = PAUSE[0], 0
+        tries: set[asyncio.Task[tuple[str, Link] | None]] = set()
+        try:
+            while True:
+                tries.add(asyncio.ensure_future(self._visit(next(self._servers))))
+                done, _ = await asyncio.wait(
+                    tries, timeout=BESIDE, return_when=asyncio.FIRST_COMPLETED
+                )
+                for each in done:
+                    tries.discard(each)
+                    if (found := each.result()) is not None:
+                        return found
+                refused += len(done)
+                if refused >= len(self.servers):
+                    await asyncio.sleep(pause)
+                    pause, refused = min(2 * pause, PAUSE[1]), 0
+        finally:
+            for each in tries:
+                each.cancel()
+            for late in await asyncio.gather(*tries, return_exceptions=True):
+                if isinstance(late, tuple):
+                    late[1].leave(STOPPED)
+
+    async def _visit(self, server: str) -> tuple[str, Link] | None:
+        """A connection to this server; None: it refuses, or does not answer."""
         parts = urlsplit(server)
         loop = asyncio.get_running_loop()
-        link = _Link(self)
+        link = Link(self)
         try:
             async with asyncio.timeout(CONNECT):
                 await loop.create_connection(lambda: link, parts.hostname or "", parts.port or PORT)
@@ -167,17 +207,13 @@ class NatsBus:
         except (OSError, TimeoutError, DecodeError) as error:
             self._note(server, str(error) or type(error).__name__)
             link.leave("no greeting")
-            return False
+            return None
         except asyncio.CancelledError:
             link.leave(STOPPED)
             raise
-        try:
-            await self._stay(server, link)
-        finally:
-            self._left(server, link)
-        return True
+        return server, link
 
-    async def _login(self, link: _Link, host: str) -> None:
+    async def _login(self, link: Link, host: str) -> None:
         """TLS, CONNECT, and the first pong. Raises DecodeError: the server refuses us."""
         info = link.info
         if self.login.tls is not None or info.get("tls_required"):
@@ -197,26 +233,32 @@ class NatsBus:
         link.write(natswire.connect(json.dumps(options).encode()) + natswire.PING)
         await link.answered
 
-    async def _stay(self, server: str, link: _Link) -> None:
+    async def _stay(self, server: str, link: Link) -> None:
         self._link, self.connected = link, True
         self.said.connects += 1
+        self._reasons.clear()
         if not self.quiet:
             log.info("connected to the bus", server=server)
         link.write(
             b"".join(natswire.subscribe(s.subject, s.sid) for s in self._subscriptions.values())
         )
         self.up()
+        clock = asyncio.get_running_loop().time
         while not link.closed.done():
-            link.write(natswire.PING)
-            heard = link.heard
+            now, heard = clock(), link.heard
+            link.ping(now)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PING):
                     await asyncio.shield(link.closed)
             link.silent = 0.0 if link.heard != heard else link.silent + PING
+            if (asleep := clock() - now - PING) > PING:
+                link.excuse(asleep)
             if link.silent >= ANSWER:
                 link.leave("it does not answer")
+            elif 0 < self.late < link.behind(clock()):
+                link.leave(f"more comes than can be taken: {self.late} s behind")
 
-    def _left(self, server: str, link: _Link) -> None:
+    def _left(self, server: str, link: Link) -> None:
         link.leave(STOPPED)
         self._link, self.connected = None, False
         if not (self.quiet or link.reason == STOPPED):
@@ -226,11 +268,19 @@ class NatsBus:
     def _note(self, server: str, reason: str) -> None:
         """A try that failed: in the log if it is another reason than the last time."""
         self.said.errors += 1
-        said = f"{server}: {reason}"
-        if said != self.said.last:
-            self.said.last = said
+        self.said.last = f"{server}: {reason}"
+        if self._reasons.get(server) != reason:
+            self._reasons[server] = reason
             if not self.quiet:
                 log.warning("no bus", server=server, reason=reason)
+
+    def took(self) -> None:
+        """A chunk of messages is at its end."""
+        self.after()
+
+    def ponged(self) -> None:
+        """A ping was answered."""
+        self.pongs += 1
 
     def take(self, sid: int, subject: bytes, payload: bytes, reply: bytes) -> None:
         """A message of the server."""
@@ -242,102 +292,3 @@ class NatsBus:
             found.handler(subject, payload)
         elif found.answering is not None:
             found.answering(subject, payload, reply)
-
-
-class _Link(asyncio.Protocol):
-    """One TCP connection.
-
-    Attributes:
-        greeted: done when the server has said its INFO.
-        answered: done when it has answered the first ping after CONNECT.
-        closed: done when the connection is over.
-        heard: chunks that came.
-    """
-
-    def __init__(self, bus: NatsBus) -> None:
-        self.bus = bus
-        self.reader = NatsReader()
-        self.info: dict[str, object] = {}
-        loop = asyncio.get_running_loop()
-        self.greeted: asyncio.Future[None] = loop.create_future()
-        self.answered: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[None] = loop.create_future()
-        self.heard = 0
-        self.silent = 0.0
-        self.reason = ""
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=2 * MOST_WAITING)
-
-    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Raises OSError: the server's certificate is refused, or it speaks no TLS."""
-        assert self._transport is not None
-        transport = await asyncio.get_running_loop().start_tls(
-            self._transport, self, context, server_hostname=host
-        )
-        if transport is None:
-            raise OSError("the connection was lost before TLS")
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.heard += 1
-        try:
-            for kind, sid, text, payload, reply in self.reader.receive_data(data):
-                if kind is Kind.MESSAGE:
-                    self.bus.take(sid, text, payload, reply)
-                else:
-                    self._control(kind, text)
-        except DecodeError as error:
-            self.leave(str(error))
-        self.bus.after()
-
-    def _control(self, kind: Kind, text: bytes) -> None:
-        if kind is Kind.PING:
-            self.write(natswire.PONG)
-        elif kind is Kind.PONG:
-            self.bus.pongs += 1
-            if not self.answered.done():
-                self.answered.set_result(None)
-        elif kind is Kind.INFO:
-            self._greet(text)
-        elif kind is Kind.ERROR:
-            said = text.decode(errors="replace")
-            if said.startswith("Permissions Violation"):  # of one subject: the others go on
-                log.error("the bus refuses a subject", reason=said)
-            else:
-                self.leave(said)
-
-    def _greet(self, text: bytes) -> None:
-        try:
-            info = json.loads(text)
-        except ValueError:
-            info = None
-        if not isinstance(info, dict):
-            raise DecodeError("NATS: an INFO that is no JSON object")
-        self.info = info
-        if not self.greeted.done():
-            self.greeted.set_result(None)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.reason = self.reason or str(error or "closed by the server")
-        for waiter in (self.greeted, self.answered):
-            if not waiter.done():
-                waiter.set_exception(OSError(self.reason))
-                waiter.exception()  # nobody may be waiting
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def waiting(self) -> int:
-        """Bytes that the server has not taken yet."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    def leave(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        if self._transport is not None:
-            self._transport.abort()

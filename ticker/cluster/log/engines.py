@@ -84,14 +84,15 @@ class Source(Protocol):
         """Until something comes, or so long."""
 
 
-def open_bus(config: ClusterConfig, name: str, **more: Any) -> Bus:
-    """A connection for a box that brokers or servers call `name`; `more` as in NatsBus.
+def open_bus(config: ClusterConfig, name: str, *, late: float = 0.0, **more: Any) -> Bus:
+    """A connection for a box that brokers or servers call `name`; `late`, which is of NATS alone,
+    and `more` as in NatsBus.
 
     Raises:
         ConfigError: the login cannot be used, or the engine's package is not installed.
     """
     if config.bus == "nats":
-        return NatsBus(config.servers, name, login_of(config), **more)
+        return NatsBus(config.servers, name, login_of(config), late=late, **more)
     try:
         from ticker.cluster.buses.kafka import KafkaBus
     except ImportError:

@@ -25,6 +25,7 @@ from ticker.cluster.claim import MS
 from ticker.cluster.context import BridgeContext
 from ticker.cluster.frame import (
     ASKS_REFRESH,
+    ASKS_STATE,
     FrameKind,
     Head,
     asking,
@@ -56,8 +57,8 @@ TURN = 0.02
 """s between two looks at what is missing."""
 BEAT = 100 * MS
 UNSURE = 400 * MS
-SILENT = 1000 * MS
-"""ns without a frame of the speaker."""
+SILENT = 800 * MS
+"""ns without a frame of the speaker: its clients know within a second."""
 ASK_FIRST, ASK_LAST = 40 * MS, 1000 * MS
 """ns between two questions for the same images: the first time, and at most."""
 NOTICE = 1000 * MS
@@ -66,6 +67,8 @@ REFRESH = 600 * MS
 questions and answers it is a second old at most."""
 REFRESH_AGAIN = 100 * MS
 """ns between two such questions: one that is lost is asked again."""
+LATE = 1.0
+"""s that the bus may be ahead of this process: then images are faster than what waits."""
 ANY_RANK = 0xFF
 """With it an epoch is above all of its term."""
 DEAF = 5000 * MS
@@ -103,7 +106,13 @@ class Bridge:
         )
         self.incoming.watch()
         self.subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
-        self.bus = open_bus(config, f"ticker bridge {self.box}", after=self.incoming.ring)
+        self.bus = open_bus(
+            config,
+            f"ticker bridge {self.box}",
+            up=self._came_back,
+            after=self.incoming.ring,
+            late=LATE,
+        )
         self.followed = (
             Followed(self, config.shards + len(config.pinned), [door for door, _ in doors])
             if config.interest == "watched"
@@ -123,6 +132,8 @@ class Bridge:
         self._heard = self._said = 0
         """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
         self._whole = False
+        self._back = False
+        """Whether the connection is new, and nothing was said of what was missed."""
         self._contested = False
         """Whether two speak in one epoch: both are to claim a higher one."""
         self._beat_due = self._ask_due = self._notice_due = 0
@@ -169,6 +180,7 @@ class Bridge:
             self._beat_due = steady + BEAT
             self.heartbeat.beat(now)
             self.incoming.settle(now)
+            self.incoming.ring()
         if steady >= self._notice_due:
             self._notice_due = steady + NOTICE
             self._notify(now)
@@ -183,17 +195,27 @@ class Bridge:
             self._heard = steady_ns()
         self._contested |= verdict == Verdict.VERDICT_OTHER
 
+    def _came_back(self) -> None:
+        """The bus is there again: what does the speaker have by now?"""
+        self._back = bool(self._said)
+        if self._back:
+            self.question([], now_ns(), ASKS_STATE)
+
     def _take_state(self, _: bytes, frame: bytes) -> None:
         verdict = self.incoming.take_state(frame, now_ns())
         if verdict == Verdict.VERDICT_TAKEN:
             self._heard = self._said = steady_ns()
+            if self._back:
+                self._back = False
+                self._ask_at_once(self._heard)
         self._contested |= verdict == Verdict.VERDICT_OTHER
 
     def _heard_question(self, _: bytes, frame: bytes) -> None:
         """One without shards is of a relay that wants to know of epochs."""
         with suppress(DecodeError):
             head = head_of(frame, self.identity)
-            if head.kind == FrameKind.FRAME_ASK and not body_of(frame):
+            asks = head.kind == FrameKind.FRAME_ASK and head.shard != ASKS_STATE
+            if asks and not body_of(frame):
                 self._notice_due = 0
 
     def _ask(self, shards: list[int], now: int, steady: int) -> None:
@@ -211,8 +233,17 @@ class Bridge:
         self._pause = min(2 * self._pause, ASK_LAST)
         self.question(shards, now)
 
+    def _ask_at_once(self, steady: int) -> None:
+        """For what was missed while the bus was away: nothing of it is still on its way."""
+        self._asked_epoch = self.incoming.epoch
+        self._pause = ASK_FIRST
+        if wanting := self.incoming.wanting():
+            self._ask_due = steady + ASK_FIRST
+            self.question(wanting, now_ns())
+
     def question(self, shards: list[int], now: int, kind: int = 0) -> None:
-        """Ask the speaker for images; `kind` ASKS_REFRESH: that no log is to keep."""
+        """Ask the speaker for images; `kind` ASKS_REFRESH: that no log is to keep;
+        ASKS_STATE: for the feed's state."""
         head = Head(
             kind=FrameKind.FRAME_ASK,
             shard=kind,

@@ -23,6 +23,7 @@ from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
 from ticker.cluster.frame import (
     ASKS_REFRESH,
+    ASKS_STATE,
     FrameKind,
     Head,
     body_of,
@@ -185,6 +186,7 @@ class Speaker:
         if self.log is not None:
             self.log.listen()
         self.claim.listen(steady_ns())
+        self._state_due = 0  # it says what bridges lack of that which was on its way
         head = Head(FrameKind.FRAME_ASK, 0, self.claim.highest, 0, self.life, now_ns())
         frame = make_frame(head, self.identity, b"")
         self.bus.publish([(self.subjects.questions.encode(), frame)])
@@ -301,6 +303,9 @@ class Speaker:
             self.counters.add("bad_frames")
             return
         if head.kind != FrameKind.FRAME_ASK:
+            return
+        if head.shard == ASKS_STATE:
+            self._state_due = 0
             return
         asked = shards_in(body_of(frame))
         if not asked and head.boot != self.life:
