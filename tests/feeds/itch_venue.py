@@ -142,11 +142,12 @@ class Served:
 
     def start(self) -> None:
         epoch = self.heartbeat.epoch
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=self.said
-        )
+        self.process = subprocess.Popen(self.command(), stdout=self.said)
         wait_for(lambda: self.heartbeat.epoch > epoch)
         wait_for(lambda: self.heartbeat.state == "starting" and self.beats())
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", WORKER, self.toml, self.name]
 
     def beats(self) -> bool:
         before = self.heartbeat.time_ns

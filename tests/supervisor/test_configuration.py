@@ -34,7 +34,8 @@ URL = 'protocol = "json"\nurl = "ws://x"\n'
             URL + "mapping = 'polygn'",
             "feeds[0].mapping: no mapping 'polygn', did you mean polygon?; or name a .toml file",
         ),
-        (URL + "mapping = 'gone.toml'", "mapping: no mapping 'gone.toml', known: alpaca, "),
+        (URL + "mapping = 'gone.toml'", "gone.toml; it is looked for beside the configuration"),
+        (URL + "mapping = 'gone.toml'", "; shipped with ticker: alpaca, "),
     ],
 )
 def test_a_name_that_nothing_has(tmp_path: Path, text: str, words: str) -> None:
@@ -57,6 +58,28 @@ def test_every_name_that_there_is(tmp_path: Path) -> None:
     (tmp_path / "mine.py").touch()
     path.write_text(f"{FEED}{LINES}protocol = 'mine.py'")
     assert load(path).feeds[0].protocol == str(tmp_path / "mine.py")
+
+
+@pytest.mark.parametrize(("key", "name"), [("mapping", "./mine.toml"), ("protocol", "./mine.py")])
+def test_a_file_is_relative_to_the_configuration_not_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, name: str
+) -> None:
+    folder, elsewhere = tmp_path / "etc", tmp_path / "home"
+    folder.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    path = folder / "ticker.toml"
+    path.write_text(f"{FEED}{URL if key == 'mapping' else LINES}{key} = '{name}'")
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert f"{key}: no file {folder / name}; it is looked for beside" in str(error.value)
+    assert "working directory" not in str(error.value)
+    (elsewhere / name).touch()
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    assert f"{elsewhere / name} is only beside the working directory" in str(error.value)
+    (folder / name).touch()
+    assert getattr(load(path).feeds[0], key) == str(folder / name)
 
 
 def test_names_are_checked_without_importing_what_has_them() -> None:

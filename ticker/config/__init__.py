@@ -215,8 +215,8 @@ def parse(
     check: FeedCheck = no_check,
     whole: ConfigCheck = no_faults,
 ) -> Config:
-    """The configuration in a TOML text. `folder` is the base of relative protocol files; `check`
-    and `whole` are those of `load`.
+    """The configuration in a TOML text. `folder` is the base of relative protocol and mapping
+    files; `check` and `whole` are those of `load`.
 
     Raises:
         ConfigError: as `load`.
@@ -247,13 +247,18 @@ def _convert(tree: dict[str, Any]) -> Config:
 
 
 def _in_folder(config: Config, folder: Path) -> Config:
-    feeds = tuple(
-        msgspec.structs.replace(feed, protocol=str(folder / feed.protocol))
-        if is_file_name(feed.protocol)
-        else feed
-        for feed in config.feeds
-    )
+    """With the files of protocols and mappings, which are relative to the folder."""
+    feeds = tuple(_feed_in_folder(feed, folder) for feed in config.feeds)
     return msgspec.structs.replace(config, feeds=feeds)
+
+
+def _feed_in_folder(feed: FeedConfig, folder: Path) -> FeedConfig:
+    files = {}
+    if is_file_name(feed.protocol):
+        files["protocol"] = str(folder / feed.protocol)
+    if feed.mapping is not None and feed.mapping.endswith(".toml"):
+        files["mapping"] = str(folder / feed.mapping)
+    return msgspec.structs.replace(feed, **files) if files else feed
 
 
 def _unknown_keys(tree: object, struct: type[Section], path: str) -> Iterator[str]:

@@ -71,7 +71,8 @@ class FeedConfig(Section, frozen=True, kw_only=True):
 
     `protocol` is the name of one of ticker's protocols, or a file: "./mine.py". Without `session`
     it is the protocol's usual one. With `from = "bus"` the feed of this name comes from another box
-    of the cluster, and has neither protocol nor lines; only its hours need a venue.
+    of the cluster, and has neither protocol nor lines; only its hours need a venue. Every
+    `image_interval` s a feed that can rebuild has an image of its book made; 0: none.
     """
 
     name: Name
@@ -104,6 +105,7 @@ class FeedConfig(Section, frozen=True, kw_only=True):
     request_timeout: Seconds = 0.1
     request_attempts: Count = 5
     rebuild: bool = True
+    image_interval: Annotated[float, Meta(ge=0, le=86_400)] = 5.0
     timezone: str = "America/New_York"
     symbology: Symbology | None = None
     quiet_after: Seconds = 60.0

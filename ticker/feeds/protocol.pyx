@@ -30,6 +30,7 @@ cdef class Protocol:
     max_price = MAX_PRICE
     times_of_day = False
     marks_trades = True
+    has_images = False
 
     def __cinit__(self, *_: object, **__: object) -> None:
         self.origin = &self.nowhere
@@ -121,6 +122,13 @@ cdef class Protocol:
         if not self.next_midnight_ns and now_ns > self.midnight_ns + EARLY:
             self.turning = False
         return not self.turning and not self.next_midnight_ns
+
+    def image_state(self) -> bytes | None:
+        """What the decoder itself knows, beside its market; None: it cannot say it now."""
+        return None
+
+    def restore_image(self, state: bytes) -> None:
+        """Know what another process's decoder of this class said. Raises FeedError."""
 
     def decode(self, message: bytes, receive_time: int = 0) -> None:
         """One message from Python; it shows at the market's next flush."""

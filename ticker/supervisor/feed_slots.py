@@ -21,6 +21,7 @@ from ticker.errors import ConfigError, SegmentError
 from ticker.feeds.workers.presence import FeedContext
 from ticker.shm.counters import Heartbeat
 from ticker.shm.private.roster import write_roster
+from ticker.shm.segment import private_folder
 from ticker.shm.timetable import timetable_path
 from ticker.supervisor.arbiter import Arbiter
 from ticker.supervisor.beside import (
@@ -175,6 +176,7 @@ class FeedSlots:
             boot_id=instance.boot_id,
             instance=instance.name,
             gateways=doors,
+            folder=private_folder(instance.name),
         )
 
         def run() -> None:

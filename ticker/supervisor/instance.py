@@ -21,6 +21,7 @@ from ticker.config import Config, FeedConfig
 from ticker.config.record import record_folder
 from ticker.config.store import store_folder
 from ticker.errors import SegmentError, StoreError
+from ticker.feeds.images.files import remove_images
 from ticker.shm import segment
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import (
@@ -161,6 +162,7 @@ class Instance:
         del self.feeds[name], self.serials[name]
         segment.forget(self.feed_segment(name))
         segment.remove(self.feed_segment(name))
+        remove_images(segment.private_folder(self.name), self.feed_segment(name))
 
     def close_listeners(self) -> None:
         """No new connections: with the workers' own copies closed too, they are refused."""

@@ -50,6 +50,13 @@ cdef class Book:
     cdef uint32_t* clearings     # per instrument: times that it was cleared, mod 2^30
     cdef bint cleared            # any was, since the last clear()
     cdef uint32_t instruments
+    # While an image of the book is made (feeds/images): the orders that it has not come to yet, and
+    # that changed since it began, each as it was before; and how far it has come, by hash_of.
+    cdef bint imaging
+    cdef Order* kept
+    cdef uint64_t kept_count
+    cdef uint64_t kept_room
+    cdef uint64_t imaged
 
     cdef Order* find(self, uint64_t reference) noexcept nogil
     cdef int add(
@@ -68,6 +75,8 @@ cdef class Book:
     cdef void cut(self, uint32_t instrument, uint32_t side, uint32_t depth) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void clear_instrument(self, uint32_t instrument) noexcept nogil
+    cdef void begin_image(self, Order* kept, uint64_t room) noexcept nogil
+    cdef void _keep(self, uint64_t reference, const Order* order) noexcept nogil
     cdef bint _outdated(self, const Order* order) noexcept nogil
     cdef bint _grow(self) noexcept nogil
     cdef void _erase(self, Order* order) noexcept nogil
@@ -79,9 +88,14 @@ cdef inline uint32_t side_of(const Order* order) noexcept nogil:
     return (order.place & 3) - 1
 
 
+cdef inline uint64_t hash_of(uint64_t reference) noexcept nogil:
+    """Knuth's multiplicative hash. The slots are in its order, however many they are."""
+    return reference * <uint64_t>0x9E3779B97F4A7C15ULL
+
+
 cdef inline uint64_t home_of(Book book, uint64_t reference) noexcept nogil:
-    """The slot where an order is looked for first (Knuth's multiplicative hash)."""
-    return (reference * <uint64_t>0x9E3779B97F4A7C15ULL) >> book.shift
+    """The slot where an order is looked for first."""
+    return hash_of(reference) >> book.shift
 
 
 cdef inline void prefetch_order(Book book, uint64_t reference) noexcept nogil:

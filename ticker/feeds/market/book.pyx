@@ -126,6 +126,8 @@ cdef class Book:
         )
         if change == BOOK_FAILED:
             return BOOK_FAILED
+        if self.imaging:
+            self._keep(reference, NULL)
         slot = home_of(self, reference)
         while self.orders[slot].place:
             slot = (slot + 1) & self.mask
@@ -144,6 +146,8 @@ cdef class Book:
         """Take `size` off an order; at nothing left it is gone, and `order` with it."""
         if size >= order.size:
             return self.remove(order)
+        if self.imaging:
+            self._keep(order.reference, order)
         order.size -= size
         return self._level_reduce(
             &self.ladders[2 * order.instrument + side_of(order)],
@@ -156,6 +160,8 @@ cdef class Book:
             &self.ladders[2 * order.instrument + side_of(order)],
             -order.price if side_of(order) else order.price, order.size,
         )
+        if self.imaging:
+            self._keep(order.reference, order)
         self._erase(order)
         return change
 
@@ -173,6 +179,8 @@ cdef class Book:
         if entered == BOOK_FAILED:
             return BOOK_FAILED
         left = self._level_reduce(ladder, -order.price if asks else order.price, order.size)
+        if self.imaging:
+            self._keep(order.reference, order)
         order.size = size
         order.price = price
         return left | entered
@@ -244,6 +252,7 @@ cdef class Book:
             self.ladders[i].count = 0
         memset(self.clearings, 0, self.instruments * sizeof(uint32_t))
         self.cleared = False
+        self.imaging = False
         self.used = 0
 
     cdef void clear_instrument(self, uint32_t instrument) noexcept nogil:
@@ -255,6 +264,31 @@ cdef class Book:
         if self.used:
             self.clearings[instrument] += 1
             self.cleared = True
+            self.imaging = False
+
+    cdef void begin_image(self, Order* kept, uint64_t room) noexcept nogil:
+        """From now on `kept` has what an image needs of orders that change before it has come to
+        them, until `imaging` is off: the image is whole, or cannot become so (too many orders
+        changed, or all of an instrument at once). The caller moves `imaged` on."""
+        self.kept = kept
+        self.kept_count = 0
+        self.kept_room = room
+        self.imaged = 0
+        self.imaging = True
+
+    cdef void _keep(self, uint64_t reference, const Order* order) noexcept nogil:
+        """An order is about to change, or (NULL) to come."""
+        if hash_of(reference) < self.imaged:
+            return
+        if self.kept_count == self.kept_room:
+            self.imaging = False
+            return
+        if order != NULL:
+            self.kept[self.kept_count] = order[0]
+        else:
+            self.kept[self.kept_count].reference = reference
+            self.kept[self.kept_count].place = 0
+        self.kept_count += 1
 
     cdef bint _outdated(self, const Order* order) noexcept nogil:
         return order.place >> 2 != self.clearings[order.instrument] & 0x3FFFFFFF

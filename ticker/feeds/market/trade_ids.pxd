@@ -41,6 +41,11 @@ cdef class TradeIds:
     cdef Series* greatest        # per instrument
     cdef uint32_t instruments
     cdef uint64_t* counters
+    # While an image of the ids is made (feeds/images): those that came since it began.
+    cdef bint imaging
+    cdef uint64_t* kept
+    cdef uint64_t kept_count
+    cdef uint64_t kept_room
     cdef readonly int64_t horizon  # ids of trades up to this time may be forgotten
 
     cdef Sighting see(
@@ -48,6 +53,8 @@ cdef class TradeIds:
     ) noexcept nogil
     cdef void clear(self) noexcept nogil
     cdef void forget_until(self, int64_t time) noexcept nogil
+    cdef void begin_image(self, uint64_t* kept, uint64_t room) noexcept nogil
+    cdef void _keep(self, uint64_t key) noexcept nogil
     cdef void _note(self, uint64_t key) noexcept nogil
     cdef void _enter(self, uint64_t key) noexcept nogil
     cdef void _enter_noted(self) noexcept nogil

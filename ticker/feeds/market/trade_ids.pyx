@@ -99,10 +99,28 @@ cdef class TradeIds:
         cdef Generation* young = &self.generations[0]
         cdef uint64_t* place = &self.noted[self.notes % NOTED]
         prefetch_to_write(&young.slots[key & young.mask], 1, 2)
+        if self.imaging:
+            self._keep(key)
         if place[0]:
             self._enter(place[0])
         place[0] = key
         self.notes += 1
+
+    cdef void begin_image(self, uint64_t* kept, uint64_t room) noexcept nogil:
+        """From now on `kept` has the ids that come, until `imaging` is off: the image is whole, or
+        cannot become so (there were more, or a generation began)."""
+        self._enter_noted()
+        self.kept = kept
+        self.kept_count = 0
+        self.kept_room = room
+        self.imaging = True
+
+    cdef void _keep(self, uint64_t key) noexcept nogil:
+        if self.kept_count == self.kept_room:
+            self.imaging = False
+            return
+        self.kept[self.kept_count] = key
+        self.kept_count += 1
 
     cdef void _enter(self, uint64_t key) noexcept nogil:
         cdef Generation* young = &self.generations[0]
@@ -144,6 +162,7 @@ cdef class TradeIds:
         taken = <uint64_t*>take_pages(slots * sizeof(uint64_t))
         if taken == NULL:
             return False
+        self.imaging = False
         while self.count > 1 and young.mask + 1 == self.most_slots:
             self._drop_oldest()
         check(self.count < GENERATIONS)
@@ -164,6 +183,7 @@ cdef class TradeIds:
 
     cdef void _forget_first(self) noexcept nogil:
         cdef Generation* young = &self.generations[0]
+        self.imaging = False
         self.forget_until(young.newest)
         memset(young.slots, 0, (young.mask + 1) * sizeof(uint64_t))
         memset(self.noted, 0, sizeof(self.noted))

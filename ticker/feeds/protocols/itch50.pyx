@@ -12,7 +12,7 @@ status (Y L K J I N O) are checked for length and counted by type.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ticker.endian cimport be16, be32, be48, be64
 from ticker.feeds.market.market cimport (
@@ -44,6 +44,8 @@ from ticker.shm.layout cimport (
     STATUS_TRADING,
     STATUS_UNKNOWN,
 )
+
+from ticker.errors import FeedError
 
 cdef enum:
     PRICE_UNITS = 100000         # 1e-9 units in one of Price(4)
@@ -136,6 +138,7 @@ cdef class Itch50(Protocol):
     session = "moldudp64"
     times_of_day = True
     marks_trades = False
+    has_images = True
     # Prices of four bytes end here: more is no price (ITCH 5.0, "Data Types").
     max_price = 200_000 * 1_000_000_000
 
@@ -146,6 +149,19 @@ cdef class Itch50(Protocol):
     def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
         self.halt_code = HALT_CODES.get(market.rows.venue_text, c"Q")
+
+    def image_state(self) -> bytes | None:
+        """The states of all locates and the counts of messages; None while a day may be turning."""
+        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
+            return None
+        return (<char*>self.states)[:sizeof(self.states)] + (<char*>self.seen)[:sizeof(self.seen)]
+
+    def restore_image(self, state: bytes) -> None:
+        cdef const char* bytes_ = state
+        if len(state) != sizeof(self.states) + sizeof(self.seen):
+            raise FeedError("an image's ITCH states have another length")
+        memcpy(self.states, bytes_, sizeof(self.states))
+        memcpy(self.seen, bytes_ + sizeof(self.states), sizeof(self.seen))
 
     @property
     def message_counts(self) -> dict[str, int]:

@@ -199,6 +199,12 @@ cdef class Sequenced(Session):
             sequence = self.resume_sequence
             self._begin(words, sequence)
             return
+        if self.resume_sequence and self.from_start:
+            # An image of the session before was restored. That one is over; its rows stay.
+            self.session_words[0], self.session_words[1] = (
+                self.resume_words[0], self.resume_words[1]
+            )
+            self.leave_session()
         self.protocol.begin()
         self._begin(words, 1 if self.from_start else sequence)
 

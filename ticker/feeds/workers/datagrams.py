@@ -1,6 +1,7 @@
 """The source of a feed of datagrams: its lines, its re-request server, a fast loop of its own.
 
-With a re-request server and `rebuild`, a successor requests the session from sequence 1.
+With a re-request server and `rebuild`, a successor requests the session from sequence 1, or from
+where the newest image of its predecessor ends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import structlog
 
 from ticker.config import parse_address
 from ticker.config.pitch import PitchConfig
+from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
 from ticker.feeds.transports.datagram_sockets import is_multicast
 from ticker.feeds.transports.udp import UdpTransport
@@ -33,6 +35,7 @@ class DatagramSource:
     """
 
     joined = True
+    keeper: Keeper | None = None
 
     def __init__(self, place: Place) -> None:
         config = place.config
@@ -72,7 +75,7 @@ class DatagramSource:
         pitch = config.pitch or PitchConfig()
         return SessionOptions(
             join="start" if self.rebuilds else "live",
-            resume=None if self.rebuilds else self.place.resume,
+            resume=self.place.rebuild_from() if self.rebuilds else self.place.resume,
             rerequest=config.rerequest is not None,
             request_timeout_ns=int(config.request_timeout * SECOND),
             request_attempts=config.request_attempts,
@@ -145,6 +148,8 @@ class DatagramSource:
 
     def _next_look(self, now: int, beat: int) -> int:
         """The time of the next look; during a rebuild it is soon."""
+        if self.keeper is not None:
+            beat = min(beat, self.keeper.turn(now))
         if self.channels is not None:
             beat = min(beat, self.channels.next_deadline(now))
         if self.market.publishing or not self.session.joined_at:

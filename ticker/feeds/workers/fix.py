@@ -22,6 +22,7 @@ from ticker.config import FeedConfig, FixConfig
 from ticker.errors import FeedError
 from ticker.feeds.fix.initiator import FixOptions
 from ticker.feeds.fix.requests import Instrument, Subscription
+from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.sessions.fix import Fix
 from ticker.feeds.transports.tls import client_context
 from ticker.feeds.workers import loop
@@ -67,6 +68,7 @@ class FixSource:
     """
 
     rebuilds = False
+    keeper: Keeper | None = None
 
     def __init__(self, place: Place) -> None:
         config = place.config

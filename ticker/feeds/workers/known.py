@@ -33,12 +33,17 @@ def name_problems(feed: FeedConfig) -> Iterator[str]:
         return
     if is_file_name(feed.protocol):
         if not Path(feed.protocol).is_file():
-            yield f"protocol: no file {feed.protocol}; it is looked for beside the configuration"
+            yield f"protocol: {_no_file(Path(feed.protocol))}"
     else:
         yield from _unknown("protocol", feed.protocol, modules("protocols"))
     if feed.session is not None:
         yield from _unknown("session", feed.session, modules("sessions"))
-    if feed.mapping is None or (feed.mapping.endswith(".toml") and Path(feed.mapping).is_file()):
+    if feed.mapping is None:
+        return
+    if feed.mapping.endswith(".toml"):
+        if not Path(feed.mapping).is_file():
+            shipped = ", ".join(mappings())
+            yield f"mapping: {_no_file(Path(feed.mapping))}; shipped with ticker: {shipped}"
         return
     for problem in _unknown("mapping", feed.mapping, mappings()):
         yield f"{problem}; or name a .toml file"
@@ -48,6 +53,19 @@ def advice(name: str, known: list[str]) -> str:
     """A suggestion in place of an unknown name."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def _no_file(path: Path) -> str:
+    """Says that a file is missing, and where one of its name is if the working directory has it."""
+    tails = (Path(*path.parts[-length:]) for length in range(len(path.parts) - 1, 0, -1))
+    here = next((tail for tail in tails if tail.is_file()), None)
+    missing = f"no file {path}; it is looked for beside the configuration"
+    if here is None:
+        return missing
+    return (
+        f"{missing}, and {here.absolute()} is only beside the working directory: move it, or name "
+        "its whole path"
+    )
 
 
 def _unknown(key: str, name: str, known: list[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import structlog
 
 from ticker.clock import Clock
 from ticker.config import FeedConfig
+from ticker.feeds.images.files import ImageFiles
 from ticker.feeds.session import resume_point, session_before
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
@@ -36,6 +37,9 @@ class Context(Protocol):
     def ringer(self) -> DoorbellRinger | None:
         """The ringer that wakes the readers; None: no reader has to be woken."""
 
+    def images(self, config: FeedConfig) -> ImageFiles | None:
+        """The files of the feed's images; None: it has none."""
+
     @property
     def timetable(self) -> Path | None:
         """The file with the hours of the feed's market, if there is one."""
@@ -54,6 +58,13 @@ class FeedContext:
     """Segment name and eventfd (inherited, non-blocking) of each gateway slot."""
     timetable: Path | None = None
     """File of the markets' hours (shm/timetable.py)."""
+    folder: Path | None = None
+    """In memory, for the feed's images."""
+
+    def images(self, config: FeedConfig) -> ImageFiles | None:
+        if self.folder is None:
+            return None
+        return ImageFiles(self.folder, self.segment, self.boot_id, config)
 
     def attach(self) -> Mapping:
         """Raises SegmentError: it is not there, or not the expected one."""
@@ -74,6 +85,9 @@ class PrivateContext:
     look: Callable[[], None] | None = None
     """Called after each publication; must not raise."""
     timetable: Path | None = None
+
+    def images(self, config: FeedConfig) -> ImageFiles | None:  # noqa: ARG002
+        return None
 
     def attach(self) -> Mapping:
         return self.segment

@@ -2,16 +2,17 @@
 
 The session has the rules (sessions/soupbintcp.pyx). This module connects and publishes.
 
-A successor with `rebuild` requests the session from message 1 and publishes nothing before it has
-caught up with its predecessor. Otherwise it takes the rows as they are, and goes on at the next
-message.
+A successor with `rebuild` requests the session from message 1, or from where the newest image of
+its predecessor ends, and publishes nothing before it has caught up with its predecessor. Otherwise
+it takes the rows as they are, and goes on at the next message.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from ticker.config import FeedConfig, SoupBinTcpConfig
+from ticker.config import SoupBinTcpConfig
+from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.sessions.soupbintcp import Phase, SoupBinTcp, SoupOptions
 from ticker.feeds.workers import loop
 from ticker.feeds.workers.connection import SessionConnection, stay_connected
@@ -28,6 +29,7 @@ class SoupSource:
     """
 
     recovering = False
+    keeper: Keeper | None = None
 
     def __init__(self, place: Place) -> None:
         config = place.config
@@ -38,7 +40,7 @@ class SoupSource:
         self.silence_ns = int(soup.silence * SECOND)
         self.findings = Findings()
         self.told: dict[str, object] = {}
-        self.pipeline = place.build(session_options=session_options(config, soup, place.resume))
+        self.pipeline = place.build(session_options=session_options(place, soup))
         session = self.pipeline.session
         assert isinstance(session, SoupBinTcp)
         self.session = session
@@ -76,15 +78,16 @@ class SoupSource:
         self.market.publish(now)
         if self.market.publishing:
             self.session.save()
+            if self.keeper is not None:
+                self.keeper.turn(now)
 
     def close(self) -> None:
         """Does nothing: the loop has closed everything."""
 
 
-def session_options(
-    config: FeedConfig, soup: SoupBinTcpConfig, resume: tuple[bytes, int] | None
-) -> SoupOptions:
+def session_options(place: Place, soup: SoupBinTcpConfig) -> SoupOptions:
     """The session's options from the configuration. Raises ConfigError."""
+    config, resume = place.config, place.resume
     password = ""
     if soup.password_env is not None:
         password = read_password("soupbintcp", soup.password_env)
@@ -93,7 +96,7 @@ def session_options(
         password=password,
         session=soup.session,
         join="start" if config.rebuild else "live",
-        resume=None if config.rebuild else resume,
+        resume=place.rebuild_from() if config.rebuild else resume,
         reached=resume if config.rebuild else None,
         heartbeat_ns=int(config.heartbeat * SECOND),
         silence_ns=int(soup.silence * SECOND),

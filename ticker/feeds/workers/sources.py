@@ -16,6 +16,8 @@ from ticker.clock import Clock, steady_ns
 from ticker.config import FeedConfig, parse_address, session_date
 from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
+from ticker.feeds.images.image import Image
+from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.session import CHANNEL_SHIFT, Session
 from ticker.feeds.session import Line as LineKind
 from ticker.feeds.workers.mappings import load_mapping
@@ -76,6 +78,7 @@ class Place:
         resume: session id and next sequence of a predecessor, None: there was none.
         before: session id of the rows that were found, of a predecessor or restored; empty:
             unknown.
+        image: of the predecessor's state: a rebuild goes on from it; None: from the start.
     """
 
     config: FeedConfig
@@ -86,7 +89,12 @@ class Place:
     ringer: DoorbellRinger | None = None
     resume: tuple[bytes, int] | None = None
     before: bytes = b""
+    image: Image | None = None
     steady: Clock = steady_ns
+
+    def rebuild_from(self) -> tuple[bytes, int] | None:
+        """Session id and sequence that a rebuild begins at; None: the session's start."""
+        return None if self.image is None else (self.image.session, self.image.sequence)
 
     def build(self, **more: Any) -> Pipeline:
         """The pipeline of the feed (`pipeline.build`); `more` is passed on to it."""
@@ -135,9 +143,12 @@ class Source(Protocol):
         silence_ns: silence of the venue after which the feed is stale.
         told: facts about the source for the log line of the start.
         findings: the unusable messages.
+        keeper: to be called where nothing waits to be published; it makes images. None: there are
+            none.
     """
 
     pipeline: Pipeline
+    keeper: Keeper | None
     rebuilds: bool
     silence_ns: int
     told: dict[str, object]

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 
 from ticker.errors import FeedError
+from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.json.mapping import Stream
 from ticker.feeds.protocols.json import Json
 from ticker.feeds.transports.dialogue import Dialogue
@@ -47,6 +48,7 @@ class StreamSource:
 
     joined = True  # between two connections the last message decides
     rebuilds = False
+    keeper: Keeper | None = None
     recovering = False
 
     def __init__(self, place: Place) -> None:

@@ -5,20 +5,24 @@ differ in their sources, which sources.py chooses. Signs of life, state, calenda
 same for all feeds, and are here.
 
 A worker that finds rows in its segment is the successor of a dead one. If its source can request
-the session from its start (`rebuild`), it processes everything again and publishes nothing before
-it has caught up with its predecessor. Otherwise it goes on with the rows as they are. In both cases
-readers never see a value go back.
+the session again (`rebuild`), it processes everything, from the start or from the newest image of
+its predecessor's state (feeds/images), and publishes nothing before it has caught up with it.
+Otherwise it goes on with the rows as they are. In both cases readers never see a value go back.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import date
 
 from ticker.clock import Clock, now_ns, steady_ns
-from ticker.config import FeedConfig
+from ticker.config import FeedConfig, session_date
 from ticker.config.calendar import calendar_of
-from ticker.feeds.day import session_day
+from ticker.feeds.day import midnight_ns, session_day
+from ticker.feeds.images.files import ImageFiles
+from ticker.feeds.images.image import Image
+from ticker.feeds.images.keeper import keeper_of
 from ticker.feeds.workers.datagrams import DatagramSource
 from ticker.feeds.workers.fix import FixSource
 from ticker.feeds.workers.pipeline import follow_tape
@@ -29,6 +33,7 @@ from ticker.feeds.workers.stream import StreamSource
 from ticker.feeds.workers.vigil import Vigil
 from ticker.shm import counters
 from ticker.shm.counters import Counters
+from ticker.shm.table import PriceTable
 from ticker.shm.timetable import hours_by_timetable
 
 __all__ = ["FeedContext", "FeedWorker", "open_source", "run"]
@@ -64,6 +69,17 @@ def open_source(place: Place) -> Source:
     return FixSource(place) if kind is Kind.FIX else StreamSource(place)
 
 
+def newest_image(
+    files: ImageFiles | None, config: FeedConfig, presence: Presence, day: date
+) -> Image | None:
+    """The image that a rebuild can go on from, None: it begins at the session's start."""
+    if files is None or not (config.rebuild and config.image_interval and presence.resume):
+        return None
+    session, sequence = presence.resume
+    midnight = midnight_ns(session_date(config, day), config.timezone)
+    return files.newest(session, sequence, midnight, len(PriceTable(presence.segment)))
+
+
 class FeedWorker:
     """A feed's source in its segment, with its signs of life. It is its source's `Life`.
 
@@ -94,17 +110,21 @@ class FeedWorker:
         self.beat_ns = min(BEAT, int(config.heartbeat * SECOND / 4))
         self.presence = Presence(config, context.attach(), clock)
         ringer = context.ringer()
+        files = context.images(config)
+        day = session_day(clock(), config.timezone)
+        image = newest_image(files, config, self.presence, day)
         try:
             self.source = open_source(
                 Place(
                     config,
                     plan_of(config),
                     self.presence.segment,
-                    session_day(clock(), config.timezone),
+                    day,
                     clock,
                     ringer,
                     self.presence.resume,
                     self.presence.before,
+                    image,
                     steady,
                 )
             )
@@ -123,7 +143,24 @@ class FeedWorker:
             follow_tape(self.pipeline, calendar, hours)
         self.rows_adopted = self.market.adopt_rows(rebuild=self.source.rebuilds)
         self.market.set_publishing(not self.source.rebuilds)
+        if image is not None:
+            self._go_on_from(image)
+        if files is not None and self.source.rebuilds:
+            self.source.keeper = keeper_of(
+                self.market, self.session, self.pipeline.protocol, files, config.image_interval
+            )
         self.presence.set_patience(config, self.source.silence_ns)
+
+    def _go_on_from(self, image: Image) -> None:
+        """The state of the predecessor's image is the market's."""
+        started = self.steady()
+        image.restore(self.market)
+        self.pipeline.protocol.restore_image(image.protocol_state)
+        self.source.told |= {
+            "image_of": image.sequence,
+            "image_age_s": round((self.clock() - image.made_ns) / SECOND, 1),
+            "restored_in_s": round((self.steady() - started) / SECOND, 3),
+        }
 
     def loop(self) -> None:
         """Receive and publish until `stop`. Raises FeedError, ConfigError."""
