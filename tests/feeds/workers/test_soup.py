@@ -19,6 +19,7 @@ import pytest
 
 from ticker.config import parse
 from ticker.errors import ConfigError
+from ticker.feeds.images.files import image_paths
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove
@@ -29,9 +30,13 @@ from ticker.supervisor.feeds.simulators import simulator_command
 GEOMETRY = Geometry(rows=64, rings=1, ring_capacity=4096)
 CHILD = """
 import sys
+from pathlib import Path
 from ticker.config import parse
+from ticker.feeds.images import keeper
 from ticker.feeds.workers.worker import FeedContext, run
-run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
+keeper.FEWEST, keeper.AGAIN = 200, 10_000_000
+folder = Path(sys.argv[3]) if sys.argv[3:] else None
+run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7, folder=folder))
 """
 
 
@@ -126,11 +131,13 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def running(server: Server, text: Callable[[int], str], name: str) -> AsyncIterator[Any]:
+async def running(
+    server: Server, text: Callable[[int], str], name: str, folder: Path | None = None
+) -> AsyncIterator[Any]:
     """The server, and a worker in a process of its own."""
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    child = start(text(port), name)
+    child = start(text(port), name, folder=folder)
     try:
         yield child, port
     finally:
@@ -139,9 +146,12 @@ async def running(server: Server, text: Callable[[int], str], name: str) -> Asyn
         listener.close()
 
 
-def start(text: str, name: str, password: str = "secret") -> subprocess.Popen[bytes]:
+def start(
+    text: str, name: str, password: str = "secret", folder: Path | None = None
+) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "SOUP_PASSWORD": password}
-    return subprocess.Popen([sys.executable, "-c", CHILD, text, name], env=environment)
+    more = [] if folder is None else [str(folder)]
+    return subprocess.Popen([sys.executable, "-c", CHILD, text, name, *more], env=environment)
 
 
 @pytest.fixture
@@ -224,6 +234,36 @@ async def test_a_successor_ends_where_it_would_have(segment: Any, rebuild: bool)
 
 
 @in_loop
+async def test_a_successor_goes_on_from_the_image_of_the_book(segment: Any, tmp_path: Path) -> None:
+    name, mapping = segment
+    messages = messages_of_a_day(3000)
+    server = Server(messages)
+    server.upto = 2000
+    more = "image_interval = 0.02"
+
+    async with running(server, lambda port: configured(port, more), name, tmp_path) as (
+        child,
+        port,
+    ):
+        await until(
+            lambda: any(
+                path.exists() and path.read_bytes()[:8].strip(b"\0")
+                for path in image_paths(tmp_path, name)
+            )
+        )
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        server.upto = 3000
+        later = start(configured(port, more), name, folder=tmp_path)
+        try:
+            await until(lambda: rows_of(mapping) == lossless(messages))
+            assert server.logins == [(b"", 1), (b"DAY1", 2001)]
+        finally:
+            later.terminate()
+            later.wait()
+
+
+@in_loop
 async def test_heartbeats_end_of_session_and_the_next_one(segment: Any) -> None:
     name, mapping = segment
     server = Server(messages_of_a_day(1000))
@@ -290,7 +330,7 @@ async def test_follows_the_simulated_exchange_and_its_kill(segment: Any) -> None
     try:
         await until(lambda: Counters(mapping)["messages"] > 3000)
         assert len(PriceTable(mapping)) == 20
-        assert Heartbeat(mapping).state == "live"
+        await until(lambda: Heartbeat(mapping).state == "live")
         exchange.kill()
         exchange.wait()
         await until(lambda: Heartbeat(mapping).state == "stale")

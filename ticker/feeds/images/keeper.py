@@ -67,7 +67,7 @@ class Keeper:
                 "image of the feed could not be written",
                 feed=self.files.feed,
                 reason=error.strerror,
-                advice="give /dev/shm more room, or set image_interval = 0; a worker that is killed "
+                advice="give /dev/shm room, or set image_interval = 0; a worker that is killed "
                 "asks for the whole session again then",
             )
         return self._next

@@ -62,14 +62,24 @@ class SoupSource:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Stay logged in until `stop`."""
-        await stay_connected(
-            [(host, port) for host, port, _ in self.place.plan.lines],
-            lambda: SessionConnection(
-                self.session, self.place.clock, "soupbintcp", received=self.publish
-            ),
-            stop,
-            progress=lambda: self.session.next_expected_sequence,
-        )
+        images = asyncio.ensure_future(self._make_images())
+        try:
+            await stay_connected(
+                [(host, port) for host, port, _ in self.place.plan.lines],
+                lambda: SessionConnection(
+                    self.session, self.place.clock, "soupbintcp", received=self.publish
+                ),
+                stop,
+                progress=lambda: self.session.next_expected_sequence,
+            )
+        finally:
+            images.cancel()
+
+    async def _make_images(self) -> None:
+        """Between two chunks, where all is published."""
+        while self.keeper is not None:
+            now = self.place.clock()
+            await asyncio.sleep(min(self.keeper.turn(now) - now, SECOND) / SECOND)
 
     def publish(self, now: int) -> None:
         """Publish the received messages, unless the feed is still catching up."""
@@ -78,8 +88,6 @@ class SoupSource:
         self.market.publish(now)
         if self.market.publishing:
             self.session.save()
-            if self.keeper is not None:
-                self.keeper.turn(now)
 
     def close(self) -> None:
         """Does nothing: the loop has closed everything."""
