@@ -193,18 +193,14 @@ cdef class Sequenced(Session):
         self.candidate.forget()
 
     cdef void _join(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
+        if not self.joined and not same(words, self.session_words):
+            self.leave_session()  # which an image was of, if one was restored
         self.joined = True
         self.joined_at = sequence
         if self.resume_sequence and same(words, self.resume_words):
             sequence = self.resume_sequence
             self._begin(words, sequence)
             return
-        if self.resume_sequence and self.from_start:
-            # An image of the session before was restored. That one is over; its rows stay.
-            self.session_words[0], self.session_words[1] = (
-                self.resume_words[0], self.resume_words[1]
-            )
-            self.leave_session()
         self.protocol.begin()
         self._begin(words, 1 if self.from_start else sequence)
 
@@ -327,9 +323,7 @@ cdef class Sequenced(Session):
         cdef uint32_t left = blocks - known
         check(sequence <= self.next_expected_sequence < sequence + blocks)
         number_from(self.protocol.origin, self.next_expected_sequence, line, 0, self.session_words)
-        deliver_blocks(
-            self.protocol, data + self.header, known, left, self.little_endian, received
-        )
+        deliver_blocks(self.protocol, data + self.header, known, left, self.little_endian, received)
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)
 

@@ -43,6 +43,9 @@ cdef class MoldUDP64(Sequenced):
             padded = name[:SESSION_BYTES].ljust(SESSION_BYTES, b"\0")
             read_session(words, padded)
             self._resume_at(words, sequence)
+            if options.join == "start":
+                # All that is known is of that session, up to there.
+                self.session_words = words
         return 0
 
     cdef void receive(
