@@ -10,12 +10,13 @@
 # make site      the documentation as a site, in build/site
 # make first-price   from `git clone` to the first price, and what is downloaded; into README.md
 # make bench-peers   other servers beside ours into bench/PEERS.md
+# make bench-equal-latency   the same at every pace and timer, into docs/equal-latency.md
 #
 # Needs Python 3.11 or newer with its headers, a C compiler and make. Everything else goes into
 # .venv and build, both in the tree.
 
 .DELETE_ON_ERROR:
-.PHONY: setup serve test fuzz lint format bench bench-check bench-peers stress \
+.PHONY: setup serve test fuzz lint format bench bench-check bench-peers bench-equal-latency stress \
   release-check site first-price clean
 
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11, \
@@ -141,6 +142,13 @@ bench-check: setup
 bench-peers: setup
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.install
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers $(ARGS)
+
+# CPU per delivery over latency, ours at every pace beside those peers that can publish by a timer,
+# in some ten minutes: docs/equal-latency.md. ARGS="ours uwebsockets" measures only those again,
+# ARGS=--page makes the page of the report that is there.
+bench-equal-latency: setup
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.install
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.equal_latency $(ARGS)
 
 # SEED=N repeats the examples of a run that printed it.
 SEED ?= $(shell date +%s)

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.runs import ROOT
@@ -55,11 +55,21 @@ class Peer:
     one_port: bool = False
     goals: tuple[float | None, float | None] = (None, None)  # ratio at 5 and at 50 symbols
     heavy: bool = False  # carries a million deliveries per second
+    timed: bool = False  # its adapter can publish by a timer: by_timer
 
     @property
     def snapshots(self) -> bool:
         """Whether a subscriber gets the last price; else only the subscription is confirmed."""
         return self.dialect not in ("nats", "centrifugo", "centrifuge")
+
+    def by_timer(self, seconds: float) -> Peer:
+        """The same server, which publishes what has come once in so many seconds."""
+
+        def commands(ports: Ports) -> list[Argv]:
+            *before, last = self.commands(ports)
+            return [*before, [f"PEER_TIMER_MS={seconds * 1e3:g}", *last]]
+
+        return replace(self, commands=commands)
 
     def missing(self) -> str | None:
         """The reason why it cannot run here, or None."""
@@ -160,22 +170,22 @@ PEERS = (
     Peer(
         "uwebsockets", "uWebSockets (socketify)", "uwebsockets.py", "websocket",
         in_python("uwebsockets.py"), PYTHON, (("socketify", "pypi"),), one_port=True,
-        goals=(1.3, 3.5), heavy=True,
+        goals=(1.3, 3.5), heavy=True, timed=True,
     ),
     Peer(
         "aiohttp", "aiohttp, as most write it", "naive_aiohttp.py", "lines",
         in_python("naive_aiohttp.py", "asyncio"), PYTHON, (("aiohttp", "pypi"),),
-        goals=(5.0, None),
+        goals=(5.0, None), timed=True,
     ),
     Peer(
         "aiohttp-uvloop", "aiohttp, the same with uvloop", "naive_aiohttp.py", "lines",
         in_python("naive_aiohttp.py"), PYTHON, (("aiohttp", "pypi"), ("uvloop", "pypi")),
-        goals=(5.0, None),
+        goals=(5.0, None), timed=True,
     ),
     Peer(
         "websockets", "python-websockets, broadcast", "broadcast_websockets.py", "lines",
         in_python("broadcast_websockets.py"), PYTHON, (("websockets", "pypi"), ("uvloop", "pypi")),
-        goals=(5.0, None),
+        goals=(5.0, None), timed=True,
     ),
     Peer(
         "nats", "nats-server", "nats.conf", "nats", nats, GO_BIN / "nats-server",
@@ -190,11 +200,11 @@ PEERS = (
         "centrifuge", "centrifuge (the library that Centrifugo is made of)", "centrifuge/main.go",
         "lines", centrifuge, GO_BIN / "centrifuge",
         (("centrifuge", "debian sources"), ("protocol", "debian sources")), dialect="centrifuge",
-        goals=(4.0, None),
+        goals=(4.0, None), timed=True,
     ),
     Peer(
         "ws", "ws (npm)", "ws.mjs", "lines", in_node("ws.mjs"), NODE_MODULES / "ws",
-        (("ws", "npm"), ("bufferutil", "npm")),
+        (("ws", "npm"), ("bufferutil", "npm")), timed=True,
     ),
     Peer(
         "redis", "Redis pub/sub + aiohttp", "redis_aiohttp.py", "redis", redis, "redis-server",

@@ -115,14 +115,22 @@ def figures(turns: Sequence[Segment]) -> dict[str, Any]:
 def reason(turns: Sequence[Segment]) -> str | None:
     """The reason why a round is void."""
     for each in turns:
-        if each.violations or each.lost:
-            return f"violations {each.violations}, {each.lost} clients lost"
-        if each.generator["generator"] > BOTTLENECK:
-            return f"the generator's core was {each.generator['generator']:.0%} busy"
-        if each.foreign > FOREIGN:
-            return f"other programs took {each.foreign:.0%} of the machine"
+        if why := disturbed(each):
+            return why
         if not each.whole:
             return f"{each.delivered} updates were delivered where {each.expected} were due"
-        if each.on_time < PUNCTUAL * each.due:
-            return f"{each.on_time} ticks were published where {each.due:.0f} were due"
+    return None
+
+
+def disturbed(turn: Segment, foreign: float = FOREIGN) -> str | None:
+    """The reason why a turn says nothing of its server; `foreign`: the most that other programs may
+    take of the machine."""
+    if turn.violations or turn.lost:
+        return f"violations {turn.violations}, {turn.lost} clients lost"
+    if turn.generator["generator"] > BOTTLENECK:
+        return f"the generator's core was {turn.generator['generator']:.0%} busy"
+    if turn.foreign > foreign:
+        return f"other programs took {turn.foreign:.0%} of the machine"
+    if turn.on_time < PUNCTUAL * turn.due:
+        return f"{turn.on_time} ticks were published where {turn.due:.0f} were due"
     return None

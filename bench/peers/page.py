@@ -35,6 +35,10 @@ def introduction() -> list[str]:
     return [
         "Written by `make bench-peers` from its reports; no figure here is typed by hand.",
         "",
+        "**These ratios are not at equal latency.** Ours runs at a fixed pace of 100 ms here, and "
+        "the peers publish each tick at once. A peer that publishes by a timer costs less, too: "
+        "[Cost at equal latency](../docs/equal-latency.md) has all of them at several latencies.",
+        "",
         "**The work.** Our gateway worker and one peer at a time are pinned to the same core and "
         "take turns on it, a segment each. Both have the same clients "
         "(ticker/bench/swarm/swarm.pyx: reads every frame, checks symbol, order and price of every "

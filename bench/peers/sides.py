@@ -79,6 +79,8 @@ class Side:
         for its first answer (a snapshot where there is one)."""
         before = self.memory_kb()
         self.clients.ask("connect", timeout=START_TIMEOUT)
+        if self.load.client_pace:
+            self.clients.ask("configure", pace=self.load.client_pace)
         self.clients.ask("subscribe", timeout=START_TIMEOUT)
         grown = self.memory_kb() - before
         waits = self.clients.results().first_answer.summary()
@@ -217,6 +219,9 @@ def first_in_line(publisher: Part) -> None:
     that ticks keep their pace."""
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, publisher.pid, -20)
+        if os.sched_getscheduler(publisher.pid) == os.SCHED_RR:
+            own = os.sched_getparam(publisher.pid).sched_priority
+            os.sched_setscheduler(publisher.pid, os.SCHED_RR, os.sched_param(own + 1))
 
 
 def free_ports(peer: Peer) -> Ports:

@@ -38,8 +38,14 @@ def cores(require: Any) -> Cores:
         raise
 
 
+AT_ONCE = [pytest.param(each, id=each.name) for each in PEERS]
+BY_TIMER = [
+    pytest.param(each.by_timer(0.03), id=f"{each.name}-timer") for each in PEERS if each.timed
+]
+
+
 @pytest.mark.stress
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", [*AT_ONCE, *BY_TIMER])
 def test_a_peer_delivers_every_tick_to_every_subscriber(peer: Peer, cores: Cores) -> None:
     if why := peer.missing():
         pytest.skip(f"{peer.title}: {why}")

@@ -214,7 +214,7 @@ class Crowd:
             self._again(line)
             return
         line.buffer, line.state = rest, State.OPEN
-        line.socket.send(line.watcher.pace() + line.watcher.command(self._clock()))
+        line.socket.send(line.watcher.settings() + line.watcher.command(self._clock()))
 
     def _clock(self) -> dict[str, int]:
         """The table's times, not older than the last turn: an older one asks for less."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.load.sock_diag import listening
 from ticker.bench.swarm.symbols import symbol_names
 from ticker.shm import segment
@@ -19,6 +21,16 @@ from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY
 from ticker.shm.table import PriceTable
 
+every_gateway = pytest.mark.parametrize(
+    "gateway",
+    [
+        {"sender": sender, "pace": pace}
+        for sender in ("io_uring", "send")
+        for pace in ("adaptive", "fixed")
+    ],
+    ids=lambda gateway: "-".join(gateway.values()),
+)
+"""A test under each sender and each pace of the server: `[gateway]` keys."""
 PROGRAM = Path(__file__).parent / "synthetic_server.py"
 
 CONFIG = """

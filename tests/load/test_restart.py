@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.crowd import Crowd
-from tests.load.server import LoadServer, until
+from tests.load.server import LoadServer, every_gateway, until
 from tests.load.sock_diag import listening
 from tests.load.watcher import JSON, Watcher
 
@@ -25,10 +25,18 @@ def watchers(server: LoadServer, count: int) -> list[Watcher]:
     ]
 
 
-def restart_under(folder: Path, *, clients: int, spread: float, rate: float, within: float) -> None:
+def restart_under(
+    folder: Path,
+    *,
+    clients: int,
+    spread: float,
+    rate: float,
+    within: float,
+    gateway: dict[str, str] | None = None,
+) -> None:
     """`ticker restart` of two workers under `clients`, all of whom obey their goodbye."""
-    gateway = {"restart_spread": spread}
-    with LoadServer(folder, symbols=100, gateways=2, gateway=gateway) as server:
+    keys = {"restart_spread": spread, **(gateway or {})}
+    with LoadServer(folder, symbols=100, gateways=2, gateway=keys) as server:
 
         def times() -> dict[str, int]:
             return {name: at for name, (at, _) in server.newest().items()}
@@ -68,8 +76,9 @@ def test_a_rolling_restart_refuses_nobody_and_all_come_back(tmp_path: Path) -> N
 
 
 @pytest.mark.stress
-def test_a_rolling_restart_under_5000_clients(tmp_path: Path) -> None:
-    restart_under(tmp_path, clients=5000, spread=10.0, rate=100, within=30)
+@every_gateway
+def test_a_rolling_restart_under_5000_clients(tmp_path: Path, gateway: dict[str, str]) -> None:
+    restart_under(tmp_path, clients=5000, spread=10.0, rate=100, within=30, gateway=gateway)
 
 
 def kills(folder: Path, *, times: int, waiting: int) -> None:

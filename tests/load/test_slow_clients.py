@@ -7,12 +7,14 @@ import socket
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.load.crowd import Crowd
+from tests.load.server import every_gateway
 from tests.load.sock_diag import connection
 from tests.load.watcher import JSON, MSGPACK, Watcher, next_frame
 from ticker.bench.rig.rig import Clients, Load, Rig
@@ -158,10 +160,10 @@ def slow_clients(
     timeout: float,
     hold: float,
     turns: int,
-    sender: str = "auto",
+    gateway: dict[str, Any] | None = None,
 ) -> None:
     """`turns` times without and with `stopped` clients; the last ones read after `hold` s."""
-    load = Load(clients=readers, symbols=200, per_client=10, sender=sender)
+    load = replace(Load(clients=readers, symbols=200, per_client=10), **(gateway or {}))
     names = symbol_names(load.symbols)
     watchers = [
         Watcher(n, [names[(n * 7 + step * 11) % 200] for step in range(5)], (JSON, MSGPACK)[n % 2])
@@ -219,8 +221,8 @@ def test_clients_that_stop_reading_are_closed_and_told() -> None:
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("sender", ["io_uring", "send"])
-def test_20_of_200_stop_reading_for_60_s(sender: str) -> None:
+@every_gateway
+def test_20_of_200_stop_reading_for_60_s(gateway: dict[str, Any]) -> None:
     slow_clients(
-        readers=160, checkers=20, stopped=20, timeout=10.0, hold=60.0, turns=5, sender=sender
+        readers=160, checkers=20, stopped=20, timeout=10.0, hold=60.0, turns=5, gateway=gateway
     )

@@ -84,6 +84,7 @@ class Watcher:
     encoding: str = JSON
     channel: str = "price"
     max_rate: float = 0.0  # flushes a second, 0: the server's
+    pace: str = ""  # that it asks for, "": none
     last: dict[str, Last] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
     lagged: dict[str, int] = field(default_factory=dict)
@@ -120,11 +121,11 @@ class Watcher:
         message["channel"] = self.channel
         return self._framed(message)
 
-    def pace(self) -> bytes:
-        """The command that sets `max_rate`, if it is not the server's."""
-        if not self.max_rate:
-            return b""
-        return self._framed({"action": "configure", "max_rate": self.max_rate})
+    def settings(self) -> bytes:
+        """The command that sets rate and pace, if they are not the server's."""
+        wanted = {"max_rate": self.max_rate, "pace": self.pace}
+        fields = {name: value for name, value in wanted.items() if value}
+        return self._framed({"action": "configure", **fields}) if fields else b""
 
     def _framed(self, message: dict[str, Any]) -> bytes:
         if self.encoding == MSGPACK:

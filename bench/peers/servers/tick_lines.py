@@ -1,14 +1,20 @@
 """What the servers in Python share: ticks by line on a TCP port, the price of each symbol, and
-the commands of a client. A line is the symbol, a space and the message."""
+the commands of a client. A line is the symbol, a space and the message.
+
+With PEER_TIMER_MS in the environment, ticks are published by a timer: all that came since the last
+turn, in one turn of the loop. uvloop then sends each client its messages of that turn together."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 
 Publish = Callable[[str, str], Awaitable[None]]
+TIMER = float(os.environ.get("PEER_TIMER_MS", "0")) / 1e3  # s between two turns; 0: no timer
 last: dict[str, str] = {}
+timers: list[asyncio.Task[None]] = []  # a loop keeps no task alive by itself
 
 
 def snapshot(symbol: str) -> str | None:
@@ -24,7 +30,21 @@ def asked(text: str) -> list[str]:
 
 
 async def read_ticks(port: int, publish: Publish) -> asyncio.Server:
-    """Take ticks on 127.0.0.1:port and publish each."""
+    """Take ticks on 127.0.0.1:port and publish each, at once or by the timer."""
+    due: list[tuple[str, str]] = []
+
+    async def publish_by_timer() -> None:
+        loop = asyncio.get_running_loop()
+        turn = loop.time()
+        while True:
+            turn = max(turn + TIMER, loop.time())
+            await asyncio.sleep(turn - loop.time())
+            came, due[:] = due[:], []
+            for symbol, message in came:
+                await publish(symbol, message)
+
+    if TIMER:
+        timers.append(asyncio.create_task(publish_by_timer()))
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         rest = b""
@@ -33,7 +53,10 @@ async def read_ticks(port: int, publish: Publish) -> asyncio.Server:
             for line in lines:
                 symbol, _, message = line.decode().partition(" ")
                 last[symbol] = message
-                await publish(symbol, message)
+                if TIMER:
+                    due.append((symbol, message))
+                else:
+                    await publish(symbol, message)
         writer.close()
 
     return await asyncio.start_server(take, "127.0.0.1", port)

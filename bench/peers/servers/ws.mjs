@@ -3,9 +3,10 @@
 // Settings, after its README: `bufferutil` is installed ("Opt-in for performance");
 // perMessageDeflate is off, as by default ("WebSocket compression": "adds a significant overhead
 // in terms of performance and memory consumption"); the message is a Buffer made once for all
-// subscribers ("Server broadcast"). One process, since there is one core.
+// subscribers ("Server broadcast"). One process, since there is one core. By a timer (ticks.mjs), the
+// messages of a turn leave each socket together: net.Socket's cork and uncork (nodejs.org, "Stream").
 import { WebSocketServer } from "ws";
-import { readTicks, snapshot } from "./ticks.mjs";
+import { readTicks, snapshot, timer } from "./ticks.mjs";
 
 const [port, tickPort] = process.argv.slice(2).map(Number);
 const subscribers = new Map();
@@ -29,7 +30,22 @@ server.on("connection", (socket) => {
   });
   socket.on("close", () => subscribers.forEach((each) => each.delete(socket)));
 });
+const corked = new Set();
+
+function send(socket, data) {
+  if (timer && !corked.has(socket)) {
+    corked.add(socket);
+    socket._socket.cork();
+  }
+  socket.send(data, text);
+}
+
+function uncork() {
+  corked.forEach((socket) => socket._socket?.uncork());
+  corked.clear();
+}
+
 readTicks(tickPort, (symbol, message) => {
   const data = Buffer.from(message, "latin1");
-  subscribers.get(symbol)?.forEach((socket) => socket.send(data, text));
-});
+  subscribers.get(symbol)?.forEach((socket) => send(socket, data));
+}, uncork);

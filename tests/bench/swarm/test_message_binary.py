@@ -135,6 +135,7 @@ def test_commands_are_what_the_gateway_reads(encoding: str) -> None:
     assert read("subscribe", symbols=names, channel="quote").channel == "quote"
     assert read("unsubscribe", symbols=["A"]) == Unsubscribe(symbols=["A"])
     assert read("configure", max_rate=2.5) == Configure(max_rate=2.5)
+    assert read("configure", pace="saver") == Configure(pace="saver")
 
 
 @BINARY

@@ -177,6 +177,14 @@ def test_rates_go_round_the_clients(scripted_server: Server) -> None:
     assert rates == {1.0: 3, 2.5: 2}
 
 
+def test_all_clients_ask_for_a_pace(scripted_server: Server) -> None:
+    server = scripted_server(lambda _: [])
+    swarm = started(server, clients=3)
+    swarm.configure(pace="immediate")
+    swarm.drain(quiet=0.05, timeout=10)
+    assert server.commands == [{"action": "configure", "pace": "immediate"}] * 3
+
+
 def test_probes_subscribe_in_turn_and_take_it_back(scripted_server: Server, frame: Frame) -> None:
     server = scripted_server(
         lambda command: snapshots(frame, command) if command["action"] == "subscribe" else []

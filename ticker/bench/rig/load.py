@@ -26,6 +26,7 @@ class Load:
     trades_by: str = "even"  # every symbol trades alike, or by "popularity": ticks is the mean
     warm_up: float = 1.0  # of trades before anything is measured
     sender: str = "auto"  # of the gateway: auto, send or io_uring
+    client_pace: str = ""  # that each client asks for; empty: the server's own
     nap_us: int = 0  # how often clients look, see Swarm; 0: they are woken by what comes
 
     @property

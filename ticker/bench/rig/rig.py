@@ -160,6 +160,7 @@ class Rig:
         total = self.load.clients + self.load.probes
         return {
             "pace": self.load.pace,
+            "immediate": self.load.client_pace == "immediate",
             "flush_interval": self.load.flush_interval,
             "max_connections": max(18_000, total // self.load.gateways + 100),
             "max_symbols": max(1024, self.load.symbols),

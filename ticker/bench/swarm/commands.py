@@ -24,7 +24,8 @@ REASONS = {
     500: "internal",
 }
 _ACTIONS = {"subscribe": 1, "unsubscribe": 2, "configure": 4}  # fields of ClientMessage
-_SYMBOLS, _CHANNEL, _MAX_RATE = 2, 4, 2  # fields of Subscribe, Unsubscribe and Configure
+_SYMBOLS, _CHANNEL = 2, 4  # fields of Subscribe and Unsubscribe
+_MAX_RATE, _PACE = 2, 4  # fields of Configure
 
 
 def command(encoding: str, action: str, **fields: Any) -> tuple[int, bytes]:
@@ -54,6 +55,8 @@ def _fields(fields: dict[str, Any]) -> bytes:
         raw += _field(_CHANNEL, fields["channel"].encode())
     if "max_rate" in fields:
         raw += bytes((_MAX_RATE << 3 | 1,)) + struct.pack("<d", fields["max_rate"])
+    if "pace" in fields:
+        raw += _field(_PACE, fields["pace"].encode())
     return raw
 
 

@@ -72,8 +72,7 @@ cdef class Swarm:
     `nap_us`: how often they look at their sockets; 0: their senders wake them.
     """
 
-    cdef readonly int clients
-    cdef readonly int open
+    cdef readonly int clients, open
     cdef readonly Histogram latency        # timestamp of an update to its receipt
     cdef readonly Histogram first_answer   # subscribe sent to snapshot received
     cdef Watchlists lists
@@ -246,13 +245,14 @@ cdef class Swarm:
         cdef size_t length = write_frame(<uint8_t*>frame, opcode, text, len(text))
         return bytes(frame[:length])
 
-    def configure(self, rates: list[float]) -> None:
-        """Client number c of all takes at most rates[c mod their number] updates of a symbol per
-        second."""
+    def configure(self, rates: list[float] | None = None, pace: str = "") -> None:
+        """Ask for a pace, and for rates[c mod their number] flushes/s at most: c counts all clients."""
         cdef int number
+        fields = {"pace": pace} if pace else {}
         for number in range(self.clients):
-            rate = rates[(self.first_client + number) % len(rates)]
-            opcode, message = command(self.encoding, "configure", max_rate=rate)
+            if rates:
+                fields["max_rate"] = rates[(self.first_client + number) % len(rates)]
+            opcode, message = command(self.encoding, "configure", **fields)
             self._send(&self.members[number], self._framed(opcode, message))
 
     def subscribe(self, timeout: float, watchers: int) -> None:

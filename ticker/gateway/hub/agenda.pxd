@@ -67,6 +67,8 @@ cdef class Agenda:
     cdef uint32_t next_due(self) noexcept nogil
     cdef int64_t next_turn(self, int64_t now) noexcept
     cdef void _mark_topic(self, Topic* topic) noexcept nogil
+    cdef uint32_t _place(self, const Queue* queue, uint32_t along) noexcept nogil
+    cdef uint32_t _item(self, const Queue* queue, uint32_t along) noexcept nogil
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil
     cdef bint _goes_on(self, uint32_t number) noexcept nogil

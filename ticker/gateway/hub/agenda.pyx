@@ -85,6 +85,14 @@ cdef class Agenda:
                 self.set_phase(number, PHASE_READY)
                 self._push(&self.ready, QUEUED_READY, number)
 
+    cdef uint32_t _place(self, const Queue* queue, uint32_t along) noexcept nogil:
+        """The place of `items` that is so many behind the head."""
+        cdef uint32_t place = queue.head + along
+        return place - self.connections.capacity if place >= self.connections.capacity else place
+
+    cdef uint32_t _item(self, const Queue* queue, uint32_t along) noexcept nogil:
+        return queue.items[self._place(queue, along)]
+
     cdef void _push(self, Queue* queue, uint8_t flag, uint32_t number) noexcept nogil:
         """First in, first out. A connection is in a queue once at most, also after its place
         was used again, so there is always room."""
@@ -92,12 +100,12 @@ cdef class Agenda:
             return
         assert queue.count < self.connections.capacity
         self.queued[number] |= flag
-        queue.items[(queue.head + queue.count) % self.connections.capacity] = number
+        queue.items[self._place(queue, queue.count)] = number
         queue.count += 1
 
     cdef uint32_t _pop(self, Queue* queue, uint8_t flag) noexcept nogil:
         cdef uint32_t number = queue.items[queue.head]
-        queue.head = (queue.head + 1) % self.connections.capacity
+        queue.head = self._place(queue, 1)
         queue.count -= 1
         self.queued[number] &= ~flag
         return number
@@ -199,17 +207,13 @@ cdef class Agenda:
 
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil:
         """Fetch what the next flushes will touch, while the one before waits for the kernel."""
-        cdef uint32_t capacity = self.connections.capacity
-        cdef uint32_t number
-        cdef const char* place
+        cdef const char* subscriptions
         if queue.count > 2:
-            number = queue.items[(queue.head + 2) % capacity]
-            place = <const char*>(self.connections.table + number)
-            prefetch(place)
-            prefetch(place + CACHE_LINE)
+            prefetch(self.connections.table + self._item(queue, 2))
         if queue.count > 1:
-            number = queue.items[(queue.head + 1) % capacity]
-            prefetch(self.connections.table[number].subscriptions)
+            subscriptions = <const char*>self.connections.table[self._item(queue, 1)].subscriptions
+            prefetch(subscriptions)
+            prefetch(subscriptions + CACHE_LINE)
 
     cdef int64_t next_turn(self, int64_t now) noexcept:
         """ns until the next turn is wanted; 0: at once, -1: never."""

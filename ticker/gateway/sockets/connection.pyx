@@ -17,34 +17,24 @@ from ticker.gateway.sockets.frames cimport MAX_CONTROL, frame_end, release, writ
 from ticker.gateway.sockets.outbound cimport Outbound, drop, keep, took
 from ticker.gateway.sockets.sealing cimport push_records, seal
 from ticker.gateway.sockets.sockets cimport (
-    EPOLL_CLOEXEC,
-    EPOLL_CTL_ADD,
-    EPOLL_CTL_DEL,
-    EPOLL_CTL_MOD,
-    EPOLLIN,
-    EPOLLOUT,
-    EPOLLRDHUP,
-    MSG_DONTWAIT,
-    MSG_NOSIGNAL,
-    SHUT_WR,
-    address_of,
-    bound_silence,
-    epoll_create1,
-    epoll_ctl,
-    epoll_event,
-    send,
-    shutdown,
+    EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, EPOLLOUT, EPOLLRDHUP,
+    MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, address_of, bound_silence, epoll_create1, epoll_ctl,
+    epoll_event, send, shutdown,
 )
 from ticker.shm.counters cimport (
     GATEWAY_BYTES_SENT, GATEWAY_CONNECTIONS_ACCEPTED, GATEWAY_SEND_BLOCKED, GATEWAY_SLOW_CLOSED, count,
 )
 from ticker.shm.header cimport Mapping
+from ticker.shm.layout cimport CACHE_LINE
 
 from ticker.shm.layout import names_of
 
 ENCODING_NAMES = names_of(Encoding, "", end="ENCODINGS")
 cdef int64_t HALF_MESSAGE_NS = 5000000000
 cdef int64_t LINGER_NS = 2000000000
+
+
+assert sizeof(Connection) % CACHE_LINE == 0, "places begin at cache lines"
 
 
 cdef class ConnectionTable:
@@ -67,20 +57,21 @@ cdef class ConnectionTable:
         if self.epoll_fd < 0:
             raise OSError(errno, "epoll_create1")
         # calloc: a place costs memory only once it has been used
-        self.table = <Connection*>PyMem_RawCalloc(capacity, sizeof(Connection))
+        self.memory = PyMem_RawCalloc(<size_t>capacity + 1, sizeof(Connection))
+        self.table = <Connection*>((<size_t>self.memory + CACHE_LINE) & ~<size_t>(CACHE_LINE - 1))
         self.free_places = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
         self.doomed = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
         self.drained = <uint32_t*>PyMem_RawCalloc(capacity, sizeof(uint32_t))
-        if not (self.table and self.free_places and self.doomed and self.drained):
+        if not (self.memory and self.free_places and self.doomed and self.drained):
             raise MemoryError
 
     def __dealloc__(self) -> None:
         cdef uint32_t number
-        if self.table != NULL:
+        if self.memory != NULL:
             for number in range(self.high_water):
                 if self.table[number].state != CONNECTION_FREE:
                     self._release(number)
-        PyMem_RawFree(self.table)
+        PyMem_RawFree(self.memory)
         PyMem_RawFree(self.free_places)
         PyMem_RawFree(self.doomed)
         PyMem_RawFree(self.drained)
