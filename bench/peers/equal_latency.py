@@ -4,8 +4,8 @@ cost of a delivery over its latency, ours at every pace and each peer at once an
 Every server runs alone on the tested core with clients of its own, one after the other, and all of
 them again in the next round. The figures go to bench/equal-latency.json, and from there into
 docs/equal-latency.md, its charts, and README.md; --page makes these alone. With names (of peers, or
-`ours`), only those servers are measured again, and the others keep their figures. With --realtime all
-processes go before those of other programs: for root, on a machine that is not idle.
+`ours`), only those servers are measured again, and the others keep their figures. With --realtime
+all processes go before those of other programs: for root, on a machine that is not idle.
 """
 
 from __future__ import annotations

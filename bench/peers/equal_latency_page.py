@@ -174,16 +174,22 @@ def introduction(found: Report) -> list[str]:
         "A server that sends later sends less often, since more updates share one send. So the "
         "cost of a delivery says little without its latency. `at once`: the server publishes each "
         "tick when it comes. `timer`: it collects the ticks and publishes them together. That is "
-        "ten lines in each of these servers, which PEER_TIMER_MS turns on in bench/peers/servers.",
+        "ten lines in each of these servers, which PEER_TIMER_MS turns on in bench/peers/servers. "
+        "It saves little where each message is a write of its own: in aiohttp and websockets.",
         "",
         "CPU is user and system time of the server's processes by delivered updates. Latency is "
         "from a tick to its receipt. Clients look for messages each 0.25 ms. `delivered` is the "
         "share of the ticks that reached their subscribers one by one: `ticker` conflates on "
         "`price`, so a slow pace leaves out what a newer price has replaced. At the fastest rate "
         "clients of `ticker` are on the channel `trades`, which leaves nothing out. Each figure is "
-        f"the median of {found['rounds']} rounds of {found['seconds']:g} s. Other programs took up "
-        f"to {foreign:.0%} of the machine.",
+        f"the median of {found['rounds']} round(s) of {found['seconds']:g} s. Other programs took "
+        f"up to {foreign:.0%} of the machine.",
     ]
+
+
+def ms(microseconds: float) -> str:
+    """Milliseconds to three digits."""
+    return f"{float(f'{microseconds / 1e3:.3g}'):g}"
 
 
 def table(points: Sequence[Point]) -> list[str]:
@@ -197,8 +203,8 @@ def table(points: Sequence[Point]) -> list[str]:
             short(each["line"]).partition(",")[0],
             each["how"],
             f"{each['cpu_us']:.2f}",
-            f"{each['p50_us'] / 1e3:.3g}",
-            f"{each['p99_us'] / 1e3:.3g}",
+            ms(each["p50_us"]),
+            ms(each["p99_us"]),
             f"{each['delivered']:.0%}",
             f"{each['core']:.2f}",
         )
@@ -209,7 +215,7 @@ def table(points: Sequence[Point]) -> list[str]:
 def void(found: Report, every: float) -> list[str]:
     """The points that are left out, with their reasons."""
     lines = [
-        f"- Left out: {each['line']}, {each['how']}: {each['void']}."
+        f"- Left out: {short(each['line']).partition(',')[0]}, {each['how']}: {each['void']}."
         for each in found["points"]
         if each["every_ms"] == every and each["void"]
     ]
@@ -227,7 +233,7 @@ def relations(points: Sequence[Point]) -> list[str]:
     for each in points:
         if each["server"] == OURS:
             cells = [str(beside(each, points, peer)) for peer in peers]
-            lines.append(f"| {each['how']} | {each['p50_us'] / 1e3:.3g} | {' | '.join(cells)} |")
+            lines.append(f"| {each['how']} | {ms(each['p50_us'])} | {' | '.join(cells)} |")
     said = (
         "Below 1 ours costs less. Between a peer's points its cost is interpolated. ≤: the peer is "
         "never so fast, and its fastest point is taken; ≥: ours is slower than all of the peer's."
@@ -245,7 +251,7 @@ def summary(found: Report) -> list[str]:
     names = {each["server"]: short(each["line"]) for each in found["points"]}
     lines = [
         "| a tick of each symbol | pace | p50 / p99 | CPU per delivery | "
-        f"by {names[RIVAL]}'s at this p50 |",
+        f"÷ {names[RIVAL]} at this p50 |",
         "| --- | --- | --: | --: | --: |",
     ]
     return [*lines, *(row for every in rates(found) for row in summary_rows(found, every))]
@@ -260,5 +266,5 @@ def summary_rows(found: Report, every: float) -> Iterator[str]:
             ratio = str(beside(each, points, RIVAL))
         except BenchError:
             ratio = "–"
-        latency = f"{each['p50_us'] / 1e3:.3g} / {each['p99_us'] / 1e3:.3g} ms"
+        latency = f"{ms(each['p50_us'])} / {ms(each['p99_us'])} ms"
         yield f"| {every:g} ms | {each['how']} | {latency} | {each['cpu_us']:.2f} µs | {ratio} |"

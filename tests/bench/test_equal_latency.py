@@ -95,7 +95,7 @@ def test_the_page_compares_at_the_same_latency_and_leaves_out_what_is_void() -> 
     page = render(found)
     assert "| fixed, 100 ms | 0.9 | 0.50 |" in page
     assert "## A tick every 107 ms: 93,458 deliveries due a second" in page
-    assert "Left out: uWebSockets (socketify), at once: other programs took 50%" in page
+    assert "Left out: uWebSockets, at once: other programs took 50%" in page
     assert "| uWebSockets | at once | 4.00 | 0.9 | 2 | 90% | 0.00 |" in page
     assert summary(found)[2:] == ["| 107 ms | fixed, 100 ms | 0.9 / 2 ms | 2.00 µs | 0.50 |"]
 

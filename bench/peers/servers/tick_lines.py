@@ -2,7 +2,8 @@
 the commands of a client. A line is the symbol, a space and the message.
 
 With PEER_TIMER_MS in the environment, ticks are published by a timer: all that came since the last
-turn, in one turn of the loop. uvloop then sends each client its messages of that turn together."""
+turn, in one turn of the loop. Each message is still a write of its own: neither aiohttp nor
+websockets has a call that writes several messages to a client, so a timer saves them little."""
 
 from __future__ import annotations
 
