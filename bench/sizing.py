@@ -10,14 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ticker.bench.fleet.plan import on_the_wire
 from ticker.errors import BenchError
 
 Reports = dict[str, dict[str, Any]]
 
-# On the wire beside the payload: preamble, header, check sequence and gap of Ethernet (8 + 14 + 4 +
-# 12), IPv4 (20), TCP with timestamps (20 + 12, RFC 7323).
-PACKET_BYTES = 90
-SEGMENT_BYTES = 1448  # of 1,500, less the headers of IPv4 and TCP with timestamps
 NEEDED = (
     "ingest-udp",
     "fanout-json",
@@ -179,8 +176,7 @@ def plan(fleet: Fleet, box: Box, found: Measured, interval: float) -> Plan:
     workers = math.ceil(fleet.clients / per_worker)
     feed_cores = math.ceil(fleet.ticks / (found.feed_messages_per_core * box.share))
     payload = updates * found.delivery_bytes
-    packets = math.ceil(payload / SEGMENT_BYTES)
-    gbit = fleet.clients * flushes * (payload + packets * PACKET_BYTES) * 8 / 1e9
+    gbit = fleet.clients * flushes * on_the_wire(payload) * 8 / 1e9
     memory = (
         fleet.clients * (found.user_kb + found.kernel_kb) / 1e6 + workers * found.worker_mb / 1e3
     )

@@ -83,6 +83,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.bench.shm": ALL,
     "ticker.bench.rig": ALL,
     "ticker.bench": ALL,
+    "ticker.bench.fleet": ALL,
     "ticker.cli.drain": ALL,
     "ticker.cli.replay": ALL,
     "ticker.cli.simulate": ALL,

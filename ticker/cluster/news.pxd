@@ -31,6 +31,17 @@ cdef struct Shard:
     bint waits                   # in the list of those that have something to tell
 
 
+# The first row of a shard's queue, which leaves it: its number + 1; 0: the queue is empty.
+cdef inline uint32_t take_changed(Told* told, Shard* shard) noexcept nogil:
+    cdef uint32_t row = shard.first_changed
+    if row:
+        shard.first_changed = told[row - 1].next_changed
+        if not shard.first_changed:
+            shard.last_changed = 0
+        told[row - 1].changed = False
+    return row
+
+
 cdef class News:
     cdef PriceTable table
     cdef list readers

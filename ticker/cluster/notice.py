@@ -16,7 +16,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         box: the machine's name and the server's instance name.
-        rank: of a relay.
+        rank: of a relay; `pinned`: the symbols with a shard of their own, for readers of the log.
         state: of a relay "speaks", "waits" or "unfit"; of a bridge the feed's state.
         batches: by shard, of the newest frame that was published or taken.
         gaps: batches that a bridge never got.
@@ -33,6 +33,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     epoch: int
     rank: int = 0
+    pinned: tuple[str, ...] = ()
     batches: tuple[int, ...] = ()
     gaps: int = 0
     followed: str = ""

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.cluster.news cimport News, Shard
-from ticker.shm.layout cimport FeedState
+from ticker.shm.layout cimport FeedState, Row
 
 
 cdef class Outgoing:
@@ -28,3 +28,7 @@ cdef class Outgoing:
         self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
         uint32_t trades, uint8_t* end
     )
+
+
+# The define of a row, at a place of a frame.
+cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil

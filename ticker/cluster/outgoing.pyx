@@ -28,7 +28,7 @@ from ticker.cluster.frame cimport (
     lowest_bit,
     seal,
 )
-from ticker.cluster.news cimport News, Shard, Told
+from ticker.cluster.news cimport News, Shard, Told, take_changed
 from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
@@ -276,11 +276,7 @@ cdef class Outgoing:
         cdef uint32_t row, mask, i
         put[0] = 0
         for i in range(rows):
-            row = shard.first_changed
-            shard.first_changed = self.news.told[row - 1].next_changed
-            if not shard.first_changed:
-                shard.last_changed = 0
-            self.news.told[row - 1].changed = False
+            row = take_changed(self.news.told, shard)
             mask = self._news_of(row - 1)
             if mask:
                 at = self._put_row(at, row - 1, mask)

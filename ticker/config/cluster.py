@@ -29,13 +29,16 @@ class KafkaConfig(Section, frozen=True, kw_only=True):
     """How a box uses Kafka, where it is the bus.
 
     `partitions`: of the topic of frames, the same on all boxes. `linger`: s in which messages are
-    gathered into a batch. `options`: of librdkafka, like {"sasl.mechanism" = "SCRAM-SHA-256"}; no
-    password is among them.
+    gathered into a batch. `prices`: the values of a topic for other programs, whose keys are
+    symbols: "json" objects, each symbol's "frame"s, or "none"; `topic`: its name. `options`: of
+    librdkafka, like {"sasl.mechanism" = "SCRAM-SHA-256"}; no password is among them.
     """
 
     partitions: Annotated[int, Meta(ge=1, le=4096)] = 16
     linger: Annotated[float, Meta(ge=0, le=1)] = 0.025
     compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = "lz4"
+    prices: Literal["none", "json", "frame"] = "none"
+    topic: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}\Z")] = "prices"
     options: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,7 +49,8 @@ class LogConfig(Section, frozen=True, kw_only=True):
     "kafka", the topic of frames; "none": there is no log.
     `retention_days`, `max_gigabytes`: of each feed's log; the oldest frames go first. `replicas`:
     servers that keep it. `compression`: of its files. `checkpoint_interval`: s in which each row
-    comes into the log once as a whole, so that it can be read from any time on.
+    comes into the log once as a whole, so that it can be read from any time on. `catch_up_hours`:
+    of so many a gateway box that starts empty takes the trades from the log; 0: of none.
     """
 
     engine: Literal["auto", "jetstream", "kafka", "none"] = "auto"
@@ -55,6 +59,7 @@ class LogConfig(Section, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     compression: Literal["none", "s2"] = "none"
     checkpoint_interval: Annotated[float, Meta(ge=1, le=3600)] = 60.0
+    catch_up_hours: Annotated[float, Meta(ge=0, le=8784)] = 16.0
 
 
 class ClusterConfig(Section, frozen=True, kw_only=True):
@@ -142,6 +147,8 @@ def cluster_problems(
         yield from log_problems(cluster.log, cluster.bus)
     if cluster.bus == "kafka":
         yield from kafka_problems(cluster)
+    elif cluster.kafka.prices != "none":
+        yield 'cluster.kafka.prices: only with bus = "kafka"; leave it out, or change the bus'
 
 
 def log_problems(log: LogConfig, bus: str) -> Iterator[str]:
@@ -154,10 +161,11 @@ def log_problems(log: LogConfig, bus: str) -> Iterator[str]:
 
 def kafka_problems(cluster: ClusterConfig) -> Iterator[str]:
     """What Kafka has no use for, or may not be written in a file."""
-    if cluster.pinned:
-        yield "cluster.pinned: only for NATS; in Kafka a partition has several shards in any case"
-    if cluster.interest == "watched":
-        yield 'cluster.interest: "watched" only for NATS; of Kafka all partitions are read'
+    if cluster.kafka.topic.startswith("tk.") or set(cluster.kafka.topic) == {"."}:
+        yield (
+            f"cluster.kafka.topic: {cluster.kafka.topic!r} is a name of the boxes' own topics, or "
+            'none at all; take another one, like "prices"'
+        )
     for key in ("token_env", "credentials_file"):
         if getattr(cluster, key) is not None:
             yield f"cluster.{key}: only for NATS; Kafka takes user and password_env"

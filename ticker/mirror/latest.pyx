@@ -15,10 +15,10 @@ from libc.string cimport memcpy, memset
 from collections.abc import Collection
 
 from ticker.gateway.prices.board cimport Board, SymbolRows, Verdict
-from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated, has_traded, told_time
-from ticker.gateway.wire.json cimport put_symbol, put_text
-from ticker.mirror.figures cimport put_day, put_price, put_size, put_time
+from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated
+from ticker.jsontext cimport put_symbol, put_text
 from ticker.shm.atomics cimport load_acquire
+from ticker.shm.figures cimport has_traded, put_day, put_price, put_size, put_time, told_time
 from ticker.shm.layout cimport (
     CURRENCY_BYTES,
     ROW_HAS_ASK,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.log.records import Told
-from tests.cluster.log.replaying import check_replay, command
+from tests.cluster.log.replaying import check_replay, check_served, command
 from tests.cluster.proxy import Proxy
 from tests.cluster.servers import (
     NATS,
@@ -26,7 +26,7 @@ from tests.cluster.servers import (
     wait_for,
 )
 from tests.cluster.source import rows_of
-from tests.cluster.test_boxes import status
+from tests.cluster.test_boxes import get, status
 from tests.cluster.watching import Watch, same_rows, stop_exchange
 from ticker.clock import now_ns
 from ticker.cluster.buses.nats import NatsBus
@@ -63,6 +63,24 @@ def kill(served: Box, told: Told, watch: Watch) -> None:
     wait_for(lambda: told.look() and watch.look() and served.count("sim", "images") >= before + 256)
 
 
+def check_late_box(lines: Box, late: Box) -> None:
+    """One that starts empty has all trades of the day from the log, and the newest prices."""
+    with running(late):
+        wait_for(lambda: same_rows(lines, late))
+        symbols = [symbol for symbol, _ in rows_of(lines.feed("sim"))][:10]
+        wanted = {symbol: trades_of(lines, symbol) for symbol in symbols}
+        assert sum(map(len, wanted.values())) > 100
+        wait_for(lambda: {symbol: trades_of(late, symbol) for symbol in symbols} == wanted)
+
+
+def trades_of(box: Box, symbol: str) -> list[tuple[Any, ...]]:
+    names = ("trade_id", "price", "size", "exchange_timestamp", "state")
+    return [
+        tuple(each[name] for name in names)
+        for each in get(box, f"/trades/{symbol}?limit=500")["trades"]
+    ]
+
+
 @pytest.mark.slow
 def test_a_bridge_that_was_killed_and_one_with_holes_tell_every_trade(
     jetstream: Nats, tmp_path: Path
@@ -95,10 +113,22 @@ def test_a_bridge_that_was_killed_and_one_with_holes_tell_every_trade(
         assert '"event": "the log filled a hole"' in served.log.read_text()
         cluster = ClusterConfig(servers=(jetstream.url,))
         check_replay(cluster, begin, rows_of(lines.feed("sim")))
+        check_late_box(lines, gateway(tmp_path, f'"{jetstream.url}"', more=LOG))
         assert command(jetstream.url, begin, "--feed", "other").returncode == 11
         config = stream_of(jetstream)["config"]
         assert config["max_age"] == 7 * 86_400 * 10**9
         assert config["metadata"]["ticker.shards"] == "256"
+
+
+@pytest.mark.stress
+def test_a_day_of_the_log_is_served_by_a_whole_server(jetstream: Nats, tmp_path: Path) -> None:
+    lines = ingest(tmp_path, f'"{jetstream.url}"', network=94, more=LOG)
+    with running(lines):
+        wait_for(lambda: lines.relay("log_stored") > 1000)
+        begin = now_ns()
+        wait_for(lambda: lines.relay("log_stored") > 2000)
+        stop_exchange(lines)
+        check_served(jetstream.url, begin, lines)
 
 
 @pytest.mark.stress

@@ -271,6 +271,10 @@ FIGURES: dict[str, tuple[str, ...]] = {
         *("published", "bridged", "lapped", "dropped", "missed_uncounted"),
         *("lost_frames", "log_lost"),
     ),
+    "fleet": (
+        *("clients_per_box", "client_flushes_per_second", "bus_bytes_per_second"),
+        *("log_terabytes", "total_boxes", "total_cores", "costs.*"),
+    ),
     "recorder": (
         "events_per_second",
         "recorder_cpu",

@@ -11,6 +11,7 @@ from ticker.cli.bench import (
     connections,
     every,
     fanout,
+    fleet,
     ingest,
     latency,
     recorder,
@@ -37,7 +38,7 @@ def command() -> None:
 
 BENCHES = (
     every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, store,
-    bus, shm,
+    bus, fleet, shm,
 )  # fmt: skip
 for bench in BENCHES:
     command.add_command(bench.command)

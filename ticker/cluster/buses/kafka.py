@@ -1,8 +1,8 @@
-"""Kafka as the bus: one producer and one consumer, assigned to all partitions, without a group.
+"""Kafka as the bus: one producer and one consumer, assigned to partitions, without a group.
 
 In: subscriptions and messages to publish. Out: calls of handlers, from the event loop. The key of a
-message is its subject. Frames are in the topic `tk.NAME.frames`, a shard in one partition, so that
-they stay in their order; what boxes say beside them is in `tk.NAME.control`.
+message is its subject. The consumer reads the partitions that subscriptions need (kafka_topics.py),
+and begins each at its newest message.
 
 Law: as in nats.py, a connection is believed only as long as its own pings come back. While they do
 not, nothing is published. What was, is sent until MESSAGE_TIMEOUT; a frame that the broker has not
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import structlog
@@ -26,19 +26,10 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from ticker.clock import steady_ns
-from ticker.cluster.buses.kafka_options import (
-    CONTROL_DAYS,
-    consumer_options,
-    control_topic,
-    frames_topic,
-    options_of,
-    partition_of,
-    producer_options,
-)
+from ticker.cluster.buses.kafka_options import consumer_options, options_of, producer_options
+from ticker.cluster.buses.kafka_topics import Place, Places, ensure_topics
 from ticker.cluster.buses.nats import AnswerHandler, Handler, Message, Said, Subscription
 from ticker.config import ClusterConfig
 
@@ -50,17 +41,26 @@ PING = 100_000_000
 """ns between two pings."""
 ANSWER = 2_000_000_000
 """ns without an answer to a ping, after which the broker counts as gone."""
+OPEN = 5_000_000_000
+"""ns for a broker to answer at the beginning."""
 PAUSE = 0.5
 """s between two tries to begin."""
-OPEN = 5.0
-"""s for a broker to answer at the beginning."""
 AT_ONCE = 1000
 MOST_QUEUED = 200_000
 """Messages that the broker has not taken yet; then nothing more is published."""
-CONTROL = frozenset("hqbp")
-"""The letters of subjects that are in the topic of control."""
-FLUSH = 1.0
-"""s for the last messages at the end."""
+ADVICE = {
+    KafkaError._AUTHENTICATION: (
+        "correct user and password_env of [cluster], or sasl.mechanism in [cluster.kafka] options"
+    ),
+    KafkaError._SSL: (
+        "correct tls_ca, tls_certificate and tls_key of [cluster], or tls, if the brokers have none"
+    ),
+}
+"""What to do about a refusal, by its code."""
+SILENCE = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)
+NO_ANSWER = (
+    "start them, or set tls, or user and password_env, of [cluster] as their listener asks for it"
+)
 
 
 class KafkaBus:
@@ -76,6 +76,8 @@ class KafkaBus:
         connected: whether pings come back.
         pongs: those that did.
         delivered, failed: frames that brokers have acknowledged, and that they never took.
+        told, untold: the same of messages for other programs.
+        reading: the partitions that are read now.
     """
 
     def __init__(
@@ -96,11 +98,16 @@ class KafkaBus:
         self.connected = False
         self.pongs = 0
         self.delivered = self.failed = 0
-        self._frames, self._control = frames_topic(config.name), control_topic(config.name)
+        self.told = self.untold = 0
+        self.places = Places(config)
+        self._place_of = lru_cache(maxsize=20_000)(self.places.of)
         self._ping = f"tk.{config.name}._.p".encode()
         self._token = secrets.token_bytes(8)
         self._subscriptions: dict[int, Subscription] = {}
         self._of_subject = lru_cache(maxsize=100_000)(self._find)
+        self.reading: set[Place] = set()
+        self._changed = False
+        self._refusal = ""
         self._producer: Producer | None = None
         self._answered = self._ping_due = 0
         self._again = False
@@ -116,11 +123,13 @@ class KafkaBus:
     def _subscribe(self, made: Subscription) -> Subscription:
         self._subscriptions[made.sid] = made
         self._of_subject.cache_clear()
+        self._changed = True
         return made
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions.pop(subscription.sid, None)
         self._of_subject.cache_clear()
+        self._changed = True
 
     def publish(self, messages: Sequence[Message]) -> bool:
         """Send these; False: none of them, as no broker takes them now."""
@@ -136,12 +145,22 @@ class KafkaBus:
 
     def _produce(self, producer: Producer, subject: bytes, payload: bytes) -> None:
         """Raises BufferError: there is no room for it."""
-        letter = subject.split(b".", 4)[3]
-        if letter.decode() in CONTROL:
-            producer.produce(self._control, payload, subject, 0)
+        topic, partition = self._place_of(subject)
+        if topic == self.places.frames:
+            producer.produce(topic, payload, subject, partition, self._reported)
         else:
-            partition = partition_of(subject, self.config.kafka.partitions)
-            producer.produce(self._frames, payload, subject, partition, self._reported)
+            producer.produce(topic, payload, subject, partition)
+
+    def tell(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send these (key, value)s to other programs, in the topic of prices."""
+        producer, topic = self._producer, self.config.kafka.topic
+        if producer is None:
+            return
+        for key, value in messages:
+            try:
+                producer.produce(topic, value, key, on_delivery=self._noted)
+            except BufferError as error:
+                self._noted(error, None)
 
     @property
     def ready(self) -> bool:
@@ -159,7 +178,11 @@ class KafkaBus:
             try:
                 consumer = await asyncio.to_thread(self._open)
             except KafkaException as error:
-                self._note(str(error.args[0].str() if error.args else error))
+                why = error.args[0] if error.args else None
+                said = str(error) if why is None else why.str()
+                if why is not None and why.code() in SILENCE:
+                    said = f"{self.options['bootstrap.servers']} do not answer; {NO_ANSWER}"
+                self._note(self._refusal or said)
                 await asyncio.sleep(PAUSE)
                 continue
             try:
@@ -170,20 +193,49 @@ class KafkaBus:
 
     def _open(self) -> Consumer:
         """The consumer, at the newest messages. Raises KafkaException: no broker answers."""
-        ensure_topics(self.config, self.options)
         if self._producer is None:
-            self._producer = Producer(producer_options(self.config, self.options))
+            options = producer_options(self.config, self.options)
+            self._producer = Producer({**options, "error_cb": self._refused})
+        self._await_answer(self._producer)
+        ensure_topics(self.config, self.options)
         consumer = Consumer(consumer_options(self.options))
-        parts = self.config.kafka.partitions
-        places = [TopicPartition(self._frames, at, OFFSET_END) for at in range(parts)]
-        consumer.assign([*places, TopicPartition(self._control, 0, OFFSET_END)])
+        self.reading = set()
+        self._read(consumer)
         return consumer
+
+    def _await_answer(self, producer: Producer) -> None:
+        """Raises KafkaException: no broker answers, or it refuses us; `_refusal` then says why."""
+        end, self._refusal = steady_ns() + OPEN, ""
+        while True:
+            try:
+                producer.list_topics(timeout=0.2)
+            except KafkaException:
+                producer.poll(0)
+                if self._refusal or steady_ns() > end:
+                    raise
+            else:
+                return
+
+    def _read(self, consumer: Consumer) -> None:
+        """Read the partitions that the subscriptions need, and no others."""
+        self._changed = False
+        wanted = self.places.read_for([each.subject for each in self._subscriptions.values()])
+        new, old = wanted - self.reading, self.reading - wanted
+        self.reading = wanted
+        if new:
+            consumer.incremental_assign([
+                TopicPartition(topic, partition, OFFSET_END) for topic, partition in sorted(new)
+            ])  # fmt: skip
+        if old:
+            consumer.incremental_unassign([TopicPartition(*place) for place in sorted(old)])
 
     async def _stay(self, consumer: Consumer) -> None:
         self._again, self._answered = False, 0
         producer = self._producer
         assert producer is not None
         while not self._again:
+            if self._changed:
+                self._read(consumer)
             found = consumer.consume(AT_ONCE, 0)
             for message in found:
                 error = message.error()
@@ -196,7 +248,7 @@ class KafkaBus:
             now = steady_ns()
             if now >= self._ping_due and len(producer) < MOST_QUEUED:
                 self._ping_due = now + PING
-                producer.produce(self._control, self._token, self._ping, 0)
+                producer.produce(self.places.control, self._token, self._ping, 0)
             producer.poll(0)
             if self.connected and now - self._answered > ANSWER:
                 self._left()
@@ -242,6 +294,23 @@ class KafkaBus:
             self.failed += 1
             self._note(str(error))
 
+    def _noted(self, error: object, _: object) -> None:
+        """A message for other programs was taken, or never."""
+        if error is None:
+            self.told += 1
+        else:
+            self.untold += 1
+            self._note(str(error))
+
+    def _refused(self, error: KafkaError) -> None:
+        """The library's word on a connection, which says more than that no broker answers."""
+        code = error.code()
+        if code == KafkaError._TRANSPORT and "SSL" in error.str():  # the other side ended it
+            code = KafkaError._SSL
+        advice = ADVICE.get(code)
+        if advice is not None:
+            self._refusal = f"{error.str()}; {advice}"
+
     def _note(self, reason: str) -> None:
         self.said.errors += 1
         if reason != self.said.last:
@@ -251,41 +320,10 @@ class KafkaBus:
 
 
 def matches(pattern: bytes, words: list[bytes]) -> bool:
-    """Whether a subject is one of those that a pattern with * means."""
+    """Whether a subject is one of those that a pattern means: * is one word, > all that follow."""
     wanted = pattern.split(b".")
+    if wanted[-1] == b">" and len(words) >= len(wanted):
+        wanted, words = wanted[:-1], words[: len(wanted) - 1]
     return len(wanted) == len(words) and all(
         there in (b"*", word) for there, word in zip(wanted, words, strict=True)
     )
-
-
-def ensure_topics(config: ClusterConfig, options: dict[str, str]) -> None:
-    """Make the topics, if they are not there.
-
-    Raises:
-        KafkaException: no broker answers, or it refuses.
-    """
-    admin = AdminClient({**options})
-    there = admin.list_topics(timeout=OPEN).topics
-    missing = [topic for topic in topics_of(config) if topic.topic not in there]
-    for made in admin.create_topics(missing, operation_timeout=OPEN).values() if missing else ():
-        try:
-            made.result(OPEN)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another box was faster
-                raise
-
-
-def topics_of(config: ClusterConfig) -> Iterator[NewTopic]:
-    kafka, kept = config.kafka, config.kept
-    days = kept.retention_days if kept is not None else CONTROL_DAYS
-    limits = {"retention.ms": str(int(days * 86_400_000)), "max.message.bytes": "1100000"}
-    if kept is not None:
-        limits["retention.bytes"] = str(int(kept.max_gigabytes * 1e9 / kafka.partitions))
-    replicas = kept.replicas if kept is not None else 1
-    yield NewTopic(
-        frames_topic(config.name), kafka.partitions, replication_factor=replicas, config=limits
-    )
-    yield NewTopic(
-        control_topic(config.name), 1, replication_factor=replicas,
-        config={"retention.ms": limits["retention.ms"], "retention.bytes": "1000000000"},
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How a box speaks to Kafka: the options of librdkafka, and the topics.
+"""How a box speaks to Kafka: the options of librdkafka.
 
 Source: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 """
@@ -14,22 +14,6 @@ from ticker.errors import ConfigError
 PORT = 9092
 MESSAGE_TIMEOUT = 30_000
 """ms after which a message that the broker has not acknowledged is given up."""
-CONTROL_DAYS = 1.0
-"""Days that topics keep messages where there is no log."""
-
-
-def frames_topic(cluster: str) -> str:
-    return f"tk.{cluster}.frames"
-
-
-def control_topic(cluster: str) -> str:
-    return f"tk.{cluster}.control"
-
-
-def partition_of(subject: bytes, partitions: int) -> int:
-    """The partition of a shard's frames, whatever their kind."""
-    last = subject.rpartition(b".")[2]
-    return int(last) % partitions if last.isdigit() else 0
 
 
 def options_of(config: ClusterConfig, name: str) -> dict[str, str]:
@@ -76,6 +60,7 @@ def producer_options(config: ClusterConfig, shared: dict[str, str]) -> dict[str,
         "queue.buffering.max.messages": "1000000",
         "queue.buffering.max.kbytes": "1048576",
         "compression.type": config.kafka.compression,
+        "partitioner": "murmur2_random",  # as Kafka's own clients spread keys
         **shared,
     }
 

@@ -14,15 +14,12 @@ from confluent_kafka import Message as Came
 from confluent_kafka.admin import AdminClient
 
 from ticker.cluster.buses.kafka import KafkaBus
-from ticker.cluster.buses.kafka_options import (
-    consumer_options,
-    control_topic,
-    frames_topic,
-    options_of,
-)
+from ticker.cluster.buses.kafka_options import consumer_options, options_of
+from ticker.cluster.buses.kafka_topics import Places, control_topic, frames_topic
 from ticker.cluster.buses.nats import Message
 from ticker.cluster.frame import batches_of, head_of, identity, published_at
 from ticker.cluster.log.checkpoints import Checkpoints
+from ticker.cluster.notice import notice_of
 from ticker.cluster.subjects import feed_in
 from ticker.config import ClusterConfig, LogConfig
 from ticker.errors import DecodeError
@@ -39,8 +36,8 @@ in order is of a partition of which nothing has come."""
 PATIENCE = 2_000_000_000
 """ns in which frames must be acknowledged."""
 AGAIN = 0.5
-LAST = 400
-"""Messages of the control topic among which each feed has said something."""
+LAST = 2000
+"""Messages of the control topic among which each relay has said something."""
 
 
 class KafkaCount:
@@ -120,8 +117,9 @@ class KafkaReader:
         in_order: bool,
     ) -> None:
         self.cluster, self.prefixes, self.since = cluster, prefixes, since
-        parts = cluster.kafka.partitions
-        self.partitions = sorted({shard % parts for shard in shards or range(parts)})
+        places = Places(cluster)
+        wanted = range(places.partitions) if shards is None else map(places.partition, shards)
+        self.partitions = sorted(set(wanted))
         self.in_order = in_order
         self.fault = ""
         self._topic = frames_topic(cluster.name)
@@ -240,14 +238,16 @@ def partitions_in(cluster: ClusterConfig) -> int:
     return len(topic.partitions) if topic is not None else 0
 
 
-def feeds_in(cluster: ClusterConfig) -> dict[str, int]:
-    """The feeds of a cluster with their numbers of shards, from what was said last.
+def feeds_in(cluster: ClusterConfig) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """The feeds of a cluster, with their numbers of hashed shards and their pinned symbols, from
+    what was said last.
 
     Raises:
         KafkaException: no broker answers.
     """
     consumer = Consumer(consumer_options(options_of(cluster, NAME)))
-    found: dict[str, int] = {}
+    shards: dict[str, int] = {}
+    pinned: dict[str, tuple[str, ...]] = {}
     try:
         place = TopicPartition(control_topic(cluster.name), 0)
         first, end = consumer.get_watermark_offsets(place, ANSWER)
@@ -260,11 +260,32 @@ def feeds_in(cluster: ClusterConfig) -> dict[str, int]:
             for message in messages:
                 place.offset = (message.offset() or 0) + 1
                 subject, frame = message.key() or b"", message.value() or b""
-                if subject.endswith(b".h") and subject.count(b".") == 3:
-                    feed = feed_in(subject)
-                    with suppress(DecodeError):
-                        head_of(frame, identity(cluster.name, feed))
-                        found[feed] = len(batches_of(frame))
+                with suppress(DecodeError):
+                    _learn(cluster.name, subject, frame, shards, pinned)
     finally:
         consumer.close()
-    return found
+    return {
+        feed: (count - len(pinned.get(feed, ())), pinned.get(feed, ()))
+        for feed, count in shards.items()
+    }
+
+
+def _learn(
+    cluster: str,
+    subject: bytes,
+    frame: bytes,
+    shards: dict[str, int],
+    pinned: dict[str, tuple[str, ...]],
+) -> None:
+    """What a message of the control topic says of a feed. Raises DecodeError: it is no frame."""
+    words = subject.split(b".")
+    if len(words) != 4 or words[3] not in (b"h", b"b"):
+        return
+    feed = feed_in(subject)
+    head_of(frame, identity(cluster, feed))
+    if words[3] == b"h":
+        shards[feed] = len(batches_of(frame))
+        return
+    notice = notice_of(frame)
+    if notice.role == "relay":
+        pinned[feed] = notice.pinned

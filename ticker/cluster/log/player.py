@@ -17,9 +17,9 @@ from ticker.cluster.incoming import Incoming, Verdict
 from ticker.cluster.log.sources import Logged, open_source
 from ticker.cluster.subjects import Subjects
 from ticker.errors import StoreError
-from ticker.shm.counters import Counters
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import Mapping
+from ticker.shm.ring import RingReader
 
 SECOND = 1_000_000_000
 MARGIN = 5 * SECOND
@@ -60,6 +60,8 @@ class LogPlayer:
 
     Args:
         ringer: rings the gateways. None: nobody reads the rings, so nothing waits for readers.
+        incoming: of a bridge, which goes on with the bus; its clock is that of the frames. None:
+            one of its own.
 
     Attributes:
         frames: deltas that were played.
@@ -67,22 +69,31 @@ class LogPlayer:
         lost: frames that the log does not have.
     """
 
-    def __init__(self, play: LogPlay, mapping: Mapping, ringer: DoorbellRinger | None) -> None:
+    def __init__(
+        self,
+        play: LogPlay,
+        mapping: Mapping,
+        ringer: DoorbellRinger | None,
+        incoming: Incoming | None = None,
+    ) -> None:
         self.play = play
+        self.mapping = mapping
         self.ringer = ringer
         cluster = play.logged.cluster
         self.identity = identity(cluster.name, play.logged.feed)
-        self.incoming = Incoming(mapping, self.identity, cluster.shards, ringer, cluster.pinned)
+        self.as_it_was = incoming is not None
+        self.incoming = incoming or Incoming(
+            mapping, self.identity, cluster.shards, ringer, cluster.pinned
+        )
         self.subjects = Subjects(
             cluster.name, play.logged.feed, cluster.lane, cluster.shards, cluster.pinned
         )
-        self.counters = Counters(mapping)
         self.most = mapping.ring_capacity // 2
         self.frames = 0
         self.first = 0
         self.lost = 0
         self._past = False
-        self._written = 0
+        self._written = self._cursors()
 
     async def run(self) -> None:
         """Until the end.
@@ -143,19 +154,26 @@ class LogPlayer:
         if self.play.shift:
             frame = moved(frame, self.play.shift, self.identity)
         self.frames += 1
-        verdict = self.incoming.take(frame, now_ns(), shard)
+        now = published_at(frame) if self.as_it_was else now_ns()
+        verdict = self.incoming.take(frame, now, shard)
         if verdict == Verdict.VERDICT_HELD:
-            self.lost += self.incoming.skip(now_ns(), shard)
+            self.lost += self.incoming.skip(now, shard)
 
     async def _let_them_read(self) -> None:
         """Rings wait for nobody, so a fast player does."""
         if self.ringer is None:
             await asyncio.sleep(0)
             return
-        written = self.counters["trades"] + self.counters["quotes"]
-        if written - self._written >= self.most:
+        written = self._cursors()
+        fullest = max(now - then for now, then in zip(written, self._written, strict=True))
+        if fullest >= self.most:
             self._written = written
             self.incoming.ring()
             await asyncio.sleep(READ)
         else:
             await asyncio.sleep(0)
+
+    def _cursors(self) -> list[int]:
+        """The number of each ring's next record."""
+        rings = range(self.mapping.ring_count)
+        return [RingReader(self.mapping, ring).position for ring in rings]

@@ -119,15 +119,13 @@ def _logs_in_kafka(cluster: ClusterConfig) -> list[Logged]:
         reason = error.args[0].str() if error.args else str(error)
         raise NoServerError(f"{', '.join(cluster.servers)}: no log there ({reason})") from None
     kept = cluster.kept or LogConfig()
-    kafka = msgspec.structs.replace(cluster.kafka, partitions=partitions or 1)
-    return [
-        Logged(
-            msgspec.structs.replace(cluster, shards=shards, kafka=kafka),
-            feed,
-            kept.checkpoint_interval,
-        )
-        for feed, shards in sorted(feeds.items())
-    ]
+    found = []
+    for feed, (shards, pinned) in sorted(feeds.items()):
+        hashed = max(partitions - len(pinned), 1)
+        kafka = msgspec.structs.replace(cluster.kafka, partitions=hashed)
+        of = msgspec.structs.replace(cluster, shards=shards, pinned=pinned, kafka=kafka)
+        found.append(Logged(of, feed, kept.checkpoint_interval))
+    return found
 
 
 async def _logs_in_jetstream(cluster: ClusterConfig) -> list[Logged]:

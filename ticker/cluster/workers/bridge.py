@@ -41,6 +41,7 @@ from ticker.cluster.log.filling import LogFilling
 from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.subjects import Subjects
 from ticker.cluster.workers.box import box_name
+from ticker.cluster.workers.earlier import Earlier
 from ticker.config import ClusterConfig
 from ticker.errors import DecodeError
 from ticker.shm import counters
@@ -101,9 +102,8 @@ class Bridge:
         self.state = counters.STARTING
         self.heartbeat.set_state(self.state)
         self.counters = Counters(mapping)
-        self.incoming = Incoming(
-            mapping, self.identity, config.shards, DoorbellRinger(doors), config.pinned
-        )
+        ringer = DoorbellRinger(doors)
+        self.incoming = Incoming(mapping, self.identity, config.shards, ringer, config.pinned)
         self.incoming.watch()
         self.subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
         self.bus = open_bus(
@@ -118,17 +118,13 @@ class Bridge:
             if config.interest == "watched"
             else None
         )
-        if self.followed is None:
-            for subject in self.subjects.deltas:
-                self.bus.subscribe(subject, self.take)
-        else:
-            self.bus.subscribe(self.subjects.refreshes, self.take)
-        self.bus.subscribe(self.subjects.images, self.take)
-        self.bus.subscribe(self.subjects.state, self._take_state)
-        self.bus.subscribe(self.subjects.questions, self._heard_question)
         self.log: LogFilling | None = None
+        self.earlier: Earlier | None = None
         if config.kept is not None and config.lane == "ticks":
+            empty = not self.incoming.epoch
             self.log = LogFilling(self.bus, config, feed, self.incoming, found)
+            if empty and self.followed is None and config.kept.catch_up_hours:
+                self.earlier = Earlier(config, feed, mapping, self.incoming, ringer)
         self._heard = self._said = 0
         """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
         self._whole = False
@@ -150,6 +146,9 @@ class Bridge:
         log.info("feed started", feed=self.feed, epoch=self.epoch, bus=True)
         bus = asyncio.ensure_future(self.bus.run())
         try:
+            if self.earlier is not None:
+                await self._catch_up(self.earlier, stop, bus)
+            self._listen()
             while not (stop.is_set() or bus.done()):
                 self.turn(now_ns(), steady_ns())
                 await asyncio.sleep(TURN)
@@ -161,6 +160,41 @@ class Bridge:
             self.heartbeat.set_why(0)
             self.heartbeat.set_state(counters.STALE)
             log.info("feed stopped", feed=self.feed)
+
+    async def _catch_up(
+        self, earlier: Earlier, stop: asyncio.Event, bus: asyncio.Future[None]
+    ) -> None:
+        """What the log has comes before what the bus brings; alive meanwhile."""
+        while not (self.bus.connected or stop.is_set() or bus.done()):
+            self._show(*self._judge(steady_ns()))
+            self.heartbeat.beat(now_ns())
+            await asyncio.sleep(TURN)
+        playing = asyncio.ensure_future(earlier.play())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not (playing.done() or stop.is_set()):
+                self.heartbeat.beat(now_ns())
+                await asyncio.wait(
+                    {playing, stopping}, timeout=BEAT / 1e9, return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            stopping.cancel()
+            if playing.cancel():
+                await asyncio.gather(playing, return_exceptions=True)
+        if playing.done() and not playing.cancelled():
+            playing.result()
+        self._started = self._deaf_since = steady_ns()
+
+    def _listen(self) -> None:
+        """Take what comes by the bus, from now on."""
+        if self.followed is None:
+            for subject in self.subjects.deltas:
+                self.bus.subscribe(subject, self.take)
+        else:
+            self.bus.subscribe(self.subjects.refreshes, self.take)
+        self.bus.subscribe(self.subjects.images, self.take)
+        self.bus.subscribe(self.subjects.state, self._take_state)
+        self.bus.subscribe(self.subjects.questions, self._heard_question)
 
     def turn(self, now: int, steady: int) -> None:
         """Ask for what is missing, and say how it stands."""
@@ -231,7 +265,21 @@ class Bridge:
             return
         self._ask_due = steady + self._pause
         self._pause = min(2 * self._pause, ASK_LAST)
-        self.question(shards, now)
+        self._ask_for(shards, now)
+
+    def _ask_for(self, shards: list[int], now: int) -> None:
+        """Images of shards that are not followed come as refreshes: other frames of them may not
+        come here at all."""
+        if self.followed is None:
+            self.question(shards, now)
+            return
+        follows = self.followed.interest.followed
+        for kind, asked in (
+            (0, [each for each in shards if follows[each]]),
+            (ASKS_REFRESH, [each for each in shards if not follows[each]]),
+        ):
+            if asked:
+                self.question(asked, now, kind)
 
     def _ask_at_once(self, steady: int) -> None:
         """For what was missed while the bus was away: nothing of it is still on its way."""
@@ -239,7 +287,7 @@ class Bridge:
         self._pause = ASK_FIRST
         if wanting := self.incoming.wanting():
             self._ask_due = steady + ASK_FIRST
-            self.question(wanting, now_ns())
+            self._ask_for(wanting, now_ns())
 
     def question(self, shards: list[int], now: int, kind: int = 0) -> None:
         """Ask the speaker for images; `kind` ASKS_REFRESH: that no log is to keep;

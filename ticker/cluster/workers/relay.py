@@ -38,6 +38,7 @@ from ticker.cluster.notice import Notice, notice_frame
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects
 from ticker.cluster.workers.box import box_name
+from ticker.cluster.workers.pricing import pricing_of
 from ticker.config import ClusterConfig, Config
 from ticker.errors import DecodeError
 from ticker.shm.counters import Counters, Heartbeat
@@ -154,6 +155,7 @@ class Speaker:
         self.box = box_name(context.instance)
         self.life = life
         self.rank = config.rank
+        self.pinned = config.pinned
         self.shards = config.shards + len(config.pinned)
         self.identity = identity(config.name, feed)
         self.subjects = Subjects(config.name, feed, config.lane, config.shards, config.pinned)
@@ -170,6 +172,7 @@ class Speaker:
             life,
             config.pinned,
         )
+        self.pricing = pricing_of(bus, config, feed, mapping, life)
         silence = int(config.silence * 1e9)
         self.claim = Claim(config.rank, silence, life, steady_ns())
         self.asked: set[int] = set()
@@ -214,6 +217,8 @@ class Speaker:
             if looks and self.log is not None:
                 shards = self.log.checkpoints(LOOK / 1e9)
                 self._publish(self.outgoing.images(shards, now), steady, self.subjects.checkpoint)
+        if self.pricing is not None:
+            self.pricing.turn(self.claim.epoch if self.claim.speaks else 0, now, ages=looks)
 
     def _fit(self, now: int) -> bool:
         return bool(self.heartbeat.pid) and now - self.heartbeat.time_ns < WORKER_TIMEOUT_NS
@@ -327,6 +332,7 @@ class Speaker:
             state=state,
             epoch=self.claim.highest,
             rank=self.rank,
+            pinned=self.pinned,
             batches=tuple(out.batches) if self.claim.speaks else (),
             lapped=out.lapped,
             dropped=out.dropped,

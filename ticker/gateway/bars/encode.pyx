@@ -7,6 +7,7 @@ compares.
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
+from ticker cimport jsontext as json
 from ticker.gateway.bars.forms cimport bar_form
 from ticker.gateway.sockets.connection cimport (
     ENCODINGS,
@@ -16,7 +17,7 @@ from ticker.gateway.sockets.connection cimport (
     is_text,
 )
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
-from ticker.gateway.wire cimport json, msgpack, protobuf
+from ticker.gateway.wire cimport msgpack, protobuf
 from ticker.shm.bars.published cimport (
     BAR_HAS_PRICE,
     BAR_HAS_RANGE,

@@ -9,9 +9,10 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawRealloc
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from ticker cimport jsontext as json
 from ticker.gateway.sockets.connection cimport EVENT_STREAM, JSON, MSGPACK, PROTOBUF
 from ticker.gateway.sockets.frames cimport OPCODE_BINARY, OPCODE_TEXT, SERVER_HEAD, write_head
-from ticker.gateway.wire cimport json, msgpack, protobuf
+from ticker.gateway.wire cimport msgpack, protobuf
 from ticker.shm.depth.layout cimport DepthLevel
 from ticker.shm.layout cimport DEPTH_LEVELS
 from ticker.units cimport write_price, write_size, write_timestamp, write_uint

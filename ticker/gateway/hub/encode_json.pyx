@@ -14,7 +14,7 @@ from ticker.gateway.hub.fields cimport (
     Message,
     strnlen,
 )
-from ticker.gateway.wire.json cimport put_symbol, put_text
+from ticker.jsontext cimport put_symbol, put_text
 from ticker.shm.layout cimport (
     ROW_HAS_ASK,
     ROW_HAS_BID,

@@ -25,13 +25,8 @@ from ticker.gateway.hub.fields cimport (
 from ticker.gateway.hub.topics cimport Topics, regrown, topic_of
 from ticker.gateway.hub.trade_log cimport Trade, TradeLog
 from ticker.gateway.prices.board cimport Board, RowRef
-from ticker.gateway.prices.consolidate cimport (
-    NO_ROW,
-    Consolidated,
-    corrected_time,
-    has_traded,
-    told_time,
-)
+from ticker.gateway.prices.consolidate cimport NO_ROW, Consolidated
+from ticker.shm.figures cimport corrected_time, has_traded, told_time
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_CORRECTED,

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ticker.shm.layout cimport ROW_HAS_LAST, Values
+from ticker.shm.layout cimport Values
 
 
 cdef extern from *:
@@ -42,23 +42,3 @@ cdef void finish(Consolidated* into) noexcept nogil
 cdef uint64_t power_of_ten(uint64_t exponent) noexcept nogil
 cdef uint64_t times(uint64_t size, uint64_t scale) noexcept nogil
 cdef uint64_t plus(uint64_t a, uint64_t b) noexcept nogil
-
-
-cdef inline int64_t corrected_time(const Values* values) noexcept nogil:
-    """When a trade was taken back or corrected last, 0: never. No venue's clock takes it beyond
-    the moment in which it was said here."""
-    return min(values.correction_time, values.publish_time)
-
-
-cdef inline int64_t told_time(const Values* values) noexcept nogil:
-    """The time that a price is told with: of the last sale; of the taking back, if none is left;
-    of the last trade outside of regular hours, if there was no other. 0: there was none."""
-    if values.flags & ROW_HAS_LAST:
-        return values.exchange_time
-    return corrected_time(values) or values.extended_time
-
-
-cdef inline bint has_traded(const Values* values) noexcept nogil:
-    """Whether there is anything to tell: a price, one that was taken back, or one of extended
-    hours."""
-    return values.flags & ROW_HAS_LAST != 0 or told_time(values) != 0

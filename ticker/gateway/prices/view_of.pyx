@@ -3,7 +3,8 @@
 In: values of rows, consolidated, and the words for whose they are. Out: a view. Pure.
 """
 
-from ticker.gateway.prices.consolidate cimport Consolidated, corrected_time
+from ticker.gateway.prices.consolidate cimport Consolidated
+from ticker.shm.figures cimport corrected_time
 from ticker.shm.layout cimport (
     ROW_HAS_ASK,
     ROW_HAS_BID,

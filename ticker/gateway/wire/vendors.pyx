@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from ticker.gateway.sockets.connection cimport ALL_ENCODINGS, ENCODINGS
-from ticker.gateway.wire.json cimport put_symbol
 from ticker.gateway.wire.msgpack cimport put_uint
+from ticker.jsontext cimport put_symbol
 from ticker.shm.layout cimport TRADE_EXTENDED, TRADE_ODD_LOT, VENUE_BYTES
 from ticker.units cimport TIMESTAMP_TEXT, write_price, write_size, write_timestamp, write_uint
 

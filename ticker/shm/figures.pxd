@@ -1,11 +1,12 @@
-"""Figures of a price in JSON, where there are such; else null."""
+"""When a price was told, and its figures in JSON: null where there is none."""
 
 from libc.stdint cimport int64_t, uint64_t
 
-from ticker.gateway.wire.json cimport put_text
+from ticker.jsontext cimport put_text
 from ticker.shm.layout cimport (
     ROW_HAS_EXTENDED,
     ROW_HAS_HIGH_LOW,
+    ROW_HAS_LAST,
     ROW_HAS_OFFICIAL_CLOSE,
     ROW_HAS_OPEN,
     ROW_HAS_PREVIOUS_CLOSE,
@@ -52,3 +53,23 @@ cdef inline int put_day(char* out, int at, const Values* values) noexcept nogil:
         out, at, b',"extended_price":', values.extended_price, values.flags & ROW_HAS_EXTENDED != 0
     )
     return put_time(out, at, b',"extended_timestamp":', values.extended_time)
+
+
+cdef inline int64_t corrected_time(const Values* values) noexcept nogil:
+    """When a trade was taken back or corrected last, 0: never. No venue's clock takes it beyond
+    the moment in which it was said here."""
+    return min(values.correction_time, values.publish_time)
+
+
+cdef inline int64_t told_time(const Values* values) noexcept nogil:
+    """The time that a price is told with: of the last sale; of the taking back, if none is left;
+    of the last trade outside of regular hours, if there was no other. 0: there was none."""
+    if values.flags & ROW_HAS_LAST:
+        return values.exchange_time
+    return corrected_time(values) or values.extended_time
+
+
+cdef inline bint has_traded(const Values* values) noexcept nogil:
+    """Whether there is anything to tell: a price, one that was taken back, or one of extended
+    hours."""
+    return values.flags & ROW_HAS_LAST != 0 or told_time(values) != 0

@@ -1,0 +1,1 @@
+"""The size of a fleet, from what things cost on this machine."""
