@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tests.cluster.failures.truth import Claims, Truth
 from tests.cluster.servers import Box, within
 from tests.cluster.source import rows_of
 from tests.load.crowd import Crowd, Line
 from tests.load.watcher import Watcher
-from tests.load.witness import Ledger, Told, Witness
+from tests.load.witness import Told, Witness
 
 FEED = "sim"
 
@@ -28,16 +29,17 @@ class Client(Witness):
     updated: float = 0.0
 
     @classmethod
-    def crowd(cls, count: int, names: list[str], max_rate: float = 0.0) -> list[Client]:
+    def crowd(
+        cls, count: int, names: list[str], claims: Claims, max_rate: float = 0.0
+    ) -> list[Client]:
         """So many, of four symbols each, half of them on `quote`."""
-        ledger = Ledger({})
         return [
             cls(
                 number,
                 sorted({names[(number * 7 + step * 11) % len(names)] for step in range(4)}),
                 channel="quote" if number % 2 else "price",
                 max_rate=max_rate,
-                ledger=ledger,
+                ledger=claims,
             )
             for number in range(count)
         ]
@@ -50,6 +52,16 @@ class Client(Witness):
     def _priced(self, told: Told) -> None:
         super()._priced(told)
         self.updated = self.spoken
+
+    def _gone_back(self, told: Told) -> str:
+        """Totals go back after a break, the others never."""
+        wrong = super()._gone_back(told)
+        last = self.newest.get(told.symbol, told)
+        if told.timestamp >= last.timestamp and told.seq >= last.seq and wrong:
+            assert isinstance(self.ledger, Claims)
+            self.ledger.doubt(told.symbol, wrong)
+            return ""
+        return wrong
 
     def has(self, seqs: dict[str, int]) -> bool:
         """Whether its prices are as new as these, or newer."""
@@ -66,8 +78,10 @@ class Clients(Crowd):
         boxes: list[Box],
         watchers: Iterable[Watcher],
         clock: Callable[[], dict[str, int]] = dict,
+        truth: Truth | None = None,
     ) -> None:
         super().__init__(address_of(boxes[0]), watchers, clock)
+        self.truth, self.claims = truth, Claims({})
         self.boxes = boxes
         self.at = {id(line): number % len(boxes) for number, line in enumerate(self.lines)}
 
@@ -77,6 +91,27 @@ class Clients(Crowd):
         self.address = address_of(box)
         with within(box.where):
             super()._connect(line)
+
+    @classmethod
+    def of_exchange(
+        cls, boxes: list[Box], exchange: Box, count: int, max_rate: float = 0.0
+    ) -> Clients:
+        """So many, for all symbols of the exchange that a box hears; what they are told is held
+        against it."""
+        names = sorted(name for name, _ in rows_of(exchange.feed(FEED)))
+        claims = Claims({})
+        made = cls(boxes, Client.crowd(count, names, claims, max_rate), truth=Truth(exchange, FEED))
+        made.claims = claims
+        return made
+
+    def settle(self) -> None:
+        if self.truth is not None:
+            self.claims.settle(self.truth)
+
+    def pump(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        done = super().pump(seconds, until)
+        self.settle()
+        return done
 
     def lines_at(self, box: Box) -> list[Line]:
         """Those to a box, or on their way to it."""
@@ -111,4 +146,5 @@ def times(box: Box) -> dict[str, int]:
 
 def told(clients: Clients) -> list[str]:
     """All that clients objected to."""
-    return clients.violations[:20]
+    clients.settle()
+    return (clients.violations + clients.claims.violations)[:20]

@@ -123,7 +123,7 @@ def play(network: Network, folder: Path, seconds: float, seed: int, count: int) 
     with running(*fleet.servers, *boxes):
         wait_for(lambda: fleet.well() and len(rows_of(fleet.exchange.feed(FEED))) >= 50)
         names = sorted(name for name, _ in rows_of(fleet.exchange.feed(FEED)))
-        with Clients(fleet.gateways, Client.crowd(count, names, max_rate=1.0)) as clients:
+        with Clients.of_exchange(fleet.gateways, fleet.exchange, count, 1.0) as clients:
             clients.come(clients.lines)
             clients.wait(clients.all_open, 60.0)
             run = Run(fleet, clients, seed)

@@ -56,8 +56,7 @@ def site(network: Network, folder: Path, nats: Nats) -> Site:
 
 
 def crowd(found: Site) -> Clients:
-    names = sorted(name for name, _ in rows_of(found.exchange.feed(FEED)))
-    return Clients(found.gateways, Client.crowd(CLIENTS, names))
+    return Clients.of_exchange(found.gateways, found.exchange, CLIENTS)
 
 
 @pytest.mark.stress

@@ -98,8 +98,7 @@ def test_another_box_speaks_within_a_second(
     found = Takeovers(tmp_path)
     with running(*found.three.servers, found.exchange, *found.boxes, found.served):
         wait_for(lambda: found.live() and len(rows_of(found.exchange.feed(FEED))) >= 50)
-        names = sorted(name for name, _ in rows_of(found.exchange.feed(FEED)))
-        with Clients([found.served], Client.crowd(40, names)) as clients:
+        with Clients.of_exchange([found.served], found.exchange, 40) as clients:
             clients.come(clients.lines)
             clients.wait(clients.all_open)
             for number in range(TIMES):
