@@ -42,6 +42,66 @@ def test_heartbeats_of_another_session_are_no_sign_of_life() -> None:
     assert feed.messages == texts(1, 2)
 
 
+def test_heartbeats_of_another_session_on_both_lines_silence_nothing() -> None:
+    """One sender may write to both groups; each pair names a session of its own."""
+    feed = Feed()
+    for sequence in range(1, 31):
+        feed(numbered(sequence))
+        for line in (A, B):
+            feed(heartbeat(1, session=b"FORGED%04d" % sequence), line)
+        feed.now += 2 * SECOND
+    assert feed.messages == texts(*range(1, 31))
+    assert feed["sessions"] == 1
+
+
+def test_a_session_that_was_replaced_and_goes_on_is_back_at_once() -> None:
+    """Messages of another session on both lines are believed; what the real one goes on with shows
+    that it is alive, and none of it is lost."""
+    feed = Feed()
+    following = 1
+    for turn in range(20):
+        for _ in range(10):
+            feed(numbered(following), A)
+            feed(numbered(following), B)
+            following += 1
+            feed.now += 50 * MS
+        for line in (A, B):
+            feed(numbered(1, session=b"FORGED%04d" % turn), line)
+        for line in (A, B):  # late ones bring nothing new
+            feed(numbered(following - 2, 2), line)
+        assert feed.session.session_id == b"FORGED%04d" % turn
+    for _ in range(3):
+        feed(numbered(following), A)
+        following += 1
+    assert feed.session.session_id == NAME
+    assert [each for each in feed.messages if each != texts(1)[0]] == texts(*range(2, following))
+    assert feed["lost_messages"] == 0
+
+
+@pytest.mark.parametrize("rerequest", [True, False])
+@pytest.mark.parametrize(
+    ("forged", "pause"),
+    [(heartbeat(FAR), 300 * MS), (heartbeat(90), 5 * MS), (numbered(90), 5 * MS)],
+    ids=["far", "near", "near with a message"],
+)
+def test_a_number_ahead_on_both_lines_makes_no_real_packet_a_duplicate(
+    forged: bytes, rerequest: bool, pause: int
+) -> None:
+    """Two lines agree, and the stream is not there: it comes from below."""
+    feed = Feed(rerequest=rerequest)
+    for sequence in range(1, 31):
+        feed(numbered(sequence), A)
+        feed(numbered(sequence), B)
+        feed.now += pause
+        feed.wanted()
+        if sequence % 3 == 0:
+            feed(forged, A)
+            feed(forged, B)
+    assert feed.messages == texts(*range(1, 31))
+    assert feed["lost_messages"] == 0
+    assert feed["requests"] < 40
+
+
 @pytest.mark.parametrize(
     "forged",
     [heartbeat(FAR), numbered(FAR), numbered(9, 3), heartbeat(12)],

@@ -2,7 +2,8 @@
 
 Law: no single packet replaces a stream. A second one has to confirm it: one of the other line, or
 one more of the same line, with a message in either of them. A heartbeat that is repeated confirms
-nothing. What the first packets brought is held until then, in bounded room, so that a change of
+nothing. Against a stream that is alive it always takes a message: one sender may write to both
+lines. What the first packets brought is held until then, in bounded room, so that a change of
 session costs no message. No I/O, no clock.
 """
 
@@ -28,7 +29,7 @@ cdef class Candidate:
     ) noexcept nogil:
         """One more packet of another stream. True: it is believed. Packets that are further apart
         than `quiet_ns`, or of a third stream, begin anew. `against`: it has to be believed against
-        a stream that is alive; then one that does not begin at 1 takes a third packet.
+        a stream that is alive; then it takes a message, and a third packet unless it begins at 1.
         """
         cdef int needed
         if (self.words[0] != words[0] or self.words[1] != words[1]
@@ -51,7 +52,7 @@ cdef class Candidate:
         self.brought = self.brought or messages > 0
         self.heard_ns = now_ns
         needed = THREE if against and self.first != 1 else TWO
-        return self.packets >= needed and (self.lines_agree or self.brought)
+        return self.packets >= needed and (self.brought or (self.lines_agree and not against))
 
     cdef void hold(
         self, const uint8_t* data, size_t length, uint64_t sequence, uint32_t messages,

@@ -31,6 +31,7 @@ cdef class Gaps:
     cdef uint64_t window
     cdef uint64_t span         # messages in one request
     cdef uint64_t widest       # what it is before the server's answers say otherwise
+    cdef int64_t vain          # requests without an answer, of gaps that were withdrawn
     cdef bint silent           # the server let a gap be lost
     cdef int64_t doubt_ns      # so long a gap in doubt is kept
     cdef uint64_t confirmed    # the stream is certain to reach up to here, exclusive
@@ -55,7 +56,7 @@ cdef class Gaps:
     cdef bint is_in_doubt(self, int at) noexcept nogil
     # Nothing confirmed the first gap in time, nor those behind it.
     cdef bint is_forgotten(self, int64_t now_ns) noexcept nogil
-    cdef void drop(self) noexcept nogil
+    cdef void drop(self, uint64_t known_end) noexcept nogil
     # The server is of no use: not to be asked until the time that is returned.
     cdef int64_t leave(self, int64_t now_ns) noexcept nogil
     cdef uint64_t take_withheld(self) noexcept nogil

@@ -16,7 +16,7 @@ without an answer are paced, by so many in a second; each answer gives the right
 A gap is in doubt while one packet alone says that the stream reaches beyond it: anybody may have
 sent it. A second one confirms it, of the other line, or with a message in either of them; or an
 answer of the server. A gap in doubt is asked for, but no message is given up for it; after
-`doubt_ns` it is forgotten.
+`doubt_ns` it is forgotten. None is given up while a line fills it from below.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -24,9 +24,7 @@ from libc.string cimport memmove
 
 from ticker.checks cimport check
 from ticker.feeds.session cimport NEVER
-from ticker.shm.gaps cimport (
-    FILLED_BY_LINE, LOST_UPSTREAM, RECOVERED, WITHDRAWN, Became, GapLedger,
-)
+from ticker.shm.gaps cimport FILLED_BY_LINE, LOST_UPSTREAM, RECOVERED, WITHDRAWN, Became, GapLedger
 
 from ticker.errors import FeedError
 
@@ -82,19 +80,26 @@ cdef class Gaps:
     cdef bint is_forgotten(self, int64_t now_ns) noexcept nogil:
         return self.is_in_doubt(0) and now_ns - self.gaps[0].detected_ns >= self.doubt_ns
 
-    cdef void drop(self) noexcept nogil:
-        """All gaps, as if there were none, but not what is known of the server."""
+    cdef void drop(self, uint64_t known_end) noexcept nogil:
+        """All gaps, and what was said beyond `known_end`. The server that was asked for them in
+        vain is left alone as if one of them were lost."""
         cdef int i
         for i in range(self.used):
             self._became(&self.gaps[i], WITHDRAWN, self.gaps[i].end - self.gaps[i].start)
+            self.vain += self.gaps[i].attempts
         self.used = 0
         self.dropped_to = 0
         self.span = self.widest
+        self.confirmed = min(self.confirmed, known_end)
+        self.said = 0
+        if known_end and self.vain >= self.attempts:
+            self.leave(self.now_ns)
 
     cdef int64_t leave(self, int64_t now_ns) noexcept nogil:
         self.left_until = now_ns + self.leave_ns
         self.leave_ns = min(2 * self.leave_ns, LONGEST_LEAVE)
         self.silent = True
+        self.vain = 0
         return self.left_until
 
     cdef bint _is_left(self, int64_t now_ns) noexcept nogil:
@@ -118,14 +123,10 @@ cdef class Gaps:
             gap.end = end
             return
         gap = &self.gaps[self.used]
-        gap.start = start
+        gap.start = gap.asked_to = start
         gap.end = end
-        gap.asked_to = start
-        gap.detected_ns = now_ns
-        gap.active_ns = now_ns
-        gap.attempts = 0
-        gap.answered = 0
-        gap.requests = 0
+        gap.detected_ns = gap.active_ns = now_ns
+        gap.attempts = gap.answered = gap.requests = 0
         first = self._wire(start)
         gap.entry = self.ledger.found(
             first, first + end - start, self.session, self.channel, line, now_ns
@@ -188,6 +189,8 @@ cdef class Gaps:
             if low == gap.start:
                 gap.start = high
                 gap.asked_to = max(gap.asked_to, high)
+                if not answer and gap.end <= self.confirmed:    # a line fills it from below
+                    gap.detected_ns = gap.active_ns = now_ns
             else:
                 gap.end = low
                 gap.asked_to = min(gap.asked_to, low)
@@ -199,6 +202,7 @@ cdef class Gaps:
         if not answer:
             return
         self.silent = False
+        self.vain = 0
         self.left_until = 0
         self.leave_ns = FIRST_LEAVE
         self.paid_until = max(self.paid_until - self.pace_ns, now_ns - BURST * self.pace_ns)
@@ -249,9 +253,7 @@ cdef class Gaps:
             return False
         if not self.rerequest or (self._is_left(now_ns) and not self.gaps[0].attempts):
             return now_ns - self.gaps[0].detected_ns >= self.timeout_ns
-        if not self._exhausted(&self.gaps[0]):
-            return False
-        if now_ns - self.gaps[0].active_ns < self.timeout_ns:
+        if not self._exhausted(&self.gaps[0]) or now_ns - self.gaps[0].active_ns < self.timeout_ns:
             return False
         if not self._is_left(now_ns):
             self.leave(now_ns)
@@ -328,9 +330,8 @@ cdef class Gaps:
         """Another stream: nothing is missing or said of it yet. What is certain to be missing of
         the one before is lost."""
         self.forget_below(self.confirmed, LOST_UPSTREAM)
-        self.drop()
+        self.drop(0)
         self.silent = False
-        self.confirmed = self.said = 0
 
     def requests(self, now_ns: int) -> list[tuple[int, int]]:
         """(first sequence, messages) of each request to send now; they count as sent."""
@@ -347,9 +348,7 @@ cdef class Gaps:
 
     cdef void _take_back(self, Gap* gap, int64_t now_ns) noexcept:
         """What was asked for and did not come can be asked for again."""
-        if gap.asked_to == gap.start:
-            return
-        if now_ns - gap.active_ns < self._patience(gap):
+        if gap.asked_to == gap.start or now_ns - gap.active_ns < self._patience(gap):
             return
         if gap.answered:
             self._learn(gap)

@@ -13,6 +13,8 @@ cdef class Progress:
 
     cdef void begin(self) noexcept nogil
     cdef void note(self, int line, uint64_t end) noexcept nogil
+    # A packet of a line ends below what the line has said before.
+    cdef bint takes_back(self, int line, uint64_t end) noexcept nogil
     # The line says that the stream is not where it is thought to be.
     cdef bint stands_behind(
         self, int line, uint64_t end, int64_t last_packet_ns, int64_t quiet_ns, int64_t now_ns

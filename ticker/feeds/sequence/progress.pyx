@@ -25,6 +25,12 @@ cdef class Progress:
         if self.unsteady and end > self.unsteady_at:
             self.unsteady = False
 
+    cdef bint takes_back(self, int line, uint64_t end) noexcept nogil:
+        if not 0 <= line < 2 or end >= self.line_end[line]:
+            return False
+        self.line_end[line] = end
+        return True
+
     cdef bint stands_behind(
         self, int line, uint64_t end, int64_t last_packet_ns, int64_t quiet_ns, int64_t now_ns
     ) noexcept nogil:

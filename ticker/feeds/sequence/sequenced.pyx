@@ -10,9 +10,10 @@ The blocks of a packet that brings nothing new are not looked at.
 
 No single packet is believed, as anybody may have sent it (candidate.pyx, gaps.pyx). A packet of
 another session replaces the current one when a second confirms it and nothing new of the current
-one comes between; late packets of a session that was replaced do not. A sender that begins again
-at 1 under the same name is noticed once nothing current has come for `quiet_ns` (progress.pyx). A
-packet far ahead is no sign of life, and no message is given up for it until something confirms it.
+one comes between. Late packets of a session that was replaced do not, but those that go on with it
+do. A sender that begins again at 1 under the same name is noticed once nothing current has come for
+`quiet_ns` (progress.pyx). A packet far ahead is no sign of life, and no message is given up for it
+until something confirms it. A line that then stands lower again takes it back.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -105,6 +106,9 @@ cdef class Sequenced(Session):
                 self._vouch(sequence, 0, line, now_ns)
             self.ending = last    # with a heartbeat behind its end, a session is not over
             self.end_sequence = sequence
+        if (self.gaps.used == 1 and not self.buffer.used and end <= self.next_expected_sequence
+                and self.progress.takes_back(line, end)):
+            self._withdraw()
         if self.ending or self.ended or self.gaps.used or self.deadline != NEVER:
             self._settle()
         return True
@@ -138,8 +142,7 @@ cdef class Sequenced(Session):
                     self.last_packet_ns = now_ns
                 return True
             return not self.progress.stands_behind(
-                line, end, self.last_packet_ns, self.quiet_ns, now_ns
-            )
+                line, end, self.last_packet_ns, self.quiet_ns, now_ns)
         if self.joined or line == LINE_RETRANSMISSION or self.candidate.packets:
             return False
         self._join(words, sequence)
@@ -156,7 +159,7 @@ cdef class Sequenced(Session):
         the packets before it are taken."""
         cdef bint alive = (self.joined and not same(words, self.session_words)
                            and now_ns - self.last_packet_ns < self.quiet_ns)
-        if line == LINE_RETRANSMISSION or (alive and self.past.next_of(words)):
+        if line == LINE_RETRANSMISSION or alive and sequence + messages <= self.past.next_of(words):
             return False
         if self.candidate.confirmed_by(
             words, sequence, messages, line, alive and not self.ended, self.quiet_ns, now_ns
@@ -198,8 +201,7 @@ cdef class Sequenced(Session):
         self.joined = True
         self.joined_at = sequence
         if self.resume_sequence and same(words, self.resume_words):
-            sequence = self.resume_sequence
-            self._begin(words, sequence)
+            self._begin(words, self.resume_sequence)
             return
         self.protocol.begin()
         self._begin(words, 1 if self.from_start else sequence)
@@ -256,7 +258,6 @@ cdef class Sequenced(Session):
         cdef bint answer = line == LINE_RETRANSMISSION
         cdef bint early = sequence > self.next_expected_sequence
         cdef uint64_t end = sequence + blocks
-        cdef uint64_t known = self.known_end
         cdef uint64_t fresh
         cdef int64_t filled
         cdef int closed
@@ -298,8 +299,7 @@ cdef class Sequenced(Session):
         """A packet says how far the stream reaches. With what another said, it may be certain."""
         self.gaps.vouch(
             sequence + messages, messages, line,
-            line == LINE_RETRANSMISSION and self.answers.connected,
-        )
+            line == LINE_RETRANSMISSION and self.answers.connected)
         if line != LINE_RETRANSMISSION and sequence <= self.gaps.confirmed:
             self.last_packet_ns = now_ns
 
@@ -358,11 +358,11 @@ cdef class Sequenced(Session):
         self._settle()
 
     cdef void _withdraw(self) noexcept nogil:
-        """Nothing confirmed what one packet said of how far the stream reaches."""
+        """Nothing holds of what was said of how far the stream reaches."""
         count(self.counters, FEED_UNCONFIRMED_PACKETS, 1)
         self.known_end = self.next_expected_sequence
         self.joined_at = min(self.joined_at, self.known_end)
-        self.gaps.drop()
+        self.gaps.drop(self.known_end)
         self.buffer.clear()
 
     cdef void finish(self, int64_t now_ns) noexcept nogil:
