@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ticker.bench import store
+from ticker.bench.disk import store
 from ticker.bench.report.figures import FIGURES
 from ticker.cli import main
 

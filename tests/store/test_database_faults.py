@@ -122,13 +122,13 @@ def is_clean(lines: list[Any]) -> None:
     assert quote(PASSWORD, safe="") not in repr(lines)
 
 
-def recovers(kept: Kept, url: str) -> None:
+def recovers(tmp_path: Path, kept: Kept, url: str) -> None:
     lines = kept.commit()
     assert ("is written again", HISTORY) in [(line["event"], line.get("what")) for line in lines]
     status = kept.status
     assert (status.state, status.reason, status.waiting, status.dropped) == ("ok", None, 0, 0)
     assert status.database_bytes > 0
-    reader = DatabaseReader(url)
+    reader = DatabaseReader(url, tmp_path)
     assert [row["trades"] for row in read_days(reader, "AAPL", 1)] == [kept.trades]
     bars = read_minutes(reader, "AAPL", 0, 1 << 40)
     assert sum(row["trades"] for row in bars) == kept.trades
@@ -136,7 +136,9 @@ def recovers(kept: Kept, url: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_and_its_end(postgres: PostgresServer, kept: Kept, url: str, name: str) -> None:
+def test_a_fault_and_its_end(
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str, name: str
+) -> None:
     fault, code, words = FAULTS[name]
     assert kept.commit() == []
     assert kept.status.state == "ok"
@@ -147,28 +149,30 @@ def test_a_fault_and_its_end(postgres: PostgresServer, kept: Kept, url: str, nam
         is_clean([*lines, reason, kept.status])
         assert kept.status.snapshots > snapshots, "last prices are of the disk"
         assert kept.status.waiting >= 2
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
-def test_a_server_that_is_down_at_the_start(postgres: PostgresServer, kept: Kept, url: str) -> None:
+def test_a_server_that_is_down_at_the_start(
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str
+) -> None:
     """Bars are made meanwhile, and nothing is missing afterwards."""
     with down(postgres, url):
         fails(kept, HISTORY, *FAULTS["down"][1:])
-    recovers(kept, url)
-    reader = DatabaseReader(url)
+    recovers(tmp_path, kept, url)
+    reader = DatabaseReader(url, tmp_path)
     assert reader.holes(0, 1 << 62) == []
     reader.close()
 
 
 def test_a_restart_of_the_server_between_two_commits(
-    postgres: PostgresServer, kept: Kept, url: str
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str
 ) -> None:
     kept.commit()
     postgres.stop("fast")
     postgres.start()
     lines = kept.commit()
     assert [line["event"] for line in lines if line["what"] != TIDY] == ["cannot be written"]
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
 def test_a_wrong_password(postgres: PostgresServer, tmp_path: Path, url: str) -> None:
@@ -188,7 +192,7 @@ def test_a_wrong_password(postgres: PostgresServer, tmp_path: Path, url: str) ->
                     psycopg.sql.Identifier(role), psycopg.sql.Literal(PASSWORD)
                 )
             )
-        recovers(kept, url)
+        recovers(tmp_path, kept, url)
     finally:
         kept.close()
 
@@ -209,9 +213,15 @@ def test_a_wrong_password(postgres: PostgresServer, tmp_path: Path, url: str) ->
     ],
 )
 def test_the_tables_of_another(
-    postgres: PostgresServer, kept: Kept, url: str, change: str, code: int, words: str
+    tmp_path: Path,
+    postgres: PostgresServer,
+    kept: Kept,
+    url: str,
+    change: str,
+    code: int,
+    words: str,
 ) -> None:
-    other = Database(url, "default")
+    other = Database(url, "default", tmp_path)
     other.write("f", [], [], [], Place(1, 1, [1]))
     other.close()
     before = postgres.ask(url, change, "SELECT * FROM places")
@@ -219,16 +229,16 @@ def test_the_tables_of_another(
     assert postgres.ask(url, "SELECT * FROM places") == before
 
 
-def test_one_server_writes_at_a_time(kept: Kept, url: str) -> None:
-    other = Database(url, "default")
+def test_one_server_writes_at_a_time(tmp_path: Path, kept: Kept, url: str) -> None:
+    other = Database(url, "default", tmp_path)
     other.place("f")
     fails(kept, HISTORY, errno.EALREADY, "another server writes to the database")
     other.close()
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
 def test_a_database_that_is_slow_and_then_does_not_answer(
-    kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.commit()
     monkeypatch.setattr(worker, "SLOW", 0.0)
@@ -252,11 +262,11 @@ def test_a_database_that_is_slow_and_then_does_not_answer(
         assert kept.status.reason.startswith("ETIME, the database is slow;")
     monkeypatch.setattr(server.Deadline, "renew", renew)
     monkeypatch.setattr(worker, "SLOW", 5.0)
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
 def test_a_backend_that_says_nothing_is_cut_off(
-    postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.commit()
     monkeypatch.setattr(postgres_module, "DEADLINE", 0.2)
@@ -271,11 +281,11 @@ def test_a_backend_that_says_nothing_is_cut_off(
         os.kill(pid, signal.SIGCONT)
     monkeypatch.setattr(postgres_module, "DEADLINE", 30.0)
     until(lambda: not postgres.ask(url, OWN_BACKEND))
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
 def test_a_stopped_server_is_cut_off(
-    postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes connections, and says nothing: the kernel answers for it."""
     history = kept.worker._opened()
@@ -289,11 +299,11 @@ def test_a_stopped_server_is_cut_off(
     finally:
         os.kill(postgres.pid, signal.SIGCONT)
     history._again = 0.0
-    recovers(kept, url)
+    recovers(tmp_path, kept, url)
 
 
 def test_what_waits_is_bounded(
-    postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres: PostgresServer, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.commit()
     monkeypatch.setattr(chronicle, "MOST_UNWRITTEN", 50)
@@ -310,6 +320,6 @@ def test_what_waits_is_bounded(
         assert status.waiting <= 50
     kept.commit()
     assert kept.status.waiting == 0
-    reader = DatabaseReader(url)
+    reader = DatabaseReader(url, tmp_path)
     assert "disk" in [hole.reason for hole in reader.holes(0, 1 << 62)]
     reader.close()

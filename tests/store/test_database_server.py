@@ -50,7 +50,7 @@ def test_a_server_with_a_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = postgres.database()
-    reader = DatabaseReader(url)
+    reader = DatabaseReader(url, tmp_path / "kept")
     log = tmp_path / "imports"
     log.touch()
     (tmp_path / "sitecustomize.py").write_text(WATCH.format(log=str(log)))
@@ -106,7 +106,10 @@ def test_a_server_with_a_database(
     assert shown["trades"] == len(prices)
     assert PASSWORD not in server.said.read_text()
     assert log.read_text().split() == [], "forked workers import nothing"
-    assert not (folder / "history").exists()
+    assert [*(folder / "history").glob("*.sqlite")] == []
+    elsewhere = DatabaseReader(url, tmp_path / "none")
+    assert sum(bar["trades"] for bar in read_minutes(elsewhere, "AAPL", 0, 1 << 40)) == len(prices)
+    elsewhere.close()
     assert '"$KEPT_IN"' in ticker(tmp_path, "check", "--effective")
 
 

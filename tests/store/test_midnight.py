@@ -87,7 +87,7 @@ class Life:
         return (self.table.values(0) or {}) if len(self.table) else {}
 
     def end(self) -> None:
-        self.chronicle.look()
+        self.chronicle.days.look()
         self.chronicle.read(self.now)
         self.chronicle.write(self.now)
         self.snapshots.take(self.now)

@@ -36,15 +36,15 @@ def url(postgres: PostgresServer) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    made = Database(url, "main")
+def database(tmp_path: Path, url: str) -> Iterator[Database]:
+    made = Database(url, "main", tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def reader(url: str) -> Iterator[DatabaseReader]:
-    made = DatabaseReader(url)
+def reader(tmp_path: Path, url: str) -> Iterator[DatabaseReader]:
+    made = DatabaseReader(url, tmp_path)
     yield made
     made.close()
 
@@ -203,22 +203,24 @@ def test_a_query_that_is_not_answered_ends(
     assert len(read_days(reader, "A", 9)) == 1
 
 
-def test_a_schema_of_its_own(postgres: PostgresServer, url: str) -> None:
+def test_a_schema_of_its_own(tmp_path: Path, postgres: PostgresServer, url: str) -> None:
     postgres.ask(url, "CREATE SCHEMA second")
     other = f"{url}?options=-csearch_path%3Dsecond"
     for number, one in enumerate((url, other)):
-        database = Database(one, f"instance{number}")
+        database = Database(one, f"instance{number}", tmp_path)
         database.write("f", [], [day("A", date(2026, 9, 1), number)], [], Place(1, 1, [1]))
         database.close()
     for number, one in enumerate((url, other)):
-        reader = DatabaseReader(one)
+        reader = DatabaseReader(one, tmp_path)
         assert [row["close"] for row in read_days(reader, "A", 1)] == [number]
         reader.close()
 
 
-def test_a_user_who_may_only_use_the_tables(postgres: PostgresServer, url: str) -> None:
+def test_a_user_who_may_only_use_the_tables(
+    tmp_path: Path, postgres: PostgresServer, url: str
+) -> None:
     """An administrator makes them once; the server needs no right to create."""
-    made = Database(url, "main")
+    made = Database(url, "main", tmp_path)
     made.write("f", [], [], [], Place(1, 1, [1]))
     made.close()
     name = url.rpartition("/")[2]
@@ -228,13 +230,17 @@ def test_a_user_who_may_only_use_the_tables(postgres: PostgresServer, url: str) 
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writer",
         f"REVOKE CREATE ON DATABASE {name} FROM writer",
     )
-    writer = Database(f"postgresql://writer:plain@127.0.0.1:{postgres.port}/{name}", "main")
+    writer = Database(
+        f"postgresql://writer:plain@127.0.0.1:{postgres.port}/{name}", "main", tmp_path
+    )
     writer.write("f", [], [day("A", date(2026, 9, 1), 7)], [], Place(1, 2, [2]))
     assert writer.place("f") == Place(1, 2, [2])
     writer.close()
 
 
-def test_bars_are_a_hypertable_where_timescaledb_is(postgres: PostgresServer, url: str) -> None:
+def test_bars_are_a_hypertable_where_timescaledb_is(
+    tmp_path: Path, postgres: PostgresServer, url: str
+) -> None:
     """Debian has no package of the extension: its two functions are stood in for."""
     postgres.ask(
         url,
@@ -249,11 +255,11 @@ def test_bars_are_a_hypertable_where_timescaledb_is(postgres: PostgresServer, ur
         "LANGUAGE sql AS $$ INSERT INTO called VALUES "
         "(concat_ws(' ', 'drop', relation, older_than)) RETURNING what $$",
     )
-    database = Database(url, "main")
+    database = Database(url, "main", tmp_path)
     database.write("f", [], [], [], Place(1, 1, [1]))
     database.prune(date(1970, 1, 11), history_days=10, bars_days=9)
     database.close()
-    again = Database(url, "main")
+    again = Database(url, "main", tmp_path)
     again.place("f")
     again.close()
     assert postgres.ask(url, "SELECT what FROM called") == [
@@ -270,17 +276,19 @@ def with_tls(postgres: PostgresServer, tmp_path: Path) -> Iterator[Path]:
         yield authority.path
 
 
-def test_tls_by_the_sslmode_of_the_url(postgres: PostgresServer, with_tls: Path) -> None:
+def test_tls_by_the_sslmode_of_the_url(
+    tmp_path: Path, postgres: PostgresServer, with_tls: Path
+) -> None:
     url = postgres.database()
     secured = f"{url}?sslmode=verify-full&sslrootcert={quote(str(with_tls))}"
-    database = Database(secured, "main")
+    database = Database(secured, "main", tmp_path)
     database.write("f", [], [], [], Place(1, 1, [1]))
     assert database._connection is not None
     assert database._connection.pgconn.ssl_in_use
     database.close()
     stranger = Authority(with_tls.parent, name="stranger").path
     with pytest.raises(StoreError, match="certificate verify failed") as refused:
-        Database(f"{url}?sslmode=verify-full&sslrootcert={stranger}", "main").place("f")
+        Database(f"{url}?sslmode=verify-full&sslrootcert={stranger}", "main", tmp_path).place("f")
     assert PASSWORD not in str(refused.value)
 
 

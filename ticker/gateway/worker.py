@@ -195,6 +195,7 @@ class Worker:
             past=self.context.past,
             elsewhere=read_elsewhere(config, self.counters, self.steady),
             books=DepthRoute(self.board, self.intake.views, self.wanted, config.depth, self.clock),
+            instance=self.context.instance or None,
         )
         for path in (STREAM_PATH, *PATHS):
             app.router.add_get(path, self.front.stream_after_http)

@@ -25,6 +25,7 @@ from ticker.store.beside import FormingFiles
 from ticker.store.days import Days
 from ticker.store.live.forming import BAR_BYTES, bars_in
 from ticker.store.rows import Hole, Key, Place, added
+from ticker.store.snapshot import Image
 
 log = structlog.get_logger()
 
@@ -59,9 +60,8 @@ class Writer(Protocol):
     def place(self, feed: str) -> Place | None:
         """The positions that the bars of a feed cover; None without bars."""
 
-    def forming(self, feed: str) -> FormingFiles | None:
-        """Where the bars of a feed are kept that still change; None: they are written as the others
-        are, again and again."""
+    def forming(self, feed: str) -> FormingFiles:
+        """Where the bars of a feed are kept that still change."""
 
     def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
         """Delete bars and days older than so many days."""
@@ -107,6 +107,8 @@ def combined(before: bars.Figures, bar: bars.Figures) -> bars.Figures:
 class Chronicle:
     """The chronicle of one feed. The times of holes are those of the server's clock.
 
+    `days`: of the feed's rows; without them it has its own.
+
     `first`: no worker of this run of the server was before this one. Then it need not know the
     place in the rings to begin, and a Writer that fails, or is remote, is asked for it later; until
     then each bar is added to what is kept of its minute.
@@ -125,16 +127,19 @@ class Chronicle:
         kept: int,
         *,
         first: bool = False,
+        days: Days | None = None,
     ) -> None:
         self.feed = feed
         self.history = history
         self.boot_id = boot_id
         self.heartbeat = Heartbeat(mapping)
-        self.days = Days(mapping)
+        self.days = days or Days(Image(mapping, feed))
         self.holes: list[Hole] = []
         self.dropped = 0
         self._lock = threading.Lock()
         self._unwritten = Changes()
+        self._tried: tuple[Place, Changes] | None = None
+        """A commit that failed: the writer may have it all the same."""
         self._beside = history.forming(feed)
         self._base: Place | None = None
         """Of the newest commit to the writer."""
@@ -166,8 +171,6 @@ class Chronicle:
         """The place up to which there are bars: that of the writer, or of the bars beside it. Those
         are written with the next commit."""
         self._base = place
-        if self._beside is None:
-            return place
         found, faults = self._beside.resume(place)
         for fault in faults:
             log.error(
@@ -207,7 +210,10 @@ class Chronicle:
     @property
     def waiting(self) -> int:
         """Bars and days that are not written yet."""
-        return len(self._unwritten)
+        if self._tried is None:
+            return len(self._unwritten)
+        one, other = self._unwritten, self._tried[1]
+        return len(one.by_minute.keys() | other.by_minute) + len(one.by_day.keys() | other.by_day)
 
     def read(self, now_ns: int) -> int:
         """Take in the new records of the rings; returns their number."""
@@ -224,26 +230,20 @@ class Chronicle:
             self._looked = now_ns
             return found
 
-    def look(self) -> None:
-        """Look at the rows, for the days: once a second is often enough."""
-        with self._lock:
-            self.days.look()
-
     def commit(self, now_ns: int, *, last: bool = False) -> int:
         """Write the changes once a minute, and meanwhile keep the bars; returns the number of bars
-        and days that were written. At the `last` call, and where there is no file for bars that
-        still change, all are written.
+        and days that were written. At the `last` call all are written.
 
         Raises:
             OSError, StoreError: they were not taken. The next call tries again.
         """
         minute = max(now_ns, self.bars.newest_ns - 1) // MINUTE
-        whole = last or self._beside is None
-        waits = len(self._unwritten) or self._unwritten.holes or self.holes or self.days.ended
-        if not whole and not waits and minute == self._minute and self._base is not None:
+        waits = self._tried or len(self._unwritten) or self._unwritten.holes or self.holes
+        waits = waits or self.days.ended
+        if not last and not waits and minute == self._minute and self._base is not None:
             self.keep(now_ns)
             return 0
-        written = self.write(now_ns, EVER if whole else minute)
+        written = self.write(now_ns, EVER if last else minute)
         self._minute = minute
         return written
 
@@ -260,25 +260,59 @@ class Chronicle:
             self.holes = []
             image = self.bars.image()
             place = self._here(now_ns, len(image) // BAR_BYTES)
-        if len(self._unwritten) > MOST_UNWRITTEN:
-            self.dropped += len(self._unwritten)
+        if self.waiting > MOST_UNWRITTEN:
+            self.dropped += self.waiting
+            self._tried = None
             self._unwritten = Changes(holes=[Hole(self.feed, self._written, now_ns, "disk")])
         if not self._placed:
             self._find_place(now_ns)
+        self._settle()
         left = self._unwritten
         if not (len(left) or left.holes) and place.positions == self._place:
             return 0
-        if image and self._beside is not None:
-            self._beside.write(place, place, image)
-        of_bars, of_days = left.by_minute.values(), left.by_day.values()
-        self.history.write(self.feed, of_bars, of_days, left.holes, place)
-        if image and self._beside is not None:
-            self._beside.accept()
-        self._unwritten = Changes()
-        self._base = place
-        self._place = self._kept = place.positions
+        if image:
+            place = self._put_beside(place, image)
+        self._tried, self._unwritten = (place, left), Changes()
+        self.history.write(
+            self.feed, left.by_minute.values(), left.by_day.values(), left.holes, place
+        )
+        self._accept(place)
         self._written = now_ns
         return len(left)
+
+    def _put_beside(self, place: Place, image: bytes) -> Place:
+        """The bars that still change, before the commit that they go with; its place. Where another
+        machine has the others, a fault of this one's disk stops none: all bars go there then."""
+        try:
+            self._beside.write(place, place, image)
+        except OSError:
+            if not self.history.remote:
+                raise
+            with self._lock:
+                self._unwritten.take_in(self.bars.take(), [])
+                return self._here(place.time, 0)
+        return place
+
+    def _settle(self) -> None:
+        """A commit that failed was taken all the same, or is tried again with what came since."""
+        if self._tried is None:
+            return
+        place, changes = self._tried
+        if self.history.place(self.feed) == place:
+            self._accept(place)
+            return
+        later = self._unwritten
+        changes.take_in([*later.by_minute.values()], [*later.by_day.values()])
+        changes.holes += later.holes
+        self._tried, self._unwritten = None, changes
+
+    def _accept(self, place: Place) -> None:
+        """The writer has a commit."""
+        if place.forming:
+            self._beside.accept()
+        self._tried = None
+        self._base = place
+        self._place = self._kept = place.positions
 
     def keep(self, now_ns: int) -> None:
         """Put the bars that have changed since the last `write` beside those that are written.
@@ -286,7 +320,6 @@ class Chronicle:
         Raises:
             OSError: the disk did not take them. The next call tries again.
         """
-        assert self._beside is not None
         assert self._base is not None
         with self._lock:
             if self.bars.positions == self._kept:

@@ -1,20 +1,24 @@
 """The day of each row of a feed, as it grows and when it is over: see days.pyx."""
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 
-from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Values
 from ticker.shm.table cimport PriceTable
+from ticker.store.snapshot cimport Image
+
+cdef enum DayState:
+    DAY_KNOWN = 1                # the image has values of the row
+    DAY_CHANGED = 2              # since it was last taken
 
 
 cdef class Days:
-    """The rows of one feed, as they were at the last look."""
+    """The days of one feed, as its rows were at the last look."""
 
-    cdef Mapping mapping
+    cdef Image image
     cdef PriceTable table
-    cdef Values* values
-    cdef uint64_t* generations   # of each row when it was copied, + 1
-    cdef uint8_t* changed        # its day has changed since it was last taken
+    cdef uint8_t* states         # DayState bits of each row
     cdef list over
+    cdef object lock
 
+    cdef void _moved(self, uint32_t row, const Values* shown, const Values* values) noexcept nogil
     cdef object _figures(self, uint32_t row)

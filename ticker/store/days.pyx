@@ -1,16 +1,15 @@
 """The day of each row of a feed: its figures while it lasts, and once more when it is over.
 
-In: the rows of a feed's segment. Out: (symbol, venue, start of the day, figures). Owned by the store
-worker, who looks each second: what changed in the last look before a midnight is what the day keeps.
+In: the rows of a feed's segment, as the image of its snapshot copies them. Out: (symbol, venue, start
+of the day, figures). Owned by the store worker, which looks each second: what changed in the last look
+before a midnight is what the day keeps.
 
-Law: no I/O and no clock.
+Law: no I/O and no clock. One thread looks, another may take.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
-from ticker.shm.atomics cimport load_acquire
-from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     ROW_HAS_HIGH_LOW,
     ROW_HAS_LAST,
@@ -24,8 +23,9 @@ from ticker.shm.layout cimport (
     Row,
     Values,
 )
-from ticker.shm.table cimport PriceTable
-from ticker.store.snapshot cimport Contents
+from ticker.store.snapshot cimport Contents, Image
+
+import threading
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -39,7 +39,7 @@ cdef tuple names_of(const Row* row):
     )
 
 
-cdef inline bint same_day_figures(const Values* one, const Values* other) noexcept:
+cdef inline bint same_day_figures(const Values* one, const Values* other) noexcept nogil:
     return (
         one.trades == other.trades and one.corrections == other.corrections
         and one.volume == other.volume and one.seq == other.seq
@@ -51,26 +51,26 @@ cdef inline bint same_day_figures(const Values* one, const Values* other) noexce
 
 
 cdef class Days:
-    """Days of the feed whose segment is `mapping`.
+    """Days of the feed of which `image` is: it looks on there from now on.
 
     Raises:
-        MemoryError: no memory for a copy of the rows.
+        MemoryError: no memory for the state of the rows.
     """
 
-    def __cinit__(self, Mapping mapping not None) -> None:
-        self.mapping = mapping
-        self.table = PriceTable(mapping)
-        self.values = <Values*>PyMem_Calloc(self.table.capacity + 1, sizeof(Values))
-        self.generations = <uint64_t*>PyMem_Calloc(self.table.capacity + 1, sizeof(uint64_t))
-        self.changed = <uint8_t*>PyMem_Calloc(self.table.capacity + 1, 1)
-        if not (self.values and self.generations and self.changed):
+    def __cinit__(self, Image image not None) -> None:
+        self.image = image
+        self.table = image.table
+        self.states = <uint8_t*>PyMem_Calloc(self.table.capacity + 1, 1)
+        if self.states == NULL:
             raise MemoryError("no memory for the days")
         self.over = []
+        self.lock = threading.Lock()
+        image.onlooker = <void*>self
+        image.moved = row_moved
 
     def __dealloc__(self) -> None:
-        PyMem_Free(self.values)
-        PyMem_Free(self.generations)
-        PyMem_Free(self.changed)
+        self.image.moved = NULL
+        PyMem_Free(self.states)
 
     @property
     def ended(self) -> bool:
@@ -78,7 +78,7 @@ cdef class Days:
         return bool(self.over)
 
     def recall(self, contents: list[Contents]) -> None:
-        """Begin with the rows of an earlier worker's snapshots, newest first, in place of a look:
+        """Begin with the rows of an earlier worker's snapshots, newest first, before the first look:
         a day that has ended since is then not lost."""
         cdef Contents source
         cdef uint32_t row
@@ -88,28 +88,27 @@ cdef class Days:
                 found = rows.pop(source._names(offset)[:2], None)
                 if found is not None:
                     row = found
-                    source._read(offset, &self.values[row])
-                    self.generations[row] = 1
-                    self.changed[row] = 1
+                    source._read(offset, self.image.values_at(row))
+                    self.states[row] = DAY_KNOWN | DAY_CHANGED
 
-    def look(self) -> None:
-        """Copy the rows that have moved. A day that has ended is kept for `take` as it was at the
-        look before."""
-        cdef uint32_t row
-        cdef uint64_t generation
-        cdef Values values
-        for row in range(self.table.row_count()):
-            generation = load_acquire(&self.table.rows[row].generation)
-            if self.generations[row] == generation + 1 or self.table.read(row, &values) < 0:
-                continue
-            if self.generations[row] and values.session_start != self.values[row].session_start:
-                if self.changed[row]:
+    def look(self) -> int:
+        """Let the image copy the rows that have moved; how many. A day that has ended is kept for
+        `take` as it was at the look before."""
+        with self.lock:
+            return self.image.look()
+
+    cdef void _moved(self, uint32_t row, const Values* shown, const Values* values) noexcept nogil:
+        cdef uint8_t state = self.states[row]
+        self.states[row] |= DAY_KNOWN
+        if not state & DAY_KNOWN:
+            self.states[row] |= DAY_CHANGED
+        elif values.session_start != shown.session_start:
+            if state & DAY_CHANGED:
+                with gil:
                     self.over.append(self._figures(row))
-                self.changed[row] = 1
-            elif not same_day_figures(&values, &self.values[row]):
-                self.changed[row] = 1
-            self.values[row] = values
-            self.generations[row] = generation + 1
+            self.states[row] |= DAY_CHANGED
+        elif not same_day_figures(values, shown):
+            self.states[row] |= DAY_CHANGED
 
     def take(self) -> list[tuple]:
         """The days that have changed since the last call, oldest first, a tuple each: symbol,
@@ -117,17 +116,18 @@ cdef class Days:
         official close, previous close (1e-9 units or None), volume (10^-size_exponent units),
         trades, size_exponent, corrections."""
         cdef uint32_t row
-        found = self.over
-        self.over = []
-        for row in range(self.table.row_count()):
-            if self.changed[row]:
-                self.changed[row] = 0
-                if self.values[row].session_start:
-                    found.append(self._figures(row))
+        with self.lock:
+            found = self.over
+            self.over = []
+            for row in range(self.image.rows):
+                if self.states[row] & DAY_CHANGED:
+                    self.states[row] &= ~<uint8_t>DAY_CHANGED
+                    if self.image.values_at(row).session_start:
+                        found.append(self._figures(row))
         return found
 
     cdef object _figures(self, uint32_t row):
-        cdef Values* values = &self.values[row]
+        cdef const Values* values = self.image.values_at(row)
         cdef uint64_t has = values.flags
         if has & ROW_HAS_REGULAR:
             close = values.regular_price
@@ -151,3 +151,10 @@ cdef class Days:
             self.table.size_exponent(row),
             values.corrections,
         )
+
+
+cdef void row_moved(
+    void* who, uint32_t row, const Values* shown, const Values* values
+) noexcept nogil:
+    """The image's call."""
+    (<Days>who)._moved(row, shown, values)

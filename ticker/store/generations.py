@@ -128,3 +128,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files of the store. A file that disappears meanwhile counts 0."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

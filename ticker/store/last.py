@@ -19,34 +19,40 @@ FOLDER = "last"
 
 
 class FeedSnapshots:
-    """One feed's snapshots: finds the changes since the last one, and writes the next.
+    """One feed's snapshots: finds the changes since the last one, and writes the next. `image`: of
+    the rows of `mapping`; without it they have one of their own.
 
     Raises:
         StoreError: the folder cannot be made or is another user's, or a newer version of ticker
             wrote the files.
     """
 
-    def __init__(self, mapping: Mapping, folder: Path, feed: str) -> None:
+    def __init__(
+        self, mapping: Mapping, folder: Path, feed: str, image: Image | None = None
+    ) -> None:
         make_folder(folder / FOLDER)
         self.files = Generations(folder / FOLDER, feed)
-        self.image = Image(mapping, feed)
+        self.image = image or Image(mapping, feed)
         self.number = self._reached(folder, feed)
-        self._unwritten = 0
 
     def take(self, now_ns: int) -> int:
-        """Write a snapshot if a row has moved since the last one that reached the disk; its
-        bytes, 0: none was due.
+        """Look at the rows, then `write`."""
+        self.image.look()
+        return self.write(now_ns)
+
+    def write(self, now_ns: int) -> int:
+        """Write a snapshot, as of the last look, if a row had moved since the last one that reached
+        the disk; its bytes, 0: none was due.
 
         Raises:
             OSError: the disk did not take it. The next call tries again.
         """
-        self._unwritten += self.image.look()
-        if not self._unwritten:
+        if not self.image.unsaved:
             return 0
         content = self.image.seal(self.number + 1, now_ns)
         self.files.write(self.number + 1, content)
         self.number += 1
-        self._unwritten = 0
+        self.image.saved()
         return len(content)
 
     @staticmethod

@@ -57,7 +57,7 @@ def reader_of(store: StoreConfig, folder: Path) -> Reader:
         raise ConfigError(
             "store.url: a database needs psycopg: pip install 'ticker[postgres]'"
         ) from None
-    return DatabaseReader(database_url(store.url))
+    return DatabaseReader(database_url(store.url), folder)
 
 
 def read_minutes(

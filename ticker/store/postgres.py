@@ -1,8 +1,9 @@
 """Days and minute bars in a PostgreSQL database, for an operator who has one.
 
-In: bars (bars.pyx) and days (days.pyx) that have changed. Out: the tables of SCHEMA, which have the
-columns, units and meanings of the SQLite files (sqlite.py), in the first schema of the search path.
-Where the database has TimescaleDB, `bars` is made a hypertable.
+In: bars (bars.pyx) and days (days.pyx) that have changed. Out: tables with the columns, units and
+meanings of the SQLite files (schema.py), in the first schema of the search path. Where the database
+has TimescaleDB, `bars` is made a hypertable. Bars that still change are in files of this machine
+(beside.py).
 
 One transaction has the bars, the days and the places in the rings up to which they go. Its rows
 come by COPY, a batch at a time, into a temporary table and from there into theirs. One server at a
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -26,10 +28,13 @@ from psycopg.rows import dict_row
 
 from ticker.errors import StoreError
 from ticker.store import bars, days
+from ticker.store.beside import FormingFiles, FormingReader, woven
+from ticker.store.generations import make_folder
 from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row
+from ticker.store.schema import DATABASE, DATABASE_FORMAT, DATABASE_FROM_1
 from ticker.store.server import Connection, Deadline, Server
+from ticker.store.sqlite import FOLDER
 
-FORMAT = 1
 BATCH = 20_000
 """Rows of one COPY."""
 DEADLINE = 30.0
@@ -45,52 +50,24 @@ AT_ONCE = 500
 CHUNK = 7 * 86_400
 """s of bars in one chunk of TimescaleDB."""
 OTHERWISE = "name another database, or a schema of it by ?options=-csearch_path%3DNAME"
-SCHEMA = """
-CREATE TABLE bars (
-    symbol TEXT COLLATE "C" NOT NULL, venue TEXT COLLATE "C" NOT NULL,
-    minute BIGINT NOT NULL,                  -- its start, s since the epoch
-    open BIGINT, high BIGINT, low BIGINT, close BIGINT,
-    open_time BIGINT, close_time BIGINT,     -- ns since the epoch
-    volume NUMERIC NOT NULL, notional NUMERIC NOT NULL, trades BIGINT NOT NULL,
-    size_exponent INTEGER NOT NULL,
-    revision BIGINT NOT NULL,                -- changes after the minute was over
-    exact INTEGER NOT NULL,                  -- 0: a trade was taken back, and prices may be its
-    PRIMARY KEY (symbol, minute, venue)
-);
-CREATE INDEX bars_by_minute ON bars USING brin (minute);
-CREATE TABLE days (
-    symbol TEXT COLLATE "C" NOT NULL, venue TEXT COLLATE "C" NOT NULL,
-    day TEXT NOT NULL,                       -- of the venue, YYYY-MM-DD
-    open BIGINT, high BIGINT, low BIGINT, close BIGINT,
-    official_open BIGINT, official_close BIGINT, previous_close BIGINT,
-    volume NUMERIC NOT NULL, trades BIGINT NOT NULL, size_exponent INTEGER NOT NULL,
-    corrections BIGINT NOT NULL,
-    PRIMARY KEY (symbol, day, venue)
-);
-CREATE TABLE holes (                         -- when bars may lack trades
-    feed TEXT NOT NULL, begin BIGINT NOT NULL, "end" BIGINT NOT NULL,  -- ns since the epoch
-    reason TEXT NOT NULL, records BIGINT NOT NULL
-);
-CREATE TABLE places (                        -- in the rings, up to which the bars go
-    feed TEXT PRIMARY KEY, boot_id TEXT NOT NULL, time BIGINT NOT NULL, positions TEXT NOT NULL
-);
-CREATE TABLE store (format INTEGER NOT NULL, instance TEXT NOT NULL);
-"""
 Cursor = psycopg.Cursor[Any]
 
 
 class Database:
     """The tables of one instance, to write. It connects at the first call, and again after a fault.
+    `folder`: of the store's files, for the bars that still change.
 
     Raises:
-        StoreError: the url is unreadable.
+        StoreError: the url is unreadable, or the folder cannot be made.
     """
 
     remote = True
 
-    def __init__(self, url: str, instance: str) -> None:
+    def __init__(self, url: str, instance: str, folder: Path) -> None:
         self.server = Server(url)
         self.instance = instance
+        self.folder = folder / FOLDER
+        make_folder(self.folder)
         self._connection: Connection | None = None
         self._refusal: StoreError | None = None
         self._again = 0.0
@@ -124,9 +101,10 @@ class Database:
             )
             positions = " ".join(map(str, place.positions))
             cursor.execute(
-                "INSERT INTO places VALUES (%s, %s, %s, %s) ON CONFLICT (feed) DO UPDATE SET "
-                "boot_id = EXCLUDED.boot_id, time = EXCLUDED.time, positions = EXCLUDED.positions",
-                (feed, str(place.boot_id), place.time, positions),
+                "INSERT INTO places VALUES (%s, %s, %s, %s, %s) ON CONFLICT (feed) DO UPDATE SET "
+                "boot_id = EXCLUDED.boot_id, time = EXCLUDED.time, "
+                "positions = EXCLUDED.positions, forming = EXCLUDED.forming",
+                (feed, str(place.boot_id), place.time, positions, place.forming),
             )
 
     def place(self, feed: str) -> Place | None:
@@ -136,12 +114,13 @@ class Database:
             StoreError: the database did not answer.
         """
         with self._transaction() as (cursor, _):
-            cursor.execute("SELECT boot_id, time, positions FROM places WHERE feed = %s", (feed,))
+            cursor.execute("SELECT * FROM places WHERE feed = %s", (feed,))
             row = cursor.fetchone()
-        return row and Place(int(row[0]), row[1], [int(each) for each in row[2].split()])
+        return row and _place(*row[1:])
 
-    def forming(self, feed: str) -> None:
-        """All bars are written with each commit."""
+    def forming(self, feed: str) -> FormingFiles:
+        """Where the bars of a feed are kept that still change."""
+        return FormingFiles(self.folder, feed)
 
     def prune(self, today: date, *, history_days: int, bars_days: int) -> None:
         """Delete bars and days older than so many days."""
@@ -211,8 +190,10 @@ class Database:
             self._lock(cursor)
             found = cursor.execute("SELECT to_regclass('store') IS NOT NULL").fetchone()
             if found is None or not found[0]:
-                cursor.execute(SCHEMA)
-                cursor.execute("INSERT INTO store VALUES (%s, %s)", (FORMAT, self.instance))
+                cursor.execute(DATABASE)
+                cursor.execute(
+                    "INSERT INTO store VALUES (%s, %s)", (DATABASE_FORMAT, self.instance)
+                )
                 if _has_timescale(cursor):
                     cursor.execute(
                         "SELECT create_hypertable('bars', 'minute', chunk_time_interval => %s)",
@@ -220,12 +201,14 @@ class Database:
                     )
             row = cursor.execute("SELECT format, instance FROM store").fetchone()
             assert row is not None
-            if row[0] > FORMAT:
+            if row[0] > DATABASE_FORMAT:
                 raise StoreError(
                     f"{self.server.shown}: a newer version of ticker wrote it; name another "
                     "database, or start that version",
                     errno.EPROTONOSUPPORT,
                 )
+            if row[0] == 1:
+                cursor.execute(DATABASE_FROM_1)
             if row[1] != self.instance:
                 raise StoreError(
                     f"{self.server.shown}: it is the store of the instance {row[1]!r}; {OTHERWISE}",
@@ -253,10 +236,12 @@ class Database:
 
 class DatabaseReader:
     """The tables of one instance, to read; past.py says what each call gives. Threads may share it,
-    and so may processes that are forked before the first call."""
+    and so may processes that are forked before the first call. `folder`: of the store's files on
+    this machine, for the bars that still change."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.server = Server(url)
+        self.beside = FormingReader(folder / FOLDER)
         self._idle: list[Connection] = []
 
     @contextmanager
@@ -266,6 +251,7 @@ class DatabaseReader:
         query = "SELECT * FROM bars WHERE symbol = %s AND minute >= %s AND minute < %s"
         order = "minute DESC, venue" if begin is None else "minute, venue"
         with self._reading() as connection:
+            forming = self.beside.of({} if connection is None else _places(connection))
 
             def of_symbol(symbol: str, venue: str | None) -> Iterator[Row]:
                 if connection is None:
@@ -273,7 +259,8 @@ class DatabaseReader:
                 with connection.cursor(name="minutes") as cursor:
                     cursor.itersize = AT_ONCE
                     cursor.execute(*_of_venue(query, (symbol, begin or 0, end), venue, order))
-                    yield from map(_whole, cursor)
+                    bars = forming(symbol, venue, begin or 0, end)
+                    yield from woven(map(_whole, cursor), bars, begin is None)
 
             yield of_symbol
 
@@ -322,6 +309,7 @@ class DatabaseReader:
             except IndexError:
                 connection = self.server.connect()
                 connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.row_factory = dict_row
                 return connection
             with contextlib.suppress(psycopg.Error), Deadline(connection, READ_DEADLINE):
@@ -339,6 +327,16 @@ def _has_timescale(cursor: Cursor) -> bool:
 def _is_made(connection: Connection) -> bool:
     row = connection.execute("SELECT to_regclass('bars') IS NOT NULL AS made").fetchone()
     return row is not None and row["made"]
+
+
+def _place(boot_id: str, time: int, positions: str, forming: int) -> Place:
+    return Place(int(boot_id), time, [int(each) for each in positions.split()], forming)
+
+
+def _places(connection: Connection) -> dict[str, Place]:
+    """By feed. None before this version has written."""
+    rows = connection.execute("SELECT * FROM places")
+    return {row.pop("feed"): _place(**row) for row in rows if "forming" in row}
 
 
 def _kept(cursor: Cursor, batch: list[bars.Figures]) -> dict[Key, tuple[Any, ...]]:

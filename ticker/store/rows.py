@@ -14,21 +14,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ticker.store import bars, days
+from ticker.store.schema import BARS, DAYS
 
 SECOND = 1_000_000_000
 HALF_DAY = 12 * 3600 * SECOND
 LAST_SECOND = 253_402_300_799  # of the year 9999
 Row = dict[str, Any]
 Key = tuple[str, str, int]
-BAR = (
-    "symbol", "venue", "minute", "open", "high", "low", "close", "open_time", "close_time",
-    "volume", "notional", "trades", "size_exponent", "revision", "exact",
-)  # fmt: skip
+BAR = tuple(column.name for column in BARS)
 """The columns of a bar, in their order."""
-DAY = (
-    "symbol", "venue", "day", "open", "high", "low", "close", "official_open", "official_close",
-    "previous_close", "volume", "trades", "size_exponent", "corrections",
-)  # fmt: skip
+DAY = tuple(column.name for column in DAYS)
 """The columns of a day."""
 REVISION = BAR.index("revision")
 

@@ -3,8 +3,9 @@
 All numbers are little-endian. A file has a head, a description in JSON, and blocks of rows:
 
     Head    128 bytes; `check` is the CRC-32C of the 124 bytes before it
-    JSON    `described` bytes: feed, layout version, the names of the words of a row (values,
-            then what it had when the session began), that session, and the boot id of the server
+    JSON    `described` bytes, blanks at the end so that they are a multiple of 8: feed, layout
+            version, the names of the words of a row (values, then what it had when the session
+            began), that session, and the boot id of the server
     Block   16 bytes, then `rows` rows of `row_bytes`; `check` is over both but itself
 
     row     symbol 24 | venue 8 | currency 8 | size_exponent 8 | instrument_key 8 | words
@@ -46,9 +47,16 @@ cdef struct Block:
     uint32_t check
 
 
+# Called with each row that an Image copies, before it does: the values that the image has of the row,
+# and those that it will have. The first mean nothing before the row was copied once.
+ctypedef void (*Moved)(
+    void* who, uint32_t row, const Values* shown, const Values* values
+) noexcept nogil
+
+
 cdef class Image:
-    """A feed's rows as they will stand in the file; one block is copied and summed only when a
-    row of it has moved."""
+    """A feed's rows as they will stand in the file; a row is copied, and its block summed, only when
+    it has moved. So one walk over the table serves the snapshot and who looks on."""
 
     cdef Mapping mapping
     cdef PriceTable table
@@ -59,16 +67,19 @@ cdef class Image:
     cdef size_t body             # offset of the first block
     cdef size_t described
     cdef uint64_t* generations   # of each row when it was copied
-    cdef uint8_t* moved          # per block: its sum is old
+    cdef readonly uint64_t unsaved       # rows that were copied since `saved`
+    cdef Moved moved             # NULL: nobody looks on
+    cdef void* onlooker
     cdef uint64_t[2] session     # whose rows these are
 
     cdef size_t _block_at(self, uint32_t block) noexcept nogil
     cdef uint8_t* _row_at(self, uint32_t row) noexcept nogil
+    cdef Values* values_at(self, uint32_t row) noexcept nogil
     cdef bytes _description(self)
     cdef uint32_t _look(self) noexcept nogil
     cdef bint _is_of(self, const uint64_t* session) noexcept nogil
     cdef bint _copy(self, uint32_t row) noexcept nogil
-    cdef void _sum(self, uint32_t block) noexcept nogil
+    cdef void _sum(self, uint32_t first, uint32_t rows, bint moved) noexcept nogil
 
 
 cdef class Contents:

@@ -59,25 +59,24 @@ cdef class Image:
         blocks = self.table.capacity // BLOCK_ROWS + 1
         self.bytes = <uint8_t*>calloc(self._block_at(blocks), 1)
         self.generations = <uint64_t*>calloc(self.table.capacity, sizeof(uint64_t))
-        self.moved = <uint8_t*>calloc(blocks, 1)
-        if not (self.bytes and self.generations and self.moved):
+        if not (self.bytes and self.generations):
             raise MemoryError("no memory for a snapshot")
 
     cdef bytes _description(self):
         """Its length does not change."""
         cdef bytes session = (<char*>self.session)[:16]
-        return json.dumps(
+        text = json.dumps(
             {
                 "feed": self.feed, "layout": LAYOUT_VERSION, "words": WORDS,
                 "session": session.hex(), "boot": self.mapping.boot_id,
             },
             separators=(",", ":"),
         ).encode()
+        return text.ljust(-(-len(text) // 8) * 8)
 
     def __dealloc__(self) -> None:
         free(self.bytes)
         free(self.generations)
-        free(self.moved)
 
     cdef size_t _block_at(self, uint32_t block) noexcept nogil:
         return self.body + <size_t>block * (sizeof(Block) + BLOCK_ROWS * ROW_BYTES)
@@ -87,6 +86,10 @@ cdef class Image:
             self.bytes + self._block_at(row // BLOCK_ROWS) + sizeof(Block)
             + <size_t>(row % BLOCK_ROWS) * ROW_BYTES
         )
+
+    cdef Values* values_at(self, uint32_t row) noexcept nogil:
+        """The values that it has of a row: in whole words, as all that is before them."""
+        return <Values*>(self._row_at(row) + NAME_BYTES)
 
     def look(self) -> int:
         """Copy the rows that have moved since the last look; how many."""
@@ -113,14 +116,18 @@ cdef class Image:
         return session[0] == self.session[0] and session[1] == self.session[1]
 
     cdef uint32_t _look(self) noexcept nogil:
-        cdef uint32_t row
+        cdef uint32_t first, row, end, before
         cdef uint32_t moved = 0
-        cdef uint32_t rows = self.table.row_count()
-        for row in range(rows):
-            if self._copy(row):
-                self.moved[row // BLOCK_ROWS] = 1
-                moved += 1
-        self.rows = rows
+        self.rows = self.table.row_count()
+        first = 0
+        while first < self.rows:
+            before = moved
+            end = min(self.rows, first + <uint32_t>BLOCK_ROWS)
+            for row in range(first, end):
+                moved += self._copy(row)
+            self._sum(first, end - first, moved != before)  # while it is in the cache
+            first = end
+        self.unsaved += moved
         return moved
 
     cdef bint _copy(self, uint32_t row) noexcept nogil:
@@ -135,6 +142,8 @@ cdef class Image:
             return False
         if self.table.read(row, &values) < 0:
             return False
+        if self.moved != NULL:
+            self.moved(self.onlooker, row, self.values_at(row), &values)
         memcpy(target, source.symbol, NAME_BYTES)
         memcpy(target + NAME_BYTES, &values, VALUE_WORDS * 8)
         memcpy(target + NAME_BYTES + VALUE_WORDS * 8, &self.table.rests[row].base_day, BASE_WORDS * 8)
@@ -143,12 +152,10 @@ cdef class Image:
 
     def seal(self, number: int, created_ns: int) -> memoryview:
         """The file's bytes, as of the last look. They live until the next look."""
-        cdef uint32_t block, word
+        cdef uint32_t word
         cdef Head* head = <Head*>self.bytes
         cdef uint32_t blocks = (self.rows + BLOCK_ROWS - 1) // BLOCK_ROWS
         cdef size_t length = self._block_at(blocks)
-        for block in range(blocks):
-            self._sum(block)
         if blocks:
             length -= <size_t>(blocks * BLOCK_ROWS - self.rows) * ROW_BYTES
         described = self._description()
@@ -167,15 +174,16 @@ cdef class Image:
         head.check = crc32c(head, sizeof(Head) - 4)
         return memoryview(self)[:length]
 
-    cdef void _sum(self, uint32_t block) noexcept nogil:
-        cdef Block* head = <Block*>(self.bytes + self._block_at(block))
-        cdef uint32_t rows = min(<uint32_t>BLOCK_ROWS, self.rows - block * BLOCK_ROWS)
-        if not self.moved[block] and head.rows == rows:
-            return
-        self.moved[block] = 0
-        head.first = block * BLOCK_ROWS
-        head.rows = rows
-        head.check = block_check(head, ROW_BYTES)
+    def saved(self) -> None:
+        """What was sealed is on the disk."""
+        self.unsaved = 0
+
+    cdef void _sum(self, uint32_t first, uint32_t rows, bint moved) noexcept nogil:
+        cdef Block* head = <Block*>(self.bytes + self._block_at(first // BLOCK_ROWS))
+        if moved or head.rows != rows:
+            head.first = first
+            head.rows = rows
+            head.check = block_check(head, ROW_BYTES)
 
     def __getbuffer__(self, Py_buffer* view, int flags) -> None:
         cdef uint32_t blocks = (self.rows + BLOCK_ROWS - 1) // BLOCK_ROWS

@@ -28,8 +28,9 @@ from ticker.store import bars, days
 from ticker.store.beside import FormingFiles, FormingReader, woven
 from ticker.store.generations import make_folder, require_own
 from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row, day_text
-from ticker.store.schema import FORMAT, FROM_1, HOUR, SCHEMA
+from ticker.store.schema import FILE, FILE_FORMAT, FILE_FROM_1, HOUR
 
+OF_SYMBOL = "SELECT * FROM bars WHERE symbol = ? AND minute"
 FOLDER = "history"
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 MOVE_AWAY = "move the file away, and a new one is begun"
@@ -210,15 +211,15 @@ def _prepared(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, isolation_level=None, timeout=1.0)
     try:
         version = file.execute("PRAGMA user_version").fetchone()[0]
-        if version > FORMAT:
+        if version > FILE_FORMAT:
             raise StoreError(
                 f"{path}: a newer version of ticker wrote it; move it away, or start that version",
                 errno.EPROTONOSUPPORT,
             )
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = FULL")
-        more = FROM_1 if version == 1 else ""
-        file.executescript(f"BEGIN; {SCHEMA} {more} PRAGMA user_version = {FORMAT}; COMMIT;")
+        more = FILE_FROM_1 if version == 1 else ""
+        file.executescript(f"BEGIN; {FILE} {more} PRAGMA user_version = {FILE_FORMAT}; COMMIT;")
     except BaseException:
         file.close()
         raise
@@ -353,14 +354,14 @@ def _bars(
     first = begin or 0
     with faults(path):
         if file.execute("PRAGMA user_version").fetchone()[0] == 1:
-            query = "SELECT * FROM bars WHERE symbol = ? AND minute >= ? AND minute < ?"
+            query = f"{OF_SYMBOL} >= ? AND minute < ?"
             yield from _rows(path, file, query, (symbol, first, end), venue, f"minute{down}, venue")
             return
         query = "SELECT hour FROM traded WHERE symbol = ? AND hour > ? AND hour < ? ORDER BY hour"
         for (hour,) in file.execute(query + down, (symbol, first - HOUR, end)):
             minutes = range(hour, hour + HOUR, 60)
             wanted = [minute if first <= minute < end else -1 for minute in minutes]
-            each = f"SELECT * FROM bars WHERE symbol = ? AND minute IN ({_marks(len(minutes))})"
+            each = f"{OF_SYMBOL} IN ({_marks(len(minutes))})"
             yield from _rows(path, file, each, (symbol, *wanted), venue, f"minute{down}, venue")
 
 

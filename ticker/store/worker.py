@@ -12,7 +12,6 @@ tries again.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
@@ -34,8 +33,11 @@ from ticker.shm.header import KIND_FEED, KIND_STORE
 from ticker.shm.segment import attach
 from ticker.store.chronicle import AT_ONCE, Chronicle, Writer
 from ticker.store.context import StoreContext
+from ticker.store.days import Days
+from ticker.store.generations import disk_bytes
 from ticker.store.last import FeedSnapshots, read_snapshots
 from ticker.store.live.motion import Motion
+from ticker.store.snapshot import Image
 from ticker.store.sqlite import History
 
 log = structlog.get_logger()
@@ -99,6 +101,11 @@ class StoreWorker:
             name: attach(segment, KIND_FEED, boot_id=context.boot_id)
             for name, segment in context.feeds
         }
+        self.images = {name: Image(mapping, name) for name, mapping in self.feeds.items()}
+        self.days: dict[str, Days] = {}
+        """Of what the images copy: one walk over the rows serves both."""
+        if self.keeps_history:
+            self.days = {name: Days(image) for name, image in self.images.items()}
         self.snapshots: dict[str, FeedSnapshots] = {}
         self.history: Writer | None = None
         self.chronicles: dict[str, Chronicle] = {}
@@ -179,10 +186,8 @@ class StoreWorker:
         local = self.config.url is None
         if local:
             self.commit(write=False)
-        chronicles = tuple(self.chronicles.values())
-        for chronicle in chronicles:
-            chronicle.look()
-        if local and any(chronicle.days.ended for chronicle in chronicles):
+        self._look()
+        if local and any(days.ended for days in self.days.values()):
             self.commit()  # the snapshot is the only other place that has those days
         for feed in self.feeds:
             self.steps.take(_snapshot_of(feed), partial(self._snapshot, feed))
@@ -190,6 +195,17 @@ class StoreWorker:
             self.commit(last=last)
         self.turns += 1
         self.counters.put("cpu_ns", time.process_time_ns())
+
+    def _look(self) -> None:
+        """At all rows; before the first look, at those of an earlier worker's snapshots."""
+        for feed, image in self.images.items():
+            days = self.days.get(feed)
+            if days is None:
+                image.look()
+                continue
+            if not self.turns:
+                days.recall(read_snapshots(self.context.folder, feed)[0])
+            days.look()
 
     def commit(self, *, write: bool = True, last: bool = False) -> None:
         """Begin the chronicles that were not begun; then `write` days and bars, all of them if it
@@ -206,8 +222,10 @@ class StoreWorker:
 
     def _snapshot(self, feed: str) -> None:
         if feed not in self.snapshots:
-            self.snapshots[feed] = FeedSnapshots(self.feeds[feed], self.context.folder, feed)
-        written = self.snapshots[feed].take(self.clock())
+            self.snapshots[feed] = FeedSnapshots(
+                self.feeds[feed], self.context.folder, feed, self.images[feed]
+            )
+        written = self.snapshots[feed].write(self.clock())
         if written:
             self.counters.add("snapshots")
             self.counters.add("snapshot_bytes", written)
@@ -227,9 +245,8 @@ class StoreWorker:
                 now,
                 self.kept,
                 first=first,
+                days=self.days[feed],
             )
-            self.chronicles[feed].days.recall(read_snapshots(self.context.folder, feed)[0])
-            self.chronicles[feed].look()
         if not write:
             return
         chronicle = self.chronicles[feed]
@@ -246,7 +263,7 @@ class StoreWorker:
             return History(self.context.folder)
         from ticker.store.postgres import Database
 
-        return Database(database_url(self.config.url), self.context.instance)
+        return Database(database_url(self.config.url), self.context.instance, self.context.folder)
 
     def _tidy(self) -> None:
         """After a commit: update the counters and the size, and delete old bars and days."""
@@ -283,7 +300,7 @@ class StoreWorker:
         while not stop.wait(self.interval * COMMIT_TURNS):
             self.commit()
         self._await_feeds()
-        self.commit()
+        self.commit(last=True)
 
 
 class Steps:
@@ -365,15 +382,6 @@ class Steps:
 def _snapshot_of(feed: str) -> str:
     """The name of a step."""
     return f"last prices of {feed}"
-
-
-def disk_bytes(folder: Path) -> int:
-    """Bytes of all files of the store. A file that disappears meanwhile counts 0."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def is_running(pid: int) -> bool:

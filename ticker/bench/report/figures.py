@@ -283,6 +283,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         *("published", "recorded", "lapped", "dropped", "missed_uncounted"),
         "seconds",
     ),
+    "start": ("symbols", *_of("start_", "ms", "best_ms", "worst_ms", "cpu_ms")),
     "store": (
         "trades_per_second",
         "quotes_per_second",

@@ -18,6 +18,7 @@ from ticker.cli.bench import (
     scaling,
     shm,
     snapshot,
+    start,
     store,
 )
 
@@ -38,7 +39,7 @@ def command() -> None:
 
 BENCHES = (
     every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, store,
-    bus, fleet, shm,
+    start, bus, fleet, shm,
 )  # fmt: skip
 for bench in BENCHES:
     command.add_command(bench.command)

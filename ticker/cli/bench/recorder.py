@@ -14,7 +14,7 @@ from ticker.cli.bench.options import Output, output_options
 @output_options
 def command(events: int, symbols: int, duration: float, output: Output) -> None:
     """The recorder's share of a core, and the records that it misses."""
-    from ticker.bench import recorder as bench
+    from ticker.bench.disk import recorder as bench
 
     parameters = {"events": events, "symbols": symbols, "duration": duration}
     output.run("recorder", parameters, lambda: bench.run(events, symbols, duration))

@@ -15,7 +15,7 @@ from ticker.cli.bench.options import Output, output_options
 @output_options
 def command(trades: int, quotes: int, symbols: int, duration: float, output: Output) -> None:
     """The store worker's share of a core, and the trades that its bars lack."""
-    from ticker.bench import store as bench
+    from ticker.bench.disk import store as bench
 
     parameters = {"trades": trades, "quotes": quotes, "symbols": symbols, "duration": duration}
     output.run("store", parameters, lambda: bench.run(trades, quotes, symbols, duration))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from ticker.clock import now_ns
 from ticker.errors import FeedError
 from ticker.feeds.day import EASTERN
 from ticker.feeds.lineage.traced import TracedTrade, Tracer
@@ -24,10 +25,15 @@ from ticker.feeds.workers.pipeline import (
 )
 from ticker.shm.lineage.lineage import KEPT, lineage
 from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
+from ticker.shm.private import tracing
 from ticker.shm.segment import Geometry, private_feed
 from ticker.supervisor.configuration import load
 from ticker.supervisor.find import attach_feeds
 from ticker.units import format_price, format_size, format_timestamp
+
+SECOND = 1_000_000_000
+DAY = 86_400.0
+"""s; a wish lasts no longer."""
 
 
 @click.command()
@@ -42,6 +48,12 @@ from ticker.units import format_price, format_size, format_timestamp
 @click.option(
     "--last", default=1, type=click.IntRange(1, KEPT), show_default=True, help="Newest trades."
 )
+@click.option(
+    "--trace",
+    type=click.FloatRange(0, DAY),
+    metavar="SECONDS",
+    help="Of a running server: keep the symbol's messages from now on, for so long.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def command(
     symbol: str,
@@ -53,15 +65,19 @@ def command(
     timezone: str,
     test_issues: bool,
     last: int,
+    trace: float | None,
     as_json: bool,
 ) -> None:
     """Show the origin of the price of SYMBOL, and its newest trades.
 
     In a running server: the row, the place in the ring, the sale conditions and the filter's
-    verdict. With --capture also the packet, the line, the sequence number and the message.
+    verdict; of a symbol that is traced also the message of each trade, and when its packet came.
+    With --capture the packet and the message.
     """
     if capture is None:
-        found: dict[str, Any] = _served(symbol, path, instance, last)
+        found: dict[str, Any] = _served(symbol, path, instance, last, trace)
+    elif trace is not None:
+        raise click.UsageError("--trace is for a running server; a capture has all messages")
     elif protocol is None:
         raise click.UsageError("--capture: name its --protocol")
     else:
@@ -69,11 +85,18 @@ def command(
     click.echo(msgspec.json.encode(found).decode() if as_json else _lines(found))
 
 
-def _served(symbol: str, path: Path | None, instance: str | None, last: int) -> dict[str, Any]:
+def _served(
+    symbol: str, path: Path | None, instance: str | None, last: int, trace: float | None
+) -> dict[str, Any]:
     config = load(path)
     of = instance or config.server.instance
     feeds = attach_feeds(of, [feed.name for feed in config.feeds])
-    return {"symbol": symbol, "prices": lineage(list(feeds.items()), symbol, last)}
+    prices = lineage(list(feeds.items()), symbol, last, of)
+    found: dict[str, Any] = {"symbol": symbol, "prices": prices}
+    if trace is not None:
+        now = now_ns()
+        found["traced_symbols"] = tracing.trace(of, symbol, now + int(trace * SECOND), now)
+    return found
 
 
 def _recorded(
@@ -145,6 +168,9 @@ def _lines(found: dict[str, Any]) -> str:
     for name, entries in found.items():
         if name != "symbol":
             for entry in entries:
+                if isinstance(entry, str):
+                    lines.append(f"{name}: {entry}")
+                    continue
                 lines.append(f"{name}:")
                 lines += [f"  {key:20} {_said(value)}" for key, value in entry.items()]
     return "\n".join(lines)

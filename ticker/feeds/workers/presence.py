@@ -44,6 +44,10 @@ class Context(Protocol):
     def timetable(self) -> Path | None:
         """The file with the hours of the feed's market, if there is one."""
 
+    @property
+    def instance(self) -> str | None:
+        """Of the server; None: there is none, in which symbols could be traced."""
+
 
 @dataclass(frozen=True)
 class FeedContext:
@@ -85,6 +89,7 @@ class PrivateContext:
     look: Callable[[], None] | None = None
     """Called after each publication; must not raise."""
     timetable: Path | None = None
+    instance: str | None = None
 
     def images(self, config: FeedConfig) -> ImageFiles | None:  # noqa: ARG002
         return None

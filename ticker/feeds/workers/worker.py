@@ -23,6 +23,7 @@ from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.images.files import ImageFiles
 from ticker.feeds.images.image import Image
 from ticker.feeds.images.keeper import keeper_of
+from ticker.feeds.tracing.tracing import Tracing
 from ticker.feeds.workers.datagrams import DatagramSource
 from ticker.feeds.workers.fix import FixSource
 from ticker.feeds.workers.pipeline import follow_tape
@@ -137,6 +138,13 @@ class FeedWorker:
         self.session.ledger.watch(ringer)
         self.session.ledger.take_over(clock())
         self.counters = Counters(self.presence.segment)
+        self.tracing = Tracing(
+            context.instance,
+            config.name,
+            self.presence.segment,
+            self.pipeline.protocol,
+            self.session,
+        )
         self.vigil = Vigil(config.name, self.source, self.counters, steady())
         if calendar := calendar_of(config):
             hours = hours_by_timetable(config.name, context.timetable)
@@ -175,6 +183,7 @@ class FeedWorker:
     def close(self) -> None:
         """Release everything, and let readers know that the feed has no worker now."""
         self.source.close()
+        self.tracing.close()
         self.presence.stopped()
 
     def turn(self, now: int) -> bool:
@@ -195,6 +204,7 @@ class FeedWorker:
         self.vigil.tell(steady)
         self.market.pass_time(now)
         self.session.ledger.settle(now)
+        self.tracing.look(now)
 
     def _state(self) -> int:
         """A FeedLiveness (layout.pxd)."""

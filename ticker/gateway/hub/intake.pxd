@@ -28,7 +28,7 @@ cdef class Intake:
     cdef bint records_wait(self) except -1
     cdef int watch_bars(self, uint32_t symbol, uint32_t span) except -1
     cdef int _drain_bars(self) except -1
-    cdef int _resync_bars(self) except -1
+    cdef int _resync_bars(self, bint lost) except -1
     cdef bint _watches(self, uint32_t symbol, uint32_t span) noexcept nogil
     cdef void _put_bar(self, uint32_t symbol, const BarRecord* record) noexcept nogil
     cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1

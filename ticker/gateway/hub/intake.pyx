@@ -136,7 +136,10 @@ cdef class Intake:
                 break
             if got < 0:
                 count(self.counters, GATEWAY_LAPS, 1)
-                self._resync_bars()
+                self._resync_bars(True)
+                continue
+            if record.span >= SPANS:
+                self._resync_bars(False)  # they were not told while nobody watched
                 continue
             symbol = self.bars.symbol_of(record.symbol)
             if symbol >= 0 and self._watches(<uint32_t>symbol, record.span):
@@ -151,16 +154,17 @@ cdef class Intake:
         self.topics.touch(topic, 1)
         self.bars.put(symbol, record.span, record, self.topics.versions[topic])
 
-    cdef int _resync_bars(self) except -1:
-        """Changes were missed: of what somebody watches, the newest bars, and a word to them."""
+    cdef int _resync_bars(self, bint lost) except -1:
+        """Of what somebody watches, the newest bars; a word to them, if changes were `lost`."""
         cdef BarRecord newest
         cdef uint32_t symbol, span, topic
         for symbol in range(self.topics.symbol_count):
             for span in range(<uint32_t>SPANS):
                 if self._watches(symbol, span):
-                    topic = topic_of(symbol, FIRST_BARS + span)
-                    self.topics.touch(topic, 1)
-                    self.bars.lose(symbol, span, self.topics.versions[topic])
+                    if lost:
+                        topic = topic_of(symbol, FIRST_BARS + span)
+                        self.topics.touch(topic, 1)
+                        self.bars.lose(symbol, span, self.topics.versions[topic])
                     if self.bars.newest(symbol, span, &newest):
                         self._put_bar(symbol, &newest)
         return 0

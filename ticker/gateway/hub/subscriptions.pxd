@@ -7,7 +7,8 @@ from ticker.gateway.books.views cimport Views
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
-from ticker.shm.shards.watchers cimport WatcherCounts
+from ticker.shm.header cimport Mapping
+from ticker.shm.shards.watchers cimport WatcherCounts, Watchers
 
 
 @cython.final
@@ -18,6 +19,9 @@ cdef class Subscriptions:
     cdef ConnectionTable connections
     cdef uint64_t* counters
     cdef uint64_t total          # of all connections
+    cdef uint64_t bars           # of them to bars
+    cdef Mapping segment         # keeps `words` alive
+    cdef Watchers* words         # where the store worker sees that bars are watched
     cdef WatcherCounts by_shard  # by shard of the bus; None: nobody asks for them
 
     cdef int64_t find(self, Connection* connection, uint32_t topic) noexcept nogil

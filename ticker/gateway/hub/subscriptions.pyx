@@ -8,16 +8,17 @@ from cpython.mem cimport PyMem_RawRealloc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.gateway.books.views cimport Views
-from ticker.gateway.hub.fields cimport CHANNEL_DEPTH, CHANNEL_MOVERS
+from ticker.gateway.hub.fields cimport CHANNEL_DEPTH, CHANNEL_MOVERS, FIRST_BARS
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport CHANNEL_BITS, CHANNEL_MASK, Subscriber, Topic, Topics, topic_of
-from ticker.shm.atomics cimport store_relaxed
+from ticker.shm.atomics cimport store_relaxed, store_release
 from ticker.shm.counters cimport GATEWAY_SUBSCRIPTIONS
 from ticker.shm.header cimport Mapping
+from ticker.shm.shards.watchers cimport watchers_of
 
 cdef class Subscriptions:
-    """`segment`: the gateway's own, for its counter."""
+    """`segment`: the gateway's own, for its counts."""
 
     def __cinit__(
         self, Topics topics not None, Views views not None, SharedFrames frames not None,
@@ -28,6 +29,9 @@ cdef class Subscriptions:
         self.frames = frames
         self.connections = connections
         self.counters = segment.counters
+        self.segment = segment
+        self.words = watchers_of(segment)
+        store_release(&self.words.bars, 0)
 
     def count_watchers(self, WatcherCounts watchers) -> None:
         """Count in there who watches symbols of which shard. There are no subscriptions yet."""
@@ -78,6 +82,9 @@ cdef class Subscriptions:
         self.total += 1
         if counts:
             self.by_shard.came(wanted >> CHANNEL_BITS)
+        if wanted & CHANNEL_MASK >= FIRST_BARS:
+            self.bars += 1
+            store_release(&self.words.bars, self.bars)
         return 0
 
     cdef void detach(self, Connection* connection, uint32_t slot) noexcept nogil:
@@ -98,6 +105,9 @@ cdef class Subscriptions:
         self.total -= 1
         if self.by_shard is not None and of_symbol(gone.topic):
             self.by_shard.left(gone.topic >> CHANNEL_BITS)
+        if gone.topic & CHANNEL_MASK >= FIRST_BARS:
+            self.bars -= 1
+            store_release(&self.words.bars, self.bars)
         store_relaxed(self.counters + GATEWAY_SUBSCRIPTIONS, self.total)
 
     def unsubscribe(self, number: int, symbols: list[int], channel: int) -> list[int]:

@@ -68,15 +68,19 @@ def make_app(
     past: BarSource | None = None,
     books: Books = NO_BOOKS,
     elsewhere: Elsewhere | None = None,
+    instance: str | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are in the worker's own segment, for the count of requests. `max_symbols` limits
     `?symbols=`. `past` has the bars; None if the store is off. `elsewhere` has prices that no feed
-    here has. The caller calls the board's look().
+    here has. `instance`: of the server, where messages of traced symbols are. The caller calls the
+    board's look().
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
-    rest = Rest(board, status, clock, max_symbols, directory or SymbolDirectory(), elsewhere)
+    rest = Rest(
+        board, status, clock, max_symbols, directory or SymbolDirectory(), elsewhere, instance
+    )
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/prices/{symbol}", rest.price)
@@ -107,8 +111,10 @@ class Rest:
         max_symbols: int,
         directory: SymbolDirectory,
         elsewhere: Elsewhere | None = None,
+        instance: str | None = None,
     ) -> None:
         self.board = board
+        self.instance = instance
         self.elsewhere = elsewhere
         self.directory = directory
         self.status = status
@@ -258,7 +264,8 @@ class Rest:
         if not self.known(request, symbol):
             raise self.unknown(request, symbol)
         request[ENTITLED].read([symbol])
-        return _json({"symbol": symbol, "prices": lineage(self.status.feeds, symbol)})
+        prices = lineage(self.status.feeds, symbol, instance=self.instance)
+        return _json({"symbol": symbol, "prices": prices})
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         request[ENTITLED].require_metrics()

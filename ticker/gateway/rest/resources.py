@@ -275,7 +275,9 @@ class Gaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class TradeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A trade as it was published: its `position` in a `ring`, what the conditions of the sale say
-    of it, which figures it `counts_for`, and whether it set the last price of its venue."""
+    of it, which figures it `counts_for`, and whether it set the last price of its venue. The rest
+    is of the message that made it, if its symbol was traced: `message` has its bytes as hexadecimal
+    digits, up to 960 of its `message_length`."""
 
     seq: Count
     price: str
@@ -288,6 +290,13 @@ class TradeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     conditions: list[str]
     counts_for: list[str]
     set_last: bool
+    receive_timestamp: Time | None
+    line: str | None
+    session: str | None
+    channel: Count | None
+    sequence: Count | None
+    message: str | None
+    message_length: Count | None
 
 
 class RefusedTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -307,7 +316,7 @@ class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where the price of one venue came from. `trade` made it; null: the ring has it no longer.
     `verdict` is `unconfirmed` while the filter holds a newer trade. `line` (a, b, retransmission)
     brought the message with the number `sequence` of its `session` and `channel`; null: the feed
-    does not say so, or the session is over."""
+    does not say so, or the session is over. `traced`: messages of its trades are kept."""
 
     feed: str
     venue: str
@@ -324,6 +333,7 @@ class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sequence: Count | None
     stale: bool
     verdict: str
+    traced: bool
     trade: TradeRecord | None
     last: list[TradeRecord]
     refused: list[RefusedTrade]

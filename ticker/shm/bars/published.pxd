@@ -9,6 +9,9 @@
 A BarRecord carries its own sequence. In the ring it is that of a feed's ring: 2n+1 while record n is
 written, 2n+2 once it is whole. In a BarSymbol it is even while the bar is whole, 0: there was none.
 A writer that died half-way leaves it odd; its successor writes that bar again.
+
+While no client watches bars, they are not in the ring, and the newest ones are some seconds old. Once
+one does, the newest are made new, and a record of the span SPANS tells readers to look at them.
 """
 
 cimport cython
@@ -38,7 +41,7 @@ cpdef enum BarFlag:
 cdef struct BarRecord:
     uint64_t sequence
     uint32_t symbol              # number of its BarSymbol
-    uint8_t span                 # index of SPAN_SECONDS
+    uint8_t span                 # index of SPAN_SECONDS; SPANS: of no bar, look at the newest
     uint8_t state                # BarState
     uint8_t flags                # BarFlag bits
     uint8_t size_exponent
@@ -87,6 +90,9 @@ cdef class BarsWriter:
     cdef int64_t add_symbol(self, const char* name, size_t length) noexcept
     cdef void fetch(self, uint32_t symbol, uint32_t span) noexcept nogil
     cdef void publish(self, BarRecord* record) noexcept nogil
+    cdef void place(self, const BarRecord* record) noexcept nogil
+    cdef void look_again(self) noexcept nogil
+    cdef void _append(self, const BarRecord* record) noexcept nogil
 
 
 @cython.final

@@ -94,14 +94,28 @@ cdef class BarsWriter:
     cdef void publish(self, BarRecord* record) noexcept nogil:
         """A bar that has changed: into its symbol's place, if it is not older than the bar there,
         and into the ring. `sequence` is filled in here."""
+        self.place(record)
+        self._append(record)
+
+    cdef void place(self, const BarRecord* record) noexcept nogil:
+        """Into its symbol's place alone: nobody reads the ring."""
         cdef BarRecord* place = &self.shared.symbols[record.symbol].newest[record.span]
-        cdef BarRecord* slot = self.shared.ring + (self.cursor & self.shared.mask)
         cdef uint64_t sequence = load_relaxed(&place.sequence) & ~<uint64_t>1
         if not sequence or record.start >= place.start:
             store_release(&place.sequence, sequence | 1)
             fence_release()
             copy_words_in(<uint64_t*>place + 1, <const uint64_t*>record + 1, BAR_WORDS - 1)
             store_release(&place.sequence, sequence + 2)
+
+    cdef void look_again(self) noexcept nogil:
+        """Tell readers of the ring that places were written beside it."""
+        cdef BarRecord record
+        memset(&record, 0, sizeof(record))
+        record.span = SPANS
+        self._append(&record)
+
+    cdef void _append(self, const BarRecord* record) noexcept nogil:
+        cdef BarRecord* slot = self.shared.ring + (self.cursor & self.shared.mask)
         store_release(&slot.sequence, 2 * self.cursor + 1)
         fence_release()
         copy_words_in(<uint64_t*>slot + 1, <const uint64_t*>record + 1, BAR_WORDS - 1)

@@ -1,4 +1,4 @@
-"""How many watch the symbols of each shard: see watchers.pyx, and the words of it."""
+"""How many watch the symbols of each shard, and bars: see watchers.pyx, and the words of it."""
 
 cimport cython
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -16,7 +16,8 @@ cdef enum:
 # Behind the interest in books, in a gateway's segment.
 cdef struct Watchers:
     uint64_t version             # grows whenever a count begins or ends to be 0
-    uint64_t reserved[7]
+    uint64_t bars                # subscriptions of clients to bars of any symbol
+    uint64_t reserved[6]
     uint64_t counts[MOST_SHARDS] # subscriptions of clients to symbols of the shard
 
 
@@ -46,3 +47,15 @@ cdef class WatchedShards:
     cdef uint32_t count
     cdef const Watchers* words[MOST_GATEWAYS]
     cdef uint64_t seen[MOST_GATEWAYS]
+
+
+cdef Watchers* watchers_of(Mapping mapping) except NULL
+
+
+@cython.final
+cdef class WatchedBars:
+    """The counts of bars of all gateways, as the store worker reads them."""
+
+    cdef list mappings
+    cdef int used
+    cdef const Watchers* words[MOST_GATEWAYS]

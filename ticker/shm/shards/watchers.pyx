@@ -1,4 +1,4 @@
-"""How many clients' subscriptions there are to symbols of each shard of the bus.
+"""How many clients' subscriptions there are to symbols of each shard of the bus, and to bars.
 
 Law: a gateway counts in its own segment, and a bridge reads when a version has moved. A gateway that
 was killed leaves its counts as they are, so no shard is given up until its successor counts anew:
@@ -125,3 +125,24 @@ cdef class WatchedShards:
             for shard in range(self.count):
                 found[shard] += load_relaxed(&self.words[at].counts[shard])
         return found
+
+
+cdef class WatchedBars:
+    """Of these gateways' segments. Raises SegmentError: one is another one's."""
+
+    def __cinit__(self, mappings: list[Mapping]) -> None:
+        cdef Mapping mapping
+        if len(mappings) > MOST_GATEWAYS:
+            raise ValueError(f"{len(mappings)} gateways: {<int>MOST_GATEWAYS} at most")
+        self.mappings = list(mappings)
+        for mapping in self.mappings:
+            self.words[self.used] = watchers_of(mapping)
+            self.used += 1
+
+    def any(self) -> bool:
+        """Whether a client of any gateway watches bars."""
+        cdef int at
+        for at in range(self.used):
+            if load_acquire(&self.words[at].bars):
+                return True
+        return False

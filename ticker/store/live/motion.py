@@ -1,7 +1,7 @@
 """Bars in motion, kept up by the store worker: it follows the rings, and rings the gateways.
 
-In: the feeds' segments. Out: the segment of bars. One thread calls `turn` often, and nobody waits
-for it.
+In: the feeds' segments, and the gateways', which say whether a client watches bars. Out: the
+segment of bars. One thread calls `turn` often, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from ticker.shm.counters import Heartbeat
 from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import KIND_BARS, KIND_GATEWAY, Mapping
 from ticker.shm.segment import attach
+from ticker.shm.shards.watchers import WatchedBars
 from ticker.store.live.bars import LiveBars
 
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+UNWATCHED_NS = 10_000_000_000
+"""How old the newest bars become while nobody watches any."""
 
 
 class Motion:
@@ -41,21 +44,34 @@ class Motion:
         self.live = LiveBars(list(feeds.items()), BarsWriter(mapping), kept)
         self.heartbeats = [Heartbeat(each) for each in feeds.values()]
         self.epochs = [heartbeat.epoch for heartbeat in self.heartbeats]
-        self.ringer = DoorbellRinger(
-            [(attach(name, KIND_GATEWAY, boot_id=boot_id), fd) for name, fd in gateways]
-        )
+        doors = [(attach(name, KIND_GATEWAY, boot_id=boot_id), fd) for name, fd in gateways]
+        self.ringer = DoorbellRinger(doors)
+        self.watchers = WatchedBars([gateway for gateway, _ in doors])
+        self.watched = True
         self.caught_up = False
+        self._due = 0
+        """When the bars are made new though nobody watches them, by the steady clock."""
 
     def turn(self, now_ns: int, steady_ns: int) -> int:
-        """Take in what has come, and publish what has changed; how many bars. What came before
-        the first turn is known to the gateways, but for the bars that still form."""
+        """Take in what has come. Then publish what has changed, if somebody watches, or for some
+        seconds nobody did; how many bars. What came before the first turn is known to the gateways,
+        but for the bars that still form."""
         self._look_for_restarts()
-        while self.live.read(steady_ns, AT_ONCE) >= AT_ONCE:
+        while self.live.take_in(steady_ns, AT_ONCE) >= AT_ONCE:
             time.sleep(0)  # the other thread's turn
+        watched = self.watchers.any()
+        quiet = not (watched and self.watched)
+        self.watched = watched
+        if not watched and steady_ns < self._due:
+            return 0
+        self._due = steady_ns + UNWATCHED_NS
+        self.live.count(sparse=not watched)
         self.live.close(steady_ns)
-        published = self.live.publish(now_ns, only_forming=not self.caught_up)
+        published = self.live.publish(now_ns, only_forming=not self.caught_up, quiet=quiet)
         self.caught_up = True
-        if published:
+        if watched and quiet:
+            self.live.look_again()
+        if watched and (published or quiet):
             self.ringer.ring_from_python()
         return published
 

@@ -29,7 +29,9 @@ cdef class SpanBars:
     cdef LiveBar* find(self, uint32_t symbol, int64_t start) noexcept nogil
     cdef LiveBar* newest_of(self, uint32_t symbol) noexcept nogil
     cdef void fetch(self, uint32_t symbol, int64_t start, uint32_t before) noexcept nogil
-    cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL
+    cdef LiveBar* begin(
+        self, uint32_t symbol, int64_t start, uint64_t number, uint64_t seen
+    ) except NULL
     cdef void form(self, const LiveBar* bar, uint32_t feed) noexcept nogil
     cdef void close(self, const int64_t* ended, const Symbol* symbols) noexcept nogil
     cdef void mark(self, LiveBar* bar) noexcept nogil

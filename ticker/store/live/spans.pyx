@@ -74,13 +74,15 @@ cdef class SpanBars:
         if before < self.vacant_count:
             fetch_bar(self.bars + self.vacant[self.vacant_count - 1 - before])
 
-    cdef LiveBar* begin(self, uint32_t symbol, int64_t start, uint64_t number) except NULL:
-        """A new bar, with the trade of this number as its first."""
+    cdef LiveBar* begin(
+        self, uint32_t symbol, int64_t start, uint64_t number, uint64_t seen
+    ) except NULL:
+        """A new bar, with the trade of this number as its first; `seen`: trades so far."""
         cdef uint32_t place
         cdef LiveBar* bar
         cdef LiveBar* newest
         if not self.vacant_count:
-            self._sweep(number)
+            self._sweep(seen)
             if self.vacant_count <= self.room >> 2:
                 self._grow()
         self.vacant_count -= 1

@@ -1,7 +1,7 @@
 """The symbols of all feeds together, by the numbers of the segment of bars."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from ticker.shm.bars.published cimport BarsWriter
 from ticker.shm.layout cimport CURRENCY_BYTES, Row
@@ -9,9 +9,12 @@ from ticker.shm.layout cimport CURRENCY_BYTES, Row
 
 cdef struct Symbol:
     uint64_t newest              # number of its newest trade, 0: none
-    uint32_t feed                # of that
-    uint32_t exponent            # sizes of its bars are in 10^-exponent units
+    uint64_t counted             # that of the newest one that is in its bars
+    uint32_t feed                # of the newest one
+    uint16_t exponent            # sizes of its bars are in 10^-exponent units
+    uint16_t waits               # 1: it is among those with trades that are in no bar yet
     char currency[CURRENCY_BYTES]
+    int64_t thin_until           # shortest bars that begin until then may not have been made
 
 # What is needed of a row for each of its trades, all in one place.
 cdef struct Part:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ticker.bench.store import publish
+from ticker.bench.disk.store import publish
 from ticker.clock import now_ns
 from ticker.errors import BenchError
 from ticker.record.files import recorded

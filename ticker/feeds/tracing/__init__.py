@@ -1,0 +1,1 @@
+"""Messages of traced symbols, kept while a feed goes on."""
