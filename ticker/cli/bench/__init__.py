@@ -9,17 +9,15 @@ from ticker.cli.bench import (
     bus,
     capacity,
     connections,
+    disk,
     every,
     fanout,
     fleet,
     ingest,
     latency,
-    recorder,
     scaling,
     shm,
     snapshot,
-    start,
-    store,
 )
 
 
@@ -38,8 +36,9 @@ def command() -> None:
 
 
 BENCHES = (
-    every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, recorder, store,
-    start, bus, fleet, shm,
+    every, capacity, latency, fanout, scaling, snapshot, connections, ingest, box, bus, fleet, shm,
 )  # fmt: skip
 for bench in BENCHES:
     command.add_command(bench.command)
+for each in (disk.recorder, disk.store, disk.start):
+    command.add_command(each)
