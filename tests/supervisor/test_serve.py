@@ -22,7 +22,9 @@ import pytest
 
 from tests.certificates import Authority
 from ticker.errors import ConfigError
-from ticker.shm.segment import gateway_name, leftovers
+from ticker.shm.counters import Heartbeat
+from ticker.shm.header import KIND_STORE
+from ticker.shm.segment import attach, gateway_name, leftovers, store_name
 
 pytestmark = pytest.mark.slow
 
@@ -247,6 +249,8 @@ def test_a_feed_that_hangs_is_said_to_be_stale_and_is_replaced(server: Server) -
 
 def test_killed_supervisor_leaves_nothing(server: Server) -> None:
     until(lambda: server.trades() > 0)
+    store = Heartbeat(attach(store_name(server.instance), KIND_STORE))
+    until(lambda: store.epoch)  # before it has come up, the prices stay in memory
     pids = server.workers().values()
     server.process.kill()
     server.process.wait()

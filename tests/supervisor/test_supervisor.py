@@ -188,15 +188,10 @@ def test_a_calendar_that_fails_ends_nothing(serve: Callable[..., Server]) -> Non
     assert ask(address)[1] in server.workers().values()
 
 
-@pytest.mark.parametrize("store", ["", "1"])
-def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server], store: str) -> None:
-    """With a store that has written the last prices, and where there is none."""
-    environ = {"TEST_STORE": store} if store else {}
-    server = serve(more=f"[store]\nenabled = {'true' if store else 'false'}\n", **environ)
+def test_killed_supervisor_leaves_nothing(serve: Callable[..., Server]) -> None:
+    """Where nothing is kept; test_serve.py has it of a server that keeps its last prices."""
+    server = serve(more="[store]\nenabled = false\n")
     server.where()
-    if store:
-        found = Heartbeat(attach(store_name(server.instance), KIND_STORE))
-        until(lambda: found.epoch)
     with nothing_left(server):
         server.process.kill()
         server.wait()
