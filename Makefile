@@ -145,7 +145,8 @@ bench-peers: setup
 
 # CPU per delivery over latency, ours at every pace beside those peers that can publish by a timer,
 # in some ten minutes: docs/equal-latency.md. ARGS="ours uwebsockets" measures only those again,
-# ARGS=--page makes the page of the report that is there.
+# ARGS=--page makes the page of the report that is there, ARGS=--realtime goes before all other
+# programs.
 bench-equal-latency: setup
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.install
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m bench.peers.equal_latency $(ARGS)

@@ -106,7 +106,7 @@ class Bench:
         """Of the readers, in ms."""
         self.readers.ask("reset")
         self.crowd.pump(seconds)
-        return self.readers.results().latency.percentile(0.99) / 1e6
+        return self.readers.results().latency.percentile(99) / 1e6
 
     def stop_reading(self, count: int) -> list[Stopped]:
         names = symbol_names(self.rig.load.symbols)[:100]
@@ -186,7 +186,7 @@ def slow_clients(
             begin, base = time.monotonic(), bench.own_memory()
             clients = bench.stop_reading(stopped)
             memory.append(bench.until_closed(clients, blocked, closed, base))
-            beside.append(bench.readers.results().latency.percentile(0.99) / 1e6)
+            beside.append(bench.readers.results().latency.percentile(99) / 1e6)
             assert len(blocked.times) >= stopped
             assert closed.times[0] - begin >= timeout
             pairs = zip(blocked.times[:stopped], closed.times, strict=True)

@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topic, Topics
 from ticker.gateway.pacing.wheel cimport Wheel
-from ticker.gateway.sockets.connection cimport ConnectionTable
+from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 
 
 cdef enum Phase:
@@ -74,4 +74,5 @@ cdef class Agenda:
     cdef bint _goes_on(self, uint32_t number) noexcept nogil
     cdef void _enter(self, Wheel wheel, uint32_t number, uint64_t turn) noexcept nogil
     cdef void _take(self, Wheel wheel, int64_t now, bint all_pending) noexcept nogil
+    cdef void _fetch_versions(self, const Connection* connection) noexcept nogil
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil

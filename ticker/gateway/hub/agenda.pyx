@@ -13,8 +13,13 @@ cdef extern from *:
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topic, Topics
 from ticker.gateway.pacing.wheel cimport BUCKETS, FEW, LAST, NOWHERE, TURNS, Wheel
-from ticker.gateway.sockets.connection cimport ConnectionTable
+from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.shm.layout cimport CACHE_LINE
+
+
+cdef enum:
+    AHEAD = 4                    # clients whose places are fetched before it is their turn
+    MOST_FETCHED = 16            # subscriptions of a client whose versions are
 
 
 cdef class Agenda:
@@ -206,14 +211,23 @@ cdef class Agenda:
         return self._pop(&self.due, QUEUED_DUE)
 
     cdef void _look_ahead(self, const Queue* queue) noexcept nogil:
-        """Fetch what the next flushes will touch, while the one before waits for the kernel."""
+        """Fetch what the next flushes will touch: a batch of sends drives it all out of the caches."""
         cdef const char* subscriptions
-        if queue.count > 2:
-            prefetch(self.connections.table + self._item(queue, 2))
-        if queue.count > 1:
-            subscriptions = <const char*>self.connections.table[self._item(queue, 1)].subscriptions
+        if queue.count > AHEAD:
+            prefetch(self.connections.table + self._item(queue, AHEAD))
+        if queue.count > AHEAD // 2:
+            subscriptions = <const char*>(
+                self.connections.table[self._item(queue, AHEAD // 2)].subscriptions
+            )
             prefetch(subscriptions)
             prefetch(subscriptions + CACHE_LINE)
+        if queue.count > 1:
+            self._fetch_versions(self.connections.table + self._item(queue, 1))
+
+    cdef void _fetch_versions(self, const Connection* connection) noexcept nogil:
+        cdef uint32_t i
+        for i in range(min(connection.subscription_count, <uint32_t>MOST_FETCHED)):
+            prefetch(self.topics.versions + connection.subscriptions[i].topic)
 
     cdef int64_t next_turn(self, int64_t now) noexcept:
         """ns until the next turn is wanted; 0: at once, -1: never."""

@@ -32,6 +32,7 @@ cdef class Intake:
     cdef bint _watches(self, uint32_t symbol, uint32_t span) noexcept nogil
     cdef void _put_bar(self, uint32_t symbol, const BarRecord* record) noexcept nogil
     cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1
+    cdef void _look_ahead(self, uint32_t feed, uint32_t row) noexcept nogil
     cdef int _take_record(self, uint32_t feed, const Record* record) except -1
     cdef int _learn(self, uint32_t feed, uint32_t row) except -1
     cdef int _resync(self, uint32_t feed) except -1

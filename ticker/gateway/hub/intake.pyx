@@ -28,6 +28,7 @@ from ticker.shm.counters cimport (
 )
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
+    CACHE_LINE,
     RECORD_CANCELLED,
     RECORD_CORRECTED,
     RECORD_CORRECTION,
@@ -42,6 +43,7 @@ from ticker.shm.shards.watchers cimport SKIPS_TRADES
 
 cdef enum:
     AHEAD = 24
+    SOME = 16                    # records that are read before the first of them is taken
 
 
 cdef class Intake:
@@ -170,25 +172,41 @@ cdef class Intake:
         return 0
 
     cdef int _drain_ring(self, uint32_t feed, RingReader reader) except -1:
-        cdef Record record
+        cdef Record[SOME] records
         cdef uint64_t skipped = reader.skipped
         cdef uint64_t first = reader.position
-        cdef int got
-        while True:
-            # records lie in the writer's cache: fetch some ahead
-            prefetch(reader.ring.records + ((reader.position + AHEAD) & reader.ring.mask))
-            got = reader.read(&record)
-            if got == 0:
-                break
+        cdef int got = 1
+        cdef int count_of, i
+        while got:
+            count_of = 0
+            while count_of < SOME:
+                # records lie in the writer's cache: fetch some ahead
+                prefetch(reader.ring.records + ((reader.position + AHEAD) & reader.ring.mask))
+                got = reader.read(records + count_of)
+                if got <= 0:
+                    break
+                self._look_ahead(feed, records[count_of].row)
+                count_of += 1
+            for i in range(count_of):
+                self._take_record(feed, records + i)
             if got < 0:
                 count(self.counters, GATEWAY_LAPS, 1)
                 self._resync(feed)
-            else:
-                self._take_record(feed, &record)
         skipped = reader.skipped - skipped
         count(self.counters, GATEWAY_RECORDS_SKIPPED, skipped)
         count(self.counters, GATEWAY_RECORDS_READ, reader.position - first - skipped)
         return 0
+
+    cdef void _look_ahead(self, uint32_t feed, uint32_t row) noexcept nogil:
+        """Fetch what a record of this row will touch."""
+        cdef uint32_t symbol = self.board.symbol_of(feed, row)
+        if symbol < self.topics.symbol_count:
+            prefetch(self.sales.sales + symbol)
+            prefetch(<const char*>(self.sales.sales + symbol) + CACHE_LINE)
+            prefetch(self.sales.states[feed] + row)
+            prefetch(&self.sales.rows[feed][row].size_exponent)
+            prefetch(self.topics.versions + topic_of(symbol, 0))
+            prefetch(self.topics.topics + topic_of(symbol, 0))
 
     cdef int _take_record(self, uint32_t feed, const Record* record) except -1:
         cdef uint32_t symbol = self.board.symbol_of(feed, record.row)
