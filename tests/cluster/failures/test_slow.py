@@ -67,6 +67,7 @@ def test_a_slow_bridge_is_cut_and_others_are_not_late(require: Require, tmp_path
                 cut = slow.log.read_text().count("lost the bus")
                 late.append(p99(other, WINDOW))
                 wait_for(lambda: slow.log.read_text().count("lost the bus") > cut)  # noqa: B023
+                wait_for(lambda: watch.look() and slow.state(FEED) == "stale")
                 proxy.pace = 0.0
                 wait_for(lambda: watch.look() and slow.state(FEED) == "live")
             ratio = statistics.median(late) / statistics.median(usual)

@@ -56,10 +56,10 @@ class Takeovers:
         assert took < AGAIN
 
 
-Fault = Callable[[Takeovers, Clients, int], None]
+Fault = Callable[[Takeovers, Clients], None]
 
 
-def killed(found: Takeovers, clients: Clients, _: int) -> None:
+def killed(found: Takeovers, clients: Clients) -> None:
     before, box = epoch(found.served), found.speaker()
     signal_all(box, signal.SIGKILL)
     found.wait_for_prices(clients, before, time.monotonic())
@@ -67,7 +67,7 @@ def killed(found: Takeovers, clients: Clients, _: int) -> None:
     box.start()
 
 
-def stopped(found: Takeovers, clients: Clients, _: int) -> None:
+def stopped(found: Takeovers, clients: Clients) -> None:
     """All of the box's processes sleep, and wake up after the takeover."""
     before, box = epoch(found.served), found.speaker()
     signal_all(box, signal.SIGSTOP)
@@ -78,7 +78,7 @@ def stopped(found: Takeovers, clients: Clients, _: int) -> None:
     assert epoch(found.served) == after
 
 
-def killed_with_its_server(found: Takeovers, clients: Clients, _: int) -> None:
+def killed_with_its_server(found: Takeovers, clients: Clients) -> None:
     before, box = epoch(found.served), found.speaker()
     server = found.three.servers[found.boxes.index(box) + 1]
     signal_all(box, signal.SIGKILL)
@@ -103,7 +103,7 @@ def test_another_box_speaks_within_a_second(
             clients.wait(clients.all_open)
             for number in range(TIMES):
                 clients.wait(found.live)
-                fault(found, clients, number)
+                fault(found, clients)
                 assert not told(clients), (number, told(clients))
             print(f"{TIMES} times {fault.__name__}: prices {found.longest:.2f} s after at most")
             clients.wait(found.live)

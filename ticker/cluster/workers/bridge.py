@@ -60,6 +60,8 @@ BEAT = 100 * MS
 UNSURE = 400 * MS
 SILENT = 800 * MS
 """ns without a frame of the speaker: its clients know within a second."""
+LACKING = 2000 * MS
+"""ns in which some shard gets nothing of what it lacks, as on a link that carries too little."""
 ASK_FIRST, ASK_LAST = 40 * MS, 1000 * MS
 """ns between two questions for the same images: the first time, and at most."""
 NOTICE = 1000 * MS
@@ -128,8 +130,8 @@ class Bridge:
         self._heard = self._said = 0
         """When a frame of the speaker, and a word about the feed's state came last; 0: never."""
         self._whole = False
-        self._back = False
-        """Whether the connection is new, and nothing was said of what was missed."""
+        self._still: dict[int, tuple[int, int]] = {}  # by shard that lacks: its batch, since when
+        self._back = False  # whether the bus came back, and nothing was said of what was missed
         self._contested = False
         """Whether two speak in one epoch: both are to claim a higher one."""
         self._beat_due = self._ask_due = self._notice_due = 0
@@ -202,6 +204,7 @@ class Bridge:
             self.followed.look(now, steady)
         wanting = self.incoming.wanting() if self._said else []
         self._whole = bool(self._said) and not wanting
+        self._note_still(wanting, steady)
         if wanting:
             self._ask(wanting, now, steady)
         else:
@@ -304,6 +307,14 @@ class Bridge:
         if self.bus.publish([(self.subjects.questions.encode(), frame)]):
             self.counters.add("requests")
 
+    def _note_still(self, wanting: list[int], steady: int) -> None:
+        """Since when shards that lack something stand still."""
+        batches = self.incoming.batches if wanting else []
+        before, self._still = self._still, {}
+        for shard in wanting:
+            batch, since = before.get(shard, (-1, steady))
+            self._still[shard] = batches[shard], since if batch == batches[shard] else steady
+
     def _judge(self, steady: int) -> tuple[int, int]:
         """A FeedLiveness and a StaleReason (layout.pxd)."""
         silence = steady - (self._heard or self._started)
@@ -312,6 +323,8 @@ class Bridge:
             return counters.STALE, gone
         if not self._heard:
             return counters.STARTING, 0
+        if any(steady - since >= LACKING for _, since in self._still.values()):
+            return counters.STALE, StaleReason.WHY_SILENT
         if silence >= UNSURE or not self._whole:
             return counters.RECOVERING, 0
         return self.incoming.speaker_state, self.incoming.speaker_why
