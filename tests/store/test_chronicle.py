@@ -9,6 +9,7 @@ import pytest
 
 from tests.store.test_bars import MINUTE, START, Tape
 from ticker.errors import StoreError
+from ticker.store.beside import FormingFiles
 from ticker.store.chronicle import Chronicle
 from ticker.store.past import read_minutes
 from ticker.store.rows import Place
@@ -18,15 +19,24 @@ BOOT = 7
 
 
 class Flaky(History):
-    """It fails while a test says so."""
+    """It fails while a test says so, or `loses` its answer after a commit. `bars` are how many each
+    commit had."""
 
-    fails = False
+    fails = loses = False
     remote = False
 
-    def write(self, *arguments: Any) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.bars: list[int] = []
+
+    def write(self, feed: str, changed_bars: Any, *more: Any) -> None:
         if self.fails:
             raise StoreError("it fails")
-        super().write(*arguments)
+        bars = [*changed_bars]
+        self.bars.append(len(bars))
+        super().write(feed, bars, *more)
+        if self.loses:
+            raise StoreError("the answer is lost")
 
     def place(self, feed: str) -> Place | None:
         if self.fails:
@@ -138,3 +148,61 @@ def test_a_successor_waits_for_its_place(kept: Kept) -> None:
     kept.trade(2, 11)
     commit(kept.chronicle())
     assert kept.bars() == [(10, 11, 10, 11, 20, 2, 0)]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_commit_whose_answer_was_lost_is_not_written_twice(kept: Kept, more: int) -> None:
+    kept.trade(1, 10)
+    commit(kept.chronicle())
+    chronicle = kept.chronicle()  # it adds to the bar
+    kept.trade(2, 30)
+    kept.history.loses = True
+    with pytest.raises(StoreError):
+        commit(chronicle)
+    kept.history.loses = False
+    for number in range(more):
+        kept.trade(3 + number, 5)
+    commit(chronicle)
+    assert kept.bars()[0][4:6] == (20 + 10 * more, 2 + more)
+    assert chronicle.waiting == 0
+    kept.trade(50, 7)
+    commit(chronicle)
+    assert kept.bars()[0][4:6] == (30 + 10 * more, 3 + more)
+
+
+def test_a_database_gets_a_bar_once(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until its minute is over it is in a file of this machine, which readers see."""
+    monkeypatch.setattr(Flaky, "remote", True)
+    chronicle = kept.chronicle()
+    for second in range(1, 61, 10):
+        kept.trade(second, second)
+        now = START * MINUTE + second * 1_000_000_000
+        chronicle.read(now)
+        chronicle.commit(now)
+        assert kept.bars()[0][5] == second // 10 + 1
+    assert sum(kept.history.bars) == 0
+    kept.trade(61, 1)
+    chronicle.read(now + MINUTE)
+    chronicle.commit(now + MINUTE)
+    assert sum(kept.history.bars) == 1
+
+
+def test_a_full_disk_here_does_not_keep_bars_from_a_database(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Flaky, "remote", True)
+    chronicle = kept.chronicle()
+    kept.trade(1, 10)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "it is full")
+
+    monkeypatch.setattr(FormingFiles, "write", full)
+    chronicle.read(START * MINUTE)
+    assert chronicle.commit(START * MINUTE) == 1
+    kept.trade(2, 20)
+    monkeypatch.undo()
+    monkeypatch.setattr(Flaky, "remote", True)
+    chronicle.read(START * MINUTE)
+    chronicle.commit(START * MINUTE + MINUTE)
+    assert kept.bars() == [(10, 20, 10, 20, 20, 2, 0)]

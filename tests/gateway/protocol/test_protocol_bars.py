@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from tests.gateway.conftest import new_rig
+from tests.gateway.crowd import until
 from tests.gateway.protocol.v1 import E9, V1, Connect, stopped
 from ticker.config import Config, GatewayConfig
+from ticker.shm import segment
 from ticker.shm.bars.published import BarFlag, BarState
+from ticker.shm.header import KIND_GATEWAY
 from ticker.shm.segment import BARS_RING
+from ticker.shm.shards.watchers import WatchedBars
 from ticker.units import format_timestamp
 
 FORMING, FINAL, UPDATED = BarState
@@ -66,6 +70,40 @@ def test_the_newest_bar_comes_at_once_and_then_its_changes(named: Any, connect: 
     bar(named, MINUTE, START, 8, FINAL)
     message = client.until("bar")
     assert (message["close"], message["state"]) == (8, "final")
+
+
+def test_a_gateway_says_whether_bars_are_watched(named: Any, connect: Connect) -> None:
+    watched = WatchedBars([segment.attach(named.gateway_name, KIND_GATEWAY)])
+    client, other = connect(protocol=V1), connect(protocol=V1)
+    client.send({"action": "subscribe", "symbols": ["AAPL"]})
+    client.until("subscribed")
+    assert not watched.any(), "prices are no bars"
+    subscribe(client, "1d")
+    assert watched.any()
+    subscribe(other, "1s")
+    client.send({"action": "unsubscribe", "symbols": ["AAPL"], "channel": "bars", "interval": "1d"})
+    client.until("unsubscribed")
+    assert watched.any(), "the other one still does"
+    other.close()
+    until(lambda: not watched.any(), 5)
+
+
+def test_bars_that_were_written_quietly_come_once_readers_are_told(
+    named: Any, connect: Connect
+) -> None:
+    bar(named, MINUTE, START, 5)
+    client = connect(protocol=V1)
+    subscribe(client)
+    assert client.until("bar")["close"] == 5
+    words = {"start": START, "state": FINAL, "open": E9, "close": 6 * E9, "flags": ALL}
+    named.bar_writer.put_quietly(0, MINUTE, **words)
+    named.bar_writer.put_quietly(0, HOUR, **words)  # nobody watches these
+    named.bar_writer.tell()
+    named.ringer.ring_from_python()
+    message = client.until("bar")
+    assert (message["interval"], message["close"], message["state"]) == ("1m", 6, "final")
+    bar(named, MINUTE, START + 60 * E9, 7)
+    assert client.until("bar")["close"] == 7, "the quiet one came once"
 
 
 def test_a_symbol_without_bars_gets_its_first_one(named: Any, connect: Connect) -> None:

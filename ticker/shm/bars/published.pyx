@@ -130,27 +130,42 @@ cdef class BarsWriter:
 
     def put(self, symbol: int, span: int, **words: int) -> None:
         """Publish a bar from Python: the words of a BarRecord by their names."""
-        cdef BarRecord record
-        memset(&record, 0, sizeof(record))
-        given = dict.fromkeys(WORDS, 0) | words
-        if len(given) != len(WORDS) or not 0 <= symbol < self.shared.symbol_count or not 0 <= span < SPANS:
-            raise ValueError(f"symbol {symbol}, span {span}, words {sorted(words)}")
-        record.symbol, record.span, record.state = symbol, span, given["state"]
-        record.flags, record.size_exponent = given["flags"], given["size_exponent"]
-        record.start, record.time = given["start"], given["time"]
-        record.open, record.high = given["open"], given["high"]
-        record.low, record.close = given["low"], given["close"]
-        record.volume = given["volume"] & 0xFFFFFFFFFFFFFFFF
-        record.volume_high = given["volume"] >> 64
-        record.vwap, record.trades = given["vwap"], given["trades"]
-        record.revision, record.publish_time = given["revision"], given["publish_time"]
+        cdef BarRecord record = record_of(self.shared, symbol, span, words)
         self.publish(&record)
+
+    def put_quietly(self, symbol: int, span: int, **words: int) -> None:
+        """The same while nobody reads the ring."""
+        cdef BarRecord record = record_of(self.shared, symbol, span, words)
+        self.place(&record)
+
+    def tell(self) -> None:
+        """`look_again` from Python."""
+        self.look_again()
 
 
 WORDS = (
     "state", "flags", "size_exponent", "start", "open", "high", "low", "close", "volume", "vwap",
     "trades", "time", "revision", "publish_time",
 )  # fmt: skip
+
+
+cdef BarRecord record_of(BarsSegment shared, object symbol, object span, dict words) except *:
+    """A bar of a symbol of `shared` by the names of its words; raises ValueError: it is none."""
+    cdef BarRecord record
+    memset(&record, 0, sizeof(record))
+    given = dict.fromkeys(WORDS, 0) | words
+    if len(given) != len(WORDS) or not 0 <= symbol < shared.symbol_count or not 0 <= span < SPANS:
+        raise ValueError(f"symbol {symbol}, span {span}, words {sorted(words)}")
+    record.symbol, record.span, record.state = symbol, span, given["state"]
+    record.flags, record.size_exponent = given["flags"], given["size_exponent"]
+    record.start, record.time = given["start"], given["time"]
+    record.open, record.high = given["open"], given["high"]
+    record.low, record.close = given["low"], given["close"]
+    record.volume = given["volume"] & 0xFFFFFFFFFFFFFFFF
+    record.volume_high = given["volume"] >> 64
+    record.vwap, record.trades = given["vwap"], given["trades"]
+    record.revision, record.publish_time = given["revision"], given["publish_time"]
+    return record
 
 
 cdef class BarsReader:
