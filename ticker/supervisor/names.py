@@ -94,22 +94,20 @@ def _holder(name: str) -> str:
     if found is None:
         return ""
     pid, uid = found
-    if not pid:
-        return "is running already"
     if uid != os.geteuid():
         return f"is another user's (uid {uid})"
-    return f"is running already (pid {pid})"
+    return f"is running already (pid {pid})" if pid else "is running already"
 
 
 def listener(name: str) -> tuple[int, int] | None:
-    """(pid, uid) of the supervisor that has a name; zeros: it is not told now. None: no server has
+    """(pid, uid) of the supervisor that has a name; pid 0: it is not told now. None: no server has
     it. One that has been killed is no server, though its workers may not have ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(f"\0ticker.{name}")
         except BlockingIOError:  # it listens, and its backlog is full
-            return 0, 0
+            return 0, os.geteuid()
         except OSError:
             return None
         size = struct.calcsize("3i")

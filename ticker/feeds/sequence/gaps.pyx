@@ -81,12 +81,13 @@ cdef class Gaps:
         return self.is_in_doubt(0) and now_ns - self.gaps[0].detected_ns >= self.doubt_ns
 
     cdef void drop(self, uint64_t known_end) noexcept nogil:
-        """All gaps, and what was said beyond `known_end`. The server that was asked for them in
-        vain is left alone as if one of them were lost."""
+        """All gaps, and what was said beyond `known_end`. A server that was asked in vain, for gaps
+        that were taken back at once, is left alone as if one of them were lost."""
         cdef int i
         for i in range(self.used):
             self._became(&self.gaps[i], WITHDRAWN, self.gaps[i].end - self.gaps[i].start)
-            self.vain += self.gaps[i].attempts
+            if self.now_ns - self.gaps[i].detected_ns < self.doubt_ns:
+                self.vain += self.gaps[i].attempts
         self.used = 0
         self.dropped_to = 0
         self.span = self.widest
