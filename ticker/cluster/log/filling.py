@@ -23,6 +23,8 @@ MARGINS = (2_000_000_000, 60_000_000_000)
 second one is for those that differ much."""
 PATIENCE = 1_000_000_000
 """ns in which the log gives nothing new, after which it has no more."""
+TRIES = 8
+"""Readings, while more shards come to wait."""
 LONGEST = 60_000_000_000
 """ns that a reading may take."""
 AT_ONCE = 256
@@ -56,10 +58,14 @@ class LogFilling:
 
     async def _fill(self) -> None:
         before = self.late.recalled
-        for margin in MARGINS:
-            await self._read(self.incoming.owing(), self.late.since() - margin)
-            if not self.incoming.owing():
-                break
+        for _ in range(TRIES):
+            asked = set(self.incoming.owing())
+            for margin in MARGINS:
+                await self._read(asked, self.late.since() - margin)
+                if not asked.intersection(self.incoming.owing()):
+                    break
+            if asked.issuperset(self.incoming.owing()):
+                break  # else images have come meanwhile, and trades behind them wait, too
         lost = self.incoming.forgive(now_ns())
         got = self.late.recalled - before
         if lost:
@@ -70,16 +76,19 @@ class LogFilling:
         elif got:
             log.info("the log filled a hole", feed=self.feed, frames=got)
 
-    async def _read(self, shards: list[int], since: int) -> None:
-        """Until nothing is missing, or nothing more comes."""
-        reader = deltas_since(self.bus, self.cluster, self.feed, shards, since)
+    async def _read(self, asked: set[int], since: int) -> None:
+        """Until nothing is missing of these shards, or nothing more comes. The end of the log says
+        nothing of a shard that came to wait while it was read."""
+        reader = deltas_since(self.bus, self.cluster, self.feed, sorted(asked), since)
         task = asyncio.ensure_future(reader.run())
         began = steady_ns()
         try:
             newest, recalled = began, self.late.recalled
-            while self.incoming.owing() and steady_ns() - began < LONGEST:
+            while asked.intersection(self.incoming.owing()) and steady_ns() - began < LONGEST:
                 came = self._take(reader)
                 if reader.at_end:
+                    if not asked.issuperset(self.incoming.owing()):
+                        break
                     self.late.settle_quiet(self.incoming.epoch, now_ns())
                 if self.late.recalled > recalled or (came and not reader.at_end):
                     newest, recalled = steady_ns(), self.late.recalled
