@@ -19,6 +19,7 @@ from ticker.shm.layout cimport CACHE_LINE
 
 cdef enum:
     AHEAD = 4                    # clients whose places are fetched before it is their turn
+    NEAR = 2                     # and their subscriptions
     MOST_FETCHED = 16            # subscriptions of a client whose versions are
 
 
@@ -215,9 +216,9 @@ cdef class Agenda:
         cdef const char* subscriptions
         if queue.count > AHEAD:
             prefetch(self.connections.table + self._item(queue, AHEAD))
-        if queue.count > AHEAD // 2:
+        if queue.count > NEAR:
             subscriptions = <const char*>(
-                self.connections.table[self._item(queue, AHEAD // 2)].subscriptions
+                self.connections.table[self._item(queue, NEAR)].subscriptions
             )
             prefetch(subscriptions)
             prefetch(subscriptions + CACHE_LINE)
