@@ -100,9 +100,11 @@ def turns(server: Server, cores: Cores) -> dict[float, Segment]:
 def point(
     server: Server, every: float, segments: list[Segment], foreign: float = FOREIGN
 ) -> dict[str, Any]:
-    """The figures of a server at one rate over its rounds. It is void if any of them was disturbed,
-    by other programs where they took more than `foreign` of the machine."""
-    why = [reason for each in segments if (reason := disturbed(each, foreign) or undone(each))]
+    """The figures of a server at one rate over the rounds that nothing disturbed: other programs do
+    where they took more than `foreign` of the machine. It is void if all rounds were disturbed."""
+    reasons = [disturbed(each, foreign) or undone(each) for each in segments]
+    whole = [each for each, why in zip(segments, reasons, strict=True) if not why]
+    segments = whole or segments
     costs = [each.cpu_ns / max(each.counted, 1) / 1e3 for each in segments]
     return {
         "server": server.name,
@@ -116,7 +118,8 @@ def point(
         "delivered": round(min(each.delivered / each.expected for each in segments), 4),
         "core": round(statistics.median(each.cpu_ns for each in segments) / 1e9 / SECONDS, 3),
         "foreign": round(max(each.foreign for each in segments), 2),
-        "void": why[-1] if why else None,
+        "void_rounds": len(reasons) - len(whole),
+        "void": None if whole else reasons[-1],
     }
 
 

@@ -82,12 +82,14 @@ def two_servers() -> dict[str, Any]:
     )
 
 
-def test_a_point_is_the_median_of_its_rounds_and_void_if_one_was_disturbed() -> None:
+def test_a_point_is_the_median_of_the_rounds_that_were_not_disturbed() -> None:
     server = next(servers())
     rounds = [segment(), segment(cpu_ns=3_000_000), segment(cpu_ns=2_000_000)]
-    made = point(server, 0.107, rounds)
+    made = point(server, 0.107, [*rounds, segment(cpu_ns=9_000_000, foreign=0.5)])
     assert (made["cpu_us"], made["delivered"], made["void"]) == (4.0, 0.9, None)
-    assert "50%" in point(server, 0.107, [segment(), segment(foreign=0.5)])["void"]
+    assert made["void_rounds"] == 1
+    assert "50%" in point(server, 0.107, [segment(foreign=0.5)])["void"]
+    assert "still sending" in point(server, 0.107, [segment(drained=False)])["void"]
 
 
 def test_the_page_compares_at_the_same_latency_and_leaves_out_what_is_void() -> None:
