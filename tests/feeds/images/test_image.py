@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import pytest
@@ -17,6 +18,8 @@ from tests.feeds.images.days import (
 )
 from ticker.errors import FeedError
 from ticker.feeds.images.image import Image
+from ticker.feeds.market.market import Market
+from ticker.feeds.workers import pipeline
 from ticker.shm.segment import private_feed
 
 COUNT = 24_000
@@ -44,10 +47,13 @@ def finished(side: Side, made: Made, messages: list[bytes], at: int, step: int) 
     return at
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("seed", "kept"), [(0, 1 << 20), (1, 1 << 20), (2, 64), (3, 64)])
 def test_goes_on_from_a_moment_though_orders_changed_meanwhile(
-    messages: list[bytes], seed: int
+    messages: list[bytes], seed: int, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """`kept`: trades that can be broken; of 64 there are soon more, and new ones take the places of
+    the oldest."""
+    monkeypatch.setattr(pipeline, "Market", functools.partial(Market, trade_log=kept))
     chance = random.Random(seed)
     begin = chance.randrange(2_000, 14_000)
     side, made = begun(messages, begin)
@@ -66,9 +72,10 @@ def test_goes_on_from_a_moment_though_orders_changed_meanwhile(
     assert successor.market.orders == side.market.orders
 
     # From here on both take the rest of the day, and one that was never killed, all of it.
-    successor.take(messages[reached:], reached + 1)
+    successor.take([break_of(messages[:reached]), *messages[reached:]], reached + 1)
     whole = Side()
-    whole.take(messages, 1)
+    whole.take(messages[:reached], 1)
+    whole.take([break_of(messages[:reached]), *messages[reached:]], reached + 1)
     assert successor.rows() == whole.rows()
     assert successor.depths() == whole.depths()
 
@@ -114,13 +121,15 @@ def test_a_trade_that_is_told_again_counts_once(messages: list[bytes]) -> None:
     assert successor.rows() == whole.rows()
 
 
-def test_a_break_while_it_is_made_ends_it(messages: list[bytes]) -> None:
+def test_a_break_while_trades_are_copied_ends_it(messages: list[bytes]) -> None:
     side, made = begun(messages, 12_000)
     side.take([break_of(messages[:12_000])], 12_001)
     assert made.slice() == -1
     assert not made.imager.making
     assert made.begin(), "the next one is of the state behind it"
-    finished(side, made, [], 12_001, 1)
+    assert made.slice() >= 0
+    side.take([break_of(messages[:11_000])], 12_002)
+    finished(side, made, [], 12_002, 1)
     assert made.read().sequence == 12_002
 
 

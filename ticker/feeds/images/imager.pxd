@@ -25,9 +25,9 @@ cdef class Imager:
     cdef uint64_t* new_ids
     cdef uint8_t* still          # parts that are copied at once: from PART_ROWS on
     cdef uint64_t still_room
+    cdef uint64_t corrections    # that the feed had when the image began
     cdef uint64_t[PARTS] offsets # of each of these in it
     cdef uint64_t[PARTS] sizes   # bytes of each of these
-    cdef uint64_t corrections    # that the feed had when the image began
 
     cdef bint _copy_still(self, bytes protocol_state) noexcept
     cdef void _copy_row(self, uint8_t* to, uint32_t row) noexcept nogil

@@ -4,14 +4,16 @@ In: the worker's market, session and decoder, at a moment when all is flushed. O
 file (layout.pxd), a slice at a time. Owned by the worker; keeper.py writes the file.
 
 Law: the image is of one moment, between two messages, though it is made in many slices. No I/O, no
-clock. Bound: a slice is at most SLICE_BYTES, and the slots of SLICE_SLOTS orders.
+clock. Bound: a slice is at most SLICE_BYTES, CHUNK_BYTES of trades, or the slots of SLICE_SLOTS
+orders.
 
 What is small (rows, keys, held trades) is copied at that moment. Of the large rest, only what
 changes is in danger, and each kind has its way:
 
     orders    those that change before the image comes to them are kept as they were (Book._keep)
     ids       only come; those that came since are noted, and left out again (TradeIds._keep)
-    trades    only come; a break or a correction changes one, and ends the image
+    trades    come, and take the places of the oldest, which are copied first and faster; one
+              that is broken or corrected meanwhile ends the image
 
 An image that cannot become whole is given up, and another one is begun later.
 """
@@ -107,7 +109,7 @@ cdef class Imager:
         self.head.breaker_time = self.market.rows.venue.breaker_time
         self.head.decline_levels = self.market.rows.venue.decline_levels
         self.corrections = self._corrections()
-        self.part = PART_ORDERS
+        self.part = PART_TRADES
         self.at = 0
         return True
 
@@ -206,28 +208,31 @@ cdef class Imager:
         image.greatest = self.ids.greatest[row]
         image.lot = self.market.sales.eligibility.lots[row]
 
-    cdef uint64_t _corrections(self) noexcept nogil:
-        cdef uint64_t* counters = self.market.counters
-        return load_relaxed(&counters[<int>FEED_BREAKS]) + load_relaxed(&counters[<int>FEED_CORRECTIONS])
-
     cdef bint _is_still_possible(self) noexcept nogil:
         """What the slices that are left need is still as it was."""
-        cdef uint64_t trade = self.head.trades
+        cdef uint64_t next_trade
         if (self.session.session_words[0] != self.head.session[0]
                 or self.session.session_words[1] != self.head.session[1]
                 or self.session.next_expected_sequence < self.head.sequence
                 or self.market.rows.midnight != self.head.midnight):
             return False
-        if self.part == PART_ORDERS and not self.book.imaging:
+        if self.part <= PART_ORDERS and not self.book.imaging:
             return False
         if self.part <= PART_IDS and not self.ids.imaging:
             return False
-        if self.part == PART_TRADES:
-            trade = oldest_of(self.head.trades, self.trades.mask) + self.at // sizeof(Trade)
+        if self.part > PART_TRADES:
+            return True
+        next_trade = oldest_of(self.head.trades, self.trades.mask) + self.at // sizeof(Trade)
         return (
-            self.part > PART_TRADES
-            or (self._corrections() == self.corrections and self.trades.count >= self.head.trades
-                and oldest_of(self.trades.count, self.trades.mask) <= trade)
+            self._corrections() == self.corrections and self.trades.count >= self.head.trades
+            and oldest_of(self.trades.count, self.trades.mask) <= next_trade
+        )
+
+    cdef uint64_t _corrections(self) noexcept nogil:
+        cdef uint64_t* counters = self.market.counters
+        return (
+            load_relaxed(&counters[<int>FEED_BREAKS])
+            + load_relaxed(&counters[<int>FEED_CORRECTIONS])
         )
 
     cdef uint64_t _fill(self, uint8_t* to, uint64_t room) noexcept nogil:
@@ -247,7 +252,7 @@ cdef class Imager:
                 self.ids.kept_count * sizeof(uint64_t),
             )
         if self.part == PART_TRADES:
-            return self._fill_trades(to, length)
+            return self._fill_trades(to, room)
         return self._copy(
             to, length, self.still + self.offsets[self.part], self.sizes[self.part]
         )

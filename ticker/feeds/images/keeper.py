@@ -18,10 +18,12 @@ log = structlog.get_logger()
 SECOND = 1_000_000_000
 PAUSE = SECOND // 1000
 """ns between two slices of an image."""
-AGAIN = SECOND
+AGAIN = SECOND // 4
 """ns until an image is tried again that could not be begun, or was given up."""
 NO_ROOM = 60 * SECOND
 """ns until an image is tried again whose file could not be written."""
+MANY = 60
+"""Images in a row that are given up, after which the log says it."""
 FEWEST = 50_000
 """Messages since the last image that are worth one: fewer are asked for in a moment."""
 
@@ -49,6 +51,7 @@ class Keeper:
         self.fewest = fewest
         self._of = b""
         self._next = 0
+        self._given_up = 0
         self._chunk = bytearray(CHUNK_BYTES)
         self._view = memoryview(self._chunk)
 
@@ -79,10 +82,14 @@ class Keeper:
         used = self.imager.more(self._chunk)
         if used < 0:
             self.files.abandon()
+            self._given_up += 1
+            if self._given_up == MANY:
+                log.warning("no image of the feed becomes whole", feed=self.files.feed, tries=MANY)
             return AGAIN
         self.files.write(self._view[:used])
         if self.imager.making:
             return PAUSE
+        self._given_up = 0
         self.files.finish(self.imager.finish(self.files.boot_id, self.files.fingerprint))
         return self.interval_ns
 

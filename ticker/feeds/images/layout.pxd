@@ -1,7 +1,7 @@
 """The bytes of a feed's image: a head, then its parts, one behind the other.
 
     0                    HEAD_BYTES
-    | ImageHead | zeros  | orders | changed orders | ids | new ids | trades | rows | ... |
+    | ImageHead | zeros  | trades | orders | changed orders | ids | new ids | rows | ... |
 
 All words are in this machine's own order: an image is read by the processes of one server only.
 """
@@ -18,11 +18,11 @@ cdef enum:
     HEAD_BYTES = 4096
 
 cdef enum:                      # the parts
-    PART_ORDERS = 0              # of Order: in slots that the image came to
-    PART_CHANGED = 1             # of Order: as it was before it changed; the first of each counts
-    PART_IDS = 2                 # of uint64: the slots of each generation
-    PART_NEW_IDS = 3             # of uint64: to be left out of those
-    PART_TRADES = 4              # of Trade, the oldest first
+    PART_TRADES = 0              # of Trade, the oldest first: before newer ones take their places
+    PART_ORDERS = 1              # of Order: in slots that the image came to
+    PART_CHANGED = 2             # of Order: as it was before it changed; the first of each counts
+    PART_IDS = 3                 # of uint64: the slots of each generation
+    PART_NEW_IDS = 4             # of uint64: to be left out of those
     PART_ROWS = 5                # of RowImage
     PART_KEYS = 6                # of int32: Directory.direct
     PART_HELD = 7                # of HeldImage
