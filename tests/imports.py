@@ -31,6 +31,18 @@ def sources(package: Path = PACKAGE) -> list[Path]:
     return sorted(path for path in package.rglob("*") if path.suffix in SOURCES)
 
 
+def linked(package: Path = PACKAGE) -> set[str]:
+    """The modules of packages of their own that are linked into this one; their sources are checked
+    where they stand."""
+    links = [path for path in package.rglob("*") if path.is_symlink() and path.is_dir()]
+    return {
+        module_name(each)
+        for link in links
+        for each in (link, *link.glob("*.py"))
+        if each.name != "__init__.py"
+    }
+
+
 def code_of(text: str) -> str:
     """A Cython text without its comments, with empty strings and joined lines."""
     bare = ASIDE.sub(lambda found: "" if found[0].startswith("#") else '""', text)

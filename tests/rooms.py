@@ -72,6 +72,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.supervisor.feeds": ALL,
     "ticker.supervisor.system": ALL,
     "ticker.supervisor": ALL,
+    "ticker.client.package": ALL,
     "ticker.client": ALL,
     "ticker.simulate.market": frozenset(),
     "ticker.simulate.lines": frozenset({"capture", "history", "sender"}),

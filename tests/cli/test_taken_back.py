@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,10 @@ from rich.console import Console
 from tests.gateway.conftest import CORRECTION, E9, Rig
 from ticker.cli import main
 from ticker.cli.watch import Board
+from ticker.client.package import Update
 from ticker.config import Config
+
+MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -69,8 +73,7 @@ def test_the_table_says_it() -> None:
     console = Console(file=io.StringIO(), width=80)
 
     def shown(price: Decimal | None) -> str:
-        message = {"type": "update", "symbol": "AAPL", "price": price, "timestamp": "2026-11-29T"}
-        board.take(message, 1.0)
+        board.take(Update(symbol="AAPL", price=price, timestamp=MOMENT, seq=7), 1.0)
         with console.capture() as capture:
             console.print(board.render(1.0))
         return capture.get()

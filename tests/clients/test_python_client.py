@@ -207,6 +207,46 @@ def test_a_token(rig: Rig) -> None:
     asyncio.run(program())
 
 
+NARROW = Config(
+    gateway=GatewayConfig(max_connections=64, max_symbols=3),
+    auth=AuthConfig(
+        tokens=(TokenConfig(name="desk", sha256=hash_token(TOKEN), channels=("price", "trades")),)
+    ),
+)
+
+
+@pytest.mark.parametrize("rig", [NARROW], indirect=True)
+def test_a_refused_command_ends_its_own_watch_alone(rig: Rig) -> None:
+    for symbol in ("NVDA", "TSLA"):
+        rig.trade(rig.row(symbol), 185 * E9)
+
+    async def program() -> None:
+        async with ticker_client.Client(url(rig), token=TOKEN) as client:
+            prices, books = client.prices("AAPL"), client.depth("AAPL")
+            trades = client.trades("AAPL")
+            with pytest.raises(ticker_client.AuthError, match="does not open `depth`"):
+                await asyncio.wait_for(anext(books), 10)
+            too_many = client.prices("MSFT", "NVDA", "TSLA")
+            with pytest.raises(ticker_client.RefusedError, match="exceed 3") as refused:
+                await asyncio.wait_for(anext(too_many), 10)
+            assert refused.value.code == 405
+            assert client.state == "open"
+            await some(prices, 1)
+            await some(trades, 1)
+            rig.trade(0, 186 * E9)
+            assert [(await some(each, 1))[0].price for each in (prices, trades)] == [186, 186]
+            rig.restart()
+            rig.trade(0, 187 * E9)
+            assert (await some(prices, 1))[0].price == 187, "it is not asked for again"
+            assert client.state == "open"
+            too_many.close()
+            books.close()
+            (fewer,) = await some(client.prices("MSFT"), 1)
+            assert fewer.symbol == "MSFT"
+
+    asyncio.run(program())
+
+
 def test_a_silent_server_is_left(rig: Rig) -> None:
     """Its process is stopped, so that its socket stays open and says nothing."""
 

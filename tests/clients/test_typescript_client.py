@@ -179,6 +179,43 @@ process.exit();
     assert found == ["185", "185", "AuthError", "AuthError"]
 
 
+NARROW = Config(
+    gateway=GatewayConfig(max_connections=64),
+    auth=AuthConfig(
+        tokens=(TokenConfig(name="desk", sha256=hash_token(TOKEN), channels=("price",)),)
+    ),
+)
+
+
+@pytest.mark.parametrize("rig", [NARROW], indirect=True)
+def test_a_refused_command_ends_its_own_watch_alone(rig: Rig, program: Run) -> None:
+    running = program(
+        """
+const refusals = [];
+const client = await ticker.connect(url, {
+  token: process.argv[2], onrefusal: ({ topic }) => refusals.push(topic.channel),
+});
+const prices = client.prices("AAPL");
+const books = client.depth("AAPL");
+say((await prices.next()).value.price);
+try { await books.next(); } catch (error) { say([error.name, error.message, refusals]); }
+say([client.state, client.failure]);
+for (const _ of [1, 2]) say((await prices.next()).value.price);
+process.exit();
+""",
+        TOKEN,
+    )
+    assert running.line() == "185"
+    said = "channel: your token does not open `depth` (code 401)"
+    assert running.line() == ["AuthError", said, ["depth"]]
+    assert running.line() == ["open", None]
+    rig.trade(0, 186 * E9)
+    assert running.line() == "186"
+    rig.restart()
+    rig.trade(0, 187 * E9)
+    assert running.line() == "187"
+
+
 def test_a_silent_server_is_left(rig: Rig, program: Run) -> None:
     running = program("""
 const client = await ticker.connect(url);

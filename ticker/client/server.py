@@ -1,4 +1,4 @@
-"""A server's URL and its REST answers, for the command line.
+"""A server by its URL, for the command line: the Python client, with errors that name options.
 
 Law: every failure is a ClientError that says what to do next. The text of a server's problem
 document is passed on unchanged.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import click
-import orjson
-from yarl import URL
+import msgspec
 
+from ticker.client import package
+from ticker.client.package.rest import Rest, new_session
 from ticker.errors import ClientError, NoServerError
 
 DEFAULT_URL = "http://127.0.0.1:8700"
@@ -35,7 +37,23 @@ class Server:
                 f"--url: {url!r} is not the URL of a server; give one like {DEFAULT_URL}"
             )
         self.url = url.rstrip("/")
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.token = token
+
+    @asynccontextmanager
+    async def rest(self) -> AsyncIterator[Rest]:
+        """Requests to it. Raises ClientError."""
+        async with new_session(self.token, TIMEOUT) as session:
+            with told():
+                yield Rest(self.url, session)
+
+    @asynccontextmanager
+    async def stream(
+        self, on_change: Callable[[package.Client], None] | None = None
+    ) -> AsyncIterator[package.Client]:
+        """A client of its stream. Raises ClientError."""
+        with told():
+            async with package.Client(self.url, self.token, on_change) as client:
+                yield client
 
     def get(self, path: str, **parameters: str) -> Any:
         """The JSON answer to one request; numbers with a point are decimals. Raises ClientError."""
@@ -43,56 +61,29 @@ class Server:
 
     async def fetch(self, path: str, **parameters: str) -> Any:
         """Like get(), inside of an event loop."""
-        return json.loads(await self._body(path, parameters), parse_float=Decimal)
-
-    async def fetch_text(self, path: str, **parameters: str) -> str:
-        """The body of an answer as text."""
-        return (await self._body(path, parameters)).decode()
-
-    def session(self) -> aiohttp.ClientSession:
-        """A session for other requests; it sends the token. A redirect raises ClientError: the
-        token is for the server that was named, and another one's answer is not its answer."""
-        rules = aiohttp.TraceConfig()
-        rules.on_request_redirect.append(_refuse)
-        return aiohttp.ClientSession(headers=self.headers, timeout=TIMEOUT, trace_configs=[rules])
-
-    async def _body(self, path: str, parameters: dict[str, str]) -> bytes:
-        try:
-            async with (
-                self.session() as session,
-                session.get(self.url + path, params=parameters) as answer,
-            ):
-                body = await answer.read()
-                if answer.status < 400:
-                    return body
-                raise ClientError(_problem(answer.status, body))
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise NoServerError(unreachable(self.url, error)) from None
+        async with self.rest() as rest:
+            return json.loads(await rest.content(path, **parameters), parse_float=Decimal)
 
 
-async def _refuse(
-    _: aiohttp.ClientSession, __: SimpleNamespace, told: aiohttp.TraceRequestRedirectParams
-) -> None:
-    where = told.response.headers.get("Location") or told.response.headers.get("URI") or ""
-    target = told.url.join(URL(where))
-    raise ClientError(
-        f"{told.url.origin()} redirects to {target.scheme}://{target.authority}{target.path}; "
-        "if that is right, name that server by --url"
-    )
-
-
-def unreachable(url: str, error: Exception) -> str:
-    """The error message for a server that does not answer."""
-    said = str(error) or "no answer"
-    return f"{url}: {said}; is `ticker serve` running there? Name the server by --url"
-
-
-def _problem(status: int, body: bytes) -> str:
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise the client's errors as ClientError, with the option that mends them."""
     try:
-        document = orjson.loads(body)
-        return f"{document['code']}: {document['detail']}"
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"status {status}, and no problem document; is it a ticker server?"
+        yield
+    except package.NoServerError as error:
+        raise NoServerError(f"{error} Name the server by --url") from None
+    except package.RedirectError as error:
+        raise ClientError(f"{error} by --url") from None
+    except package.TickerError as error:
+        raise ClientError(str(error)) from None
+    except msgspec.DecodeError as error:
+        said = f"the answer cannot be read: {error}; is the server of a later version?"
+        raise ClientError(said) from None
+
+
+def time_text(moment: datetime) -> str:
+    """A time as the server writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -50,8 +50,8 @@ class Vitals:
 
 async def read(server: Server) -> Vitals:
     """A reading now. Raises ClientError."""
-    status = await server.fetch("/status")
-    text = await server.fetch_text("/metrics")
+    async with server.rest() as rest:
+        status, text = await rest.status(), await rest.metrics()
     vitals = Vitals(status, _seconds(status["timestamp"]))
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

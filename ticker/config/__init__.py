@@ -96,7 +96,8 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     `pace`: "adaptive" flushes a client once in `flush_floor` at most while the worker has CPU to
     spare, and once in `flush_ceiling` when it is overloaded; `flush_interval` is the longest
     interval below saturation. "fixed" flushes once in `flush_interval`. `flush_ceiling` 0: four
-    intervals. `immediate`: a client may ask for each change as it comes.
+    intervals. `immediate`: a client may ask for each change as it comes. `compression`: clients may
+    ask for permessage-deflate.
     """
 
     pace: Literal["adaptive", "fixed"] = "adaptive"
@@ -119,6 +120,7 @@ class GatewayConfig(Section, frozen=True, kw_only=True):
     max_connections: Count = 18_000
     restart_spread: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     sender: Literal["auto", "send", "io_uring"] = "auto"
+    compression: bool = False
 
 
 class DirectoryConfig(Section, frozen=True, kw_only=True):

@@ -110,6 +110,13 @@ class DepthRoute:
                 return book
             await asyncio.sleep(STEP)
             now = asyncio.get_running_loop().time()
+        if self.views.levels.missing(number, venue, self.views.levels.full()):
+            raise Refusal(
+                DEPTH_FULL,
+                f"No row of depth is left for {symbol}; ask again when fewer books are watched, or "
+                "raise `rows` of [depth].",
+                headers={"Retry-After": "10"},
+            )
         raise Refusal(
             NO_BOOK,
             f"No feed shows a book of {symbol} now: its feeds send no orders and no levels, or "

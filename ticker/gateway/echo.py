@@ -1,6 +1,7 @@
 """An echo server over the gateway's own connections and frames, for compliance suites.
 
-Law: nothing here touches a frame or a handshake; it answers a message with the same message.
+Law: nothing here touches a frame or a handshake; it answers a message with the same message,
+deflated for a client that has offered permessage-deflate.
 `python -m ticker.gateway.echo --port 9001`, then point the suite to ws://127.0.0.1:9001/.
 """
 
@@ -14,10 +15,12 @@ import click
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
+from ticker.gateway.access.extensions import negotiate
 from ticker.gateway.access.handshake import parse_head, upgrade
 from ticker.gateway.access.problems import Refusal
 from ticker.gateway.sockets.connection import ConnectionTable
 from ticker.gateway.sockets.deadlines import Deadlines
+from ticker.gateway.sockets.deflated import Deflater
 from ticker.gateway.sockets.frames import Opcode, frame
 from ticker.gateway.sockets.reception import Reception
 from ticker.shm.segment import private_gateway
@@ -33,8 +36,11 @@ class Echo:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         self.loop = loop
+        segment = private_gateway(now_ns())
+        self.deflater = Deflater(segment)
+        self.window_bits: dict[int, int] = {}  # of connections that deflate
         self.connections = ConnectionTable(
-            private_gateway(now_ns()),
+            segment,
             capacity=CAPACITY,
             max_outbound=4 * MAX_MESSAGE,
             slow_timeout=10 * NS,
@@ -56,18 +62,24 @@ class Echo:
         try:
             head = parse_head(data)
             if head is not None:
-                self.connections.open(number, upgrade(head))
+                deflate = negotiate(head)
+                if deflate is not None:
+                    self.window_bits[number] = deflate.bits
+                answer = upgrade(head, extensions=deflate.answer if deflate is not None else "")
+                self.connections.open(number, answer, window_bits=self.window_bits.get(number, 0))
         except Refusal as refusal:
             self.connections.refuse(number, refusal.raw_response())
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """Send a whole message back."""
-        self.connections.send(
-            number, frame(Opcode.OPCODE_TEXT if is_text else Opcode.OPCODE_BINARY, payload)
-        )
+        answer = frame(Opcode.OPCODE_TEXT if is_text else Opcode.OPCODE_BINARY, payload)
+        if bits := self.window_bits.get(number):
+            answer = self.deflater.shrunk(answer, bits)
+        self.connections.send(number, answer)
 
     def on_closed(self, number: int) -> None:
-        """Does nothing: the echo keeps no state by connection."""
+        """Forget a connection that is about to be freed."""
+        self.window_bits.pop(number, None)
 
     def last_word(self, number: int, code: int) -> bytes:  # noqa: ARG002
         """Empty: no message comes before a close frame."""

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from ticker.clock import Clock
 from ticker.gateway.access.access import Access, offered_token
+from ticker.gateway.access.extensions import Deflate, negotiate
 from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
@@ -66,6 +67,7 @@ class Front:
         self.notes = notes or Notes()
         self.events = EventStreams(connections, dialect, access)
         self.speaker = speaker
+        self.compresses = False
         self.handing_over: set[asyncio.Task[None]] = set()
 
     def on_accept(self, number: int) -> bool:
@@ -156,10 +158,18 @@ class Front:
         self.access.check_page(head.values, peer, encrypted=encrypted)
         self.access.check_open()
         if self._vendor(head) is not None:
-            return upgrade(head)
+            return self._upgrade(head)
         if wants_events(head):
             return self.events.read(head)
-        return upgrade(head, select(offered(head)).subprotocol)
+        return self._upgrade(head, select(offered(head)).subprotocol)
+
+    def _upgrade(self, head: Head, subprotocol: str = "") -> bytes:
+        deflate = self._deflate(head)
+        return upgrade(head, subprotocol, deflate.answer if deflate is not None else "")
+
+    def _deflate(self, head: Head) -> Deflate | None:
+        """The compression that is agreed on. Raises Refusal."""
+        return negotiate(head) if self.compresses else None
 
     def _vendor(self, head: Head) -> int | None:
         """The encoding of a request that is for the dialect of a vendor."""
@@ -173,9 +183,11 @@ class Front:
         if isinstance(answer, Wanted):
             self.events.open(number, head, answer, self.clock(), self.steady())
             return
+        deflate = self._deflate(head)
+        bits = deflate.bits if deflate is not None else 0
         vendor = self._vendor(head)
         if self.speaker is not None and vendor is not None:
-            self.connections.open(number, answer + self.speaker.greeting(vendor), vendor)
+            self.connections.open(number, answer + self.speaker.greeting(vendor), vendor, bits)
             self.access.opened(number, self.steady())
             self.dialect.admitted(number)
             self.speaker.opened(number, vendor, head, self.clock())
@@ -183,11 +195,12 @@ class Front:
         codec = select(offered(head))
         token = offered_token(head)
         if token is None or self.access.authenticator is None:
-            self.connections.open(number, answer + self.dialect.greeting(codec), codec.number)
+            greeting = answer + self.dialect.greeting(codec)
+            self.connections.open(number, greeting, codec.number, bits)
             self.access.opened(number, self.steady())
             self.dialect.admitted(number)
             return
-        self.connections.open(number, answer, codec.number)
+        self.connections.open(number, answer, codec.number, bits)
         hello = self.dialect.enter(number, token, self.clock())
         if hello:
             self.connections.send(number, hello)

@@ -316,6 +316,7 @@ class Worker:
         self.dialect.configure(terms_of(config, self.context.boot_id))
         self.dialect.groups.watchlists = config.watchlists
         self.deadlines.heartbeat = int(gateway.heartbeat * NS)
+        self.front.compresses = gateway.compression
         self.departure.spread = gateway.restart_spread / config.server.gateways
 
     def _on_sockets(self) -> None:

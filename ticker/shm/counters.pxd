@@ -111,6 +111,10 @@ cpdef enum GatewayCounter:
     GATEWAY_FALLBACK_HITS        # of these, those that it had
     GATEWAY_FALLBACK_FAULTS      # answers that were none, or did not come
     GATEWAY_FALLBACK_REFUSED     # symbols that it was not asked for: too many requests waited
+    GATEWAY_DEFLATED             # messages that were deflated
+    GATEWAY_DEFLATED_SHARED      # sends of a message that had been deflated before
+    GATEWAY_DEFLATED_BYTES_SAVED # of all sends
+    GATEWAY_INFLATES_REFUSED     # clients' messages that inflate to too much, or to nothing whole
 
 cpdef enum StoreCounter:
     STORE_SNAPSHOTS = 0          # written to the disk

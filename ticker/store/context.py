@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,6 +18,7 @@ class StoreContext:
         instance: of the server.
         folder: where its files are; private to this user.
         bars: name of the segment of bars in motion; None: they are not made.
+        timezones: of feeds by name; the days of others have 24 hours.
         gateways: (segment name, eventfd) of each gateway slot, to ring when bars have changed.
     """
 
@@ -27,3 +29,4 @@ class StoreContext:
     instance: str = "default"
     bars: str | None = None
     gateways: tuple[tuple[str, int], ...] = ()
+    timezones: Mapping[str, str] = field(default_factory=dict)

@@ -112,7 +112,12 @@ class StoreWorker:
         self.motion: Motion | None = None
         if context.bars is not None:
             self.motion = Motion(
-                context.bars, context.boot_id, self.feeds, context.gateways, self.kept
+                context.bars,
+                context.boot_id,
+                self.feeds,
+                context.gateways,
+                self.kept,
+                context.timezones,
             )
         self.turns = 0
         self.pruned: date | None = None

@@ -63,6 +63,7 @@ def store_slot(instance: Instance, configured: Configured, main: StoreMain | Non
             gateways=tuple(
                 (instance.gateway_segment(index), fd) for index, fd in enumerate(instance.doorbells)
             ),
+            timezones={feed.name: feed.timezone for feed in config.feeds},
         )
         main(config, context)
 

@@ -27,6 +27,7 @@ LIVE = (
     "tls.key",
     "gateway.commands_burst",
     "gateway.commands_per_second",
+    "gateway.compression",
     "gateway.max_symbols",
     "gateway.requests_burst",
     "gateway.requests_per_second",

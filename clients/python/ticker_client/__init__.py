@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from ticker_client.client import Client
-from ticker_client.errors import (
+from .client import Client
+from .errors import (
     AuthError,
     NoServerError,
+    RedirectError,
+    RefusedError,
     RequestError,
     TickerError,
     UnknownSymbolError,
 )
-from ticker_client.messages import (
+from .messages import (
     Bar,
     Cancel,
     Correction,
@@ -22,8 +24,8 @@ from ticker_client.messages import (
     Snapshot,
     Update,
 )
-from ticker_client.table import BarTable, Table, to_df
-from ticker_client.watch import Watch
+from .table import BarTable, Table, to_df
+from .watch import Watch
 
 __all__ = [
     "AuthError",
@@ -38,6 +40,8 @@ __all__ = [
     "Movers",
     "NoServerError",
     "PriceObject",
+    "RedirectError",
+    "RefusedError",
     "RequestError",
     "Snapshot",
     "Table",

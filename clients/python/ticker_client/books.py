@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ticker_client.messages import Delta, Depth, Level
+from .messages import Delta, Depth, Level
 
 Key = tuple[str, str]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -12,9 +13,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from ticker_client.dialogue import SUBPROTOCOL, Dialogue
-from ticker_client.errors import AuthError, NoServerError, TickerError
-from ticker_client.messages import (
+from .dialogue import SUBPROTOCOL, Dialogue
+from .errors import AuthError, NoServerError, TickerError
+from .messages import (
     Depth,
     Interval,
     Lagged,
@@ -24,10 +25,10 @@ from ticker_client.messages import (
     Status,
     Update,
 )
-from ticker_client.rest import Rest
-from ticker_client.table import BarTable, Table
-from ticker_client.topic import Event, Topic, name_in, symbol_in
-from ticker_client.watch import Watch
+from .rest import Rest, new_session
+from .table import BarTable, Table
+from .topic import Event, Topic, name_in, symbol_in
+from .watch import Watch
 
 KEPT = 100_000
 TIMEOUT = aiohttp.ClientTimeout(total=10)
@@ -38,21 +39,30 @@ class Client(Rest):
     """A server by its URL, like http://localhost:8700; `token` for one that asks.
 
     Use it as an async context manager. `state` is "open" or "waiting", `reason` says why it waits,
-    `lag` is the age in s of the newest message when it came, by both clocks.
+    `lag` is the age in s of the newest message when it came, by both clocks. `on_change` is called
+    when the state has changed, or when the server has said which symbols it does not have, or why
+    one has to wait: that is in `notes`, by symbol, until its book comes.
 
     Raises:
         NoServerError: nothing answers at the URL when it is entered.
         AuthError: the server wants a token, or another one.
     """
 
-    def __init__(self, url: str = "http://localhost:8700", token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str = "http://localhost:8700",
+        token: str | None = None,
+        on_change: Callable[[Client], None] | None = None,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is no address of a server, like http://localhost:8700")
         self.token = token
+        self.on_change = on_change
         self.state = "waiting"
         self.reason = "not connected yet"
         self.lag: float | None = None
+        self.notes: dict[str, str] = {}
         self.url = url.rstrip("/")
         self._dialogue = Dialogue()
         self._watches: list[Watch[Any]] = []
@@ -62,9 +72,7 @@ class Client(Rest):
         self._first: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        session = aiohttp.ClientSession(headers=headers, timeout=TIMEOUT)
-        super().__init__(self.url, session)
+        super().__init__(self.url, new_session(self.token, TIMEOUT))
         self._first = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
         try:
@@ -190,7 +198,9 @@ class Client(Rest):
             while True:
                 code = await self._one_connection()
                 self.state = "waiting"
-                await asyncio.sleep(self._dialogue.closed(code, random.random()))
+                pause = self._dialogue.closed(code, random.random())
+                self._changed()
+                await asyncio.sleep(pause)
         except TickerError as error:
             self._fail(error)
 
@@ -223,7 +233,7 @@ class Client(Rest):
         finally:
             self._socket = None
         if self._first is not None and not self._first.done():
-            raise NoServerError(f"{self.url}: {self.reason}; is `ticker serve` running there?")
+            raise NoServerError(self.url, self.reason)
         return None
 
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -239,11 +249,29 @@ class Client(Rest):
                 self._opened()
             for event in events:
                 self._hand_out(event)
+            self._look_for_refusals()
+
+    def _look_for_refusals(self) -> None:
+        changed = bool(self._dialogue.notes)
+        self.notes.update(self._dialogue.notes)
+        self._dialogue.notes.clear()
+        for watch in self._watches:
+            changed |= watch.refuse(self._dialogue.unknown.get(watch.topic.name, set()))
+        for topic, symbols, error in self._dialogue.refused:
             for watch in self._watches:
-                watch.refuse(self._dialogue.unknown.get(watch.topic.name, set()))
+                if watch.topic == topic and watch.symbols & symbols:
+                    watch.fail(error)
+        self._dialogue.refused.clear()
+        if changed:
+            self._changed()
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self)
 
     def _opened(self) -> None:
         self.state, self.reason = "open", ""
+        self._changed()
         if self._first is not None and not self._first.done():
             self._first.set_result(None)
 
@@ -253,6 +281,8 @@ class Client(Rest):
         if isinstance(event, Status):
             return
         name, symbol = name_in(event), symbol_in(event)
+        if self.notes and isinstance(event, Depth):
+            self.notes.pop(symbol, None)
         if name != "trades" and not _is_older(event, self._newest.get((name, symbol))):
             self._newest[name, symbol] = event
         for watch in self._watches:

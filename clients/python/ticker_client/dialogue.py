@@ -7,15 +7,16 @@ seen last.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from ticker_client.books import Books
-from ticker_client.errors import AuthError
-from ticker_client.messages import (
+from .books import Books
+from .errors import AuthError, RefusedError, TickerError
+from .messages import (
     AnyMessage,
     Cancel,
     Correction,
@@ -31,9 +32,10 @@ from ticker_client.messages import (
     Snapshot,
     Status,
     Subscribed,
+    Unsubscribed,
     Update,
 )
-from ticker_client.topic import Event, Topic, name_in
+from .topic import Event, Topic, name_in
 
 SUBPROTOCOL = "ticker.v1.json"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
@@ -42,17 +44,31 @@ SILENCE = 2.0
 HEAD_TIMEOUT = 10.0
 """s for the first message of a connection."""
 AUTH = frozenset({4401, 4402, 4404})
+NOT_AUTHENTICATED, AUTH_FAILED, AUTH_TIMEOUT, SLOW_CLIENT = 401, 402, 404, 407
 _decoder = msgspec.json.Decoder(AnyMessage)
 _any = msgspec.json.Decoder(dict[str, Any])
 
 
+class Refused(NamedTuple):
+    """A command that the server refused, and why. These symbols are watched no more."""
+
+    topic: Topic
+    symbols: frozenset[str]
+    error: TickerError
+
+
 class Dialogue:
-    """`unknown` has the symbols that the server refused, by the name of their topic."""
+    """`unknown` has the symbols that the server refused, by the name of their topic; `refused` the
+    commands that were refused whole, `notes` words on symbols that have to wait: for the reader to
+    take."""
 
     def __init__(self) -> None:
         self.watched: dict[Topic, dict[str, datetime | None]] = {}
         self.unknown: dict[str, set[str]] = {}
+        self.refused: list[Refused] = []
+        self.notes: dict[str, str] = {}
         self.books = Books()
+        self._asked: deque[tuple[Topic, frozenset[str]]] = deque()  # not answered yet
         self.hello: Hello | None = None
         self.deadline = 0.0
         self.pause = FIRST_PAUSE
@@ -66,7 +82,7 @@ class Dialogue:
         watched = self.watched.setdefault(topic, {})
         fresh = [symbol for symbol in dict.fromkeys(symbols) if symbol not in watched]
         watched.update(dict.fromkeys(fresh))
-        return [_command("subscribe", topic, fresh)] if fresh and self.hello else []
+        return [self._subscribe(topic, fresh)] if fresh and self.hello else []
 
     def unsubscribe(self, topic: Topic, symbols: Iterable[str]) -> list[str]:
         """The commands for symbols that nobody watches any more."""
@@ -76,7 +92,7 @@ class Dialogue:
             del watched[symbol]
             self.unknown.get(topic.name, set()).discard(symbol)
             self.books.forget(topic.venue or "", symbol)
-        return [_command("unsubscribe", topic, gone)] if gone and self.hello else []
+        return [self._unsubscribe(topic, gone)] if gone and self.hello else []
 
     # -- a connection ----------------------------------------------------------------------
 
@@ -84,6 +100,7 @@ class Dialogue:
         """The socket is open; the server speaks first."""
         self.hello = None
         self.books.clear()
+        self._asked.clear()
         self._retry_after = None
         self.deadline = now + HEAD_TIMEOUT
 
@@ -91,7 +108,7 @@ class Dialogue:
         """What a text tells, and the commands that answer it.
 
         Raises:
-            AuthError: the server wants a token.
+            AuthError: the server wants a token, or another one.
         """
         try:
             message = _decoder.decode(text)
@@ -104,14 +121,16 @@ class Dialogue:
         if isinstance(message, Hello):
             commands = self._greeted(message)
         elif isinstance(message, Subscribed | Recovered):
+            self._answered()
             refused = {each.symbol for each in message.rejected}
             name = name_in(message)
             self.unknown[name] = self.unknown.get(name, set()) - {*message.symbols} | refused
         elif isinstance(message, Goodbye):
             self._retry_after = message.retry_after
         elif isinstance(message, Error):
-            if message.code in (401, 402, 404):
-                raise AuthError(f"{message.message} (code {message.code}); give a valid token")
+            self._refuse(message)
+        elif isinstance(message, Unsubscribed):
+            self._answered()
         elif isinstance(message, Delta):
             again = not self.books.waits(message)
             book = self.books.apply(message)
@@ -146,12 +165,47 @@ class Dialogue:
     def _greeted(self, hello: Hello) -> list[str]:
         self.hello = hello
         self.pause = FIRST_PAUSE
-        return [_again(topic, watched) for topic, watched in self.watched.items() if watched]
+        again = [(topic, watched) for topic, watched in self.watched.items() if watched]
+        self._asked.extend((topic, frozenset(watched)) for topic, watched in again)
+        return [_again(topic, watched) for topic, watched in again]
+
+    def _subscribe(self, topic: Topic, symbols: list[str]) -> str:
+        self._asked.append((topic, frozenset(symbols)))
+        return _command("subscribe", topic, symbols)
+
+    def _unsubscribe(self, topic: Topic, symbols: list[str]) -> str:
+        self._asked.append((topic, frozenset()))
+        return _command("unsubscribe", topic, symbols)
+
+    def _answered(self) -> tuple[Topic, frozenset[str]] | None:
+        """The command that an answer is to: the server answers them in their order."""
+        return self._asked.popleft() if self._asked else None
+
+    def _refuse(self, error: Error) -> None:
+        """A command was refused, and nothing else ends; but for a client that has no token."""
+        tokenless = self.hello is not None and self.hello.auth
+        if error.code in (AUTH_FAILED, AUTH_TIMEOUT) or (
+            error.code == NOT_AUTHENTICATED and (tokenless or not self._asked)
+        ):
+            raise AuthError(f"{error.message} (code {error.code}); give a valid token")
+        if error.symbol:  # of a symbol that is watched: it answers no command
+            self.notes[error.symbol] = error.message
+            return
+        asked = self._answered() if error.code != SLOW_CLIENT else None
+        if asked is None or not asked[1]:
+            return
+        topic, symbols = asked
+        for symbol in symbols:
+            self.watched.get(topic, {}).pop(symbol, None)
+        why: TickerError = RefusedError(error.code, error.message)
+        if error.code == NOT_AUTHENTICATED:
+            why = AuthError(f"{error.message} (code {error.code})")
+        self.refused.append(Refused(topic, symbols, why))
 
     def _lost(self, delta: Delta) -> list[str]:
         """A book whose delta does not fit is asked for again."""
         return [
-            _command("subscribe", topic, [delta.symbol])
+            self._subscribe(topic, [delta.symbol])
             for topic, watched in self.watched.items()
             if topic.channel == "depth" and topic.venue == (delta.venue or None)
             if delta.symbol in watched

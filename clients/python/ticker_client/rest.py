@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
 import msgspec
+from yarl import URL
 
-from ticker_client.errors import AuthError, NoServerError, RequestError
-from ticker_client.messages import Bar, Bars, Book, ListedSymbol, PriceObject, Prices, Symbols
+from .errors import AuthError, NoServerError, RedirectError, RequestError
+from .messages import Bar, Bars, Book, ListedSymbol, PriceObject, Prices, Symbols
 
 T = TypeVar("T")
 
@@ -74,22 +76,51 @@ class Rest:
         """Feeds, markets and gateways at this moment."""
         return await self._get(dict[str, Any], "/status")
 
+    async def metrics(self) -> str:
+        """The server's metrics, as Prometheus reads them."""
+        return (await self.content("/metrics")).decode()
+
     async def _get(self, kind: type[T], path: str, **parameters: str | None) -> T:
+        return msgspec.json.decode(await self.content(path, **parameters), type=kind)
+
+    async def content(self, path: str, **parameters: str | None) -> bytes:
+        """The bytes of an answer; parameters that are None or empty are left out."""
         given = {name: value for name, value in parameters.items() if value}
         try:
             async with self.session.get(self.url + path, params=given) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise NoServerError(f"{self.url}: {str(error) or 'no answer'}") from None
+            raise NoServerError(self.url, str(error) or "no answer") from None
         if answer.status < 400:
-            return msgspec.json.decode(body, type=kind)
+            return body
         try:
             problem = msgspec.json.decode(body, type=Problem)
         except msgspec.DecodeError:
-            problem = Problem(answer.status, "no_problem", "this is no answer of a ticker server")
+            said = f"status {answer.status}, and no problem document; is it a ticker server?"
+            raise RequestError(answer.status, "", said) from None
         if answer.status == 401:
-            raise AuthError(problem.detail)
+            raise AuthError(f"{problem.code}: {problem.detail}")
         raise RequestError(answer.status, problem.code, problem.detail)
+
+
+def new_session(token: str | None, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    """A session that sends the token. A redirect raises RedirectError: the token is for the server
+    that was named, and another one's answer is not its answer."""
+    rules = aiohttp.TraceConfig()
+    rules.on_request_redirect.append(_refuse_redirect)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return aiohttp.ClientSession(headers=headers, timeout=timeout, trace_configs=[rules])
+
+
+async def _refuse_redirect(
+    _: aiohttp.ClientSession, __: SimpleNamespace, told: aiohttp.TraceRequestRedirectParams
+) -> None:
+    where = told.response.headers.get("Location") or told.response.headers.get("URI") or ""
+    target = told.url.join(URL(where))
+    raise RedirectError(
+        f"{told.url.origin()} redirects to {target.scheme}://{target.authority}{target.path}; "
+        "if that is right, name that server"
+    )
 
 
 def _time(moment: datetime | None) -> str | None:

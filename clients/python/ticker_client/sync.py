@@ -12,8 +12,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from ticker_client import client as of_loop
-from ticker_client.messages import (
+from . import client as of_loop
+from .messages import (
     Bar,
     Book,
     Depth,
@@ -26,9 +26,9 @@ from ticker_client.messages import (
     Prices,
     Snapshot,
 )
-from ticker_client.table import BarTable, Table
-from ticker_client.topic import Event
-from ticker_client.watch import Watch as AsyncWatch
+from .table import BarTable, Table
+from .topic import Event
+from .watch import Watch as AsyncWatch
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from ticker_client.errors import TickerError
-from ticker_client.messages import Bar, Book, Depth, Lagged, LiveBar, Snapshot
-from ticker_client.watch import Watch
+from .errors import TickerError
+from .messages import Bar, Book, Depth, Lagged, LiveBar, Snapshot
+from .watch import Watch
 
 
 class Table:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from ticker_client.messages import (
+from .messages import (
     Cancel,
     Channel,
     Correction,

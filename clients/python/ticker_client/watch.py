@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
 from typing import Any, Generic, TypeVar, cast
 
-from ticker_client.errors import TickerError, UnknownSymbolError
-from ticker_client.messages import Lagged, LiveBar, Status
-from ticker_client.topic import Event, Topic, symbol_in
+from .errors import TickerError, UnknownSymbolError
+from .messages import Lagged, LiveBar, Status
+from .topic import Event, Topic, symbol_in
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -18,7 +18,7 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
 
     A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On
     `trades` each message waits. `kept` messages wait at most; `dropped` counts those that were too
-    many.
+    many. `unknown` are those of its symbols that no feed has.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
         self.symbols = frozenset(symbols)
         self.kept = kept
         self.dropped = 0
+        self.unknown: frozenset[str] = frozenset()
         self._waiting: dict[Hashable, Event] = {}
         self._count = 0
         self._ready = asyncio.Event()
@@ -60,11 +61,15 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
             (message.symbol, message.start) if isinstance(message, LiveBar) else symbol_in(message)
         )
 
-    def refuse(self, unknown: set[str]) -> None:
-        """The server does not know these: an end, if there are no others."""
-        if self.symbols and self.symbols <= unknown:
+    def refuse(self, unknown: set[str]) -> bool:
+        """The server does not know these: an end, if there are no others. Whether that is news."""
+        before, self.unknown = self.unknown, self.symbols & unknown
+        if self.unknown == before:
+            return False
+        if self.symbols == self.unknown:
             names = ", ".join(sorted(self.symbols))
             self.fail(UnknownSymbolError(f"no feed has {names}; look it up with client.symbols()"))
+        return True
 
     def fail(self, error: TickerError) -> None:
         """Nothing more will come."""

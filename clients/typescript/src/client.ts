@@ -242,11 +242,22 @@ export class Client extends Rest {
       for (const command of commands) socket.send(command);
       if (opened) this.#opened();
       for (const event of events) this.#handOut(event);
-      for (const refusal of refusals) this.#options.onrefusal?.(refusal);
+      for (const refusal of refusals) {
+        this.#options.onrefusal?.(refusal);
+        if (refusal.error) this.#end(refusal);
+      }
       if (!refusals.length) return;
       for (const watch of [...this.#watches]) watch.refuse(this.#unknown(watch.topic));
     } catch (error) {
       this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
+    }
+  }
+
+  /** The watches of a command that was refused, and no other. */
+  #end({ topic, symbols, error }: Refusal): void {
+    for (const watch of this.#watches) {
+      if (!topic || !error || !sameTopic(watch.topic, topic)) continue;
+      if ([...watch.symbols].some((symbol) => symbols?.has(symbol))) watch.fail(error);
     }
   }
 

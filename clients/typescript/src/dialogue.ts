@@ -6,9 +6,11 @@
 // the same dialogues.
 
 import { Books } from "./books.js";
-import { AuthError } from "./errors.js";
+import { AuthError, RefusedError, type TickerError } from "./errors.js";
 import { parse } from "./exact.js";
-import type { AnyMessage, Channel, Delta, Hello, Recovered, Subscribed } from "./messages.js";
+import type {
+  AnyMessage, Channel, Delta, Error as ServerError, Hello, Recovered, Subscribed,
+} from "./messages.js";
 import { type Event, nameOf, sameTopic, type Topic, wordsOf } from "./topic.js";
 
 export const SUBPROTOCOL = "ticker.v1.json";
@@ -19,17 +21,21 @@ const SILENCE = 2.0;
 /** s for the first message of a connection. */
 const HEAD_TIMEOUT = 10.0;
 const AUTH = new Set([4401, 4402, 4404]);
-const AUTH_ERRORS = new Set([401, 402, 404]);
+const [NOT_AUTHENTICATED, AUTH_FAILED, AUTH_TIMEOUT, SLOW_CLIENT] = [401, 402, 404, 407];
 const EVENTS = new Set([
   "snapshot", "update", "correction", "cancel", "lagged", "status", "bar", "depth", "movers",
 ]);
 
-/** What the server does not do: a symbol that it did not take, or a whole command. */
+/** What the server does not do: a symbol that it did not take, or a whole command, whose symbols are then
+ * watched no more, and end with the error. */
 export interface Refusal {
   code: number;
   message: string;
   symbol?: string;
   channel?: Channel;
+  topic?: Topic;
+  symbols?: ReadonlySet<string>;
+  error?: TickerError;
 }
 
 export interface Received {
@@ -48,6 +54,8 @@ export class Dialogue {
   deadline = 0;
   pause = FIRST_PAUSE;
   #retryAfter: number | null = null;
+  /** Commands without an answer yet: the server answers them in their order. */
+  #asked: { topic: Topic; symbols: ReadonlySet<string> }[] = [];
 
   // -- what the program wants ----------------------------------------------------------------
 
@@ -57,7 +65,7 @@ export class Dialogue {
     const watched = this.#of(topic);
     const fresh = [...new Set(symbols)].filter((symbol) => !watched.has(symbol));
     for (const symbol of fresh) watched.set(symbol, null);
-    return fresh.length && this.hello ? [command("subscribe", topic, fresh)] : [];
+    return fresh.length && this.hello ? [this.#command("subscribe", topic, fresh)] : [];
   }
 
   /** The commands for symbols that nobody watches any more. */
@@ -68,7 +76,7 @@ export class Dialogue {
       this.unknown.get(nameOf(topic))?.delete(symbol);
       this.#books.forget(topic.venue, symbol);
     }
-    return gone.length && this.hello ? [command("unsubscribe", topic, gone)] : [];
+    return gone.length && this.hello ? [this.#command("unsubscribe", topic, gone)] : [];
   }
 
   // -- a connection --------------------------------------------------------------------------
@@ -77,6 +85,7 @@ export class Dialogue {
   opened(now: number): void {
     this.hello = null;
     this.#books.clear();
+    this.#asked = [];
     this.#retryAfter = null;
     this.deadline = now + HEAD_TIMEOUT;
   }
@@ -113,15 +122,40 @@ export class Dialogue {
     } else if (message.type === "hello") {
       found.commands.push(...this.#greeted(message));
     } else if (message.type === "subscribed" || message.type === "recovered") {
+      this.#asked.shift();
       found.refusals.push(...this.#refused(message));
+    } else if (message.type === "unsubscribed") {
+      this.#asked.shift();
     } else if (message.type === "goodbye") {
       this.#retryAfter = message.retry_after;
-    } else if (message.type === "error" && AUTH_ERRORS.has(message.code)) {
-      throw new AuthError(`${message.message} (code ${message.code}); give a valid token`);
     } else if (message.type === "error") {
-      const { code, message: said, symbol } = message;
-      found.refusals.push(symbol ? { code, message: said, symbol } : { code, message: said });
+      found.refusals.push(this.#failed(message));
     }
+  }
+
+  /** A command was refused, and nothing else ends; but for a client that has no token. */
+  #failed({ code, message, symbol }: ServerError): Refusal {
+    const tokenless = this.hello?.auth || !this.#asked.length;
+    if ([AUTH_FAILED, AUTH_TIMEOUT].includes(code) || (code === NOT_AUTHENTICATED && tokenless)) {
+      throw new AuthError(`${message} (code ${code}); give a valid token`);
+    }
+    if (symbol) return { code, message, symbol }; // it has to wait; that answers no command
+    const refusal: Refusal = { code, message };
+    const asked = code === SLOW_CLIENT ? undefined : this.#asked.shift();
+    if (!asked?.symbols.size) return refusal;
+    const watched = this.#of(asked.topic);
+    for (const each of asked.symbols) watched.delete(each);
+    const error =
+      code === NOT_AUTHENTICATED
+        ? new AuthError(`${message} (code ${code})`)
+        : new RefusedError(code, message);
+    return { ...refusal, ...asked, error };
+  }
+
+  #command(action: "subscribe" | "unsubscribe", topic: Topic, symbols: string[]): string {
+    const held = action === "subscribe" ? symbols : [];
+    this.#asked.push({ topic, symbols: new Set(held) });
+    return command(action, topic, symbols);
   }
 
   /** What has changed of a book: the whole of it is told. A book that it does not go on from is asked
@@ -134,7 +168,7 @@ export class Dialogue {
     if (book || asked) return;
     for (const { topic, seen } of this.watched) {
       if (topic.channel === "depth" && topic.venue === venue && seen.has(symbol)) {
-        found.commands.push(command("subscribe", topic, [symbol]));
+        found.commands.push(this.#command("subscribe", topic, [symbol]));
       }
     }
   }
@@ -151,6 +185,7 @@ export class Dialogue {
     return this.watched
       .filter(({ seen }) => seen.size > 0)
       .map(({ topic, seen }) => {
+        this.#asked.push({ topic, symbols: new Set(seen.keys()) });
         const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
         return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
       });

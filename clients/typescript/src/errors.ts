@@ -20,6 +20,17 @@ export class UnknownSymbolError extends TickerError {
   override name = "UnknownSymbolError";
 }
 
+/** A command of a watch was refused: `code` of docs/protocol.md. */
+export class RefusedError extends TickerError {
+  override name = "RefusedError";
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(`${message} (code ${code})`);
+    this.code = code;
+  }
+}
+
 /** A request was refused: `status` of HTTP, `code` of the problem (RFC 9457). */
 export class RequestError extends TickerError {
   override name = "RequestError";

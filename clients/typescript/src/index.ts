@@ -5,7 +5,7 @@ export type { Options, Price, SocketLike, Trade } from "./client.js";
 export { Dialogue } from "./dialogue.js";
 export type { Received, Refusal } from "./dialogue.js";
 export {
-  AuthError, NoServerError, RequestError, TickerError, UnknownSymbolError,
+  AuthError, NoServerError, RefusedError, RequestError, TickerError, UnknownSymbolError,
 } from "./errors.js";
 export type * from "./messages.js";
 export { Rest } from "./rest.js";

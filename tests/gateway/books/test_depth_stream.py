@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.gateway.books.exchange import ClientBook, Exchange, answered, take_until
+from tests.gateway.books.exchange import ClientBook, Exchange, answered, get, take_until
+from tests.gateway.conftest import Client, Rig
 from ticker.config import Config, DepthConfig, GatewayConfig
 from ticker.feeds.calls import ASK, BID
 from ticker.shm.depth.rows import DepthReader
+from ticker.shm.segment import Geometry
 
 Connect = Callable[..., Any]
 JSON = "ticker.v1.json"
@@ -354,3 +357,43 @@ def test_books_as_events(exchange: Exchange, read: Callable[..., Any]) -> None:
         ("levels=3", "levels is of books"),
     ):
         assert read(f"/stream?symbols=AAPL&{query}").body()["detail"].startswith(said)
+
+
+@pytest.fixture
+def crowded() -> Iterator[Rig]:
+    """A gateway that allows more books than its feed has rows of depth for."""
+    rig = Rig(f"crowded{time.monotonic_ns()}", Config(), Geometry(64, 2, 1024, depth_rows=1))
+    yield rig
+    assert rig.close() == 0
+
+
+def subscribe(client: Client, symbol: str) -> None:
+    client.send({"action": "subscribe", "symbols": [symbol], "channel": "depth", "levels": 3})
+
+
+@pytest.mark.slow
+def test_more_books_are_wanted_than_the_feed_has_rows_for(crowded: Rig) -> None:
+    """A gateway knows only what its own clients watch: several together may want too many."""
+    exchange = Exchange(crowded)
+    rows = [define(exchange, "AAPL")]
+    exchange.reference += 10
+    rows.append(define(exchange, "MSFT"))
+    for row in rows:
+        exchange.fill(row, 3)
+    first, second = (Client(crowded.port, protocol=JSON) for _ in range(2))
+    subscribe(first, "AAPL")
+    assert first.until("depth")["symbol"] == "AAPL"
+    subscribe(second, "MSFT")
+    assert second.until("subscribed")["symbols"] == ["MSFT"]
+    told = second.until("error")
+    assert (told["code"], told["symbol"]) == (405, "MSFT")
+    assert "raise `rows` of [depth]" in told["message"]
+    status, problem = get(crowded.port, "/depth/MSFT?levels=3")
+    assert (status, problem["code"]) == (503, "depth_full")
+    first.send({"action": "unsubscribe", "symbols": ["AAPL"], "channel": "depth"})
+    while (message := second.receive())["type"] != "depth":
+        assert message["type"] != "error", "it is told once"
+    assert (message["symbol"], len(message["bids"])) == ("MSFT", 3)
+    first.close()
+    second.close()
+    exchange.close()

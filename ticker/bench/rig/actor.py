@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ticker.bench.rig.books import SyntheticBooks
 from ticker.bench.swarm.popularity import trade_order, weights
 from ticker.bench.swarm.publisher import SyntheticPublisher
 from ticker.bench.swarm.swarm import Swarm
@@ -87,6 +88,14 @@ def play_publisher(settings: dict[str, Any]) -> None:
     publisher = SyntheticPublisher(feed, symbol_names(settings["symbols"]), doors)
     if settings["popularity"]:
         publisher.follow(trade_order(weights(settings["popularity"], settings["symbols"])))
+    if settings["books"]:
+        play(SyntheticBooks(publisher, feed, settings["symbols"], doors))
+    else:
+        play(publisher)
+
+
+def play(publisher: SyntheticPublisher | SyntheticBooks) -> None:
+    """Publish at the pace of the commands."""
     pace: dict[str, Any] = {}
     say({"published": publisher.published})
     while True:
@@ -126,6 +135,7 @@ def play_swarm(settings: dict[str, Any]) -> None:
         path=settings["path"],
         authority=settings["authority"],
         token=told["token"],
+        deflates=settings["deflates"],
     )
     commands: dict[str, Callable[..., Any]] = {
         "connect": swarm.connect,

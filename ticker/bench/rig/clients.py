@@ -121,6 +121,7 @@ def swarm(
             "channel": load.channel,
             "popularity": load.popularity,
             "nap_us": load.nap_us,
+            "deflates": load.compress and not raw,
         }
         part = python_part(f"{'raw ' if raw else ''}swarm {number}", "swarm", settings)
         stack.callback(part.close)

@@ -27,6 +27,7 @@ class Load:
     warm_up: float = 1.0  # of trades before anything is measured
     sender: str = "auto"  # of the gateway: auto, send or io_uring
     client_pace: str = ""  # that each client asks for; empty: the server's own
+    compress: bool = False  # clients and gateway speak permessage-deflate
     nap_us: int = 0  # how often clients look, see Swarm; 0: they are woken by what comes
 
     @property

@@ -43,7 +43,7 @@ def update(symbol: str, load: Load, now: int) -> bytes:
     """One frame of a trade at `now` (ns), as the gateway sends it."""
     return encoded(
         ENCODINGS.index(load.encoding),
-        CHANNELS.index(load.channel),
+        CHANNELS.index("price" if load.channel == "depth" else load.channel),
         False,
         symbol,
         venue="XNAS",

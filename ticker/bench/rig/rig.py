@@ -79,7 +79,8 @@ class Rig:
         boot_id = secrets.randbits(63)
         now = time.time_ns()
         rows = max(16, self.load.symbols)
-        geometry = segment.Geometry(rows=rows, rings=4, ring_capacity=65_536)
+        books = self.load.symbols if self.load.channel == "depth" else 0
+        geometry = segment.Geometry(rows, 4, 65_536, depth_rows=books)
         feed = segment.feed_name(instance, "bench")
         names = [segment.gateway_name(instance, i) for i in range(self.load.gateways)]
         self.feed = self._made(segment.create_feed(feed, geometry, boot_id, now), feed)
@@ -97,6 +98,7 @@ class Rig:
             "gateways": names,
             "doorbells": doorbells,
             "symbols": self.load.symbols,
+            "books": books > 0,
             "popularity": self.load.popularity if self.load.trades_by == "popularity" else None,
         }
         self.publisher = self._part("publisher", shared, self.cores.others, tuple(doorbells))
@@ -165,6 +167,7 @@ class Rig:
             "max_connections": max(18_000, total // self.load.gateways + 100),
             "max_symbols": max(1024, self.load.symbols),
             "sender": self.load.sender,
+            "compression": self.load.compress,
         }
 
     def _await_gateways(self) -> None:

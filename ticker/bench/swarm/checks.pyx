@@ -3,7 +3,7 @@
 A message's symbol must be one that the client asked for, its timestamp and `seq` may not go back,
 its price must belong to its timestamp (publisher.price_at) where that is to be verified, a
 snapshot comes before the first update; on `trades` each `seq` follows the one before, or `lagged`
-has said how many were skipped. What `seq` jumps over on the other channels is counted as merged.
+has said how many were skipped; a delta of a book goes on from the `seq` seen last. What `seq` jumps over on the other channels is counted as merged.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -137,8 +137,10 @@ cdef class Checks:
             return  # sent before the server read the unsubscribe
         if message.time < slot.time or (message.seq >= 0 and message.seq < slot.seq):
             self.counts[<int>BACKWARDS] += 1
-        if self.verify and message.price != price_of(message.time):
+        if self.verify and not message.is_book and message.price != price_of(message.time):
             self.counts[<int>MISMATCHED] += 1
+        if message.is_book and message.kind == MESSAGE_UPDATE and message.previous_seq != slot.seq:
+            self.counts[<int>GAPS] += 1
         if slot.time == 0 and self.snapshots:
             if message.kind == MESSAGE_UPDATE:
                 self.counts[<int>BEFORE_SNAPSHOT] += 1

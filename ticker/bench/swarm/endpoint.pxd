@@ -7,6 +7,7 @@ cdef class Endpoint:
     cdef sockaddr_in server
     cdef bytes request
     cdef bytes agreed
+    cdef bytes extension                   # that was offered, and must be taken
     cdef str subprotocol
     cdef bint loopback
 

@@ -46,14 +46,18 @@ cdef enum:
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, 1.3
 
+DEFLATE = (b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+           b"client_no_context_takeover\r\n")
+
 
 cdef class Endpoint:
     """`host` is an IPv4 address; `authority` what the server is to be called, if otherwise;
-    `subprotocol` is offered and must be taken, unless empty; `token` goes into the handshake."""
+    `subprotocol` is offered and must be taken, unless empty; `token` goes into the handshake;
+    `deflates`: permessage-deflate is offered and must be taken."""
 
     def __cinit__(
         self, host: str, port: int, path: str, *, subprotocol: str = "", authority: str = "",
-        token: str = "",
+        token: str = "", deflates: bool = False,
     ) -> None:
         cdef bytes text = host.encode("ascii")
         memset(&self.server, 0, sizeof(self.server))
@@ -66,12 +70,13 @@ cdef class Endpoint:
         self.agreed = b""
         if subprotocol:
             self.agreed = b"Sec-WebSocket-Protocol: " + subprotocol.encode() + b"\r\n"
+        self.extension = DEFLATE if deflates else b""
         shown = f"Authorization: Bearer {token}\r\n" if token else ""
         self.request = (
             f"GET {path} HTTP/1.1\r\nHost: {authority or host}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY.decode()}\r\n{shown}"
             "Sec-WebSocket-Version: 13\r\n"
-        ).encode() + self.agreed + b"\r\n"
+        ).encode() + self.agreed + self.extension + b"\r\n"
 
     cdef int open_socket(self, int number) except -1:
         """A socket of client `number` that is being connected."""
@@ -115,6 +120,8 @@ cdef class Endpoint:
             raise BenchError(f"the server refused the upgrade: {_refusal(head, end)}")
         if self.agreed not in head[:end + 2]:
             raise BenchError(f"the server does not speak {self.subprotocol}")
+        if self.extension.strip() not in head[:end + 2]:
+            raise BenchError("the server does not compress; set [gateway] compression = true")
         return end + 4
 
 

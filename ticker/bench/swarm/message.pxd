@@ -23,6 +23,8 @@ cdef struct Message:
     int64_t time                # ns since the epoch, -1: none
     int64_t price               # 1e-9 units; TAKEN_BACK: null; NO_PRICE: not said, or not one
     int64_t seq                 # -1: none
+    bint is_book                # a book, or what changed in one since `previous_seq`: it has no price
+    int64_t previous_seq        # -1: none
     int64_t skipped             # of a `lagged`, -1: none
     int64_t code                # of an `error`, -1: none
 
@@ -32,6 +34,7 @@ cdef struct SecondCache:
 
 cdef struct Frame:
     int opcode
+    bint deflated               # its payload, by permessage-deflate
     const uint8_t* payload
     size_t length
 
@@ -39,6 +42,7 @@ cdef struct Frame:
 cdef dict as_dict(const Message* message)
 cdef void begin_message(Message* out) noexcept nogil
 cdef void check_message(Message* out) noexcept nogil
+cdef void take_kind(const char* name, size_t length, Message* out) noexcept nogil
 cdef MessageKind kind_of(const char* name, size_t length) noexcept nogil
 cdef int64_t read_price(const char* at, size_t length) noexcept nogil
 cdef void read_message(

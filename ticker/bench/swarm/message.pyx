@@ -9,13 +9,13 @@ from libc.string cimport memcmp, memcpy
 
 cdef int64_t read_frame(const uint8_t* data, size_t length, Frame* out) noexcept nogil:
     """One unmasked server frame (RFC 6455, 5.2): bytes used, 0 when it is not whole yet, -1
-    when it is masked, fragmented or longer than 16 MiB."""
+    when it is masked, fragmented, longer than 16 MiB, or has a reserved bit but RSV1."""
     cdef size_t head = 2
     cdef uint64_t size
     cdef int i
     if length < 2:
         return 0
-    if not data[0] & 0x80 or data[1] & 0x80 or data[0] & 0x70:
+    if not data[0] & 0x80 or data[1] & 0x80 or data[0] & 0x30:
         return -1
     size = data[1]
     if size == 126:
@@ -35,6 +35,7 @@ cdef int64_t read_frame(const uint8_t* data, size_t length, Frame* out) noexcept
     if length - head < size:
         return 0
     out.opcode = data[0] & 0x0F
+    out.deflated = data[0] & 0x40 != 0
     out.payload = data + head
     out.length = size
     return <int64_t>(head + size)
@@ -151,7 +152,7 @@ cdef void take_member(
 ) noexcept nogil:
     """One member of the object; a value that is not what its name promises is malformed."""
     if same(key, key_length, "type", 4):
-        out.kind = kind_of(value, length)
+        take_kind(value, length, out)
     elif same(key, key_length, "symbol", 6):
         out.symbol = value
         out.symbol_length = length
@@ -161,14 +162,25 @@ cdef void take_member(
         out.time = read_time(value, length, cache)
     elif same(key, key_length, "seq", 3):
         out.seq = digits(value, <int>length) if length < 19 else -1
+    elif same(key, key_length, "previous_seq", 12):
+        out.previous_seq = digits(value, <int>length) if length < 19 else -1
     elif same(key, key_length, "skipped", 7):
         out.skipped = digits(value, <int>length) if length < 19 else -1
     elif same(key, key_length, "code", 4):
         out.code = digits(value, <int>length) if length < 19 else -1
 
 
+cdef void take_kind(const char* name, size_t length, Message* out) noexcept nogil:
+    """By the value of `type`. A whole book counts as a snapshot, a delta as an update."""
+    out.is_book = same(name, length, "depth", 5) or same(name, length, "delta", 5)
+    if out.is_book:
+        out.kind = MESSAGE_SNAPSHOT if name[2] == c"p" else MESSAGE_UPDATE
+    else:
+        out.kind = kind_of(name, length)
+
+
 cdef MessageKind kind_of(const char* name, size_t length) noexcept nogil:
-    """By the value of `type`."""
+    """The kind of any other message."""
     if same(name, length, "update", 6):
         return MESSAGE_UPDATE
     if same(name, length, "snapshot", 8):
@@ -182,14 +194,17 @@ cdef void begin_message(Message* out) noexcept nogil:
     out.kind = MESSAGE_OTHER
     out.symbol = NULL
     out.symbol_length = 0
-    out.time = out.seq = out.skipped = out.code = -1
+    out.time = out.seq = out.skipped = out.code = out.previous_seq = -1
+    out.is_book = False
     out.price = NO_PRICE
 
 
 cdef void check_message(Message* out) noexcept nogil:
-    """A price without its symbol, price or timestamp is malformed, and a `lagged` of nothing."""
+    """A price without its symbol, price or timestamp is malformed, a book without its symbol, seq or
+    timestamp, and a `lagged` of nothing."""
     if out.kind == MESSAGE_UPDATE or out.kind == MESSAGE_SNAPSHOT:
-        if out.symbol_length == 0 or out.time < 0 or out.price == NO_PRICE:
+        if (out.symbol_length == 0 or out.time < 0
+                or (out.seq < 0 if out.is_book else out.price == NO_PRICE)):
             out.kind = MESSAGE_MALFORMED
     elif out.kind == MESSAGE_LAGGED and out.skipped <= 0:
         out.kind = MESSAGE_MALFORMED
@@ -278,12 +293,13 @@ cdef void read_message(
 
 
 cdef dict as_dict(const Message* message):
+    books = {"previous_seq": message.previous_seq} if message.is_book else {}
     names = ("other", "snapshot", "update", "error", "lagged", "malformed")
     return {
         "kind": names[<int>message.kind],
         "symbol": message.symbol[:message.symbol_length] if message.symbol != NULL else b"",
         "time": message.time, "price": message.price, "seq": message.seq,
-        "skipped": message.skipped, "code": message.code,
+        "skipped": message.skipped, "code": message.code, **books,
     }
 
 

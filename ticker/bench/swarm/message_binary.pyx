@@ -20,10 +20,10 @@ from ticker.bench.swarm.message cimport (
     as_dict,
     begin_message,
     check_message,
-    kind_of,
     NO_PRICE,
     TAKEN_BACK,
     read_price,
+    take_kind,
 )
 
 # One value: an unsigned integer, a string that points into the caller's bytes, or neither.
@@ -145,7 +145,7 @@ cdef inline bint same(const Value* value, const char* name, uint64_t size) noexc
 cdef void take_entry(const Value* key, const Value* value, Message* out) noexcept nogil:
     cdef bint small = value.is_uint and value.number < <uint64_t>1 << 52
     if same(key, b"type", 4) and value.text != NULL:
-        out.kind = kind_of(<const char*>value.text, value.length)
+        take_kind(<const char*>value.text, value.length, out)
     elif same(key, b"symbol", 6) and value.text != NULL:
         out.symbol = <const char*>value.text
         out.symbol_length = value.length
@@ -157,6 +157,8 @@ cdef void take_entry(const Value* key, const Value* value, Message* out) noexcep
         out.time = <int64_t>value.number * 1000 if small else -1
     elif same(key, b"seq", 3):
         out.seq = <int64_t>value.number if small else -1
+    elif same(key, b"previous_seq", 12):
+        out.previous_seq = <int64_t>value.number if small else -1
     elif same(key, b"skipped", 7):
         out.skipped = <int64_t>value.number if small else -1
     elif same(key, b"code", 4):

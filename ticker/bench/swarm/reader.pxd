@@ -32,6 +32,8 @@ cdef class Reader:
     cdef uint64_t* counts                  # those of the checks
     cdef SecondCache cache
     cdef int clients, format, dialect
+    cdef bint inflates
+    cdef bytes inflated                    # the message of the newest deflated frame
     cdef bytes answer_to_ping
     cdef const char* pong
     cdef size_t pong_length
@@ -42,6 +44,7 @@ cdef class Reader:
     cdef size_t frames(
         self, int number, int fd, const uint8_t* at, size_t length, int64_t now
     ) noexcept nogil
+    cdef bint _inflate(self, Frame* frame) noexcept with gil
     cdef void _closing(self, Frame* frame) noexcept nogil
     cdef void _pong(self, int fd, Frame* frame) noexcept nogil
     cdef void _unwrap(self, int number, int fd, Frame* frame, int64_t now) noexcept nogil

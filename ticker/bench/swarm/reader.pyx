@@ -26,11 +26,15 @@ from ticker.bench.swarm.wrapped cimport (
     next_piece,
 )
 
+import zlib
+
 from ticker.bench.swarm.commands import ENCODINGS
 from ticker.shm.layout import names_of
 
 cdef enum:
     BUFFER = 1 << 20
+
+FLUSHED = b"\x00\x00\xff\xff"
 
 if names_of(Encoding, "") != ENCODINGS:
     raise ImportError("reader.pxd numbers the encodings otherwise than commands.ENCODINGS")
@@ -38,17 +42,19 @@ if names_of(Encoding, "") != ENCODINGS:
 
 cdef class Reader:
     """For the clients of `checks`. `encoding` is an index of commands.ENCODINGS, `dialect` a
-    number of wrapped.DIALECTS; `answer_to_ping` is the frame that such a server wants."""
+    number of wrapped.DIALECTS; `answer_to_ping` is the frame that such a server wants.
+    `inflates`: permessage-deflate was agreed on, without context takeover."""
 
     def __cinit__(
         self, Checks checks not None, clients: int, encoding: int, dialect: int,
-        answer_to_ping: bytes,
+        answer_to_ping: bytes, *, inflates: bool = False,
     ) -> None:
         self.checks = checks
         self.counts = checks.counts
         self.clients = clients
         self.format = encoding
         self.dialect = dialect
+        self.inflates = inflates
         self.answer_to_ping = answer_to_ping
         self.pong = self.answer_to_ping
         self.pong_length = <size_t>len(answer_to_ping)
@@ -109,6 +115,9 @@ cdef class Reader:
             if step == 0:
                 return used
             used += <size_t>step
+            if frame.deflated and not self._inflate(&frame):
+                self.counts[<int>MALFORMED] += 1
+                return length
             if self.dialect and frame.opcode <= 2:
                 self._unwrap(number, fd, &frame, now)
             elif frame.opcode == (1 if self.format <= JSON else 2):
@@ -125,6 +134,19 @@ cdef class Reader:
                 self._closing(&frame)
             elif frame.opcode != 10:
                 self.counts[<int>MALFORMED] += 1
+
+    cdef bint _inflate(self, Frame* frame) noexcept with gil:
+        """Put the message in the place of the payload; False: it is none (RFC 7692, 7.2.2)."""
+        if not self.inflates or frame.opcode > 2:
+            return False
+        try:
+            stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            self.inflated = stream.decompress(frame.payload[:frame.length] + FLUSHED)
+        except zlib.error:
+            return False
+        frame.payload = self.inflated
+        frame.length = <size_t>len(self.inflated)
+        return True
 
     cdef void _closing(self, Frame* frame) noexcept nogil:
         """RFC 6455, 5.5.1: two bytes of the payload are the code."""

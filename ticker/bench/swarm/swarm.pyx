@@ -69,7 +69,7 @@ cdef class Swarm:
     `symbols` is the whole list that clients choose from, by `popularity` (popularity.py). The first
     `watchers` clients subscribe in `subscribe`; the others are probes for `probe`. `path`,
     `authority` and `token` are what the handshake says, where that is not the default.
-    `nap_us`: how often they look at their sockets; 0: their senders wake them.
+    `deflates`: they offer permessage-deflate. `nap_us`: how often they look at their sockets; 0: their senders wake them.
     """
 
     cdef readonly int clients, open
@@ -91,6 +91,7 @@ cdef class Swarm:
         first_client: int = 0, raw: bool = False, verify: bool = False, control_fd: int = -1,
         dialect: str = "plain", encoding: str = "plain", channel: str = "price", nap_us: int = 0,
         popularity: str = "uniform", path: str = "", authority: str = "", token: str = "",
+        deflates: bool = False,
     ) -> None:
         self.clients = clients
         self.first_client = first_client
@@ -104,7 +105,7 @@ cdef class Swarm:
         )
         self.endpoint = Endpoint(
             host, port, path or PATHS[self.dialect], subprotocol=subprotocol(encoding),
-            authority=authority, token=token,
+            authority=authority, token=token, deflates=deflates,
         )
         self.checks = Checks(
             self.lists, raw=raw, verify=verify, each_trade=channel == "trades",
@@ -115,7 +116,7 @@ cdef class Swarm:
         self.hello = self._framed(self._opcode(), HELLOS[self.dialect])
         self.reader = Reader(
             self.checks, clients, ENCODINGS.index(encoding), self.dialect,
-            self._framed(self._opcode(), PONGS[self.dialect]),
+            self._framed(self._opcode(), PONGS[self.dialect]), inflates=deflates,
         )
         self.members = <Client*>calloc(clients + 1, sizeof(Client))
         if self.members == NULL:

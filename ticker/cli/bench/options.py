@@ -178,10 +178,10 @@ def load_options(clients: int) -> Callable[[Command], Command]:
         ),
         click.option(
             "--channel",
-            type=click.Choice(["price", "quote", "trades"]),
+            type=click.Choice(["price", "quote", "trades", "depth"]),
             default="price",
             show_default=True,
-            help="Channel that clients subscribe to.",
+            help="Channel that clients subscribe to; depth is of 10 levels.",
         ),
         click.option(
             "--sender",
@@ -189,6 +189,11 @@ def load_options(clients: int) -> Callable[[Command], Command]:
             default="auto",
             show_default=True,
             help="How the gateway sends to its clients.",
+        ),
+        click.option(
+            "--compress",
+            is_flag=True,
+            help="The clients ask for permessage-deflate, and the gateway grants it.",
         ),
     )
 
@@ -206,6 +211,8 @@ def load_of(options: dict[str, Any]) -> Load:
         raise click.UsageError(
             "--channel trades: the plain dialect has no trades; give another --encoding"
         )
+    if options["channel"] == "depth" and options["encoding"] not in ("json", "msgpack"):
+        raise click.UsageError("--channel depth: give --encoding json or msgpack")
     from ticker.bench.rig.rig import Load
     from ticker.bench.swarm.popularity import parse
 

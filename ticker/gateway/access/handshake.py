@@ -87,9 +87,9 @@ def offered(head: Head) -> list[str]:
     return [name.strip() for value in values for name in value.split(",")]
 
 
-def upgrade(head: Head, subprotocol: str = "") -> bytes:
-    """The answer that opens a WebSocket connection, with this subprotocol selected, if any. No
-    extension is ever selected.
+def upgrade(head: Head, subprotocol: str = "", extensions: str = "") -> bytes:
+    """The answer that opens a WebSocket connection, with this subprotocol selected, if any, and
+    this header of extensions.
 
     Raises:
         Refusal: 426 for a request without an upgrade, 400 for a wrong one.
@@ -101,6 +101,7 @@ def upgrade(head: Head, subprotocol: str = "") -> bytes:
             headers={"Upgrade": "websocket"},
         )
     selected = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
+    selected += f"{extensions}\r\n" if extensions else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {accept_key(_checked_key(head))}\r\n{selected}\r\n"

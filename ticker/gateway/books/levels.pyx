@@ -115,12 +115,19 @@ cdef class Levels:
                 return True
         return False
 
-    def missing(self, symbol: int, venue: str) -> bool:
-        """Whether a row that is asked for shows no book: it has none, or none yet."""
+    def full(self) -> list[bool]:
+        """Of each feed, whether it shows as many books as it has rows of depth for."""
+        return [reader.full() for reader in self.readers]
+
+    def missing(self, symbol: int, venue: str, feeds: list[bool] | None = None) -> bool:
+        """Whether a row that is asked for shows no book: it has none, or none yet. `feeds`: those that
+        are looked at; None: all."""
         cdef SymbolRows* entry = self.board.rows + <uint32_t>symbol
         cdef bytes mic = venue.encode("ascii")
         cdef uint32_t i
         for i in range(entry.count):
+            if feeds is not None and not feeds[entry.rows[i].feed]:
+                continue
             if self.is_of(entry.rows + i, mic) and (
                 self.reader(entry.rows[i].feed).place_of(entry.rows[i].row) == NO_DEPTH
             ):

@@ -10,6 +10,7 @@ from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
+from ticker.gateway.sockets.deflated cimport Deflater
 from ticker.gateway.sockets.sender cimport Sender
 
 
@@ -23,6 +24,7 @@ cdef class Flush:
     cdef Sender sender
     cdef Agenda agenda
     cdef Parcel parcel
+    cdef Deflater deflater
     cdef uint64_t* counters
     cdef uint32_t* due_slots     # scratch: the subscriptions that are due
     cdef uint32_t due_capacity
@@ -31,6 +33,7 @@ cdef class Flush:
     cdef int flush(self, uint32_t number, int64_t now) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef int send(self, uint32_t number, int due, int64_t now) noexcept nogil
+    cdef void _deflate(self, const Connection* connection) noexcept nogil
     cdef void _gather(self, uint32_t number) noexcept nogil
     cdef void _sent(self, uint32_t number) noexcept nogil
     cdef int _fill(

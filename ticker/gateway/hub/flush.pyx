@@ -36,6 +36,7 @@ from ticker.gateway.sockets.connection cimport (
     ConnectionTable,
     Subscription,
 )
+from ticker.gateway.sockets.deflated cimport Deflater
 from ticker.gateway.sockets.sender cimport Sender
 from ticker.shm.counters cimport (
     GATEWAY_CLIENT_FLUSHES,
@@ -66,6 +67,7 @@ cdef class Flush:
         self.agenda = agenda
         self.counters = segment.counters
         self.parcel = Parcel(connections.max_outbound)
+        self.deflater = Deflater(segment)
         self.reserve(max_symbols)
 
     def __dealloc__(self) -> None:
@@ -103,6 +105,7 @@ cdef class Flush:
         self.parcel.begin(connection.encoding, connection.batch)
         self._fill(connection, number, due, False, now)
         if self.parcel.length():
+            self._deflate(connection)
             self._gather(number)
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, self.parcel.items)
@@ -128,6 +131,13 @@ cdef class Flush:
             if slot == total:
                 slot = 0
         return due
+
+    cdef void _deflate(self, const Connection* connection) noexcept nogil:
+        """Make the parcel shorter, for a connection that has agreed to it."""
+        if connection.window_bits:
+            self.parcel.at = self.parcel.start + self.deflater.shrink(
+                self.parcel.out + self.parcel.start, self.parcel.length(), connection.window_bits
+            )
 
     cdef void _gather(self, uint32_t number) noexcept nogil:
         if not self.sender.put(
@@ -176,6 +186,7 @@ cdef class Flush:
         cdef int sent = self._fill(connection, number, due, True, now)
         if not self.parcel.length():
             return sent
+        self._deflate(connection)
         if self.connections.deliver(
             number, self.parcel.out + self.parcel.start, self.parcel.length()
         ) == 0:

@@ -181,6 +181,13 @@ cdef class Subscriptions:
                 found[self.views.about(view)[0]] = None
         return list(found)
 
+    def connections_of(self, number: int, channel: int) -> set[int]:
+        """Numbers of the connections that watch a topic, by its number on its channel."""
+        found = set()
+        if <uint32_t>number < self.topics.symbol_capacity:
+            self._add_subscribers(topic_of(number, channel), found)
+        return found
+
     def watchers(self, number: int, channel: int) -> int:
         """How many connections watch a topic, by its number on its channel."""
         cdef uint32_t wanted = number

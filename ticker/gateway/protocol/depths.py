@@ -35,6 +35,7 @@ class Depths:
         self.hub = hub
         self.intake = intake
         self.wanted = wanted
+        self.warned: set[tuple[int, int]] = set()  # connections that wait for a view's book
 
     def held(self, number: int, venue: str) -> dict[int, int]:
         """The views of a connection on a venue ("": over all), by symbol."""
@@ -86,6 +87,23 @@ class Depths:
         except TooManyBooksError as error:
             said = f"symbols: {error}; watch fewer, or raise `rows` of [depth]"
             raise CommandError(Code.SYMBOL_LIMIT_EXCEEDED, said, command.id) from None
+
+    def lacking(self) -> list[tuple[int, str]]:
+        """Connections whose book some feed has no row of depth for, because other gateways want so
+        many: each with the symbol, once. The feed shows the book when a row is free."""
+        levels, views = self.intake.views.levels, self.intake.views
+        full = levels.full()
+        waiting: dict[tuple[int, int], str] = {}
+        for view in views.opened() if any(full) else ():
+            symbol, venue, _ = views.about(view)
+            if levels.missing(symbol, venue, full):
+                name = self.board.name(symbol)
+                for number in self.hub.subscriptions.connections_of(view, DEPTH):
+                    waiting[number, view] = name
+        fresh = [(number, name) for (number, view), name in waiting.items()
+                 if (number, view) not in self.warned]  # fmt: skip
+        self.warned = set(waiting)
+        return fresh
 
     def _check_room(
         self, number: int, command: Symbols, channel: int, places: Collection[int], most: int | None

@@ -166,10 +166,18 @@ class Dialect:
             self._turn_away(number, Code.AUTH_FAILED, "the token has expired; get a new one")
 
     def look(self, now_ns: int) -> None:
-        """Give new symbols to the clients that watch all, and new lists to those of movers."""
+        """Give new symbols to the clients that watch all, new lists to those of movers, and word to
+        those whose book cannot be shown."""
         self.lists.look(now_ns)
         for number, channel, places in self.groups.look():
             self.hub.subscribe(number, places, channel, now_ns)
+        for number, symbol in self.depths.lacking():
+            said = (
+                f"symbols: no row of depth is left for {symbol}; its book comes when one is free; "
+                "watch fewer books, or raise `rows` of [depth]"
+            )
+            error = refusal(Code.SYMBOL_LIMIT_EXCEEDED, said, symbol=symbol)
+            self._say(number, self._codec(number), error)
 
     def revoke(self) -> None:
         """Close the streams whose rights the configuration has changed."""

@@ -66,7 +66,7 @@ cdef struct Connection:
     uint32_t resume              # subscription that the next flush begins with
     uint16_t turns               # of the wheel between two flushes; 0: as the server flushes
     uint8_t pace                 # number in PACES (pacing/rates.py)
-    uint8_t pinged
+    uint8_t window_bits          # of messages that are deflated for it; 0: none are
     int64_t deadline             # what for depends on the state; 0: none
     uint32_t generation          # of this place in the table
     uint32_t subscription_capacity
@@ -83,7 +83,8 @@ cdef struct Connection:
     uint16_t controls            # pings and pongs of the peer in this second
     uint16_t close_code
     uint8_t strikes              # for refused messages
-    uint8_t[55] unused
+    uint8_t pinged
+    uint8_t[54] unused
 
 
 @cython.final

@@ -286,13 +286,13 @@ cdef class ConnectionTable:
             raise IndexError(f"connection {number}: there are {self.high_water}")
         return self.table + <uint32_t>number
 
-    def open(self, number: int, answer: bytes, encoding: int = 0) -> None:
-        """Answer the handshake; from here on frames go both ways, in this encoding."""
+    def open(self, number: int, answer: bytes, encoding: int = 0, window_bits: int = 0) -> None:
+        """Answer the handshake; from here on frames go both ways, in this encoding, deflated for a
+        window of `window_bits`, if any."""
         cdef Connection* connection = self.checked(number)
-        connection.encoding = encoding
+        connection.encoding, connection.window_bits = encoding, window_bits
         PyMem_RawFree(connection.inbound)
-        connection.inbound = NULL
-        connection.inbound_length = 0
+        connection.inbound, connection.inbound_length = NULL, 0
         connection.state = CONNECTION_OPEN
         connection.deadline = self.now + self.ping_interval
         if encoding == EVENT_STREAM:

@@ -30,6 +30,7 @@ cdef enum:
 cdef struct FrameLimits:
     uint32_t max_message         # bytes of a message, over all its fragments
     uint32_t max_fragments
+    uint8_t reserved             # bits that begin a message by an agreement: RSV1, or none
 
 cdef struct FrameReader:
     uint8_t* message             # owned; payload of the message under way
@@ -44,6 +45,7 @@ cdef struct FrameReader:
     uint8_t opcode               # of the frame under way, then of the event
     uint8_t in_payload
     uint8_t fin
+    uint8_t compressed           # the message under way, or of the event: RSV1 was set
     uint8_t head_length
     uint8_t control_length
     uint8_t mask[4]

@@ -2,7 +2,8 @@
 
 Law: any bytes give events or one of the close codes 1002, 1007, 1008, 1009; bad UTF-8 is found
 at its first bad byte (section 8.1), and a declared length is refused before it is allocated.
-Extensions are never negotiated, so every reserved bit is an error (section 5.2).
+A reserved bit is an error (section 5.2), but for RSV1 where a message begins and compression was agreed
+on (RFC 7692, section 6): such a message is passed on as it came.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -162,6 +163,13 @@ cdef bint read_head(FrameReader* reader, uint8_t** data, size_t* length) noexcep
             return True  # unmasked: refused by check_head, with any continuation
 
 
+cdef inline bint bad_reserved(uint8_t first, const FrameLimits* limits) noexcept nogil:
+    """Whether a first byte has a reserved bit that nothing allows there."""
+    cdef uint8_t opcode = first & 0x0F
+    cdef bint begins = opcode == OPCODE_TEXT or opcode == OPCODE_BINARY
+    return (first & 0x70 & ~(limits.reserved if begins else 0)) != 0
+
+
 cdef int check_head(FrameReader* reader, const FrameLimits* limits) noexcept nogil:
     """Sections 5.2 to 5.5: EVENT_NONE when the frame may go on, else EVENT_ERROR."""
     cdef uint8_t first = reader.head[0]
@@ -169,7 +177,7 @@ cdef int check_head(FrameReader* reader, const FrameLimits* limits) noexcept nog
     cdef uint64_t size = reader.head[1] & 0x7F
     cdef int i
     cdef int at = 2
-    if first & 0x70 or not reader.head[1] & 0x80:
+    if bad_reserved(first, limits) or not reader.head[1] & 0x80:
         return fail(reader, PROTOCOL_ERROR)
     if size >= 126:
         at = 4 if size == 126 else 10
@@ -192,6 +200,7 @@ cdef int check_head(FrameReader* reader, const FrameLimits* limits) noexcept nog
             return fail(reader, POLICY_VIOLATION)
         if opcode:
             reader.message_opcode = opcode
+            reader.compressed = (first & 0x40) != 0
             reader.message_utf8 = UTF8_ACCEPT
     memcpy(reader.mask, reader.head + at, 4)
     reader.mask_offset = 0
@@ -243,7 +252,8 @@ cdef int take_payload(
     reader.remaining -= now
     data[0] += now
     length[0] -= now
-    if reader.opcode < OPCODE_CLOSE and reader.message_opcode == OPCODE_TEXT:
+    if (reader.opcode < OPCODE_CLOSE and reader.message_opcode == OPCODE_TEXT
+            and not reader.compressed):
         reader.message_utf8 = check_utf8(reader.message_utf8, to, now)
         if reader.message_utf8 == UTF8_REJECT:
             return fail(reader, BAD_PAYLOAD)
@@ -306,7 +316,7 @@ cdef int read_frames(
         if not reader.in_payload:
             if not read_head(reader, data, length):
                 # refuse bad first bytes without waiting for the rest
-                if reader.head_length and reader.head[0] & 0x70:
+                if reader.head_length and bad_reserved(reader.head[0], limits):
                     return fail(reader, PROTOCOL_ERROR)
                 return EVENT_NONE
             event = check_head(reader, limits)
@@ -332,10 +342,12 @@ cdef class FrameParser:
     cdef FrameLimits limits
     cdef bint failed
 
-    def __cinit__(self, max_message: int = 65536, max_fragments: int = 100) -> None:
-        memset(&self.reader, 0, sizeof(FrameReader))
+    def __cinit__(
+        self, max_message: int = 65536, max_fragments: int = 100, reserved: int = 0
+    ) -> None:
         self.limits.max_message = max_message
         self.limits.max_fragments = max_fragments
+        self.limits.reserved = reserved
 
     def __dealloc__(self) -> None:
         release(&self.reader)
@@ -358,7 +370,8 @@ cdef class FrameParser:
             self.failed = event == EVENT_ERROR
             number = self.reader.close_code if event >= EVENT_CLOSE else self.reader.opcode
             body = b"" if self.failed else payload[:payload_length]
-            events.append((EVENT_NAMES[event], number, body))
+            deflated = event == EVENT_MESSAGE and self.reader.compressed
+            events.append(("deflated" if deflated else EVENT_NAMES[event], number, body))
         return events
 
 

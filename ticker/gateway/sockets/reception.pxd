@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.gateway.sockets.frames cimport FrameLimits, FrameReader
@@ -15,6 +15,7 @@ cdef class Reception:
     cdef public object tls_context       # ssl.SSLContext for what is accepted, None: plain
     cdef public bint counts_addresses
     cdef FrameLimits limits
+    cdef FrameLimits deflated            # the same, of connections whose messages may be deflated
     cdef public bytes busy               # answer to whom there is no descriptor for
     cdef int listener_fd
     cdef int spare_fd            # closed for a moment when the descriptors have run out
@@ -34,4 +35,8 @@ cdef class Reception:
     cdef int _event(
         self, uint32_t number, int event, FrameReader* reader, uint8_t* payload, size_t length
     ) except -1
+    cdef int _message(
+        self, uint32_t number, FrameReader* reader, uint8_t* payload, size_t length
+    ) except -1
+    cdef int _broken(self, uint32_t number, uint16_t code) except -1
     cdef bint _flooded(self, Connection* connection) noexcept nogil

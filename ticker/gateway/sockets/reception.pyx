@@ -27,6 +27,8 @@ from ticker.gateway.sockets.frames cimport (
     EVENT_PONG,
     MAX_CONTROL,
     OPCODE_PONG,
+    OPCODE_TEXT,
+    FrameLimits,
     FrameReader,
     at_rest,
     read_frames,
@@ -57,16 +59,19 @@ from ticker.gateway.sockets.sockets cimport (
 from ticker.shm.counters cimport (
     GATEWAY_CONNECTIONS_CLOSED,
     GATEWAY_DESCRIPTORS_EXHAUSTED,
+    GATEWAY_INFLATES_REFUSED,
     GATEWAY_PROTOCOL_ERRORS,
     count,
 )
 
+from ticker.gateway.sockets.inflate import InflateError, inflate
 from ticker.gateway.sockets.tls import TlsError, TlsSession
 
 cdef enum:
     EVENTS = 16                  # handled in one poll
     ACCEPTS = 16                 # taken in one poll
     MAX_REQUEST_HEAD = 8192
+    RSV1 = 0x40                  # a deflated message (RFC 7692, section 6)
     MAX_CONTROLS = 50            # pings and pongs of one client in a second
 
 cdef uint64_t LISTENER = 0xFFFFFFFFFFFFFFFFULL
@@ -92,6 +97,8 @@ cdef class Reception:
         self.busy = b""
         self.limits.max_message = max_message
         self.limits.max_fragments = max_fragments
+        self.deflated = self.limits
+        self.deflated.reserved = RSV1
         self.scratch = <uint8_t*>PyMem_RawMalloc(SCRATCH)
         if self.scratch == NULL:
             raise MemoryError
@@ -268,6 +275,7 @@ cdef class Reception:
         cdef Connection* connection = self.connections.table + number
         cdef FrameReader fresh
         cdef FrameReader* reader = connection.reader
+        cdef FrameLimits* limits = &self.deflated if connection.window_bits else &self.limits
         cdef uint8_t* payload = NULL
         cdef size_t payload_length = 0
         cdef int64_t deadline = connection.deadline
@@ -277,7 +285,7 @@ cdef class Reception:
             memset(&fresh, 0, sizeof(fresh))
             reader = &fresh
         while connection.state == CONNECTION_OPEN:
-            event = read_frames(reader, &self.limits, &data, &length, &payload, &payload_length)
+            event = read_frames(reader, limits, &data, &length, &payload, &payload_length)
             if event == EVENT_NONE:
                 break
             begun = begun or event == EVENT_MESSAGE
@@ -315,7 +323,7 @@ cdef class Reception:
         if event in (EVENT_PING, EVENT_PONG) and self._flooded(connection):
             self.connections.fail(number, 1008, b"ping flood", 10)
         elif event == EVENT_MESSAGE:
-            self.handler.on_message(number, reader.opcode == 1, payload[:length])
+            self._message(number, reader, payload, length)
         elif event == EVENT_PING:
             size = write_head(answer, OPCODE_PONG, length)
             memcpy(answer + size, payload, length)
@@ -324,11 +332,30 @@ cdef class Reception:
             code = reader.close_code if reader.close_code != 1005 else 1000
             self.connections.fail(number, code, b"", 0)
         elif event == EVENT_ERROR:
-            count(self.connections.counters, GATEWAY_PROTOCOL_ERRORS, 1)
-            word = self.handler.last_word(number, reader.close_code)
-            if word:
-                self.connections.send(number, word)
-            self.connections.fail(number, reader.close_code, b"", 0)
+            self._broken(number, reader.close_code)
+        return 0
+
+    cdef int _message(
+        self, uint32_t number, FrameReader* reader, uint8_t* payload, size_t length
+    ) except -1:
+        cdef bint is_text = reader.opcode == OPCODE_TEXT
+        cdef bytes message = payload[:length]
+        if reader.compressed:
+            try:
+                message = inflate(message, self.limits.max_message, is_text=is_text)
+            except InflateError as error:
+                count(self.connections.counters, GATEWAY_INFLATES_REFUSED, 1)
+                return self._broken(number, error.code)
+        self.handler.on_message(number, is_text, message)
+        return 0
+
+    cdef int _broken(self, uint32_t number, uint16_t code) except -1:
+        """The peer breaks the protocol: a last word, and a close frame with this code."""
+        count(self.connections.counters, GATEWAY_PROTOCOL_ERRORS, 1)
+        word = self.handler.last_word(number, code)
+        if word:
+            self.connections.send(number, word)
+        self.connections.fail(number, code, b"", 0)
         return 0
 
     cdef bint _flooded(self, Connection* connection) noexcept nogil:

@@ -112,7 +112,10 @@ export class Stream extends EventTarget {
     this.#emit("price", { symbol, timestamp, price: price === null ? null : Number(price) });
   }
 
-  #refused({ code, message, symbol, channel = "price" }) {
+  #refused({ code, message, symbol, channel = "price", topic, symbols }) {
+    if (topic?.channel === "price") {  // that command brought nothing: go on with the others
+      this.watch(this.#symbols.filter((each) => !symbols.has(each)));
+    }
     if (code === UNKNOWN_SYMBOL && channel !== "price") return;
     this.#emit("refusal", { code, message, symbol });
   }

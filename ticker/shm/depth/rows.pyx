@@ -101,6 +101,14 @@ cdef class DepthReader:
                 return out.row == <uint64_t>row + 1
         return False
 
+    def full(self) -> bool:
+        """Whether there are places for books, and all of them are taken."""
+        cdef uint64_t taken = 0
+        cdef uint32_t row
+        for row in range(<uint32_t>load_acquire(&self.state.row_count)):
+            taken += load_relaxed(&self.places[row]) != 0
+        return self.capacity != 0 and taken >= self.capacity
+
     def book(self, row: int) -> dict[str, object] | None:
         """The book of a row of the table: `seq`, `time`, `publish_time`, `levels`, and `bids` and
         `asks` as (price in 1e-9, size), best first. None: the row has none.

@@ -1,3 +1,5 @@
+from collections.abc import Callable, Sequence
+
 from ticker.shm.bars.published import BarsWriter
 from ticker.shm.header import Mapping
 
@@ -5,7 +7,11 @@ GRACE_NS: int
 
 class LiveBars:
     def __init__(
-        self, feeds: list[tuple[str, Mapping]], writer: BarsWriter, kept: int = 1048576
+        self,
+        feeds: list[tuple[str, Mapping]],
+        writer: BarsWriter,
+        kept: int = 1048576,
+        day_ends: Sequence[Callable[[int], int]] = (),
     ) -> None: ...
     @property
     def held(self) -> int: ...
@@ -22,3 +28,5 @@ class LiveBars:
     def close(self, steady_ns: int) -> None: ...
     def publish(self, now_ns: int, *, only_forming: bool = False, quiet: bool = False) -> int: ...
     def look_again(self) -> None: ...
+
+def day_later(midnight: int) -> int: ...

@@ -35,12 +35,14 @@ from ticker.shm.layout cimport (
 from ticker.shm.ring cimport RingReader
 from ticker.shm.table cimport PriceTable
 from ticker.store.live.bar cimport LiveTrade
-from ticker.store.live.clocks cimport Clock, look_for_day
+from ticker.store.live.clocks cimport DAY, Clock, look_for_day
 from ticker.store.live.every cimport EverySpan
 from ticker.store.live.figures cimport Sale
 from ticker.store.live.spans cimport SpanBars
 from ticker.store.live.symbols cimport Part, Symbol, Symbols
 from ticker.store.live.trades cimport Trades, sale_of
+
+from collections.abc import Callable, Sequence
 
 from ticker.store.live.every import GRACE_NS
 
@@ -56,7 +58,8 @@ cdef enum:
 
 cdef class LiveBars:
     """Bars of the feeds in `feeds`, (name, mapping) each, published by `writer`. `kept` trades, a
-    power of two, can be taken back.
+    power of two, can be taken back. `day_ends`: of each feed, when the day ends that begins at a
+    midnight, ns since the epoch; without it days have 24 hours.
 
     Raises:
         MemoryError: no memory for them.
@@ -67,6 +70,7 @@ cdef class LiveBars:
     cdef EverySpan bars
     cdef list readers            # (feed, RingReader)
     cdef list tables             # PriceTable of each feed
+    cdef list day_ends           # of each feed
     cdef uint64_t kept
     cdef uint64_t counted        # trades up to this number are in their bars
     cdef uint32_t* waiting       # numbers of the symbols that have later ones
@@ -77,12 +81,14 @@ cdef class LiveBars:
     cdef readonly uint64_t unmatched     # cancels and corrections of trades that are not kept
 
     def __cinit__(
-        self, feeds: list[tuple[str, Mapping]], BarsWriter writer not None, uint32_t kept = 1 << 20
+        self, feeds: list[tuple[str, Mapping]], BarsWriter writer not None, uint32_t kept = 1 << 20,
+        day_ends: Sequence[Callable[[int], int]] = (),
     ) -> None:
         if len(feeds) > MOST_FEEDS:
             raise ValueError(f"{len(feeds)} feeds: at most {MOST_FEEDS}")
         self.symbols = Symbols([mapping for _, mapping in feeds], writer)
         self.tables = [PriceTable(mapping) for _, mapping in feeds]
+        self.day_ends = list(day_ends) or [day_later] * len(feeds)
         self.trades = Trades(kept)
         self.bars = EverySpan(self.symbols, self.trades, writer, len(feeds), kept)
         self.kept = kept
@@ -189,7 +195,10 @@ cdef class LiveBars:
         if clock.missed:
             clock.missed = 0
             clock.whole_from = max(clock.whole_from, record.exchange_time)
-        look_for_day(clock, <PriceTable>self.tables[feed], record.row, record.exchange_time)
+        look_for_day(
+            clock, <PriceTable>self.tables[feed], record.row, record.exchange_time,
+            self.day_ends[feed],
+        )
         if record.exchange_time > clock.newest:
             clock.newest = record.exchange_time
             clock.steady = self.bars.steady
@@ -289,6 +298,11 @@ cdef class LiveBars:
     def look_again(self) -> None:
         """Tell readers that bars were published quietly."""
         self.bars.writer.look_again()
+
+
+def day_later(midnight: int) -> int:
+    """24 hours after it."""
+    return midnight + DAY
 
 
 cdef inline bint is_of_trade(const Record* record) noexcept:

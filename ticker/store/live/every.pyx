@@ -23,7 +23,7 @@ from ticker.store.live.bar cimport (
     LiveTrade,
     fill,
 )
-from ticker.store.live.clocks cimport Clock, now_of, start_of
+from ticker.store.live.clocks cimport Clock, end_of, now_of, start_of
 from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out, int128
 from ticker.store.live.spans cimport SpanBars, fetch_bar
 from ticker.store.live.symbols cimport Symbol, Symbols
@@ -128,7 +128,7 @@ cdef class EverySpan:
             span == 0 and bar.start <= self.symbols.all[trade.symbol].thin_until
         ):
             bar.flags |= LIVE_INCOMPLETE
-        if bar.start + bars.length > self.ended_of(trade.feed):
+        if end_of(self.clocks + trade.feed, bars.length, bar.start) > self.ended_of(trade.feed):
             bars.form(bar, trade.feed)
         else:
             bar.flags |= LIVE_CLOSED
@@ -195,7 +195,7 @@ cdef class EverySpan:
         for feed in range(self.feed_count):
             self.ended[feed] = self.ended_of(feed)
         for span in range(<int>SPANS):
-            (<SpanBars>self.every[span]).close(self.ended, self.symbols.all)
+            (<SpanBars>self.every[span]).close(self.ended, self.clocks, self.symbols.all)
 
     cdef int publish(self, int64_t now_ns, bint only_forming, bint quiet) except -1:
         """Publish what has changed; how many bars. `only_forming`: those whose time is over are

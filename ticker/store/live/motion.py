@@ -7,8 +7,10 @@ segment of bars. One thread calls `turn` often, and nobody waits for it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Names
-from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from ticker.shm.bars.published import BarsWriter
 from ticker.shm.counters import Heartbeat
@@ -16,8 +18,9 @@ from ticker.shm.doorbell import DoorbellRinger
 from ticker.shm.header import KIND_BARS, KIND_GATEWAY, Mapping
 from ticker.shm.segment import attach
 from ticker.shm.shards.watchers import WatchedBars
-from ticker.store.live.bars import LiveBars
+from ticker.store.live.bars import LiveBars, day_later
 
+SECOND = 1_000_000_000
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
 UNWATCHED_NS = 10_000_000_000
@@ -26,7 +29,8 @@ UNWATCHED_NS = 10_000_000_000
 
 class Motion:
     """The bars in motion of the feeds in `feeds`, by name. `segment` is that of bars, `gateways`
-    are (segment name, eventfd) of each gateway slot, `kept` trades can be taken back.
+    are (segment name, eventfd) of each gateway slot, `kept` trades can be taken back. `timezones`:
+    of feeds by name; the days of others have 24 hours.
 
     Raises:
         SegmentError: a segment is missing or not the expected one.
@@ -39,9 +43,11 @@ class Motion:
         feeds: Names[str, Mapping],
         gateways: Sequence[tuple[str, int]],
         kept: int,
+        timezones: Names[str, str],
     ) -> None:
         mapping = attach(segment, KIND_BARS, boot_id=boot_id, writable=True)
-        self.live = LiveBars(list(feeds.items()), BarsWriter(mapping), kept)
+        ends = [day_ends(timezones[name]) if name in timezones else day_later for name in feeds]
+        self.live = LiveBars(list(feeds.items()), BarsWriter(mapping), kept, ends)
         self.heartbeats = [Heartbeat(each) for each in feeds.values()]
         self.epochs = [heartbeat.epoch for heartbeat in self.heartbeats]
         doors = [(attach(name, KIND_GATEWAY, boot_id=boot_id), fd) for name, fd in gateways]
@@ -82,3 +88,16 @@ class Motion:
                 if self.epochs[number]:
                     self.live.miss(number)
                 self.epochs[number] = heartbeat.epoch
+
+
+def day_ends(timezone: str) -> Callable[[int], int]:
+    """The function that says when a day of this time zone ends, by its midnight: ns since the
+    epoch. Twice a year that is after 23 or 25 hours."""
+    zone = ZoneInfo(timezone)
+
+    def end_of(midnight: int) -> int:
+        day = datetime.fromtimestamp(midnight // SECOND, UTC).astimezone(zone)
+        after = datetime.combine(day.date() + timedelta(days=1), day.time(), zone)
+        return int(after.timestamp()) * SECOND
+
+    return end_of

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.places cimport Places
 from ticker.store.live.bar cimport LiveBar
+from ticker.store.live.clocks cimport Clock
 from ticker.store.live.symbols cimport Symbol
 
 
@@ -33,7 +34,9 @@ cdef class SpanBars:
         self, uint32_t symbol, int64_t start, uint64_t number, uint64_t seen
     ) except NULL
     cdef void form(self, const LiveBar* bar, uint32_t feed) noexcept nogil
-    cdef void close(self, const int64_t* ended, const Symbol* symbols) noexcept nogil
+    cdef void close(
+        self, const int64_t* ended, const Clock* clocks, const Symbol* symbols
+    ) noexcept nogil
     cdef void mark(self, LiveBar* bar) noexcept nogil
     cdef int _grow(self) except -1
     cdef void _sweep(self, uint64_t seen) noexcept

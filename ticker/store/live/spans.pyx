@@ -13,6 +13,7 @@ from ticker.shm.layout cimport CACHE_LINE
 from ticker.pages cimport give_pages, prefetch, take_pages
 from ticker.places cimport key_of, make_places, put_place, remove_place
 from ticker.store.live.bar cimport LIVE_CLOSED, LIVE_DIRTY, LIVE_USED, LiveBar
+from ticker.store.live.clocks cimport Clock, end_of
 from ticker.store.live.symbols cimport Symbol
 
 cdef enum:
@@ -99,14 +100,17 @@ cdef class SpanBars:
             self.current[<size_t>symbol * self.stride] = place + 1
         return bar
 
-    cdef void close(self, const int64_t* ended, const Symbol* symbols) noexcept nogil:
-        """End the forming bars whose end is not after that of their feed in `ended`."""
+    cdef void close(
+        self, const int64_t* ended, const Clock* clocks, const Symbol* symbols
+    ) noexcept nogil:
+        """End the forming bars whose end, by the days of their feed in `clocks`, is not after that in
+        `ended`."""
         cdef uint32_t i, feed
         cdef uint32_t left = 0
         cdef bint due = False
         cdef LiveBar* bar
         for feed in range(self.feeds):
-            if self.soonest[feed] + self.length <= ended[feed]:
+            if end_of(clocks + feed, self.length, self.soonest[feed]) <= ended[feed]:
                 due = True
         if not due:
             return
@@ -117,7 +121,7 @@ cdef class SpanBars:
                 prefetch(self.bars + self.forming[i + AHEAD])
             bar = self.bars + self.forming[i]
             feed = symbols[bar.symbol].feed
-            if bar.start + self.length <= ended[feed]:
+            if end_of(clocks + feed, self.length, bar.start) <= ended[feed]:
                 bar.flags |= LIVE_CLOSED
                 self.mark(bar)
             else:

@@ -198,8 +198,11 @@ export class Client extends Rest {
                 this.#opened();
             for (const event of events)
                 this.#handOut(event);
-            for (const refusal of refusals)
+            for (const refusal of refusals) {
                 this.#options.onrefusal?.(refusal);
+                if (refusal.error)
+                    this.#end(refusal);
+            }
             if (!refusals.length)
                 return;
             for (const watch of [...this.#watches])
@@ -207,6 +210,15 @@ export class Client extends Rest {
         }
         catch (error) {
             this.#fail(error instanceof TickerError ? error : new TickerError(String(error)));
+        }
+    }
+    /** The watches of a command that was refused, and no other. */
+    #end({ topic, symbols, error }) {
+        for (const watch of this.#watches) {
+            if (!topic || !error || !sameTopic(watch.topic, topic))
+                continue;
+            if ([...watch.symbols].some((symbol) => symbols?.has(symbol)))
+                watch.fail(error);
         }
     }
     #opened() {

@@ -5,7 +5,7 @@
 // seen last. clients/python/ticker_client/dialogue.py is its twin; clients/conformance holds both to
 // the same dialogues.
 import { Books } from "./books.js";
-import { AuthError } from "./errors.js";
+import { AuthError, RefusedError } from "./errors.js";
 import { parse } from "./exact.js";
 import { nameOf, sameTopic, wordsOf } from "./topic.js";
 export const SUBPROTOCOL = "ticker.v1.json";
@@ -16,7 +16,7 @@ const SILENCE = 2.0;
 /** s for the first message of a connection. */
 const HEAD_TIMEOUT = 10.0;
 const AUTH = new Set([4401, 4402, 4404]);
-const AUTH_ERRORS = new Set([401, 402, 404]);
+const [NOT_AUTHENTICATED, AUTH_FAILED, AUTH_TIMEOUT, SLOW_CLIENT] = [401, 402, 404, 407];
 const EVENTS = new Set([
     "snapshot", "update", "correction", "cancel", "lagged", "status", "bar", "depth", "movers",
 ]);
@@ -30,6 +30,8 @@ export class Dialogue {
     deadline = 0;
     pause = FIRST_PAUSE;
     #retryAfter = null;
+    /** Commands without an answer yet: the server answers them in their order. */
+    #asked = [];
     // -- what the program wants ----------------------------------------------------------------
     /** The commands for symbols that are not watched yet. The lists of movers have one symbol, the
      * empty one. */
@@ -38,7 +40,7 @@ export class Dialogue {
         const fresh = [...new Set(symbols)].filter((symbol) => !watched.has(symbol));
         for (const symbol of fresh)
             watched.set(symbol, null);
-        return fresh.length && this.hello ? [command("subscribe", topic, fresh)] : [];
+        return fresh.length && this.hello ? [this.#command("subscribe", topic, fresh)] : [];
     }
     /** The commands for symbols that nobody watches any more. */
     unsubscribe(topic, symbols) {
@@ -48,13 +50,14 @@ export class Dialogue {
             this.unknown.get(nameOf(topic))?.delete(symbol);
             this.#books.forget(topic.venue, symbol);
         }
-        return gone.length && this.hello ? [command("unsubscribe", topic, gone)] : [];
+        return gone.length && this.hello ? [this.#command("unsubscribe", topic, gone)] : [];
     }
     // -- a connection --------------------------------------------------------------------------
     /** The socket is open; the server speaks first. */
     opened(now) {
         this.hello = null;
         this.#books.clear();
+        this.#asked = [];
         this.#retryAfter = null;
         this.deadline = now + HEAD_TIMEOUT;
     }
@@ -95,18 +98,43 @@ export class Dialogue {
             found.commands.push(...this.#greeted(message));
         }
         else if (message.type === "subscribed" || message.type === "recovered") {
+            this.#asked.shift();
             found.refusals.push(...this.#refused(message));
+        }
+        else if (message.type === "unsubscribed") {
+            this.#asked.shift();
         }
         else if (message.type === "goodbye") {
             this.#retryAfter = message.retry_after;
         }
-        else if (message.type === "error" && AUTH_ERRORS.has(message.code)) {
-            throw new AuthError(`${message.message} (code ${message.code}); give a valid token`);
-        }
         else if (message.type === "error") {
-            const { code, message: said, symbol } = message;
-            found.refusals.push(symbol ? { code, message: said, symbol } : { code, message: said });
+            found.refusals.push(this.#failed(message));
         }
+    }
+    /** A command was refused, and nothing else ends; but for a client that has no token. */
+    #failed({ code, message, symbol }) {
+        const tokenless = this.hello?.auth || !this.#asked.length;
+        if ([AUTH_FAILED, AUTH_TIMEOUT].includes(code) || (code === NOT_AUTHENTICATED && tokenless)) {
+            throw new AuthError(`${message} (code ${code}); give a valid token`);
+        }
+        if (symbol)
+            return { code, message, symbol }; // it has to wait; that answers no command
+        const refusal = { code, message };
+        const asked = code === SLOW_CLIENT ? undefined : this.#asked.shift();
+        if (!asked?.symbols.size)
+            return refusal;
+        const watched = this.#of(asked.topic);
+        for (const each of asked.symbols)
+            watched.delete(each);
+        const error = code === NOT_AUTHENTICATED
+            ? new AuthError(`${message} (code ${code})`)
+            : new RefusedError(code, message);
+        return { ...refusal, ...asked, error };
+    }
+    #command(action, topic, symbols) {
+        const held = action === "subscribe" ? symbols : [];
+        this.#asked.push({ topic, symbols: new Set(held) });
+        return command(action, topic, symbols);
     }
     /** What has changed of a book: the whole of it is told. A book that it does not go on from is asked
      * for again. */
@@ -120,7 +148,7 @@ export class Dialogue {
             return;
         for (const { topic, seen } of this.watched) {
             if (topic.channel === "depth" && topic.venue === venue && seen.has(symbol)) {
-                found.commands.push(command("subscribe", topic, [symbol]));
+                found.commands.push(this.#command("subscribe", topic, [symbol]));
             }
         }
     }
@@ -136,6 +164,7 @@ export class Dialogue {
         return this.watched
             .filter(({ seen }) => seen.size > 0)
             .map(({ topic, seen }) => {
+            this.#asked.push({ topic, symbols: new Set(seen.keys()) });
             const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
             return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
         });

@@ -15,6 +15,15 @@ export class AuthError extends TickerError {
 export class UnknownSymbolError extends TickerError {
     name = "UnknownSymbolError";
 }
+/** A command of a watch was refused: `code` of docs/protocol.md. */
+export class RefusedError extends TickerError {
+    name = "RefusedError";
+    code;
+    constructor(code, message) {
+        super(`${message} (code ${code})`);
+        this.code = code;
+    }
+}
 /** A request was refused: `status` of HTTP, `code` of the problem (RFC 9457). */
 export class RequestError extends TickerError {
     name = "RequestError";
