@@ -314,9 +314,12 @@ def parse_message(data: bytes) -> dict[str, object]:
 
 
 def parse_frame(data: bytes) -> tuple[int, int, bytes]:
-    """(bytes used, opcode, payload) of the first frame; see read_frame for 0 and -1."""
+    """(bytes used, opcode, payload) of the first frame, which is not deflated; see read_frame for 0
+    and -1."""
     cdef Frame frame
     cdef int64_t used = read_frame(data, len(data), &frame)
+    if used > 0 and frame.deflated:
+        used = -1
     if used <= 0:
         return used, -1, b""
     return used, frame.opcode, frame.payload[:frame.length]
