@@ -43,10 +43,11 @@ class Motion:
         feeds: Names[str, Mapping],
         gateways: Sequence[tuple[str, int]],
         kept: int,
-        timezones: Names[str, str],
+        timezones: Names[str, str] | None = None,
     ) -> None:
         mapping = attach(segment, KIND_BARS, boot_id=boot_id, writable=True)
-        ends = [day_ends(timezones[name]) if name in timezones else day_later for name in feeds]
+        zones = timezones or {}
+        ends = [day_ends(zones[name]) if name in zones else day_later for name in feeds]
         self.live = LiveBars(list(feeds.items()), BarsWriter(mapping), kept, ends)
         self.heartbeats = [Heartbeat(each) for each in feeds.values()]
         self.epochs = [heartbeat.epoch for heartbeat in self.heartbeats]
