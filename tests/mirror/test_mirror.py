@@ -10,6 +10,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ class Mirrored:
         """The seq of each symbol by REST."""
         found = self.get(f"/prices?symbols={','.join(self.symbols)}")["prices"]
         return {each["symbol"]: each["seq"] for each in found}
+
+    def goes_on(self, before: int) -> bool:
+        """Whether the server has more trades by REST than so many."""
+        return sum(self.newest().values()) > before
 
     def whole(self, seconds: float = 20.0) -> None:
         """Wait until the prices of this moment, or newer ones, are all there."""
@@ -171,6 +176,17 @@ def test_stopped_for_a_while(mirrored: Mirrored) -> None:
         mirrored.fails("does not answer in time")
     finally:
         mirrored.redis.send_signal(signal.SIGCONT)
+    mirrored.whole(WHOLE)
+    mirrored.works()
+
+
+@pytest.mark.stress
+def test_made_slow(mirrored: Mirrored) -> None:
+    """It answers each time, but late: nothing else notices, and all keys come after it."""
+    for _ in range(5):
+        mirrored.client.client_pause(700)
+        wait_for(partial(mirrored.goes_on, sum(mirrored.newest().values())), seconds=WHOLE)
+    mirrored.client.ping()
     mirrored.whole(WHOLE)
     mirrored.works()
 
