@@ -109,7 +109,11 @@ class Clients(Crowd):
             self.claims.settle(self.truth)
 
     def pump(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-        done = super().pump(seconds, until)
+        def looked() -> bool:
+            self.settle()
+            return until is not None and until()
+
+        done = super().pump(seconds, looked)
         self.settle()
         return done
 
@@ -146,5 +150,5 @@ def times(box: Box) -> dict[str, int]:
 
 def told(clients: Clients) -> list[str]:
     """All that clients objected to."""
-    clients.settle()
+    clients.pump(5.0, lambda: not clients.claims.doubted)
     return (clients.violations + clients.claims.violations)[:20]

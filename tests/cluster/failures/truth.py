@@ -7,6 +7,7 @@ right for a symbol that had a break, and for no other; and every price is one th
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from tests.cluster.servers import Box
@@ -16,6 +17,8 @@ from ticker.shm.ring import RingReader
 from ticker.shm.table import PriceTable
 
 UNIT = 1e9
+PATIENCE = 3.0
+"""s until the box of the truth has heard what all have heard."""
 TRADES = (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT)
 BREAKS = (RecordKind.RECORD_CANCELLED, RecordKind.RECORD_CORRECTED)
 
@@ -56,26 +59,32 @@ class Truth:
 
 @dataclass
 class Claims(Ledger):
-    """What is right only if the truth says so, and is looked at when the truth is read the next
-    time. `doubted`: (symbol, price that is to be traded or None, what was seen)."""
+    """What is right only if the truth says so, at once or soon: the box of the truth may hear of a
+    trade later than clients. `doubted`: (since when, symbol, price that is to be traded or None,
+    what was seen)."""
 
-    doubted: list[tuple[str, float | None, str]] = field(default_factory=list)
+    doubted: list[tuple[float, str, float | None, str]] = field(default_factory=list)
 
     def take(self, told: Told) -> str:
         if told.price is not None:
-            self.doubted.append((told.symbol, told.price, f"never traded: {told}"))
+            what = f"never traded: {told}"
+            self.doubted.append((time.monotonic(), told.symbol, told.price, what))
         if wrong := super().take(told):
             self.doubt(told.symbol, wrong)
         return ""
 
     def doubt(self, symbol: str, what: str) -> None:
         """It is right only after a break."""
-        self.doubted.append((symbol, None, what))
+        self.doubted.append((time.monotonic(), symbol, None, what))
 
     def settle(self, truth: Truth) -> None:
-        doubted, self.doubted = self.doubted, []
         truth.read()
-        for symbol, price, what in doubted:
-            right = symbol in truth.broken if price is None else price in truth.traded[symbol]
-            if not right:
+        doubted, self.doubted, now = self.doubted, [], time.monotonic()
+        for doubt in doubted:
+            since, symbol, price, what = doubt
+            if symbol in truth.broken if price is None else price in truth.traded[symbol]:
+                continue
+            if now - since < PATIENCE:
+                self.doubted.append(doubt)
+            else:
                 self.violations.append(what)
