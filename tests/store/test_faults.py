@@ -206,6 +206,17 @@ def test_a_damaged_file_of_days_and_bars_is_begun_anew_once_it_is_gone(kept: Kep
     assert read_days(HistoryReader(kept.folder), "AAPL", 1)
 
 
+def test_a_file_that_is_moved_away_is_begun_anew(kept: Kept) -> None:
+    kept.commit()
+    (path,) = (kept.folder / "history").glob("*.sqlite")
+    path.rename(path.with_name("aside"))
+    assert kept.commit() == []
+    assert path.exists()
+    assert [row["trades"] for row in read_days(HistoryReader(kept.folder), "AAPL", 1)] == [
+        kept.trades
+    ]
+
+
 def test_a_damaged_file_at_the_start(kept: Kept) -> None:
     (kept.folder / "history").mkdir()
     month = kept.folder / "history" / "2026-09.sqlite"

@@ -137,3 +137,16 @@ def disk_bytes(folder: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+def months_in(folder: Path) -> list[str]:
+    """The months that have a file in the folder, oldest first, like "2026-11"."""
+    return sorted(path.name.removesuffix(".sqlite") for path in folder.glob("????-??.sqlite"))
+
+
+def which_file(path: Path) -> tuple[int, int] | None:
+    """Which file has this name; None: none that can be looked at."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None

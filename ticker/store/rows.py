@@ -71,9 +71,19 @@ def day_text(seconds: int) -> str:
     return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC).date().isoformat()
 
 
+def month_of(seconds: int) -> str:
+    """Like "2026-11", UTC."""
+    return day_text(seconds)[: len("2026-11")]
+
+
 def day_of(midnight: int) -> str:
     """The day that begins at a midnight, ns since the epoch, in its own time zone."""
     return datetime.fromtimestamp((midnight + HALF_DAY) // SECOND, UTC).date().isoformat()
+
+
+def stored(number: int) -> int | str:
+    """A number in a form that SQLite stores without loss."""
+    return number if -(1 << 63) <= number < 1 << 63 else str(number)
 
 
 def day_row(figures: days.Figures) -> tuple[Any, ...]:

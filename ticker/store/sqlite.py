@@ -26,8 +26,20 @@ from typing import Any
 from ticker.errors import StoreError
 from ticker.store import bars, days
 from ticker.store.beside import FormingFiles, FormingReader, woven
-from ticker.store.generations import make_folder, require_own
-from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row, day_text
+from ticker.store.generations import make_folder, months_in, require_own, which_file
+from ticker.store.rows import (
+    BAR,
+    DAY,
+    SECOND,
+    Hole,
+    Key,
+    Place,
+    Row,
+    bar_rows,
+    day_row,
+    month_of,
+    stored,
+)
 from ticker.store.schema import FILE, FILE_FORMAT, FILE_FROM_1, HOUR
 
 OF_SYMBOL = "SELECT * FROM bars WHERE symbol = ? AND minute"
@@ -44,9 +56,7 @@ KINDS = {
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
 }
 """SQLite's kinds of faults as errno."""
-MOST_KNOWN = 1_000_000
-"""Pairs of a symbol and an hour that are known to be in `traded`."""
-MOST = 1 << 63
+MOST_KNOWN = 1_000_000  # pairs of a symbol and an hour that are known to be in `traded`
 VOLUME = DAY.index("volume")
 
 
@@ -63,6 +73,7 @@ class History:
         self.folder = folder / FOLDER
         make_folder(self.folder)
         self._open: dict[str, sqlite3.Connection] = {}
+        self._files: dict[str, tuple[int, int] | None] = {}
         self._known: set[tuple[str, int]] = set()
 
     def forming(self, feed: str) -> FormingFiles:
@@ -184,21 +195,15 @@ class History:
             raise
 
     def _file(self, month: str) -> sqlite3.Connection:
+        path = self.folder / f"{month}.sqlite"
+        if month in self._open and self._files[month] != which_file(path):
+            self._open.pop(month).close()  # somebody has moved it away
+            self._known.clear()
         if month not in self._open:
-            path = self.folder / f"{month}.sqlite"
             with faults(path):
                 self._open[month] = _prepared(path)
+            self._files[month] = which_file(path)
         return self._open[month]
-
-
-def month_of(seconds: int) -> str:
-    """Like "2026-11", UTC."""
-    return day_text(seconds)[: len("2026-11")]
-
-
-def stored(number: int) -> int | str:
-    """A number in a form that SQLite stores without loss."""
-    return number if -MOST <= number < MOST else str(number)
 
 
 def _prepared(path: Path) -> sqlite3.Connection:
@@ -382,11 +387,6 @@ def _rows(
                 if name in row:
                     row[name] = int(row[name])
             yield row
-
-
-def months_in(folder: Path) -> list[str]:
-    """The months that have a file in the folder, oldest first, like "2026-11"."""
-    return sorted(path.name.removesuffix(".sqlite") for path in folder.glob("????-??.sqlite"))
 
 
 @contextmanager
