@@ -22,6 +22,8 @@ from ticker.shm.header import Mapping
 
 log = structlog.get_logger()
 
+LONGEST = 120.0
+"""s that this may take: a box is to serve. What is left out then is a hole, as any other."""
 HOUR = 3_600_000_000_000
 FOREVER = 1 << 62
 """A publish time that no frame reaches, ns."""
@@ -52,7 +54,15 @@ class Earlier:
             play = LogPlay(logged, since, FOREVER)
             player = LogPlayer(play, self.mapping, self.ringer, self.incoming)
             begun = now_ns()
-            await player.run()
+            async with asyncio.timeout(LONGEST):
+                await player.run()
+        except TimeoutError:
+            log.error(
+                "the log is too long to be played before the bus is taken",
+                feed=self.feed, frames=player.frames, seconds=LONGEST,
+                advice="lower catch_up_hours of [cluster.log]",
+            )  # fmt: skip
+            return
         except TickerError as error:
             log.error("no earlier trades from the log", feed=self.feed, reason=str(error))
             return
