@@ -70,7 +70,7 @@ class Witness(Watcher):
     ledger: Ledger = field(default_factory=lambda: Ledger({}))
     newest: dict[str, Told] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
-    """Feeds that it was told are stale."""
+    """Feeds that it was told are stale, or closed."""
     revived: dict[str, float] = field(default_factory=dict)
     """When it was told of a feed that it is live again."""
     since: float = 0.0
@@ -109,8 +109,9 @@ class Witness(Watcher):
         return b""
 
     def _hear_of(self, told: Told) -> None:
-        """The state of a feed."""
-        if told.state == "stale":
+        """The state of a feed. One whose venue has ended its session is closed, and silent by right
+        until the next begins."""
+        if told.state in ("stale", "closed"):
             self.stale.add(told.feed)
         elif told.feed in self.stale:
             self.stale.discard(told.feed)
