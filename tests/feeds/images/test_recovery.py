@@ -16,7 +16,7 @@ from ticker.feeds.session import resume_point
 from ticker.shm.counters import Counters, Heartbeat
 
 MESSAGES = 10_000_000
-RATE = 500_000
+RATE = 250_000
 SYMBOLS = 5_000
 
 

@@ -47,7 +47,7 @@ cdef enum:
 
 cdef uint64_t ORDERS_UNSAID = <uint64_t>-1
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 21
 """Bytes that the buffer of `Imager.more` must have."""
 
 

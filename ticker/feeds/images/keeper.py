@@ -18,11 +18,12 @@ log = structlog.get_logger()
 SECOND = 1_000_000_000
 PAUSE = SECOND // 1000
 """ns between two slices of an image."""
-AGAIN = SECOND // 4
-"""ns until an image is tried again that could not be begun, or was given up."""
+AGAIN = SECOND // 20
+"""ns until an image is tried again that could not be begun, or was given up; twice as long after
+each that was given up, up to the interval."""
 NO_ROOM = 60 * SECOND
 """ns until an image is tried again whose file could not be written."""
-MANY = 60
+MANY = 16
 """Images in a row that are given up, after which the log says it."""
 FEWEST = 50_000
 """Messages since the last image that are worth one: fewer are asked for in a moment."""
@@ -85,7 +86,7 @@ class Keeper:
             self._given_up += 1
             if self._given_up == MANY:
                 log.warning("no image of the feed becomes whole", feed=self.files.feed, tries=MANY)
-            return AGAIN
+            return min(AGAIN << min(self._given_up, 16), self.interval_ns)
         self.files.write(self._view[:used])
         if self.imager.making:
             return PAUSE
