@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,23 @@ def test_fanout(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["bytes_per_send"] > 100
     assert 1 <= found["updates_per_client_flush"] <= 3
     assert [len(each) for each in found["segments"].values()] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"channel": "depth"}, {"channel": "quote", "compress": True}],
+    ids=["books", "deflated"],
+)
+def test_fanout_of_books_and_of_deflated_quotes(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients hold each delta against the book before it, and inflate what comes deflated."""
+    monkeypatch.setattr(fanout, "SEGMENT_SECONDS", 0.2)
+    monkeypatch.setattr(fanout, "TIGHT_SECONDS", 0.01)
+    found = fanout.run(replace(LOAD, encoding="json", warm_up=0.1, **more), 0.2)
+    right(found)
+    assert found["updates_per_client_flush"] >= 1
+    assert found["gateway_counters"]["deflated_shared"] > 0 or not more.get("compress")
 
 
 def test_latency() -> None:

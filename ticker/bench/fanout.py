@@ -37,6 +37,8 @@ DELTAS = (
     "laps",
     "send_blocked",
     "records_read",
+    "deflated",
+    "deflated_shared",
 )
 
 
