@@ -45,8 +45,12 @@ def test_fanout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"channel": "depth"}, {"channel": "quote", "compress": True}],
-    ids=["books", "deflated"],
+    [
+        pytest.param({"channel": "depth"}, id="books"),
+        pytest.param(
+            {"channel": "quote", "compress": True}, id="deflated", marks=pytest.mark.stress
+        ),
+    ],
 )
 def test_fanout_of_books_and_of_deflated_quotes(
     more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
