@@ -72,6 +72,24 @@ def test_a_quote_is_the_whole_top_of_the_book(fed: Fed) -> None:
     assert fed.feed.counter("bad_orders") == 1
 
 
+def test_a_quote_becomes_a_book_and_a_quote_again(fed: Fed) -> None:
+    """A top has one place for its level; levels that come after it need room of their own."""
+    fed.calls.set_quote(fed.instrument, 10 * DOLLAR, 100, 11 * DOLLAR, 200, 7)
+    other = fed.calls.define(2, "MSFT")
+    fed.calls.set_quote(other, 20 * DOLLAR, 1, 21 * DOLLAR, 2, 7)
+    for i in range(1, 40):
+        fed.calls.set_level(fed.instrument, BID, 10 * DOLLAR - i, i, 8)
+        fed.calls.set_level(fed.instrument, ASK, 11 * DOLLAR + i, i, 8)
+    fed.calls.set_level(fed.instrument, BID, 10 * DOLLAR, 0, 9)
+    assert fed.top() == (10 - 1 / DOLLAR, 1, 11, 200)
+    fed.calls.set_quote(fed.instrument, 9 * DOLLAR, 50, 12 * DOLLAR, 60, 10)
+    assert fed.top() == (9, 50, 12, 60)
+    fed.calls.set_level(fed.instrument, ASK, 13 * DOLLAR, 5, 11)
+    fed.calls.set_level(fed.instrument, ASK, 12 * DOLLAR, 0, 11)
+    assert fed.top() == (9, 50, 13, 5)
+    assert fed.feed.row("MSFT")["bid"] == 20 * DOLLAR
+
+
 def test_a_quote_without_sizes_keeps_its_prices(fed: Fed) -> None:
     fed.calls.set_quote(fed.instrument, 10 * DOLLAR, 0, 11 * DOLLAR, 0, 7)
     assert fed.top() == (10, 0, 11, 0)

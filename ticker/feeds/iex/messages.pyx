@@ -21,12 +21,11 @@ from libc.string cimport memset
 
 from ticker.checks cimport check
 from ticker.feeds.market.conditions cimport flags_without, taken_by_iex
-from ticker.feeds.market.directory cimport prefetch_key, row_of
+from ticker.feeds.market.directory cimport prefetch_key
 from ticker.endian cimport le32, le64
 from ticker.feeds.market.market cimport TRADE_OFFICIAL_CLOSE, TRADE_OFFICIAL_OPEN, Market
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.market.symbols cimport symbol_length
-from ticker.pages cimport prefetch_to_write
 from ticker.shm.counters cimport (
     FEED_SHORT_MESSAGES,
     FEED_UNKNOWN_SYMBOLS,
@@ -62,15 +61,6 @@ cdef enum:
     OFFICIAL_PRICE = 0x58              # X
     TRADE_BREAK = 0x42                 # B
     AUCTION_INFORMATION = 0x41         # A
-
-
-cdef inline void prefetch_trade(Market market, uint64_t key) noexcept nogil:
-    """What of the instrument a trade touches beside its values."""
-    cdef int32_t row = row_of(market.rows.directory, key)
-    if row >= 0:
-        prefetch_to_write(&market.sales.trades.chains[row], 1, 3)
-        prefetch_to_write(&market.sales.filter.ids.greatest[row], 1, 3)
-        prefetch_to_write(&market.publisher.table.rests[row].reserved, 1, 3)
 
 
 cdef class IexProtocol(Protocol):
@@ -147,9 +137,10 @@ cdef class IexProtocol(Protocol):
         cdef Coming* place = &self.coming[self.announced % COMING]
         if length < SYMBOL + SYMBOL_LENGTH or data[0] == SYSTEM_EVENT:
             return
-        self.market.prefetch_instrument(place.key)
         if place.kind == TRADE_REPORT:
-            prefetch_trade(self.market, place.key)
+            self.market.prefetch_trade(place.key)
+        else:
+            self.market.prefetch_instrument(place.key)
         place.key = le64(data + SYMBOL)
         place.kind = data[0]
         prefetch_key(self.market.rows.directory, place.key)

@@ -27,7 +27,7 @@ cdef struct Level:
 cdef struct Ladder:
     Level* levels                # ascending by rank: the best is the last
     uint32_t count
-    uint8_t room                 # for 2^room levels; 0: none yet
+    uint8_t room                 # for 2^room levels; 0: none yet, or the one in Book.tops
     uint8_t shown                # of the best levels that readers see: 1, or more of a depth
     uint8_t tops                 # the feed sends its best level alone (set_top)
     uint8_t reserved
@@ -47,6 +47,7 @@ cdef class Book:
     cdef readonly uint64_t used
     cdef readonly uint64_t order_limit
     cdef Ladder* ladders
+    cdef Level* tops             # both best levels of each instrument; NULL: no feed sent any
     cdef uint32_t* clearings     # per instrument: times that it was cleared, mod 2^30
     cdef bint cleared            # any was, since the last clear()
     cdef uint32_t instruments
@@ -79,6 +80,7 @@ cdef class Book:
     cdef void _keep(self, uint64_t reference, const Order* order) noexcept nogil
     cdef bint _outdated(self, const Order* order) noexcept nogil
     cdef bint _grow(self) noexcept nogil
+    cdef bint _take_top(self, uint32_t ladder) noexcept nogil
     cdef void _erase(self, Order* order) noexcept nogil
     cdef int _level_add(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil
     cdef int _level_reduce(self, Ladder* ladder, int64_t rank, uint64_t size) noexcept nogil

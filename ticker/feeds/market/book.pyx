@@ -51,9 +51,12 @@ cdef inline uint32_t level_at(const Ladder* ladder, int64_t rank) noexcept nogil
 cdef bint more_room(Ladder* ladder) noexcept nogil:
     """Room for twice the levels; False: no memory, and nothing has changed."""
     cdef uint8_t room = <uint8_t>(ladder.room + 1 if ladder.room else FIRST_ROOM)
-    cdef Level* levels = <Level*>realloc(ladder.levels, (<size_t>1 << room) * sizeof(Level))
+    cdef Level* own = ladder.levels if ladder.room else NULL
+    cdef Level* levels = <Level*>realloc(own, (<size_t>1 << room) * sizeof(Level))
     if levels == NULL:
         return False
+    if own == NULL and ladder.count:
+        levels[0] = ladder.levels[0]
     ladder.levels = levels
     ladder.room = room
     if not ladder.shown:
@@ -91,8 +94,10 @@ cdef class Book:
             give_pages(self.orders, (self.mask + 1) * sizeof(Order))
         if self.ladders != NULL:
             for i in range(2 * <size_t>self.instruments):
-                free(self.ladders[i].levels)
+                if self.ladders[i].room:
+                    free(self.ladders[i].levels)
             free(self.ladders)
+        give_pages(self.tops, 2 * <size_t>self.instruments * sizeof(Level))
         free(self.clearings)
 
     cdef Order* find(self, uint64_t reference) noexcept nogil:
@@ -218,13 +223,26 @@ cdef class Book:
             return size > 0
         rank = -price if side else price
         if ladder.count != 1:
-            ladder.count = 0
-            return self._level_add(ladder, rank, size)
-        if ladder.levels[0].rank == rank and ladder.levels[0].size == size:
+            if ladder.levels == NULL and not self._take_top(2 * instrument + side):
+                return BOOK_FAILED
+            ladder.count = 1
+        elif ladder.levels[0].rank == rank and ladder.levels[0].size == size:
             return BOOK_DEEP
         ladder.levels[0].rank = rank
         ladder.levels[0].size = size
         return BOOK_TOP
+
+    cdef bint _take_top(self, uint32_t ladder) noexcept nogil:
+        """Room for the one level of a side. Those of an instrument share a cache line; False: no
+        memory."""
+        if self.tops == NULL:
+            self.tops = <Level*>take_pages(2 * <size_t>self.instruments * sizeof(Level))
+            if self.tops == NULL:
+                return False
+        self.ladders[ladder].levels = &self.tops[ladder]
+        if not self.ladders[ladder].shown:
+            self.ladders[ladder].shown = 1
+        return True
 
     cdef void show(self, uint32_t instrument, uint32_t levels) noexcept nogil:
         """From now on readers see so many levels of each side, 1 to 255."""
@@ -338,7 +356,7 @@ cdef class Book:
         if at < ladder.count and ladder.levels[at].rank == rank:
             ladder.levels[at].size += size
             return change_at(ladder, at)
-        if ladder.count == ((<uint32_t>1 << ladder.room) & ~<uint32_t>1) and not more_room(ladder):
+        if ladder.count >= ((<uint32_t>1 << ladder.room) & ~<uint32_t>1) and not more_room(ladder):
             return BOOK_FAILED
         memmove(
             &ladder.levels[at + 1], &ladder.levels[at], (ladder.count - at) * sizeof(Level)

@@ -51,9 +51,12 @@ cdef inline uint32_t slot_of(Directory directory, uint64_t key) noexcept nogil:
 
 cdef inline int32_t row_of(Directory directory, uint64_t key) noexcept nogil:
     """The row of the feed's own number, or a NoRow."""
+    cdef KeySlot* slot
     if key < DIRECT_KEYS:
         return directory.direct[key]
-    return directory.row_of_large_key(key)
+    slot = &directory.keys[slot_of(directory, key)]
+    # An empty slot has the key 0, which is no large one.
+    return slot.row if slot.key == key else directory.row_of_large_key(key)
 
 
 cdef inline void prefetch_key(Directory directory, uint64_t key) noexcept nogil:

@@ -35,9 +35,6 @@ from ticker.feeds.market.trades cimport (
 )
 
 
-cdef enum:
-    ANNOUNCED = 4              # announcements between an instrument's ladders and its levels
-
 
 @cython.final
 cdef class Market:
@@ -48,8 +45,6 @@ cdef class Market:
     cdef Book book               # that of the quotes
     cdef uint64_t* counters
     cdef Takeover takeover       # of what a predecessor left
-    cdef int32_t[ANNOUNCED] announced
-    cdef uint64_t announcements
 
     # Before anything comes: the midnight that the day began at.
     cdef void begin_at(self, int64_t midnight) noexcept nogil
@@ -102,6 +97,7 @@ cdef class Market:
     # Hints that these will be touched soon.
     cdef void prefetch_order(self, uint64_t reference) noexcept nogil
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil
+    cdef void prefetch_trade(self, uint64_t key) noexcept nogil
 
     cdef void clear_books(self) noexcept nogil
 

@@ -6,14 +6,12 @@ when a segment is taken over (`adopt_rows`).
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from ticker.checks cimport check
 from ticker.feeds.market.book cimport (
     BOOK_FAILED,
     BOOK_TOP,
     NO_PRICE,
-    Ladder,
     Order,
     prefetch_order,
     side_of,
@@ -24,7 +22,6 @@ from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
 from ticker.feeds.market.sales cimport Sales
 from ticker.feeds.market.takeover cimport Takeover
-from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.counters cimport FEED_BAD_ORDERS, FEED_MEMORY_FAILURES, FEED_UNKNOWN_ORDERS, count
 from ticker.shm.doorbell cimport DoorbellRinger
 from ticker.shm.header cimport Mapping
@@ -78,7 +75,6 @@ cdef class Market:
         self.book = self.quotes.book
         self.counters = mapping.counters
         self.takeover = Takeover(self.publisher, self.rows.directory, self.sales.trades)
-        memset(self.announced, 0xFF, sizeof(self.announced))
 
     cdef void begin_at(self, int64_t midnight) noexcept nogil:
         self.rows.midnight = midnight
@@ -275,22 +271,13 @@ cdef class Market:
         prefetch_order(self.book, reference)
 
     cdef void prefetch_instrument(self, uint64_t key) noexcept nogil:
-        """What of the instrument an order touches; its best levels a few announcements later,
-        when the ladders that say where they are have come."""
+        self.quotes.prefetch(row_of(self.rows.directory, key))
+
+    cdef void prefetch_trade(self, uint64_t key) noexcept nogil:
         cdef int32_t row = row_of(self.rows.directory, key)
-        cdef int32_t earlier = self.announced[self.announcements % ANNOUNCED]
-        cdef Ladder* ladder
-        cdef int side
-        if earlier >= 0:
-            for side in range(2):
-                ladder = &self.book.ladders[2 * earlier + side]
-                prefetch_to_write(&ladder.levels[ladder.count], 1, 3)
-                prefetch_to_write(&ladder.levels[ladder.count] - 4, 1, 3)
-        self.announced[self.announcements % ANNOUNCED] = row
-        self.announcements += 1
+        self.quotes.prefetch(row)
         if row >= 0:
-            prefetch(&self.book.ladders[2 * row])
-            prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
+            self.sales.prefetch(<uint32_t>row)
 
     # All instruments, and publishing
 

@@ -1,13 +1,18 @@
 """The books of a feed, and their tops as rows show them: see quotes.pyx."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.feeds.market.book cimport BOOK_TOP, Book
+from ticker.feeds.market.book cimport BOOK_TOP, Book, Ladder
 from ticker.feeds.market.publisher cimport DIRTY_BOOK, Publisher
 from ticker.feeds.market.rows cimport Rows
+from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.depth.interest cimport Interests
 from ticker.shm.depth.rows cimport DepthWriter
+
+
+cdef enum:
+    ANNOUNCED = 4                # announcements between an instrument's ladders and its levels
 
 
 @cython.final
@@ -20,6 +25,35 @@ cdef class Quotes:
     cdef dict levels             # that the gateways want, by symbol
     cdef dict watched            # levels that are shown, by row
     cdef uint32_t rows_known     # rows that were there when the interest was looked at last
+
+    cdef int32_t[ANNOUNCED] announced
+    cdef uint64_t announcements
+
+    cdef inline void prefetch(self, int32_t row) noexcept nogil:
+        """What of an instrument a message touches that will come soon: both best levels, since a
+        flush looks at both. They are fetched now where they have a place of their own, else a few
+        announcements later, when the ladders that say where they are have come. `row`: negative,
+        the instrument has none."""
+        if self.book.tops == NULL:
+            self._prefetch_levels(row)
+        elif row >= 0:
+            prefetch_to_write(&self.book.tops[2 * row], 1, 3)
+        if row >= 0:
+            prefetch(&self.book.ladders[2 * row])
+            prefetch_to_write(&self.publisher.entries[row].dirty, 1, 3)
+
+    cdef inline void _prefetch_levels(self, int32_t row) noexcept nogil:
+        """The best levels of the row that was announced ANNOUNCED rows before this one."""
+        cdef int32_t earlier = self.announced[self.announcements % ANNOUNCED]
+        cdef Ladder* ladder
+        cdef int side
+        if earlier >= 0:
+            for side in range(2):
+                ladder = &self.book.ladders[2 * earlier + side]
+                prefetch_to_write(&ladder.levels[ladder.count], 1, 3)
+                prefetch_to_write(&ladder.levels[ladder.count] - 4, 1, 3)
+        self.announced[self.announcements % ANNOUNCED] = row
+        self.announcements += 1
 
     cdef inline void changed(self, uint32_t row, int change, int64_t time) noexcept nogil:
         """A message at this exchange time made this BookChange in the book of a row."""

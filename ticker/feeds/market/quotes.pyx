@@ -6,6 +6,7 @@ of: the gateways' interest is looked at when its version has moved, or when ther
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from ticker.feeds.market.book cimport ASK, BID, Book, Ladder, Level, best_of
 from ticker.feeds.market.publisher cimport DIRTY_BOOK, DIRTY_QUOTE, Entry, mark_dirty
@@ -32,6 +33,7 @@ cdef class Quotes:
         self.book = Book(rows.mapping.row_capacity, order_limit)
         self.depth = DepthWriter(rows.mapping)
         self.interests = Interests(rows.publisher.ringer)
+        memset(self.announced, 0xFF, sizeof(self.announced))
         self.levels = {}
         self.watched = {}
         self._take_over()

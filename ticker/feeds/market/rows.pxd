@@ -3,8 +3,8 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from ticker.feeds.market.directory cimport Directory
-from ticker.feeds.market.publisher cimport Publisher
+from ticker.feeds.market.directory cimport Directory, row_of
+from ticker.feeds.market.publisher cimport Entry, Publisher, mark_dirty
 from ticker.feeds.market.venue_state cimport VenueState
 from ticker.shm.header cimport Mapping
 
@@ -45,7 +45,10 @@ cdef class Rows:
     cdef int32_t define_on(
         self, uint64_t key, const char* symbol, size_t length, const char* venue
     ) noexcept nogil
-    cdef int32_t find(self, uint64_t key) noexcept nogil
+    # The instrument of the feed's number, or a NoRow (negative).
+    cdef inline int32_t find(self, uint64_t key) noexcept nogil:
+        return row_of(self.directory, key)
+
     cdef void set_test(self, int32_t instrument, bint test) noexcept nogil
     # The venue that lists the symbol, by its MIC; NULL: not known.
     cdef void set_listing(self, int32_t instrument, const char* venue) noexcept nogil
@@ -62,7 +65,11 @@ cdef class Rows:
     cdef void begin_day(self, int64_t midnight) noexcept nogil
 
     # Something of the row other than a trade changed at this exchange time: Dirty `bits`.
-    cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil
+    cdef inline void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil:
+        cdef Entry* entry = &self.publisher.entries[row]
+        entry.change_time = time
+        entry.change_received = self.received
+        mark_dirty(self.publisher, row, bits)
 
     cdef void _set_range(
         self, int32_t instrument, int64_t high, int64_t low, int64_t time

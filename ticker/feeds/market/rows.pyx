@@ -131,10 +131,6 @@ cdef class Rows:
             return length
         return respell(self.symbology, symbol, length, out)
 
-    cdef int32_t find(self, uint64_t key) noexcept nogil:
-        """The instrument of the feed's number, or a NoRow (negative)."""
-        return row_of(self.directory, key)
-
     cdef void set_test(self, int32_t instrument, bint test) noexcept nogil:
         cdef Values* values = &self.publisher.entries[instrument].values
         cdef uint64_t flags = (values.flags | ROW_TEST) if test else (values.flags & ~ROW_TEST)
@@ -202,12 +198,6 @@ cdef class Rows:
         cdef uint32_t row
         for row in range(self.publisher.table.used):
             self.set_status(<int32_t>row, status, time)
-
-    cdef void touch(self, uint32_t row, uint32_t bits, int64_t time) noexcept nogil:
-        cdef Entry* entry = &self.publisher.entries[row]
-        entry.change_time = time
-        entry.change_received = self.received
-        mark_dirty(self.publisher, row, bits)
 
 
 cdef size_t respell(

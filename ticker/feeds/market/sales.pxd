@@ -22,6 +22,7 @@ from ticker.feeds.market.trades cimport (
     Trade,
     TradeLog,
 )
+from ticker.pages cimport prefetch_to_write
 from ticker.shm.lineage.origin cimport Origin
 
 cdef enum:
@@ -46,6 +47,12 @@ cdef class Sales:
     cdef readonly bint raw
     cdef Origin origin           # of the message that is decoded now; its session says it
     cdef Eligibility eligibility
+
+    cdef inline void prefetch(self, uint32_t row) noexcept nogil:
+        """What of an instrument a trade that will come soon touches beside its values."""
+        prefetch_to_write(&self.trades.chains[row], 1, 3)
+        prefetch_to_write(&self.filter.ids.greatest[row], 1, 3)
+        prefetch_to_write(&self.publisher.table.rests[row].reserved, 1, 3)
 
     # Trades that no displayed order made (flags 0: not printable, counts nothing), breaks and
     # corrections (instrument -1: unknown, all are searched).

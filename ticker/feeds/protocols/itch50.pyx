@@ -350,6 +350,9 @@ cdef class Itch50(Protocol):
                 or kind == ADD_ORDER_MPID or kind == ORDER_CANCEL or kind == ORDER_EXECUTED_AT
                 or kind == ORDER_REPLACE):
             self.market.prefetch_order(be64(data + 11))
-            self.market.prefetch_instrument(be16(data + 1))
+            if kind == ORDER_EXECUTED or kind == ORDER_EXECUTED_AT:
+                self.market.prefetch_trade(be16(data + 1))
+            else:
+                self.market.prefetch_instrument(be16(data + 1))
             if kind == ORDER_REPLACE and length >= 27:
                 self.market.prefetch_order(be64(data + 19))
