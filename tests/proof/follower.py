@@ -78,11 +78,13 @@ class Follower:
         return {feed: not self.conditions.silent(at) for at, feed in enumerate(FEEDS)}
 
     def _learn(self) -> None:
-        for feed, table in self.tables.items():
-            for row in range(self.known[feed], len(table)):
-                self.rows[table.symbol(row)][feed] = row
-                self.known[feed] = row + 1
-        self.board.refresh()
+        """New rows, here and on the board: both know the same ones afterwards."""
+        while any(self.known[feed] < len(table) for feed, table in self.tables.items()):
+            for feed, table in self.tables.items():
+                for row in range(self.known[feed], len(table)):
+                    self.rows[table.symbol(row)][feed] = row
+                    self.known[feed] = row + 1
+            self.board.refresh()
 
     def _look(self, symbol: str, live: dict[str, bool]) -> None:
         """Rows and consolidated price; 1c, of those rows, where none moved meanwhile."""

@@ -21,4 +21,5 @@ cdef class Days:
     cdef object lock
 
     cdef void _moved(self, uint32_t row, const Values* shown, const Values* values) noexcept nogil
+    cdef void _keep_over(self, uint32_t row) noexcept with gil
     cdef object _figures(self, uint32_t row)

@@ -104,11 +104,13 @@ cdef class Days:
             self.states[row] |= DAY_CHANGED
         elif values.session_start != shown.session_start:
             if state & DAY_CHANGED:
-                with gil:
-                    self.over.append(self._figures(row))
+                self._keep_over(row)
             self.states[row] |= DAY_CHANGED
         elif not same_day_figures(values, shown):
             self.states[row] |= DAY_CHANGED
+
+    cdef void _keep_over(self, uint32_t row) noexcept with gil:
+        self.over.append(self._figures(row))
 
     def take(self) -> list[tuple]:
         """The days that have changed since the last call, oldest first, a tuple each: symbol,

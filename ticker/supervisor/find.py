@@ -68,7 +68,8 @@ def check_runs(instance: str) -> int:
 
 def _none(instance: str) -> NoServerError:
     return NoServerError(
-        f"no server runs as instance {instance!r}; name another by --config or --instance"
+        f"no server runs as instance {instance!r}; start it by `ticker serve`, or name another"
+        " by --config or --instance"
     )
 
 
