@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from tests.free_ports import free_ports
 
 HEAD = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -107,10 +108,7 @@ def frame() -> Callable[..., bytes]:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of 127.0.0.1 where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 class RawFramesServer(ScriptedServer):

@@ -72,7 +72,7 @@ def test_points_of_an_axis(
     assert leftovers(f"bench-{os.getpid()}") == []
 
 
-@pytest.mark.slow
+@pytest.mark.stress  # tests/bench/test_bench_command.py has one over clients
 @pytest.mark.usefixtures("two_cores")
 def test_a_sweep_through_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "SEGMENT_SECONDS", 0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import shutil
 import signal
 import socket
@@ -12,11 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.cluster.failures.network import Machine
+from tests.free_ports import free_port
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_RELAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, relay_name
@@ -32,16 +32,6 @@ def wait_for(what: Callable[[], Any], *, seconds: float = 20.0) -> None:
     while not what():
         assert time.monotonic() < end, "it does not come to pass"
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    """One below those that connections get of themselves: a client that tries a server that is away
-    could have the server's port, and would be connected with itself."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def within(where: Machine | None) -> AbstractContextManager[None]:

@@ -36,19 +36,11 @@ from tests.cluster.fleet import (
     seen,
     watcher,
 )
-from tests.cluster.servers import (
-    NATS,
-    Nats,
-    cluster_name,
-    free_port,
-    gateway,
-    ingest,
-    running,
-    wait_for,
-)
+from tests.cluster.servers import NATS, Nats, cluster_name, gateway, ingest, running, wait_for
 from tests.cluster.source import Source, rows_of
 from tests.cluster.watching import Watch, epoch, same_rows
 from tests.conftest import Require
+from tests.free_ports import free_port
 from tests.gateway.conftest import Client
 from ticker.cluster.frame import FrameKind, identity
 from ticker.cluster.outgoing import Outgoing

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,15 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from tests.docs.blocks import blocks, commands
+from tests.free_ports import free_port
 from ticker.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 PAGE = "docs/tutorial.md"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

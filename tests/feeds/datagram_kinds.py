@@ -14,18 +14,13 @@ from tests.feeds.protocols.pitch_messages import say as pitch
 from tests.feeds.sessions.xdp_messages import RESET
 from tests.feeds.sessions.xdp_messages import packet as xdp_packet
 from tests.feeds.sessions.xdp_messages import say as pillar
+from tests.free_ports import free_port
 from ticker.feeds.workers.sources import SECOND
 
 HOST = "127.0.0.1"
 SIZE = 100
 BEAT = 0.02
 """s between two heartbeats."""
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class Close(NamedTuple):
@@ -112,7 +107,7 @@ class Datagrams(Exchange):
 
     def __init__(self, midnight: int, folder: Any) -> None:
         super().__init__(midnight, folder)
-        self.to = [free_port(socket.SOCK_DGRAM) for _ in range(self.ports)]
+        self.to = [free_port() for _ in range(self.ports)]
         self.out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def __exit__(self, *_: object) -> None:
@@ -155,7 +150,7 @@ class Pitch(Datagrams):
 
     def __init__(self, midnight: int, folder: Any) -> None:
         super().__init__(midnight, folder)
-        proxy, gaps = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        proxy, gaps = free_port(), free_port()
         self.next = {1: 1, 2: 1, 3: 1}
         self.feed = f'protocol = "pitch"\nvenue = "BATS"\nlines = ["{HOST}:{self.to[0]}"]'
         self.table = (

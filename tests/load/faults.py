@@ -128,18 +128,19 @@ def full_disk(server: Disturbed, chance: random.Random) -> Fault:
     if server.disk is None:
         return
     disk = os.dup(server.disk)  # the server may be another one before this is over
+    name = f"ballast-{disk}"  # another fault may fill it, too
     try:
-        _fill(disk)
+        _fill(disk, name)
         for _ in range(20):
             server.ask_to_reload()
             yield chance.uniform(0.05, 0.15)
-        os.unlink("ballast", dir_fd=disk)
+        os.unlink(name, dir_fd=disk)
     finally:
         os.close(disk)
 
 
-def _fill(disk: int) -> None:
-    ballast = os.open("ballast", os.O_WRONLY | os.O_CREAT, dir_fd=disk)
+def _fill(disk: int, name: str) -> None:
+    ballast = os.open(name, os.O_WRONLY | os.O_CREAT, dir_fd=disk)
     try:
         for size in (4096, 1):
             with contextlib.suppress(OSError):

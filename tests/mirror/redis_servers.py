@@ -8,7 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.cluster.servers import free_port, wait_for
+from tests.cluster.servers import wait_for
+from tests.free_ports import free_port
 
 REDIS = shutil.which("redis-server")
 

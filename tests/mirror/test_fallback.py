@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.servers import Box, free_port, running, wait_for
+from tests.cluster.servers import Box, running, wait_for
+from tests.free_ports import free_port
 from tests.gateway.rest.test_elsewhere import OBJECT
 from tests.mirror.redis_servers import RedisProgram
 

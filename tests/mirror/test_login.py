@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.certificates import Authority
-from tests.cluster.servers import free_port, running
+from tests.cluster.servers import running
 from tests.conftest import Require
+from tests.free_ports import free_port
 from tests.mirror.redis_servers import REDIS, RedisProgram
 from tests.mirror.test_still import Still
 from ticker.clock import steady_ns

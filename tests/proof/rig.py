@@ -26,6 +26,8 @@ from typing import IO
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from tests.free_ports import free_port
+
 ITCH, PITCH, VENDOR = "itch", "pitch", "vendor"
 MICS = {ITCH: "XNAS", PITCH: "BATS", VENDOR: "XCHI"}
 """In the order of the configuration."""
@@ -254,12 +256,6 @@ def microseconds(text: str) -> int:
 
 def ticker_command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "ticker", *map(str, arguments)]
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Venues:

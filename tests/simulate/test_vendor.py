@@ -8,7 +8,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.free_ports import free_port
 from ticker.config import parse
 from ticker.errors import ConfigError
 from ticker.simulate.market.listings import listings
@@ -104,12 +104,6 @@ rate = 5000
 def test_only_its_own_dialect_can_be_simulated(mapping: str, url: str) -> None:
     with pytest.raises(ConfigError, match=r"feeds\[0\]\.simulator: of a url only ws://127"):
         parse(FEED.format(mapping=mapping, url=url))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +20,7 @@ import aiohttp
 import pytest
 
 from tests.certificates import Authority
+from tests.free_ports import free_ports
 from ticker.errors import ConfigError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_STORE
@@ -49,17 +49,6 @@ symbols = 20
 rate = 2000
 loss = 0.01
 """
-
-
-def free_ports(count: int) -> list[int]:
-    """UDP ports that nobody has just now."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Server:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cluster.failures.network import Machine
-from tests.cluster.servers import Nats, free_port
+from tests.cluster.servers import Nats
+from tests.free_ports import free_port
 
 
 class Three:

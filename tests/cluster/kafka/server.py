@@ -15,7 +15,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.certificates import Authority
-from tests.cluster.servers import free_port, wait_for
+from tests.cluster.servers import wait_for
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 JARS = Path(os.environ.get("TICKER_KAFKA") or ROOT / "build" / "kafka")

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.cluster.pair import FEED, SHARDS
-from tests.cluster.servers import free_port
 from tests.cluster.source import GEOMETRY
+from tests.free_ports import free_port
 from ticker.cluster.incoming import Incoming
 from ticker.cluster.log.sources import Logged
 from ticker.cluster.workers.earlier import Earlier

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from tests.feeds.worker_process import LOOPBACK, Worker, free_port, wait_for
+from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
+from tests.free_ports import free_port
 from ticker.shm.gaps import BECAME, GapReader
 
 NETWORK = Path(__file__).with_name("lossy_network.py")
@@ -45,9 +45,8 @@ class Market:
         self.groups = [(host, free_port()), (host, free_port())]
         self.gap_group = (host, free_port())
         self.lossy_lines = [(LOOPBACK, free_port()), (LOOPBACK, free_port())]
-        kind = socket.SOCK_STREAM if protocol == "pitch" else socket.SOCK_DGRAM
-        self.server = (LOOPBACK, free_port(kind))
-        self.way_there = (LOOPBACK, free_port(kind))
+        self.server = (LOOPBACK, free_port())
+        self.way_there = (LOOPBACK, free_port())
         self.whole = self.worker(self.groups, self.server)
         self.lossy = self.worker(self.lossy_lines, self.way_there)
         name = "tcp" if protocol == "pitch" else "udp"

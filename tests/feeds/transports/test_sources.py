@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.feeds.transports.test_udp import LOOPBACK, Make, free_port, group, packet, receiver
+from tests.feeds.transports.test_udp import LOOPBACK, Make, group, packet, receiver
+from tests.free_ports import free_port
 from ticker.errors import FeedError
 from ticker.feeds.transports.udp import UdpTransport
 

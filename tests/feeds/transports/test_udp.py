@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.free_ports import free_port
 from ticker.errors import FeedError
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.session import SessionOptions
@@ -29,12 +30,6 @@ def group() -> str:
     """A multicast group that no other test of this machine uses now."""
     number = next(numbers)
     return f"239.192.{number >> 8 & 127 | 128}.{number & 255}"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def packet(sequence: int, *messages: bytes) -> bytes:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.feeds.cboe_feed import numbered
-from tests.feeds.worker_process import LOOPBACK, Worker, free_port, wait_for
+from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
+from tests.free_ports import free_port
 from ticker.feeds.cboe.frames import LOGIN_RESPONSE, TYPE_LOGIN_RESPONSE, frame
 
 ACCEPTED = LOGIN_RESPONSE.pack(LOGIN_RESPONSE.size, TYPE_LOGIN_RESPONSE, b"A")

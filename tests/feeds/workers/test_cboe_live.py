@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.feeds.worker_process import LOOPBACK, Worker, free_port, wait_for
+from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
+from tests.free_ports import free_port
 from ticker.feeds.cboe.frames import FrameReader, frame
 from ticker.simulate.cboe_exchange import CboeExchange, CboeSettings
 from ticker.simulate.servers.cboe import ProxyLimits
@@ -34,9 +35,8 @@ class Exchange:
         host = f"239.193.{os.getpid() >> 8 & 127}.{os.getpid() & 255}"
         self.lines = [f"{host}:{free_port()}", f"{host}:{free_port()}"]
         self.gap_line = f"{host}:{free_port()}"
-        stream = socket.SOCK_STREAM
-        self.gap_proxy = f"{LOOPBACK}:{free_port(stream)}"
-        self.spin = [f"{LOOPBACK}:{free_port(stream)}" for _ in range(UNITS)]
+        self.gap_proxy = f"{LOOPBACK}:{free_port()}"
+        self.spin = [f"{LOOPBACK}:{free_port()}" for _ in range(UNITS)]
 
     def speak(self, *options: str) -> None:
         command = [sys.executable, "-m", "ticker", "simulate", "pitch", "--units", str(UNITS)]
@@ -112,7 +112,7 @@ def test_an_image_heals_the_book_of_a_unit_that_lost_messages(exchange: Exchange
 
 @pytest.mark.slow
 def test_without_the_spin_server_a_late_start_goes_on(exchange: Exchange) -> None:
-    nobody = [f"{LOOPBACK}:{free_port(socket.SOCK_STREAM)}" for _ in range(UNITS)]
+    nobody = [f"{LOOPBACK}:{free_port()}" for _ in range(UNITS)]
     exchange.speak("--duration", "60")
     late = exchange.worker(f"units = [1, 2, 3]\nspin = {json.dumps(nobody)}\nspin_timeout = 0.5\n")
     started = time.monotonic()

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests.feeds.sessions.xdp_messages import E9, packet, say
+from tests.free_ports import free_port
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, remove
@@ -22,13 +23,6 @@ from ticker.config import parse
 from ticker.feeds.workers.worker import FeedContext, run
 run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
 """
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow

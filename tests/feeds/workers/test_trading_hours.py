@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from tests.feeds.mold_feed import packet
-from tests.feeds.worker_process import free_port, wait_for
+from tests.feeds.worker_process import wait_for
+from tests.free_ports import free_port
 from tests.stepped_clock import SteppedClock
 from ticker.units import parse_timestamp
 

@@ -19,7 +19,8 @@ from tests.feeds.itch_venue import (
     expected,
     shown,
 )
-from tests.feeds.worker_process import LOOPBACK, free_port, wait_for
+from tests.feeds.worker_process import LOOPBACK, wait_for
+from tests.free_ports import free_port
 from ticker.errors import SegmentError
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell
