@@ -28,6 +28,7 @@ CONTRACTS = {
     "ticker.feeds.sequence.channels.Channels": "a session of several streams",
     "ticker.feeds.sequence.sequenced.Sequenced": "a stream whose packets are numbered",
     "ticker.feeds.session.Session": "a session, found by its file",
+    "ticker.feeds.tracing.around.Around": "a decoder around another decoder",
     "ticker.gateway.protocol.messages.Command": "what a client says: tagged by its type",
     "ticker.gateway.protocol.messages.Message": "what a server says: tagged by its type",
     "ticker.simulate.lines.capture.PcapWriter": "packets of several kinds into a capture",

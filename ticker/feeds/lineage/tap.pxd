@@ -1,8 +1,7 @@
 """A decoder with somebody who looks on: see tap.pyx."""
 
-from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.tracing.around cimport Around
 
 
-cdef class Tap(Protocol):
-    cdef Protocol decoder
+cdef class Tap(Around):
     cdef object heard            # called behind each message

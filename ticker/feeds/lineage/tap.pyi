@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
+from ticker.feeds.tracing.around import Around
 
-class Tap(Protocol):
+class Tap(Around):
     def __init__(self, decoder: Protocol, heard: Callable[[bytes, int, int], None]) -> None: ...
 
 def next_number(session: Session, channel: int) -> int: ...

@@ -5,6 +5,7 @@ Law: what the decoder hears, and when, is what it hears without the tap.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from ticker.feeds.tracing.around cimport Around
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.sequence.channels cimport Channel, Channels
 from ticker.feeds.sequence.sequenced cimport Sequenced
@@ -13,35 +14,18 @@ from ticker.feeds.session cimport Session
 from ticker.feeds.sessions.cboe_unit import CboeUnit
 
 
-cdef class Tap(Protocol):
+cdef class Tap(Around):
     """`heard(message, channel, receive_time)` is called behind each message; it must not raise.
     The channel is 0 where the feed has one stream."""
 
     def __init__(self, Protocol decoder not None, heard: object) -> None:
-        super().__init__(None, midnight_ns=decoder.midnight_ns)
-        self.decoder = decoder
-        self.market = decoder.market
-        self.origin = decoder.origin
+        super().__init__(decoder)
         self.heard = heard
 
     cdef void message(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
-        self.decoder.unit = self.unit
-        self.decoder.message(data, length, receive_time)
+        Around.message(self, data, length, receive_time)
         with gil:
             self.heard(data[:length], self.unit, receive_time)
-
-    cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
-        self.decoder.announce(data, length)
-
-    cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
-        self.decoder.unit = self.unit
-        self.decoder.rebuild(data, length, receive_time)
-
-    cdef void restart(self) noexcept nogil:
-        self.decoder.restart()
-
-    cdef void begin(self) noexcept nogil:
-        self.decoder.begin()
 
 
 cdef uint64_t ROUND = 0xFFFFFFFF    # Cboe's numbers: 1 follows it

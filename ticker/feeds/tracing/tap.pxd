@@ -2,12 +2,11 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from ticker.feeds.protocol cimport Protocol
+from ticker.feeds.tracing.around cimport Around
 from ticker.shm.lineage.traces cimport MOST_TRACED, TraceWriter
 
 
-cdef class TracingTap(Protocol):
-    cdef Protocol decoder
+cdef class TracingTap(Around):
     cdef TraceWriter writer
     cdef uint32_t count
     cdef uint32_t[MOST_TRACED] rows

@@ -1,8 +1,9 @@
 from ticker.feeds.protocol import Protocol
 from ticker.feeds.session import Session
+from ticker.feeds.tracing.around import Around
 from ticker.shm.lineage.traces import TraceWriter
 
-class TracingTap(Protocol):
+class TracingTap(Around):
     def __init__(self, decoder: Protocol, writer: TraceWriter) -> None: ...
     def follow(self, rows: list[int]) -> None: ...
 

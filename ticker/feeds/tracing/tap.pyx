@@ -10,6 +10,7 @@ be made by a later message, so nothing is kept of a row that has one.
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from ticker.feeds.market.publisher cimport Entry
+from ticker.feeds.tracing.around cimport Around
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.sequence.channels cimport Channel, Channels
 from ticker.feeds.session cimport Session
@@ -17,14 +18,11 @@ from ticker.shm.layout cimport ROW_HELD
 from ticker.shm.lineage.traces cimport MOST_TRACED, TraceWriter
 
 
-cdef class TracingTap(Protocol):
+cdef class TracingTap(Around):
     """Around `decoder`, into `writer`."""
 
     def __init__(self, Protocol decoder not None, TraceWriter writer not None) -> None:
-        super().__init__(None, midnight_ns=decoder.midnight_ns)
-        self.decoder = decoder
-        self.market = decoder.market
-        self.origin = decoder.origin
+        super().__init__(decoder)
         self.writer = writer
 
     def follow(self, rows: list[int]) -> None:
@@ -46,8 +44,7 @@ cdef class TracingTap(Protocol):
             entry = self.market.publisher.entries + self.rows[place]
             self.seqs[place] = entry.values.seq
             self.held[place] = entry.values.flags & ROW_HELD != 0
-        self.decoder.unit = self.unit
-        self.decoder.message(data, length, receive_time)
+        Around.message(self, data, length, receive_time)
         for place in range(self.count):
             entry = self.market.publisher.entries + self.rows[place]
             if entry.values.seq != self.seqs[place] and not self.held[place]:
@@ -55,19 +52,6 @@ cdef class TracingTap(Protocol):
                     place, self.rows[place], self.seqs[place] + 1, entry.values.seq, receive_time,
                     self.origin, data, length,
                 )
-
-    cdef void announce(self, const uint8_t* data, size_t length) noexcept nogil:
-        self.decoder.announce(data, length)
-
-    cdef void rebuild(self, const uint8_t* data, size_t length, int64_t receive_time) noexcept nogil:
-        self.decoder.unit = self.unit
-        self.decoder.rebuild(data, length, receive_time)
-
-    cdef void restart(self) noexcept nogil:
-        self.decoder.restart()
-
-    cdef void begin(self) noexcept nogil:
-        self.decoder.begin()
 
 
 def put_between(Session session not None, Protocol protocol not None) -> None:
