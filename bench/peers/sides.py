@@ -16,6 +16,7 @@ from typing import Any
 from bench.peers.catalogue import Peer, Ports
 from ticker.bench.report import machine
 from ticker.bench.rig.part import Part
+from ticker.bench.rig.ports import free_ports
 from ticker.bench.rig.rig import START_TIMEOUT, Clients, Cores, Load, Meter, Rig, swarm
 from ticker.errors import BenchError
 
@@ -186,7 +187,7 @@ def our_side(stack: ExitStack, load: Load, cores: Cores) -> Side:
 
 def their_side(stack: ExitStack, peer: Peer, load: Load, cores: Cores) -> Side:
     """A peer's processes and their publisher, its clients not connected yet."""
-    ports = free_ports(peer)
+    ports = ports_of(peer)
     servers: list[Part] = []
     for argv in peer.commands(ports):
         launch = [sys.executable, "-m", "bench.peers.pinned", str(cores.tested), *argv]
@@ -224,12 +225,9 @@ def first_in_line(publisher: Part) -> None:
             os.sched_setscheduler(publisher.pid, os.SCHED_RR, os.sched_param(own + 1))
 
 
-def free_ports(peer: Peer) -> Ports:
+def ports_of(peer: Peer) -> Ports:
     """Two free ports of 127.0.0.1, or one for both."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        one, other = first.getsockname()[1], second.getsockname()[1]
+    one, other = free_ports(2)
     return Ports(one, one if peer.one_port else other)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.free_ports import free_ports
+from ticker.bench.rig.ports import free_ports
 
 HEAD = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -27,8 +27,9 @@ BOX = Box()
 
 
 def of(found: dict[str, Any], role: str) -> dict[str, Any]:
-    [row] = [row for row in found["boxes"] if row["role"] == role]
-    return row  # type: ignore[no-any-return]
+    rows: list[dict[str, Any]] = [row for row in found["boxes"] if row["role"] == role]
+    [row] = rows
+    return row
 
 
 def test_five_million_clients_by_hand() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.cluster.failures.network import Machine
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_RELAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, relay_name
@@ -161,6 +161,18 @@ def running(*them: Program) -> Iterator[None]:
             each.kill()
 
 
+HEAD = """
+[server]
+instance = "INSTANCE"
+port = 0
+[store]
+enabled = false
+{cluster}
+[[feeds]]
+name = "sim"
+"""
+"""Of a box's configuration, before what is its feed's own."""
+
 CLUSTER = """
 [cluster]
 name = "{name}"
@@ -182,15 +194,8 @@ def ingest(folder: Path, servers: str, *, network: int, rank: int = 1, rate: int
     simulator = f"simulator = {{ symbols = {symbols}, rate = {rate}, loss = 0.0 }}"
     return Box(
         folder,
-        f"""
-[server]
-instance = "INSTANCE"
-port = 0
-[store]
-enabled = false
-{cluster}
-[[feeds]]
-name = "sim"
+        HEAD.format(cluster=cluster)
+        + f"""
 protocol = "itch50"
 venue = "XNAS"
 lines = ["239.192.{network}.1:26477", "239.192.{network}.2:26477"]
@@ -208,15 +213,8 @@ def gateway(folder: Path, servers: str, more: str = "", where: Machine | None = 
     cluster = CLUSTER.format(name=cluster_name(), servers=servers, rank=0, more=more)
     return Box(
         folder,
-        f"""
-[server]
-instance = "INSTANCE"
-port = 0
-[store]
-enabled = false
-{cluster}
-[[feeds]]
-name = "sim"
+        HEAD.format(cluster=cluster)
+        + """
 from = "bus"
 rows = 2048
 """,

@@ -40,8 +40,8 @@ from tests.cluster.servers import NATS, Nats, cluster_name, gateway, ingest, run
 from tests.cluster.source import Source, rows_of
 from tests.cluster.watching import Watch, epoch, same_rows
 from tests.conftest import Require
-from tests.free_ports import free_port
 from tests.gateway.conftest import Client
+from ticker.bench.rig.ports import free_port
 from ticker.cluster.frame import FrameKind, identity
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects

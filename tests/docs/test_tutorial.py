@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.docs.blocks import blocks, commands
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

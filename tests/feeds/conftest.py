@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -213,7 +213,7 @@ class Iex:
         )
 
 
-FRAMINGS = {
+FRAMINGS: dict[str, tuple[int, Literal["big", "little"], int]] = {
     "u16 big": (2, "big", 0),
     "u16 little": (2, "little", 0),
     "u8 whole": (1, "big", 1),  # the length is the message's first byte, and counts itself
@@ -226,7 +226,7 @@ def read_sample(path: Path, framing: str) -> list[bytes]:
     width, order, within = FRAMINGS[framing]
     data, found = path.read_bytes(), []
     while data:
-        length = int.from_bytes(data[:width], order)  # type: ignore[arg-type]
+        length = int.from_bytes(data[:width], order)
         start = 0 if within else width
         found.append(data[start : start + length])
         data = data[start + length :]

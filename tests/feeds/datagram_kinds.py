@@ -14,7 +14,7 @@ from tests.feeds.protocols.pitch_messages import say as pitch
 from tests.feeds.sessions.xdp_messages import RESET
 from tests.feeds.sessions.xdp_messages import packet as xdp_packet
 from tests.feeds.sessions.xdp_messages import say as pillar
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.feeds.workers.sources import SECOND
 
 HOST = "127.0.0.1"

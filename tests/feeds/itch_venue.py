@@ -15,7 +15,7 @@ from datetime import date
 
 from tests.feeds.tables import rows_of
 from tests.feeds.worker_process import LOOPBACK, WORKER, numbers, wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.config import FeedConfig, parse
 from ticker.feeds.session import resume_point
 from ticker.feeds.workers.pipeline import build

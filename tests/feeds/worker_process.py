@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ticker.shm.counters import Counters, Heartbeat
+from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, create_feed, remove
 from ticker.shm.table import PriceTable
 
@@ -44,6 +45,11 @@ def wait_for(
         assert time.monotonic() < end, "it does not come to pass"
         turn()
         time.sleep(0.001)
+
+
+def has_lost(mapping: Mapping, messages: int) -> bool:
+    """Whether the feed of this segment has counted so many messages as lost."""
+    return Counters(mapping)["lost_messages"] == messages
 
 
 class Worker:

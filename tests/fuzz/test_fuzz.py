@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -105,14 +106,14 @@ def test_coverage_guided_runs(require: Callable[[object, str], None], root: Path
 # The runs themselves
 
 
-def target(run: Callable[[bytes], object], **options: object) -> Target:
+def target(run: Callable[[bytes], object], **options: Any) -> Target:
     return Target(
         name="own",
         covers=(),
         start=lambda: run,
         seeds=lambda: [b"12", b"-12.5"],
         errors=(DecodeError,),
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 

@@ -141,6 +141,18 @@ class Rig:
             self.record(row, TRADE, price, now, seq)
         return now
 
+    def trade_until(self, rows: list[int], counter: str, price: int = 1) -> int:
+        """Trade all rows, each time a dollar higher than `price`, until a counter of the gateway
+        is no longer 0; the last price, in dollars."""
+        end = time.monotonic() + 20
+        while not self.counters[counter]:
+            assert time.monotonic() < end
+            price += 1
+            for row in rows:
+                self.trade(row, price * E9)
+            time.sleep(0.01)
+        return price
+
     def quote(self, row: int, **values: int) -> None:
         """Publish a quote as a feed worker does."""
         now = time.time_ns()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -161,14 +160,7 @@ def test_a_slow_client_gets_whole_deflated_frames(rig: Rig, connect: Connect) ->
     rows = [rig.row(name) for name in names]
     client = connect(receive_buffer=4096)
     client.say({"action": "subscribe", "symbols": names})
-    price = 100
-    end = time.monotonic() + 20
-    while not rig.counters["send_blocked"]:
-        assert time.monotonic() < end
-        price += 1
-        for row in rows:
-            rig.trade(row, price * E9)
-        time.sleep(0.01)
+    price = rig.trade_until(rows, "send_blocked", 100)
     rig.trade(rows[0], 7 * E9)
     last: dict[object, object] = {}
     while len(last) < 60 or last["S0"] != 7 or set(last.values()) != {7, price}:

@@ -205,14 +205,7 @@ def test_a_reader_that_stops_is_told_and_ended(
     names = [f"S{n}" for n in range(60)]
     rows = [rig.row(name) for name in names]
     reader = read("/stream?symbols=" + ",".join(names), receive_buffer=4096)
-    price = 1
-    end = time.monotonic() + 20
-    while not rig.counters["slow_closed"]:
-        assert time.monotonic() < end
-        price += 1
-        for row in rows:
-            rig.trade(row, price * E9)
-        time.sleep(0.01)
+    rig.trade_until(rows, "slow_closed")
     messages = []
     with pytest.raises((EOFError, ConnectionResetError)):
         while True:
@@ -226,14 +219,7 @@ def test_a_blocked_reader_gets_the_newest_once_it_reads_again(rig: Any, read: Re
     names = [f"S{n}" for n in range(60)]
     rows = [rig.row(name) for name in names]
     reader = read("/stream?symbols=" + ",".join(names), receive_buffer=4096)
-    price = 1
-    end = time.monotonic() + 20
-    while not rig.counters["send_blocked"]:
-        assert time.monotonic() < end
-        price += 1
-        for row in rows:
-            rig.trade(row, price * E9)
-        time.sleep(0.01)
+    price = rig.trade_until(rows, "send_blocked")
     latest: dict[str, float] = {}
     while len(latest) < 60 or set(latest.values()) != {price}:
         message = reader.event()

@@ -299,14 +299,7 @@ def test_blocked_client_gets_the_newest_price_once_it_reads_again(
     rows = [rig.row(name) for name in names]
     client = connect(receive_buffer=4096)
     client.send({"action": "subscribe", "symbols": names})
-    price = 1
-    end = time.monotonic() + 20
-    while not rig.counters["send_blocked"]:
-        assert time.monotonic() < end
-        price += 1
-        for row in rows:
-            rig.trade(row, price * E9)
-        time.sleep(0.01)
+    price = rig.trade_until(rows, "send_blocked")
     latest: dict[object, object] = {}
     while len(latest) < 60 or set(latest.values()) != {price}:
         message = client.receive()

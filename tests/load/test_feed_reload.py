@@ -23,9 +23,9 @@ from typing import Any
 
 import pytest
 
-from tests.free_ports import free_ports
 from tests.load.server import until
 from tests.load.watcher import frame, next_frame
+from ticker.bench.rig.ports import free_ports
 from ticker.shm.segment import SHM_FOLDER, feed_name
 
 TICKER = [sys.executable, "-m", "ticker"]

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster.servers import wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 
 REDIS = shutil.which("redis-server")
 

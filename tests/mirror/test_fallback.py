@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.servers import Box, running, wait_for
-from tests.free_ports import free_port
 from tests.gateway.rest.test_elsewhere import OBJECT
 from tests.mirror.redis_servers import RedisProgram
+from ticker.bench.rig.ports import free_port
 
 pytestmark = pytest.mark.slow
 

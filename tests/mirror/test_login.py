@@ -14,9 +14,9 @@ import pytest
 from tests.certificates import Authority
 from tests.cluster.servers import running
 from tests.conftest import Require
-from tests.free_ports import free_port
 from tests.mirror.redis_servers import REDIS, RedisProgram
 from tests.mirror.test_still import Still
+from ticker.bench.rig.ports import free_port
 from ticker.clock import steady_ns
 from ticker.config import RedisConfig
 from ticker.gateway.rest.serving.elsewhere import Elsewhere

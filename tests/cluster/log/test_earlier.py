@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.cluster.pair import FEED, SHARDS
 from tests.cluster.source import GEOMETRY
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.cluster.incoming import Incoming
 from ticker.cluster.log.sources import Logged
 from ticker.cluster.workers.earlier import Earlier

@@ -75,6 +75,7 @@ def test_trades_of_a_shard_whose_image_comes_while_the_log_is_read_are_told(
     monkeypatch.setattr("ticker.cluster.log.filling.deltas_since", read)
 
     async def fill() -> None:
+        # It needs no bus: its reading is the one above.
         filling = LogFilling(None, CLUSTER, "feed", incoming, START)  # type: ignore[arg-type]
         pair.box.take(pair.images([early]))
         assert incoming.owing() == [early]

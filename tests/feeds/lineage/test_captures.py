@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -115,7 +116,15 @@ def messages_of(protocol: str, data: bytes) -> tuple[int, int, list[bytes]]:
     return unit, first, found
 
 
-def says(protocol: str, message: bytes, trade: TracedTrade) -> bool:
+class Said(NamedTuple):
+    """A trade as far as messages say it: the number alone in ITCH and PITCH, all in IEX's."""
+
+    match: int
+    price: int = 0
+    size: int = 0
+
+
+def says(protocol: str, message: bytes, trade: TracedTrade | Said) -> bool:
     """Whether the message can be that of the trade, by what it says itself."""
     if protocol in ("tops", "deep"):
         size, price, number = struct.unpack_from("<IqQ", message, 18)

@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.feeds.conftest import Itch
-from tests.feeds.lineage.test_captures import CAPTURES, RULES, SAMPLES, messages_of, says
+from tests.feeds.lineage.test_captures import CAPTURES, RULES, SAMPLES, Said, messages_of, says
 from tests.feeds.lineage.test_recorded import DAY, recorded  # noqa: F401 - a fixture
 from tests.supervisor.test_serve import Server, until
 from ticker.feeds.day import midnight_ns
@@ -76,7 +75,7 @@ class Watched:
                 for time, line, message in came
                 if (time, line) == (price["receive_timestamp"], price["line"])
             )
-            assert says(self.protocol, message, made(price)), price  # type: ignore[arg-type]
+            assert says(self.protocol, message, made(price)), price
             self.named += 1
             self.lines.add(price["line"])
 
@@ -87,10 +86,10 @@ def messages_in(protocol: str, data: bytes) -> tuple[int, int, list[bytes]]:
     return (0, 0, []) if ends else messages_of(protocol, data)
 
 
-def made(price: dict[str, Any]) -> SimpleNamespace:
+def made(price: dict[str, Any]) -> Said:
     """The trade of a price, as far as a message says it."""
     whole, _, part = price["price"].partition(".")
-    return SimpleNamespace(
+    return Said(
         price=int(whole + part.ljust(9, "0")),
         size=int(price["size"]),
         match=price["trade"]["trade"],

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.shm.gaps import BECAME, GapReader
 
 NETWORK = Path(__file__).with_name("lossy_network.py")

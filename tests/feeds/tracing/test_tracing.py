@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from tests.feeds.lineage.test_captures import CAPTURES, says
+from tests.feeds.lineage.test_captures import CAPTURES, Said, says
 from tests.feeds.lineage.test_live import messages_in, pipeline_of
 from tests.supervisor.test_serve import Server, until
 from ticker.cli import main
@@ -66,8 +65,8 @@ def test_trades_of_captures_have_their_messages(name: str, samples: Path, tmp_pa
         for trade in trail(pipeline.mapping, row, KEPT):
             one = messages_of_row.get(trade["seq"])
             if one is not None:
-                made = SimpleNamespace(**{key: trade[key] for key in ("price", "size", "match")})
-                assert says(protocol, one["message"], made)  # type: ignore[arg-type]
+                made = Said(trade["match"], trade["price"], trade["size"])
+                assert says(protocol, one["message"], made)
                 assert one["message"] in came[one["channel"], one["sequence"]]
                 found += 1
     assert found > 5
@@ -102,8 +101,7 @@ def test_a_server_keeps_the_messages_of_a_symbol_while_it_is_traced(tmp_path: Pa
         for each in shown:
             message = bytes.fromhex(each["message"])
             assert each["message_length"] == len(message)
-            made = SimpleNamespace(match=each["trade"])
-            assert says("itch50", message, made), each  # type: ignore[arg-type]
+            assert says("itch50", message, Said(each["trade"])), each
             assert each["line"] in ("a", "b", "retransmission")
             assert each["receive_timestamp"] <= each["publish_timestamp"]
         numbers = [each["sequence"] for each in shown]

@@ -152,9 +152,10 @@ async def close(socket: web.WebSocketResponse) -> None:
 
 
 async def cut(socket: web.WebSocketResponse) -> None:
-    transport = socket._req.transport  # type: ignore[union-attr]
-    assert transport is not None
-    transport.abort()
+    request = socket._req
+    assert request is not None
+    assert request.transport is not None
+    request.transport.abort()
 
 
 async def flood(socket: web.WebSocketResponse) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.feeds.transports.test_udp import LOOPBACK, Make, group, packet, receiver
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.errors import FeedError
 from ticker.feeds.transports.udp import UdpTransport
 

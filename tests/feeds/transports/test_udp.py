@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.errors import FeedError
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.session import SessionOptions

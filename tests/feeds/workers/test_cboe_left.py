@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.feeds.cboe_feed import numbered
-from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
-from tests.free_ports import free_port
+from tests.feeds.worker_process import LOOPBACK, Worker, has_lost, wait_for
+from ticker.bench.rig.ports import free_port
 from ticker.feeds.cboe.frames import LOGIN_RESPONSE, TYPE_LOGIN_RESPONSE, frame
 
 ACCEPTED = LOGIN_RESPONSE.pack(LOGIN_RESPONSE.size, TYPE_LOGIN_RESPONSE, b"A")
@@ -59,7 +60,7 @@ def test_a_proxy_that_answers_nothing_is_told_of_once(proxy: tuple[str, int]) ->
                     for sequence in (at, at + 2, at + 3):  # the one between is missing
                         venue.sendto(numbered(sequence, unit=unit), (LOOPBACK, line))
                 at += 4
-                wait_for(lambda lost=lost: worker["lost_messages"] == lost)  # type: ignore[misc]
+                wait_for(partial(has_lost, worker.mapping, lost))
             wait_for(lambda: "left alone" in worker.log())
         told = [each for each in worker.log().splitlines() if "left alone" in each]
         assert len(told) == 1

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.feeds.worker_process import LOOPBACK, Worker, wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.feeds.cboe.frames import FrameReader, frame
 from ticker.simulate.cboe_exchange import CboeExchange, CboeSettings
 from ticker.simulate.servers.cboe import ProxyLimits

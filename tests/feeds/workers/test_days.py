@@ -15,7 +15,7 @@ from tests.feeds.mold_feed import heartbeat, packet
 from tests.feeds.tables import row_of
 from tests.feeds.worker_process import Worker, wait_for
 from tests.feeds.zones import HOUR, SECOND, make_zone
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.config import parse
 from ticker.feeds.workers.presence import PrivateContext
 from ticker.feeds.workers.worker import FeedWorker

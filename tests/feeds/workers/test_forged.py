@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.feeds.itch_venue import Served, Venue
-from tests.feeds.worker_process import wait_for
+from tests.feeds.worker_process import has_lost, wait_for
 
 FAR = 1 << 39
 FLOOD = 200
@@ -129,7 +130,7 @@ def test_a_server_that_does_not_answer_is_told_of_once(
     for lost in (20, 40, 60):
         venue.next += 20  # lost on both lines
         venue.send(20)
-        wait_for(lambda lost=lost: feed["lost_messages"] == lost, venue.announce)  # type: ignore[misc]
+        wait_for(partial(has_lost, feed.mapping, lost), venue.announce)
     wait_for(lambda: "left alone" in feed.log(), venue.announce)
     assert feed.log().count("left alone") == 1
     assert "it does not answer" in feed.log()

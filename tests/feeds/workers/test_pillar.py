@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.feeds.sessions.xdp_messages import E9, packet, say
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, remove

@@ -24,8 +24,8 @@ import pytest
 
 from tests.feeds.mold_feed import packet
 from tests.feeds.worker_process import wait_for
-from tests.free_ports import free_port
 from tests.stepped_clock import SteppedClock
+from ticker.bench.rig.ports import free_port
 from ticker.units import parse_timestamp
 
 CONFIG = """

@@ -20,7 +20,7 @@ from tests.feeds.itch_venue import (
     shown,
 )
 from tests.feeds.worker_process import LOOPBACK, wait_for
-from tests.free_ports import free_port
+from ticker.bench.rig.ports import free_port
 from ticker.errors import SegmentError
 from ticker.feeds.workers.worker import FeedContext, FeedWorker
 from ticker.shm.doorbell import Doorbell

@@ -90,7 +90,8 @@ class Mapped(Subject):
         else:
             self.session.receive_data(data, 0, self.now)
         self.check()
-        self.protocol.skipped()  # type: ignore[attr-defined]
+        assert isinstance(self.protocol, Json)
+        self.protocol.skipped()
 
 
 def _json(loaded: Any, market: Any) -> Json:

@@ -138,14 +138,7 @@ def test_a_slow_client_finds_the_reason_once_it_reads(
     rows = [secure.row(name) for name in names]
     client = connect(receive_buffer=4096, protocol=protocol)
     client.send({"action": "subscribe", "symbols": names})
-    price = 0
-    end = time.monotonic() + 20
-    while not secure.counters["slow_closed"]:
-        assert time.monotonic() < end
-        price += 1
-        for row in rows:
-            secure.trade(row, price * E9)
-        time.sleep(0.005)
+    secure.trade_until(rows, "slow_closed")
     error = client.until("error")
     assert (error["code"], error["reason"]) == (407, "slow_client")
     assert client.receive_close() == 4407

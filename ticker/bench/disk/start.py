@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from ticker.bench.rig.ports import free_port
 from ticker.errors import BenchError
 from ticker.shm.segment import Geometry, leftovers, private_feed, remove
 from ticker.shm.table import TableWriter
@@ -75,8 +75,9 @@ def run(symbols: int, starts: int) -> dict[str, Any]:
     }
 
 
-def write_snapshot(folder: Path, symbols: int) -> None:
-    """The snapshot that a server of so many symbols leaves."""
+def write_snapshot(folder: Path, symbols: int, feed: str = FEED) -> int:
+    """The snapshot that a server of so many symbols on one feed leaves: S0, S1 and so on, each with
+    `seq` and price (cents) of its number from 1 on; its bytes."""
     now = time.time_ns()
     mapping = private_feed(Geometry(symbols, 1, 16), 1, now)
     table = TableWriter(mapping)
@@ -85,13 +86,13 @@ def write_snapshot(folder: Path, symbols: int) -> None:
         table.put(
             row, price=(row + 1) * 10_000_000, exchange_time=now, publish_time=now, seq=row + 1
         )
-    FeedSnapshots(mapping, folder, FEED).take(now)
+    return FeedSnapshots(mapping, folder, feed).take(now)
 
 
 def _start(folder: Path, instance: str, symbols: int) -> tuple[float, float]:
     """s by the clock until the prices are there, and s of a core of all processes until the end."""
     config = folder / "ticker.toml"
-    port = _free_port()
+    port = free_port()
     kept = folder / "kept"
     config.write_text(CONFIG.format(instance=instance, port=port, symbols=symbols, folder=kept))
     before = _cpu_of_children()
@@ -130,9 +131,3 @@ def _await_prices(server: subprocess.Popen[bytes], port: int, symbols: int) -> N
 def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from ticker.bench.rig.ports import free_port
 from ticker.errors import BenchError
 from ticker.shm import segment
 from ticker.shm.counters import Counters, Heartbeat
@@ -191,9 +191,7 @@ source = ["127.0.0.1"]
 
 def free_lines() -> tuple[str, str]:
     """Two multicast groups and a port that is free."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     number = secrets.randbelow(250) + 1
     return f"239.192.{number}.1:{port}", f"239.192.{number}.2:{port}"
 
