@@ -32,6 +32,7 @@ cdef class HeardRows:
     cdef Sharding sharding
     cdef dict rows_by_name
     cdef Heard* heard            # by own row
+    cdef size_t heard_bytes
     cdef uint32_t* own           # by the speaker's row: own row + 1; 0: not known
     cdef uint32_t own_room
     cdef uint8_t* news           # News bits of each row of a frame

@@ -70,7 +70,8 @@ cdef class HeardRows:
         self.ring_count = mapping.ring_count
         self.rings = [RingWriter(mapping, index) for index in range(self.ring_count)]
         self.sharding = sharding
-        self.heard = <Heard*>take_pages(self.table.capacity * sizeof(Heard))
+        self.heard_bytes = self.table.capacity * sizeof(Heard)
+        self.heard = <Heard*>take_pages(self.heard_bytes)
         self.news = <uint8_t*>PyMem_Malloc(1 << 16)
         if not (self.heard and self.news):
             raise MemoryError("no memory for the rows of a bridge")
@@ -80,8 +81,7 @@ cdef class HeardRows:
         count(self.counters, FEED_ROWS_REPAIRED, self.table.repaired)
 
     def __dealloc__(self) -> None:
-        if self.heard != NULL:
-            give_pages(self.heard, self.table.capacity * sizeof(Heard))
+        give_pages(self.heard, self.heard_bytes)
         PyMem_Free(self.news)
         PyMem_Free(self.own)
 

@@ -46,6 +46,7 @@ cdef class News:
     cdef PriceTable table
     cdef list readers
     cdef Told* told              # by row
+    cdef size_t told_bytes
     cdef Shard* shards
     cdef Sharding sharding
     cdef uint32_t shard_count

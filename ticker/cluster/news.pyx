@@ -50,7 +50,8 @@ cdef class News:
         self.with_trades = with_trades
         self.sharding = sharding
         self.shard_count = shards
-        self.told = <Told*>take_pages(self.table.capacity * sizeof(Told))
+        self.told_bytes = self.table.capacity * sizeof(Told)
+        self.told = <Told*>take_pages(self.told_bytes)
         self.shards = <Shard*>PyMem_Calloc(shards, sizeof(Shard))
         self.waiting = <uint32_t*>PyMem_Calloc(shards, sizeof(uint32_t))
         if not (self.told and self.shards and self.waiting):
@@ -61,8 +62,7 @@ cdef class News:
         if self.shards != NULL:
             for shard in range(self.shard_count):
                 PyMem_Free(self.shards[shard].trades)
-        if self.told != NULL:
-            give_pages(self.told, self.table.capacity * sizeof(Told))
+        give_pages(self.told, self.told_bytes)
         PyMem_Free(self.shards)
         PyMem_Free(self.waiting)
 

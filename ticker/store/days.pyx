@@ -7,6 +7,7 @@ before a midnight is what the day keeps.
 Law: no I/O and no clock. One thread looks, another may take.
 """
 
+cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -50,6 +51,7 @@ cdef inline bint same_day_figures(const Values* one, const Values* other) noexce
     )
 
 
+@cython.no_gc_clear  # the image is told at the end that nobody looks on
 cdef class Days:
     """Days of the feed of which `image` is: it looks on there from now on.
 

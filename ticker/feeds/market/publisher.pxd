@@ -59,6 +59,7 @@ cdef class Publisher:
     cdef uint32_t pending_count
     cdef readonly int64_t last_publish_time
     cdef bint publishing
+    cdef size_t entries_bytes
 
     cdef int64_t append(
         self, const char* symbol, size_t length, const char* venue, const char* currency,

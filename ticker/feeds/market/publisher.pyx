@@ -70,7 +70,8 @@ cdef class Publisher:
         self.ring_count = mapping.ring_count
         self.ring_writers = [RingWriter(mapping, index) for index in range(self.ring_count)]
         self.rings = <void**>calloc(self.ring_count, sizeof(void*))
-        self.entries = <Entry*>take_pages(self.table.capacity * sizeof(Entry))
+        self.entries_bytes = self.table.capacity * sizeof(Entry)
+        self.entries = <Entry*>take_pages(self.entries_bytes)
         self.dirty_rows = <uint32_t*>calloc(self.table.capacity, sizeof(uint32_t))
         self.pending = <Pending*>malloc(PENDING_TRADES * sizeof(Pending))
         if not (self.rings and self.entries and self.dirty_rows and self.pending):
@@ -82,7 +83,7 @@ cdef class Publisher:
 
     def __dealloc__(self) -> None:
         free(self.rings)
-        give_pages(self.entries, self.table.capacity * sizeof(Entry))
+        give_pages(self.entries, self.entries_bytes)
         free(self.dirty_rows)
         free(self.pending)
 
