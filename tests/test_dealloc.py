@@ -15,11 +15,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 CLASS = re.compile(r"^(?:@\S.*\n)*(?:cdef )?class (\w+)", re.MULTILINE)
-MEMBER = re.compile(
-    r"^    cdef (?:public |readonly )?([\w.]+) (\w+(?:, \w+)*) *(?:#.*)?$", re.MULTILINE
-)
-    r"^    cdef (?:public |readonly )?([\w.]+) (\w+(?:, \w+)*) *(?:#.*)?$", re.MULTILINE
-)
+KIND = r"(?:public |readonly )?([\w.]+)"
+MEMBER = re.compile(rf"^    cdef {KIND} (\w+(?:, \w+)*) *(?:#.*)?$", re.MULTILINE)
 METHOD = re.compile(r"^    (?:cdef|cpdef|def)\b[^\n]*?\b(\w+)\(", re.MULTILINE)
 USED = re.compile(r"\bself\.(\w+)(\(?)")
 OBJECTS = {"object", "list", "dict", "set", "tuple", "bytes", "str", "bytearray", "memoryview"}
