@@ -132,7 +132,8 @@ def test_with_the_simulated_exchange(serve: Callable[..., Served]) -> None:
     group = f"239.192.{128 | os.getpid() >> 8 & 127}.{os.getpid() & 255}"
     lines = [f"{group}:{free_port()}", f"{group}:{free_port()}"]
     rerequest = f"{LOOPBACK}:{free_port()}"
-    feed = serve(lines=lines, rerequest=rerequest, heartbeat=1.0, date="today")
+    # As patient as another process with little of a core may need.
+    feed = serve(lines=lines, rerequest=rerequest, heartbeat=1.0, date="today", request_attempts=40)
     command = [sys.executable, "-m", "ticker", "simulate", "itch", "--symbols", "20"]
     command += ["--rate", "20000", "--loss", "5%", "--reorder", "8", "--rerequest", rerequest]
     command += ["--line-a", lines[0], "--line-b", lines[1]]
