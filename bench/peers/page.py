@@ -39,36 +39,34 @@ def introduction() -> list[str]:
         "the peers publish each tick at once. A peer that publishes by a timer costs less, too: "
         "[Cost at equal latency](../docs/equal-latency.md) has all of them at several latencies.",
         "",
-        "**The work.** Our gateway worker and one peer at a time are pinned to the same core and "
-        "take turns on it, a segment each. Both have the same clients "
-        "(ticker/bench/swarm/swarm.pyx: reads every frame, checks symbol, order and price of every "
-        "update) and are published "
-        "the same ticks: same symbols, the same JSON of some 85 bytes, the same even pace of one "
-        f"tick per symbol each {INTERVAL * 1e3:g} ms. Our flush interval is the default, 100 ms. "
-        f"The {INTERVAL * 1e3 - 100:.0f} ms between them are for the jitter of both: a tick that "
-        "comes to a client before its flush has taken the last one of the symbol is conflated. Of "
-        "five rounds of ours at 5 symbols on an idle machine one was whole at 103 ms, two at "
-        "105 ms, all at 107 ms and at 110 ms. "
-        "A round in which not every update reached every subscriber, on either side, is void, "
-        "counts for nothing and is made again: nothing that is conflated away is counted.",
+        "**The work.** Our gateway worker and one peer are pinned to the same core. They take "
+        "turns on it, a segment each. Both serve the same clients "
+        "(ticker/bench/swarm/swarm.pyx). A client reads every frame, and checks symbol, order "
+        "and price of every update. Both get the same ticks: the same symbols, the same JSON of"
+        f" some 85 bytes, one tick of each symbol per {INTERVAL * 1e3:g} ms. Our flush interval "
+        "is the default, 100 ms. A tick that comes before the flush of its predecessor is "
+        f"conflated, so the {INTERVAL * 1e3 - 100:.0f} ms between the two intervals leave room "
+        "for jitter. Of five rounds of ours at 5 symbols on an idle machine, one was complete "
+        "at 103 ms, two at 105 ms, and all at 107 ms and at 110 ms. A round is void if an "
+        "update did not reach each of its subscribers, on either side. Void rounds are "
+        "repeated, so no figure gains by conflation.",
         "",
-        "**The figures.** CPU is user and system time of all of a server's processes, from a "
-        f"moment when it has been running for {LEAD_IN_SECONDS:g} s (at {LEAD_INTERVAL * 1e3:g} ms "
-        "per tick) until the last update is delivered; deliveries are those of the same time, a "
-        "ratio is the median of those of the turns, ours to theirs. The kernel's share is counted "
-        "in ticks of 10 ms, so it is coarse where a server used little. What publishes and the "
-        "clients run on the other cores and are not counted; a round in which they were the "
-        "bottleneck is void. p50 and p99 are from a tick to its receipt. Latency is part of the "
-        "comparison: we hold an update back for up to a flush interval, which is what lets "
-        "several go out in one send; most peers send each at once. Memory is the growth of "
-        "resident memory over all clients, connected and subscribed. The wait is from subscribe "
-        "to snapshot while all clients come at once, 256 at a time.",
+        "**The figures.** CPU is user and system time of all processes of a server. It is "
+        f"counted from the moment when the server has run for {LEAD_IN_SECONDS:g} s (at "
+        f"{LEAD_INTERVAL * 1e3:g} ms per tick) until the last update is delivered. Deliveries "
+        "are those of the same time. A ratio is the median over the turns, ours to theirs. The "
+        "kernel's share is counted in ticks of 10 ms, so it is coarse for a server that used "
+        "little. The publisher and the clients run on the other cores, and their CPU time is "
+        "not counted. A round is void if they were the bottleneck. p50 and p99 are from a tick "
+        "to its receipt. We hold an update back for up to a flush interval, so that several go "
+        "out in one send; most peers send each at once. Memory is the growth of resident memory"
+        " over all clients, connected and subscribed. The wait is from subscribe to snapshot, "
+        "while all clients connect at once, 256 at a time.",
         "",
-        f"**The clients** look at their sockets each {NAP_US / 1e3:g} ms, which adds up to that "
-        "to all latencies. Clients that sleep until something comes are woken by the send that "
-        "brings it, and on one machine the CPU time for that is the server's; over a network it "
-        "is not. The second table is the first with clients that are woken, for readers "
-        "who prefer that figure.",
+        f"**The clients** look at their sockets each {NAP_US / 1e3:g} ms, so each latency is up "
+        "to that much longer. A client that sleeps is woken by the send that brings its update."
+        " On one machine the server pays the CPU time of the wake-up; over a network it does "
+        "not. The second table repeats the first with clients that are woken.",
     ]
 
 
@@ -155,13 +153,13 @@ def searches(compared: list[Peer], reports: dict[str, Report]) -> list[str]:
     lines = [
         f"The most deliveries per second at p99 < {BOUND_US / 1e6:g} s with at least "
         f"{COMPLETE:.0%} of the updates delivered (what is conflated away does not count), "
-        f"{load.clients:,} clients × {load.per_client} symbols. What is raised is the rate of the "
-        "ticks, not the number of clients. Ours is there twice: the channel "
-        "`trades` (in `ticker.v1.json`), which leaves nothing out and sends every 100 ms what "
-        "there is, as the servers do that do not conflate; and `price`, with a flush interval "
-        "that falls with the rate so that nothing is conflated away, which is not what it is "
-        "made for. The search ends within 30 %. Where "
-        "the generator's core was full first, it says so, and the figure is only a lower bound.",
+        f"{load.clients:,} clients × {load.per_client} symbols. The search raises the rate of "
+        "the ticks; the number of clients stays. Ours has two rows. The channel `trades` (in "
+        "`ticker.v1.json`) leaves nothing out and sends what there is every 100 ms, like the "
+        "servers that do not conflate. The channel `price` conflates by design; its flush "
+        "interval falls with the rate here, so that nothing is conflated away. The search ends "
+        "within 30 %. Where the generator's core was full first, the table says so, and the "
+        "figure is a lower bound.",
         "",
         "| server | deliveries/s | bound by |",
         "| --- | --: | --- |",
