@@ -22,7 +22,8 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11, \
   $(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
-JOBS ?= 2
+# Compilers at once; setup.py reads it.
+export JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
 
 # The tree itself must not come before the build under test: not by -m, not in a subprocess.
@@ -63,14 +64,14 @@ FORCE:
 build/release-built: setup.py build/sources
 	@echo "compiling (some minutes the first time)"
 	@mkdir -p build
-	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
+	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 # A complete copy of the package with bounds checks and assertions, beside the tree's own.
 build/debug-built: setup.py build/sources
 	@echo "compiling with bounds checks"
 	@mkdir -p build
-	@TICKER_DEBUG=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
+	@TICKER_DEBUG=1 $(BIN)/python setup.py --quiet build_ext \
 	  --build-lib $(DEBUG_LIB) --build-temp build/debug/temp
 	@touch $@
 
@@ -83,7 +84,7 @@ debug-copy: build/debug-built setup
 build/asan-built: setup.py build/sources
 	@echo "compiling with AddressSanitizer"
 	@mkdir -p build
-	@TICKER_ASAN=1 $(BIN)/python setup.py --quiet build_ext --parallel $(JOBS) \
+	@TICKER_ASAN=1 $(BIN)/python setup.py --quiet build_ext \
 	  --build-lib $(ASAN_LIB) --build-temp build/asan/temp
 	@touch $@
 

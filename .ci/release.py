@@ -2,6 +2,7 @@
 
     make release-check                  # the wheel in a clean environment, in an empty folder
     make release-check ARGS=--roots     # and in bare Debian roots (as root, with debootstrap)
+    make release-check ARGS=--image     # and the steps of deploy/Dockerfile, in such roots
     make release-check ARGS=--built     # what is in build/dist already
 
 The wheel gets the oldest manylinux tag that its symbols allow on this machine. Wheels for other
@@ -46,6 +47,10 @@ def main() -> None:
         import roots
 
         roots.try_all(sdist, wheel)
+    if "--image" in sys.argv[1:]:
+        import image
+
+        image.try_image()
     say("all is well")
 
 

@@ -24,8 +24,6 @@ COMPILER = ("python3-dev", "gcc", "libc6-dev")
 def try_all(sdist: Path, wheel: Path) -> None:
     """The wheel where only Python is; the sdist where a compiler is too; `make serve` where
     nothing but make is."""
-    if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        sys.exit("bare roots need debootstrap, and root to enter them")
     with root("make") as bare:
         refused(bare)
     with root(*PYTHON) as bare:
@@ -35,12 +33,14 @@ def try_all(sdist: Path, wheel: Path) -> None:
 
 
 @contextmanager
-def root(*packages: str) -> Iterator[Path]:
+def root(*packages: str, suite: str = SUITE) -> Iterator[Path]:
     """A root with these packages and what Debian requires."""
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        sys.exit("bare roots need debootstrap, and root to enter them")
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "root"
         included = ",".join(("ca-certificates", *packages))
-        release.run(["debootstrap", "--variant=minbase", f"--include={included}", SUITE, str(bare)])
+        release.run(["debootstrap", "--variant=minbase", f"--include={included}", suite, str(bare)])
         for name in ("resolv.conf", "hosts", "pip.conf"):
             if Path("/etc", name).exists():
                 shutil.copy(f"/etc/{name}", bare / "etc" / name)

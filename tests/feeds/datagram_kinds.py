@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.feeds.conftest import Iex, Itch
 from tests.feeds.protocols.pitch_messages import say as pitch
@@ -56,7 +56,7 @@ class Exchange(ABC):
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Exchange:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -13,7 +13,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -50,7 +50,7 @@ class Served(Exchange):
         self.clients: list[Callable[[Any], None]] = []
         self._ready = threading.Event()
 
-    def __enter__(self) -> Exchange:
+    def __enter__(self) -> Self:
         super().__enter__()
         self._ready.wait(10)
         return self

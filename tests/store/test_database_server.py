@@ -30,7 +30,7 @@ SECOND = 1_000_000_000
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[MoldItch]:
     with MoldItch(midnight_ns(session_day(time.time_ns())), tmp_path) as exchange:
-        yield exchange  # type: ignore[misc]
+        yield exchange
 
 
 def ticker(tmp_path: Path, *arguments: str) -> str:

@@ -34,7 +34,7 @@ LONG_AGO, EVER = 0, 1 << 40
 @pytest.fixture
 def exchange(tmp_path: Path) -> Iterator[MoldItch]:
     with MoldItch(midnight_ns(session_day(time.time_ns())), tmp_path) as exchange:
-        yield exchange  # type: ignore[misc]
+        yield exchange
 
 
 def bars(folder: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 """nginx, Caddy and HAProxy as docs/security.md has them, in front of a whole server, and the watch
-page in Chromium behind them: it works, or it says what to set."""
+page in Chromium behind them says what to set. test_proxies_restart.py has those that are right."""
 
 from __future__ import annotations
 
@@ -158,26 +158,6 @@ def wait_until_it_serves(
             return
         time.sleep(0.05)
     raise AssertionError(log.read_text())
-
-
-@pytest.mark.parametrize("name", PROXIES)
-def test_the_page_works_behind_a_documented_proxy(
-    require: Require, root: Path, tmp_path: Path, name: str
-) -> None:
-    require("chromium", "chromium is not installed")
-    require(name, f"{name} is not installed")
-    access = access_table(root, "proxy_protocol" if name == "haproxy" else "behind_tls_proxy")
-
-    async def steps(page: Page) -> None:
-        await page.until(PRICED, 40)
-        assert await page.run(SHOWN) == "Live"
-        assert await page.run(f"{BANNER}.hidden")
-
-    with (
-        serving(root, tmp_path, access, wait="proxy_protocol" not in access) as url,
-        in_front(url, tmp_path, name, documented(root, name)) as flags,
-    ):
-        browse(tmp_path / "profile", f"{PUBLIC}/", steps, flags=flags)
 
 
 UPGRADE_HEADERS = """

@@ -67,6 +67,20 @@ def test_a_wrong_file_says_where(file: Path, text: str, said: str) -> None:
     assert f"directory.file: {file} {said}" in str(caught.value)
 
 
+def test_a_file_is_read_again_only_if_it_is_another_one(file: Path) -> None:
+    """While a gateway reads thousands of lines, its clients wait."""
+    directory = SymbolDirectory(file)
+    before = directory.listings
+    assert directory.reload() == 2
+    assert directory.listings is before
+    other = file.with_name("other")
+    other.write_text(RIGHT)
+    other.replace(file)
+    directory.reload()
+    assert directory.listings == before
+    assert directory.listings is not before
+
+
 def test_a_refused_reload_changes_nothing(file: Path) -> None:
     directory = SymbolDirectory(file)
     file.write_text("nonsense\n")

@@ -48,15 +48,17 @@ class SymbolDirectory:
         self.path = path
         self.listings: dict[str, Listing] = {}
         self._names: list[tuple[str, str]] = []
+        self._seen: tuple[int, ...] | None = None
         self.reload()
 
     def reload(self) -> int:
-        """Read the file again; returns the number of its symbols. A refused file changes nothing.
+        """Read the file again, if it is another one; returns the number of its symbols. A refused
+        file changes nothing. A gateway's clients wait while a long file is read.
 
         Raises:
             ConfigError: as the constructor.
         """
-        if self.path is not None:
+        if self.path is not None and ((seen := _identity(self.path)) is None or seen != self._seen):
             found = {listing.symbol: listing for listing in read_listings(self.path)}
             # Each name from each of its words on, so that a prefix is found by bisection.
             self._names = sorted(
@@ -64,7 +66,7 @@ class SymbolDirectory:
                 for listing in found.values()
                 for word in WORD.finditer(listing.name)
             )
-            self.listings = found
+            self.listings, self._seen = found, seen
         return len(self.listings)
 
     def get(self, symbol: str) -> Listing | None:
@@ -81,6 +83,15 @@ class SymbolDirectory:
                 break
             found.add(symbol)
         return found
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Differs where a file was written or replaced; None for one that cannot be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def read_listings(path: Path) -> Iterator[Listing]:
