@@ -41,7 +41,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.workers": ALL,
     "ticker.feeds.lineage": ALL,
     "ticker.gateway.access": frozenset({"keys", "notes", "problems"}),
-    "ticker.gateway.sockets": frozenset({"connection", "sealing", "sender", "sockets", "tls"}),
+    "ticker.gateway.sockets": frozenset(
+        {"connection", "noted", "sealing", "sender", "sockets", "tls"}
+    ),
     "ticker.gateway.pacing": frozenset(),
     "ticker.gateway.prices": frozenset({"directory"}),
     "ticker.gateway.wire": frozenset(),
@@ -57,6 +59,7 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "ticker.gateway": ALL,
     "ticker.mirror": frozenset({"context", "redis_server", "worker"}),
+    "ticker.store.disk": ALL,
     "ticker.store.live": frozenset({"motion"}),
     "ticker.store": ALL,
     "ticker.cluster": frozenset(),

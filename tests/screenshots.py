@@ -23,7 +23,7 @@ from tests.gateway.rest.browser import OPEN, Page, browse
 from ticker.config import Config, DirectoryConfig
 from ticker.feeds.calls import ASK, BID, TRADE_COUNTS_VOLUME, TRADE_REGULAR, TRADE_SETS_RANGE
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS

@@ -27,7 +27,7 @@ from ticker.config import Config, GatewayConfig
 from ticker.config.access import AccessConfig
 from ticker.shm.depth.rows import DepthWriter
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 pytestmark = pytest.mark.slow
 START = 1_774_960_200  # 2026-03-31T12:30:00Z

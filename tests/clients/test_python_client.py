@@ -25,7 +25,7 @@ from ticker.gateway.access.auth import hash_token
 from ticker.shm import counters
 from ticker.shm.depth.rows import DepthWriter
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 from ticker_client import sync
 
 START = 1_774_960_200  # 2026-03-31T12:30:00Z

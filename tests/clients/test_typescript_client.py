@@ -20,7 +20,7 @@ from ticker.config.access import AuthConfig, TokenConfig
 from ticker.feeds.calls import BID
 from ticker.gateway.access.auth import hash_token
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 pytestmark = pytest.mark.slow
 START = 1_774_960_200  # 2026-03-31T12:30:00Z

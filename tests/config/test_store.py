@@ -13,7 +13,7 @@ from ticker.config.store import StoreConfig, database_url, without_password
 from ticker.errors import ConfigError, StoreError
 from ticker.store.past import reader_of
 from ticker.store.postgres import DatabaseReader
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 from ticker.supervisor.surroundings import server_faults
 
 

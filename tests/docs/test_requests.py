@@ -14,7 +14,7 @@ from tests.gateway.conftest import E9, Rig
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 SERVER = "localhost:8700"
 LINES = sorted({tuple(words) for _, words in commands() if words[0] == "curl"})

@@ -18,8 +18,9 @@ from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
 from ticker.store.bars import Bars
 from ticker.store.past import read_minutes
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import Place, Row
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.sqlite import History
 
 MINUTE = 60_000_000_000
 START = 29_581_000  # minutes since the epoch

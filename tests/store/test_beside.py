@@ -16,8 +16,9 @@ from ticker.errors import StoreError
 from ticker.store.beside import FormingBars, FormingFiles, woven
 from ticker.store.chronicle import Chronicle
 from ticker.store.past import read_minutes
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import BAR, Place, Row
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.sqlite import History
 
 BOOT = 7
 SECOND = 1_000_000_000

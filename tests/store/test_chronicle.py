@@ -12,8 +12,9 @@ from ticker.errors import StoreError
 from ticker.store.beside import FormingFiles
 from ticker.store.chronicle import Chronicle
 from ticker.store.past import read_minutes
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import Place
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.sqlite import History
 
 BOOT = 7
 

@@ -20,8 +20,9 @@ from tests.store.postgres_server import PASSWORD, PostgresServer
 from tests.store.test_faults import HISTORY, NOW, TIDY, Kept, fails
 from tests.supervisor.test_serve import until
 from ticker.feeds.calls import TRADE_REGULAR
-from ticker.store import chronicle, server, worker
+from ticker.store import chronicle, server
 from ticker.store import postgres as postgres_module
+from ticker.store.disk import steps
 from ticker.store.past import read_days, read_minutes
 from ticker.store.postgres import Database, DatabaseReader
 from ticker.store.rows import Place
@@ -241,7 +242,7 @@ def test_a_database_that_is_slow_and_then_does_not_answer(
     tmp_path: Path, kept: Kept, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept.commit()
-    monkeypatch.setattr(worker, "SLOW", 0.0)
+    monkeypatch.setattr(steps, "SLOW", 0.0)
     monkeypatch.setattr(postgres_module, "DEADLINE", 0.5)
     monkeypatch.setattr(postgres_module, "PRUNE_DEADLINE", 0.5)
     with psycopg.connect(url) as other:
@@ -261,7 +262,7 @@ def test_a_database_that_is_slow_and_then_does_not_answer(
         assert kept.status.state == "failing"
         assert kept.status.reason.startswith("ETIME, the database is slow;")
     monkeypatch.setattr(server.Deadline, "renew", renew)
-    monkeypatch.setattr(worker, "SLOW", 5.0)
+    monkeypatch.setattr(steps, "SLOW", 5.0)
     recovers(tmp_path, kept, url)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.store.test_faults import E9, NOW, Kept
 from ticker.feeds.calls import TRADE_REGULAR
 from ticker.store.past import read_days
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 from ticker.store.worker import COMMIT_TURNS, StoreWorker
 
 DAY = 86_400 * E9

@@ -22,12 +22,12 @@ from ticker.gateway.rest.store import store_report
 from ticker.shm import segment
 from ticker.shm.header import KIND_STORE
 from ticker.shm.segment import Geometry
-from ticker.store import generations, worker
 from ticker.store import sqlite as history_module
 from ticker.store.context import StoreContext
+from ticker.store.disk import generations, steps
 from ticker.store.past import read_days
+from ticker.store.reader import HistoryReader
 from ticker.store.snapshot import checksum
-from ticker.store.sqlite import HistoryReader
 from ticker.store.worker import COMMIT_TURNS, StoreWorker
 
 E9 = 1_000_000_000
@@ -189,23 +189,6 @@ def test_a_read_only_file_of_days_and_bars(kept: Kept, monkeypatch: pytest.Monke
     recovers(kept, HISTORY)
 
 
-def test_a_damaged_file_of_days_and_bars_is_begun_anew_once_it_is_gone(kept: Kept) -> None:
-    kept.commit()
-    assert kept.worker.history is not None
-    kept.worker.history.close()
-    path = month_of(kept)
-    data = bytearray(path.read_bytes())
-    data[100:] = b"\xaa" * (len(data) - 100)
-    path.write_bytes(data)
-    fails(kept, HISTORY, errno.EUCLEAN, "a file is damaged")
-    path.rename(path.with_suffix(".damaged"))
-    kept.trades = 0
-    lines = kept.commit()
-    assert ("is written again", HISTORY) in [(line["event"], line.get("what")) for line in lines]
-    assert kept.status.state == "ok"
-    assert read_days(HistoryReader(kept.folder), "AAPL", 1)
-
-
 def test_a_file_that_is_moved_away_is_begun_anew(kept: Kept) -> None:
     kept.commit()
     (path,) = (kept.folder / "history").glob("*.sqlite")
@@ -215,15 +198,6 @@ def test_a_file_that_is_moved_away_is_begun_anew(kept: Kept) -> None:
     assert [row["trades"] for row in read_days(HistoryReader(kept.folder), "AAPL", 1)] == [
         kept.trades
     ]
-
-
-def test_a_damaged_file_at_the_start(kept: Kept) -> None:
-    (kept.folder / "history").mkdir()
-    month = kept.folder / "history" / "2026-09.sqlite"
-    month.write_bytes(b"no database at all" * 100)
-    fails(kept, HISTORY, errno.EUCLEAN, "a file is damaged")
-    month.unlink()
-    recovers(kept, HISTORY)
 
 
 def test_files_of_a_newer_version(kept: Kept) -> None:
@@ -307,7 +281,7 @@ def test_a_write_that_does_not_come_back(kept: Kept, monkeypatch: pytest.MonkeyP
         assert go_on.wait(30)
         sync(fd)
 
-    monkeypatch.setattr(worker, "SLOW", 0.0)
+    monkeypatch.setattr(steps, "SLOW", 0.0)
     with monkeypatch.context() as patch, structlog.testing.capture_logs() as lines:
         patch.setattr(os, "fsync", slow)
         kept.calls.trade(kept.row, 6 * E9, 1, 999, TRADE_REGULAR, NOW + 99, NOW + 99)

@@ -11,8 +11,8 @@ from tests.store.disk import Disk
 from ticker.errors import StoreError
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import TableWriter
-from ticker.store import generations
-from ticker.store.generations import Generations, make_folder
+from ticker.store.disk import generations
+from ticker.store.disk.generations import Generations, make_folder
 from ticker.store.last import FOLDER, FeedSnapshots, read_snapshots
 from ticker.store.snapshot import Contents, Image, checksum
 

@@ -24,8 +24,9 @@ from tests.supervisor.test_serve import Server, until
 from ticker.errors import StoreError
 from ticker.feeds.day import midnight_ns, session_day
 from ticker.store.past import read_days, read_minutes
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import Hole, Place, day_of
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.sqlite import History
 
 SECOND = 1_000_000_000
 LONG_AGO, EVER = 0, 1 << 40

@@ -17,7 +17,8 @@ from ticker.shm.table import HAS, PriceTable
 from ticker.store.chronicle import Chronicle
 from ticker.store.last import FeedSnapshots
 from ticker.store.past import read_days, read_minutes
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.reader import HistoryReader
+from ticker.store.sqlite import History
 from ticker.supervisor.feeds.restored import restore_feed
 
 SECOND = 1_000_000_000

@@ -19,8 +19,9 @@ from ticker.errors import StoreError
 from ticker.store import postgres as postgres_module
 from ticker.store.past import Past, read_days, read_minutes
 from ticker.store.postgres import Database, DatabaseReader
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import Hole, Place
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.sqlite import History
 
 pytestmark = pytest.mark.slow
 E9 = 1_000_000_000

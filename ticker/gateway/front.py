@@ -195,7 +195,7 @@ class Front:
         codec = select(offered(head))
         token = offered_token(head)
         if token is None or self.access.authenticator is None:
-            greeting = answer + self.dialect.greeting(codec)
+            greeting = answer + self.dialect.greeting(codec, number)
             self.connections.open(number, greeting, codec.number, bits)
             self.access.opened(number, self.steady())
             self.dialect.admitted(number)

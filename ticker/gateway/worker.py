@@ -53,6 +53,7 @@ from ticker.gateway.rest.http import make_app
 from ticker.gateway.rest.serving.runner import ProblemProtocol, ProblemServer, Runner
 from ticker.gateway.rest.status import Status
 from ticker.gateway.scheduler import Scheduler
+from ticker.gateway.sends import Sends
 from ticker.gateway.sockets.deadlines import Deadlines
 from ticker.gateway.sockets.reception import Reception
 from ticker.gateway.sockets.tls import load_certificate, server_context
@@ -146,6 +147,7 @@ class Worker:
         )
         self.watchers = count_watchers(config, self.segment, self.board, self.hub.subscriptions)
         self.wanted = Wanted(self.intake.views, self.board, self.segment, config.depth)
+        self.hub.noted.worker = context.index
         self._introduce(config, tls)
         self.runner = self._http(config, feeds)
         self.scheduler = Scheduler(
@@ -196,6 +198,7 @@ class Worker:
             elsewhere=read_elsewhere(config, self.counters, self.steady),
             books=DepthRoute(self.board, self.intake.views, self.wanted, config.depth, self.clock),
             instance=self.context.instance or None,
+            sends=Sends(self.hub, self.board, self.access, self.clock),
         )
         for path in (STREAM_PATH, *PATHS):
             app.router.add_get(path, self.front.stream_after_http)

@@ -62,6 +62,7 @@ cdef class Bars:
     cdef uint32_t* dirty
     cdef uint32_t dirty_count
     cdef RowState* states
+    cdef size_t states_bytes
     cdef Places by_minute
     cdef int64_t newest          # minute
     cdef int64_t began           # minute

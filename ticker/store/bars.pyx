@@ -17,6 +17,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from ticker.pages cimport give_pages, take_pages
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
     RECORD_CANCELLED,
@@ -25,6 +26,7 @@ from ticker.shm.layout cimport (
     RECORD_TRADE,
     Record,
 )
+from ticker.store.live.passing cimport of_trades, pass_over, resume
 from ticker.shm.ring cimport RingReader
 from ticker.store.live.forming cimport KEPT_ADDS, KEPT_EXACT, KeptBar, figures_of, keep_bar
 from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out
@@ -61,14 +63,15 @@ cdef class Bars:
         cdef RingReader reader
         self.mapping = mapping
         self.table = PriceTable(mapping)
+        self.trade_mask = kept - 1
         self.ring_count = mapping.ring_count
         self.readers = [RingReader(mapping, index) for index in range(self.ring_count)]
         self.rings = <void**>PyMem_Calloc(self.ring_count + 1, sizeof(void*))
-        self.trades = <Trade*>PyMem_Calloc(kept, sizeof(Trade))
-        self.states = <RowState*>PyMem_Calloc(self.table.capacity + 1, sizeof(RowState))
+        self.trades = <Trade*>take_pages(<size_t>kept * sizeof(Trade))
+        self.states_bytes = (<size_t>self.table.capacity + 1) * sizeof(RowState)
+        self.states = <RowState*>take_pages(self.states_bytes)
         if not (self.rings and self.trades and self.states):
             raise MemoryError("no memory for the bars")
-        self.trade_mask = kept - 1
         make_places(&self.by_minute, FIRST_BARS)
         self._grow_bars()
         for index, reader in enumerate(self.readers):
@@ -78,11 +81,11 @@ cdef class Bars:
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.rings)
-        PyMem_Free(self.trades)
+        give_pages(self.trades, (self.trade_mask + 1) * sizeof(Trade))
         PyMem_Free(self.bars)
         PyMem_Free(self.vacant)
         PyMem_Free(self.dirty)
-        PyMem_Free(self.states)
+        give_pages(self.states, self.states_bytes)
         PyMem_Free(self.by_minute.at)
 
     @property
@@ -112,7 +115,7 @@ cdef class Bars:
     def read(self, limit: int = 1 << 62) -> int:
         """Take in what the rings have, up to about `limit` records of each; how many there were."""
         cdef Record record
-        cdef uint64_t left
+        cdef uint64_t left, passed
         cdef uint64_t most = limit
         cdef uint64_t before = self.records
         cdef uint32_t index
@@ -121,7 +124,12 @@ cdef class Bars:
         for index in range(self.ring_count):
             reader = <RingReader>self.rings[index]
             left = most
-            while left:
+            while True:
+                passed = pass_over(reader, of_trades(), left)
+                self.records += passed
+                left -= passed
+                if not left:
+                    break
                 found = reader.read(&record)
                 if found == 0:
                     break
@@ -388,13 +396,3 @@ cdef void uncount(Bar* bar, const Trade* trade) noexcept:
     cdef Sale sale = sale_of(trade)
     if count_out(&bar.figures, &sale):
         bar.flags |= BAR_INEXACT
-
-
-cdef void resume(RingReader reader, uint64_t position) noexcept:
-    """Go on from a record, or from the oldest that is sure to stay until it is read."""
-    cdef uint64_t head = reader.position
-    cdef uint64_t room = reader.ring.mask + 1
-    if head > position + room - room // 4:
-        reader.skipped += head - (room - room // 4) - position
-        position = head - (room - room // 4)
-    reader.position = min(position, head)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from ticker.errors import StoreError
 from ticker.store import bars
-from ticker.store.generations import Generations
+from ticker.store.disk.generations import Generations
 from ticker.store.live.forming import BAR_BYTES, bars_in
 from ticker.store.rows import BAR, Place, Row, joined
 from ticker.store.snapshot import NewerFormatError, checksum

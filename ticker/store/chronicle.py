@@ -8,6 +8,7 @@ In: the rings and rows of a feed, read-only. Out: the changed bars and days, to 
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -154,8 +155,8 @@ class Chronicle:
         try:
             place = None if first and history.remote else history.place(feed)
             self._placed = not (first and history.remote)
-        except (OSError, StoreError):
-            if not first:
+        except (OSError, StoreError) as error:
+            if not first or error.errno == errno.EUCLEAN:  # set aside now, which is to be said
                 raise
             place = None
         if self._placed:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ticker.errors import StoreError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
-from ticker.store.generations import Generations, make_folder
+from ticker.store.disk.generations import Generations, make_folder
 from ticker.store.snapshot import Contents, Image, NewerFormatError
 
 FOLDER = "last"

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ticker.config.store import StoreConfig, database_url
 from ticker.errors import ConfigError
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import (
     SECOND,
     Hole,
@@ -22,7 +23,6 @@ from ticker.store.rows import (
     spanned,
     together,
 )
-from ticker.store.sqlite import HistoryReader
 
 Minutes = Callable[[str, str | None], Iterator[Row]]
 """The bars of a symbol, of one venue or of all."""

@@ -29,11 +29,11 @@ from psycopg.rows import dict_row
 from ticker.errors import StoreError
 from ticker.store import bars, days
 from ticker.store.beside import FormingFiles, FormingReader, woven
-from ticker.store.generations import make_folder
+from ticker.store.disk.generations import make_folder
+from ticker.store.disk.schema import DATABASE, DATABASE_FORMAT, DATABASE_FROM_1
+from ticker.store.reader import FOLDER
 from ticker.store.rows import BAR, DAY, SECOND, Hole, Key, Place, Row, bar_rows, day_row
-from ticker.store.schema import DATABASE, DATABASE_FORMAT, DATABASE_FROM_1
 from ticker.store.server import Connection, Deadline, Server
-from ticker.store.sqlite import FOLDER
 
 BATCH = 20_000
 """Rows of one COPY."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ticker.store import bars, days
-from ticker.store.schema import BARS, DAYS
+from ticker.store.disk.schema import BARS, DAYS
 
 SECOND = 1_000_000_000
 HALF_DAY = 12 * 3600 * SECOND
@@ -36,7 +36,7 @@ class Hole:
         begin, end: ns since the epoch.
         reason: "lapped": the rings were faster than the reader; "store restarted": no store worker
         ran; "feed restarted": no worker of the feed ran; "disk": it, or the database, took nothing
-        for so long that bars were dropped.
+        for so long that bars were dropped; "damaged": the file that had them was.
         records: the number of missed records, 0: unknown.
     """
 
@@ -74,6 +74,11 @@ def day_text(seconds: int) -> str:
 def month_of(seconds: int) -> str:
     """Like "2026-11", UTC."""
     return day_text(seconds)[: len("2026-11")]
+
+
+def first_second(month: str) -> int:
+    """The start of a month like "2026-11", s since the epoch."""
+    return int(datetime.fromisoformat(f"{month}-01T00:00:00+00:00").timestamp())
 
 
 def day_of(midnight: int) -> str:

@@ -120,6 +120,7 @@ class Hello(Message, frozen=True, kw_only=True):
     limits: Limits
     heartbeat: Annotated[float, Meta(description="seconds; after twice as long, reconnect")]
     auth: Annotated[bool, Meta(description="a token is needed")]
+    connection: Annotated[int, Meta(ge=0, description="its name, for /lineage")] | UnsetType = UNSET
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):

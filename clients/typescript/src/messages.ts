@@ -95,6 +95,7 @@ export interface Hello {
   limits: Limits;
   heartbeat: number;
   auth: boolean;
+  connection?: number;
 }
 
 /** Answer to subscribe: the symbols taken, and those rejected. */

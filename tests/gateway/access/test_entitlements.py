@@ -33,7 +33,7 @@ from ticker.shm import counters
 from ticker.shm.depth.rows import DepthWriter
 from ticker.shm.rejects import RejectWriter
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 E9 = 10**9
 V1 = "Sec-WebSocket-Protocol: ticker.v1.json"

@@ -15,7 +15,7 @@ from tests.gateway.kept import keep, kept_bar
 from tests.gateway.rest.browser import FIGURES, OPEN, Page, browse
 from ticker.config import Config
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

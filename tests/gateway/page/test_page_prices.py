@@ -16,7 +16,7 @@ from tests.gateway.rest.browser import FIGURES, OPEN, Page, browse
 from ticker.config import Config
 from ticker.shm.layout import RowFlag
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

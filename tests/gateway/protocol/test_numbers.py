@@ -32,7 +32,7 @@ FROZEN = {
     " trades=9 bid_e9=10 bid_size=11 ask_e9=12 ask_size=13 open_e9=14 high_e9=15 low_e9=16"
     " previous_close_e9=17 official_close_e9=18 extended_price_e9=19 extended_timestamp_ns=20"
     " trade_id=22 volume_high=21 size_exponent=100",
-    "Hello": "protocol=1 epoch=2 limits=3 heartbeat=4 auth=5",
+    "Hello": "protocol=1 epoch=2 limits=3 heartbeat=4 auth=5 connection=6",
     "Subscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",
     "Unsubscribed": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6",
     "Recovered": "id=1 symbols=2 rejected=3 channel=4 interval=7 venue=6 levels=5 limit=8",

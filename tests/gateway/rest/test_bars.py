@@ -18,8 +18,8 @@ from tests.gateway.conftest import Rig
 from tests.gateway.kept import keep, kept_bar
 from ticker.config import Config, GatewayConfig
 from ticker.store.past import Past
+from ticker.store.reader import HistoryReader
 from ticker.store.rows import Hole
-from ticker.store.sqlite import HistoryReader
 
 E9 = 1_000_000_000
 START = 1_774_960_200  # 2026-03-31T12:30:00Z

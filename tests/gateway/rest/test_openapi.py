@@ -27,7 +27,7 @@ from ticker.gateway.rest.page import FILES
 from ticker.gateway.rest.status import Status
 from ticker.shm.depth.rows import DepthWriter
 from ticker.store.past import Past
-from ticker.store.sqlite import HistoryReader
+from ticker.store.reader import HistoryReader
 
 E9 = 1_000_000_000
 TOKEN = "a-token-for-the-test"

@@ -18,7 +18,8 @@ from ticker.shm.segment import Geometry, private_bars, private_feed
 from ticker.store.chronicle import Chronicle
 from ticker.store.live.bars import LiveBars
 from ticker.store.past import Past
-from ticker.store.sqlite import History, HistoryReader
+from ticker.store.reader import HistoryReader
+from ticker.store.sqlite import History
 
 E9 = 1_000_000_000
 DAY = 1_774_881_000 * E9

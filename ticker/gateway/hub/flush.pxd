@@ -11,6 +11,7 @@ from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.topics cimport Topics
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable, Subscription
 from ticker.gateway.sockets.deflated cimport Deflater
+from ticker.gateway.sockets.noted cimport Noted
 from ticker.gateway.sockets.sender cimport Sender
 
 
@@ -25,6 +26,7 @@ cdef class Flush:
     cdef Agenda agenda
     cdef Parcel parcel
     cdef Deflater deflater
+    cdef Noted noted
     cdef uint64_t* counters
     cdef uint32_t* due_slots     # scratch: the subscriptions that are due
     cdef uint32_t due_capacity
@@ -35,6 +37,7 @@ cdef class Flush:
     cdef int send(self, uint32_t number, int due, int64_t now) noexcept nogil
     cdef void _deflate(self, const Connection* connection) noexcept nogil
     cdef void _gather(self, uint32_t number) noexcept nogil
+    cdef void _note(self, uint32_t number) noexcept nogil
     cdef void _sent(self, uint32_t number) noexcept nogil
     cdef int _fill(
         self, Connection* connection, uint32_t number, int due, bint fresh, int64_t now

@@ -37,6 +37,7 @@ from ticker.gateway.sockets.connection cimport (
     Subscription,
 )
 from ticker.gateway.sockets.deflated cimport Deflater
+from ticker.gateway.sockets.noted cimport Noted
 from ticker.gateway.sockets.sender cimport Sender
 from ticker.shm.counters cimport (
     GATEWAY_CLIENT_FLUSHES,
@@ -68,6 +69,7 @@ cdef class Flush:
         self.counters = segment.counters
         self.parcel = Parcel(connections.max_outbound)
         self.deflater = Deflater(segment)
+        self.noted = Noted(connections)
         self.reserve(max_symbols)
 
     def __dealloc__(self) -> None:
@@ -106,6 +108,8 @@ cdef class Flush:
         self._fill(connection, number, due, False, now)
         if self.parcel.length():
             self._deflate(connection)
+            if self.noted.count:
+                self._note(number)
             self._gather(number)
         count(self.counters, GATEWAY_CLIENT_FLUSHES, 1)
         count(self.counters, GATEWAY_UPDATES_SENT, self.parcel.items)
@@ -139,6 +143,14 @@ cdef class Flush:
                 self.parcel.out + self.parcel.start, self.parcel.length(), connection.window_bits
             )
 
+    cdef void _note(self, uint32_t number) noexcept nogil:
+        """Somebody asks about connections, and maybe about this one."""
+        cdef uint32_t place
+        for place in range(self.noted.count):
+            self.noted.flushed(
+                place, number, self.sales.sales[self.noted.topic(place) >> CHANNEL_BITS].seq
+            )
+
     cdef void _gather(self, uint32_t number) noexcept nogil:
         if not self.sender.put(
             number, self.parcel.out + self.parcel.start, self.parcel.length()
@@ -159,6 +171,8 @@ cdef class Flush:
     cdef void _sent(self, uint32_t number) noexcept nogil:
         """A client has been sent what it was due: when it is told again."""
         cdef Connection* connection = self.connections.table + number
+        if self.noted.count:
+            self.noted.sent(number)
         if connection.state != CONNECTION_OPEN:
             self.agenda.set_phase(number, PHASE_NONE)
         elif connection.wants_write:
@@ -187,12 +201,16 @@ cdef class Flush:
         if not self.parcel.length():
             return sent
         self._deflate(connection)
+        if self.noted.count:
+            self._note(number)
         if self.connections.deliver(
             number, self.parcel.out + self.parcel.start, self.parcel.length()
         ) == 0:
             self.agenda.set_phase(number, PHASE_BLOCKED)
         elif connection.state != CONNECTION_OPEN:
             self.agenda.set_phase(number, PHASE_NONE)
+        if self.noted.count:
+            self.noted.sent(number)
         return sent
 
     cdef int _put_prices(

@@ -1,9 +1,12 @@
+from typing import Any
+
 from ticker.gateway.hub.intake import Intake
 from ticker.gateway.hub.shared_frames import SharedFrames
 from ticker.gateway.hub.subscriptions import Subscriptions
 from ticker.gateway.movers.frames import MoverFrames
 from ticker.gateway.pacing.rates import Rates
 from ticker.gateway.sockets.connection import ConnectionTable
+from ticker.gateway.sockets.noted import Noted
 from ticker.gateway.sockets.sender import Sender
 from ticker.shm.header import Mapping
 
@@ -33,6 +36,9 @@ class Hub:
     def configure(
         self, number: int, max_rate: float | None, batch: bool | None, pace: int | None = None
     ) -> tuple[float, bool, int]: ...
+    @property
+    def noted(self) -> Noted: ...
+    def ask(self, number: int, symbol: int) -> dict[str, Any]: ...
     @property
     def movers(self) -> MoverFrames: ...
     def reserve(self, count: int) -> None: ...

@@ -14,13 +14,13 @@ from ticker.gateway.hub.agenda cimport (
     PHASE_WAITING,
     Agenda,
 )
-from ticker.gateway.hub.fields cimport CHANNEL_QUOTE, FIRST_BARS
+from ticker.gateway.hub.fields cimport CHANNEL_PRICE, CHANNEL_QUOTE, CHANNEL_TRADES, FIRST_BARS
 from ticker.gateway.hub.flush cimport Flush
 from ticker.gateway.hub.intake cimport Intake
 from ticker.gateway.hub.sales cimport Sale, Sales
 from ticker.gateway.hub.shared_frames cimport SharedFrames
 from ticker.gateway.hub.subscriptions cimport Subscriptions
-from ticker.gateway.hub.topics cimport Topics, topic_of
+from ticker.gateway.hub.topics cimport CHANNEL_MASK, Topics, topic_of
 from ticker.gateway.sockets.connection cimport CONNECTION_OPEN, Connection, ConnectionTable
 from ticker.gateway.sockets.sender cimport Sender
 from ticker.shm.atomics cimport store_relaxed
@@ -248,6 +248,19 @@ cdef class Hub:
                     self.agenda.wait(place)
         rate = self.rates.rate_of(connection.turns, bool(connection.at_once))
         return rate, bool(connection.batch), connection.pace
+
+    @property
+    def noted(self) -> object:
+        """The names of connections, and what was sent to some of them (Noted)."""
+        return self.flush.noted
+
+    def ask(self, number: int, symbol: int) -> dict[str, object]:
+        """When a connection was sent a symbol's price: Noted.ask, with the channel as `topic`."""
+        channels = (CHANNEL_PRICE, CHANNEL_TRADES, CHANNEL_QUOTE)
+        found = self.flush.noted.ask(number, [topic_of(symbol, channel) for channel in channels])
+        if found["topic"] is not None:
+            found["topic"] = found["topic"] & CHANNEL_MASK
+        return found
 
     @property
     def movers(self) -> object:

@@ -102,29 +102,25 @@ class Dialect:
     def configure(self, terms: Terms) -> None:
         """Apply the settings that may change while clients are connected."""
         self.terms = terms
-        codecs = self.codecs
-        self.greetings = [
-            [b"" if codec.plain else codec.frame(self.hello(limits, asked)) for codec in codecs]
-            for limits, asked in (
-                (self.limits_of(self.access.everybody), False),
-                (terms.limits, True),
-            )
-        ]
 
-    def hello(self, limits: Limits, asked: bool) -> Hello:
-        """The first message; `asked`: a token is awaited."""
+    def hello(self, limits: Limits, asked: bool, number: int) -> Hello:
+        """The first message of a connection; `asked`: a token is awaited."""
         return Hello(
             protocol=PROTOCOL,
             epoch=self.terms.epoch,
             limits=limits,
             heartbeat=self.terms.heartbeat,
             auth=asked,
+            connection=self.hub.noted.name(number),
         )
 
-    def greeting(self, codec: Codec) -> bytes:
+    def greeting(self, codec: Codec, number: int) -> bytes:
         """The frames right after the handshake, before any token."""
-        hello = self.greetings[self.access.required][codec.number]
-        return hello if self.access.required else hello + self.announcer.greeting(codec)
+        if self.access.required:
+            asking = self.hello(self.terms.limits, True, number)
+            return b"" if codec.plain else codec.frame(asking)
+        hello = self.hello(self.limits_of(self.access.everybody), False, number)
+        return (b"" if codec.plain else codec.frame(hello)) + self.announcer.greeting(codec)
 
     def admitted(self, number: int) -> None:
         """Open the stream without a token."""
@@ -154,7 +150,7 @@ class Dialect:
         self.settings.admit(number, grant)
         if codec.plain:
             return b""
-        hello = codec.frame(self.hello(self.limits_of(grant), asked=False))
+        hello = codec.frame(self.hello(self.limits_of(grant), False, number))
         return hello + self.announcer.greeting(codec)
 
     def expire(self, now_ns: int, steady_ns: int) -> None:

@@ -104,7 +104,7 @@ FIELD_NUMBERS: dict[str, dict[str, int]] = {
     "Ping": {"id": 1},
     "Snapshot": _PRICE,
     "Update": _PRICE,
-    "Hello": {"protocol": 1, "epoch": 2, "limits": 3, "heartbeat": 4, "auth": 5},
+    "Hello": {"protocol": 1, "epoch": 2, "limits": 3, "heartbeat": 4, "auth": 5, "connection": 6},
     "Subscribed": {**_TAKEN, "levels": 5, "venue": 6, "limit": 8},
     "Unsubscribed": {**_TAKEN, "venue": 6},
     "Recovered": {**_TAKEN, "levels": 5, "venue": 6, "limit": 8},

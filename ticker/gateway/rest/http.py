@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
+from typing import Protocol
 
 import orjson
 from aiohttp import web
 
 from ticker.clock import Clock, now_ns
+from ticker.gateway.access.auth import Grant
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import (
     INTERNAL,
@@ -48,12 +50,20 @@ from ticker.units import format_timestamp
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
 MAX_QUERY = 64
+MOST_NAME = (1 << 53) - 1
 REQUESTS_PER_SECOND = 200
 REQUESTS_BURST = 500
 NO_STORE = {"Cache-Control": "no-store"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Elsewhere = Callable[[list[str]], Awaitable[dict[str, dict[str, object]]]]
+
+
+class Sends(Protocol):
+    """Knows when a connection was sent a symbol's price."""
+
+    def of(self, name: int, symbol: str, grant: Grant) -> dict[str, object]:
+        """As ConnectionSends (resources.py); `grant` is of the one who asks."""
 
 
 def make_app(
@@ -69,17 +79,25 @@ def make_app(
     books: Books = NO_BOOKS,
     elsewhere: Elsewhere | None = None,
     instance: str | None = None,
+    sends: Sends | None = None,
 ) -> web.Application:
     """The application over one worker's board.
 
     `counters` are in the worker's own segment, for the count of requests. `max_symbols` limits
     `?symbols=`. `past` has the bars; None if the store is off. `elsewhere` has prices that no feed
-    here has. `instance`: of the server, where messages of traced symbols are. The caller calls the
-    board's look().
+    here has. `instance`: of the server, where messages of traced symbols are. `sends` knows when
+    connections were sent prices. The caller calls the board's look().
     """
     guard = guard or Guard(None, REQUESTS_PER_SECOND, REQUESTS_BURST)
     rest = Rest(
-        board, status, clock, max_symbols, directory or SymbolDirectory(), elsewhere, instance
+        board,
+        status,
+        clock,
+        max_symbols,
+        directory or SymbolDirectory(),
+        elsewhere,
+        instance,
+        sends,
     )
     app = web.Application(middlewares=[_answering(counters, guard)], client_max_size=1024)
     app.on_response_prepare.append(_add_headers)
@@ -112,9 +130,11 @@ class Rest:
         directory: SymbolDirectory,
         elsewhere: Elsewhere | None = None,
         instance: str | None = None,
+        sends: Sends | None = None,
     ) -> None:
         self.board = board
         self.instance = instance
+        self.sends = sends
         self.elsewhere = elsewhere
         self.directory = directory
         self.status = status
@@ -258,14 +278,20 @@ class Rest:
         return _json(gaps_report(self.status, parameters.get("feed"), limit))
 
     async def get_lineage(self, request: web.Request) -> web.Response:
-        read_query(request.query.items(), ())
+        parameters = read_query(request.query.items(), ("connection",))
         symbol = request.match_info["symbol"]
         request[ENTITLED].require("trades")
         if not self.known(request, symbol):
             raise self.unknown(request, symbol)
         request[ENTITLED].read([symbol])
-        prices = lineage(self.status.feeds, symbol, instance=self.instance)
-        return _json({"symbol": symbol, "prices": prices})
+        found: dict[str, object] = {
+            "symbol": symbol,
+            "prices": lineage(self.status.feeds, symbol, instance=self.instance),
+        }
+        name = integer(parameters, "connection", 0, 1, MOST_NAME)
+        if name and self.sends is not None:
+            found["connection"] = self.sends.of(name, symbol, request[ENTITLED].grant)
+        return _json(found)
 
     async def get_metrics(self, request: web.Request) -> web.Response:
         request[ENTITLED].require_metrics()

@@ -135,6 +135,7 @@ def _prices(security: list[Json], max_symbols: int, levels: Sequence[int]) -> Js
     one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
     after = _query("after", {"type": "string"}, "the `next` of the page before")
     found = [wanted, limit, _list("search only these", max_symbols), after]
+    stream = _query("connection", {"type": "integer"}, "the `connection` of a stream's `hello`")
     few = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_MOVERS}, "of each kind")
     most = _query(
         "limit",
@@ -147,7 +148,7 @@ def _prices(security: list[Json], max_symbols: int, levels: Sequence[int]) -> Js
             "A symbol's book", "Book", [*one, deep], (*ASKED, 404, 503), security
         ),
         "/lineage/{symbol}": _get(
-            "Where a price came from", "Lineage", [symbol], (*ASKED, 404), security
+            "Where a price came from", "Lineage", [symbol, stream], (*ASKED, 404), security
         ),
         "/trades/{symbol}": _get(
             "The newest trades", "RecentTrades", [symbol, most, venue], (*ASKED, 404), security

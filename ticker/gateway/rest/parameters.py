@@ -59,6 +59,7 @@ def integer(parameters: dict[str, str], name: str, default: int, least: int, mos
     text = parameters.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+    short = text.isascii() and text.isdigit() and len(text) <= max(9, len(str(most)))
+    if not (short and least <= int(text) <= most):
         raise bad(name, f"must be a whole number from {least} to {most}")
     return int(text)

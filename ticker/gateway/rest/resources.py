@@ -339,11 +339,35 @@ class PriceOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     refused: list[RefusedTrade]
 
 
+class Send(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """News of the symbol in one flush: `seq` of its price, when the flush was made, and when the
+    socket had taken it; null: it waits for the client to read."""
+
+    seq: Count
+    flush_timestamp: Time
+    send_timestamp: Time | None
+
+
+class ConnectionSends(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a connection was sent the symbol, newest first, since the first question. `state`:
+    open; elsewhere: gateway `worker` has it, ask again; unknown: it is gone, or another token's."""
+
+    id: Count
+    worker: Count | None
+    state: str
+    channel: str | None
+    asked_since_timestamp: Time | None
+    last_send_timestamp: Time | None
+    waiting: bool | None
+    sends: list[Send]
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a symbol's prices came from, one for each feed and venue."""
+    """Where a symbol's prices came from, one for each feed and venue; `connection`: if asked."""
 
     symbol: Symbol
     prices: list[PriceOrigin]
+    connection: ConnectionSends | msgspec.UnsetType = msgspec.UNSET
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

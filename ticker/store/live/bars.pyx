@@ -32,6 +32,7 @@ from ticker.shm.layout cimport (
     RECORD_TRADE,
     Record,
 )
+from ticker.store.live.passing cimport of_trades, pass_over
 from ticker.shm.ring cimport RingReader
 from ticker.shm.table cimport PriceTable
 from ticker.store.live.bar cimport LiveTrade
@@ -133,7 +134,7 @@ cdef class LiveBars:
         cdef Record[BATCH] records
         cdef uint64_t before = self.records
         cdef uint64_t most = limit
-        cdef uint64_t left
+        cdef uint64_t left, passed
         cdef uint32_t feed, count
         cdef RingReader reader
         cdef int found = 1
@@ -145,13 +146,18 @@ cdef class LiveBars:
             found = 1
             while left and found:
                 count = 0
-                while left and count < BATCH:
+                while count < BATCH:
+                    passed = pass_over(reader, of_trades(), left)
+                    self.records += passed
+                    left -= passed
+                    if not left:
+                        break
                     found = reader.read(&records[count])
                     if found <= 0:
                         break
                     left -= 1
                     self.records += 1
-                    count += is_of_trade(&records[count])
+                    count += of_trades() >> records[count].kind & 1
                 self._take_in(feed, records, count)
                 if found < 0:
                     left -= 1
@@ -303,13 +309,6 @@ cdef class LiveBars:
 def day_later(midnight: int) -> int:
     """24 hours after it."""
     return midnight + DAY
-
-
-cdef inline bint is_of_trade(const Record* record) noexcept:
-    return (
-        record.kind == RECORD_TRADE or record.kind == RECORD_PRINT
-        or record.kind == RECORD_CANCELLED or record.kind == RECORD_CORRECTED
-    )
 
 
 cdef bint go_back(RingReader reader) noexcept:

@@ -21,7 +21,7 @@ import structlog
 from ticker.errors import SegmentError, StoreError
 from ticker.shm import segment
 from ticker.shm.header import KIND_FEED
-from ticker.store.generations import make_folder, read_own
+from ticker.store.disk.generations import make_folder, read_own
 from ticker.store.last import FOLDER, contents_of
 from ticker.store.snapshot import Contents
 
