@@ -1,13 +1,16 @@
 """A client that remembers all that it was told, and what a whole crowd was told together.
 
 Law: no socket. Within a day neither the time of a price nor a total goes back, not even over a
-reconnect; a `seq` of a symbol has one price, whoever was told it; a feed of which nobody hears
-anything is said to be stale to everybody who is still spoken to.
+reconnect; a `seq` of a symbol has one price, whoever was told it. A feed of which nobody hears
+anything is said to be stale to everybody who is still spoken to. A silence begins with the last
+price, or when the feed is said to be live again: it may have sent something of use in symbols that
+it shares. A feed that is said to be live again and again without a price is not alive.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +18,9 @@ import msgspec
 
 from tests.load.watcher import JSON, Watcher
 
+MOST_REVIVALS = 2
+"""Times in a row that a feed may be said to be live again before a price of it is heard: its
+exchange may be killed as soon as it speaks."""
 TOTALS = ("volume", "trades", "high")
 FORGED = 37
 """Hundredths of a cent of each forged price; a true one has 0 or 50 of them."""
@@ -67,12 +73,15 @@ class Ledger:
 class Witness(Watcher):
     """A watcher of `ticker.v1.json`, on the channel `quote` or `price`."""
 
+    clock: Callable[[], float] = time.monotonic
     ledger: Ledger = field(default_factory=lambda: Ledger({}))
     newest: dict[str, Told] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
     """Feeds that it was told are stale, or closed."""
     revived: dict[str, float] = field(default_factory=dict)
     """When it was told of a feed that it is live again."""
+    unproven: dict[str, int] = field(default_factory=dict)
+    """How often it was told so since a price of the feed was heard."""
     since: float = 0.0
     """When this connection was subscribed; 0: it is not."""
     spoken: float = 0.0
@@ -82,7 +91,8 @@ class Witness(Watcher):
         """Subscribe, or come back."""
         self.retry_after, self.ready, self.close_code = None, False, 0
         self.stale.clear()
-        self.since, self.spoken = 0.0, time.monotonic()
+        self.unproven.clear()
+        self.since, self.spoken = 0.0, self.clock()
         message: dict[str, Any] = {"action": "subscribe", "symbols": self.symbols}
         if self.newest:
             seen = {symbol: self.newest[symbol].timestamp for symbol in self.newest}
@@ -91,7 +101,7 @@ class Witness(Watcher):
 
     def take(self, opcode: int, payload: bytes) -> bytes:
         """One frame; what is to be answered."""
-        self.spoken = time.monotonic()
+        self.spoken = self.clock()
         if opcode != 1:
             return super().take(opcode, payload)
         told = _json.decode(payload)
@@ -103,7 +113,7 @@ class Witness(Watcher):
         elif told.type == "goodbye":
             self.retry_after = told.retry_after
         elif told.type in ("subscribed", "recovered"):
-            self.ready, self.since = True, time.monotonic()
+            self.ready, self.since = True, self.clock()
         elif told.type == "error":
             self._object(f"error {told.code}: {told.message}")
         return b""
@@ -115,7 +125,23 @@ class Witness(Watcher):
             self.stale.add(told.feed)
         elif told.feed in self.stale:
             self.stale.discard(told.feed)
+            before = self.revived.get(told.feed, 0.0)
+            again = self.ledger.heard.get(told.feed, 0.0) <= before
+            self.unproven[told.feed] = self.unproven.get(told.feed, 0) + 1 if again else 1
             self.revived[told.feed] = self.spoken
+
+    def silences(self, now: float, patience: float) -> Iterator[tuple[str, float, str]]:
+        """The feeds that it believes to be live, and should not: (feed, since when, the fault). A
+        live one may be silent for `patience` s."""
+        for feed, heard in self.ledger.heard.items():
+            revived = self.revived.get(feed, 0.0)
+            if feed in self.stale:
+                continue
+            if now - max(heard, revived, self.since) > patience:
+                yield feed, heard, f"{feed} is silent for {now - heard:.1f} s, not stale"
+            elif self.unproven.get(feed, 0) > MOST_REVIVALS and revived > heard:
+                times = self.unproven[feed]
+                yield feed, heard, f"{feed} is live {times} times without a price"
 
     def _priced(self, told: Told) -> None:
         wrong = self.ledger.take(told) or self._gone_back(told)

@@ -5,7 +5,15 @@ import pytest
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import Mapping
-from ticker.shm.liveness import BREAK, CLOSED, OPEN, UNKNOWN, Conditions, verdict
+from ticker.shm.liveness import (
+    BREAK,
+    CLOSED,
+    OPEN,
+    UNKNOWN,
+    WORKER_TIMEOUT_NS,
+    Conditions,
+    verdict,
+)
 from ticker.shm.segment import Geometry, private_feed
 
 S = 1_000_000_000
@@ -80,9 +88,9 @@ def test_silence_of_the_venue_is_stale_even_if_the_worker_beats() -> None:
 
 def test_a_worker_that_is_gone_is_stale() -> None:
     feed = Feed()
-    feed.heartbeat.heard(NOW + 3 * S)
-    assert feed.state(at=NOW + 3 * S - 1, beats=False) == "live"
-    assert feed.state(at=NOW + 3 * S, beats=False) == "stale"
+    feed.heartbeat.heard(NOW + WORKER_TIMEOUT_NS)
+    assert feed.state(at=NOW + WORKER_TIMEOUT_NS - 1, beats=False) == "live"
+    assert feed.state(at=NOW + WORKER_TIMEOUT_NS, beats=False) == "stale"
 
 
 def test_a_restored_row_is_stale_until_its_first_tick() -> None:

@@ -137,6 +137,29 @@ def test_a_day_that_is_over_is_closed() -> None:
     assert quiet["previous_close"] == 7
 
 
+def test_times_that_no_clock_shows_yet_are_set_back() -> None:
+    """The clock was a day ahead when they were written. Left so, they would hide newer prices."""
+    day = 86_400_000_000_000
+    mapping, table = filled(3)
+    table.put(0, exchange_time=NOW + day, quote_time=NOW + day)
+    table.put(1, exchange_time=NOW + 9, quote_time=NOW + 10)
+    table.put(2, exchange_time=NOW - 5, quote_time=NOW - 6)
+    image = Image(mapping, "nasdaq")
+    image.look()
+    contents = Contents(bytes(image.seal(1, NOW)))
+
+    def times(**more: int) -> tuple[int, list[tuple[int, int]]]:
+        target = segment()
+        done = restore(target, [contents], midnight=MIDNIGHT, **more)
+        rows = [PriceTable(target).values(row) or {} for row in range(3)]
+        return done.ahead, [(row["exchange_time"] - NOW, row["quote_time"] - NOW) for row in rows]
+
+    kept = [(9, 10), (-5, -6)]
+    assert times(now_ns=NOW, max_ahead_ns=10) == (1, [(0, 0), *kept])
+    assert times(now_ns=NOW, max_ahead_ns=9) == (2, [(0, 0), (0, 0), (-5, -6)])
+    assert times(now_ns=NOW) == (0, [(day, day), *kept])
+
+
 def test_a_damaged_block_comes_from_the_snapshot_before() -> None:
     mapping, table = filled(ROWS)
     image = Image(mapping, "nasdaq")

@@ -34,8 +34,9 @@ from ticker.gateway.sockets.connection import ConnectionTable, Encoding
 from ticker.gateway.sockets.tls import TlsSession
 from ticker.shm.counters import Counters
 
-# The methods that aiohttp reads; it answers others as broken requests.
-HTTP_METHODS = frozenset(HTTPMethod)
+# The methods that aiohttp reads. It answers others as broken requests, and CONNECT as one with a
+# body of any length.
+HTTP_METHODS = frozenset(HTTPMethod) - {HTTPMethod.CONNECT}
 
 
 class Front:
@@ -155,7 +156,7 @@ class Front:
         """The answer that opens the stream, or the events that are wanted. The page's origin is
         checked first, so that a refused page gets the refusal by any request: browsers hide the
         answer of a handshake."""
-        self.access.check_page(head.values, peer, encrypted=encrypted)
+        self.access.check_page(head.values, peer, encrypted=encrypted, authority=head.authority)
         self.access.check_open()
         if self._vendor(head) is not None:
             return self._upgrade(head)

@@ -23,18 +23,21 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Restored:
     """What became of a feed's snapshot: rows that are in the segment now; of those, how many
-    began a new day; rows that were too old, did not fit, or were damaged in every snapshot."""
+    began a new day, and how many had a time later than now; rows that were too old, did not fit, or
+    were damaged in every snapshot."""
 
     created_ns: int = 0
     rows: int = 0
     rolled: int = 0
+    ahead: int = 0
     too_old: int = 0
     no_room: int = 0
     damaged: int = 0
 
 
 def restore(
-    Mapping mapping not None, contents: list[Contents], *, midnight: int, oldest_ns: int = 0
+    Mapping mapping not None, contents: list[Contents], *, midnight: int, oldest_ns: int = 0,
+    now_ns: int = 0, max_ahead_ns: int = 0,
 ) -> Restored:
     """Write the rows of `contents` (newest first) into the fresh, writable segment `mapping`.
 
@@ -43,6 +46,8 @@ def restore(
     Args:
         midnight: at which the feed's present day began, ns since the epoch.
         oldest_ns: a symbol that did not move since then is left out.
+        now_ns, max_ahead_ns: a time that is so far ahead of now was written while a clock was wrong,
+            and becomes now; left as it is, it would hide all newer prices until then. 0: any is left.
     """
     cdef TableWriter table = TableWriter(mapping)
     cdef Contents source
@@ -52,7 +57,7 @@ def restore(
     cdef int64_t row
     cdef size_t at
     known = set()
-    counts = {"rolled": 0, "too_old": 0, "no_room": 0}
+    counts = {"rolled": 0, "too_old": 0, "no_room": 0, "ahead": 0}
     if not contents:
         return Restored()
     for source in contents:
@@ -72,6 +77,7 @@ def restore(
                 counts["no_room"] += 1
                 continue
             counts["rolled"] += begin_day(&values, midnight)
+            counts["ahead"] += is_set_back(&values, now_ns, max_ahead_ns)
             values.flags |= ROW_STALE
             source._base(at, base)
             keep_base(table.rests + row, base)
@@ -94,6 +100,15 @@ def restore(
 cdef int64_t last_move(const Values* values) noexcept:
     """The newest time that a row knows, ns."""
     return max(values.exchange_time, max(values.quote_time, values.publish_time))
+
+
+cdef bint is_set_back(Values* values, int64_t now, int64_t max_ahead) noexcept:
+    """Times of a row that are too far ahead become now; whether there were any."""
+    if not max_ahead or max(values.exchange_time, values.quote_time) - now <= max_ahead:
+        return False
+    values.exchange_time = min(values.exchange_time, now)
+    values.quote_time = min(values.quote_time, now)
+    return True
 
 
 cdef bint begin_day(Values* values, int64_t midnight) noexcept:

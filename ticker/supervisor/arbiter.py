@@ -20,8 +20,11 @@ from ticker.errors import ConfigError, SegmentError
 from ticker.supervisor import child
 from ticker.supervisor.rolling import Rolling, Step
 from ticker.supervisor.slot import Patience, Slot, Stage
+from ticker.supervisor.system.core_waits import CoreWaits
 
 TICK = 0.25
+SOONEST = 0.02
+"""s between two looks at a worker whose silence is about to be too long."""
 HOPELESS = frozenset({ConfigError.exit_code, SegmentError.exit_code})
 STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 ASKED = frozenset({signal.SIGHUP, signal.SIGUSR2})
@@ -65,6 +68,8 @@ class Arbiter:
         self._deadline = 0.0
         self._ready = False
         self._looked = 0.0
+        self._next_look = 0.0
+        self._core_waits = CoreWaits()
         self._terminal = _has_terminal()
 
     def run(self) -> int:
@@ -154,11 +159,12 @@ class Arbiter:
             self._log.info("started", worker=slot.name, pid=slot.pid)
 
     def _wait(self, pipe: int) -> None:
-        """Until a signal comes or something is due, at most a tick."""
+        """Until a signal comes or something is due, at most a tick. A silence that is about to be
+        too long is looked at then."""
         now = time.monotonic()
         due = [slot.due for slot in self.slots if not slot.pid and not slot.vacant]
         due = due if self._exit_code is None else []
-        timeout = max(0.0, min([TICK, *(when - now for when in due)]))
+        timeout = max(0.0, min([TICK, *(when - now for when in [*due, self._next_look])]))
         if not select.select([pipe], [], [], timeout)[0]:
             return
         for number in os.read(pipe, 4096):
@@ -252,9 +258,13 @@ class Arbiter:
             for slot in self.slots:
                 slot.excuse(now)
         self._looked = now
+        self._next_look = now + TICK
+        self._core_waits.keep({slot.pid for slot in self.slots})
         for slot in self.slots:
-            waited = child.waited_for_core(slot.pid) if slot.pid else 0.0
+            waited = self._core_waits.waited(slot.pid, now) if slot.pid else 0.0
             sentence = slot.sentence(now, self.patience, waited)
+            if slot.pid and (left := slot.patience_left(now, self.patience, waited)) > 0.0:
+                self._next_look = min(self._next_look, now + max(left, SOONEST))
             if sentence == "abort":
                 silent = round(slot.silence(now, waited), 1)
                 self._log.error("hung", worker=slot.name, pid=slot.pid, silent=silent)

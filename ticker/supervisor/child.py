@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -58,16 +57,6 @@ def die_with_parent(parent: int) -> None:
         raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
     if os.getppid() != parent:
         sys.exit(0)
-
-
-def waited_for_core(pid: int) -> float:
-    """Seconds since its start in which the process was ready to run but waited for a core; 0 if the
-    kernel does not count them."""
-    try:
-        text = Path(f"/proc/{pid}/schedstat").read_bytes()
-        return int(text.split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
 
 
 def describe(status: int) -> str:

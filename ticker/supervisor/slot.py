@@ -36,7 +36,7 @@ class Patience:
     stable: float = 10.0  # a worker that lived so long starts the doubling anew
     boot: float = 60.0  # until the first heartbeat
     settled: float = 3.0  # a worker without a heartbeat counts as started after so long
-    hung: float = 2.5  # without a heartbeat, not counting the time that it waited for a core
+    hung: float = 2.2  # without a heartbeat, not counting the time that it waited for a core
     last_words: float = 1.0  # between SIGABRT, which prints the stack, and SIGKILL
     drain: tuple[float, float, float, float] = (15.0, 5.0, 5.0, 2.0)  # by stage
 
@@ -153,10 +153,13 @@ class Slot:
             self._beat, self._beat_seen, self._waited = beat, now, waited
         return now - self._beat_seen - max(0.0, waited - self._waited)
 
+    def patience_left(self, now: float, patience: Patience, waited: float = 0.0) -> float:
+        """Seconds until its silence is too long, if it goes on; `waited` as above."""
+        return (patience.hung if self.up() else patience.boot) - self.silence(now, waited)
+
     def sentence(self, now: float, patience: Patience, waited: float = 0.0) -> str:
         """The action against its silence: "" (none), "abort", or "kill"; `waited` as above."""
-        silence = self.silence(now, waited)
-        if not self.pid or silence < (patience.hung if self.up() else patience.boot):
+        if not self.pid or self.patience_left(now, patience, waited) > 0.0:
             return ""
         if not self._abort_sent:
             self._abort_sent = now

@@ -130,3 +130,38 @@ def test_any_trades_have_one_verdict_each(make_feed: Callable[..., Any], noise: 
     held -= a.feed.counter("rejected_unconfirmed_jump")
     counted = a.feed.counter("trades") + a.feed.counter("uncounted_prints")
     assert counted + refused + held == offered
+
+
+DAY = 86_400.0
+
+
+def test_a_last_sale_of_tomorrow_makes_nothing_older(ruled: Callable[..., Ruled]) -> None:
+    """A clock was a day ahead, here and at the venue, and was set right."""
+    a = ruled(max_ahead=10)
+    a.sale(100, DAY)
+    a.sale(101, 5)
+    assert a.sales() == (101, 2)
+    assert a.feed.row("A")["exchange_time"] == NOON + 5 * SECOND
+    a.sale(102, 3)
+    assert (a.sales(), a.rejects()[-1][0]) == ((101, 3), "older"), "and goes on as ever"
+
+
+def test_a_break_brings_no_sale_of_tomorrow_back(ruled: Callable[..., Ruled]) -> None:
+    a = ruled(max_ahead=10)
+    first = a.sale(100, DAY)
+    second = a.sale(101, 5)
+    a.calls.break_trade(a.instrument, second, NOON + 6 * SECOND)
+    a.sale(102, 7)
+    assert a.sales() == (102, 2)
+    a.calls.break_trade(a.instrument, first, NOON + 8 * SECOND)
+    a.sale(103, 9)
+    assert a.sales() == (103, 2)
+
+
+def test_a_sale_that_is_little_ahead_is_the_last(ruled: Callable[..., Ruled]) -> None:
+    """Within what the feed's clock may be ahead."""
+    a = ruled(max_ahead=10)
+    a.sale(100, 12, late=-7)
+    a.sale(101, 5)
+    assert a.sales() == (100, 2)
+    assert a.rejects()[-1][0] == "older"

@@ -319,3 +319,42 @@ def test_a_server_that_floods_is_not_read_for_a_while(garbage: bytes) -> None:
         feed.now = feed.session.ignore_until
     assert waits == [SECOND // 2, SECOND, 2 * SECOND]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4_000, "kB"
+
+
+@pytest.mark.parametrize("rerequest", [True, False])
+@pytest.mark.parametrize("every", [0, 900], ids=["once", "again and again"])
+def test_a_far_number_that_two_packets_confirm_is_dropped_when_the_line_goes_on(
+    every: int, rerequest: bool
+) -> None:
+    """Both have messages. The server does not answer, as nobody has these numbers."""
+    feed = Feed(rerequest=rerequest)
+    for step in range(1, 3_001):
+        feed(numbered(step), A if step % 2 else B)
+        if step == 10 or (every and step % every == 0 and step < 2_000):
+            feed(numbered(FAR), A)
+            feed(numbered(FAR + 1), A)
+        feed.now += 10 * MS
+        if feed.session.next_deadline(feed.now) <= feed.now:
+            feed.wanted()
+    assert feed.messages == texts(*range(1, 3_001))
+    assert (feed["lost_messages"], feed["duplicate_messages"]) == (0, 0)
+    assert feed.session.known_end == 3_001
+    assert not feed.session.recovering
+    assert feed["unconfirmed_packets"] == (6 if every else 2)
+    assert feed["requests"] < 40
+
+
+@pytest.mark.parametrize("behind", [1, 4], ids=["1 s", "4 s"])
+def test_a_line_that_is_late_brings_all_that_the_other_lost(behind: int) -> None:
+    """Line A is ahead and joined later: what is between comes from line B alone."""
+    feed = Feed()
+    feed(numbered(1), B)
+    for step in range(2, 3_000):
+        feed(numbered(step + 100 * behind), A)
+        feed(numbered(step), B)
+        feed.now += 10 * MS
+        if feed.session.next_deadline(feed.now) <= feed.now:
+            feed.wanted()
+    assert feed.messages == texts(*range(1, len(feed.messages) + 1))
+    assert len(feed.messages) >= 2_999
+    assert feed["lost_messages"] == 0

@@ -166,7 +166,8 @@ def test_attempts_become_rarer(connect: Connect, monkeypatch: pytest.MonkeyPatch
     ("useful", "lasts", "expected"),
     [
         (False, 1, [0.25, 0.5, 1, 2, 4]),
-        (True, 1, [0.25, 0.25, 0.25, 0.25, 0.25]),
+        (True, 1, [0.25, 0.5, 1, 2, 4]),
+        (True, 10, [0.25, 0.25, 0.25, 0.25, 0.25]),
         (False, 31, [0.25, 0.25, 0.25, 0.25, 0.25]),
     ],
 )

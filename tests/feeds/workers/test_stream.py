@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,54 @@ def test_backoff_grows_and_is_bounded() -> None:
         assert most / 2 <= wait <= most
     backoff.reset()
     assert backoff.next() <= 1
+
+
+@pytest.mark.parametrize(
+    ("lasted", "useful", "waits"),
+    [
+        (1.0, True, [0.25, 0.5, 1, 2, 4, 5, 5]),
+        (1.0, False, [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]),
+        (0.0, False, [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30]),
+        (reconnect.STEADY, True, [0.25] * 5),
+        (reconnect.STEADY, False, [0.25, 0.5, 1, 2, 4, 8, 16, 30]),
+        (reconnect.LONGEST_WAIT + 1, False, [0.25] * 5),
+    ],
+)
+def test_the_wait_after_a_connection(lasted: float, useful: bool, waits: list[float]) -> None:
+    backoff = reconnect.Backoff(0.25, reconnect.LONGEST_WAIT)
+    for most in waits:
+        assert most / 2 <= backoff.after(lasted, useful=useful) <= most
+
+
+def test_a_vendor_that_was_useful_for_some_time_is_asked_again_soon() -> None:
+    backoff = reconnect.Backoff(0.25, 30.0)
+    for _ in range(6):
+        backoff.after(1.0, useful=True)
+    assert backoff.after(reconnect.STEADY, useful=True) <= 0.25
+
+
+@pytest.mark.slow
+def test_a_vendor_that_drops_each_connection_is_asked_ever_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It sends a price each time, so each connection is of use."""
+    monkeypatch.setattr(reconnect.Backoff.__init__, "__defaults__", (0.02, 30.0))
+    asked: list[float] = []
+
+    async def drop(socket: web.WebSocketResponse) -> None:
+        asked.append(time.monotonic())
+        await socket.send_str(tick(str(100 + len(asked)), ms=len(asked)))
+
+    async def test() -> None:
+        async with (
+            serving(websocket_app(drop)) as address,
+            listening(config(f"ws://{address}/", heartbeat=5.0)) as (_, prices),
+        ):
+            await until(lambda: len(asked) == 6)
+            await until(lambda: prices() == {"AAPL": "106"})
+
+    asyncio.run(test())
+    assert asked[5] - asked[4] >= 0.16, "half of 20 ms, doubled four times"
 
 
 def test_a_missing_credential_is_told_at_once() -> None:

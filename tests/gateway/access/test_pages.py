@@ -122,6 +122,53 @@ def test_a_name_that_is_none_of_the_servers_is_refused(
     assert answer(client)[1]["code"] == "unknown_host"
 
 
+@pytest.mark.parametrize("rig", [with_access()], indirect=True)
+@pytest.mark.parametrize(
+    ("request_line", "hosts", "status"),
+    [
+        ("GET http://127.0.0.1/status HTTP/1.1", ("localhost",), 200),
+        ("GET HTTP://localhost:8700/status HTTP/1.1", ("localhost",), 200),
+        # the target's name goes before that of the header
+        ("GET http://rebound.example/status HTTP/1.1", ("localhost",), 421),
+        ("GET http://rebound.example:8700/status HTTP/1.1", ("127.0.0.1",), 421),
+        ("GET https://rebound.example/healthz HTTP/1.1", ("localhost",), 421),
+        ("GET http://rebound.example/stream HTTP/1.1", ("localhost",), 421),
+        ("GET http://localhost@rebound.example/status HTTP/1.1", ("localhost",), 400),
+        ("GET http://rebound.example@localhost/status HTTP/1.1", ("localhost",), 400),
+        ("GET http:///status HTTP/1.1", ("localhost",), 400),
+        # and that of the header counts all the same
+        ("GET http://localhost/status HTTP/1.1", ("rebound.example",), 421),
+        ("GET /status HTTP/1.1", ("localhost", "localhost"), 400),
+        ("GET /status HTTP/1.1", ("localhost", "rebound.example"), 400),
+        ("GET /status HTTP/1.1", ("",), 400),
+        ("GET /status HTTP/1.1", ("localhost@rebound.example",), 400),
+        ("GET /status HTTP/1.1", ("rebound.example.",), 421),
+        ("GET /status HTTP/1.1", ("localhost.:8700",), 200),
+        ("GET /status HTTP/1.1", ("LocalHost",), 200),
+        ("CONNECT rebound.example:80 HTTP/1.1", ("localhost",), 405),
+        ("CONNECT localhost:80 HTTP/1.1", ("localhost",), 405),
+    ],
+)
+def test_the_name_in_a_request_target(
+    connect: Connect, request_line: str, hosts: tuple[str, ...], status: int
+) -> None:
+    """Of the first request on a connection, and of a later one."""
+    asked = "\r\n".join([request_line, *(f"Host: {host}" for host in hosts)])
+    if "/stream" in request_line:
+        asked = connect(handshake=False).request().decode().rstrip()
+        asked = asked.replace("GET /stream HTTP/1.1", request_line)
+    for before in (b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        client = connect(handshake=False)
+        if before:
+            client.socket.sendall(before)
+            assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+            client.read_until(b"}")
+        client.socket.sendall(f"{asked}\r\n\r\n".encode())
+        head = client.read_until(b"\r\n\r\n")
+        later_connect = before and status == 405  # its body, of any length, is refused before
+        assert int(head.split()[1]) == (413 if later_connect else status), head
+
+
 @pytest.mark.parametrize("rig", [with_access(proxies=("127.0.0.1",))], indirect=True)
 @pytest.mark.parametrize(
     ("headers", "status"),

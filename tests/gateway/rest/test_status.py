@@ -3,7 +3,7 @@
 import pytest
 
 from ticker.gateway.rest.metrics import BoxCollector
-from ticker.gateway.rest.status import Status, age, feed_ready
+from ticker.gateway.rest.status import LATE_NS, Status, age, feed_ready
 from ticker.shm import counters
 from ticker.shm.counters import Heartbeat, record
 from ticker.shm.header import Mapping
@@ -71,14 +71,21 @@ def test_a_worker_without_a_sign_of_life_is_hung_at_once() -> None:
         (counters.STALE, 0, 0, "no_worker"),
         (counters.STARTING, 0, 0, "starting"),
         (counters.RECOVERING, 0, 0, "recovering"),
+        (counters.LIVE, 0, LATE_NS - 1, "silent"),
+        (counters.LIVE, 0, LATE_NS, "hung"),
         (counters.LIVE, 0, WORKER_TIMEOUT_NS, "hung"),
         (counters.STALE, StaleReason.WHY_SILENT, WORKER_TIMEOUT_NS, "hung"),
     ],
 )
 def test_why_a_feed_is_stale(state: int, why: int, late: int, said: str | None) -> None:
-    """By its worker's word; or what is the matter with its worker."""
+    """By its worker's word; or what is the matter with its worker, or with the venue while it says
+    nothing of it."""
     mapping = feed(state, 1, 1)
-    Heartbeat(mapping).set_why(why)
+    heartbeat = Heartbeat(mapping)
+    heartbeat.set_why(why)
+    if late:
+        heartbeat.heard(NOW - 1)
+        heartbeat.set_patience(1, 0)
     status = Status([("sim", mapping)], version="1", epoch=7)
     (report,) = status.feed_reports(NOW + late)
     assert (report.why, report.status) == (said, "stale" if said else "live")

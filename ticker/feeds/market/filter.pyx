@@ -13,7 +13,9 @@ parameters, [feeds.filter] of ticker.toml.
     clock_skew        it happened after it was received, or too long before
     test_symbol       of a test issue
     wrong_session     outside the session's hours
-    older             it happened before the last sale: it is not the last, and counts for all else
+    older             it happened before the last sale: it is not the last, and counts for all else.
+                      A last sale that is itself a minute further ahead than `clock_skew` allows is of
+                      a clock that was wrong, here or at the venue, and makes nothing older
     unconfirmed_jump  outside the band around the last sale, and nothing confirmed it (jumps.pyx)
 
 Law: no clock. Times are the trades' own and those that `expire` is given.
@@ -155,7 +157,8 @@ cdef class Filter:
             more = midnight + self.session_end
         else:
             if (flags & TRADE_SETS_LAST and exchange_time < values.exchange_time and self.older
-                    and not values.flags & ROW_LAST_ALONE):
+                    and not values.flags & ROW_LAST_ALONE
+                    and not self.is_ahead(values.exchange_time - 60_000_000_000LL, receive_time)):
                 # It is no last sale, and counts for all else.
                 write_trade(&trade, price, size, match, exchange_time, receive_time)
                 self.rejects.refuse(REJECT_OLDER, instrument, &trade, values.exchange_time, 0)

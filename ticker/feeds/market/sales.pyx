@@ -109,9 +109,7 @@ cdef class Sales:
             received,
         )
         if verdict == ACCEPTED:
-            self._count_trade(
-                <uint32_t>instrument, price, size, match, flags, time, received
-            )
+            self._count_trade(<uint32_t>instrument, price, size, match, flags, time, received)
         elif verdict == SETTLED:
             self._count_settled(<uint32_t>instrument)
 
@@ -194,6 +192,9 @@ cdef class Sales:
         """A trade that counts, for what its flags say."""
         cdef Values* values = &self.publisher.entries[row].values
         cdef bint last
+        if flags & TRADE_SETS_LAST and time < values.exchange_time:
+            correct_clock(self.filter, values, time, received)
+            correct_clock(self.filter, &self.trades.base[row], time, received)
         if not self.raw:
             self.trades.append(row, values, price, size, match, flags, time, received)
         if not flags & TRADE_REGULAR:
@@ -260,9 +261,7 @@ cdef class Sales:
         flags = trade.flags
         self._take_back(trade, time)
         if self._tells(time):
-            self.publisher.took_back(
-                trade.instrument, trade.price, trade.size, match, flags, time
-            )
+            self.publisher.took_back(trade.instrument, trade.price, trade.size, match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
         if self.publisher.entries[trade.instrument].values.flags & ROW_HELD:
             self._reconsider(trade.instrument)
@@ -378,6 +377,12 @@ cdef class Sales:
         copy_prices(values, &counted)
         if not any and values.quotes == counted.quotes:
             values.flags |= counted.flags & ROW_STALE
+
+
+cdef void correct_clock(Filter filter, Values* values, int64_t time, int64_t received) noexcept nogil:
+    """A last sale of a clock that was wrong (filter.pyx: older) was before the trade at hand."""
+    if filter.is_ahead(values.exchange_time - 60_000_000_000LL, received):
+        values.exchange_time = time
 
 
 cdef inline bint counts_in(

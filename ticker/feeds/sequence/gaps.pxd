@@ -11,6 +11,8 @@ cdef struct Gap:
     uint64_t asked_to          # [start, asked_to) has been asked for
     int64_t detected_ns
     int64_t active_ns          # of the last request, or of the last message that came of it
+    int64_t opened_ns          # detected_ns is moved on while a line fills it from below
+    int64_t below_ns           # when a line last did, 0: never
     int64_t attempts           # requests since a message came of one
     uint64_t answered          # messages that came since [start, ...) was last asked for
     uint64_t requests          # of full span since then
@@ -18,6 +20,7 @@ cdef struct Gap:
 
 cdef enum:
     MAX_GAPS = 256
+    LONGEST_DOUBTS = 4         # times doubt_ns that a gap is kept which a line fills from below
 
 
 cdef class Gaps:
@@ -44,6 +47,7 @@ cdef class Gaps:
     cdef int64_t leave_ns      # for how long it is left the next time
     cdef uint64_t withheld     # times that a request had to wait for its second
     cdef GapLedger ledger
+    cdef int64_t beyond_ns     # when a line last brought something beyond a gap
     cdef uint64_t channel      # of several streams: this one's number and 1, else 0
     cdef const uint64_t* session # its id, two words
     cdef uint64_t round        # the wire counts from 1 again behind this number, 0: never
@@ -56,6 +60,17 @@ cdef class Gaps:
     cdef bint is_in_doubt(self, int at) noexcept nogil
     # Nothing confirmed the first gap in time, nor those behind it.
     cdef bint is_forgotten(self, int64_t now_ns) noexcept nogil
+    # A line fills the first gap from below, and has for long: what lies beyond the gap was no packet
+    # of this stream.
+    cdef inline bint is_disproved(self, int64_t now_ns) noexcept nogil:
+        cdef int64_t open_for
+        if not self.used or self.gaps[0].below_ns != now_ns:
+            return False
+        open_for = now_ns - self.gaps[0].opened_ns
+        return open_for >= self.doubt_ns and (
+            now_ns - self.beyond_ns >= self.doubt_ns or open_for >= LONGEST_DOUBTS * self.doubt_ns
+        )
+
     cdef void drop(self, uint64_t known_end) noexcept nogil
     # The server is of no use: not to be asked until the time that is returned.
     cdef int64_t leave(self, int64_t now_ns) noexcept nogil

@@ -14,9 +14,11 @@ left alone, for longer each time, and until it answers again each gap is tried o
 without an answer are paced, by so many in a second; each answer gives the right to one more.
 
 A gap is in doubt while one packet alone says that the stream reaches beyond it: anybody may have
-sent it. A second one confirms it, of the other line, or with a message in either of them; or an
-answer of the server. A gap in doubt is asked for, but no message is given up for it; after
-`doubt_ns` it is forgotten. None is given up while a line fills it from below.
+sent it. A second one confirms it, of the other line, or with a message in either; or an answer of
+the server. One in doubt is asked for, but no message is given up for it; after `doubt_ns` it is
+forgotten. None is given up while a line fills it from below. If one still does, and nothing came
+from beyond for `doubt_ns`, or after four times that, it is disproved: what lies beyond was none of
+this stream, or that line will bring it.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -88,11 +90,9 @@ cdef class Gaps:
             self._became(&self.gaps[i], WITHDRAWN, self.gaps[i].end - self.gaps[i].start)
             if self.now_ns - self.gaps[i].detected_ns < self.doubt_ns:
                 self.vain += self.gaps[i].attempts
-        self.used = 0
-        self.dropped_to = 0
+        self.used = self.dropped_to = self.said = 0
         self.span = self.widest
         self.confirmed = min(self.confirmed, known_end)
-        self.said = 0
         if known_end and self.vain >= self.attempts:
             self.leave(self.now_ns)
 
@@ -126,8 +126,8 @@ cdef class Gaps:
         gap = &self.gaps[self.used]
         gap.start = gap.asked_to = start
         gap.end = end
-        gap.detected_ns = gap.active_ns = now_ns
-        gap.attempts = gap.answered = gap.requests = 0
+        gap.detected_ns = gap.active_ns = gap.opened_ns = now_ns
+        gap.attempts = gap.answered = gap.requests = gap.below_ns = 0
         first = self._wire(start)
         gap.entry = self.ledger.found(
             first, first + end - start, self.session, self.channel, line, now_ns
@@ -190,6 +190,7 @@ cdef class Gaps:
             if low == gap.start:
                 gap.start = high
                 gap.asked_to = max(gap.asked_to, high)
+                gap.below_ns = gap.below_ns if answer else now_ns
                 if not answer and gap.end <= self.confirmed:    # a line fills it from below
                     gap.detected_ns = gap.active_ns = now_ns
             else:
@@ -203,8 +204,7 @@ cdef class Gaps:
         if not answer:
             return
         self.silent = False
-        self.vain = 0
-        self.left_until = 0
+        self.vain = self.left_until = 0
         self.leave_ns = FIRST_LEAVE
         self.paid_until = max(self.paid_until - self.pace_ns, now_ns - BURST * self.pace_ns)
         gap.attempts = min(gap.attempts, 1)
@@ -266,6 +266,7 @@ cdef class Gaps:
         for i in range(self.used):
             self.gaps[i].detected_ns = min(self.gaps[i].detected_ns, now_ns)
             self.gaps[i].active_ns = min(self.gaps[i].active_ns, now_ns)
+            self.gaps[i].opened_ns = min(self.gaps[i].opened_ns, now_ns)
         self.paid_until = min(self.paid_until, now_ns + self.pace_ns)
         self.left_until = min(self.left_until, now_ns + self.leave_ns)
 

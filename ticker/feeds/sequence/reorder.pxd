@@ -31,7 +31,7 @@ cdef class ReorderBuffer:
     # The caller gives it back with `release`.
     cdef Held* take(self, uint64_t sequence) noexcept nogil
     cdef void release(self, Held* packet) noexcept nogil
-    cdef void clear(self) noexcept nogil
+    cdef uint64_t clear(self) noexcept nogil    # how many packets there were
 
 
 cdef inline const uint8_t* payload_of(Held* packet) noexcept nogil:

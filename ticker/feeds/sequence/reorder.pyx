@@ -81,8 +81,11 @@ cdef class ReorderBuffer:
         self.used -= sizeof(Held) + packet.length
         free(packet)
 
-    cdef void clear(self) noexcept nogil:
+    cdef uint64_t clear(self) noexcept nogil:
         cdef Held* packet = self.take(<uint64_t>-1)
+        cdef uint64_t packets = 0
         while packet != NULL:
             self.release(packet)
+            packets += 1
             packet = self.take(<uint64_t>-1)
+        return packets

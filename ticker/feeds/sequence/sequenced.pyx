@@ -60,8 +60,7 @@ cdef class Sequenced(Session):
         self.candidate, self.past, self.progress = Candidate(), PastSessions(), Progress()
         self.answers = Answers(options.rerequest)
         self.buffer = ReorderBuffer(options.buffer_bytes)
-        self.from_start = options.join == "start"
-        self.quiet_ns = options.quiet_ns
+        self.from_start, self.quiet_ns = options.join == "start", options.quiet_ns
         return 0
 
     cdef void _resume_at(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
@@ -107,7 +106,7 @@ cdef class Sequenced(Session):
             self.ending = last    # with a heartbeat behind its end, a session is not over
             self.end_sequence = sequence
         if (self.gaps.used == 1 and not self.buffer.used and end <= self.next_expected_sequence
-                and self.progress.takes_back(line, end)):
+                and self.progress.takes_back(line, end)) or self.gaps.is_disproved(now_ns):
             self._withdraw()
         if self.ending or self.ended or self.gaps.used or self.deadline != NEVER:
             self._settle()
@@ -297,6 +296,8 @@ cdef class Sequenced(Session):
         self, uint64_t sequence, uint32_t messages, int line, int64_t now_ns
     ) noexcept nogil:
         """A packet says how far the stream reaches. With what another said, it may be certain."""
+        if line != LINE_RETRANSMISSION and sequence > self.next_expected_sequence:
+            self.gaps.beyond_ns = now_ns
         self.gaps.vouch(
             sequence + messages, messages, line,
             line == LINE_RETRANSMISSION and self.answers.connected)
@@ -359,11 +360,10 @@ cdef class Sequenced(Session):
 
     cdef void _withdraw(self) noexcept nogil:
         """Nothing holds of what was said of how far the stream reaches."""
-        count(self.counters, FEED_UNCONFIRMED_PACKETS, 1)
+        count(self.counters, FEED_UNCONFIRMED_PACKETS, max(self.buffer.clear(), <uint64_t>1))
         self.known_end = self.next_expected_sequence
         self.joined_at = min(self.joined_at, self.known_end)
         self.gaps.drop(self.known_end)
-        self.buffer.clear()
 
     cdef void finish(self, int64_t now_ns) noexcept nogil:
         if self.candidate.brought and self.joined:

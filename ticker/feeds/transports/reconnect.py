@@ -19,6 +19,10 @@ log = structlog.get_logger()
 FIRST_WAIT = 0.25
 """s before the first new attempt; twice that before each further one."""
 LONGEST_WAIT = 30.0
+STEADY = 10.0
+"""s that a useful connection lasts before the waits begin small again."""
+LONGEST_AFTER_USE = 5.0
+"""The most s to wait after a connection that brought something usable."""
 LONGEST_RETRY_AFTER = 3600.0
 REFUSED_WAIT = 60.0
 """s to wait after a server refused our credentials."""
@@ -100,6 +104,18 @@ class Backoff:
         self.longest = longest
         self.failures = 0
 
+    def after(self, lasted: float, *, useful: bool) -> float:
+        """s to wait after a connection that lasted so many s; `useful`: it brought something.
+
+        The waits begin small again after a connection that was useful for STEADY, or that lasted
+        longer than the longest wait. One that brought something and ended sooner makes them longer,
+        up to LONGEST_AFTER_USE: a server that drops us each second is not asked each second.
+        """
+        if (useful and lasted >= STEADY) or lasted > self.longest:
+            self.reset()
+        wait = self.next()
+        return min(wait, LONGEST_AFTER_USE) if useful else wait
+
     def next(self) -> float:
         """s to wait now, after one more failure."""
         wait = min(self.longest, self.first * 2.0 ** min(self.failures, 30))
@@ -130,8 +146,7 @@ async def stay_connected(
 ) -> None:
     """Make one connection after another, for ever; the log has the reason of each end.
 
-    After a connection that brought a usable message, or lasted longer than the longest wait, the
-    waits begin small again.
+    `Backoff.after` has the waits between them.
     """
     backoff = backoff or Backoff()
     while True:
@@ -147,9 +162,7 @@ async def stay_connected(
             lost = LostError(str(error))
         except (TimeoutError, OSError) as error:
             lost = LostError(str(error) or type(error).__name__, "network")
-        if connection.useful or time.monotonic() - started > backoff.longest:
-            backoff.reset()
-        wait = lost.wait or backoff.next()
+        wait = lost.wait or backoff.after(time.monotonic() - started, useful=connection.useful)
         log.warning(
             "feed disconnected", feed=feed, by=lost.by, code=lost.code, reason=str(lost),
             retry_in=round(wait, 2),

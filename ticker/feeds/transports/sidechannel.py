@@ -179,10 +179,8 @@ class SideChannel:
             self._selector.modify(self._socket, selectors.EVENT_READ | writes, self)
 
     def _lose(self, now: int, reason: str) -> None:
-        lasted = now - self._connected_at if self.connected else 0
-        if (self.connected and self.dialogue.useful) or lasted > self._backoff.longest * SECOND:
-            self._backoff.reset()
-        wait = self._backoff.next()
+        lasted = (now - self._connected_at) / SECOND if self.connected else 0.0
+        wait = self._backoff.after(lasted, useful=self.connected and self.dialogue.useful)
         if self.dialogue.refused:
             wait = REFUSED_WAIT * random.uniform(0.5, 1.0)
         self._not_before = now + int(wait * SECOND)

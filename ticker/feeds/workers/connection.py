@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -184,17 +185,15 @@ async def stay_connected(
 ) -> None:
     """Make one connection after another, to the lines in turn, until `stop`; then log out.
 
-    `progress` grows with received messages. After a connection that brought some, the waits begin
-    small again.
+    `progress` grows with received messages. `reconnect.Backoff.after` has the waits between
+    connections.
     """
     backoff = reconnect.Backoff()
     attempt = 0
     while not stop.is_set():
-        before = progress()
+        before, started = progress(), time.monotonic()
         refused = await _connection(lines[attempt % len(lines)], connect, stop, tls)
-        if progress() > before:
-            backoff.reset()
-        wait = backoff.next()
+        wait = backoff.after(time.monotonic() - started, useful=progress() > before)
         await pause(stop, max(wait, REFUSED_WAIT) if refused else wait)
         attempt += 1
 

@@ -94,13 +94,18 @@ class Access:
         """The address of a request's client."""
         return peer if self.proxy_protocol else self.proxies.client(values, peer)
 
-    def check_page(self, values: Values, peer: str, *, encrypted: bool) -> None:
+    def check_page(
+        self, values: Values, peer: str, *, encrypted: bool, authority: str | None = None
+    ) -> None:
         """Check that the request is for this server, and from a page that may use it. Raises
         Refusal.
 
         Args:
             encrypted: TLS ends at this server.
+            authority: the host and port in the request target itself, if it has them. The Host
+            header, and what proxies say, have to be this server's all the same.
         """
+        self.names.check_written(values("host"), authority)
         if self.proxy_protocol:  # its proxy passes bytes on and writes no headers
             address = Address(tuple(host.lower() for host in values("host")))
         else:

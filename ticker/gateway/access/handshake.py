@@ -18,6 +18,7 @@ MAX_HEAD = 8192
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (\S{1,4096}) HTTP/(1\.[01])")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\x20-\x7e\x80-\xff\t]*)?)")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -32,6 +33,11 @@ class Head:
     rest: bytes
 
     @property
+    def authority(self) -> str | None:
+        """That of the request target, if it has one."""
+        return authority_of(self.method, self.target)
+
+    @property
     def path(self) -> str:
         """The request target without its query."""
         return self.target.partition("?")[0]
@@ -43,6 +49,15 @@ class Head:
     def tokens(self, name: str) -> set[str]:
         """The comma-separated tokens of a header, in lower case."""
         return {token.strip().lower() for value in self.values(name) for token in value.split(",")}
+
+
+def authority_of(method: str, target: str) -> str | None:
+    """The host and port in a request target, which go before those of the Host header: in the form
+    of a whole URL, or of CONNECT (RFC 9112, sections 3.2.2 and 3.2.3). None: it names none."""
+    if method == "CONNECT":
+        return target
+    match = _ABSOLUTE.match(target)
+    return match[1] if match is not None else None
 
 
 def parse_head(data: bytes) -> Head | None:

@@ -68,6 +68,20 @@ class Names:
                 key="access.hosts",
             )
 
+    def check_written(self, hosts: list[str], authority: str | None = None) -> None:
+        """Refuse a request that names several servers, or none with a header that is empty, or
+        another one in its target (RFC 9112, section 3.2).
+
+        Raises:
+            Refusal: 400 or 421.
+        """
+        if len(hosts) > 1:
+            raise Refusal(BAD_REQUEST, "There are several Host headers; send one.")
+        if hosts == [""]:
+            raise Refusal(BAD_REQUEST, "The Host header is empty; send a name or address in it.")
+        if authority is not None:
+            self.check_host([authority.lower()])
+
     def check_origin(self, origins: list[str], address: Address, proxy: str = "") -> None:
         """Refuse the page of another site, which would read prices with its visitor's rights.
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from ticker.clock import Clock, now_ns, steady_ns
 from ticker.gateway.access.access import Access
+from ticker.gateway.access.handshake import authority_of
 from ticker.gateway.access.notes import Notes
 from ticker.gateway.access.pace import Pace
 from ticker.gateway.access.problems import FORBIDDEN_ORIGIN, TOO_MANY_REQUESTS, Refusal
@@ -83,7 +84,12 @@ class Guard:
         encrypted = transport is not None and transport.get_extra_info("tls") is not None
         values = partial(_values, request)
         try:
-            access.check_page(values, request.remote or "", encrypted=encrypted)
+            access.check_page(
+                values,
+                request.remote or "",
+                encrypted=encrypted,
+                authority=authority_of(request.method, request.raw_path),
+            )
         except Refusal as refusal:
             if refusal.kind is FORBIDDEN_ORIGIN and request.path in self.files:
                 return

@@ -17,6 +17,7 @@ from ticker.shm.counters import (
     percentile,
 )
 from ticker.shm.header import Mapping
+from ticker.shm.layout import STALE_REASONS, StaleReason
 from ticker.shm.liveness import WORKER_TIMEOUT_NS, Conditions, market_words
 from ticker.shm.rejects import RejectReader
 from ticker.shm.table import PriceTable
@@ -27,6 +28,9 @@ NS = 1_000_000_000
 SHOWN_REJECTS = 10
 HUNG = "hung"
 NO_WORKER = "no_worker"
+SILENT = STALE_REASONS[StaleReason.WHY_SILENT]
+LATE_NS = 500_000_000
+"""ns after which a worker's next sign of life is late: it has left several out."""
 OWN_REASONS = (HUNG, NO_WORKER, "starting", "recovering")
 """Reasons why a feed is stale, beside those of its worker."""
 
@@ -232,13 +236,19 @@ def feed_ready(mapping: Mapping) -> bool:
 
 def why_stale(mapping: Mapping, now_ns: int) -> str:
     """The reason why a feed's prices are stale now: its worker's (StaleReason), or the state of the
-    worker itself."""
+    worker itself. A worker that calls its feed live, and whose prices are stale all the same, has
+    not looked at them for a while."""
     heartbeat = Heartbeat(mapping)
     if is_hung(heartbeat, now_ns):
         return HUNG
     if heartbeat.why != "none":
         return heartbeat.why
-    return heartbeat.state if heartbeat.state in ("starting", "recovering") else NO_WORKER
+    state = heartbeat.state
+    if state in ("live", "recovering") and heartbeat.pid:
+        if now_ns - heartbeat.time_ns >= LATE_NS:
+            return HUNG
+        return SILENT if state == "live" else state
+    return state if state in ("starting", "recovering") else NO_WORKER
 
 
 def is_hung(heartbeat: Heartbeat, now_ns: int) -> bool:

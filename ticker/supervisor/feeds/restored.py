@@ -19,7 +19,9 @@ from ticker.store.last import read_snapshots
 from ticker.store.restore import Restored, restore
 from ticker.store.snapshot import Contents
 
-DAY = 86_400_000_000_000
+SECOND = 1_000_000_000
+MINUTE = 60
+DAY = 86_400 * SECOND
 
 
 def restore_feed(
@@ -51,6 +53,8 @@ def restore_feed(
             contents,
             midnight=midnight_ns(day, feed.timezone),
             oldest_ns=now_ns - symbol_days * DAY,
+            now_ns=now_ns,
+            max_ahead_ns=_most_ahead(feed.filter.max_ahead),
         )
     except (OSError, StoreError) as error:
         log.error("last prices not restored", feed=feed.name, reason=str(error))
@@ -65,11 +69,17 @@ def restore_feed(
             rows=done.rows,
             age=round((now_ns - done.created_ns) / 1e9, 1),
             new_day=done.rolled,
+            ahead=done.ahead,
             too_old=done.too_old,
             no_room=done.no_room,
             damaged=done.damaged,
         )
     return done
+
+
+def _most_ahead(max_ahead: float) -> int:
+    """How far ahead of now a restored time may be, ns, as for the filter; 0: the rule is off."""
+    return int((max_ahead + MINUTE) * SECOND) if max_ahead else 0
 
 
 def _is_as_new(left: Contents, snapshot: Contents) -> bool:
