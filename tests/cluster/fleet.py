@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.cluster.servers import Box, Nats
 from tests.cluster.source import rows_of
+from tests.cluster.watching import started
 from tests.gateway.conftest import Client
 from ticker.cluster import natswire
 
@@ -61,10 +62,7 @@ def drain(box: Box, *more: str) -> subprocess.CompletedProcess[str]:
 
 def exchange(fleet: Fleet, number: signal.Signals) -> None:
     """Stop or continue the simulated exchange."""
-    for line in fleet.lines.log.read_text().splitlines():
-        event = json.loads(line)
-        if event.get("worker") == "simulator sim" and event["event"] == "started":
-            os.kill(event["pid"], number)
+    os.kill(started(fleet.lines, "simulator sim"), number)
 
 
 def last_rows(fleet: Fleet) -> dict[tuple[str, str], tuple[Any, ...]]:

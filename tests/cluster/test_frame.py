@@ -66,6 +66,24 @@ def test_what_is_no_frame_says_why(change: object, reason: str) -> None:
         head_of(change(make_frame(HEAD, FEED, b"{}")), FEED)
 
 
+def check_of(data: bytes) -> int:
+    """CRC-32C bit by bit (RFC 3720, B.4)."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 755, 756, 757, 763, 1024, 1523, 1524, 4999])
+def test_the_check_is_that_of_the_standard(length: int) -> None:
+    """Also where several parts of a frame are taken beside each other."""
+    assert check_of(b"123456789") == 0xE3069283
+    frame = make_frame(HEAD, FEED, bytes(at * 37 % 251 for at in range(length)))
+    assert int.from_bytes(frame[48:52], "little") == check_of(frame[:48] + frame[52:])
+
+
 def test_a_frame_of_another_cluster_or_feed_is_refused() -> None:
     for other in (identity("prod", "cboe"), identity("test", "nasdaq")):
         with pytest.raises(DecodeError, match="feed"):

@@ -121,9 +121,29 @@ def test_commands() -> None:
     assert natswire.publish(b"a.b", b"x\r\n") == b"PUB a.b 3\r\nx\r\n\r\n"
 
 
+@given(st.lists(st.tuples(messages, st.sampled_from([b"", b"_INBOX.1"])), max_size=6))
+def test_messages_in_one_go_are_as_the_protocol_has_them(
+    sent: list[tuple[tuple[str, int, bytes], bytes]],
+) -> None:
+    made = natswire.publish_all([(name.encode(), body, reply) for (name, _, body), reply in sent])
+    assert made == b"".join(
+        b"PUB %b %b%d\r\n%b\r\n" % (name.encode(), reply and reply + b" ", len(body), body)
+        for (name, _, body), reply in sent
+    )
+
+
+def test_a_long_message() -> None:
+    body = b"x" * 1_048_576
+    assert natswire.publish_all([(b"a", body), (b"b", b"")]) == (
+        b"PUB a 1048576\r\n" + body + b"\r\nPUB b 0\r\n\r\n"
+    )
+
+
 @pytest.mark.parametrize("subject", [b"", b"a b", b"a\r\nPUB b", b"a..b", b".a", b"a.", b"a\n"])
 def test_a_subject_that_would_be_another_command_is_refused(subject: bytes) -> None:
     with pytest.raises(DecodeError, match="no subject"):
         natswire.publish(subject, b"")
     with pytest.raises(DecodeError, match="no subject"):
         natswire.subscribe(subject, 1)
+    with pytest.raises(DecodeError, match="no subject"):
+        natswire.publish(b"a", b"", subject or b".")

@@ -325,3 +325,24 @@ def test_a_relay_that_is_started_again_is_not_taken_for_its_predecessor(pair: Pa
     pair.box.take(second.flush(START + MS))
     pair.same()
     assert [each["seq"] for each in pair.box.records() if each["price"] == 7] == [3]
+
+
+def test_words_that_seldom_change_stay_through_many_changes_of_the_others() -> None:
+    """A row has two copies; what is left out of one publication must be in both."""
+    pair = Pair()
+    row = pair.source.add("A")
+    pair.source.trade(row, 10)
+    pair.join()
+    for price in range(11, 17):
+        pair.source.trade(row, price)
+        pair.box.take(pair.frames())
+        pair.same()
+    pair.source.correct(row, 15)
+    for price in range(17, 22):
+        pair.box.take(pair.frames())
+        pair.same()
+        pair.source.trade(row, price)
+    pair.source.correct(row, 20)
+    pair.box.take(pair.frames())
+    pair.box.take(pair.images())
+    pair.same()

@@ -17,15 +17,8 @@ def same_rows(one: Box, other: Box) -> bool:
 
 
 def stop_exchange(box: Box) -> None:
-    """End the simulated exchange of a box, so that its rows come to rest."""
-    for line in box.log.read_text().splitlines():
-        event = json.loads(line)
-        if (
-            event.get("worker") == "simulator sim"
-            and "pid" in event
-            and event["event"] == "started"
-        ):
-            os.kill(event["pid"], signal.SIGSTOP)
+    """Stop the simulated exchange of a box, the newest one, so that its rows come to rest."""
+    os.kill(started(box, "simulator sim"), signal.SIGSTOP)
 
 
 class Watch:
@@ -68,6 +61,6 @@ def started(box: Box, worker: str) -> int:
     pids = [
         event["pid"]
         for event in map(json.loads, box.log.read_text().splitlines())
-        if event["event"] == "started" and event["worker"] == worker
+        if event["event"] == "started" and event.get("worker") == worker and "pid" in event
     ]
     return int(pids[-1])

@@ -18,7 +18,7 @@ changed otherwise than by trades and quotes. Words are absolute values.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from ticker.shm.layout cimport CURRENCY_BYTES, SYMBOL_BYTES, VALUE_WORDS, VENUE_BYTES
+from ticker.shm.layout cimport CURRENCY_BYTES, SYMBOL_BYTES, VALUE_WORDS, VENUE_BYTES, Row
 
 cdef enum:
     FRAME_MAGIC = 0x31464B54     # "TKF1"
@@ -125,6 +125,8 @@ cdef Fault find_fault(const uint8_t* at, size_t length, uint32_t feed) noexcept 
 cdef void seal(uint8_t* at, uint32_t length) noexcept nogil
 
 
+# The define of a row, at a place of a frame.
+cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil
 # When the row was published as the break or correction of this frame left it; of other trades, and
 # where the frame does not have the row's time: later than ever.
 cdef int64_t published_in(const uint8_t* frame, const FrameTrade* trade) noexcept nogil

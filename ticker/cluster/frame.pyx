@@ -146,6 +146,17 @@ cdef Fault rows_fault(const uint8_t* at, const FrameHead* head) noexcept nogil:
     return FAULT_NONE
 
 
+cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:
+    cdef Define define
+    define.row = number
+    define.size_exponent = <uint32_t>row.size_exponent
+    memcpy(define.symbol, row.symbol, SYMBOL_BYTES)
+    memcpy(define.venue, row.venue, VENUE_BYTES)
+    memcpy(define.currency, row.currency, CURRENCY_BYTES)
+    define.instrument_key = row.instrument_key
+    memcpy(at, &define, sizeof(Define))
+
+
 cdef int64_t published_in(const uint8_t* frame, const FrameTrade* trade) noexcept nogil:
     cdef const FrameHead* head = <const FrameHead*>frame
     cdef const uint8_t* at = rows_of(frame)

@@ -1,9 +1,21 @@
 """A feed's rows as its speaker tells them: see heard.pyx."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from ticker.cluster.frame cimport FrameTrade
-from ticker.shm.layout cimport Record, Values
+from ticker.pages cimport prefetch_to_write
+from ticker.shm.layout cimport (
+    CACHE_LINE,
+    ROW_HAS_ASK,
+    ROW_HAS_BID,
+    ROW_HELD,
+    ROW_STALE,
+    ROW_TEST,
+    Record,
+    Row,
+    Values,
+)
 from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport TableWriter
 
@@ -20,10 +32,52 @@ cdef struct Heard:
     uint64_t image               # number of the newest image that it was in
     uint32_t shard
     uint32_t ring
+    uint32_t wholes              # publications since a word behind COMMON_WORDS changed, up to WHOLES
     bint counts_anew             # where the speaker's count goes on from what was shown is not known
     bint behind                  # the speaker has less of the day than was shown
 
 
+cdef enum:
+    NEWS_QUOTE = 1
+    NEWS_STATUS = 2
+    NEWS_AGAIN = 4
+    QUOTE_FLAGS = ROW_HAS_BID | ROW_HAS_ASK
+
+
+# What is new beside trades; all of it is in COMMON_WORDS.
+cdef inline uint8_t news_of(const Values* old, const Values* new) noexcept nogil:
+    cdef uint8_t news = 0
+    if (old.bid != new.bid or old.ask != new.ask or old.bid_size != new.bid_size
+            or old.ask_size != new.ask_size or old.quotes != new.quotes
+            or (old.flags ^ new.flags) & QUOTE_FLAGS):
+        news |= NEWS_QUOTE
+    if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
+        news |= NEWS_STATUS
+    return news
+
+
+# Both are written soon, and lie anywhere in memory.
+cdef inline void fetch(Heard* heard, Row* row) noexcept nogil:
+    cdef int line
+    for line in range(<int>sizeof(Heard) // CACHE_LINE + 1):
+        prefetch_to_write(<char*>heard + line * CACHE_LINE, 1, 2)
+    for line in range(<int>sizeof(Row) // CACHE_LINE):
+        prefetch_to_write(<char*>row + line * CACHE_LINE, 1, 2)
+
+
+# What a record has of its trade.
+cdef inline void fill_record(Record* record, const FrameTrade* trade) noexcept nogil:
+    record.kind = trade.kind
+    record.reserved = 0
+    record.conditions = trade.conditions
+    record.price = trade.price
+    record.size = trade.size
+    record.exchange_time = trade.exchange_time
+    record.match = trade.match
+    record.seq = trade.seq
+
+
+@cython.final
 cdef class HeardRows:
     cdef TableWriter table
     cdef uint64_t* counters
@@ -59,10 +113,11 @@ cdef class HeardRows:
     cdef int _enter(self, uint32_t row) except -1
     cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
     cdef Values _shown(self, uint32_t row) noexcept
-    cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept
+    cdef uint8_t _show(self, uint32_t row, bint image) noexcept
+    cdef uint8_t _show_merged(self, uint32_t row, bint image, bint first) noexcept
+    cdef bint _is_shown(self, uint32_t row, const Values* old) noexcept
     cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept
     cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept
     cdef void _changes(self, const uint8_t* frame) noexcept
     cdef void _write(self, uint32_t row, Record* record) noexcept
-    cdef void _fetch(self, uint32_t row) noexcept nogil
     cdef int64_t _own(self, uint32_t theirs) noexcept

@@ -21,21 +21,18 @@ from ticker.cluster.frame cimport (
     published_in,
     rows_of,
 )
-from ticker.pages cimport give_pages, prefetch_to_write, take_pages
+from ticker.pages cimport give_pages, take_pages
+from ticker.shm.atomics cimport load_relaxed
 from ticker.shm.counters cimport FEED_QUOTES, FEED_ROWS_REPAIRED, FEED_TABLE_FULL, FEED_TRADES, count
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
-    CACHE_LINE,
+    COMMON_WORDS,
     RECORD_CORRECTED,
     RECORD_CORRECTION,
     RECORD_PRINT,
     RECORD_STATUS,
     RECORD_TRADE,
-    ROW_HAS_ASK,
-    ROW_HAS_BID,
-    ROW_HELD,
     ROW_STALE,
-    ROW_TEST,
     SYMBOL_BYTES,
     VENUE_BYTES,
     Row,
@@ -44,7 +41,7 @@ from ticker.shm.layout cimport (
 from ticker.shm.ring cimport RingWriter, shard_of
 from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.shards.watchers cimport SKIPS_TRADES
-from ticker.shm.table cimport TableWriter, copy_own
+from ticker.shm.table cimport TableWriter, copy_own, current_common, has_rest, publish_common
 from ticker.shm.values cimport merge, write_quote
 
 cdef extern from "<string.h>" nogil:
@@ -53,10 +50,7 @@ cdef extern from "<string.h>" nogil:
 cdef enum:
     MOST_ROW = 1 << 20           # a feed has no more rows
     NO_ROOM = 0xFFFFFFFF         # in `own`: the table has no room for this row
-    NEWS_QUOTE = 1
-    NEWS_STATUS = 2
-    NEWS_AGAIN = 4
-    QUOTE_FLAGS = ROW_HAS_BID | ROW_HAS_ASK
+    WHOLES = 2                   # publications of a row that fill both of its copies
 
 
 cdef class HeardRows:
@@ -167,7 +161,8 @@ cdef class HeardRows:
             memcpy(&row, at, sizeof(FrameRow))
             if row.row >= self.own_room or not self.own[row.row]:
                 return False
-            self._fetch(self.own[row.row] - 1)
+            if self.own[row.row] <= self.table.used:
+                fetch(&self.heard[self.own[row.row] - 1], &self.table.rows[self.own[row.row] - 1])
             at += sizeof(FrameRow) + 8 * bits_in(row.mask & ALL_WORDS)
         for i in range(head.trades):
             memcpy(&trade, at, sizeof(FrameTrade))
@@ -175,20 +170,6 @@ cdef class HeardRows:
                 return False
             at += sizeof(FrameTrade)
         return True
-
-    cdef void _fetch(self, uint32_t row) noexcept nogil:
-        """The row is written soon, and lies anywhere in memory."""
-        cdef char* heard_at = <char*>&self.heard[row]
-        cdef char* row_at = <char*>&self.table.rows[row]
-        cdef int line
-        if row >= self.table.used:
-            return
-        for line in range(<int>sizeof(Heard) // CACHE_LINE + 1):
-            prefetch_to_write(heard_at + line * CACHE_LINE, 1, 2)
-        for line in range(<int>sizeof(Row) // CACHE_LINE):
-            prefetch_to_write(row_at + line * CACHE_LINE, 1, 2)
-        for line in range(2):
-            prefetch_to_write(<char*>self.table.rests[row].copies[line], 1, 2)
 
     cdef int64_t _own(self, uint32_t theirs) noexcept:
         """Our row; -1: there is no room for it."""
@@ -222,13 +203,18 @@ cdef class HeardRows:
         if row < 0:
             return at + 8 * bits_in(mask)
         words = <uint64_t*>&self.heard[row].values
+        if mask >> <int>COMMON_WORDS:
+            self.heard[row].wholes = 0
         while mask:
             memcpy(words + lowest_bit(mask), at, 8)
             at += 8
             mask &= mask - 1
         if image:
             self.heard[row].image = self.images
-        news[0] = self._show(<uint32_t>row, image, first)
+        if first:
+            news[0] = self._show_merged(<uint32_t>row, image, True)
+        else:
+            news[0] = self._show(<uint32_t>row, image)
         if head.mask & <uint32_t>READ_AGAIN:
             news[0] |= NEWS_AGAIN
         return at
@@ -239,12 +225,40 @@ cdef class HeardRows:
         copy_own(self.table, row, &shown)
         return shown
 
-    cdef uint8_t _show(self, uint32_t row, bint image, bint first) noexcept:
-        """Publish the row; the news in it, beside its trades."""
+    cdef uint8_t _show(self, uint32_t row, bint image) noexcept:
+        """Publish the row as the speaker has it; the news in it, beside its trades."""
+        cdef Heard* heard = &self.heard[row]
+        cdef Row* named = &self.table.rows[row]
+        cdef const Values* old = <const Values*>current_common(named, load_relaxed(&named.generation))
+        cdef uint8_t news = NEWS_AGAIN if image else 0
+        if (heard.counts_anew or heard.behind or heard.seq_ahead or heard.quotes_ahead
+                or heard.corrections_ahead or heard.values.seq < old.seq):
+            return self._show_merged(row, image, False)
+        if self._is_shown(row, old):
+            return 0
+        news |= news_of(old, &heard.values)
+        if heard.wholes == WHOLES:
+            publish_common(self.table, row, &heard.values)
+        else:
+            self.table.publish(row, &heard.values)
+            heard.wholes += 1
+        self.changed = True
+        return news
+
+    cdef bint _is_shown(self, uint32_t row, const Values* old) noexcept:
+        """Whether readers see the speaker's values already."""
+        cdef Heard* heard = &self.heard[row]
+        cdef uint64_t current = load_relaxed(&self.table.rows[row].generation) >> 1 & 1
+        return memcmp(old, &heard.values, COMMON_WORDS * 8) == 0 and has_rest(
+            self.table.rests[row].copies[current], &heard.values
+        )
+
+    cdef uint8_t _show_merged(self, uint32_t row, bint image, bint first) noexcept:
+        """The same of a row whose numbers go on from those of another speaker."""
         cdef Heard* heard = &self.heard[row]
         cdef Values old = self._shown(row)
         cdef Values new = heard.values
-        cdef uint8_t news = 0
+        heard.wholes = 0
         if first:
             heard.counts_anew = self.other_box and old.seq > 0
             heard.seq_ahead = 0
@@ -266,17 +280,9 @@ cdef class HeardRows:
                 heard.behind = merge(&new, &old, False, False) != 0
         if memcmp(&new, &old, sizeof(Values)) == 0:
             return 0
-        if (old.bid != new.bid or old.ask != new.ask or old.bid_size != new.bid_size
-                or old.ask_size != new.ask_size or old.quotes != new.quotes
-                or (old.flags ^ new.flags) & QUOTE_FLAGS):
-            news |= NEWS_QUOTE
-        if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
-            news |= NEWS_STATUS
-        if image:
-            news |= NEWS_AGAIN
         self.table.publish(row, &new)
         self.changed = True
-        return news
+        return news_of(&old, &new) | (NEWS_AGAIN if image else 0)
 
     cdef void write_trades(self, const uint8_t* frame, bint again) noexcept:
         cdef const FrameHead* head = <const FrameHead*>frame
@@ -294,15 +300,8 @@ cdef class HeardRows:
             if again and published_in(frame, &trade) <= self.heard[row].found:
                 continue
             heard = &self.heard[row]
-            record.kind = trade.kind
-            record.reserved = 0
-            record.conditions = trade.conditions
-            record.price = trade.price
-            record.size = trade.size
-            record.exchange_time = trade.exchange_time
-            record.match = trade.match
+            fill_record(&record, &trade)
             record.publish_time = heard.values.publish_time
-            record.seq = trade.seq
             if trade.kind != RECORD_CORRECTED:  # there it is the print's new number
                 record.seq += heard.seq_ahead
             if trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT:
@@ -312,7 +311,7 @@ cdef class HeardRows:
     cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept:
         self.heard[row].counts_anew = False
         self.heard[row].seq_ahead = ahead
-        self._show(row, False, False)
+        self._show_merged(row, False, False)
 
     cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept:
         """Whether readers do not have this trade. A speaker that counts otherwise than was shown is
@@ -383,6 +382,7 @@ cdef class HeardRows:
             if values.flags & ROW_STALE:
                 continue
             values.flags |= ROW_STALE
+            heard.wholes = 0
             self.table.publish(row, &values)
             memset(&record, 0, sizeof(Record))
             record.kind = RECORD_STATUS

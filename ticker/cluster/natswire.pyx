@@ -9,9 +9,9 @@ Source: https://docs.nats.io/reference/reference-protocols/nats-protocol
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport uint8_t
-from libc.string cimport memchr, memcpy, memmove
+from libc.string cimport memchr, memcpy
 
-import re
+from collections.abc import Sequence
 from enum import IntEnum
 
 from ticker.errors import DecodeError
@@ -20,7 +20,6 @@ LONGEST_LINE = 64 * 1024
 LONGEST_MESSAGE = 8 << 20
 PING = b"PING\r\n"
 PONG = b"PONG\r\n"
-SUBJECT = re.compile(rb"[^\s\x00-\x1f\x7f.]+(\.[^\s\x00-\x1f\x7f.]+)*\Z")
 
 
 class Kind(IntEnum):
@@ -47,6 +46,8 @@ cdef size_t LINE = LONGEST_LINE
 cdef enum:
     FIRST_ROOM = 64 * 1024
     MOST_FIELDS = 5
+    MOST_DIGITS = 20             # of a 64-bit number
+    COMMAND_BYTES = 9            # of a message, beside its subjects, its length and its payload
 
 
 cdef class NatsReader:
@@ -69,27 +70,48 @@ cdef class NatsReader:
             DecodeError: this is no NATS server.
         """
         cdef const uint8_t[::1] view = data
-        if not len(data):
-            return []
-        self._append(&view[0], view.shape[0])
+        cdef const char* at
+        cdef size_t left = view.shape[0]
+        cdef size_t step
+        cdef size_t took = 0
         events = []
-        while True:
-            event = self._next()
+        if not left:
+            return events
+        at = <const char*>&view[0]
+        while self.used and left:  # of an event that began before: what it lacks, and no more
+            step = min(self._lack(at, left), left)
+            self._append(at, step)
+            at += step
+            left -= step
+            event = self._next(self.buffer, self.used, &took)
+            if event is not None:
+                events.append(event)
+                self.used = 0
+        while left:
+            event = self._next(at, left, &took)
             if event is None:
+                self._append(at, left)
                 break
             events.append(event)
-        memmove(self.buffer, self.buffer + self.taken, self.used - self.taken)
-        self.used -= self.taken
-        self.taken = 0
+            at += took
+            left -= took
         return events
 
-    cdef int _append(self, const uint8_t* data, size_t length) except -1:
+    cdef size_t _lack(self, const char* at, size_t left) noexcept:
+        """Bytes that end what waits, or its control line; `left` are there."""
+        cdef const char* end
+        if self.wanted:
+            return self.wanted
+        end = <const char*>memchr(at, c"\n", left)
+        return left if end == NULL else <size_t>(end - at) + 1
+
+    cdef int _append(self, const char* data, size_t length) except -1:
         cdef size_t room = self.room if self.room else FIRST_ROOM
-        cdef uint8_t* grown
+        cdef char* grown
         while room < self.used + length:
             room *= 2
         if room != self.room:
-            grown = <uint8_t*>PyMem_Realloc(self.buffer, room)
+            grown = <char*>PyMem_Realloc(self.buffer, room)
             if grown == NULL:
                 raise MemoryError("no memory for what a server sends")
             self.buffer = grown
@@ -98,12 +120,11 @@ cdef class NatsReader:
         self.used += length
         return 0
 
-    cdef object _next(self):
-        """The next event, None: it is not whole."""
-        cdef const char* line = <const char*>self.buffer + self.taken
-        cdef size_t left = self.used - self.taken
+    cdef object _next(self, const char* line, size_t left, size_t* took):
+        """The event at `line`, and how many bytes it takes; None: it is not whole."""
         cdef const char* end = <const char*>memchr(line, c"\n", left)
         cdef size_t length
+        self.wanted = 0
         if end == NULL:
             if left > LINE:
                 raise DecodeError(f"NATS: a control line of more than {LONGEST_LINE} bytes")
@@ -114,16 +135,21 @@ cdef class NatsReader:
         length -= 1
         if length > 4 and line[0] == c"M":
             if line[1] == c"S" and line[2] == c"G" and line[3] == c" ":
-                return self._message(line + 4, length - 4, length + 2, False)
+                return self._message(line, 4, length, left, took)
         elif length > 5 and line[0] == c"H":
             if line[1] == c"M" and line[2] == c"S" and line[3] == c"G" and line[4] == c" ":
-                return self._message(line + 5, length - 5, length + 2, True)
-        self.taken += length + 2
+                return self._message(line, 5, length, left, took)
+        took[0] = length + 2
         return _control(PyBytes_FromStringAndSize(line, length))
 
-    cdef object _message(self, const char* line, size_t length, size_t behind, bint headers):
-        """MSG subject sid [reply] bytes, or HMSG subject sid [reply] bytes-of-headers bytes; then
-        the payload, which begins `behind` bytes after this operation did."""
+    cdef object _message(
+        self, const char* start, size_t word, size_t whole, size_t left, size_t* took
+    ):
+        """MSG subject sid [reply] bytes, or HMSG subject sid [reply] bytes-of-headers bytes, a line of
+        `whole` bytes that begins with a word of `word`; then the payload."""
+        cdef const char* line = start + word
+        cdef size_t length = whole - word
+        cdef bint headers = word == 5
         cdef const char* fields[MOST_FIELDS]
         cdef size_t lengths[MOST_FIELDS]
         cdef int count = _split(line, length, fields, lengths)
@@ -139,12 +165,13 @@ cdef class NatsReader:
             raise DecodeError(f"NATS: no message: {_shown(line, length)}")
         if <size_t>size > self.longest:
             raise DecodeError(f"NATS: a message of {size} bytes; {self.longest} are taken")
-        if self.used - self.taken < behind + size + 2:
+        took[0] = whole + size + 4
+        if left < took[0]:
+            self.wanted = took[0] - left
             return None
-        payload = <const char*>self.buffer + self.taken + behind
+        payload = start + whole + 2
         if payload[size] != c"\r" or payload[size + 1] != c"\n":
             raise DecodeError(f"NATS: a payload that does not end: {_shown(line, length)}")
-        self.taken += behind + size + 2
         return (
             MESSAGE_KIND, sid, PyBytes_FromStringAndSize(fields[0], lengths[0]),
             PyBytes_FromStringAndSize(payload + head, size - head),
@@ -223,15 +250,104 @@ def unsubscribe(sid: int) -> bytes:
 
 def publish(subject: bytes, payload: bytes, reply: bytes = b"") -> bytes:
     """A message; `reply`: the subject that an answer is to come by."""
-    if reply:
-        return b"PUB %b %b %d\r\n%b\r\n" % (
-            _subject(subject), _subject(reply), len(payload), payload
-        )
-    return b"PUB %b %d\r\n%b\r\n" % (_subject(subject), len(payload), payload)
+    return publish_all([(subject, payload, reply)])
 
 
-def _subject(subject: bytes) -> bytes:
-    """Raises DecodeError: it would be another command."""
-    if not SUBJECT.match(subject):
-        raise DecodeError(f"NATS: {subject!r} is no subject")
+def publish_all(messages: Sequence[tuple]) -> bytes:
+    """Messages in one go, each (subject, payload) or (subject, payload, reply).
+
+    Raises:
+        DecodeError: a subject would be another command.
+    """
+    cdef size_t length = 0
+    cdef bytes made
+    cdef char* at
+    for message in messages:
+        length += _length_of(message)
+    made = PyBytes_FromStringAndSize(NULL, length)
+    at = made
+    for message in messages:
+        at = _put_message(at, message)
+    return made
+
+
+cdef size_t _length_of(tuple message) except 0:
+    """Bytes of a message. Raises DecodeError: a subject of it is none."""
+    cdef bytes subject = message[0]
+    cdef bytes payload = message[1]
+    cdef bytes reply
+    cdef char[MOST_DIGITS] digits
+    cdef size_t length = COMMAND_BYTES + len(subject) + len(payload)
+    _check(subject)
+    length += _digits_of(len(payload), digits)
+    if len(message) > 2:
+        reply = message[2]
+        if reply:
+            _check(reply)
+            length += len(reply) + 1
+    return length
+
+
+cdef char* _put_message(char* at, tuple message) except NULL:
+    cdef bytes payload = message[1]
+    cdef bytes reply
+    cdef char[MOST_DIGITS] digits
+    cdef size_t count = _digits_of(len(payload), digits)
+    at = _put(at, b"PUB ", 4)
+    at = _put(at, <bytes>message[0], len(<bytes>message[0]))
+    at = _put(at, b" ", 1)
+    if len(message) > 2:
+        reply = message[2]
+        if reply:
+            at = _put(at, reply, len(reply))
+            at = _put(at, b" ", 1)
+    at = _put(at, digits, count)
+    at = _put(at, b"\r\n", 2)
+    at = _put(at, payload, len(payload))
+    return _put(at, b"\r\n", 2)
+
+
+cdef inline char* _put(char* at, const char* what, size_t length) noexcept nogil:
+    memcpy(at, what, length)
+    return at + length
+
+
+cdef size_t _digits_of(size_t number, char* digits) noexcept nogil:
+    """Write a number; how many digits it has."""
+    cdef size_t count = 1
+    cdef size_t left = number // 10
+    cdef size_t at
+    while left:
+        count += 1
+        left = left // 10
+    left = number
+    for at in range(count):
+        digits[count - 1 - at] = <char>(c"0" + left % 10)
+        left = left // 10
+    return count
+
+
+cdef bytes _subject(bytes subject):
+    _check(subject)
     return subject
+
+
+cdef int _check(bytes subject) except -1:
+    """Raises DecodeError: it would be another command."""
+    cdef const uint8_t* at = subject
+    cdef size_t length = len(subject)
+    cdef bint in_word = False
+    cdef size_t i
+    for i in range(length):
+        if at[i] == c".":
+            if not in_word:
+                break
+            in_word = False
+        elif at[i] <= 32 or at[i] == 127:
+            in_word = False
+            break
+        else:
+            in_word = True
+    if not in_word:
+        raise DecodeError(f"NATS: {subject!r} is no subject")
+    return 0

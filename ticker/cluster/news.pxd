@@ -1,29 +1,31 @@
 """What is new in a feed's segment: see news.pyx."""
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memmove
 
 from ticker.cluster.frame cimport FrameTrade
 from ticker.shm.layout cimport Record, Values
 from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport PriceTable
 
-# A row as frames have told it.
+# A row, as far as each of its records needs it: few bytes, so that those of all rows stay near.
 cdef struct Told:
-    Values values
     uint64_t generation          # of the row when it was looked at last
     uint32_t next_of_shard       # row + 1; 0: none
-    uint32_t next_changed        # row + 1; 0: none
     uint16_t shard
-    bint changed                 # in its shard's list
-    bint again                   # readers are to read it again
-    bint defined                 # its name was told in this epoch
+    uint8_t changed              # in its shard's list
+    uint8_t again                # readers are to read it again
+    uint8_t defined              # its name was told in this epoch
 
 cdef struct Shard:
     uint64_t batch               # of the newest frame
     int64_t flushed              # when that was
     uint32_t first_row           # row + 1; 0: none
-    uint32_t first_changed       # row + 1, a queue; 0: none
-    uint32_t last_changed
+    uint32_t rows
+    uint32_t changed_used
+    uint32_t changed_room        # twice its rows: one may change while it is told
+    uint32_t* changed            # rows, in the order in which they changed
     uint32_t trades_used
     uint32_t trades_room
     uint32_t trades_old          # of those that are kept while nobody is told: from before
@@ -31,22 +33,27 @@ cdef struct Shard:
     bint waits                   # in the list of those that have something to tell
 
 
-# The first row of a shard's queue, which leaves it: its number + 1; 0: the queue is empty.
-cdef inline uint32_t take_changed(Told* told, Shard* shard) noexcept nogil:
-    cdef uint32_t row = shard.first_changed
-    if row:
-        shard.first_changed = told[row - 1].next_changed
-        if not shard.first_changed:
-            shard.last_changed = 0
-        told[row - 1].changed = False
+# A row of those that changed, which may change again from now on.
+cdef inline uint32_t take_changed(Told* told, Shard* shard, uint32_t place) noexcept nogil:
+    cdef uint32_t row = shard.changed[place]
+    told[row].changed = False
     return row
 
 
+# The first `count` of those that changed were taken.
+cdef inline void drop_changed(Shard* shard, uint32_t count) noexcept nogil:
+    shard.changed_used -= count
+    memmove(shard.changed, shard.changed + count, shard.changed_used * sizeof(uint32_t))
+
+
+@cython.final
 cdef class News:
     cdef PriceTable table
     cdef list readers
     cdef Told* told              # by row
     cdef size_t told_bytes
+    cdef Values* values          # by row: as frames have told it
+    cdef size_t values_bytes
     cdef Shard* shards
     cdef Sharding sharding
     cdef uint32_t shard_count
@@ -71,7 +78,8 @@ cdef class News:
     cdef void wait(self, uint32_t shard) noexcept nogil
     # Take in the rows that have come to the table.
     cdef int learn(self) except -1
-    cdef void _fetch_told(self, uint32_t row) noexcept nogil
+    cdef void _fetch_trade(self, uint32_t row) noexcept nogil
+    cdef int _add_to(self, Shard* shard) except -1
     cdef int _rewind(self) except -1
     cdef void _forget_old(self, Shard* shard) noexcept nogil
     cdef void _record(self, const Record* record) noexcept

@@ -12,7 +12,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from ticker.cluster.frame cimport FrameTrade
-from ticker.pages cimport give_pages, prefetch_to_write, take_pages
+from ticker.pages cimport give_pages, prefetch, prefetch_to_write, take_pages
 from ticker.shm.atomics cimport load_acquire
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport (
@@ -33,7 +33,7 @@ cdef extern from "<string.h>" nogil:
 
 cdef enum:
     MOST_WAITING = 1 << 21       # 2 s at 1M trades a second, as long as rings hold them: 100 MB
-    AHEAD = 12                   # records
+    AHEAD = 12                   # records: their rows; twice as far, the records themselves
 
 
 cdef class News:
@@ -52,9 +52,11 @@ cdef class News:
         self.shard_count = shards
         self.told_bytes = self.table.capacity * sizeof(Told)
         self.told = <Told*>take_pages(self.told_bytes)
+        self.values_bytes = self.table.capacity * sizeof(Values)
+        self.values = <Values*>take_pages(self.values_bytes)
         self.shards = <Shard*>PyMem_Calloc(shards, sizeof(Shard))
         self.waiting = <uint32_t*>PyMem_Calloc(shards, sizeof(uint32_t))
-        if not (self.told and self.shards and self.waiting):
+        if not (self.told and self.values and self.shards and self.waiting):
             raise MemoryError("no memory for the rows of a relay")
 
     def __dealloc__(self) -> None:
@@ -62,7 +64,9 @@ cdef class News:
         if self.shards != NULL:
             for shard in range(self.shard_count):
                 PyMem_Free(self.shards[shard].trades)
+                PyMem_Free(self.shards[shard].changed)
         give_pages(self.told, self.told_bytes)
+        give_pages(self.values, self.values_bytes)
         PyMem_Free(self.shards)
         PyMem_Free(self.waiting)
 
@@ -79,14 +83,24 @@ cdef class News:
         """Read all rings to their ends; how many records there were."""
         cdef RingReader reader
         cdef Record record
-        cdef uint64_t before
+        cdef Told* told = self.told
+        cdef uint64_t before, end, ahead
         cdef int got
         cdef uint32_t row
         cdef uint64_t seen = 0
         for reader in self.readers:
             before = reader.skipped
+            end = load_acquire(&reader.ring.head.cursor)
             while True:
-                self._fetch_told(reader.ring.records[(reader.position + AHEAD) & reader.ring.mask].row)
+                ahead = reader.position + AHEAD
+                if ahead + AHEAD < end:  # beyond, the writer is
+                    prefetch(&reader.ring.records[(ahead + AHEAD) & reader.ring.mask])
+                if ahead < end:
+                    row = reader.ring.records[ahead & reader.ring.mask].row
+                    if row < self.rows:
+                        prefetch_to_write(&told[row], 1, 2)
+                if ahead - AHEAD // 2 < end:
+                    self._fetch_trade(reader.ring.records[(ahead - AHEAD // 2) & reader.ring.mask].row)
                 got = reader.read(&record)
                 if got == 0:
                     break
@@ -105,10 +119,12 @@ cdef class News:
             self.lapped += reader.skipped - before
         return seen
 
-    cdef inline void _fetch_told(self, uint32_t row) noexcept nogil:
-        """Of a record that is read soon, or of none: whatever stands in its place."""
-        if row < self.rows:
-            prefetch_to_write(&self.told[row].generation, 1, 2)
+    cdef void _fetch_trade(self, uint32_t row) noexcept nogil:
+        """The place of a trade of this row."""
+        cdef Shard* shard
+        if row < self.rows and self.with_trades:
+            shard = &self.shards[self.told[row].shard]
+            prefetch_to_write(<char*>(shard.trades + shard.trades_used), 1, 2)
 
     cdef int look(self) except -1:
         """Look at all rows: some change without a record. Once a second is often enough."""
@@ -130,11 +146,9 @@ cdef class News:
         for i in range(self.waiting_count):
             number = self.waiting[i]
             shard = &self.shards[number]
-            row = shard.first_changed
-            while row:
-                self.told[row - 1].changed = self.told[row - 1].again = False
-                row = self.told[row - 1].next_changed
-            shard.first_changed = shard.last_changed = 0
+            for row in range(shard.changed_used):
+                self.told[shard.changed[row]].changed = self.told[shard.changed[row]].again = False
+            shard.changed_used = 0
             if ages:
                 self._forget_old(shard)
             shard.waits = shard.trades_used > 0
@@ -160,12 +174,8 @@ cdef class News:
         if told.changed:
             return
         told.changed = True
-        told.next_changed = 0
-        if shard.last_changed:
-            self.told[shard.last_changed - 1].next_changed = row + 1
-        else:
-            shard.first_changed = row + 1
-        shard.last_changed = row + 1
+        shard.changed[shard.changed_used] = row
+        shard.changed_used += 1
         self.wait(told.shard)
 
     cdef void wait(self, uint32_t shard) noexcept nogil:
@@ -218,8 +228,22 @@ cdef class News:
             told.shard = <uint16_t>self.sharding.of(
                 row.symbol, strnlen(row.symbol, SYMBOL_BYTES)
             )
+            self._add_to(&self.shards[told.shard])
             told.next_of_shard = self.shards[told.shard].first_row
             self.shards[told.shard].first_row = self.rows + 1
             self.rows += 1
             self.change(self.rows - 1, False)
+        return 0
+
+    cdef int _add_to(self, Shard* shard) except -1:
+        """One row more in the shard: it has room in the list of those that changed."""
+        cdef uint32_t room = 2 * shard.changed_room if shard.changed_room else 16
+        cdef uint32_t* grown
+        shard.rows += 1
+        if 2 * shard.rows > shard.changed_room:
+            grown = <uint32_t*>PyMem_Realloc(shard.changed, room * sizeof(uint32_t))
+            if grown == NULL:
+                raise MemoryError("no memory for the rows of a relay")
+            shard.changed = grown
+            shard.changed_room = room
         return 0

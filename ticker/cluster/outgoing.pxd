@@ -1,11 +1,13 @@
 """Frames from a feed's segment: see outgoing.pyx."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from ticker.cluster.news cimport News, Shard
-from ticker.shm.layout cimport FeedState, Row
+from ticker.shm.layout cimport FeedState
 
 
+@cython.final
 cdef class Outgoing:
     cdef News news
     cdef FeedState* state
@@ -19,8 +21,13 @@ cdef class Outgoing:
 
     cdef list _flush(self, uint32_t number, int64_t now, bint with_trades)
     cdef void _fetch(self, uint32_t row) noexcept nogil
-    cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept
-    cdef uint8_t* _put_rows(self, Shard* shard, uint8_t* at, uint32_t rows, uint16_t* put) noexcept
+    cdef void _fetch_copies(self, uint32_t row) noexcept nogil
+    cdef uint8_t* _put_names(
+        self, Shard* shard, uint8_t* at, uint32_t first, uint32_t rows
+    ) noexcept
+    cdef uint8_t* _put_rows(
+        self, Shard* shard, uint8_t* at, uint32_t first, uint32_t rows, uint16_t* put
+    ) noexcept
     cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil
     cdef uint32_t _news_of(self, uint32_t row) noexcept nogil
     cdef list _image(self, uint32_t number, int64_t now)
@@ -28,7 +35,3 @@ cdef class Outgoing:
         self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
         uint32_t trades, uint8_t* end
     )
-
-
-# The define of a row, at a place of a frame.
-cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil

@@ -26,9 +26,10 @@ from ticker.cluster.frame cimport (
     FrameRow,
     FrameTrade,
     lowest_bit,
+    put_name,
     seal,
 )
-from ticker.cluster.news cimport News, Shard, Told, take_changed
+from ticker.cluster.news cimport News, Shard, Told, drop_changed, take_changed
 from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
@@ -36,21 +37,25 @@ from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.layout cimport (
     CACHE_LINE,
     COMMON_WORDS,
-    CURRENCY_BYTES,
     FEED_STALE,
-    SYMBOL_BYTES,
     VALUE_WORDS,
-    VENUE_BYTES,
-    Row,
     Values,
 )
 
 from ticker.cluster.frame import life_of
 from ticker.shm.liveness import WORKER_TIMEOUT_NS
 
+cdef extern from "ticker/cluster/differ.h" nogil:
+    uint32_t differing "ticker_differing"(const uint64_t* one, const uint64_t* other)
+    const int WORDS "TICKER_DIFFER_WORDS"
+
+if VALUE_WORDS != WORDS:
+    raise ImportError("differ.h: TICKER_DIFFER_WORDS are not the words of a row")
+
 cdef enum:
     MOST_ROWS = 1024             # of a delta, or a part of an image
     MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
+    AHEAD = 8                    # rows that are fetched while others are read
 
 cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
 
@@ -131,9 +136,9 @@ cdef class Outgoing:
         for row in range(self.news.rows):
             self.news.told[row].defined = self.news.table.read(row, &values) >= 0
             if self.news.told[row].defined:
-                self.news.told[row].values = values
+                self.news.values[row] = values
             else:  # the writer outran us
-                memset(&self.news.told[row].values, 0, sizeof(Values))
+                memset(&self.news.values[row], 0, sizeof(Values))
                 self.news.change(row, True)
 
     def flush(self, now: int) -> list[tuple[int, int, bytes]]:
@@ -152,7 +157,7 @@ cdef class Outgoing:
                 left += 1
                 continue
             found += self._flush(number, time, True)
-            shard.waits = shard.first_changed != 0  # a row that is written again and again
+            shard.waits = shard.changed_used > 0  # a row that is written again and again
             if shard.waits:
                 self.news.waiting[left] = number
                 left += 1
@@ -207,21 +212,18 @@ cdef class Outgoing:
         cdef Shard* shard = &self.news.shards[number]
         cdef uint32_t all_trades = shard.trades_used if with_trades else 0
         cdef uint32_t taken = 0
-        cdef uint32_t trades, defines, count, row
+        cdef uint32_t trades, defines, count
         cdef uint16_t put
         cdef uint8_t* at
-        cdef uint32_t left = 0
-        row = shard.first_changed
-        while row:
-            left += 1
-            self._fetch(row - 1)
-            row = self.news.told[row - 1].next_changed
+        cdef uint32_t first = 0
+        cdef uint32_t left = shard.changed_used
         while True:
             count = min(left, <uint32_t>MOST_ROWS)
             left -= count
-            at = self._put_names(shard, self.frame + HEAD_BYTES, count)
+            at = self._put_names(shard, self.frame + HEAD_BYTES, first, count)
             defines = <uint32_t>((at - self.frame - HEAD_BYTES) // sizeof(Define))
-            at = self._put_rows(shard, at, count, &put)
+            at = self._put_rows(shard, at, first, count, &put)
+            first += count
             trades = 0 if left else min(all_trades - taken, <uint32_t>MOST_TRADES)
             if trades:
                 memcpy(at, shard.trades + taken, trades * sizeof(FrameTrade))
@@ -239,47 +241,58 @@ cdef class Outgoing:
                 break
         if found:
             shard.flushed = now
+        drop_changed(shard, first)
         self.news.trades_waiting -= all_trades
         shard.trades_used -= all_trades
         return found
 
     cdef void _fetch(self, uint32_t row) noexcept nogil:
-        """The row and what was told of it are read soon, and lie anywhere in memory."""
-        cdef char* row_at = <char*>&self.news.table.rows[row]
-        cdef char* told_at = <char*>&self.news.told[row].values
-        cdef size_t line
-        prefetch(row_at)
-        for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
-            prefetch(<char*>self.news.table.rows[row].copies[0] + line * CACHE_LINE)
-            prefetch(<char*>self.news.table.rows[row].copies[1] + line * CACHE_LINE)
-        prefetch(<char*>self.news.table.rests[row].copies[0])
-        prefetch(<char*>self.news.table.rests[row].copies[1])
-        for line in range(<size_t>(sizeof(Values) // CACHE_LINE)):
-            prefetch_to_write(told_at + line * CACHE_LINE, 1, 2)
+        """The row is read soon, and lies anywhere in memory: which copy of it is current."""
+        prefetch(<char*>&self.news.table.rows[row])
+        prefetch_to_write(<char*>&self.news.told[row], 1, 2)
 
-    cdef uint8_t* _put_names(self, Shard* shard, uint8_t* at, uint32_t rows) noexcept:
-        """Defines of the next `rows` changed rows that were never named."""
-        cdef uint32_t row = shard.first_changed
-        cdef uint32_t i
+    cdef void _fetch_copies(self, uint32_t row) noexcept nogil:
+        """Now the copy, without the other one, which its writer is at; and what was told of it."""
+        cdef uint64_t current = load_relaxed(&self.news.table.rows[row].generation) >> 1 & 1
+        cdef char* copy = <char*>self.news.table.rows[row].copies[current]
+        cdef char* values = <char*>&self.news.values[row]
+        cdef size_t line
+        for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
+            prefetch(copy + line * CACHE_LINE)
+        prefetch(<char*>self.news.table.rests[row].copies[current])
+        for line in range(<size_t>(sizeof(Values) // CACHE_LINE)):
+            prefetch_to_write(values + line * CACHE_LINE, 1, 2)
+
+    cdef uint8_t* _put_names(
+        self, Shard* shard, uint8_t* at, uint32_t first, uint32_t rows
+    ) noexcept:
+        """Defines of those of `rows` changed rows, from the first on, that were never named."""
+        cdef uint32_t row, i
         for i in range(rows):
-            if not self.news.told[row - 1].defined:
-                put_name(at, &self.news.table.rows[row - 1], row - 1)
+            row = shard.changed[first + i]
+            if i + AHEAD < rows:
+                self._fetch(shard.changed[first + i + AHEAD])
+            if not self.news.told[row].defined:
+                put_name(at, &self.news.table.rows[row], row)
                 at += sizeof(Define)
-                self.news.told[row - 1].defined = True
-            row = self.news.told[row - 1].next_changed
+                self.news.told[row].defined = True
         return at
 
     cdef uint8_t* _put_rows(
-        self, Shard* shard, uint8_t* at, uint32_t rows, uint16_t* put
+        self, Shard* shard, uint8_t* at, uint32_t first, uint32_t rows, uint16_t* put
     ) noexcept:
-        """The next `rows` changed rows, which leave the queue; `put` of them have news."""
+        """`rows` changed rows, from the first on; `put` of them have news."""
         cdef uint32_t row, mask, i
         put[0] = 0
+        for i in range(min(rows, <uint32_t>AHEAD)):
+            self._fetch_copies(shard.changed[first + i])
         for i in range(rows):
-            row = take_changed(self.news.told, shard)
-            mask = self._news_of(row - 1)
+            if i + AHEAD < rows:
+                self._fetch_copies(shard.changed[first + i + AHEAD])
+            row = take_changed(self.news.told, shard, first + i)
+            mask = self._news_of(row)
             if mask:
-                at = self._put_row(at, row - 1, mask)
+                at = self._put_row(at, row, mask)
                 put[0] += 1
         return at
 
@@ -288,18 +301,17 @@ cdef class Outgoing:
         cdef Told* told = &self.news.told[row]
         cdef Values values
         cdef uint64_t* new = <uint64_t*>&values
-        cdef uint64_t* old = <uint64_t*>&told.values
-        cdef uint32_t mask = 0
-        cdef int word
+        cdef uint64_t* old = <uint64_t*>&self.news.values[row]
+        cdef uint32_t mask, left
         told.generation = load_acquire(&self.news.table.rows[row].generation)
         if self.news.table.read(row, &values) < 0:
             self.news.change(row, told.again)  # the writer outran us: the next time
             return 0
-        for word in range(<int>VALUE_WORDS):  # without a branch: which words change is random
-            mask |= <uint32_t>(new[word] != old[word]) << word
-        mask &= <uint32_t>ALL_WORDS
-        if mask:
-            told.values = values
+        mask = differing(new, old) & <uint32_t>ALL_WORDS
+        left = mask
+        while left:
+            old[lowest_bit(left)] = new[lowest_bit(left)]
+            left &= left - 1
         if told.again:
             mask |= <uint32_t>READ_AGAIN
             told.again = False
@@ -307,7 +319,7 @@ cdef class Outgoing:
 
     cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil:
         cdef FrameRow head
-        cdef uint64_t* words = <uint64_t*>&self.news.told[row].values
+        cdef uint64_t* words = <uint64_t*>&self.news.values[row]
         cdef uint32_t left = mask & <uint32_t>ALL_WORDS
         head.row = row
         head.mask = mask
@@ -379,14 +391,3 @@ cdef class Outgoing:
         head.feed = self.feed
         seal(self.frame, <uint32_t>(end - self.frame))
         return PyBytes_FromStringAndSize(<char*>self.frame, end - self.frame)
-
-
-cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:
-    cdef Define define
-    define.row = number
-    define.size_exponent = <uint32_t>row.size_exponent
-    memcpy(define.symbol, row.symbol, SYMBOL_BYTES)
-    memcpy(define.venue, row.venue, VENUE_BYTES)
-    memcpy(define.currency, row.currency, CURRENCY_BYTES)
-    define.instrument_key = row.instrument_key
-    memcpy(at, &define, sizeof(Define))

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 
 LANES = {"ticks": "t", "rows": "r"}
 PIN = ".pin."
+MOST_KNOWN = 1 << 14
+"""Subjects whose shards are kept: all of the most shards, for deltas, images and refreshes."""
 
 
 class Subjects:
@@ -83,8 +85,12 @@ class Subjects:
 
     def shard(self, subject: bytes) -> int:
         """The shard of deltas or images that came by a subject; -2, which no frame is of: none."""
-        found = self._numbers.get(subject) if self._numbers else None
-        return shard_in(subject) if found is None else found
+        found = self._numbers.get(subject)
+        if found is None:
+            found = shard_in(subject)
+            if len(self._numbers) < MOST_KNOWN:
+                self._numbers[subject] = found
+        return found
 
 
 def shard_in(subject: bytes) -> int:

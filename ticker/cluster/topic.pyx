@@ -12,9 +12,9 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ticker.cluster.frame cimport ALL_WORDS, FRAME_DELTA, HEAD_BYTES, Define, FrameTrade
-from ticker.cluster.news cimport Shard, take_changed
-from ticker.cluster.outgoing cimport Outgoing, put_name
+from ticker.cluster.frame cimport ALL_WORDS, FRAME_DELTA, HEAD_BYTES, Define, FrameTrade, put_name
+from ticker.cluster.news cimport Shard, drop_changed, take_changed
+from ticker.cluster.outgoing cimport Outgoing
 from ticker.jsontext cimport put_symbol, put_text
 from ticker.shm.figures cimport has_traded, put_day, put_price, put_size, put_time, told_time
 from ticker.shm.header cimport Mapping
@@ -105,7 +105,7 @@ cdef class PriceTopic:
         self.outgoing.begin(epoch)
         self.end_text = b"%d}" % epoch
         for row in range(self.outgoing.news.rows):
-            memset(&self.outgoing.news.told[row].values, 0, sizeof(Values))
+            memset(&self.outgoing.news.values[row], 0, sizeof(Values))
             self.outgoing.news.change(row, False)
 
     def due(self, now: int) -> list[tuple[bytes, bytes]]:
@@ -122,7 +122,7 @@ cdef class PriceTopic:
             if time - shard.flushed >= self.interval or time < shard.flushed:
                 self._tell(number, time, found)
                 shard.flushed = time
-                shard.waits = shard.first_changed != 0  # a row that is written again and again
+                shard.waits = shard.changed_used > 0  # a row that is written again and again
             if shard.waits:
                 self.outgoing.news.waiting[left] = number
                 left += 1
@@ -133,15 +133,11 @@ cdef class PriceTopic:
     cdef int _tell(self, uint32_t number, int64_t now, list found) except -1:
         """All that waits of a shard."""
         cdef Shard* shard = &self.outgoing.news.shards[number]
-        cdef uint32_t changed = 0
-        cdef uint32_t row = shard.first_changed
-        cdef uint32_t mask, i
-        while row:
-            changed += 1
-            row = self.outgoing.news.told[row - 1].next_changed
+        cdef uint32_t changed = shard.changed_used
+        cdef uint32_t row, mask, i
         self._sort_trades(shard)
         for i in range(changed):
-            row = take_changed(self.outgoing.news.told, shard) - 1
+            row = take_changed(self.outgoing.news.told, shard, i)
             mask = self.outgoing._news_of(row)
             if self.frames:
                 # trades of a row that the writer keeps from being read go with what was told of it
@@ -149,6 +145,7 @@ cdef class PriceTopic:
                     self._tell_frames(shard, number, row, now, found)
             elif mask:
                 self._tell_object(row, found)
+        drop_changed(shard, changed)
         self.outgoing.news.trades_waiting -= shard.trades_used
         shard.trades_used = shard.trades_old = 0
         return 0
@@ -210,7 +207,7 @@ cdef class PriceTopic:
     cdef int _tell_object(self, uint32_t row, list found) except -1:
         """The JSON of a row, if it ever traded."""
         cdef int length
-        if has_traded(&self.outgoing.news.told[row].values):
+        if has_traded(&self.outgoing.news.values[row]):
             length = self._write(row)
             found.append((self._key(row), PyBytes_FromStringAndSize(self.object, length)))
         return 0
@@ -218,7 +215,7 @@ cdef class PriceTopic:
     cdef int _write(self, uint32_t row) except -1:
         """The object of a row into `object`; its length."""
         cdef const Row* named = &self.outgoing.news.table.rows[row]
-        cdef const Values* values = &self.outgoing.news.told[row].values
+        cdef const Values* values = &self.outgoing.news.values[row]
         cdef char* out = self.object
         cdef bint sold = values.flags & ROW_HAS_LAST != 0
         cdef bint bid = values.flags & ROW_HAS_BID != 0

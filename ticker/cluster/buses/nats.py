@@ -143,7 +143,7 @@ class NatsBus:
         link = self._link
         if link is None or not self.connected or link.waiting() > MOST_WAITING:
             return False
-        link.write(b"".join([natswire.publish(*message) for message in messages]))
+        link.write(natswire.publish_all(messages))
         return True
 
     @property

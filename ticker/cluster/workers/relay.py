@@ -57,6 +57,7 @@ ANSWERS = 20 * MS
 LOOK = 1000 * MS
 """ns between two looks at all rows, and two notices."""
 BEAT = 250 * MS
+IMAGE = int(FrameKind.FRAME_IMAGE)
 
 
 def run(config: Config, context: RelayContext) -> None:
@@ -175,6 +176,7 @@ class Speaker:
         self.pricing = pricing_of(bus, config, feed, mapping, life)
         silence = int(config.silence * 1e9)
         self.claim = Claim(config.rank, silence, life, steady_ns())
+        self._deltas = [self.subjects.delta(shard) for shard in range(self.shards)]
         self.asked: set[int] = set()
         self.refreshed: set[int] = set()
         self._refresh_due = 0
@@ -247,12 +249,12 @@ class Speaker:
         """Images for boxes that do not follow these shards. The log does not keep them."""
         shards, self.refreshed = sorted(self.refreshed), set()
         frames = self.outgoing.images(shards, now)
-        deltas = [each for each in frames if each[0] != FrameKind.FRAME_IMAGE]
+        deltas = [each for each in frames if each[0] != IMAGE]
         self._publish(deltas, steady, self.subjects.image)
         images = [
             (self.subjects.refresh(shard), frame)
             for kind, shard, frame in frames
-            if kind == FrameKind.FRAME_IMAGE
+            if kind == IMAGE
         ]
         self.bus.publish(images)
         self.counters.add("images", len(images))
@@ -266,19 +268,19 @@ class Speaker:
     ) -> None:
         if not frames:
             return
-        delta = self.subjects.delta
-        images = sum(kind == FrameKind.FRAME_IMAGE for kind, _, _ in frames)
+        deltas = self._deltas
         messages: list[Message] = [
-            ((image if kind == FrameKind.FRAME_IMAGE else delta)(shard), frame)
+            (image(shard) if kind == IMAGE else deltas[shard], frame)
             for kind, shard, frame in frames
         ]
         if self.log is None:
             self.bus.publish(messages)
         else:
             self.log.publish(messages, steady)
+        images = sum([kind == IMAGE for kind, _, _ in frames])
         self.counters.add("frames", len(frames) - images)
         self.counters.add("images", images)
-        self.counters.add("bytes", sum(len(frame) for _, _, frame in frames))
+        self.counters.add("bytes", sum([len(frame) for _, _, frame in frames]))
 
     def _heard_state(self, _: bytes, frame: bytes) -> None:
         try:
