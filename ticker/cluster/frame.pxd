@@ -107,7 +107,11 @@ cpdef enum Fault:
 
 
 cdef inline uint32_t bits_in(uint32_t mask) noexcept nogil:
-    return <uint32_t>__builtin_popcount(mask)
+    # without the instruction, which not each processor has, a compiler's own is a call
+    mask -= (mask >> 1) & <uint32_t>0x55555555
+    mask = (mask & <uint32_t>0x33333333) + ((mask >> 2) & <uint32_t>0x33333333)
+    mask = (mask + (mask >> 4)) & <uint32_t>0x0F0F0F0F
+    return (mask * <uint32_t>0x01010101) >> 24
 
 
 cdef inline int lowest_bit(uint32_t mask) noexcept nogil:
@@ -116,7 +120,6 @@ cdef inline int lowest_bit(uint32_t mask) noexcept nogil:
 
 
 cdef extern from *:
-    int __builtin_popcount(unsigned value) nogil
     int __builtin_ctz(unsigned value) nogil
 
 # What is wrong with these bytes as a frame of the feed whose identity this is.

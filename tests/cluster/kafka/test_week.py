@@ -40,10 +40,12 @@ def test_half_a_week_is_read_from_its_middle(kafka: Kafka) -> None:
     )  # fmt: skip
     week = Week("week", "sim", SHARDS, now_ns())
     plain = write(config, week)
-    kept = sum(path.stat().st_size for path in (kafka.folder / "logs").glob("tk.week.frames-*/*.log"))
+    kept = sum(
+        path.stat().st_size for path in (kafka.folder / "logs").glob("tk.week.frames-*/*.log")
+    )
     assert kept < plain / 2
     middle = (week.begin + week.end) // 2
-    rates = []
+    rates: list[float] = []
     while len(rates) < TRIES and max(rates, default=0.0) < RATE:
         segment = private_feed(Geometry(rows=64, rings=1, ring_capacity=ROOM), 1, 1)
         player = LogPlayer(LogPlay(logged(config), middle, now_ns() + SECOND), segment, None)

@@ -1,5 +1,5 @@
-"""Seven days of a feed, made without waiting for them: frames with the times that they would have had,
-written by the format alone (ticker/cluster/frame.pxd)."""
+"""Seven days of a feed, made without waiting for them: frames with the times that they would have
+had, written by the format alone (ticker/cluster/frame.pxd)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from ticker.errors import DecodeError
 
 log = structlog.get_logger()
 
+MESSAGE = Kind.MESSAGE
 MOST_WAITING = 8 << 20
 """Bytes that a server has not taken yet; then nothing more is published."""
 
@@ -75,10 +76,11 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard += 1
+        take = self.bus.take
         try:
             for kind, sid, text, payload, reply in self.reader.receive_data(data):
-                if kind is Kind.MESSAGE:
-                    self.bus.take(sid, text, payload, reply)
+                if kind is MESSAGE:
+                    take(sid, text, payload, reply)
                 else:
                     self._control(kind, text)
         except DecodeError as error:

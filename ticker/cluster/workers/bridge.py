@@ -74,6 +74,7 @@ LATE = 1.0
 """s that the bus may be ahead of this process: then images are faster than what waits."""
 ANY_RANK = 0xFF
 """With it an epoch is above all of its term."""
+DUPLICATE, OTHER = int(Verdict.VERDICT_DUPLICATE), int(Verdict.VERDICT_OTHER)
 DEAF = 5000 * MS
 """ns without a frame after which another server may have what this one does not give."""
 
@@ -228,9 +229,9 @@ class Bridge:
     def take(self, subject: bytes, frame: bytes) -> None:
         """Deltas and images."""
         verdict = self.incoming.take(frame, now_ns(), self.subjects.shard(subject))
-        if verdict <= Verdict.VERDICT_DUPLICATE:
+        if verdict <= DUPLICATE:
             self._heard = steady_ns()
-        self._contested |= verdict == Verdict.VERDICT_OTHER
+        self._contested |= verdict == OTHER
 
     def _came_back(self) -> None:
         """The bus is there again: what does the speaker have by now?"""
@@ -245,7 +246,7 @@ class Bridge:
             if self._back:
                 self._back = False
                 self._ask_at_once(self._heard)
-        self._contested |= verdict == Verdict.VERDICT_OTHER
+        self._contested |= verdict == OTHER
 
     def _heard_question(self, _: bytes, frame: bytes) -> None:
         """One without shards is of a relay that wants to know of epochs."""

@@ -252,9 +252,7 @@ class Speaker:
         deltas = [each for each in frames if each[0] != IMAGE]
         self._publish(deltas, steady, self.subjects.image)
         images = [
-            (self.subjects.refresh(shard), frame)
-            for kind, shard, frame in frames
-            if kind == IMAGE
+            (self.subjects.refresh(shard), frame) for kind, shard, frame in frames if kind == IMAGE
         ]
         self.bus.publish(images)
         self.counters.add("images", len(images))
