@@ -95,6 +95,7 @@ WRONG: tuple[tuple[str, tuple[str, ...], int, str], ...] = (
     ("/stream?symbols=" + ",".join(f"S{n}" for n in range(600)), (), 400, "512 is the most"),
     ("/stream?symbols=AAPL", ("Content-Length: 3",), 413, "without a body"),
     ("/stream?symbols=AAPL", ("Host: elsewhere",), 421, "name"),
+    ("/stream?symbols=AAPL", ("Host:",), 400, "Host"),
     ("/stream?symbols=AAPL", ("Origin: http://desk.example",), 403, "origin"),
 )
 

@@ -156,6 +156,8 @@ class Front:
         """The answer that opens the stream, or the events that are wanted. The page's origin is
         checked first, so that a refused page gets the refusal by any request: browsers hide the
         answer of a handshake."""
+        if head.version == "1.1" and not head.values("host"):  # RFC 9112, section 3.2
+            raise Refusal(BAD_REQUEST, "There is no Host header; send one.")
         self.access.check_page(head.values, peer, encrypted=encrypted, authority=head.authority)
         self.access.check_open()
         if self._vendor(head) is not None:

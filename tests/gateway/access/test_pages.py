@@ -141,6 +141,7 @@ def test_a_name_that_is_none_of_the_servers_is_refused(
         ("GET /status HTTP/1.1", ("localhost", "localhost"), 400),
         ("GET /status HTTP/1.1", ("localhost", "rebound.example"), 400),
         ("GET /status HTTP/1.1", ("",), 400),
+        ("GET /status HTTP/1.1", (), 400),
         ("GET /status HTTP/1.1", ("localhost@rebound.example",), 400),
         ("GET /status HTTP/1.1", ("rebound.example.",), 421),
         ("GET /status HTTP/1.1", ("localhost.:8700",), 200),
