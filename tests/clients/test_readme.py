@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.package import Program
+from tests.clients.package import Program, run
 from tests.clients.site import served
 from tests.docs.blocks import blocks
 from tests.gateway.conftest import E9, Rig
@@ -70,6 +70,50 @@ def test_python(root: Path, rig: Rig) -> None:
         assert running.stdout is not None
         assert said(running.stdout.readline) == {"AAPL 185", "MSFT 185"}
         running.kill()
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(180)
+def test_python_where_nothing_else_is(root: Path, rig: Rig, wheel: Path, tmp_path: Path) -> None:
+    """The wheel and what it names, fetched by pip into an empty environment."""
+    run(sys.executable, "-m", "venv", "venv", folder=tmp_path)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    begun = time.monotonic()
+    run(python, "-m", "pip", "install", "--quiet", str(wheel), folder=tmp_path)
+    took = time.monotonic() - begun
+    names = run(python, "-m", "pip", "list", "--format", "freeze", folder=tmp_path)
+    assert "ticker-client==" in names
+    assert "\nticker==" not in names
+    text = example(root, rig, "python", "ticker_client")
+    command = [python, "-I", "-u", "-c", text]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as running:
+        assert running.stdout is not None
+        assert said(running.stdout.readline) == {"AAPL 185", "MSFT 185"}
+        running.kill()
+    print(f"installed in {took:.1f} s")
+    assert took < 60, "seconds, on a machine with other work"
+
+
+def test_node_where_nothing_else_is(root: Path, rig: Rig, tarball: Path, tmp_path: Path) -> None:
+    """What `npm pack` made, installed by npm in an empty folder; nothing is to be fetched."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    run("npm", "install", "--offline", "--no-audit", "--no-fund", str(tarball), folder=tmp_path)
+    assert [each.name for each in (tmp_path / "node_modules").glob("[!.]*")] == ["@ticker"]
+    with Program(tmp_path, example(root, rig, "js", "@ticker/client")) as running:
+        assert said(lambda: running.lines.get(timeout=20)) == {"AAPL 185", "MSFT 185"}
+
+
+@pytest.mark.parametrize(
+    ("client", "built", "sentence"),
+    [("python", "wheel", "a wheel of {} kB"), ("typescript", "tarball", "is {} kB packed")],
+)
+def test_the_sizes_are_those_of_today(
+    root: Path, request: pytest.FixtureRequest, client: str, built: str, sentence: str
+) -> None:
+    size = request.getfixturevalue(built).stat().st_size / 1000
+    page = (root / "clients" / client / "README.md").read_text()
+    (number,) = re.findall(sentence.format(r"(\d+)"), page)
+    assert abs(int(number) - size) <= 1, f"it has {size:.1f} kB"
 
 
 def test_the_python_clients_own_page(root: Path, rig: Rig) -> None:

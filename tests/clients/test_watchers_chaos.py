@@ -7,33 +7,27 @@ another version would be none of these. In the end everybody has the newest book
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import random
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.clients.package import Program
-from tests.gateway.books.exchange import E9, ClientBook, Exchange
+from tests.clients.watchers import LEVELS, NODE, Bar, Sides, Watchers, asked, top
+from tests.gateway.books.exchange import E9, Exchange
 from tests.gateway.conftest import Rig
 from ticker.config import Config, GatewayConfig
 from ticker.feeds.calls import ASK, BID
 from ticker.shm.bars.published import BarFlag, BarState
 from ticker.shm.segment import Geometry
-from ticker_client import Client, LiveBar
 
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "TSLA")
-LEVELS = 10
 MINUTE = 60 * E9
 START = 1_774_960_200 * E9
 MIDDLE = 10_000
@@ -41,37 +35,6 @@ WHOLE = BarFlag.BAR_HAS_PRICE | BarFlag.BAR_HAS_RANGE | BarFlag.BAR_HAS_VWAP
 MOST_SILENCE = 10.0
 """s: two times what a stopped gateway and a client's longest pause take."""
 SETTLED = 15.0
-Sides = tuple[tuple[tuple[Decimal, Decimal], ...], ...]
-Bar = tuple[str, Decimal, int]
-
-NODE = """
-import { connect } from "@ticker/client";
-const [url, ...symbols] = process.argv.slice(1);
-const client = await connect(url);
-const told = new Set(), newest = {}, bars = {};
-let heard = performance.now(), silence = 0;
-const hear = () => {
-  silence = Math.max(silence, performance.now() - heard);
-  heard = performance.now();
-};
-(async () => {
-  for await (const { symbol, bids, asks } of client.depth(symbols, { levels: %d })) {
-    hear();
-    told.add(newest[symbol] = JSON.stringify([symbol, bids, asks]));
-  }
-})();
-(async () => {
-  for await (const bar of client.liveBars(symbols)) {
-    if (bar.type === "bar" && !(bars[bar.symbol]?.[0] > bar.start)) {
-      bars[bar.symbol] = [bar.start, bar.close, bar.trades];
-    }
-  }
-})();
-process.stdin.on("data", () => {
-  console.log(JSON.stringify({ told: [...told], newest, bars, silence: silence / 1000 }));
-});
-console.log(JSON.stringify("ready"));
-"""
 
 
 class Market(threading.Thread):
@@ -121,7 +84,7 @@ class Market(threading.Thread):
             vwap=186 * E9, volume=1500, trades=second + 1, flags=WHOLE,
         )  # fmt: skip
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(start // E9))
-        self.bars[SYMBOLS[place]] = (moment, Decimal(close) / E9, second + 1)
+        self.bars[SYMBOLS[place]] = (moment, Decimal(close) / E9, second + 1, Decimal(1500))
 
     def stop(self) -> None:
         """The last turn; the exchange goes on showing the books that are asked for."""
@@ -130,111 +93,6 @@ class Market(threading.Thread):
 
     def newest(self) -> dict[str, Sides]:
         return {symbol: top(self.exchange.sides(symbol)) for symbol in SYMBOLS}
-
-
-def top(sides: Any) -> Sides:
-    """The first levels of each side."""
-    return tuple(
-        tuple((Decimal(str(price)), Decimal(str(size))) for price, size in side[:LEVELS])
-        for side in sides
-    )
-
-
-class Seen:
-    """What a watcher was told."""
-
-    def __init__(self) -> None:
-        self.told: set[tuple[str, Sides]] = set()
-        self.books: dict[str, Sides] = {}
-        self.bars: dict[str, Bar] = {}
-        self.heard, self.silence = time.monotonic(), 0.0
-
-    def book(self, symbol: str, bids: Any, asks: Any) -> None:
-        now = time.monotonic()
-        self.silence, self.heard = max(self.silence, now - self.heard), now
-        self.books[symbol] = top((bids, asks))
-        self.told.add((symbol, self.books[symbol]))
-
-    def bar(self, symbol: str, start: str, close: Any, trades: int) -> None:
-        bar = (start[:19], Decimal(str(close)), trades)
-        if symbol not in self.bars or bar[0] >= self.bars[symbol][0]:
-            self.bars[symbol] = bar
-
-
-async def by_client(url: str, seen: Seen) -> None:
-    async with Client(url) as client:
-
-        async def books() -> None:
-            async for book in client.depth(*SYMBOLS, levels=LEVELS):
-                sides = [
-                    [(each.price, each.size) for each in side] for side in (book.bids, book.asks)
-                ]
-                seen.book(book.symbol, *sides)
-
-        async def bars() -> None:
-            async for bar in client.live_bars(*SYMBOLS):
-                if isinstance(bar, LiveBar):
-                    seen.bar(bar.symbol, bar.start.isoformat(), bar.close, bar.trades)
-
-        await asyncio.gather(books(), bars())
-
-
-async def by_events(url: str, seen: Seen, channel: str) -> None:
-    """One stream after the other, as a browser opens them."""
-    wanted = f"levels={LEVELS}" if channel == "depth" else "interval=1m"
-    path = f"{url}/stream?symbols={','.join(SYMBOLS)}&channel={channel}&{wanted}"
-    headers = {"Accept": "text/event-stream"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        while True:
-            books = {symbol: ClientBook() for symbol in SYMBOLS}
-            with suppress(aiohttp.ClientError, TimeoutError):
-                async with session.get(path, timeout=aiohttp.ClientTimeout(sock_read=3)) as answer:
-                    async for line in answer.content:
-                        if line.startswith(b"data:"):
-                            message = json.loads(line[5:], parse_float=Decimal)
-                            take_event(message, books, seen)
-            await asyncio.sleep(0.2)
-
-
-def take_event(message: dict[str, Any], books: dict[str, ClientBook], seen: Seen) -> None:
-    if message["type"] in ("depth", "delta"):
-        book = books[message["symbol"]]
-        book.take(message)  # it goes on from the version before it
-        seen.book(message["symbol"], book.bids, book.asks)
-    elif message["type"] == "bar":
-        seen.bar(message["symbol"], message["start"], message["close"], message["trades"])
-
-
-class Watchers(threading.Thread):
-    """All of this process, in a loop of their own."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self.url = url
-        self.clients = [Seen() for _ in range(8)]
-        self.streams = [Seen() for _ in range(4)]
-        self.loop = asyncio.new_event_loop()
-        self.failed: list[BaseException] = []
-
-    def run(self) -> None:
-        work = [by_client(self.url, seen) for seen in self.clients]
-        work += [
-            by_events(self.url, seen, channel)
-            for seen in self.streams
-            for channel in ("depth", "bars")
-        ]
-        self.loop.run_until_complete(self._all(work))
-
-    async def _all(self, work: list[Any]) -> None:
-        self.tasks = [asyncio.ensure_future(each) for each in work]
-        for done in await asyncio.gather(*self.tasks, return_exceptions=True):
-            if isinstance(done, Exception):
-                self.failed.append(done)
-
-    def stop(self) -> None:
-        for task in self.tasks:
-            self.loop.call_soon_threadsafe(task.cancel)
-        self.join()
 
 
 @pytest.fixture
@@ -260,19 +118,6 @@ def disturb(rig: Rig, chance: random.Random, seconds: float) -> int:
     return faults
 
 
-def states_of(answer: dict[str, Any]) -> Seen:
-    """What Node says that it was told."""
-    seen = Seen()
-    for text in answer["told"]:
-        seen.book(*json.loads(text))
-    for text in answer["newest"].values():
-        seen.book(*json.loads(text))
-    for symbol, bar in answer["bars"].items():
-        seen.bar(symbol, *bar)
-    seen.silence = answer["silence"]
-    return seen
-
-
 @pytest.mark.stress
 @pytest.mark.timeout(3600)
 def test_watchers_are_told_the_truth(rig: Rig, project: Path) -> None:
@@ -281,7 +126,7 @@ def test_watchers_are_told_the_truth(rig: Rig, project: Path) -> None:
     seed = int(os.environ.get("TICKER_CHAOS_SEED", "14"))
     market = Market(rig, seed)
     url = f"http://127.0.0.1:{rig.port}"
-    watchers = Watchers(url)
+    watchers = Watchers(url, SYMBOLS)
     with Program(project, NODE % LEVELS, url, *SYMBOLS) as node:
         assert node.line() == "ready"
         watchers.start()
@@ -310,10 +155,3 @@ def test_watchers_are_told_the_truth(rig: Rig, project: Path) -> None:
     told = sum(len(seen.told) for seen in everybody)
     print(f"seed {seed}: {faults} faults, {market.turns} turns, {told} books told")
     assert told > 50 * len(everybody)
-
-
-def asked(node: Program) -> Seen:
-    assert node.process.stdin is not None
-    node.process.stdin.write("end\n")
-    node.process.stdin.flush()
-    return states_of(node.line())

@@ -97,7 +97,9 @@ seed = 2
 class Disturbed:
     """The server, its log's reader, and its processes by name. A context."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
+        """`config` has the names of CONFIG to be filled in."""
+        self.text = config
         self.instance = f"chaos-{os.getpid()}"
         self.folder = folder
         self.config = folder / "chaos.toml"
@@ -132,7 +134,7 @@ class Disturbed:
         read it now."""
         fresh = self.config.with_suffix(".new")
         fresh.write_text(
-            CONFIG.format(
+            self.text.format(
                 instance=self.instance,
                 port=self.ports[0],
                 ports=(*self.datagrams, self.ports[1]),

@@ -28,8 +28,8 @@ Make = Callable[[Disturbed, random.Random], Fault]
 WORKERS = ("itch", "vendor", "0", "1", "store", "itch exchange", "vendor exchange")
 
 
-def killed(server: Disturbed, chance: random.Random) -> Fault:
-    name = chance.choice(WORKERS)
+def killed(server: Disturbed, chance: random.Random, workers: tuple[str, ...] = WORKERS) -> Fault:
+    name = chance.choice(workers)
     pid = server.pids().get(name)
     if pid:
         server.note(f"kills {name}")
@@ -37,9 +37,9 @@ def killed(server: Disturbed, chance: random.Random) -> Fault:
     yield 0.0
 
 
-def stopped(server: Disturbed, chance: random.Random) -> Fault:
+def stopped(server: Disturbed, chance: random.Random, workers: tuple[str, ...] = WORKERS) -> Fault:
     """A worker that hangs is replaced; the others go on after a while."""
-    name = chance.choice((*WORKERS, "supervisor"))
+    name = chance.choice((*workers, "supervisor"))
     pid = server.pids().get(name)
     if pid:
         seconds = chance.uniform(1.0, 6.0)

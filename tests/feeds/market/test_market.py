@@ -265,44 +265,6 @@ def test_taking_over_without_a_rebuild_keeps_the_sale_and_drops_the_quote(
     assert second.counter("breaks_unmatched") == 1
 
 
-def test_a_rebuild_that_brings_nothing_keeps_what_readers_saw(
-    itch: Any, make_feed: Callable[..., Any]
-) -> None:
-    first = make_feed()
-    first.send(itch.trade(1, 100, 320 * DOLLAR, 1, time=5))
-    second = make_feed(first.mapping)
-    second.now = first.now
-    second.market.adopt_rows(rebuild=True)
-    second.market.set_publishing(False)
-    assert not second.market.publishing
-    second.market.set_publishing(True)
-    second.send()
-    row = second.row()
-    assert (row["price"], row["seq"], row["volume"], row["high"]) == (320 * E9, 1, 100, 320 * E9)
-    assert (row["exchange_time"], row["flags"] & STALE) == (5, 1)
-
-
-def test_what_was_broken_while_nobody_looked_stays_broken(
-    itch: Any, make_feed: Callable[..., Any]
-) -> None:
-    first = make_feed()
-    messages = [
-        itch.trade(1, 9, 320 * DOLLAR, 1, time=5),
-        itch.trade(1, 1, 330 * DOLLAR, 2, time=6),
-    ]
-    first.send(*messages)
-    second = make_feed(first.mapping)
-    second.now = first.now
-    second.market.adopt_rows(rebuild=True)
-    second.market.set_publishing(False)
-    second.send(*messages, itch.broken(1, 2, time=7))
-    second.market.set_publishing(True)
-    second.send()
-    row = second.row()
-    assert (row["price"], row["seq"], row["volume"], row["corrections"]) == (320 * E9, 2, 9, 1)
-    assert 5 in {record["kind"] for record in second.records()}
-
-
 def test_a_new_day_makes_the_last_sale_the_close(itch: Any, make_feed: Callable[..., Any]) -> None:
     feed = make_feed()
     day = 86_400 * E9

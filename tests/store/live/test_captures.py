@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import struct
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.feeds.market.test_depth_truth import split
+from tests.proof.book import Venue
+from tests.proof.wire import PitchReader
 from tests.store.live.test_live_bars import CANCELLED, TRADE, Print, shown
 from ticker.feeds.calls import (
     TRADE_COUNTS_VOLUME,
@@ -39,10 +42,12 @@ DAYS = 4  # the place of days in SPAN_SECONDS
 
 
 class Iex:
-    """TOPS 1.6 and DEEP 1.0, "Trade Report"; IEX-TP around the messages."""
+    """TOPS 1.6 and DEEP 1.0, "Trade Report" and "Trade Break"; IEX-TP around the messages."""
 
     def __init__(self, _: date) -> None:
         self.prints: list[Print] = []
+        self.sale_flags: dict[int, int] = {}
+        self.broken: set[int] = set()
 
     def take(self, data: bytes) -> None:
         """One packet."""
@@ -51,9 +56,13 @@ class Iex:
             size = int.from_bytes(data[at : at + 2], "little")
             message = data[at + 2 : at + 2 + size]
             at += 2 + size
-            if message[:1] == b"T" and size == 38:
+            if message[:1] in (b"T", b"B") and size == 38:
                 time, name, shares, price, number = struct.unpack_from("<q8sIqq", message, 2)
                 symbol, order = name.decode().rstrip(), len(self.prints)
+                if message[:1] == b"B":
+                    self.broken.add(number)
+                    continue
+                self.sale_flags[number] = message[1]
                 self.prints.append(
                     Print(symbol, "IEXG", time, price * E5, shares, TRADE_REGULAR, number, order)
                 )
@@ -92,6 +101,35 @@ class Itch:
         self.prints.append(
             Print("AAPL", "XNAS", time, price * E5, shares, TRADE_REGULAR, match, order)
         )
+
+
+class Pitch:
+    """PITCH 2, by the reader of tests/proof; the messages of unit 1 begin at `first`."""
+
+    def __init__(self, day: date, first: int) -> None:
+        self.venue = Venue("BATS")
+        self.reader = PitchReader(self.venue, midnight_ns(day))
+        self.reader.next[1] = first
+        self.broken: set[int] = set()
+
+    def take(self, data: bytes) -> None:
+        """One packet."""
+        self.reader.packet(data, 0)
+
+    @property
+    def prints(self) -> list[Print]:
+        """In the order of time."""
+        found = []
+        for symbol, traded in self.venue.symbols.items():
+            for order, one in enumerate(traded.tape):
+                assert isinstance(one.match, int)
+                found.append(
+                    Print(
+                        symbol, "BATS", one.time, one.price, one.size, TRADE_REGULAR, one.match,
+                        order,
+                    )
+                )  # fmt: skip
+        return sorted(found, key=lambda one: one.time)
 
 
 class Passed:
@@ -202,6 +240,40 @@ def test_from_the_bytes(
 
 
 @pytest.mark.slow
+def test_pitch_from_the_bytes(samples: Path) -> None:
+    """At each trade that the session lets through: it waits for the two messages that are missing
+    at the capture's begin."""
+    day = date(2014, 1, 1)
+    mapping = private_feed(Geometry(64, 1, 1 << 12), 1, 1)
+    pipeline = build(mapping, "pitch", None, day, raw=True)
+    reader, watched, passed, looks = Pitch(day, first=3), Watched(mapping), Passed(mapping), 0
+    for data, now, line in blocks(samples / "pitch/mcastpitch_realtime_useq.pcap"):
+        reader.take(bytes(data))
+        pipeline.session.receive_data(bytes(data), line, now)
+        pipeline.market.publish(now)
+        before = len(passed.prints)
+        passed.look()
+        if before < len(passed.prints) == len(reader.prints):
+            looks += 1
+            watched.look(reader.prints, now)
+    path = samples / "pitch/mcastpitch_realtime_useq.truth.json"
+    truth = json.loads(path.read_text())["trades"]
+    midnight = midnight_ns(day)
+    told = [
+        (p.symbol, p.time - midnight, p.size, Decimal(p.price) / E9, p.match) for p in reader.prints
+    ]
+    names = ("symbol", "ts_ns", "size")
+    assert told == [
+        (*(each[name] for name in names), Decimal(each["price"]), int(each["execution_id"]))
+        for each in truth
+    ]
+    assert (len(told), looks) == (6, 4)  # some come together in one packet
+    of_days = watched.days()
+    assert sum(words["trades"] for words in of_days) == len(told)
+    assert sum(words["volume"] for words in of_days) == sum(each["size"] for each in truth)
+
+
+@pytest.mark.slow
 @STEPS
 @pytest.mark.parametrize(
     ("file", "protocol", "day", "trades", "broken"),
@@ -217,7 +289,9 @@ def test_with_the_filter_and_breaks(
     rules = replace(CAPTURE_RULES, test_symbols=False)
     pipeline = build(mapping, protocol, None, day, rules=rules)
     passed, watched, seen = Passed(mapping), Watched(mapping), 0
+    reader = Iex(day) if protocol == "tops" else Pitch(day, first=3)
     for data, now, line in blocks(samples / file):
+        reader.take(bytes(data))
         pipeline.session.receive_data(bytes(data), line, now)
         pipeline.market.publish(now)
         before = passed.broken
@@ -232,3 +306,7 @@ def test_with_the_filter_and_breaks(
     assert len(passed.prints) >= trades
     assert passed.broken == broken
     assert {span for _, span, _ in watched.told} == set(range(len(SPAN_SECONDS)))
+    said = {p.match: (p.time, p.price, p.size) for p in reader.prints}
+    assert {p.match: (p.time, p.price, p.size) for p in passed.prints} == said
+    assert {p.match for p in passed.prints if not p.flags} >= reader.broken
+    assert len(reader.broken) == broken

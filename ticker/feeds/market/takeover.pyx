@@ -13,17 +13,23 @@ from ticker.feeds.market.publisher cimport (
     DIRTY_BOOK,
     DIRTY_COMPARE,
     DIRTY_CORRECTION,
+    PENDING_TRADES,
     changed_beside,
     mark_dirty,
 )
+from ticker.feeds.market.trades cimport Trade
 from ticker.shm.atomics cimport load_relaxed, store_relaxed
 from ticker.shm.layout cimport (
+    RECORD_PRINT,
+    RECORD_TRADE,
     ROW_HAS,
     ROW_HAS_ASK,
     ROW_HAS_BID,
     ROW_HAS_PREVIOUS_CLOSE,
     ROW_HELD,
     ROW_STALE,
+    TRADE_REGULAR,
+    TRADE_SETS_LAST,
     RowRest,
 )
 from ticker.shm.values cimport (
@@ -96,9 +102,17 @@ cdef class Takeover:
         self._keep_bases()
 
     cdef void resume(self, bint whole, bint another) noexcept:
-        """A rebuild is over: every row is published anew, with what must not go back."""
+        """A rebuild is over: every row is published anew, with what must not go back, and the
+        trades that readers were not told are."""
         cdef uint32_t row
+        cdef uint32_t used = self.publisher.table.used
+        cdef uint64_t* told = <uint64_t*>calloc(2 * used + 1, sizeof(uint64_t))
+        for row in range(self.rows if told != NULL else 0):
+            told[row] = self.carried[row].seq
         self._settle(whole, another)
+        if told != NULL:
+            tell_missed(self.publisher, self.trades, told, told + used)
+            free(told)
         for row in range(self.publisher.table.used):
             if row < self.adopted:
                 mark_dirty(self.publisher, row, DIRTY_CORRECTION)
@@ -159,6 +173,47 @@ cdef class Takeover:
             keep_range(base, before)
         if kept & KEPT_TOTALS:
             keep_totals(base, before)
+
+
+cdef void tell_missed(
+    Publisher publisher, TradeLog log, const uint64_t* told, uint64_t* owed
+) noexcept nogil:
+    """Keep for the next flush the trades behind the seq `told` of each row, in their order: those of
+    the time in which no worker ran, and of the rebuild. Breaks and corrections among them are
+    done; of trades that readers know they are not told. More trades than wait for one flush are
+    not, either: most would only lap the rings. `owed`: room for a number of each row."""
+    cdef uint64_t[PENDING_TRADES] numbers
+    cdef uint64_t oldest = log.count - log.mask - 1 if log.count > log.mask else 0
+    cdef uint64_t number = log.count
+    cdef uint64_t missed = 0
+    cdef uint32_t found = 0
+    cdef uint32_t row
+    cdef uint64_t seq
+    cdef Trade* trade
+    for row in range(publisher.table.used):
+        seq = publisher.entries[row].values.seq
+        owed[row] = seq - told[row] if seq > told[row] else 0
+        missed += owed[row]
+    if missed + publisher.pending_count > PENDING_TRADES:
+        return
+    while found < missed and number > oldest:
+        number -= 1
+        trade = &log.trades[number & log.mask]
+        if owed[trade.instrument] and (trade.flags & TRADE_REGULAR or not trade.flags):
+            owed[trade.instrument] -= 1
+            numbers[found] = number
+            found += 1
+    while found:
+        found -= 1
+        trade = &log.trades[numbers[found] & log.mask]
+        row = trade.instrument
+        owed[row] += 1
+        if trade.flags:
+            publisher.trade(
+                row, RECORD_TRADE if trade.flags & TRADE_SETS_LAST else RECORD_PRINT, trade.price,
+                trade.size, trade.match, trade.flags, trade.exchange_time, 0,
+            )
+            publisher.pending[publisher.pending_count - 1].record.seq = told[row] + owed[row]
 
 
 cdef void exchange_totals(

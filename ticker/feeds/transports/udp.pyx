@@ -144,7 +144,8 @@ cdef class UdpTransport:
 
     def run(self, Session session not None, until_ns: int) -> None:
         """Receive, decode and publish until the wall clock says `until_ns`, the session has
-        something to send, the clock was set back, `watch` has something, or a signal came."""
+        something to send, the clock was set back, `watch` has something, a rebuild may be over,
+        or a signal came."""
         cdef Market market = session.protocol.market
         cdef int64_t until = until_ns
         cdef int64_t since = wall_ns()
@@ -177,6 +178,8 @@ cdef class UdpTransport:
             market.flush(now)
             if market.publisher.publishing:
                 session.save_resume_point()
+            elif 0 < session.joined_at <= session.next_expected_sequence:
+                return False  # a rebuild may be over
             if received < BATCH and now - quiet_since < BUSY_NS:
                 self._gather()
         return not (self.watched and self.polled[self.used].revents)
