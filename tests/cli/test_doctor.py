@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.supervised import Server, serve
 from ticker.cli import main
 from ticker.config import Config, parse
 from ticker.supervisor.doctor import Finding, Machine, examine
+
+__all__ = ["serve"]  # a fixture
 
 CONFIG = """
 [server]
@@ -122,6 +125,19 @@ def test_a_port_that_is_taken(machine: Fit) -> None:
         finding = found(config(server.getsockname()[1]), machine, "port")
     assert finding.grave
     assert "Address already in use" in finding.text
+
+
+@pytest.mark.slow
+def test_a_port_that_the_running_server_has(machine: Fit, serve: Callable[..., Server]) -> None:
+    (machine.root / "proc").symlink_to("/proc")
+    server = serve()
+    _, port = server.where()
+    named = f'instance = "{server.instance}"'
+    finding = found(config(port, named), machine, "port")
+    assert finding.text == f"127.0.0.1:{port} is the running server's (pid {server.process.pid})"
+    assert not finding.advice
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert found(config(other.getsockname()[1], named), machine, "port").grave
 
 
 def test_a_group_that_cannot_be_joined(machine: Fit, port: int) -> None:

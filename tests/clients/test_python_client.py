@@ -114,7 +114,9 @@ def test_every_trade_or_how_many_were_too_many(rig: Rig) -> None:
 
 def test_who_has_no_server_symbol_or_token(rig: Rig) -> None:
     async def program() -> None:
-        with pytest.raises(ticker_client.NoServerError, match="is `ticker serve` running"):
+        with pytest.raises(
+            ticker_client.NoServerError, match="Connection refused; is `ticker serve` running"
+        ):
             async with ticker_client.Client("http://127.0.0.1:9"):
                 pass
         with pytest.raises(ValueError, match="no address of a server"):

@@ -12,19 +12,23 @@ import resource
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ticker.config import Config, FeedConfig
+from ticker.errors import NoServerError, SegmentError
 from ticker.feeds.transports.datagram_sockets import RECEIVE_BUFFER, is_multicast
 from ticker.feeds.workers.sources import Kind, Plan, plan_of
 from ticker.gateway.sockets.sender import refusal_here
 from ticker.shm.header import KIND_BARS, KIND_FEED, KIND_GATEWAY, segment_size
 from ticker.shm.segment import BARS_RING
+from ticker.supervisor.find import check_runs
 from ticker.supervisor.instance import bar_symbols
 from ticker.supervisor.serve import DESCRIPTORS, files_needed
 
 CLOCK_ERROR = 5  # of adjtimex(2): the clock is not synchronized
 UNSYNCHRONISED = 0x40
+LISTENS = "0A"  # of /proc/net/tcp
 LEAST_GOOD_ERROR = 0.5
 """s by which a clock may be wrong before the filter may refuse trades for their time."""
 
@@ -87,7 +91,7 @@ def examine(config: Config, machine: Machine) -> Iterator[Finding]:
     yield _descriptors(config, machine)
     yield _shared_memory(config, machine)
     yield _huge_pages(machine)
-    yield _port(config)
+    yield _port(config, machine)
     plans = [(feed, plan_of(feed)) for feed in config.feeds]
     datagrams = [(feed, plan) for feed, plan in plans if plan.kind is Kind.DATAGRAMS]
     if datagrams:
@@ -168,7 +172,7 @@ def _huge_pages(machine: Machine) -> Finding:
     return Finding("huge pages", f"transparent huge pages: {chosen or 'none'}")
 
 
-def _port(config: Config) -> Finding:
+def _port(config: Config, machine: Machine) -> Finding:
     host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -176,6 +180,8 @@ def _port(config: Config) -> Finding:
         try:
             probe.bind((host, port))
         except OSError as error:
+            if own := _listens(config, machine):
+                return Finding("port", f"{host}:{port} is the running server's (pid {own})")
             return Finding(
                 "port",
                 f"cannot listen on {host}:{port}: {error.strerror or error}",
@@ -183,6 +189,21 @@ def _port(config: Config) -> Finding:
                 grave=True,
             )
     return Finding("port", f"{host}:{port} is free")
+
+
+def _listens(config: Config, machine: Machine) -> int:
+    """The pid of the running server of this configuration, if the port is its own; 0: it is not."""
+    try:
+        supervisor = check_runs(config.server.instance)
+        held = {str(each.readlink()) for each in Path(f"/proc/{supervisor}/fd").iterdir()}
+    except (NoServerError, SegmentError, OSError):
+        return 0
+    lines = [machine.text(f"proc/net/{name}").splitlines()[1:] for name in ("tcp", "tcp6")]
+    for words in map(str.split, chain(*lines)):
+        port, state, inode = words[1].rpartition(":")[2], words[3], words[9]
+        if state == LISTENS and int(port, 16) == config.server.port and f"socket:[{inode}]" in held:
+            return supervisor
+    return 0
 
 
 def _receive_buffers(machine: Machine) -> Finding:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from .dialogue import SUBPROTOCOL, Dialogue
-from .errors import AuthError, NoServerError, TickerError
+from .errors import AuthError, NoServerError, TickerError, reason_of
 from .messages import (
     Depth,
     Interval,
@@ -229,7 +229,7 @@ class Client(Rest):
                 raise AuthError(f"{self.url}: {error.status}; give a valid token") from None
             self.reason = f"the handshake was answered with {error.status}"
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            self.reason = str(error) or "the server does not answer"
+            self.reason = reason_of(error) or "the server does not answer"
         finally:
             self._socket = None
         if self._first is not None and not self._first.done():

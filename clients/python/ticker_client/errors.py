@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import aiohttp
+
 
 class TickerError(Exception):
     """The base of all."""
@@ -42,3 +46,10 @@ class RequestError(TickerError):
         self.status = status
         self.code = code
         self.detail = detail
+
+
+def reason_of(error: BaseException) -> str:
+    """Why there is no connection, in the system's own words; "" where nobody says."""
+    if isinstance(error, aiohttp.ClientConnectorError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0)
+    return str(error)

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from .errors import AuthError, NoServerError, RedirectError, RequestError
+from .errors import AuthError, NoServerError, RedirectError, RequestError, reason_of
 from .messages import Bar, Bars, Book, ListedSymbol, PriceObject, Prices, Symbols
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Rest:
             async with self.session.get(self.url + path, params=given) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise NoServerError(self.url, str(error) or "no answer") from None
+            raise NoServerError(self.url, reason_of(error) or "no answer") from None
         if answer.status < 400:
             return body
         try:
