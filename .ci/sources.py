@@ -19,6 +19,8 @@ from pathlib import Path
 
 ENDINGS = (".pyx", ".pxd", ".h", ".c")
 COMPILED = ("build/cython", "build/cython-debug")
+SHARED = "ticker/_cython"
+"""Has no source here: Cython writes it (setup.py)."""
 BUILT = ("ticker", "build/debug/lib/ticker", "build/asan/lib/ticker")
 
 Seen = dict[str, tuple[str, int]]
@@ -47,7 +49,7 @@ def look(tree: Path, before: Seen, now_ns: int) -> Seen:
 
 def remove_orphans(tree: Path, sources: Seen) -> list[Path]:
     """Remove C files and modules whose .pyx is gone; which."""
-    modules = {name.removesuffix(".pyx") for name in sources if name.endswith(".pyx")}
+    modules = {name.removesuffix(".pyx") for name in sources if name.endswith(".pyx")} | {SHARED}
     orphans = [
         path
         for folder in COMPILED
