@@ -28,7 +28,7 @@ from ticker.store.reader import HistoryReader
 DOCS = Path(__file__).parent.parent / "docs"
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
 FLAGS = TRADE_REGULAR | TRADE_COUNTS_VOLUME | TRADE_SETS_RANGE
-WIDE, PHONE = (1240, 800), (390, 780)
+WIDE, PHONE = (1240, 800), (360, 740)
 MINUTES = 240
 CENT = E9 // 100
 BEGIN = {

@@ -140,6 +140,24 @@ def test_paused_nothing_moves_and_an_alert_is_told(desk: Desk, tmp_path: Path) -
     browse(tmp_path, f"{desk.url}?symbols=MSFT,AAPL", steps)
 
 
+def test_nothing_is_cut_off_on_a_narrow_screen(desk: Desk, tmp_path: Path) -> None:
+    """Neither page nor details are wider than 360 px."""
+
+    async def steps(page: Page) -> None:
+        screen = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+        await page.call("Emulation.setDeviceMetricsOverride", **screen)
+        await page.until(PRICED)
+        assert await page.run("document.documentElement.scrollWidth") == 360
+        await page.run("document.querySelector('tr[data-symbol=MSFT] .name').click()")
+        await page.until("/ vs open /.test(document.querySelector('#detail .since').textContent)")
+        sizes = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)"
+        assert await page.run(f"{sizes}(document.getElementById('detail'))") == 0
+
+    desk.trade(MSFT=1_041_250)
+    browse(tmp_path, f"{desk.url}?symbols=MSFT", steps)
+    desk.trade(MSFT=41_200)
+
+
 def test_little_movement_for_those_who_want_it(desk: Desk, tmp_path: Path) -> None:
     async def steps(page: Page) -> None:
         await page.until(PRICED)
