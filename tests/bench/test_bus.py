@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.cluster.servers import NATS
+from ticker.bench import parts
 from ticker.bench.bus import run
 from ticker.bench.report.figures import FIGURES
 from ticker.cli import main
@@ -56,3 +57,12 @@ def test_a_trade_costs_the_same_for_one_box_and_for_eight(require: Require) -> N
         print(f"{name}: {found}")
         middle = statistics.median(found.values())
         assert all(abs(cost / middle - 1) <= FLAT for cost in found.values()), found
+
+
+@pytest.mark.stress
+def test_a_bridge_takes_five_million_trades_a_second_and_an_image_at_once() -> None:
+    """By the CPU of one core; of several measurements the best one counts."""
+    reports = [parts.run(1_000_000, 10_000) for _ in range(5)]
+    print(reports)
+    assert max(report["bridge_flat_out_per_second"] for report in reports) >= 5_000_000
+    assert min(report["image_ms"] for report in reports) <= 100

@@ -4,7 +4,7 @@ how fast the log is read again.
 A synthetic publisher trades at an even pace. The relay and the bridge are the processes of `ticker
 serve`, the nats-server is a real one, each a process of its own on this machine. CPU is that of the
 middle of the run. At the end every trade has come to the bridge, or is counted; a trade that is
-neither is `missed_uncounted`.
+neither is `missed_uncounted`. Then the bridge's part is measured alone, flat out (parts.py).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ticker.bench import parts
 from ticker.bench.rig.ports import free_port
 from ticker.bench.swarm.publisher import SyntheticPublisher
 from ticker.bench.swarm.symbols import symbol_names
@@ -137,7 +138,8 @@ def run(
             "lost_frames": sum(each["lost_messages"] for each in found),
             "log_lost": counters["log_lost"],
         }
-        return report | (_replayed(config, symbols) if log else {})
+        report |= _replayed(config, symbols) if log else {}
+    return report | parts.run(events, symbols)
 
 
 def _replayed(config: ClusterConfig, symbols: int) -> dict[str, Any]:

@@ -12,12 +12,18 @@ from ticker.shm.layout cimport (
     ROW_HELD,
     ROW_STALE,
     ROW_TEST,
+    SYMBOL_BYTES,
+    VENUE_BYTES,
     Record,
     Row,
     Values,
 )
 from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport TableWriter
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char* text, size_t most)
+
 
 # A row of this segment, and what its speaker has of it.
 cdef struct Heard:
@@ -31,6 +37,7 @@ cdef struct Heard:
     int64_t found                # publish time of what a predecessor left in the row
     uint64_t image               # number of the newest image that it was in
     uint32_t shard
+    uint32_t next_of_shard       # row + 1; 0: none
     uint32_t ring
     uint32_t wholes              # publications since a word behind COMMON_WORDS changed, up to WHOLES
     bint counts_anew             # where the speaker's count goes on from what was shown is not known
@@ -38,6 +45,9 @@ cdef struct Heard:
 
 
 cdef enum:
+    MOST_ROW = 1 << 20           # a feed has no more rows
+    NO_ROOM = 0xFFFFFFFF         # in `own`: the table has no room for this row
+    WHOLES = 2                   # publications of a row that fill both of its copies
     NEWS_QUOTE = 1
     NEWS_STATUS = 2
     NEWS_AGAIN = 4
@@ -54,6 +64,11 @@ cdef inline uint8_t news_of(const Values* old, const Values* new) noexcept nogil
     if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
         news |= NEWS_STATUS
     return news
+
+
+# The symbol and the venue of a row or a define, which name it.
+cdef inline tuple key_of(const char* symbol, const char* venue):
+    return symbol[:strnlen(symbol, SYMBOL_BYTES)], venue[:strnlen(venue, VENUE_BYTES)]
 
 
 # Both are written soon, and lie anywhere in memory.
@@ -86,6 +101,7 @@ cdef class HeardRows:
     cdef Sharding sharding
     cdef dict rows_by_name
     cdef Heard* heard            # by own row
+    cdef uint32_t* first         # by shard: one of its own rows + 1; 0: it has none
     cdef size_t heard_bytes
     cdef uint32_t* own           # by the speaker's row: own row + 1; 0: not known
     cdef uint32_t own_room
@@ -110,7 +126,7 @@ cdef class HeardRows:
     cdef void forsake(self, uint32_t number) noexcept
 
     cdef int _name(self, const uint8_t* at) except -1
-    cdef int _enter(self, uint32_t row) except -1
+    cdef int _enter(self, uint32_t row, tuple key) except -1
     cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
     cdef Values _shown(self, uint32_t row) noexcept
     cdef uint8_t _show(self, uint32_t row, bint image) noexcept

@@ -4,7 +4,7 @@ In: frames that `find_fault` has passed. Out: rows and records of the segment, w
 is. Law: no I/O and no clock. What is read of a frame is within it, because it was checked.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
@@ -44,14 +44,6 @@ from ticker.shm.shards.watchers cimport SKIPS_TRADES
 from ticker.shm.table cimport TableWriter, copy_own, current_common, has_rest, publish_common
 from ticker.shm.values cimport merge, write_quote
 
-cdef extern from "<string.h>" nogil:
-    size_t strnlen(const char* text, size_t most)
-
-cdef enum:
-    MOST_ROW = 1 << 20           # a feed has no more rows
-    NO_ROOM = 0xFFFFFFFF         # in `own`: the table has no room for this row
-    WHOLES = 2                   # publications of a row that fill both of its copies
-
 
 cdef class HeardRows:
     """Of the segment `mapping`; goes on with the rows that a predecessor left. `sharding`: among
@@ -67,17 +59,19 @@ cdef class HeardRows:
         self.heard_bytes = self.table.capacity * sizeof(Heard)
         self.heard = <Heard*>take_pages(self.heard_bytes)
         self.news = <uint8_t*>PyMem_Malloc(1 << 16)
-        if not (self.heard and self.news):
+        self.first = <uint32_t*>PyMem_Calloc(sharding.count, sizeof(uint32_t))
+        if not (self.heard and self.news and self.first):
             raise MemoryError("no memory for the rows of a bridge")
         self.rows_by_name = {}
         for row in range(self.table.used):
-            self._enter(row)
+            self._enter(row, key_of(self.table.rows[row].symbol, self.table.rows[row].venue))
         count(self.counters, FEED_ROWS_REPAIRED, self.table.repaired)
 
     def __dealloc__(self) -> None:
         give_pages(self.heard, self.heard_bytes)
         PyMem_Free(self.news)
         PyMem_Free(self.own)
+        PyMem_Free(self.first)
 
     cdef void forget_numbers(self, bint other_box) noexcept:
         """Another speaker, with numbers of its own for rows; of `other_box`, also for trades."""
@@ -119,8 +113,8 @@ cdef class HeardRows:
             memset(grown + self.own_room, 0, (room - self.own_room) * sizeof(uint32_t))
             self.own = grown
             self.own_room = room
-        known = self.rows_by_name.get((name_of(define.symbol, SYMBOL_BYTES),
-                                       name_of(define.venue, VENUE_BYTES)))
+        key = key_of(define.symbol, define.venue)
+        known = self.rows_by_name.get(key)
         if known is None:
             row = self.table.append(
                 define.symbol, strnlen(define.symbol, SYMBOL_BYTES), define.venue, define.currency,
@@ -131,22 +125,23 @@ cdef class HeardRows:
                     count(self.counters, FEED_TABLE_FULL, 1)
                 self.own[define.row] = NO_ROOM
                 return 0
-            self._enter(<uint32_t>row)
+            self._enter(<uint32_t>row, key)
         else:
             row = known
         self.own[define.row] = <uint32_t>row + 1
         return 0
 
-    cdef int _enter(self, uint32_t row) except -1:
+    cdef int _enter(self, uint32_t row, tuple key) except -1:
         """A row of the table, which is there already."""
         cdef const Row* named = &self.table.rows[row]
         cdef size_t length = strnlen(named.symbol, SYMBOL_BYTES)
         self.heard[row].shard = self.sharding.of(named.symbol, length)
+        self.heard[row].next_of_shard = self.first[self.heard[row].shard]
+        self.first[self.heard[row].shard] = row + 1
         self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
         self.heard[row].told_seq = self._shown(row).seq
         self.heard[row].told_time = self._shown(row).exchange_time
         self.heard[row].found = self._shown(row).publish_time
-        key = name_of(named.symbol, SYMBOL_BYTES), name_of(named.venue, VENUE_BYTES)
         self.rows_by_name[key] = row
         return 0
 
@@ -374,9 +369,12 @@ cdef class HeardRows:
         cdef Record record
         cdef Values values
         cdef uint32_t row
-        for row in range(self.table.used):
+        cdef uint32_t after = self.first[number]
+        while after:
+            row = after - 1
             heard = &self.heard[row]
-            if heard.shard != number or heard.image == self.images:
+            after = heard.next_of_shard
+            if heard.image == self.images:
                 continue
             values = self._shown(row)
             if values.flags & ROW_STALE:
@@ -394,7 +392,3 @@ cdef class HeardRows:
         record.row = row
         (<RingWriter>self.rings[self.heard[row].ring]).write(record)
         self.changed = True
-
-
-cdef object name_of(const char* text, size_t room):
-    return text[:strnlen(text, room)]

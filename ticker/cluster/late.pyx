@@ -193,9 +193,12 @@ cdef class Late:
         cdef Heard* heard
         cdef uint64_t seq
         cdef uint32_t row
-        for row in range(self.rows.table.used):
+        cdef uint32_t after = self.rows.first[number]
+        while after:
+            row = after - 1
             heard = &self.rows.heard[row]
-            if heard.shard == number and heard.told_seq and not heard.counts_anew:
+            after = heard.next_of_shard
+            if heard.told_seq and not heard.counts_anew:
                 seq = self.rows._shown(row).seq
                 if seq > heard.told_seq:
                     self.holes.append((now + SURE, row, seq))

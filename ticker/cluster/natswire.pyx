@@ -46,6 +46,7 @@ cdef size_t LINE = LONGEST_LINE
 cdef enum:
     FIRST_ROOM = 64 * 1024
     MOST_FIELDS = 5
+    MOST_WORDS = 16              # of the subject of an acknowledgement, which has 9 or 12
     MOST_DIGITS = 20             # of a 64-bit number
     COMMAND_BYTES = 9            # of a message, beside its subjects, its length and its payload
 
@@ -177,6 +178,42 @@ cdef class NatsReader:
             PyBytes_FromStringAndSize(payload + head, size - head),
             PyBytes_FromStringAndSize(fields[2], lengths[2]) if count > least else b"",
         )
+
+
+def place_of(reply: bytes) -> tuple[int, int, int]:
+    """The number in the stream, the number in this reading, and how many are left behind it, from
+    the subject of an acknowledgement of JetStream.
+
+    Raises:
+        DecodeError: it is none.
+    Source: https://docs.nats.io/reference/reference-protocols/nats_api_reference
+    """
+    cdef const char* words[MOST_WORDS]
+    cdef size_t lengths[MOST_WORDS]
+    cdef const char* at = reply
+    cdef const char* end = at + len(reply)
+    cdef const char* dot
+    cdef int count = 0
+    cdef int first
+    cdef long long number = -1
+    cdef long long in_order = -1
+    cdef long long left = -1
+    while count < MOST_WORDS:
+        dot = <const char*>memchr(at, c".", end - at)
+        words[count] = at
+        lengths[count] = (end if dot == NULL else dot) - at
+        count += 1
+        if dot == NULL:
+            break
+        at = dot + 1
+    first = 5 if count == 9 else 7
+    if count > first + 3:
+        number = _number(words[first], lengths[first])
+        in_order = _number(words[first + 1], lengths[first + 1])
+        left = _number(words[first + 3], lengths[first + 3])
+    if number < 0 or in_order < 0 or left < 0:
+        raise DecodeError(f"no acknowledgement of JetStream: {reply[:80]!r}")
+    return number, in_order, left
 
 
 cdef int _split(

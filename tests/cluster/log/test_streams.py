@@ -12,12 +12,12 @@ from ticker.cluster.log.streams import (
     consumer,
     differs,
     named_in,
-    place_of,
     settings,
     stored_of,
     stream_name,
     time_text,
 )
+from ticker.cluster.natswire import place_of
 from ticker.config import ClusterConfig, LogConfig
 from ticker.errors import DecodeError
 

@@ -270,6 +270,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         ),
         *("published", "bridged", "lapped", "dropped", "missed_uncounted"),
         *("lost_frames", "log_lost"),
+        *("bridge_flat_out_per_second", "image_rows", "image_ms"),
     ),
     "fleet": (
         *("clients_per_box", "client_flushes_per_second", "bus_bytes_per_second"),

@@ -18,7 +18,8 @@ import structlog
 from ticker.clock import steady_ns
 from ticker.cluster.buses.nats import NatsBus
 from ticker.cluster.log.requests import ask, inbox_of
-from ticker.cluster.log.streams import ACK, FLOW, consumer, fault_of, place_of
+from ticker.cluster.log.streams import ACK, FLOW, consumer, fault_of
+from ticker.cluster.natswire import place_of
 from ticker.cluster.subjects import Subjects
 from ticker.errors import DecodeError
 
@@ -112,7 +113,6 @@ class LogReader:
             number, in_order, left = place_of(reply)
             if in_order != self._in_order + 1:
                 self._broken.set()  # one was lost on its way
-            if self._broken.is_set():
                 return
             self._in_order, self._after, self.left = in_order, number, left
             self._waiting.append((subject, payload))

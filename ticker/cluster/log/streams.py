@@ -138,18 +138,3 @@ def consumer(
         "num_replicas": 1,
         **start,
     }
-
-
-def place_of(reply: bytes) -> tuple[int, int, int]:
-    """The number in the stream, the number in this reading, and how many are left behind it, from
-    the subject of an acknowledgement.
-
-    Raises:
-        DecodeError: it is none.
-    """
-    words = reply.split(b".")
-    first = 5 if len(words) == 9 else 7
-    try:
-        return int(words[first]), int(words[first + 1]), int(words[first + 3])
-    except (IndexError, ValueError):
-        raise DecodeError(f"no acknowledgement of JetStream: {reply[:80]!r}") from None
