@@ -141,9 +141,7 @@ class Ages:
         self.oldest = self.pause = 0.0
         self._missing: dict[str, tuple[int, float]] = {}
         self._looked = time.monotonic()
-        self._frames = {
-            box.instance: box.count("sim", "packets") for box in (fleet.one, fleet.other)
-        }
+        self._deltas = {box.instance: deltas(box) for box in (fleet.one, fleet.other)}
 
     def look(self) -> None:
         there, here, now = seen(self.fleet.one), seen(self.fleet.other), time.monotonic()
@@ -155,9 +153,14 @@ class Ages:
             else:
                 self.oldest = max(self.oldest, now - since)
 
-    def frames(self, box: Box) -> int:
+    def deltas(self, box: Box) -> int:
         """Those that came to a box since the beginning."""
-        return box.count("sim", "packets") - self._frames[box.instance]
+        return deltas(box) - self._deltas[box.instance]
+
+
+def deltas(box: Box) -> int:
+    """Frames that came to a box, without the images that it took."""
+    return box.count("sim", "packets") - box.count("sim", "images")
 
 
 def inject(nats: Nats, messages: list[tuple[bytes, bytes]]) -> None:

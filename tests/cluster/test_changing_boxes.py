@@ -51,7 +51,7 @@ from ticker.supervisor.configuration import load_all
 pytestmark = pytest.mark.slow
 SYMBOLS = 50
 ENOUGH = 500
-"""Frames to a box that follows all shards, before what another one takes is compared with it."""
+"""Deltas to a box that follows all shards, before what another one takes is compared with it."""
 PINNED = "AAPL"
 
 
@@ -181,7 +181,7 @@ def test_a_box_follows_only_what_its_clients_watch(fleet: Fleet) -> None:
         assert follows(fleet.other)[-1:] == [256], "the pinned symbol has a shard of its own"
         told: list[int] = []
         skipped, ages = 0, Ages(fleet)
-        while len(told) < 10 or ages.frames(fleet.one) < ENOUGH:
+        while len(told) < 10 or ages.deltas(fleet.one) < ENOUGH:
             ages.look()
             message = client.receive()
             assert message["type"] in ("snapshot", "update", "status", "heartbeat", "lagged")
@@ -195,7 +195,7 @@ def test_a_box_follows_only_what_its_clients_watch(fleet: Fleet) -> None:
     assert told == list(range(told[0], told[0] + len(told))), "every trade"
     assert base < told[0] - skipped, "of what was before the subscription nothing is told"
     assert fleet.other.count("sim", "gaps") == 0
-    assert ages.frames(fleet.other) < ages.frames(fleet.one)
+    assert ages.deltas(fleet.other) < ages.deltas(fleet.one)
     assert ages.oldest < 1.0 + 2 * ages.pause, "a machine that tests share stands still at times"
 
 
