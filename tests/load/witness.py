@@ -19,8 +19,9 @@ import msgspec
 from tests.load.watcher import JSON, Watcher
 
 MOST_REVIVALS = 2
-"""Times in a row that a feed may be said to be live again before a price of it is heard: its
-exchange may be killed as soon as it speaks."""
+"""Times in a row that a feed may be said to be live again before a price of it is heard. An
+exchange says the states of its symbols, which are of use, half a second before its first price; it
+may be killed in between."""
 TOTALS = ("volume", "trades", "high")
 FORGED = 37
 """Hundredths of a cent of each forged price; a true one has 0 or 50 of them."""
