@@ -41,6 +41,7 @@ shift 3
 exec "$@"
 """
 """In namespaces of its own: root, options of the volume, volume; then the command."""
+PRICE = ("ticker", "get", "AAPL")
 PATIENCE = 60.0  # s until it is healthy
 
 
@@ -152,13 +153,16 @@ def run(stage: Stage) -> None:
 def healthy(stage: Stage, server: subprocess.Popen[bytes]) -> None:
     """Its health check passes, and it has prices. Its root takes no file."""
     inside = ["nsenter", "--target", str(server.pid), "--net", "--mount"]
-    check = [*inside, *stage.command(*stage.words("HEALTHCHECK"))]
-    end = time.monotonic() + PATIENCE
-    while subprocess.run(check, capture_output=True).returncode:
-        if time.monotonic() > end or server.poll() is not None:
-            sys.exit(f"the image's server is not healthy after {PATIENCE:g} s")
-        time.sleep(0.2)
-    release.say(release.run([*inside, *stage.command("ticker", "get", "AAPL")]).strip())
+    for name, command in (("healthy", stage.words("HEALTHCHECK")), ("priced", PRICE)):
+        end = time.monotonic() + PATIENCE
+        while (
+            done := subprocess.run([*inside, *stage.command(*command)], capture_output=True)
+        ).returncode:
+            if time.monotonic() > end or server.poll() is not None:
+                said = (done.stdout + done.stderr).decode()
+                sys.exit(f"the image's server is not {name} after {PATIENCE:g} s: {said}")
+            time.sleep(0.2)
+    release.say(done.stdout.decode().strip())
     touched = subprocess.run([*inside, *stage.command("touch", "/file")], capture_output=True)
     if touched.returncode == 0:
         sys.exit("the root of the image's server can be written to")

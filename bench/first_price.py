@@ -142,8 +142,8 @@ def on_disk(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_symlink())
 
 
-def table(steps: list[Step], venv: int) -> str:
-    """The steps in Markdown."""
+def table(steps: list[Step], venv: int, load: float) -> str:
+    """The steps in Markdown; `load`: of the machine before they began."""
     lines = ["| step | on the clock | of processors | downloaded |", "| --- | --- | --- | --- |"]
     whole = Step(
         "**together**",
@@ -157,7 +157,8 @@ def table(steps: list[Step], venv: int) -> str:
     cores = os.cpu_count()
     lines += [
         "",
-        f"Measured on {cores} cores that others shared; `.venv` then has {venv / 1e6:.0f} MB.",
+        f"Measured on {cores} cores, with a load of {load:.1f} by other work; `.venv` then has "
+        f"{venv / 1e6:.0f} MB.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into README.md")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilers at once")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "ticker"
         steps = [clone(folder), *serve(folder, options.jobs)]
@@ -177,7 +179,7 @@ def main() -> None:
             else step
             for step in steps
         ]
-    made = table(steps, venv)
+    made = table(steps, venv, load)
     print(made)
     if options.write:
         readme = ROOT / "README.md"
