@@ -7,6 +7,7 @@ from typing import Any
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.session import SessionOptions
 from ticker.shm.counters import Counters
+from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, private_feed
 
 A, B, RETRANSMISSION = 0, 1, 2
@@ -18,8 +19,8 @@ START = 1_000_000 * SECOND
 class Heard:
     """A session, what it delivered, and its counters."""
 
-    def __init__(self, session: Any, **options: Any) -> None:
-        self.mapping = private_feed(Geometry(16, 1, 16), 1, 0)
+    def __init__(self, session: Any, mapping: Mapping | None = None, **options: Any) -> None:
+        self.mapping = mapping or private_feed(Geometry(16, 1, 16), 1, 0)
         self.log = MessageLog()
         self.session = session(self.log, self.mapping, SessionOptions(**options))
         self.now = START

@@ -9,7 +9,8 @@ import pytest
 
 from tests.store.test_faults import E9, NOW, Kept
 from ticker.feeds.calls import TRADE_REGULAR
-from ticker.store.past import read_days
+from ticker.store import chronicle
+from ticker.store.past import read_days, read_minutes
 from ticker.store.reader import HistoryReader
 from ticker.store.worker import COMMIT_TURNS, StoreWorker
 
@@ -64,3 +65,25 @@ def test_a_day_that_ended_while_no_worker_ran(kept: Kept, turns: int) -> None:
     for _ in range(turns):
         kept.worker.turn()
     assert days(kept)[0] == (11, 2)
+
+
+def test_many_days_are_written_every_fifth_minute(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But at once if one ends, and at the end; bars are written in each minute."""
+    monkeypatch.setattr(chronicle, "MANY_DAYS", 0)
+    found = []
+    for _ in range(2 * chronicle.DAYS_MINUTES + 1):
+        kept.commit()
+        found.append(days(kept)[0][1])
+        (bar,) = read_minutes(HistoryReader(kept.folder), "AAPL", 0, 1 << 40)
+        assert bar["trades"] == len(found)
+    assert found == [1, *[1] * 4, 6, *[6] * 4, 11]
+    kept.commit()
+    assert days(kept)[0][1] == 11
+    next_day(kept)
+    kept.worker.turn()
+    assert [each[1] for each in days(kept)] == [12, 1]
+    trade(kept, kept.now + 1)
+    kept.worker.turn(last=True)
+    assert [each[1] for each in days(kept)] == [12, 2]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import mmap
+import os
+import random
 from pathlib import Path
 
 import pytest
@@ -139,3 +143,36 @@ def test_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot be created .* name another folder"):
         make_folder(tmp_path / "file" / "store")
+
+
+@pytest.mark.parametrize("extra", [0, 1, 4095, 4096])
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_large_file_is_whole_whatever_its_length_and_its_place_in_memory(
+    tmp_path: Path, extra: int, start: int
+) -> None:
+    """It is written past the page cache where that is possible."""
+    memory = mmap.mmap(-1, generations.LARGE + 2 * generations.BLOCK)
+    memory[:] = random.Random(1).randbytes(len(memory))
+    content = memoryview(memory)[start : start + generations.LARGE + extra]
+    files = Generations(tmp_path, "f")
+    files.write(1, content)
+    assert Generations.read_one(files.paths[1]) == bytes(content)
+
+
+def test_a_large_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = os.write
+    refused = []
+
+    def full(fd: int, data: memoryview) -> int:
+        if len(data) > generations.BLOCK:
+            refused.append(bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return written(fd, data)
+
+    files = Generations(tmp_path, "f")
+    files.write(1, b"before")
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(2, bytes(generations.LARGE))
+    assert refused[-1] is False, "the plain write says it"
+    assert [path.name for path in tmp_path.iterdir()] == ["f.1"]

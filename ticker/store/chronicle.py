@@ -35,6 +35,11 @@ MOST_UNWRITTEN = 2_000_000
 """Bars and days that wait while they cannot be written; then they are dropped and reported."""
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+MANY_DAYS = 10_000
+"""Changed days from which on they are not written in each minute: a restart makes those of today
+again from the last prices."""
+DAYS_MINUTES = 5
+"""Minutes between two writes of so many days."""
 NEVER = (1 << 63) // MINUTE
 """A minute after all others."""
 
@@ -146,6 +151,7 @@ class Chronicle:
         """Of the newest commit to the writer."""
         self._minute = 0
         """In which that was; minutes before it are written."""
+        self._minute_of_days = 0
         self._began = self._written = self._looked = now_ns
         self._place: list[int] = []
         self._kept: list[int] = []
@@ -256,7 +262,8 @@ class Chronicle:
             OSError, StoreError: they were not taken. The next call tries again.
         """
         with self._lock:
-            self._unwritten.take_in(self.bars.take(before), self.days.take())
+            changed_days = self.days.take() if self._takes_days(before) else []
+            self._unwritten.take_in(self.bars.take(before), changed_days)
             self._unwritten.holes += self.holes
             self.holes = []
             image = self.bars.image()
@@ -280,6 +287,14 @@ class Chronicle:
         self._accept(place)
         self._written = now_ns
         return len(left)
+
+    def _takes_days(self, before: int) -> bool:
+        """Whether days are written with the bars before a minute."""
+        due = before - self._minute_of_days >= DAYS_MINUTES
+        if not due and not self.days.ended and self.days.changed() > MANY_DAYS:
+            return False
+        self._minute_of_days = before
+        return True
 
     def _put_beside(self, place: Place, image: bytes) -> Place:
         """The bars that still change, before the commit that they go with; its place. Where another

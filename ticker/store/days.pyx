@@ -79,6 +79,15 @@ cdef class Days:
         """Whether a day has ended that was not taken yet."""
         return bool(self.over)
 
+    def changed(self) -> int:
+        """Days that have changed since the last `take`, and last on."""
+        cdef uint32_t row
+        cdef uint32_t found = 0
+        with self.lock:
+            for row in range(self.image.rows):
+                found += (self.states[row] & DAY_CHANGED) != 0
+        return found
+
     def recall(self, contents: list[Contents]) -> None:
         """Begin with the rows of an earlier worker's snapshots, newest first, before the first look:
         a day that has ended since is then not lost."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ticker.store import bars, days
-from ticker.store.disk.schema import BARS, DAYS
+from ticker.store.disk.schema import BARS, DAYS, HOUR
 
 SECOND = 1_000_000_000
 HALF_DAY = 12 * 3600 * SECOND
@@ -73,7 +74,13 @@ def day_text(seconds: int) -> str:
 
 def month_of(seconds: int) -> str:
     """Like "2026-11", UTC."""
-    return day_text(seconds)[: len("2026-11")]
+    return _month_of_hour(seconds // HOUR)
+
+
+@lru_cache(maxsize=4096)
+def _month_of_hour(hour: int) -> str:
+    """A commit asks for each of its bars, which are of a few hours."""
+    return day_text(hour * HOUR)[: len("2026-11")]
 
 
 def first_second(month: str) -> int:
@@ -81,6 +88,7 @@ def first_second(month: str) -> int:
     return int(datetime.fromisoformat(f"{month}-01T00:00:00+00:00").timestamp())
 
 
+@lru_cache(maxsize=4096)
 def day_of(midnight: int) -> str:
     """The day that begins at a midnight, ns since the epoch, in its own time zone."""
     return datetime.fromtimestamp((midnight + HALF_DAY) // SECOND, UTC).date().isoformat()

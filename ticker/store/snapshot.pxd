@@ -63,6 +63,7 @@ cdef class Image:
     cdef FeedState* state
     cdef readonly str feed
     cdef readonly uint32_t rows
+    cdef size_t room             # of `bytes`, which begin with a page
     cdef uint8_t* bytes
     cdef size_t body             # offset of the first block
     cdef size_t described

@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from ticker.crc32c cimport crc32c, crc32c_plain
+from ticker.pages cimport give_pages, take_pages
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport LAYOUT_VERSION, VALUE_WORDS, FeedState, Row, Values
@@ -57,7 +58,8 @@ cdef class Image:
         self.described = len(self._description())
         self.body = sizeof(Head) + self.described
         blocks = self.table.capacity // BLOCK_ROWS + 1
-        self.bytes = <uint8_t*>calloc(self._block_at(blocks), 1)
+        self.room = self._block_at(blocks)
+        self.bytes = <uint8_t*>take_pages(self.room)
         self.generations = <uint64_t*>calloc(self.table.capacity, sizeof(uint64_t))
         if not (self.bytes and self.generations):
             raise MemoryError("no memory for a snapshot")
@@ -75,7 +77,7 @@ cdef class Image:
         return text.ljust(-(-len(text) // 8) * 8)
 
     def __dealloc__(self) -> None:
-        free(self.bytes)
+        give_pages(self.bytes, self.room)
         free(self.generations)
 
     cdef size_t _block_at(self, uint32_t block) noexcept nogil:

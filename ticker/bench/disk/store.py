@@ -23,7 +23,7 @@ from ticker.clock import now_ns
 from ticker.config import Config
 from ticker.errors import BenchError
 from ticker.shm import segment
-from ticker.shm.counters import Counters
+from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_STORE, Mapping
 from ticker.shm.segment import Geometry
 from ticker.shm.table import PriceTable
@@ -32,6 +32,8 @@ from ticker.store.worker import StoreWorker
 
 FEED = "bench"
 BOOT = 1
+SETTLE = 0.5
+"""s from the worker's first sign of life until it reads the rings."""
 WARM = 30.0
 """s before the measurement begins: then all rows were written once, and the memory has grown."""
 
@@ -55,6 +57,7 @@ def run(trades: int, quotes: int, symbols: int, duration: float) -> dict[str, An
             context = StoreContext(store, BOOT, ((FEED, feed),), Path(name), bars=bars)
             pid = os.fork()
             if not pid:
+                wait_for_worker(own)
                 os._exit(publish(mapping, trades, quotes // trades, symbols, WARM + duration))
             cpu, seconds = _work(context, duration)
             _, status = os.waitpid(pid, 0)
@@ -102,6 +105,14 @@ def _work(context: StoreContext, duration: float) -> tuple[float, float]:
     thread.join()
     (cpu, since), (cpu_after, until) = times
     return cpu_after - cpu, until - since
+
+
+def wait_for_worker(own: Mapping) -> None:
+    """In the child: until the store worker follows the rings."""
+    heartbeat = Heartbeat(own)
+    while not heartbeat.time_ns:
+        time.sleep(0.01)
+    time.sleep(SETTLE)
 
 
 def publish(mapping: Mapping, trades: int, quotes: int, symbols: int, duration: float) -> int:

@@ -38,15 +38,12 @@ from ticker.shm.lineage.origin cimport number_from
 
 from ticker.errors import FeedError
 
-# No session has as many messages; a number above it is garbage, not a gap.
-cdef uint64_t MOST_MESSAGES = <uint64_t>1 << 40
+cdef uint64_t MOST_MESSAGES = <uint64_t>1 << 40  # of a session; garbage beyond
 
 
 cdef class Sequenced(Session):
-    """One stream of numbered messages on lines A and B, and its re-request server if it has one.
-
-    A subclass sets `header` and `little_endian`, and what it resumes at.
-    """
+    """One stream of numbered messages on lines A and B, and its re-request server if it has one. A
+    subclass sets `header` and `little_endian`, and what it resumes at."""
 
     cdef int _set_up(self, object options) except -1:
         if options.join not in ("live", "start"):
@@ -206,8 +203,11 @@ cdef class Sequenced(Session):
         self._begin(words, 1 if self.from_start else sequence)
 
     cdef void _replace(self, const uint64_t* words) noexcept nogil:
-        """Another stream from here on: from 1, or from where it stood when it was left."""
+        """Another stream from here on: from 1, or from where it stood when it was left. Nothing will
+        fill the gaps of the one before, so what waits behind those that are certain is taken."""
         cdef uint64_t sequence = 1
+        while self.gaps.used and not self.gaps.is_in_doubt(0):
+            self._lose()
         if not same(words, self.session_words):
             sequence = max(sequence, self.past.next_of(words))
             self.past.put(self.session_words, self.next_expected_sequence)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -18,6 +19,10 @@ from pathlib import Path
 from ticker.errors import StoreError
 
 MODE = 0o600
+BLOCK = 4096
+"""Bytes of a block of the disk, or a multiple of them."""
+LARGE = 1 << 20
+"""Bytes from which on a file is written past the page cache."""
 MOST_BYTES = 4 << 30
 """A larger file is not one of ours."""
 
@@ -44,6 +49,8 @@ class Generations:
         fd = os.open(beside, flags, MODE)
         try:
             left = memoryview(content)
+            if len(left) >= LARGE:
+                left = _write_directly(fd, left)
             while left:
                 left = left[os.write(fd, left) :]
             os.fsync(fd)
@@ -67,6 +74,25 @@ class Generations:
             return read_own(path)
         except FileNotFoundError:
             return None
+
+
+def _write_directly(fd: int, left: memoryview) -> memoryview:
+    """Write whole blocks from this memory to the disk, past the page cache: to copy them there, and
+    to free those pages with each snapshot, is most of what a snapshot costs. What is left: all of
+    it where the file system, or the place of the bytes in memory, does not allow that."""
+    try:
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+    except OSError:
+        return left
+    try:
+        while len(left) >= BLOCK:
+            left = left[os.write(fd, left[: len(left) // BLOCK * BLOCK]) :]
+    except OSError:
+        pass  # the plain write that follows says what is wrong, if anything is
+    finally:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+    return left
 
 
 def read_own(path: Path) -> bytes:
