@@ -1,4 +1,6 @@
-"""`python -m tests.clients.record_dialogues`: the recorded dialogues of clients/conformance.
+"""The recorded dialogues of clients/conformance, made anew:
+
+    PYTHONPATH=.:clients/python .venv/bin/python -m tests.clients.record_dialogues
 
 Each is played on a real server: its texts are those of the server, its commands those that the
 Python client sends. What a program is told of them is worked out here, from the texts alone.

@@ -22,6 +22,7 @@ SPANS = ("1s", "1m", "5m", "1h", "1d")
 STATES = {"forming": BarState.BAR_FORMING, "final": BarState.BAR_FINAL,
           "updated": BarState.BAR_UPDATED}  # fmt: skip
 WHOLE = BarFlag.BAR_HAS_PRICE | BarFlag.BAR_HAS_RANGE | BarFlag.BAR_HAS_VWAP
+CONNECTION = 1 << 44
 EPOCH = 77012
 MOMENT = "2026-03-31T14:30:59.000000Z"
 LEFT_OUT = ("status", "heartbeat")
@@ -104,9 +105,10 @@ def units(price: str) -> int:
 
 
 def same(text: str, message: dict[str, Any]) -> str:
-    """A text with one epoch, and lists of movers of one moment."""
+    """A text with one epoch and one connection, and lists of movers of one moment."""
     if message["type"] == "hello":
-        return text.replace(f'"epoch":{message["epoch"]}', f'"epoch":{EPOCH}')
+        text = text.replace(f'"epoch":{message["epoch"]}', f'"epoch":{EPOCH}')
+        return text.replace(f'"connection":{message["connection"]}', f'"connection":{CONNECTION}')
     if message["type"] == "movers":
         return text.replace(f'"timestamp":"{message["timestamp"]}"', f'"timestamp":"{MOMENT}"', 1)
     return text

@@ -16,7 +16,7 @@ RECORDED = [path for path in DIALOGUES if any("feed" in step for step in steps_o
 @pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
 def test_server(path: Path) -> None:
-    """To record them anew: python -m tests.clients.record_dialogues"""
+    """record_dialogues.py says how to record them anew."""
     stage = Stage()
     try:
         for number, step in enumerate(steps_of(path)):

@@ -225,8 +225,8 @@ class Watchers:
 
 def change_feeds(server: Running, watchers: Watchers) -> None:
     """One feed is added, one removed, one loses a symbol; watched from all sides."""
+    until(lambda: server.is_live("XCHI", "MSFT"), 60)
     before = server.pids()
-    assert server.is_live("XCHI", "MSFT")
     server.write(
         server.itch("stays", "XNAS", 41), server.itch("comes", "ARCX", 43), symbols=("AAPL",)
     )

@@ -35,7 +35,7 @@ from ticker.gateway.rest.guard import ENTITLED, Guard, visible
 from ticker.gateway.rest.health import add_health
 from ticker.gateway.rest.metrics import Metrics
 from ticker.gateway.rest.movers import Movers, add_movers
-from ticker.gateway.rest.openapi import MAX_SYMBOLS
+from ticker.gateway.rest.openapi import MAX_SYMBOLS, MOST_CONNECTION
 from ticker.gateway.rest.page import NO_BOOKS, Books, add_documents, add_page
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.serving.cors import allow_reading, is_preflight, preflight_answer
@@ -50,7 +50,6 @@ from ticker.units import format_timestamp
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 1000
 MAX_QUERY = 64
-MOST_NAME = (1 << 53) - 1
 REQUESTS_PER_SECOND = 200
 REQUESTS_BURST = 500
 NO_STORE = {"Cache-Control": "no-store"}
@@ -288,7 +287,7 @@ class Rest:
             "symbol": symbol,
             "prices": lineage(self.status.feeds, symbol, instance=self.instance),
         }
-        name = integer(parameters, "connection", 0, 1, MOST_NAME)
+        name = integer(parameters, "connection", 0, 1, MOST_CONNECTION)
         if name and self.sends is not None:
             found["connection"] = self.sends.of(name, symbol, request[ENTITLED].grant)
         return _json(found)

@@ -38,6 +38,8 @@ from ticker.gateway.rest.resources import (
 from ticker.gateway.rest.trades import MAX_LIMIT as MOST_TRADES
 
 MAX_SYMBOLS = 1024
+MOST_CONNECTION = (1 << 53) - 1
+"""The greatest number that JSON of every language keeps whole."""
 RESOURCES = (
     PriceObject, Prices, Book, RecentTrades, MoversList, Bars, SeveralBars, Symbols, ServerStatus,
     Gaps, Lineage, Alive, Problem,
@@ -135,7 +137,11 @@ def _prices(security: list[Json], max_symbols: int, levels: Sequence[int]) -> Js
     one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
     after = _query("after", {"type": "string"}, "the `next` of the page before")
     found = [wanted, limit, _list("search only these", max_symbols), after]
-    stream = _query("connection", {"type": "integer"}, "the `connection` of a stream's `hello`")
+    stream = _query(
+        "connection",
+        {"type": "integer", "minimum": 1, "maximum": MOST_CONNECTION},
+        "the `connection` of a stream's `hello`",
+    )
     few = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_MOVERS}, "of each kind")
     most = _query(
         "limit",
