@@ -201,8 +201,9 @@ def _lacks(line: Line, prices: dict[str, dict[str, object]]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_chaos(tmp_path: Path) -> None:
-    run(tmp_path, seconds=18, seed=1)
+    run(tmp_path, seconds=40, seed=1)
 
 
 @pytest.mark.stress
