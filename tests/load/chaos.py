@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,18 @@ seed = 2
 """
 
 
+@dataclass
+class Stop:
+    """A time in which a process did not run, on the steady clock."""
+
+    begin: float
+    end: float = math.inf
+
+    def within(self, since: float, now: float) -> float:
+        """Its seconds between two moments."""
+        return max(0.0, min(self.end, now) - max(self.begin, since))
+
+
 class Disturbed:
     """The server, its log's reader, and its processes by name. A context."""
 
@@ -119,6 +133,8 @@ class Disturbed:
         """A fault ends it, and starts it again."""
         self.notes: list[str] = []
         """What was done to it, and when."""
+        self.unwatched: list[Stop] = []
+        """When the supervisor was stopped: it replaces nobody then."""
         self.prices_known: dict[str, float] = {}
         self.disk: int | None = None
         """A descriptor of the folder that has the log; None: this server's log is a pipe."""

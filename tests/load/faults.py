@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.load.chaos import ITCH, LOOPBACK, Disturbed, children_of, send
+from tests.load.chaos import ITCH, LOOPBACK, Disturbed, Stop, children_of, send
 from tests.load.witness import FORGED
 
 STRANGER = "127.0.0.66"
@@ -44,9 +44,13 @@ def stopped(server: Disturbed, chance: random.Random, workers: tuple[str, ...] =
     if pid:
         seconds = chance.uniform(1.0, 6.0)
         server.note(f"stops {name} for {seconds:.1f} s")
+        stop = Stop(time.monotonic())
+        if name == "supervisor":
+            server.unwatched.append(stop)
         send(pid, signal.SIGSTOP)
         yield seconds
         send(pid, signal.SIGCONT)
+        stop.end = time.monotonic()
 
 
 def ended(server: Disturbed, chance: random.Random) -> Fault:

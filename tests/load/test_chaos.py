@@ -137,7 +137,8 @@ class Chaos:
     def _look_at(self, witness: Witness, now: float, allowed: float) -> None:
         """Silence of the connection, and of each feed over all connections."""
         silent = now - witness.spoken
-        if silent > REPLACED + allowed:
+        unwatched = sum(each.within(witness.spoken, now) for each in self.server.unwatched)
+        if silent > REPLACED + allowed + unwatched:
             self._blame(witness, "connection", witness.spoken, f"silent for {silent:.1f} s")
         if silent > HEARTBEATS or not witness.since:
             return

@@ -137,8 +137,31 @@ def test_a_watcher_that_slept_blames_nobody() -> None:
     place.taken(8, 100.0)
     place.heartbeat.take_over(8, 1)
     assert place.sentence(100.0, PATIENCE) == ""
-    place.excuse(500.0)
-    assert place.sentence(500.5, PATIENCE) == ""
+    place.excuse(500.0, PATIENCE)
+    assert place.sentence(500.0 + PATIENCE.awake / 2, PATIENCE) == ""
+    place.heartbeat.beat(2)
+    assert place.sentence(500.0 + PATIENCE.awake, PATIENCE) == ""
+
+
+def test_a_worker_that_hung_while_its_watcher_slept_is_seen_soon() -> None:
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    assert place.sentence(100.0, PATIENCE) == ""
+    place.excuse(102.1, PATIENCE)
+    assert place.sentence(102.0 + PATIENCE.awake, PATIENCE) == ""
+    assert place.sentence(102.2 + PATIENCE.awake, PATIENCE) == "abort"
+
+
+def test_a_short_sleep_of_the_watcher_makes_no_silence() -> None:
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    assert place.sentence(100.0, PATIENCE) == ""
+    place.excuse(100.5, PATIENCE)
+    assert place.silence(100.5) == 0.5
 
 
 def test_booting_is_given_more_time() -> None:

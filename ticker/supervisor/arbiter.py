@@ -256,7 +256,7 @@ class Arbiter:
         now = time.monotonic()
         if now - self._looked > 8 * TICK:  # suspended, or starved of its core
             for slot in self.slots:
-                slot.excuse(now)
+                slot.excuse(now, self.patience)
         self._looked = now
         self._next_look = now + TICK
         self._core_waits.keep({slot.pid for slot in self.slots})

@@ -37,6 +37,7 @@ class Patience:
     boot: float = 60.0  # until the first heartbeat
     settled: float = 3.0  # a worker without a heartbeat counts as started after so long
     hung: float = 2.2  # without a heartbeat, not counting the time that it waited for a core
+    awake: float = 1.0  # for a heartbeat, after the watcher itself has slept
     last_words: float = 1.0  # between SIGABRT, which prints the stack, and SIGKILL
     drain: tuple[float, float, float, float] = (15.0, 5.0, 5.0, 2.0)  # by stage
 
@@ -135,9 +136,11 @@ class Slot:
         self.been_up = self.been_up or shown
         return shown
 
-    def excuse(self, now: float) -> None:
-        """Forget the silence until now: the watcher itself slept, so it proves nothing."""
-        self._beat_seen = now
+    def excuse(self, now: float, patience: Patience) -> None:
+        """The watcher itself slept, so a silence until now proves nothing: the worker has
+        `patience.awake` s to beat, however long it was silent."""
+        longest = patience.hung if self.up() else patience.boot
+        self._beat_seen = max(self._beat_seen, now - longest + patience.awake)
 
     def silence(self, now: float, waited: float = 0.0) -> float:
         """Seconds since the heartbeat was last seen to move, without those in which the worker
