@@ -126,8 +126,8 @@ def take_event(message: dict[str, Any], books: dict[str, ClientBook], seen: Seen
         book.take(message)  # it goes on from the version before it
         seen.book(message["symbol"], book.bids, book.asks)
     elif message["type"] == "bar":
-        names = ("symbol", "start", "close", "trades", "volume")
-        seen.bar(*(message.get(name) for name in names))  # type: ignore[arg-type]
+        symbol, start, close = message["symbol"], message["start"], message.get("close")
+        seen.bar(symbol, start, close, message["trades"], message["volume"])
 
 
 class Watchers(threading.Thread):

@@ -106,7 +106,8 @@ class Chaos:
     def _look(self, now: float) -> None:
         if now - self._looked > SLACK:  # this process was away: it may not have read what was said
             for line in self.crowd.lines:
-                line.watcher.spoken = now  # type: ignore[attr-defined]
+                assert isinstance(line.watcher, Witness)
+                line.watcher.spoken = now
         if now - self._looked < LOOKS:
             return
         self._looks.append((now, now - self._looked - LOOKS))

@@ -19,6 +19,16 @@ def slot() -> Slot:
     return Slot("feed x", Stage.FEED, lambda: None, Heartbeat(mapping))
 
 
+def beaten() -> Slot:
+    """One whose worker was seen to beat at 100 s."""
+    place = slot()
+    assert place.heartbeat is not None
+    place.taken(8, 100.0)
+    place.heartbeat.take_over(8, 1)
+    assert place.sentence(100.0, PATIENCE) == ""
+    return place
+
+
 def delays(slot: Slot, deaths: int, *, comes_up: bool) -> list[float]:
     """The delays before each restart when every worker dies a second after its start."""
     found, now = [], 100.0
@@ -76,12 +86,8 @@ def test_silence_is_a_beat_that_does_not_move() -> None:
 
 
 def test_hung_is_told_to_abort_and_then_killed() -> None:
-    place = slot()
-    assert place.heartbeat is not None
-    place.taken(8, 100.0)
-    place.heartbeat.take_over(8, 1)
+    place = beaten()
     late = 100.0 + PATIENCE.hung
-    assert place.sentence(100.0, PATIENCE) == ""
     assert place.sentence(late - 0.1, PATIENCE) == ""
     assert place.sentence(late, PATIENCE) == "abort"
     assert place.sentence(late + 0.1, PATIENCE) == ""
@@ -132,34 +138,23 @@ def test_nobody_could_be_started() -> None:
 
 
 def test_a_watcher_that_slept_blames_nobody() -> None:
-    place = slot()
-    assert place.heartbeat is not None
-    place.taken(8, 100.0)
-    place.heartbeat.take_over(8, 1)
-    assert place.sentence(100.0, PATIENCE) == ""
+    place = beaten()
     place.excuse(500.0, PATIENCE)
     assert place.sentence(500.0 + PATIENCE.awake / 2, PATIENCE) == ""
+    assert place.heartbeat is not None
     place.heartbeat.beat(2)
     assert place.sentence(500.0 + PATIENCE.awake, PATIENCE) == ""
 
 
 def test_a_worker_that_hung_while_its_watcher_slept_is_seen_soon() -> None:
-    place = slot()
-    assert place.heartbeat is not None
-    place.taken(8, 100.0)
-    place.heartbeat.take_over(8, 1)
-    assert place.sentence(100.0, PATIENCE) == ""
+    place = beaten()
     place.excuse(102.1, PATIENCE)
     assert place.sentence(102.0 + PATIENCE.awake, PATIENCE) == ""
     assert place.sentence(102.2 + PATIENCE.awake, PATIENCE) == "abort"
 
 
 def test_a_short_sleep_of_the_watcher_makes_no_silence() -> None:
-    place = slot()
-    assert place.heartbeat is not None
-    place.taken(8, 100.0)
-    place.heartbeat.take_over(8, 1)
-    assert place.sentence(100.0, PATIENCE) == ""
+    place = beaten()
     place.excuse(100.5, PATIENCE)
     assert place.silence(100.5) == 0.5
 
