@@ -31,7 +31,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.feeds.cboe": frozenset(),
     "ticker.feeds.protocols": frozenset(),
     "ticker.feeds.sessions": frozenset(),
-    "ticker.feeds.images": frozenset({"files", "keeper"}),
+    "ticker.feeds.images": frozenset({"files", "keeper", "places"}),
     "ticker.feeds.packets": frozenset({"file"}),
     "ticker.feeds.transports": frozenset(
         {"binaryfile", "datagram_sockets", "fix", "http", "origin", "pcap", "reconnect", "replies",

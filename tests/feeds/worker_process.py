@@ -67,12 +67,13 @@ class Worker:
     def start(self) -> None:
         """A process, the first or another, that beats."""
         epoch = self.heartbeat.epoch
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, self.toml, self.name], stdout=self.said
-        )
+        self.process = subprocess.Popen(self.command(), stdout=self.said)
         wait_for(lambda: self.heartbeat.epoch > epoch)
         before = self.heartbeat.time_ns
         wait_for(lambda: self.heartbeat.time_ns > before)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", WORKER, self.toml, self.name]
 
     def kill(self) -> None:
         """Without a word."""

@@ -55,10 +55,16 @@ class SessionOptions:
     """A server of images takes part: joined late, a stream waits for one for this long."""
     units: tuple[int, ...] = ()
     """The streams that count, where the lines carry several; none: all of them."""
+    places: memoryview | None = None
+    """256 words for the numbers that the streams have reached, and one for how often one of them
+    began again, for a successor (images/places.py); None: a successor begins anew."""
 
 
 cdef class Session:
     """A subclass lives in ticker/feeds/sessions/<name>.pyx and is found by that name."""
+
+    counts_messages = True
+    """`next_expected_sequence` is the number of a message."""
 
     def __init__(
         self, Protocol protocol not None, Mapping mapping not None,
@@ -117,6 +123,33 @@ cdef class Session:
             self.protocol.market.takeover.end_session(
                 first and (first != self.session_words[0] or second != self.session_words[1])
             )
+
+    def image_state(self) -> bytes | None:
+        """What an image needs of a session of several streams; None: it cannot be said now."""
+        return b""
+
+    def restore_image(self, state: bytes) -> None:
+        """Go on where the streams of an image stood. Raises FeedError."""
+        if state:
+            raise FeedError("an image of several streams, for a session of one")
+
+    @property
+    def beginnings(self) -> int:
+        """How often one of several streams began again: an image is of the time in between."""
+        return 0
+
+    @property
+    def skipped(self) -> bool:
+        """A stream of the image did not come, so that its messages since are missing."""
+        return False
+
+    def has_caught_up(self, resume: tuple[bytes, int] | None, now_ns: int) -> bool:
+        """Whether a rebuild has reached the place of the predecessor (`resume`: its session and
+        next sequence), and that of the first packet of the lines."""
+        target = self.joined_at
+        if resume and resume[0] == self.session_id:
+            target = max(target, resume[1])
+        return 0 < target <= self.next_expected_sequence
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
         """Datagrams for the re-request server, each one request; calling this marks them sent."""

@@ -148,16 +148,17 @@ cdef class GapLedger:
         self.gateways = [] if ringer is None else ringer.mappings
         self.seen_count = counters_of(self.gateways, self.seen)
 
-    def take_over(self, now_ns: int) -> None:
+    def take_over(self, now_ns: int, again: bool = False) -> None:
         """Close what a predecessor left open. The numbers of a feed of one stream are missing
-        again for its successor, which goes on where it was; of several streams they are lost."""
+        again for its successor, which goes on where it was. Of several streams they are lost,
+        unless their successor goes on where they were (`again`)."""
         cdef uint64_t number
         cdef Became what = WITHDRAWN
         cdef Gap gap
         self._refresh()
         for number in range(self.old.number + 1, self.all.number + 1):
             if self._load(number, &gap):
-                what = LOST_DOWNSTREAM if gap.channel else WITHDRAWN
+                what = LOST_DOWNSTREAM if gap.channel and not again else WITHDRAWN
                 self.became(number, what, open_of(&gap), now_ns)
         if self.old.number:
             self.became(self.old.number, what, open_of(&self.old), now_ns)

@@ -15,7 +15,6 @@ cdef class UnitStream(Channel):
     cdef readonly bint waiting     # for an image; what comes meanwhile is kept
     cdef int64_t image_timeout_ns  # 0: there is no spin server
     cdef int64_t waits_until
-    cdef int64_t asks_from         # no requests before it, 0: any time
     cdef uint64_t arriving         # position of the packet that is being taken
     cdef readonly bint damaged     # its book lacks what was lost; an image would heal it
     cdef ReorderBuffer kept        # what came since, from position kept_from on
@@ -26,9 +25,7 @@ cdef class UnitStream(Channel):
         self, const uint8_t* data, size_t length, uint32_t sequence, uint32_t messages, int line,
         int64_t now_ns,
     ) noexcept nogil
-    cdef void _go_on_at(self, uint64_t position) noexcept nogil
     cdef void _stop_waiting(self) noexcept nogil
-    cdef void _hurt(self, uint64_t position) noexcept nogil
     cdef void _keep(
         self, const uint8_t* messages, size_t length, uint32_t count, int64_t receive_time
     ) noexcept nogil

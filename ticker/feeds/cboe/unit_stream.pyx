@@ -6,6 +6,9 @@ then on is kept beside, until an image comes: it replaces the book, and what is 
 is done once more, for the book alone. Bounded: when the room is used up, it begins anew, and a
 later image is needed.
 
+A unit that goes on from its predecessor's state waits for no image: it asks the proxy for what came
+since, as soon as a connection is logged in. What the proxy does not send is lost, as ever.
+
 Law: as in sequenced.pyx. Inside, a message has a position that never wraps: the times its number
 went round, and the number; numbers go from 4294967295 to 1.
 """
@@ -17,12 +20,11 @@ from ticker.checks cimport check
 from ticker.endian cimport le16
 from ticker.feeds.sequence.reorder cimport Held, ReorderBuffer, payload_of
 from ticker.feeds.sequence.sequenced cimport Sequenced
-from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER
-from ticker.shm.gaps cimport LOST_UPSTREAM, RECOVERED
+from ticker.feeds.session cimport LINE_RETRANSMISSION
+from ticker.shm.gaps cimport RECOVERED
 from ticker.shm.counters cimport (
     FEED_BAD_PACKETS,
     FEED_IMAGES,
-    FEED_LOST_MESSAGES,
     FEED_MESSAGES,
     count,
 )
@@ -35,6 +37,10 @@ cdef enum:
     LEAD = 12                      # messages that the protocol hears of before they come
     MOST_ASKED = 100               # messages of one Gap Request; the proxy may want fewer
     END_OF_SESSION = 0x2D
+
+cdef enum:                         # what an image says of a unit
+    IMAGE_DAMAGED = 1
+    IMAGE_OVER = 2
 
 # One round of numbers; and how far ahead of what is expected a packet can be true.
 cdef uint64_t ROUND = 0xFFFFFFFF
@@ -73,14 +79,15 @@ cdef class UnitStream(Channel):
     ) noexcept nogil:
         """A packet of this unit; its header says `length`, and a sequence that is not 0."""
         cdef uint64_t words[2]
-        cdef uint64_t near = self.next_expected_sequence if self.joined else ROUND + 1
+        cdef bint placed = self.joined or self.resumes_at > 0
+        cdef uint64_t near = self.next_expected_sequence if placed else ROUND + 1
         self.arriving = position_of(near, sequence)
         self.arrived_ns = now_ns
         words[0] = self.number
         words[1] = 0
-        if self.joined and self.arriving > near + FURTHEST:
+        if placed and self.arriving > near + FURTHEST:
             # Too far ahead to be true, unless it is behind by more than half a round.
-            if (line == LINE_RETRANSMISSION or not self.is_quiet(now_ns)
+            if (line == LINE_RETRANSMISSION or not self.joined or not self.is_quiet(now_ns)
                     or not self._is_whole(data, length, messages)):
                 count(self.counters, FEED_BAD_PACKETS, 1)
                 return
@@ -105,16 +112,29 @@ cdef class UnitStream(Channel):
         self.owner._began_again(self, self.arrived_ns)
 
     cdef void _begin(self, const uint64_t* words, uint64_t sequence) noexcept nogil:
-        self.over = self.damaged = False
-        self.kept.clear()
-        self.waiting = self.image_timeout_ns > 0
-        Sequenced._begin(self, words, sequence)
+        cdef bint resumes = self.resumes_at > 0
+        if not resumes:
+            self.over = self.damaged = False
+            self.kept.clear()
+        self.waiting = self.image_timeout_ns > 0 and not resumes
+        Channel._begin(self, words, sequence)
         if self.waiting:
             # One message short of what it begins with: nothing is delivered, all is kept.
             self.known_end = self.arriving
             self.next_expected_sequence = self.arriving - 1
             self.waits_until = self.arrived_ns + self.image_timeout_ns
             self._settle()
+
+    cdef int image_flags(self) noexcept nogil:
+        if self.waiting:
+            return -1
+        return IMAGE_DAMAGED * self.damaged + IMAGE_OVER * self.over
+
+    cdef void resume(self, uint64_t place, int flags, uint64_t reached) noexcept nogil:
+        Channel.resume(self, place, flags, reached)
+        self.over = flags & IMAGE_OVER != 0
+        if flags & IMAGE_DAMAGED:
+            self._hurt(place)
 
     cdef void leave(self) noexcept nogil:
         self.waiting = self.over = self.damaged = False
@@ -174,8 +194,7 @@ cdef class UnitStream(Channel):
 
     cdef void _give_up(self, int64_t now_ns) noexcept nogil:
         if not self.waiting:
-            if now_ns >= self.asks_from:
-                Sequenced._give_up(self, now_ns)
+            Channel._give_up(self, now_ns)
         elif now_ns >= self.waits_until:
             self._stop_waiting()
 
@@ -186,11 +205,7 @@ cdef class UnitStream(Channel):
 
     cdef void _go_on_at(self, uint64_t position) noexcept nogil:
         self.waiting = False
-        self.next_expected_sequence = position
-        self.known_end = max(self.known_end, position)
-        self.gaps.forget_below(position, LOST_UPSTREAM)
-        self._drain()
-        self._settle()
+        Channel._go_on_at(self, position)
 
     cdef void finish(self, int64_t now_ns) noexcept nogil:
         if self.waiting:
@@ -198,54 +213,18 @@ cdef class UnitStream(Channel):
         Sequenced.finish(self, now_ns)
 
     cdef void _settle(self) noexcept nogil:
-        Sequenced._settle(self)
+        Channel._settle(self)
         if self.waiting:
             self.deadline = self.waits_until
             self.recovering = True
-        elif self.deadline != NEVER:
-            self.deadline = max(self.deadline, self.asks_from)
         self.ended = self.over and not self.gaps.used
 
     cdef bint refuse(self, uint32_t sequence, uint32_t messages, int64_t now_ns) noexcept nogil:
-        """The proxy will not send these: what is missing of them is lost. False: nothing is."""
+        """The proxy will not send these."""
         cdef uint64_t start = position_of(self.next_expected_sequence, sequence)
-        cdef uint64_t end = start + messages
-        cdef bint any_lost = False
         if self.waiting or not self.joined:
             return False
-        self.gaps.now_ns = now_ns
-        # Only from the first gap on can the stream go on; what is refused behind it waits for
-        # its turn and is then refused again.
-        while (self.gaps.used and self.gaps.gaps[0].start < end
-                and self.gaps.gaps[0].end > start):
-            if self.gaps.is_in_doubt(0):
-                # It has none of these, and one packet alone said that there are any.
-                self._withdraw()
-            elif self.gaps.gaps[0].end > end:
-                count(self.counters, FEED_LOST_MESSAGES, end - self.next_expected_sequence)
-                self._hurt(end)
-                self._go_on_at(end)
-            else:
-                self._lose()
-            any_lost = True
-        self._settle()
-        return any_lost
-
-    def ask_for_fewer(self) -> None:
-        """The proxy takes smaller requests only."""
-        self.gaps.widest = max(<uint64_t>1, self.gaps.widest // 2)
-        self.gaps.span = min(self.gaps.span, self.gaps.widest)
-        self.forget_requests()
-        self._settle()
-
-    def forget_requests(self) -> None:
-        """None of what was asked for will come of it: as if it had not been asked for."""
-        cdef int i
-        for i in range(self.gaps.used):
-            self.gaps.gaps[i].asked_to = self.gaps.gaps[i].start
-            self.gaps.gaps[i].attempts = 0
-            self.gaps.gaps[i].answered = 0
-            self.gaps.gaps[i].requests = 0
+        return self.refuse_range(start, start + messages, now_ns)
 
     cdef bint take_image(
         self, const uint8_t* data, size_t length, uint32_t sequence, int64_t now_ns
@@ -321,10 +300,10 @@ cdef class UnitStream(Channel):
             packet = self.kept.take(<uint64_t>-1)
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
-        if self.waiting or now_ns < self.asks_from:
+        if self.waiting:
             self._give_up(now_ns)
             return []
-        return Sequenced.data_to_send(self, now_ns)
+        return Channel.data_to_send(self, now_ns)
 
     def request(self, sequence: int, messages: int) -> bytes:
         """A Gap Request, framed (17 bytes). Its count passes over 0, as positions do."""

@@ -23,6 +23,7 @@ from ticker import __version__
 from ticker.config import FeedConfig
 from ticker.errors import FeedError
 from ticker.feeds.images.image import Image
+from ticker.feeds.images.places import Places, places_path
 from ticker.shm.layout import LAYOUT_VERSION
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ def image_paths(folder: Path, segment: str) -> tuple[Path, Path]:
 
 def remove_images(folder: Path, segment: str) -> None:
     """The feed is no more."""
-    for path in image_paths(folder, segment):
+    for path in (*image_paths(folder, segment), places_path(folder, segment)):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
 
@@ -56,12 +57,27 @@ class ImageFiles:
     def __init__(self, folder: Path, segment: str, boot_id: int, config: FeedConfig) -> None:
         self.feed = config.name
         self.paths = image_paths(folder, segment)
+        self.places_path = places_path(folder, segment)
         self.boot_id = boot_id
         self.fingerprint = fingerprint_of(config)
         self._written = -1
         """The index of the newest file."""
         self._file = -1
         self._at = 0
+
+    def open_places(self) -> Places | None:
+        """The places of the feed's streams; None: no room for them, so it has no images."""
+        try:
+            return Places(self.places_path)
+        except (OSError, FeedError) as error:
+            log.warning(
+                "places of the feed's streams cannot be kept",
+                feed=self.feed,
+                file=str(self.places_path),
+                reason=str(error),
+                advice="give /dev/shm room; a worker that is killed begins anew until then",
+            )
+            return None
 
     def newest(self, session: bytes, sequence: int, midnight: int, rows: int) -> Image | None:
         """The newest image of a session at or before a sequence, of this day, with at most so many

@@ -14,6 +14,7 @@ cdef class Image:
     cdef ImageHead head
     cdef uint64_t[PARTS] offsets
 
+    cdef bytes _bytes(self, int part)
     cdef const char* _fault(self, uint64_t boot_id, uint64_t fingerprint) noexcept nogil
     cdef const char* _damage(self) noexcept nogil
     cdef const char* _nonsense(self) noexcept nogil

@@ -15,7 +15,8 @@ from libc.string cimport memcmp, memcpy
 from ticker.crc32c cimport crc32c, crc32c_more
 from ticker.feeds.images.layout cimport (
     HEAD_BYTES, IMAGE_VERSION, PART_CHANGED, PART_HELD, PART_IDS, PART_KEYS, PART_NEW_IDS,
-    PART_ORDERS, PART_PROTOCOL, PART_ROWS, PART_TRADES, PARTS, HeldImage, ImageHead, RowImage,
+    PART_ORDERS, PART_PROTOCOL, PART_ROWS, PART_SESSION, PART_TRADES, PARTS, HeldImage, ImageHead,
+    RowImage,
 )
 from ticker.feeds.market.book cimport BOOK_FAILED, Book, Order, side_of
 from ticker.feeds.market.directory cimport DIRECT_KEYS
@@ -128,8 +129,15 @@ cdef class Image:
     @property
     def protocol_state(self) -> bytes:
         """What the decoder said of itself."""
-        return self.data[self.offsets[PART_PROTOCOL]:
-                         self.offsets[PART_PROTOCOL] + self.head.lengths[PART_PROTOCOL]]
+        return self._bytes(PART_PROTOCOL)
+
+    @property
+    def session_state(self) -> bytes:
+        """What the session said of its streams."""
+        return self._bytes(PART_SESSION)
+
+    cdef bytes _bytes(self, int part):
+        return self.data[self.offsets[part]:self.offsets[part] + self.head.lengths[part]]
 
     cdef const char* _fault(self, uint64_t boot_id, uint64_t fingerprint) noexcept nogil:
         """Why the image is of no use, NULL: it is."""

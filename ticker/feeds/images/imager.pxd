@@ -29,7 +29,7 @@ cdef class Imager:
     cdef uint64_t[PARTS] offsets # of each of these in it
     cdef uint64_t[PARTS] sizes   # bytes of each of these
 
-    cdef bint _copy_still(self, bytes protocol_state) noexcept
+    cdef bint _copy_still(self, bytes protocol_state, bytes session_state) noexcept
     cdef void _copy_row(self, uint8_t* to, uint32_t row) noexcept nogil
     cdef bint _is_still_possible(self) noexcept nogil
     cdef uint64_t _fill(self, uint8_t* to, uint64_t room) noexcept nogil

@@ -26,7 +26,7 @@ from ticker.checks cimport check
 from ticker.crc32c cimport crc32c, crc32c_more
 from ticker.feeds.images.layout cimport (
     IMAGE_VERSION, PART_CHANGED, PART_HELD, PART_IDS, PART_KEYS, PART_NEW_IDS, PART_ORDERS,
-    PART_PROTOCOL, PART_ROWS, PART_TRADES, PARTS, HeldImage, ImageHead, RowImage,
+    PART_PROTOCOL, PART_ROWS, PART_SESSION, PART_TRADES, PARTS, HeldImage, ImageHead, RowImage,
 )
 from ticker.feeds.market.book cimport Book, Order, home_of
 from ticker.feeds.market.directory cimport DIRECT_KEYS
@@ -78,15 +78,16 @@ cdef class Imager:
         """Begin an image of now; whether it could be begun. There is none while a session is
         computed again, or near midnight, or of a decoder that has none."""
         cdef bytes state = self.protocol.image_state()
+        cdef bytes places = self.session.image_state()
         cdef uint64_t before = self.head.sequence
         cdef int i
-        if (state is None or not self.market.publisher.publishing
+        if (state is None or places is None or not self.market.publisher.publishing
                 or self.market.publisher.dirty_count or not self.session.next_expected_sequence):
             return False
         memset(&self.head, 0, sizeof(ImageHead))
         memset(self.head.crcs, 0xFF, sizeof(self.head.crcs))
         self.head.sequence = before
-        if not self._copy_still(state):
+        if not self._copy_still(state, places):
             return False
         self.head.sequence = self.session.next_expected_sequence
         self.head.session = self.session.session_words
@@ -156,7 +157,7 @@ cdef class Imager:
         self.head.crc = crc32c(&self.head, sizeof(ImageHead))
         return (<char*>&self.head)[:sizeof(ImageHead)]
 
-    cdef bint _copy_still(self, bytes protocol_state) noexcept:
+    cdef bint _copy_still(self, bytes protocol_state, bytes session_state) noexcept:
         """What is small, at once; False: there is no memory for it."""
         cdef Market market = self.market
         cdef uint32_t rows = market.publisher.table.used
@@ -170,6 +171,7 @@ cdef class Imager:
         self.sizes[PART_KEYS] = DIRECT_KEYS * sizeof(int32_t)
         self.sizes[PART_HELD] = held * sizeof(HeldImage)
         self.sizes[PART_PROTOCOL] = <uint64_t>len(protocol_state)
+        self.sizes[PART_SESSION] = <uint64_t>len(session_state)
         for part in range(PART_ROWS, PARTS):
             self.offsets[part] = length
             length += self.sizes[part]
@@ -196,6 +198,10 @@ cdef class Imager:
         memcpy(
             self.still + self.offsets[PART_PROTOCOL], <const char*>protocol_state,
             self.sizes[PART_PROTOCOL],
+        )
+        memcpy(
+            self.still + self.offsets[PART_SESSION], <const char*>session_state,
+            self.sizes[PART_SESSION],
         )
         return True
 

@@ -27,6 +27,9 @@ MANY = 16
 """Images in a row that are given up, after which the log says it."""
 FEWEST = 50_000
 """Messages since the last image that are worth one: fewer are asked for in a moment."""
+FEWEST_PACKETS = 2
+"""The same where a session counts packets, as several streams have no one number: each request
+brings few messages there."""
 
 
 class Keeper:
@@ -53,6 +56,7 @@ class Keeper:
         self._of = b""
         self._next = 0
         self._given_up = 0
+        self._beginnings = 0
         self._chunk = bytearray(CHUNK_BYTES)
         self._view = memoryview(self._chunk)
 
@@ -81,6 +85,9 @@ class Keeper:
         if not self.imager.making and not self._begin(now):
             return AGAIN
         used = self.imager.more(self._chunk)
+        if used >= 0 and self.session.beginnings != self._beginnings:
+            self.imager.give_up()
+            used = -1
         if used < 0:
             self.files.abandon()
             self._given_up += 1
@@ -104,6 +111,7 @@ class Keeper:
         if not self.imager.begin(now):
             return False
         self._of = session
+        self._beginnings = self.session.beginnings
         self.files.begin()
         return True
 
@@ -116,4 +124,5 @@ def keeper_of(
     if not interval or not protocol.has_images:
         return None
     imager = Imager(market, session, protocol)
-    return Keeper(imager, session, files, int(interval * SECOND), FEWEST)
+    fewest = FEWEST if session.counts_messages else FEWEST_PACKETS
+    return Keeper(imager, session, files, int(interval * SECOND), fewest)

@@ -14,7 +14,7 @@ from ticker.feeds.market.trades cimport Chain
 from ticker.shm.layout cimport Values
 
 cdef enum:
-    IMAGE_VERSION = 1
+    IMAGE_VERSION = 2
     HEAD_BYTES = 4096
 
 cdef enum:                      # the parts
@@ -27,7 +27,8 @@ cdef enum:                      # the parts
     PART_KEYS = 6                # of int32: Directory.direct
     PART_HELD = 7                # of HeldImage
     PART_PROTOCOL = 8            # bytes of the decoder
-    PARTS = 9
+    PART_SESSION = 9             # bytes of the session: the places of its streams
+    PARTS = 10
 
 cdef struct GenerationImage:
     uint64_t slots
@@ -58,7 +59,6 @@ cdef struct ImageHead:
     int64_t[3] decline_levels
     uint64_t[PARTS] lengths      # bytes
     uint32_t[PARTS] crcs
-    uint32_t reserved
 
 cdef struct RowImage:
     Values values

@@ -18,7 +18,7 @@ it). Retail interest, auction updates and symbol mappings move no price.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ticker.endian cimport le16, le32, le64
 from ticker.feeds.market.market cimport (
@@ -47,6 +47,8 @@ from ticker.shm.layout cimport (
     STATUS_TRADING,
     STATUS_UNKNOWN,
 )
+
+from ticker.errors import FeedError
 
 cdef enum:
     CENT = 10000000              # 1e-9 units in one of a short price
@@ -142,6 +144,7 @@ cdef class Pitch(Protocol):
     session = "cboe_unit"
     times_of_day = True
     marks_trades = False
+    has_images = True
 
     cdef uint64_t[256] seen
     cdef int64_t[UNITS] seconds  # ns since the epoch of the unit's last Time message, 0: none
@@ -157,8 +160,26 @@ cdef class Pitch(Protocol):
     def __dealloc__(self) -> None:
         free(self.units)
 
-    def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
-        super().__init__(market, midnight_ns=midnight_ns)
+    def image_state(self) -> bytes | None:
+        """The seconds of all units, the counts of messages, and the units of the instruments that
+        there are; None while a day may be turning."""
+        cdef uint32_t rows = min(self.market.publisher.table.used, self.instruments)
+        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
+            return None
+        return (
+            (<char*>self.seconds)[:sizeof(self.seconds)] + (<char*>self.seen)[:sizeof(self.seen)]
+            + (<char*>self.units)[:rows]
+        )
+
+    def restore_image(self, state: bytes) -> None:
+        cdef const char* bytes_ = state
+        cdef size_t fixed = sizeof(self.seconds) + sizeof(self.seen)
+        cdef size_t length = <size_t>len(state)
+        if not fixed <= length <= fixed + self.instruments:
+            raise FeedError("an image's PITCH states have another length")
+        memcpy(self.seconds, bytes_, sizeof(self.seconds))
+        memcpy(self.seen, bytes_ + sizeof(self.seconds), sizeof(self.seen))
+        memcpy(self.units, bytes_ + fixed, length - fixed)
 
     @property
     def message_counts(self) -> dict[int, int]:

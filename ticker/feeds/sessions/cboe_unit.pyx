@@ -145,10 +145,13 @@ cdef class CboeUnit(Channels):
         """A connection is logged in to the proxy, or none is any more: then a gap is only left to
         the lines, for `request_timeout_ns`."""
         cdef UnitStream stream
+        cdef bint spared = self.refused_until > 0
         self.reachable = reachable
         self.refused_until = 0
         for stream in self.known:
             stream.gaps.rerequest = reachable
+            if reachable and not spared:
+                stream.asks_from = 0
             stream._settle()
         self._settle()
 
@@ -197,7 +200,7 @@ cdef class CboeUnit(Channels):
         if not self._ready(unit):
             return None
         stream = <UnitStream>self.streams[unit]
-        if not stream.image_timeout_ns:
+        if not stream.image_timeout_ns or stream.resumes_at:
             return None
         if stream.damaged:
             return number_of(stream.kept_from - 1)

@@ -6,7 +6,6 @@ from ticker.feeds.sequence.channels cimport Channel, Channels
 
 
 cdef class XdpChannel(Channel):
-    cdef int64_t began_ns          # when the publisher began to count, as far as that is known
     cdef bint told                 # the packet being taken says itself that it begins again
 
     cdef void packet(

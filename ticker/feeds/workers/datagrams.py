@@ -44,7 +44,9 @@ class DatagramSource:
         self.counters = Counters(place.segment)
         self.drops_before = self.counters["socket_drops"]
         self.lost = self.counters["lost_messages"]
-        self.rebuilds = config.rebuild and config.rerequest is not None
+        whole_session = config.rebuild and config.rerequest is not None
+        self.keeps_images = whole_session or place.places is not None
+        self.rebuilds = whole_session or (self.keeps_images and place.image is not None)
         own = len(config.lines)
         self.transport = UdpTransport(
             [(host, port) for host, port, _ in place.plan.lines[:own]],
@@ -74,7 +76,7 @@ class DatagramSource:
         config = self.place.config
         pitch = config.pitch or PitchConfig()
         return SessionOptions(
-            join="start" if self.rebuilds else "live",
+            join="start" if self.rebuilds and config.rerequest is not None else "live",
             resume=self.place.rebuild_from() if self.rebuilds else self.place.resume,
             rerequest=config.rerequest is not None,
             request_timeout_ns=int(config.request_timeout * SECOND),
@@ -83,6 +85,7 @@ class DatagramSource:
             quiet_ns=self.silence_ns,
             image_timeout_ns=int(pitch.spin_timeout * SECOND) if pitch.spin else 0,
             units=pitch.units,
+            places=self.place.places,
         )
 
     @property
@@ -113,10 +116,11 @@ class DatagramSource:
                 self.market.publish(now)
             if self.channels is not None and self.channels.turn(now):
                 self.market.publish(now)
-            if not self.market.publishing and self._caught_up():
+            if not self.market.publishing and self.session.has_caught_up(self.place.resume, now):
+                lost = self.counters["lost_messages"] - self.lost
                 self.market.set_publishing(
                     True,
-                    whole=self.counters["lost_messages"] == self.lost,
+                    whole=not lost and not self.session.skipped,
                     another=is_another(self.session, self.place.before),
                 )
                 self.market.publish(now)
@@ -155,13 +159,3 @@ class DatagramSource:
         if self.market.publishing or not self.session.joined_at:
             return beat
         return min(beat, now + SECOND // 1000)
-
-    def _caught_up(self) -> bool:
-        """Whether a rebuild has reached the predecessor's position, and the first packet of the
-        lines."""
-        session = self.session
-        target = session.joined_at
-        resume = self.place.resume
-        if resume and resume[0] == session.session_id:
-            target = max(target, resume[1])
-        return 0 < target <= session.next_expected_sequence

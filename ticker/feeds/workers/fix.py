@@ -67,7 +67,7 @@ class FixSource:
         FeedError: the identity or its sequence file is in use, or the file is unusable.
     """
 
-    rebuilds = False
+    rebuilds = keeps_images = False
     keeper: Keeper | None = None
 
     def __init__(self, place: Place) -> None:

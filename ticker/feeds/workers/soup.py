@@ -35,7 +35,7 @@ class SoupSource:
         config = place.config
         soup = config.soupbintcp or SoupBinTcpConfig()
         self.place = place
-        self.rebuilds = config.rebuild
+        self.rebuilds = self.keeps_images = config.rebuild
         # After this silence the session itself closes the connection.
         self.silence_ns = int(soup.silence * SECOND)
         self.findings = Findings()

@@ -79,6 +79,8 @@ class Place:
         before: session id of the rows that were found, of a predecessor or restored; empty:
             unknown.
         image: of the predecessor's state: a rebuild goes on from it; None: from the start.
+        places: of the feed's streams, for a successor (images/places.py); None: it has one stream,
+            or nobody can be asked for what is missing.
     """
 
     config: FeedConfig
@@ -90,6 +92,7 @@ class Place:
     resume: tuple[bytes, int] | None = None
     before: bytes = b""
     image: Image | None = None
+    places: memoryview | None = None
     steady: Clock = steady_ns
 
     def rebuild_from(self) -> tuple[bytes, int] | None:
@@ -140,6 +143,7 @@ class Source(Protocol):
 
     Attributes:
         rebuilds: a successor processes the session again, and publishes once it has caught up.
+        keeps_images: a successor needs the images of this worker.
         silence_ns: silence of the venue after which the feed is stale.
         told: facts about the source for the log line of the start.
         findings: the unusable messages.
@@ -150,6 +154,7 @@ class Source(Protocol):
     pipeline: Pipeline
     keeper: Keeper | None
     rebuilds: bool
+    keeps_images: bool
     silence_ns: int
     told: dict[str, object]
     findings: Findings
@@ -226,6 +231,12 @@ def further_lines(config: FeedConfig) -> list[Line]:
             (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
         ]
     return [(*address, line) for address, line in found]
+
+
+def has_places(config: FeedConfig) -> bool:
+    """Whether the feed has several streams, and a server for what a successor missed of them."""
+    proxy = config.pitch is not None and config.pitch.gap_proxy is not None
+    return proxy and config.rebuild and config.image_interval > 0
 
 
 def is_another(session: Session, before: bytes) -> bool:

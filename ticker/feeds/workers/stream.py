@@ -47,7 +47,7 @@ class StreamSource:
     """
 
     joined = True  # between two connections the last message decides
-    rebuilds = False
+    rebuilds = keeps_images = False
     keeper: Keeper | None = None
     recovering = False
 

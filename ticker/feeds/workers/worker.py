@@ -23,13 +23,15 @@ from ticker.feeds.day import midnight_ns, session_day
 from ticker.feeds.images.files import ImageFiles
 from ticker.feeds.images.image import Image
 from ticker.feeds.images.keeper import keeper_of
+from ticker.feeds.images.places import Places
+from ticker.feeds.sequence.channels import beginnings_of
 from ticker.feeds.tracing.tracing import Tracing
 from ticker.feeds.workers.datagrams import DatagramSource
 from ticker.feeds.workers.fix import FixSource
 from ticker.feeds.workers.pipeline import follow_tape
 from ticker.feeds.workers.presence import BEAT, SECOND, Context, FeedContext, Presence
 from ticker.feeds.workers.soup import SoupSource
-from ticker.feeds.workers.sources import Kind, Place, Source, plan_of
+from ticker.feeds.workers.sources import Kind, Place, Source, has_places, plan_of
 from ticker.feeds.workers.stream import StreamSource
 from ticker.feeds.workers.vigil import Vigil
 from ticker.shm import counters
@@ -71,14 +73,24 @@ def open_source(place: Place) -> Source:
 
 
 def newest_image(
-    files: ImageFiles | None, config: FeedConfig, presence: Presence, day: date
+    files: ImageFiles | None,
+    config: FeedConfig,
+    presence: Presence,
+    day: date,
+    places: Places | None = None,
 ) -> Image | None:
-    """The image that a rebuild can go on from, None: it begins at the session's start."""
+    """The image that a rebuild can go on from, None: it begins at the session's start, or there is
+    no rebuild."""
+    if has_places(config) and places is None:
+        return None
     if files is None or not (config.rebuild and config.image_interval and presence.resume):
         return None
     session, sequence = presence.resume
     midnight = midnight_ns(session_date(config, day), config.timezone)
-    return files.newest(session, sequence, midnight, len(PriceTable(presence.segment)))
+    image = files.newest(session, sequence, midnight, len(PriceTable(presence.segment)))
+    if image is None or places is None:
+        return image
+    return image if beginnings_of(image.session_state) == places.beginnings else None
 
 
 class FeedWorker:
@@ -113,7 +125,10 @@ class FeedWorker:
         ringer = context.ringer()
         files = context.images(config)
         day = session_day(clock(), config.timezone)
-        image = newest_image(files, config, self.presence, day)
+        places = files.open_places() if files is not None and has_places(config) else None
+        image = newest_image(files, config, self.presence, day, places)
+        if places is not None and image is None:
+            places.begin()
         try:
             self.source = open_source(
                 Place(
@@ -126,6 +141,7 @@ class FeedWorker:
                     self.presence.resume,
                     self.presence.before,
                     image,
+                    None if places is None else places.words,
                     steady,
                 )
             )
@@ -136,7 +152,7 @@ class FeedWorker:
         self.session = self.pipeline.session
         self.market = self.pipeline.market
         self.session.ledger.watch(ringer)
-        self.session.ledger.take_over(clock())
+        self.session.ledger.take_over(clock(), again=image is not None)
         self.counters = Counters(self.presence.segment)
         self.tracing = Tracing(
             context.instance,
@@ -153,7 +169,7 @@ class FeedWorker:
         self.market.set_publishing(not self.source.rebuilds)
         if image is not None:
             self._go_on_from(image)
-        if files is not None and self.source.rebuilds:
+        if files is not None and self.source.keeps_images:
             self.source.keeper = keeper_of(
                 self.market, self.session, self.pipeline.protocol, files, config.image_interval
             )
@@ -164,6 +180,7 @@ class FeedWorker:
         started = self.steady()
         image.restore(self.market)
         self.pipeline.protocol.restore_image(image.protocol_state)
+        self.session.restore_image(image.session_state)
         self.source.told |= {
             "image_of": image.sequence,
             "image_age_s": round((self.clock() - image.made_ns) / SECOND, 1),

@@ -1,0 +1,202 @@
+"""A feed of several streams for tests of images: its messages, and pipelines that take them."""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from datetime import date
+from typing import Any
+
+from tests.feeds.images.days import BOOT, FINGERPRINT
+from tests.feeds.tables import rows_of
+from ticker.feeds.images.image import Image
+from ticker.feeds.images.imager import CHUNK_BYTES, Imager
+from ticker.feeds.session import SessionOptions
+from ticker.feeds.workers.pipeline import build
+from ticker.shm.counters import Counters
+from ticker.shm.header import Mapping
+from ticker.shm.segment import Geometry, private_feed
+from ticker.shm.table import PriceTable
+from ticker.simulate.speakers.pitch import PitchMarket
+
+DAY = date(2026, 1, 5)
+SECOND = 1_000_000_000
+MS = 1_000_000
+START = 1_767_625_200 * SECOND  # 10:00 that day in New York
+GEOMETRY = Geometry(rows=64, rings=2, ring_capacity=65_536)
+GAP_LINE = 2
+QUIET = 2 * SECOND
+COUNT = 12_000
+OF_THE_MOMENT = {"receive_time", "publish_time", "quotes", "quote_time", "flags"}
+
+Request = tuple[int, int, int]
+"""Stream, first number, count."""
+
+
+class Kind(ABC):
+    """A protocol of several streams: what it is called, and how its packets look."""
+
+    protocol = ""
+    venue = ""
+    streams: tuple[int, ...] = ()
+
+    @abstractmethod
+    def day(self) -> dict[int, list[bytes]]:
+        """The messages of each stream."""
+
+    @abstractmethod
+    def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes: ...
+
+    def line(self, stream: int, line: int) -> int:  # noqa: ARG002
+        """What the transport says of a packet's line."""
+        return line
+
+    @abstractmethod
+    def request(self, data: bytes) -> Request:
+        """What the session asks for."""
+
+    @abstractmethod
+    def refuse(self, session: Any, request: Request, now: int) -> None:
+        """The server has no more of it."""
+
+
+class Pitch(Kind):
+    """Cboe: units."""
+
+    protocol = "pitch"
+    venue = "BATS"
+    streams = (1, 2, 3)
+
+    def day(self) -> dict[int, list[bytes]]:
+        buffer = bytearray(64 * COUNT + 65_536)
+        market = PitchMarket(20, 9, units=3, messages=COUNT, start=36_000 * SECOND)
+        _, size = market.generate(COUNT, buffer)
+        found: dict[int, list[bytes]] = {unit: [] for unit in self.streams}
+        at = 0
+        while at < size:
+            length = 1 + buffer[at + 1]
+            found[buffer[at]].append(bytes(buffer[at + 1 : at + length]))
+            at += length
+        return found
+
+    def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes:  # noqa: ARG002
+        body = b"".join(messages)
+        return struct.pack("<HBBI", 8 + len(body), len(messages), stream, first) + body
+
+    def request(self, data: bytes) -> Request:
+        unit, first, number = struct.unpack("<BIH", data[10:17])
+        return unit, first, number
+
+    def refuse(self, session: Any, request: Request, now: int) -> None:
+        session.gap_response(*request, "O", now)
+
+
+DAYS: dict[str, dict[int, list[bytes]]] = {}
+
+
+def days(kind: Kind) -> dict[int, list[bytes]]:
+    """The messages of a kind's day, made once."""
+    if kind.protocol not in DAYS:
+        DAYS[kind.protocol] = kind.day()
+    return DAYS[kind.protocol]
+
+
+class Side:
+    """One worker's pipeline, on the segment and the places of its predecessor if it has one."""
+
+    def __init__(self, kind: Kind, mapping: Mapping | None = None, **options: Any) -> None:
+        self.kind = kind
+        self.day = days(kind)
+        self.mapping = mapping or private_feed(GEOMETRY, BOOT, 1)
+        self.words = options.pop("places", None) or memoryview(bytearray(4096)).cast("Q")
+        self.pipeline = build(
+            self.mapping, kind.protocol, None, DAY, venue=kind.venue,
+            session_options=SessionOptions(quiet_ns=QUIET, places=self.words, **options),
+        )  # fmt: skip
+        self.session: Any = self.pipeline.session
+        self.market = self.pipeline.market
+        self.now = START
+        self.reached = dict.fromkeys(kind.streams, 0)
+
+    @classmethod
+    def after(cls, before: Side, image: Image, **options: Any) -> Side:
+        """The successor, which has its predecessor's image and shows nothing yet."""
+        made = cls(
+            before.kind, before.mapping, places=before.words,
+            resume=(image.session, image.sequence), **options,
+        )  # fmt: skip
+        made.now = before.now
+        made.market.adopt_rows(rebuild=True)
+        made.market.set_publishing(False)
+        image.restore(made.market)
+        made.pipeline.protocol.restore_image(image.protocol_state)
+        made.session.restore_image(image.session_state)
+        made.reached = dict(before.reached)
+        return made
+
+    def __getitem__(self, counter: str) -> int:
+        return Counters(self.mapping)[counter]
+
+    def packet(self, stream: int, first: int, number: int, line: int = 0) -> None:
+        """Some messages of a stream, on a line."""
+        messages = self.day[stream][first - 1 : first - 1 + number]
+        data = self.kind.packet(stream, first, messages, self.now)
+        self.session.receive_data(data, self.kind.line(stream, line), self.now)
+        self.market.publish(self.now)
+        if self.market.publishing:
+            self.session.save()
+
+    def take(self, number: int, *, unheard: bool = False, streams: tuple[int, ...] = ()) -> None:
+        """The next messages of each stream, on both lines; `unheard`: nobody listens."""
+        streams = streams or self.kind.streams
+        for at in range(0, number, 10):
+            for stream in streams:
+                self.now += 1000
+                first = self.reached[stream] + at + 1
+                for line in (0, 1) if not unheard else ():
+                    self.packet(stream, first, min(10, number - at), line)
+        for stream in streams:
+            self.reached[stream] += number
+
+    def asked(self) -> list[Request]:
+        """The requests that are due."""
+        self.now += MS
+        return [self.kind.request(each) for each in self.session.data_to_send(self.now)]
+
+    def recover(self) -> int:
+        """The proxy answers until nothing is asked any more; messages that it sent."""
+        sent = 0
+        while requests := self.asked():
+            for stream, first, number in requests:
+                sent += number
+                self.packet(stream, first, number, GAP_LINE)
+        return sent
+
+    def is_level(self) -> bool:
+        return bool(self.session.has_caught_up(None, self.now))
+
+    def show(self) -> None:
+        self.market.set_publishing(True, whole=not self.session.skipped)
+        self.market.publish(self.now)
+        self.session.save()
+
+    def image(self) -> Image:
+        """Made in slices while nothing else happens."""
+        imager = Imager(self.market, self.session, self.pipeline.protocol)
+        assert imager.begin(self.now)
+        content, chunk = bytearray(4096), bytearray(CHUNK_BYTES)
+        while imager.making:
+            content += chunk[: imager.more(chunk)]
+        head = imager.finish(BOOT, FINGERPRINT)
+        content[: len(head)] = head
+        self.made = Image(bytes(content), BOOT, FINGERPRINT)
+        return self.made
+
+    def rows(self) -> dict[str, dict[str, int]]:
+        return {
+            symbol: {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
+            for symbol, row in rows_of(PriceTable(self.mapping)).items()
+        }
+
+    def depths(self) -> dict[str, Any]:
+        return {each: [self.market.depth(each, side) for side in (0, 1)] for each in self.rows()}
