@@ -34,8 +34,21 @@ if FIELDS[<int>PUBLISH_WORD] != "publish_time":
 
 if sizeof(FrameHead) != HEAD_BYTES or sizeof(Define) != 56 or sizeof(FrameTrade) != 48:
     raise ImportError("frame.pxd: the structs are not of the sizes that the format has")
+if [FIELDS[at] for at in (PRICE_WORD, SIZE_WORD, SEQ_WORD, EXCHANGE_WORD)] != [
+    "price", "size", "seq", "exchange_time"
+]:
+    raise ImportError("frame.pxd: TRADE_WORDS are not those that a row has of its trade")
+if {FIELDS[at] for at in range(31) if (QUOTE_WORDS | STATUS_WORD) >> at & 1} != {
+    "bid", "bid_size", "ask", "ask_size", "quotes", "status"
+}:
+    raise ImportError("frame.pxd: QUOTE_WORDS and STATUS_WORD are not the words of quotes and status")
+if NEAR_WORDS & ~TIME_MASK:
+    raise ImportError("frame.pxd: NEAR_WORDS has one that is no time")
 if sizeof(FeedWords) != 8 * FEED_WORDS or VALUE_WORDS != 32:
     raise ImportError("frame.pxd: FEED_WORDS, or a row has no spare bit in its mask")
+
+cdef enum:
+    ROW_SETS = (1 << 16) // 64   # of a bit for each row of a frame
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -111,9 +124,9 @@ cdef Fault rows_fault(const uint8_t* at, const FrameHead* head) noexcept nogil:
     """The body of a delta or an image: its parts fill it, and each of them is possible."""
     cdef const uint8_t* end = at + head.length
     cdef const uint8_t* here = at + BODY_OFFSET
+    cdef uint64_t[ROW_SETS] whole
     cdef Define define
-    cdef FrameRow row
-    cdef FrameTrade trade
+    cdef RowHead row
     cdef uint32_t i
     cdef size_t length
     if <size_t>(end - here) // sizeof(Define) < head.defines:
@@ -126,24 +139,53 @@ cdef Fault rows_fault(const uint8_t* at, const FrameHead* head) noexcept nogil:
         if not (is_text(define.venue, VENUE_BYTES) and is_text(define.currency, CURRENCY_BYTES)):
             return FAULT_BODY
         here += sizeof(Define)
+    for i in range((head.rows >> 6) + 1):
+        whole[i] = 0
     for i in range(head.rows):
-        if <size_t>(end - here) < sizeof(FrameRow):
+        here = row_behind(here, end, &row)
+        if here == NULL:
             return FAULT_BODY
-        memcpy(&row, here, sizeof(FrameRow))
-        here += sizeof(FrameRow)
-        length = 8 * bits_in(row.mask & ALL_WORDS)
-        if <size_t>(end - here) < length:
-            return FAULT_BODY
-        here += length
-    if <size_t>(end - here) != head.trades * sizeof(FrameTrade):
-        return FAULT_BODY
+        if row.mask & <uint32_t>TRADE_WORDS == <uint32_t>TRADE_WORDS:
+            whole[i >> 6] |= <uint64_t>1 << (i & 63)
+    return trades_fault(here, end, head, whole)
+
+
+cdef const uint8_t* row_behind(const uint8_t* at, const uint8_t* end, RowHead* row) noexcept nogil:
+    """Where the row at this place ends; NULL: it is none, or longer than what is there."""
+    cdef size_t left = end - at
+    cdef size_t length
+    if left < sizeof(FrameRow) or left < sizeof(FrameRow) + 4 and is_packed(at):
+        return NULL
+    at = take_row(at, row)
+    length = bytes_of_words(row)
+    if row.few & ~(row.mask & <uint32_t>ALL_WORDS) or <size_t>(end - at) < length:
+        return NULL
+    return at + length
+
+
+cdef Fault trades_fault(
+    const uint8_t* at, const uint8_t* end, const FrameHead* head, const uint64_t* whole
+) noexcept nogil:
+    """The trades fill what is left; `whole`: a bit for each row that has what its trade lacks."""
+    cdef FrameTrade trade
+    cdef size_t length
+    cdef uint32_t i
     for i in range(head.trades):
-        memcpy(&trade, here, sizeof(FrameTrade))
+        if <size_t>(end - at) < TRADE_HEAD:
+            return FAULT_BODY
+        memcpy(&trade, at, TRADE_HEAD)
+        length = bytes_of_trade(trade.form)
+        if not length or <size_t>(end - at) < length:
+            return FAULT_BODY
         if not (trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT
                 or trade.kind == RECORD_CANCELLED or trade.kind == RECORD_CORRECTED):
             return FAULT_BODY
-        here += sizeof(FrameTrade)
-    return FAULT_NONE
+        if trade.form & FORM_OF_ROW and (
+            trade.row >= head.rows or not whole[trade.row >> 6] >> (trade.row & 63) & 1
+        ):
+            return FAULT_BODY
+        at += length
+    return FAULT_NONE if at == end else FAULT_BODY
 
 
 cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:
@@ -160,19 +202,16 @@ cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:
 cdef int64_t published_in(const uint8_t* frame, const FrameTrade* trade) noexcept nogil:
     cdef const FrameHead* head = <const FrameHead*>frame
     cdef const uint8_t* at = rows_of(frame)
-    cdef int64_t published = INT64_MAX
-    cdef FrameRow row
+    cdef RowHead row
     cdef uint32_t i
     if trade.kind == RECORD_TRADE or trade.kind == RECORD_PRINT:
-        return published
+        return INT64_MAX
     for i in range(head.rows):
-        memcpy(&row, at, sizeof(FrameRow))
-        at += sizeof(FrameRow)
+        at = take_row(at, &row)
         if row.row == trade.row and row.mask >> PUBLISH_WORD & 1:
-            memcpy(&published, at + 8 * bits_in(row.mask & ((1 << PUBLISH_WORD) - 1)), 8)
-            break
-        at += 8 * bits_in(row.mask & ALL_WORDS)
-    return published
+            return <int64_t>word_of(at, &row, PUBLISH_WORD, near_of(head.publish_time))
+        at += bytes_of_words(&row)
+    return INT64_MAX
 
 
 cdef bint is_text(const char* text, size_t room) noexcept nogil:
@@ -282,29 +321,39 @@ def moved(frame: bytes, shift: int, feed: int) -> bytes:
     cdef FrameHead* head = <FrameHead*>at
     cdef int64_t by = shift
     cdef uint8_t* here
-    cdef FrameRow row
+    cdef RowHead row
     cdef FrameTrade trade
     cdef uint32_t i
     if find_fault(original, len(frame), feed) != FAULT_NONE or head.kind > FRAME_IMAGE:
         return frame
-    here = at + BODY_OFFSET + head.defines * sizeof(Define)
-    head.publish_time += by
+    here = <uint8_t*>rows_of(at)
+    head.publish_time += by  # times of 32 bits move with it
     for i in range(head.rows):
-        memcpy(&row, here, sizeof(FrameRow))
-        here += sizeof(FrameRow)
-        row.mask &= <uint32_t>ALL_WORDS
-        while row.mask:
-            if TIME_MASK >> lowest_bit(row.mask) & 1:
-                _move(here, by)
-            here += 8
-            row.mask &= row.mask - 1
+        here = <uint8_t*>take_row(here, &row)
+        _move_words(here, &row, by)
+        here += bytes_of_words(&row)
     for i in range(head.trades):
-        memcpy(&trade, here, sizeof(FrameTrade))
-        trade.exchange_time += by if trade.exchange_time else 0
-        memcpy(here, &trade, sizeof(FrameTrade))
-        here += sizeof(FrameTrade)
+        memcpy(&trade, here, TRADE_HEAD)
+        if not trade.form & (FORM_OF_ROW | FORM_FEW_TIME):
+            _move(here + TRADE_HEAD + 8 + (4 if trade.form & FORM_FEW_SIZE else 8), by)
+        here += bytes_of_trade(trade.form)
     seal(at, <uint32_t>len(made))
     return bytes(made)
+
+
+cdef void _move_words(uint8_t* at, const RowHead* row, int64_t by) noexcept:
+    """The times of 64 bits among the words of a row."""
+    cdef uint32_t left = row.mask & <uint32_t>ALL_WORDS
+    cdef int word
+    while left:
+        word = lowest_bit(left)
+        left &= left - 1
+        if row.few >> word & 1:
+            at += 4
+            continue
+        if TIME_MASK >> word & 1:
+            _move(at, by)
+        at += 8
 
 
 cdef void _move(uint8_t* at, int64_t by) noexcept:

@@ -1,12 +1,23 @@
 """A feed's rows as its speaker tells them: see heard.pyx."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
-from ticker.cluster.frame cimport FrameTrade
+from ticker.cluster.frame cimport (
+    BODY_OFFSET,
+    QUOTE_WORDS,
+    STATUS_WORD,
+    Define,
+    FrameHead,
+    FrameTrade,
+)
 from ticker.pages cimport prefetch_to_write
 from ticker.shm.layout cimport (
     CACHE_LINE,
+    COMMON_WORDS,
     ROW_HAS_ASK,
     ROW_HAS_BID,
     ROW_HELD,
@@ -25,23 +36,27 @@ cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
 
 
-# A row of this segment, and what its speaker has of it.
+# A row of this segment, and what its speaker has of it. What each trade needs is in the first five
+# cache lines.
 cdef struct Heard:
     Values values                # the speaker's own
     uint64_t seq_ahead           # to be added to the speaker's numbers, so that none goes back
-    uint64_t quotes_ahead
-    uint64_t corrections_ahead
     uint64_t told_seq            # of the newest trade that readers have, or that the row had
     uint64_t told_match          # and what else tells it from others, 0: not known
     int64_t told_time
-    int64_t found                # publish time of what a predecessor left in the row
-    uint64_t image               # number of the newest image that it was in
-    uint32_t shard
-    uint32_t next_of_shard       # row + 1; 0: none
     uint32_t ring
     uint32_t wholes              # publications since a word behind COMMON_WORDS changed, up to WHOLES
+    bint follows                 # readers see `values`, with nothing added, and both copies have its rest
     bint counts_anew             # where the speaker's count goes on from what was shown is not known
     bint behind                  # the speaker has less of the day than was shown
+    uint32_t shard
+    uint32_t next_of_shard       # row + 1; 0: none
+    uint32_t reserved
+    uint64_t quotes_ahead
+    uint64_t corrections_ahead
+    int64_t found                # publish time of what a predecessor left in the row
+    uint64_t image               # number of the newest image that it was in
+    uint64_t padding[4]          # whole cache lines
 
 
 cdef enum:
@@ -52,6 +67,7 @@ cdef enum:
     NEWS_STATUS = 2
     NEWS_AGAIN = 4
     QUOTE_FLAGS = ROW_HAS_BID | ROW_HAS_ASK
+    STATUS_FLAGS = ROW_STALE | ROW_TEST | ROW_HELD
 
 
 # What is new beside trades; all of it is in COMMON_WORDS.
@@ -61,23 +77,38 @@ cdef inline uint8_t news_of(const Values* old, const Values* new) noexcept nogil
             or old.ask_size != new.ask_size or old.quotes != new.quotes
             or (old.flags ^ new.flags) & QUOTE_FLAGS):
         news |= NEWS_QUOTE
-    if old.status != new.status or (old.flags ^ new.flags) & (ROW_STALE | ROW_TEST | ROW_HELD):
+    if old.status != new.status or (old.flags ^ new.flags) & STATUS_FLAGS:
         news |= NEWS_STATUS
     return news
 
 
-# The symbol and the venue of a row or a define, which name it.
-cdef inline tuple key_of(const char* symbol, const char* venue):
-    return symbol[:strnlen(symbol, SYMBOL_BYTES)], venue[:strnlen(venue, VENUE_BYTES)]
+# The same by a bit for each word that differs, and for each flag.
+cdef inline uint8_t news_in(uint32_t words, uint64_t flags) noexcept nogil:
+    return <uint8_t>(
+        (<int>NEWS_QUOTE if words & QUOTE_WORDS or flags & QUOTE_FLAGS else 0)
+        | (<int>NEWS_STATUS if words & STATUS_WORD or flags & STATUS_FLAGS else 0)
+    )
 
 
-# Both are written soon, and lie anywhere in memory.
-cdef inline void fetch(Heard* heard, Row* row) noexcept nogil:
+# The symbol and the venue of a row or a define, which name it, with a NUL between them.
+cdef inline bytes key_of(const char* symbol, const char* venue):
+    cdef char[SYMBOL_BYTES + 1 + VENUE_BYTES] key
+    cdef size_t length = strnlen(symbol, SYMBOL_BYTES)
+    cdef size_t more = strnlen(venue, VENUE_BYTES)
+    memcpy(key, symbol, length)
+    key[length] = 0
+    memcpy(key + length + 1, venue, more)
+    return PyBytes_FromStringAndSize(key, length + 1 + more)
+
+
+# Both are written soon, and lie anywhere in memory; `resting`: the copy of the row that is.
+cdef inline void fetch(Heard* heard, Row* row, uint8_t resting) noexcept nogil:
     cdef int line
-    for line in range(<int>sizeof(Heard) // CACHE_LINE + 1):
+    for line in range(<int>(COMMON_WORDS * 8) // CACHE_LINE):
         prefetch_to_write(<char*>heard + line * CACHE_LINE, 1, 2)
-    for line in range(<int>sizeof(Row) // CACHE_LINE):
-        prefetch_to_write(<char*>row + line * CACHE_LINE, 1, 2)
+        prefetch_to_write(<char*>row.copies[resting] + line * CACHE_LINE, 1, 2)
+    prefetch_to_write(<char*>heard + sizeof(Values), 1, 2)
+    prefetch_to_write(<char*>row, 1, 2)
 
 
 # What a record has of its trade.
@@ -105,14 +136,15 @@ cdef class HeardRows:
     cdef size_t heard_bytes
     cdef uint32_t* own           # by the speaker's row: own row + 1; 0: not known
     cdef uint32_t own_room
+    cdef uint8_t* resting        # of each own row: the copy that is written next
     cdef uint8_t* news           # News bits of each row of a frame
-    cdef uint64_t images
+    cdef uint32_t* places        # of each row of a frame: bytes before it
+    cdef uint64_t images         # that were begun
     cdef bint skips              # rows of images that follow have trades that are not told
     cdef bint other_box          # the speaker is of another box than the one before
     cdef bint changed            # since the doorbell was rung
 
     cdef void forget_numbers(self, bint other_box) noexcept
-    cdef void begin_image(self) noexcept
     # Whose rows these are; False: they are not of this shard, and nothing is learnt.
     cdef bint learn_names(self, const uint8_t* frame) except *
     # Whether all rows of the frame have been named.
@@ -126,14 +158,65 @@ cdef class HeardRows:
     cdef void forsake(self, uint32_t number) noexcept
 
     cdef int _name(self, const uint8_t* at) except -1
-    cdef int _enter(self, uint32_t row, tuple key) except -1
-    cdef const uint8_t* _row(self, const uint8_t* at, uint8_t* news, bint image, bint first) noexcept
+    cdef int _enter(self, uint32_t row, bytes key) except -1
+    cdef const uint8_t* _row(
+        self, const uint8_t* at, uint64_t near, uint8_t* news, bint image, bint first
+    ) noexcept
+    cdef void _tell_trades(self, const uint8_t* frame, const uint8_t* at, bint again) noexcept
     cdef Values _shown(self, uint32_t row) noexcept
     cdef uint8_t _show(self, uint32_t row, bint image) noexcept
+    cdef void _publish(self, uint32_t row) noexcept
     cdef uint8_t _show_merged(self, uint32_t row, bint image, bint first) noexcept
-    cdef bint _is_shown(self, uint32_t row, const Values* old) noexcept
     cdef void _count_on(self, uint32_t row, uint64_t ahead) noexcept
     cdef bint _is_new(self, uint32_t row, const FrameTrade* trade) noexcept
     cdef void _changes(self, const uint8_t* frame) noexcept
     cdef void _write(self, uint32_t row, Record* record) noexcept
-    cdef int64_t _own(self, uint32_t theirs) noexcept
+
+
+# Our row of a speaker's that is known; -1: there is no room for it.
+cdef inline int64_t own_of(HeardRows rows, uint32_t theirs) noexcept nogil:
+    if rows.own[theirs] == <uint32_t>NO_ROOM:
+        return -1
+    return <int64_t>rows.own[theirs] - 1
+
+
+# Whether this row of the speaker is known by this name.
+cdef inline bint is_known(HeardRows rows, const Define* define) noexcept nogil:
+    cdef const Row* row
+    if define.row >= rows.own_room or not 0 < rows.own[define.row] <= rows.table.used:
+        return False
+    row = &rows.table.rows[rows.own[define.row] - 1]
+    return (
+        memcmp(row.symbol, define.symbol, SYMBOL_BYTES) == 0
+        and memcmp(row.venue, define.venue, VENUE_BYTES) == 0
+    )
+
+
+# A place for our number of this row of the speaker.
+cdef inline int make_room(HeardRows rows, uint32_t theirs) except -1:
+    cdef uint32_t room = rows.own_room if rows.own_room else 1024
+    cdef uint32_t* grown
+    if theirs < rows.own_room:
+        return 0
+    while room <= theirs:
+        room *= 2
+    grown = <uint32_t*>PyMem_Realloc(rows.own, room * sizeof(uint32_t))
+    if grown == NULL:
+        raise MemoryError("no memory for the rows of a bridge")
+    memset(grown + rows.own_room, 0, (room - rows.own_room) * sizeof(uint32_t))
+    rows.own = grown
+    rows.own_room = room
+    return 0
+
+
+# Whether all that the frame names is of its shard.
+cdef inline bint are_of_shard(HeardRows rows, const uint8_t* frame) noexcept:
+    cdef Define define
+    cdef uint32_t i
+    for i in range((<const FrameHead*>frame).defines):
+        memcpy(&define, frame + BODY_OFFSET + i * sizeof(Define), sizeof(Define))
+        if define.row >= MOST_ROW or rows.sharding.of(
+            define.symbol, strnlen(define.symbol, SYMBOL_BYTES)
+        ) != (<const FrameHead*>frame).shard:
+            return False
+    return True

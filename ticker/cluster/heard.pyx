@@ -4,22 +4,29 @@ In: frames that `find_fault` has passed. Out: rows and records of the segment, w
 is. Law: no I/O and no clock. What is read of a frame is within it, because it was checked.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from ticker.cluster.frame cimport (
     ALL_WORDS,
     BODY_OFFSET,
+    FORM_OF_ROW,
     READ_AGAIN,
     Define,
     FrameHead,
-    FrameRow,
     FrameTrade,
-    bits_in,
+    RowHead,
+    bytes_of_words,
+    fill_of_row,
+    find_rows,
     lowest_bit,
+    near_of,
     published_in,
     rows_of,
+    take_row,
+    take_trade,
+    take_word,
 )
 from ticker.pages cimport give_pages, take_pages
 from ticker.shm.atomics cimport load_relaxed
@@ -58,9 +65,11 @@ cdef class HeardRows:
         self.sharding = sharding
         self.heard_bytes = self.table.capacity * sizeof(Heard)
         self.heard = <Heard*>take_pages(self.heard_bytes)
+        self.resting = <uint8_t*>PyMem_Calloc(self.table.capacity, 1)
         self.news = <uint8_t*>PyMem_Malloc(1 << 16)
+        self.places = <uint32_t*>PyMem_Malloc((1 << 16) * sizeof(uint32_t))
         self.first = <uint32_t*>PyMem_Calloc(sharding.count, sizeof(uint32_t))
-        if not (self.heard and self.news and self.first):
+        if not (self.heard and self.resting and self.news and self.places and self.first):
             raise MemoryError("no memory for the rows of a bridge")
         self.rows_by_name = {}
         for row in range(self.table.used):
@@ -69,7 +78,9 @@ cdef class HeardRows:
 
     def __dealloc__(self) -> None:
         give_pages(self.heard, self.heard_bytes)
+        PyMem_Free(self.resting)
         PyMem_Free(self.news)
+        PyMem_Free(self.places)
         PyMem_Free(self.own)
         PyMem_Free(self.first)
 
@@ -79,40 +90,22 @@ cdef class HeardRows:
         if self.own != NULL:
             memset(self.own, 0, self.own_room * sizeof(uint32_t))
 
-    cdef void begin_image(self) noexcept:
-        self.images += 1
-
     cdef bint learn_names(self, const uint8_t* frame) except *:
         """Learn whose rows these are; False: they are not of this shard."""
-        cdef uint16_t defines = (<const FrameHead*>frame).defines
-        cdef const uint8_t* at = frame + BODY_OFFSET
-        cdef Define define
         cdef uint32_t i
-        for i in range(defines):
-            memcpy(&define, at + i * sizeof(Define), sizeof(Define))
-            if define.row >= MOST_ROW or self.sharding.of(
-                define.symbol, strnlen(define.symbol, SYMBOL_BYTES)
-            ) != (<const FrameHead*>frame).shard:
-                return False
-        for i in range(defines):
-            self._name(at + i * sizeof(Define))
+        if not are_of_shard(self, frame):
+            return False
+        for i in range((<const FrameHead*>frame).defines):
+            self._name(frame + BODY_OFFSET + i * sizeof(Define))
         return True
 
     cdef int _name(self, const uint8_t* at) except -1:
         cdef Define define
-        cdef uint32_t room = self.own_room if self.own_room else 1024
-        cdef uint32_t* grown
         cdef int64_t row
         memcpy(&define, at, sizeof(Define))
-        if define.row >= self.own_room:
-            while room <= define.row:
-                room *= 2
-            grown = <uint32_t*>PyMem_Realloc(self.own, room * sizeof(uint32_t))
-            if grown == NULL:
-                raise MemoryError("no memory for the rows of a bridge")
-            memset(grown + self.own_room, 0, (room - self.own_room) * sizeof(uint32_t))
-            self.own = grown
-            self.own_room = room
+        if is_known(self, &define):
+            return 0
+        make_room(self, define.row)
         key = key_of(define.symbol, define.venue)
         known = self.rows_by_name.get(key)
         if known is None:
@@ -131,17 +124,18 @@ cdef class HeardRows:
         self.own[define.row] = <uint32_t>row + 1
         return 0
 
-    cdef int _enter(self, uint32_t row, tuple key) except -1:
+    cdef int _enter(self, uint32_t row, bytes key) except -1:
         """A row of the table, which is there already."""
         cdef const Row* named = &self.table.rows[row]
         cdef size_t length = strnlen(named.symbol, SYMBOL_BYTES)
+        cdef Values shown = self._shown(row)
         self.heard[row].shard = self.sharding.of(named.symbol, length)
         self.heard[row].next_of_shard = self.first[self.heard[row].shard]
         self.first[self.heard[row].shard] = row + 1
         self.heard[row].ring = shard_of(named.symbol, length, self.ring_count)
-        self.heard[row].told_seq = self._shown(row).seq
-        self.heard[row].told_time = self._shown(row).exchange_time
-        self.heard[row].found = self._shown(row).publish_time
+        self.heard[row].told_seq = shown.seq
+        self.heard[row].told_time = shown.exchange_time
+        self.heard[row].found = shown.publish_time
         self.rows_by_name[key] = row
         return 0
 
@@ -149,67 +143,75 @@ cdef class HeardRows:
         """Whether all rows of a frame have been named."""
         cdef const FrameHead* head = <const FrameHead*>frame
         cdef const uint8_t* at = rows_of(frame)
-        cdef FrameRow row
+        cdef uint64_t near = near_of(head.publish_time)
+        cdef RowHead row
         cdef FrameTrade trade
-        cdef uint32_t i
+        cdef uint32_t i, own
         for i in range(head.rows):
-            memcpy(&row, at, sizeof(FrameRow))
-            if row.row >= self.own_room or not self.own[row.row]:
+            at = take_row(at, &row)
+            own = self.own[row.row] if row.row < self.own_room else 0
+            if not own:
                 return False
-            if self.own[row.row] <= self.table.used:
-                fetch(&self.heard[self.own[row.row] - 1], &self.table.rows[self.own[row.row] - 1])
-            at += sizeof(FrameRow) + 8 * bits_in(row.mask & ALL_WORDS)
+            if own <= self.table.used:
+                fetch(&self.heard[own - 1], &self.table.rows[own - 1], self.resting[own - 1])
+            at += bytes_of_words(&row)
         for i in range(head.trades):
-            memcpy(&trade, at, sizeof(FrameTrade))
+            at = take_trade(at, near, &trade)
+            if trade.form & FORM_OF_ROW:
+                continue
             if trade.row >= self.own_room or not self.own[trade.row]:
                 return False
-            at += sizeof(FrameTrade)
         return True
-
-    cdef int64_t _own(self, uint32_t theirs) noexcept:
-        """Our row; -1: there is no room for it."""
-        if self.own[theirs] == <uint32_t>NO_ROOM:
-            return -1
-        return self.own[theirs] - 1
 
     cdef void apply(self, const uint8_t* frame, bint image, bint first, bint trades) noexcept:
         """Rows first, then trades, then what else changed."""
         cdef const FrameHead* head = <const FrameHead*>frame
         cdef const uint8_t* at = rows_of(frame)
+        cdef uint64_t near = near_of(head.publish_time)
+        cdef uint8_t news = 0
         cdef uint32_t i
         for i in range(head.rows):
-            at = self._row(at, self.news + i, image, first)
+            self.places[i] = <uint32_t>(at - frame)
+            at = self._row(at, near, self.news + i, image, first)
+            news |= self.news[i]
         if trades:
-            self.write_trades(frame, False)
-        self._changes(frame)
+            self._tell_trades(frame, at, False)
+        if news:
+            self._changes(frame)
 
     cdef const uint8_t* _row(
-        self, const uint8_t* at, uint8_t* news, bint image, bint first
+        self, const uint8_t* at, uint64_t near, uint8_t* news, bint image, bint first
     ) noexcept:
-        cdef FrameRow head
-        cdef uint64_t* words
+        cdef RowHead head
+        cdef Heard* heard
+        cdef uint64_t value, seq, flags
         cdef uint32_t mask
+        cdef uint32_t changed = 0
         cdef int64_t row
-        memcpy(&head, at, sizeof(FrameRow))
-        at += sizeof(FrameRow)
-        row = self._own(head.row)
+        cdef int word
+        at = take_row(at, &head)
+        row = own_of(self, head.row)
         mask = head.mask & <uint32_t>ALL_WORDS
         news[0] = 0
         if row < 0:
-            return at + 8 * bits_in(mask)
-        words = <uint64_t*>&self.heard[row].values
-        if mask >> <int>COMMON_WORDS:
-            self.heard[row].wholes = 0
+            return at + bytes_of_words(&head)
+        heard = &self.heard[row]
+        seq, flags = heard.values.seq, heard.values.flags
         while mask:
-            memcpy(words + lowest_bit(mask), at, 8)
-            at += 8
+            word = lowest_bit(mask)
+            at = take_word(at, &head, word, near, &value)
+            changed |= <uint32_t>(value != (<uint64_t*>&heard.values)[word]) << word
+            (<uint64_t*>&heard.values)[word] = value
             mask &= mask - 1
         if image:
-            self.heard[row].image = self.images
+            heard.image = self.images
         if first:
             news[0] = self._show_merged(<uint32_t>row, image, True)
-        else:
+        elif image or not heard.follows or changed >> <int>COMMON_WORDS or heard.values.seq < seq:
             news[0] = self._show(<uint32_t>row, image)
+        elif changed:
+            self._publish(<uint32_t>row)
+            news[0] = news_in(changed, flags ^ heard.values.flags)
         if head.mask & <uint32_t>READ_AGAIN:
             news[0] |= NEWS_AGAIN
         return at
@@ -223,37 +225,38 @@ cdef class HeardRows:
     cdef uint8_t _show(self, uint32_t row, bint image) noexcept:
         """Publish the row as the speaker has it; the news in it, beside its trades."""
         cdef Heard* heard = &self.heard[row]
-        cdef Row* named = &self.table.rows[row]
-        cdef const Values* old = <const Values*>current_common(named, load_relaxed(&named.generation))
+        cdef uint64_t generation = load_relaxed(&self.table.rows[row].generation)
+        cdef const Values* old = <const Values*>current_common(self.table.rows + row, generation)
         cdef uint8_t news = NEWS_AGAIN if image else 0
         if (heard.counts_anew or heard.behind or heard.seq_ahead or heard.quotes_ahead
                 or heard.corrections_ahead or heard.values.seq < old.seq):
             return self._show_merged(row, image, False)
-        if self._is_shown(row, old):
+        if not has_rest(self.table.rests[row].copies[generation >> 1 & 1], &heard.values):
+            heard.wholes = 0
+        elif memcmp(old, &heard.values, COMMON_WORDS * 8) == 0:
             return 0
         news |= news_of(old, &heard.values)
+        self._publish(row)
+        return news
+
+    cdef void _publish(self, uint32_t row) noexcept:
+        """Readers see the speaker's values from now on."""
+        cdef Heard* heard = &self.heard[row]
         if heard.wholes == WHOLES:
             publish_common(self.table, row, &heard.values)
         else:
             self.table.publish(row, &heard.values)
             heard.wholes += 1
+        heard.follows = True
+        self.resting[row] = 1 - (load_relaxed(&self.table.rows[row].generation) >> 1 & 1)
         self.changed = True
-        return news
-
-    cdef bint _is_shown(self, uint32_t row, const Values* old) noexcept:
-        """Whether readers see the speaker's values already."""
-        cdef Heard* heard = &self.heard[row]
-        cdef uint64_t current = load_relaxed(&self.table.rows[row].generation) >> 1 & 1
-        return memcmp(old, &heard.values, COMMON_WORDS * 8) == 0 and has_rest(
-            self.table.rests[row].copies[current], &heard.values
-        )
 
     cdef uint8_t _show_merged(self, uint32_t row, bint image, bint first) noexcept:
         """The same of a row whose numbers go on from those of another speaker."""
         cdef Heard* heard = &self.heard[row]
         cdef Values old = self._shown(row)
         cdef Values new = heard.values
-        heard.wholes = 0
+        heard.wholes, heard.follows = 0, False
         if first:
             heard.counts_anew = self.other_box and old.seq > 0
             heard.seq_ahead = 0
@@ -280,16 +283,21 @@ cdef class HeardRows:
         return news_of(&old, &new) | (NEWS_AGAIN if image else 0)
 
     cdef void write_trades(self, const uint8_t* frame, bint again) noexcept:
-        cdef const FrameHead* head = <const FrameHead*>frame
-        cdef const uint8_t* at = frame + head.length - head.trades * sizeof(FrameTrade)
+        self._tell_trades(frame, find_rows(frame, self.places), again)
+
+    cdef void _tell_trades(self, const uint8_t* frame, const uint8_t* at, bint again) noexcept:
+        """Those of a frame, which begin there; `places` has its rows."""
+        cdef uint64_t near = near_of((<const FrameHead*>frame).publish_time)
         cdef FrameTrade trade
         cdef Record record
         cdef Heard* heard
         cdef uint32_t i
         cdef int64_t row
-        for i in range(head.trades):
-            memcpy(&trade, at + i * sizeof(FrameTrade), sizeof(FrameTrade))
-            row = self._own(trade.row)
+        for i in range((<const FrameHead*>frame).trades):
+            at = take_trade(at, near, &trade)
+            if trade.form & FORM_OF_ROW:
+                fill_of_row(frame + self.places[trade.row], near, &trade)
+            row = own_of(self, trade.row)
             if row < 0 or not self._is_new(<uint32_t>row, &trade):
                 continue
             if again and published_in(frame, &trade) <= self.heard[row].found:
@@ -331,19 +339,17 @@ cdef class HeardRows:
         return True
 
     cdef void _changes(self, const uint8_t* frame) noexcept:
-        """A record for each change that no trade tells, by the news of the frame's rows."""
-        cdef const FrameHead* head = <const FrameHead*>frame
-        cdef const uint8_t* at = rows_of(frame)
-        cdef FrameRow named
+        """A record for each change that no trade tells, by the news of the frame's rows, whose places
+        are known."""
+        cdef RowHead named
         cdef const Values* values
         cdef Record record
         cdef uint32_t i, row
-        for i in range(head.rows):
-            memcpy(&named, at, sizeof(FrameRow))
-            at += sizeof(FrameRow) + 8 * bits_in(named.mask & ALL_WORDS)
+        for i in range((<const FrameHead*>frame).rows):
             if not self.news[i]:
                 continue
-            row = <uint32_t>self._own(named.row)
+            take_row(frame + self.places[i], &named)
+            row = <uint32_t>own_of(self, named.row)
             values = &self.heard[row].values
             memset(&record, 0, sizeof(Record))
             record.publish_time = values.publish_time
@@ -380,7 +386,7 @@ cdef class HeardRows:
             if values.flags & ROW_STALE:
                 continue
             values.flags |= ROW_STALE
-            heard.wholes = 0
+            heard.wholes, heard.follows = 0, False
             self.table.publish(row, &values)
             memset(&record, 0, sizeof(Record))
             record.kind = RECORD_STATUS

@@ -360,7 +360,7 @@ cdef class Incoming:
         for each in pieces:
             if not self.rows.knows(each):
                 return VERDICT_REFUSED
-        self.rows.begin_image()
+        self.rows.images += 1
         self.rows.skips = skips and not first
         for each in pieces:
             self.rows.apply(each, True, first, False)

@@ -5,7 +5,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from ticker.cluster.frame cimport FrameTrade
-from ticker.shm.layout cimport Record, Values
+from ticker.pages cimport prefetch, prefetch_to_write
+from ticker.shm.atomics cimport load_relaxed
+from ticker.shm.layout cimport CACHE_LINE, COMMON_WORDS, Record, Values
 from ticker.shm.shards.sharding cimport Sharding
 from ticker.shm.table cimport PriceTable
 
@@ -17,6 +19,7 @@ cdef struct Told:
     uint8_t changed              # in its shard's list
     uint8_t again                # readers are to read it again
     uint8_t defined              # its name was told in this epoch
+    uint16_t place               # among the rows of the newest frame that had it
 
 cdef struct Shard:
     uint64_t batch               # of the newest frame
@@ -84,3 +87,72 @@ cdef class News:
     cdef void _forget_old(self, Shard* shard) noexcept nogil
     cdef void _record(self, const Record* record) noexcept
     cdef int _keep_trade(self, const Record* record) except -1
+
+
+# Whether a row's last sale is this trade.
+cdef inline bint shows(const Values* values, const FrameTrade* trade) noexcept nogil:
+    return (
+        values.seq == trade.seq and values.price == trade.price and values.size == trade.size
+        and values.exchange_time == trade.exchange_time
+    )
+
+
+# How many rows of a shard were named in this epoch.
+cdef inline uint32_t defined_of(News news, uint32_t shard) noexcept nogil:
+    cdef uint32_t row = news.shards[shard].first_row
+    cdef uint32_t count = 0
+    while row:
+        count += news.told[row - 1].defined
+        row = news.told[row - 1].next_of_shard
+    return count
+
+
+# The next rows of a shard that were named, `most` at most, from `after` (a row + 1) on; how many.
+cdef inline uint32_t take_defined(
+    News news, uint32_t* after, uint32_t* rows, uint32_t most
+) noexcept nogil:
+    cdef uint32_t count = 0
+    while after[0] and count < most:
+        if news.told[after[0] - 1].defined:
+            rows[count] = after[0] - 1
+            count += 1
+        after[0] = news.told[after[0] - 1].next_of_shard
+    return count
+
+
+# The row is read soon, and lies anywhere in memory: which copy of it is current.
+cdef inline void fetch(News news, uint32_t row) noexcept nogil:
+    prefetch(<char*>&news.table.rows[row])
+    prefetch_to_write(<char*>&news.told[row], 1, 2)
+
+
+# Now the copy, without the other one, which its writer is at; and what was told of it.
+cdef inline void fetch_copies(News news, uint32_t row) noexcept nogil:
+    cdef uint64_t current = load_relaxed(&news.table.rows[row].generation) >> 1 & 1
+    cdef char* copy = <char*>news.table.rows[row].copies[current]
+    cdef size_t line
+    for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
+        prefetch(copy + line * CACHE_LINE)
+    prefetch(<char*>news.table.rests[row].copies[current])
+    fetch_values(news, row)
+
+
+# While a shard is told, the first rows of those that wait behind it.
+cdef inline void fetch_next(News news, uint32_t place, uint32_t most) noexcept nogil:
+    cdef Shard* shard
+    cdef uint32_t i
+    if place + 1 < news.waiting_count:
+        shard = &news.shards[news.waiting[place + 1]]
+        for i in range(min(most, shard.changed_used)):
+            fetch_copies(news, shard.changed[i])
+    if place + 2 < news.waiting_count:
+        shard = &news.shards[news.waiting[place + 2]]
+        for i in range(min(most, shard.changed_used)):
+            fetch(news, shard.changed[i])
+
+
+cdef inline void fetch_values(News news, uint32_t row) noexcept nogil:
+    cdef char* values = <char*>&news.values[row]
+    cdef size_t line
+    for line in range(<size_t>(sizeof(Values) // CACHE_LINE)):
+        prefetch_to_write(values + line * CACHE_LINE, 1, 2)

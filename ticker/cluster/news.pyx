@@ -206,7 +206,7 @@ cdef class News:
         trade = shard.trades + shard.trades_used
         trade.row = record.row
         trade.kind = record.kind
-        trade.reserved = 0
+        trade.form = 0
         trade.conditions = record.conditions
         trade.price = record.price
         trade.size = record.size

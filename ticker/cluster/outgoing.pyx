@@ -19,31 +19,43 @@ from ticker.cluster.frame cimport (
     FRAME_STATE,
     HEAD_BYTES,
     MOST_FRAME,
+    PRICE_WORD,
     READ_AGAIN,
+    SALE_WORDS,
+    SIZE_WORD,
     Define,
     FeedWords,
     FrameHead,
-    FrameRow,
     FrameTrade,
     lowest_bit,
+    near_of,
     put_name,
+    put_row,
+    put_trade,
+    put_trade_of_row,
     seal,
 )
-from ticker.cluster.news cimport News, Shard, Told, drop_changed, take_changed
-from ticker.pages cimport prefetch, prefetch_to_write
-from ticker.shm.atomics cimport load_acquire, load_relaxed
+from ticker.cluster.news cimport (
+    News,
+    Shard,
+    Told,
+    defined_of,
+    drop_changed,
+    fetch,
+    fetch_copies,
+    fetch_next,
+    fetch_values,
+    shows,
+    take_changed,
+    take_defined,
+)
+from ticker.cluster.parts cimport read_feed
+from ticker.shm.atomics cimport load_acquire
 from ticker.shm.header cimport Mapping
 from ticker.shm.shards.sharding cimport Sharding
-from ticker.shm.layout cimport (
-    CACHE_LINE,
-    COMMON_WORDS,
-    FEED_STALE,
-    VALUE_WORDS,
-    Values,
-)
+from ticker.shm.layout cimport VALUE_WORDS, Values
 
 from ticker.cluster.frame import life_of
-from ticker.shm.liveness import WORKER_TIMEOUT_NS
 
 cdef extern from "ticker/cluster/differ.h" nogil:
     uint32_t differing "ticker_differing"(const uint64_t* one, const uint64_t* other)
@@ -56,8 +68,9 @@ cdef enum:
     MOST_ROWS = 1024             # of a delta, or a part of an image
     MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
     AHEAD = 8                    # rows that are fetched while others are read
-
-cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
+    NO_ROW = 0xFFFFFFFF
+    # that a row has whenever its last sale is new, so that the trade need not repeat them
+    SALE_TOO = 1 << PRICE_WORD | 1 << SIZE_WORD
 
 
 cdef class Outgoing:
@@ -85,11 +98,13 @@ cdef class Outgoing:
         self.boot = boot or life_of(mapping.boot_id, 0)
         self.interval = interval
         self.frame = <uint8_t*>PyMem_Malloc(MOST_FRAME)
-        if self.frame == NULL:
+        self.places = <uint32_t*>PyMem_Malloc(MOST_ROWS * sizeof(uint32_t))
+        if self.frame == NULL or self.places == NULL:
             raise MemoryError("no memory for the frames of a relay")
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.frame)
+        PyMem_Free(self.places)
 
     @property
     def lapped(self) -> int:
@@ -156,6 +171,7 @@ cdef class Outgoing:
                 self.news.waiting[left] = number
                 left += 1
                 continue
+            fetch_next(self.news, i, AHEAD)
             found += self._flush(number, time, True)
             shard.waits = shard.changed_used > 0  # a row that is written again and again
             if shard.waits:
@@ -163,6 +179,17 @@ cdef class Outgoing:
                 left += 1
         self.news.waiting_count = left
         return found
+
+    def pause(self, now: int) -> int:
+        """ns from `now` in which no frame can be due, whatever is read; 0: one may be at once."""
+        cdef int64_t age, time = now, least = self.interval
+        cdef uint32_t number
+        for number in range(self.news.shard_count):
+            age = time - self.news.shards[number].flushed
+            if not 0 <= age < self.interval:
+                return 0
+            least = min(least, self.interval - age)
+        return least
 
     def images(self, shards: list[int], now: int) -> list[tuple[int, int, bytes]]:
         """(FrameKind, shard, frame) of each shard's image, with the delta that it follows on before it."""
@@ -183,20 +210,9 @@ cdef class Outgoing:
         """The feed's state as this box shows it, and the batch number of each shard."""
         cdef FeedWords words
         cdef uint8_t* at = self.frame + HEAD_BYTES
-        cdef int64_t beat = <int64_t>load_acquire(&self.state.heartbeat_ns)
-        cdef int i
         cdef uint32_t number
-        memset(&words, 0, sizeof(FeedWords))
-        words.state = load_acquire(&self.state.state)
-        words.why = load_acquire(&self.state.why)
-        if now - beat > WORKER_TIMEOUT:
-            words.state = FEED_STALE
+        read_feed(self.state, &words, now)
         words.rows = self.news.table.row_count()
-        words.last_message_ns = <int64_t>load_acquire(&self.state.last_message_ns)
-        words.silence_ns = <int64_t>load_relaxed(&self.state.silence_ns)
-        words.quiet_ns = <int64_t>load_relaxed(&self.state.quiet_ns)
-        for i in range(7):
-            words.venue[i] = load_acquire(&self.state.phase + i)
         memcpy(at, &words, sizeof(FeedWords))
         at += sizeof(FeedWords)
         for number in range(self.news.shard_count):
@@ -217,6 +233,7 @@ cdef class Outgoing:
         cdef uint8_t* at
         cdef uint32_t first = 0
         cdef uint32_t left = shard.changed_used
+        self.near = near_of(now)
         while True:
             count = min(left, <uint32_t>MOST_ROWS)
             left -= count
@@ -226,8 +243,7 @@ cdef class Outgoing:
             first += count
             trades = 0 if left else min(all_trades - taken, <uint32_t>MOST_TRADES)
             if trades:
-                memcpy(at, shard.trades + taken, trades * sizeof(FrameTrade))
-                at += trades * sizeof(FrameTrade)
+                at = self._put_trades(at, shard.trades + taken, trades, put)
                 taken += trades
             if defines or put or trades:
                 shard.batch += 1
@@ -246,23 +262,6 @@ cdef class Outgoing:
         shard.trades_used -= all_trades
         return found
 
-    cdef void _fetch(self, uint32_t row) noexcept nogil:
-        """The row is read soon, and lies anywhere in memory: which copy of it is current."""
-        prefetch(<char*>&self.news.table.rows[row])
-        prefetch_to_write(<char*>&self.news.told[row], 1, 2)
-
-    cdef void _fetch_copies(self, uint32_t row) noexcept nogil:
-        """Now the copy, without the other one, which its writer is at; and what was told of it."""
-        cdef uint64_t current = load_relaxed(&self.news.table.rows[row].generation) >> 1 & 1
-        cdef char* copy = <char*>self.news.table.rows[row].copies[current]
-        cdef char* values = <char*>&self.news.values[row]
-        cdef size_t line
-        for line in range(<size_t>(COMMON_WORDS * 8 // CACHE_LINE)):
-            prefetch(copy + line * CACHE_LINE)
-        prefetch(<char*>self.news.table.rests[row].copies[current])
-        for line in range(<size_t>(sizeof(Values) // CACHE_LINE)):
-            prefetch_to_write(values + line * CACHE_LINE, 1, 2)
-
     cdef uint8_t* _put_names(
         self, Shard* shard, uint8_t* at, uint32_t first, uint32_t rows
     ) noexcept:
@@ -271,7 +270,7 @@ cdef class Outgoing:
         for i in range(rows):
             row = shard.changed[first + i]
             if i + AHEAD < rows:
-                self._fetch(shard.changed[first + i + AHEAD])
+                fetch(self.news, shard.changed[first + i + AHEAD])
             if not self.news.told[row].defined:
                 put_name(at, &self.news.table.rows[row], row)
                 at += sizeof(Define)
@@ -285,15 +284,36 @@ cdef class Outgoing:
         cdef uint32_t row, mask, i
         put[0] = 0
         for i in range(min(rows, <uint32_t>AHEAD)):
-            self._fetch_copies(shard.changed[first + i])
+            fetch_copies(self.news, shard.changed[first + i])
         for i in range(rows):
             if i + AHEAD < rows:
-                self._fetch_copies(shard.changed[first + i + AHEAD])
+                fetch_copies(self.news, shard.changed[first + i + AHEAD])
             row = take_changed(self.news.told, shard, first + i)
             mask = self._news_of(row)
             if mask:
-                at = self._put_row(at, row, mask)
+                self.places[put[0]] = <uint32_t>NO_ROW
+                if mask & <uint32_t>SALE_WORDS == <uint32_t>SALE_WORDS:
+                    mask |= <uint32_t>SALE_TOO
+                    self.places[put[0]] = row
+                    self.news.told[row].place = put[0]
+                at = put_row(at, row, mask, <uint64_t*>&self.news.values[row], self.near)
                 put[0] += 1
+        return at
+
+    cdef uint8_t* _put_trades(
+        self, uint8_t* at, const FrameTrade* trades, uint32_t count, uint32_t rows
+    ) noexcept nogil:
+        """`count` trades behind the `rows` rows of the frame: one that is a row's last sale refers to
+        it."""
+        cdef uint32_t i, row, place
+        for i in range(count):
+            row = trades[i].row
+            place = self.news.told[row].place
+            if (place < rows and self.places[place] == row
+                    and shows(&self.news.values[row], trades + i)):
+                at = put_trade_of_row(at, trades + i, place)
+            else:
+                at = put_trade(at, trades + i, self.near)
         return at
 
     cdef uint32_t _news_of(self, uint32_t row) noexcept nogil:
@@ -317,58 +337,42 @@ cdef class Outgoing:
             told.again = False
         return mask
 
-    cdef uint8_t* _put_row(self, uint8_t* at, uint32_t row, uint32_t mask) noexcept nogil:
-        cdef FrameRow head
-        cdef uint64_t* words = <uint64_t*>&self.news.values[row]
-        cdef uint32_t left = mask & <uint32_t>ALL_WORDS
-        head.row = row
-        head.mask = mask
-        memcpy(at, &head, sizeof(FrameRow))
-        at += sizeof(FrameRow)
-        while left:
-            memcpy(at, words + lowest_bit(left), 8)
-            at += 8
-            left &= left - 1
-        return at
-
     cdef list _image(self, uint32_t number, int64_t now):
         """All rows of a shard as they were told, in as many frames as it takes."""
-        cdef list parts = []
-        cdef Shard* shard = &self.news.shards[number]
-        cdef uint32_t[MOST_ROWS] rows
-        cdef uint32_t row = shard.first_row
-        cdef uint32_t count, i
-        cdef uint8_t* at
-        while True:
-            count = 0
-            while row and count < MOST_ROWS:
-                if self.news.told[row - 1].defined:
-                    rows[count] = row - 1
-                    count += 1
-                row = self.news.told[row - 1].next_of_shard
-            at = self.frame + HEAD_BYTES
-            for i in range(count):
-                put_name(at, &self.news.table.rows[rows[i]], rows[i])
-                at += sizeof(Define)
-            for i in range(count):
-                at = self._put_row(at, rows[i], ALL_WORDS)
-            parts.append((count, PyBytes_FromStringAndSize(
-                <char*>self.frame + HEAD_BYTES, at - self.frame - HEAD_BYTES
-            )))
-            if not row:
-                break
-        return [(<int>FRAME_IMAGE, number, self._part(number, now, index, len(parts), rows_of_part, body))
-                for index, (rows_of_part, body) in enumerate(parts)]
-
-    def _part(self, number: int, now: int, part: int, parts: int, rows: int, body: bytes) -> bytes:
+        cdef list found = []
         cdef FrameHead* head = <FrameHead*>self.frame
-        memcpy(self.frame + HEAD_BYTES, <const char*>body, len(body))
-        head.part = part
-        head.parts = parts
-        return self._sealed(
-            FRAME_IMAGE, number, self.news.shards[<uint32_t>number].batch, now, rows, rows, 0,
-            self.frame + HEAD_BYTES + <size_t>len(body),
-        )
+        cdef uint32_t[MOST_ROWS] rows
+        cdef uint32_t row = self.news.shards[number].first_row
+        cdef uint32_t left = defined_of(self.news, number)
+        cdef uint32_t part, count
+        cdef uint32_t parts = max(1, (left + MOST_ROWS - 1) // <uint32_t>MOST_ROWS)
+        cdef uint8_t* at
+        self.near = near_of(now)
+        for part in range(parts):
+            count = take_defined(self.news, &row, rows, MOST_ROWS)
+            at = self._put_image(rows, count)
+            head.part = <uint16_t>part
+            head.parts = <uint16_t>parts
+            frame = self._sealed(
+                FRAME_IMAGE, number, self.news.shards[number].batch, now, count, count, 0, at
+            )
+            found.append((<int>FRAME_IMAGE, number, frame))
+        return found
+
+    cdef uint8_t* _put_image(self, const uint32_t* rows, uint32_t count) noexcept:
+        """`count` rows with their names, as they were told; where they end."""
+        cdef uint8_t* at = self.frame + HEAD_BYTES
+        cdef uint32_t i, row
+        for i in range(count):
+            if i + AHEAD < count:
+                fetch(self.news, rows[i + AHEAD])
+                fetch_values(self.news, rows[i + AHEAD])
+            put_name(at + i * sizeof(Define), &self.news.table.rows[rows[i]], rows[i])
+        at += count * sizeof(Define)
+        for i in range(count):
+            row = rows[i]
+            at = put_row(at, row, ALL_WORDS, <uint64_t*>&self.news.values[row], self.near)
+        return at
 
     cdef object _sealed(
         self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
@@ -390,4 +394,7 @@ cdef class Outgoing:
         head.trades = trades
         head.feed = self.feed
         seal(self.frame, <uint32_t>(end - self.frame))
+        self.deltas_told += kind == FRAME_DELTA
+        self.images_told += kind == FRAME_IMAGE
+        self.bytes_told += 0 if kind == FRAME_STATE else <uint64_t>(end - self.frame)
         return PyBytes_FromStringAndSize(<char*>self.frame, end - self.frame)

@@ -32,3 +32,6 @@ cdef class Parts:
 # What a speaker said of its feed at `said`, as the feed's state here. Times of its clock become those
 # of ours, by their ages.
 cdef void show_feed(FeedState* state, const FeedWords* words, int64_t said, int64_t now) noexcept
+
+# The same on the speaker's side: the words of its feed, but for the number of its rows.
+cdef void read_feed(const FeedState* state, FeedWords* words, int64_t now) noexcept

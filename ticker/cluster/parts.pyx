@@ -5,8 +5,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from ticker.cluster.frame cimport FeedWords
-from ticker.shm.atomics cimport store_release
-from ticker.shm.layout cimport FeedState
+from ticker.shm.atomics cimport load_acquire, load_relaxed, store_release
+from ticker.shm.layout cimport FEED_STALE, FeedState
+
+from ticker.shm.liveness import WORKER_TIMEOUT_NS
+
+cdef int64_t WORKER_TIMEOUT = WORKER_TIMEOUT_NS
 
 
 cdef class Parts:
@@ -71,3 +75,18 @@ cdef void show_feed(FeedState* state, const FeedWords* words, int64_t said, int6
     store_release(&state.quiet_ns, <uint64_t>words.quiet_ns)
     for word in range(7):
         store_release(&state.phase + word, words.venue[word])
+
+
+cdef void read_feed(const FeedState* state, FeedWords* words, int64_t now) noexcept:
+    cdef int64_t beat = <int64_t>load_acquire(&state.heartbeat_ns)
+    cdef int i
+    memset(words, 0, sizeof(FeedWords))
+    words.state = load_acquire(&state.state)
+    words.why = load_acquire(&state.why)
+    if now - beat > WORKER_TIMEOUT:
+        words.state = FEED_STALE
+    words.last_message_ns = <int64_t>load_acquire(&state.last_message_ns)
+    words.silence_ns = <int64_t>load_relaxed(&state.silence_ns)
+    words.quiet_ns = <int64_t>load_relaxed(&state.quiet_ns)
+    for i in range(7):
+        words.venue[i] = load_acquire(&state.phase + i)

@@ -2,7 +2,7 @@
 
 In: rings and rows, which this process only reads. Out: (key, value). The value is a JSON object with
 the fields of GET /prices/{symbol}?venue=, or a delta frame (frame.pxd) of one row: its name, all its
-words, and its trades since the message before. Law: no I/O and no clock. A symbol has a message each
+words, and its trades since the message before, all of them as plain as the format has them. Law: no I/O and no clock. A symbol has a message each
 `interval` at most, and the first one after quiet goes at once. Figures that count (`seq`, `volume`,
 `trades`) lose nothing by it.
 """
@@ -12,7 +12,15 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from ticker.cluster.frame cimport ALL_WORDS, FRAME_DELTA, HEAD_BYTES, Define, FrameTrade, put_name
+from ticker.cluster.frame cimport (
+    ALL_WORDS,
+    FRAME_DELTA,
+    HEAD_BYTES,
+    Define,
+    FrameTrade,
+    put_name,
+    put_plain_row,
+)
 from ticker.cluster.news cimport Shard, drop_changed, take_changed
 from ticker.cluster.outgoing cimport Outgoing
 from ticker.jsontext cimport put_symbol, put_text
@@ -188,7 +196,10 @@ cdef class PriceTopic:
         while True:
             at = self.outgoing.frame + HEAD_BYTES
             put_name(at, &self.outgoing.news.table.rows[row], row)
-            at = self.outgoing._put_row(at + sizeof(Define), row, <uint32_t>ALL_WORDS)
+            at = put_plain_row(
+                at + sizeof(Define), row, <uint32_t>ALL_WORDS,
+                <uint64_t*>&self.outgoing.news.values[row],
+            )
             trades = 0
             while trade and trades < MOST_TRADES:
                 memcpy(at, shard.trades + trade - 1, sizeof(FrameTrade))

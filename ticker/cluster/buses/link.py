@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import structlog
@@ -16,16 +17,20 @@ from ticker.errors import DecodeError
 
 log = structlog.get_logger()
 
-MESSAGE = Kind.MESSAGE
 MOST_WAITING = 8 << 20
 """Bytes that a server has not taken yet; then nothing more is published."""
+
+
+Event = tuple[Kind, int, bytes, bytes, bytes]
+"""natswire.pyx: Kind says what of it there is."""
+Control = Callable[[Kind, bytes], None]
 
 
 class Taker(Protocol):
     """Whose connection it is."""
 
-    def take(self, sid: int, subject: bytes, payload: bytes, reply: bytes) -> None:
-        """A message of the server."""
+    def take(self, events: list[Event], control: Control) -> None:
+        """What the server said: messages, and others for `control`."""
 
     def took(self) -> None:
         """That was a whole chunk."""
@@ -76,13 +81,8 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard += 1
-        take = self.bus.take
         try:
-            for kind, sid, text, payload, reply in self.reader.receive_data(data):
-                if kind is MESSAGE:
-                    take(sid, text, payload, reply)
-                else:
-                    self._control(kind, text)
+            self.bus.take(self.reader.receive_data(data), self._control)
         except DecodeError as error:
             self.leave(str(error))
         self.bus.took()

@@ -25,12 +25,13 @@ import structlog
 
 from ticker import __version__
 from ticker.cluster import natswire
-from ticker.cluster.buses.link import MOST_WAITING, Link
+from ticker.cluster.buses.link import MOST_WAITING, Control, Event, Link
 from ticker.cluster.buses.login import Login
 from ticker.errors import DecodeError
 
 log = structlog.get_logger()
 
+MESSAGE = natswire.Kind.MESSAGE
 PORT = 4222
 CONNECT = 2.0
 """s for a server to answer at a new connection."""
@@ -282,13 +283,19 @@ class NatsBus:
         """A ping was answered."""
         self.pongs += 1
 
-    def take(self, sid: int, subject: bytes, payload: bytes, reply: bytes) -> None:
-        """A message of the server."""
-        self.said.messages += 1
-        found = self._subscriptions.get(sid)
-        if found is None:
-            return
-        if found.handler is not None:
-            found.handler(subject, payload)
-        elif found.answering is not None:
-            found.answering(subject, payload, reply)
+    def take(self, events: list[Event], control: Control) -> None:
+        """What a server said. Frames come by the 10,000 a second, so there is one loop for them."""
+        subscriptions, messages = self._subscriptions, 0
+        for kind, sid, subject, payload, reply in events:
+            if kind is not MESSAGE:
+                control(kind, subject)
+                continue
+            messages += 1
+            found = subscriptions.get(sid)
+            if found is None:
+                continue
+            if found.handler is not None:
+                found.handler(subject, payload)
+            elif found.answering is not None:
+                found.answering(subject, payload, reply)
+        self.said.messages += messages

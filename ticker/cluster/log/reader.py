@@ -36,7 +36,8 @@ class LogReader:
 
     Args:
         stream: its name.
-        filters: the subjects that are wanted.
+        filters: the subjects that are wanted; none: all that the stream has, which costs its server
+            less than looking for them one by one.
         since: ns, by the server's clock.
 
     Attributes:

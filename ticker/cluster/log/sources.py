@@ -47,7 +47,7 @@ class JetStreamSource:
             self.bus,
             subjects,
             stream_name(cluster.name, logged.feed),
-            [*subjects.deltas, subjects.images, subjects.checkpoints],
+            [],
             since,
         )
         self.take, self.wait = self.reader.take, self.reader.wait

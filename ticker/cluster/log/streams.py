@@ -120,14 +120,15 @@ def time_text(ns: int) -> str:
 def consumer(
     name: str, inbox: str, filters: list[str], *, since: int, after: int
 ) -> dict[str, Any]:
-    """One that gets frames pushed from a time on (`since`, ns), or behind a number (`after`)."""
+    """One that gets frames pushed from a time on (`since`, ns), or behind a number (`after`);
+    without `filters` all of them."""
+    wanted = {"filter_subjects": filters} if filters else {}
     start: dict[str, Any] = {"deliver_policy": "by_start_time", "opt_start_time": time_text(since)}
     if after:
         start = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
     return {
         "name": name,
         "deliver_subject": inbox,
-        "filter_subjects": filters,
         "ack_policy": "none",
         "max_deliver": 1,
         "replay_policy": "instant",
@@ -136,5 +137,6 @@ def consumer(
         "inactive_threshold": 5_000_000_000,
         "mem_storage": True,
         "num_replicas": 1,
+        **wanted,
         **start,
     }

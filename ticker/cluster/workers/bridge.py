@@ -135,9 +135,8 @@ class Bridge:
         self._back = False  # whether the bus came back, and nothing was said of what was missed
         self._contested = False
         """Whether two speak in one epoch: both are to claim a higher one."""
-        self._beat_due = self._ask_due = self._notice_due = 0
+        self._beat_due = self._ask_due = self._notice_due = self._asked_epoch = 0
         self._pause = ASK_FIRST
-        self._asked_epoch = 0
         self._started = self._deaf_since = steady_ns()
         self._counted: dict[str, int] = {}
 
@@ -231,7 +230,8 @@ class Bridge:
         verdict = self.incoming.take(frame, now_ns(), self.subjects.shard(subject))
         if verdict <= DUPLICATE:
             self._heard = steady_ns()
-        self._contested |= verdict == OTHER
+        elif verdict == OTHER:
+            self._contested = True
 
     def _came_back(self) -> None:
         """The bus is there again: what does the speaker have by now?"""

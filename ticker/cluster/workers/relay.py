@@ -50,6 +50,9 @@ log = structlog.get_logger()
 
 POLL = 0.002
 """s between two looks into the rings: what a first tick after quiet waits at most."""
+NAP = 10 * MS
+"""ns between two looks at most. They are fewer while all shards have just been told of: then no
+frame can be due."""
 STATE = 100 * MS
 """ns between two words about a feed's state: its speaker's sign of life."""
 ANSWERS = 20 * MS
@@ -99,7 +102,7 @@ class Relay:
         try:
             while not (stop.is_set() or bus.done()):
                 self.turn()
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(max(POLL, self._pause()))
         finally:
             bus.cancel()
             await asyncio.gather(bus, return_exceptions=True)
@@ -118,6 +121,11 @@ class Relay:
             self._beat = now
             self.heartbeat.beat(now)
             self._count()
+
+    def _pause(self) -> float:
+        """s for which no feed has anything to say."""
+        now = now_ns()
+        return min([NAP, *[each.pause(now) for each in self.speakers]]) / 1e9 + 0.0005
 
     def _up(self) -> None:
         for speaker in self.speakers:
@@ -181,7 +189,7 @@ class Speaker:
         self.refreshed: set[int] = set()
         self._refresh_due = 0
         self._state_due = self._answer_due = self._look_due = 0
-        self._told = (0, 0, 0)
+        self._told = self._made = (0, 0, 0)
         bus.subscribe(self.subjects.state, self._heard_state)
         bus.subscribe(self.subjects.notices, self._heard_notice)
         bus.subscribe(self.subjects.questions, self._heard_question)
@@ -221,6 +229,20 @@ class Speaker:
                 self._publish(self.outgoing.images(shards, now), steady, self.subjects.checkpoint)
         if self.pricing is not None:
             self.pricing.turn(self.claim.epoch if self.claim.speaks else 0, now, ages=looks)
+        self._tally()
+
+    def pause(self, now: int) -> int:
+        """ns for which there is nothing to say."""
+        return self.outgoing.pause(now) if self.claim.speaks else 0
+
+    def _tally(self) -> None:
+        out = self.outgoing
+        made = out.deltas_told, out.images_told, out.bytes_told
+        if made != self._made:
+            names = ("frames", "images", "bytes")
+            for name, number, before in zip(names, made, self._made, strict=True):
+                self.counters.add(name, number - before)
+            self._made = made
 
     def _fit(self, now: int) -> bool:
         return bool(self.heartbeat.pid) and now - self.heartbeat.time_ns < WORKER_TIMEOUT_NS
@@ -255,8 +277,6 @@ class Speaker:
             (self.subjects.refresh(shard), frame) for kind, shard, frame in frames if kind == IMAGE
         ]
         self.bus.publish(images)
-        self.counters.add("images", len(images))
-        self.counters.add("bytes", sum(len(frame) for _, frame in images))
 
     def _publish(
         self,
@@ -275,10 +295,6 @@ class Speaker:
             self.bus.publish(messages)
         else:
             self.log.publish(messages, steady)
-        images = sum([kind == IMAGE for kind, _, _ in frames])
-        self.counters.add("frames", len(frames) - images)
-        self.counters.add("images", images)
-        self.counters.add("bytes", sum([len(frame) for _, _, frame in frames]))
 
     def _heard_state(self, _: bytes, frame: bytes) -> None:
         try:
