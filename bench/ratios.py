@@ -32,7 +32,7 @@ class Ratio:
 RATIOS = (
     *(
         Ratio(name, "cpu_ratio_to_send_loop")
-        for name in ("fanout", "fanout-json", "fanout-msgpack")
+        for name in ("fanout", "fanout-json", "fanout-msgpack", "fanout-depth")
     ),
     Ratio("fanout-rates", "cpu_ratio_to_one_rate"),
     *(

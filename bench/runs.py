@@ -18,6 +18,8 @@ RUNS = {
     "fanout": FANOUT,
     "fanout-json": f"{FANOUT} --encoding json",
     "fanout-msgpack": f"{FANOUT} --encoding msgpack",
+    "fanout-depth": "fanout --clients 1000 --symbols 50 --symbols-per-client 50 --channel depth "
+    "--encoding json --duration 3",
     "fanout-rates": "fanout --rates --clients 1000 --duration 4 --encoding json",
     "scaling-clients": "scaling --over clients --duration 2",
     "scaling-symbols": "scaling --over symbols --duration 1.5",

@@ -54,6 +54,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "ticker.gateway.protocol": frozenset(),
     "ticker.gateway.dialects": frozenset(),
     "ticker.gateway.rest.serving": ALL,
+    "ticker.gateway.rest.contract": frozenset(),
     "ticker.gateway.rest": frozenset(
         {"bars", "guard", "health", "http", "metrics", "movers", "page", "processes", "trades"}
     ),

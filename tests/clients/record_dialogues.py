@@ -112,6 +112,28 @@ SCENARIOS: dict[str, tuple[str, list[dict[str, Any]]]] = {
             {"receive": 1},
         ],
     ),
+    "groups": (
+        "A watchlist and all symbols, with one of their symbols beside them.",
+        [
+            {"feed": ["trade", "AAPL", "185", T.format(1)]},
+            {"feed": ["trade", "MSFT", "400", T.format(2)]},
+            {"subscribe": {"channel": "price", "symbols": ["@tech", "@nosuch"]}},
+            *HELLO,
+            {"receive": 4},
+            {"subscribe": {"channel": "price", "symbols": ["AAPL"]}},
+            {"receive": 2},
+            {"unsubscribe": {"channel": "price", "symbols": ["@tech"]}},
+            {"receive": 2},
+            {"feed": ["trade", "MSFT", "401", T.format(3)]},
+            {"feed": ["trade", "AAPL", "186", T.format(4)]},
+            {"receive": 1},
+            {"subscribe": {"channel": "price", "symbols": ["*"]}},
+            {"receive": 3},
+            {"unsubscribe": {"channel": "price", "symbols": ["AAPL"]}},
+            {"feed": ["trade", "AAPL", "187", T.format(5)]},
+            {"receive": 1},
+        ],
+    ),
     "recorded_prices": (
         "Prices over two connections: the second one brings what is newer.",
         [

@@ -33,7 +33,9 @@ class Stage:
     """One gateway with a feed that does as a dialogue says; close it."""
 
     def __init__(self) -> None:
-        config = Config(gateway=GatewayConfig(max_connections=16, heartbeat=5.0))
+        config = Config(
+            gateway=GatewayConfig(max_connections=16, heartbeat=5.0), watchlists={"tech": SYMBOLS}
+        )
         self.rig: Rig = new_rig(config)
         self.rows = {symbol: self.rig.row(symbol) for symbol in SYMBOLS}
         for symbol in SYMBOLS:

@@ -8,6 +8,7 @@ Source: html.spec.whatwg.org, section 9.2.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, get_args
@@ -37,6 +38,7 @@ from ticker.gateway.protocol.messages import Reconnect, Subscribe
 from ticker.gateway.protocol.movers import MOST_LISTED
 from ticker.gateway.protocol.settings import check_pace
 from ticker.gateway.protocol.vocabulary import MAX_SYMBOL, Channel
+from ticker.gateway.rest.contract.stream import LEAST_RATE, MOST_RATE
 from ticker.gateway.rest.parameters import bad, integer, read_query, symbol_list, venue_of
 from ticker.gateway.rest.serving.cors import reading_headers
 from ticker.gateway.sockets.connection import ConnectionTable
@@ -58,7 +60,6 @@ OF_CHANNELS = {
     "levels": ("depth", "books"), "venue": ("depth", "books"), "limit": ("movers", "movers"),
 }  # fmt: skip
 """Parameters that only one channel has: the channel, and what it is of."""
-LEAST_RATE, MOST_RATE = 0.01, 1000.0
 _SYMBOL = re.compile(rf"[ -~]{{1,{MAX_SYMBOL}}}")
 _RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 
@@ -189,13 +190,14 @@ class EventStreams:
             raise Refusal(NO_HISTORY, said)
         grant = self.access.admit(number, wanted.token, now_ns, steady_ns)
         limits = self.dialect.limits_of(grant)
-        _check_rights(wanted, grant, limits.symbols, self.dialect.groups)
+        names = _names_of(wanted, grant, limits.symbols, self.dialect.groups)
         try:
             check_pace(wanted.pace, self.dialect.terms)
-            self.dialect.depths.admit(wanted.command, filter(grant.sees, wanted.symbols))
+            self.dialect.depths.admit(wanted.command, filter(grant.sees, names))
         except CommandError as error:
-            full = error.code == Code.SYMBOL_LIMIT_EXCEEDED
-            raise Refusal(DEPTH_FULL if full else BAD_PARAMETER, error.message) from None
+            if error.code != Code.SYMBOL_LIMIT_EXCEEDED:
+                raise Refusal(BAD_PARAMETER, error.message) from None
+            raise Refusal(DEPTH_FULL, error.message, headers={"Retry-After": "10"}) from None
         codec = CODECS[EVENT_STREAM]
         retry = f"retry: {round(self.dialect.terms.retry_after * 1000)}\n\n".encode()
         greeting = codec.frame(self.dialect.hello(limits, False, number))
@@ -207,7 +209,8 @@ class EventStreams:
         self.dialect.change(number, codec, wanted.command, grant, now_ns)
 
 
-def _check_rights(wanted: Wanted, grant: Grant, most: int, groups: Groups) -> None:
+def _names_of(wanted: Wanted, grant: Grant, most: int, groups: Groups) -> Collection[str]:
+    """The symbols that are asked for, none for all of them. Raises Refusal."""
     if wanted.channel not in grant.channels:
         said = (
             f"Your token does not open the channel {wanted.channel!r}; its operator grants it by "
@@ -215,15 +218,18 @@ def _check_rights(wanted: Wanted, grant: Grant, most: int, groups: Groups) -> No
         )
         raise Refusal(NOT_ENTITLED, said, channel=wanted.channel)
     if any(map(groups.is_all, wanted.symbols)):
+        if wanted.channel == "depth":
+            raise bad("symbols", "has `*`, which is not for channel=depth; name the symbols")
         if not grant.wildcard:
             said = (
                 "Your token does not open `symbols=*`; its operator grants it by `wildcard = true`."
             )
             raise Refusal(NOT_ENTITLED, said)
-        return
-    entries = len(groups.expand(wanted.symbols, grant))
-    if entries > most:
-        raise bad("symbols", f"has {entries} entries, and {most} is the most for your token")
+        return ()
+    names = groups.expand(wanted.symbols, grant)
+    if len(names) > most:
+        raise bad("symbols", f"has {len(names)} entries, and {most} is the most for your token")
+    return names
 
 
 def _answer(head: Head) -> bytes:

@@ -101,13 +101,14 @@ class Past:
     ) -> dict[str, tuple[list[Row], int | None]]:
         """Of each symbol up to `count` bars of `span` s that start in begin <= s < end: the first,
         or the newest where `begin` is None; oldest first. Beside them the start of the next one,
-        None: there is none, or the newest were asked for.
+        None: there is none, or the newest were asked for. Each has all of its minutes.
 
         A row has BAR, with the start of the bar as `minute`, and `complete`.
 
         Raises:
             StoreError: they cannot be read.
         """
+        begin, end = begin and -(-begin // span) * span, -(-end // span) * span
         with self.reader.minutes(begin, end) as minutes:
             found = {symbol: spanned(minutes(symbol, venue), span, count) for symbol in symbols}
         shown = [row for rows, _ in found.values() for row in rows]

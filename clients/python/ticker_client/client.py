@@ -27,7 +27,7 @@ from .messages import (
 )
 from .rest import Rest, new_session
 from .table import BarTable, Table
-from .topic import Event, Topic, name_in, symbol_in
+from .topic import Event, Topic, is_group, name_in, symbol_in
 from .watch import Watch
 
 KEPT = 100_000
@@ -41,7 +41,8 @@ class Client(Rest):
     Use it as an async context manager. `state` is "open" or "waiting", `reason` says why it waits,
     `lag` is the age in s of the newest message when it came, by both clocks. `on_change` is called
     when the state has changed, or when the server has said which symbols it does not have, or why
-    one has to wait: that is in `notes`, by symbol, until its book comes.
+    one has to wait: that is in `notes`, by symbol, until its book comes. Among symbols, "@tech" is
+    a watchlist of the server's configuration, and "*" are all of them.
 
     Raises:
         NoServerError: nothing answers at the URL when it is entered.
@@ -171,18 +172,35 @@ class Client(Rest):
             raise ValueError("name at least one symbol, like 'AAPL'")
         watch: Watch[Any] = Watch(topic, symbols, kept, self._leave)
         self._watches.append(watch)
-        for symbol in symbols:  # what another watch was told already comes at once
-            if (known := self._newest.get((topic.name, symbol))) is not None:
+        self._gather(watch)
+        for (name, symbol), known in self._newest_of(watch):  # it was told to another watch already
+            if name == topic.name and watch.gets(symbol):
                 watch.put(known)
         self._send(self._dialogue.subscribe(topic, symbols))
         return watch
+
+    def _newest_of(self, watch: Watch[Any]) -> list[tuple[tuple[str, str], Event]]:
+        """The newest messages that may be of a watch."""
+        if any(map(is_group, watch.symbols)):
+            return list(self._newest.items())
+        keys = ((watch.topic.name, symbol) for symbol in sorted(watch.symbols))
+        return [(key, self._newest[key]) for key in keys if key in self._newest]
+
+    def _gather(self, watch: Watch[Any]) -> None:
+        """Give a watch the symbols that its watchlists have, as far as the server has said."""
+        if watch.members is not None and any(map(is_group, watch.symbols)):
+            members = self._dialogue.members
+            named = (members.get((watch.topic.name, each), ()) for each in watch.symbols)
+            watch.members = watch.symbols.union(*named)
 
     def _leave(self, watch: Watch[Any]) -> None:
         self._watches.remove(watch)
         others = [each.symbols for each in self._watches if each.topic == watch.topic]
         gone = watch.symbols - frozenset().union(*others)
-        for symbol in gone:
-            self._newest.pop((watch.topic.name, symbol), None)
+        left = [each for each in self._watches if each.topic.name == watch.topic.name]
+        for (name, symbol), _ in self._newest_of(watch):
+            if name == watch.topic.name and not any(each.gets(symbol) for each in left):
+                self._newest.pop((name, symbol))
         self._send(self._dialogue.unsubscribe(watch.topic, sorted(gone)))
 
     # -- the connection --------------------------------------------------------------------
@@ -245,6 +263,9 @@ class Client(Rest):
             events, commands = self._dialogue.received(received.data, time.monotonic())
             for command in commands:
                 await socket.send_str(command)
+            for watch in self._watches if self._dialogue.regrouped else ():
+                self._gather(watch)
+            self._dialogue.regrouped = False
             if self.state != "open" and self._dialogue.hello is not None:
                 self._opened()
             for event in events:
@@ -289,7 +310,7 @@ class Client(Rest):
             of_it = watch.topic.name == name
             if isinstance(event, Lagged):  # it does not say of which of the two
                 of_it = watch.topic.channel in ("trades", "bars")
-            if of_it and symbol in watch.symbols:
+            if of_it and watch.gets(symbol):
                 watch.put(event)
 
 

@@ -35,7 +35,7 @@ from .messages import (
     Unsubscribed,
     Update,
 )
-from .topic import Event, Topic, name_in
+from .topic import ALL, Event, Topic, apart, is_group, name_in
 
 SUBPROTOCOL = "ticker.v1.json"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
@@ -60,13 +60,15 @@ class Refused(NamedTuple):
 class Dialogue:
     """`unknown` has the symbols that the server refused, by the name of their topic; `refused` the
     commands that were refused whole, `notes` words on symbols that have to wait: for the reader to
-    take."""
+    take. `members` has the symbols of each group, by the name of its topic and its own."""
 
     def __init__(self) -> None:
         self.watched: dict[Topic, dict[str, datetime | None]] = {}
         self.unknown: dict[str, set[str]] = {}
         self.refused: list[Refused] = []
         self.notes: dict[str, str] = {}
+        self.members: dict[tuple[str, str], frozenset[str]] = {}
+        self.regrouped = False  # since the reader has looked
         self.books = Books()
         self._asked: deque[tuple[Topic, frozenset[str]]] = deque()  # not answered yet
         self.hello: Hello | None = None
@@ -82,17 +84,32 @@ class Dialogue:
         watched = self.watched.setdefault(topic, {})
         fresh = [symbol for symbol in dict.fromkeys(symbols) if symbol not in watched]
         watched.update(dict.fromkeys(fresh))
-        return [self._subscribe(topic, fresh)] if fresh and self.hello else []
+        return [self._subscribe(topic, names) for names in apart(fresh)] if self.hello else []
 
     def unsubscribe(self, topic: Topic, symbols: Iterable[str]) -> list[str]:
-        """The commands for symbols that nobody watches any more."""
+        """The commands for symbols that nobody watches any more. A symbol of a group that is still
+        watched goes on; what a group that goes had in common with the others is asked for again."""
         watched = self.watched.get(topic, {})
         gone = [symbol for symbol in dict.fromkeys(symbols) if symbol in watched]
         for symbol in gone:
             del watched[symbol]
             self.unknown.get(topic.name, set()).discard(symbol)
-            self.books.forget(topic.venue or "", symbol)
-        return [self._unsubscribe(topic, gone)] if gone and self.hello else []
+        told = [symbol for symbol in gone if not self.is_watched(topic, symbol)]
+        for name in told:
+            for symbol in self.members.pop((topic.name, name), {name}):
+                self.books.forget(topic.venue or "", symbol)
+        commands = [self._unsubscribe(topic, told)] if told and self.hello else []
+        if commands and any(map(is_group, told)):
+            commands += self._ask_again(topic)
+        return commands
+
+    def is_watched(self, topic: Topic, symbol: str) -> bool:
+        """Whether a symbol is watched, by its name or by a group that has it."""
+        watched = self.watched.get(topic, {})
+        if symbol in watched or (ALL in watched and not is_group(symbol)):
+            return True
+        groups = (self.members.get((topic.name, name), ()) for name in watched if is_group(name))
+        return any(symbol in group for group in groups)
 
     # -- a connection ----------------------------------------------------------------------
 
@@ -121,7 +138,7 @@ class Dialogue:
         if isinstance(message, Hello):
             commands = self._greeted(message)
         elif isinstance(message, Subscribed | Recovered):
-            self._answered()
+            self._answered_with(frozenset(message.symbols))
             refused = {each.symbol for each in message.rejected}
             name = name_in(message)
             self.unknown[name] = self.unknown.get(name, set()) - {*message.symbols} | refused
@@ -165,9 +182,14 @@ class Dialogue:
     def _greeted(self, hello: Hello) -> list[str]:
         self.hello = hello
         self.pause = FIRST_PAUSE
-        again = [(topic, watched) for topic, watched in self.watched.items() if watched]
-        self._asked.extend((topic, frozenset(watched)) for topic, watched in again)
-        return [_again(topic, watched) for topic, watched in again]
+        return [command for topic in self.watched for command in self._ask_again(topic)]
+
+    def _ask_again(self, topic: Topic) -> list[str]:
+        """The commands that subscribe to all that is watched of a topic, as of what was seen."""
+        watched = self.watched[topic]
+        parts = apart(watched)
+        self._asked.extend((topic, frozenset(names)) for names in parts)
+        return [_again(topic, {name: watched[name] for name in names}) for names in parts]
 
     def _subscribe(self, topic: Topic, symbols: list[str]) -> str:
         self._asked.append((topic, frozenset(symbols)))
@@ -180,6 +202,14 @@ class Dialogue:
     def _answered(self) -> tuple[Topic, frozenset[str]] | None:
         """The command that an answer is to: the server answers them in their order."""
         return self._asked.popleft() if self._asked else None
+
+    def _answered_with(self, symbols: frozenset[str]) -> None:
+        """The symbols that a command took: those of the group, if it was about one."""
+        asked = self._answered()
+        for name in asked[1] if asked is not None else ():
+            if asked is not None and is_group(name):
+                self.members[asked[0].name, name] = symbols
+                self.regrouped = True
 
     def _refuse(self, error: Error) -> None:
         """A command was refused, and nothing else ends; but for a client that has no token."""
@@ -206,9 +236,9 @@ class Dialogue:
         """A book whose delta does not fit is asked for again."""
         return [
             self._subscribe(topic, [delta.symbol])
-            for topic, watched in self.watched.items()
+            for topic in self.watched
             if topic.channel == "depth" and topic.venue == (delta.venue or None)
-            if delta.symbol in watched
+            if self.is_watched(topic, delta.symbol)
         ]
 
     def _saw(self, message: Event) -> None:

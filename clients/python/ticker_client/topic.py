@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -21,6 +22,7 @@ from .messages import (
     Update,
 )
 
+ALL, WATCHLIST = "*", "@"
 Event = Snapshot | Update | Correction | Cancel | Lagged | Status | LiveBar | Depth | Movers
 
 
@@ -66,3 +68,16 @@ def name_in(message: Subscribed | Event) -> str:
 def symbol_in(message: Event) -> str:
     """The symbol that a message is of; empty: of none."""
     return getattr(message, "symbol", UNSET) or ""
+
+
+def is_group(name: str) -> bool:
+    """Whether a name stands for several symbols: `*` for all, `@tech` for a watchlist."""
+    return name == ALL or name.startswith(WATCHLIST)
+
+
+def apart(names: Iterable[str]) -> list[list[str]]:
+    """The names as commands have them: symbols together, each group by itself, so that the answer
+    tells which symbols it has."""
+    names = list(names)
+    symbols = [name for name in names if not is_group(name)]
+    return [*([symbols] if symbols else []), *([name] for name in names if is_group(name))]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .errors import TickerError, UnknownSymbolError
 from .messages import Lagged, LiveBar, Status
-from .topic import Event, Topic, symbol_in
+from .topic import ALL, Event, Topic, symbol_in
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
@@ -18,7 +18,8 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
 
     A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On
     `trades` each message waits. `kept` messages wait at most; `dropped` counts those that were too
-    many. `unknown` are those of its symbols that no feed has.
+    many. `unknown` are those of its symbols that no feed has. `members` are the symbols that it
+    gets, with those of its watchlists; None: it gets all.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
     ) -> None:
         self.topic = topic
         self.symbols = frozenset(symbols)
+        self.members = None if ALL in symbols else self.symbols
         self.kept = kept
         self.dropped = 0
         self.unknown: frozenset[str] = frozenset()
@@ -39,6 +41,10 @@ class Watch(AsyncIterator[E_co], Generic[E_co]):
         self._failure: TickerError | None = None
         self._closed = False
         self._leave = leave
+
+    def gets(self, symbol: str) -> bool:
+        """Whether it is to get the messages of a symbol."""
+        return self.members is None or symbol in self.members
 
     def put(self, message: Event) -> None:
         """A message of one of its symbols."""

@@ -6,7 +6,9 @@ import type {
   Cancel, Correction, Depth, Lagged, LiveBar, Movers, Snapshot, Update,
 } from "./messages.js";
 import { Rest } from "./rest.js";
-import { type Event, nameIn, nameOf, sameTopic, symbolIn, type Topic, wordsOf } from "./topic.js";
+import {
+  type Event, isGroup, nameIn, nameOf, sameTopic, symbolIn, type Topic, wordsOf,
+} from "./topic.js";
 import { Watch } from "./watch.js";
 
 const KEPT = 100_000;
@@ -43,7 +45,8 @@ export type Trade = Price | Correction | Cancel | Lagged;
  *
  * `state` is "open" or "waiting", `reason` says why it waits, `lag` is the age in s of the newest
  * message when it came, by both clocks. `retryAt` is when it connects again, in ms of
- * performance.now(); 0 while it does. After a `failure` it does not. */
+ * performance.now(); 0 while it does. After a `failure` it does not. Wherever symbols are named, "@tech" is
+ * a watchlist of the server's configuration, and "*" are all symbols. */
 export class Client extends Rest {
   state: "open" | "waiting" = "waiting";
   reason = "not connected yet";
@@ -164,13 +167,34 @@ export class Client extends Rest {
     this.#checkOne(topic, symbols);
     const watch = new Watch<E>(topic, symbols, kept, (gone) => this.#leave(gone));
     this.#watches.add(watch as unknown as Watch<Event>);
-    for (const symbol of symbols) {
-      const known = this.#newest.get(`${nameOf(topic)} ${symbol}`); // another watch was told it
-      if (known) watch.put(known);
+    this.#gather(watch as unknown as Watch<Event>);
+    for (const known of this.#newestOf(topic, watch.symbols)) {
+      if (watch.gets(symbolIn(known))) watch.put(known); // another watch was told it
     }
     watch.refuse(this.#unknown(topic));
     this.#send(this.#dialogue.subscribe(topic, symbols));
     return watch;
+  }
+
+  /** The newest messages of a topic that may be of these symbols. */
+  #newestOf(topic: Topic, symbols: ReadonlySet<string>): Event[] {
+    const name = nameOf(topic);
+    if ([...symbols].some(isGroup)) {
+      return [...this.#newest.values()].filter((event) => nameIn(event) === name);
+    }
+    const known = [...symbols].map((symbol) => this.#newest.get(`${name} ${symbol}`));
+    return known.filter((event) => event !== undefined);
+  }
+
+  /** Give a watch the symbols that its watchlists have, as far as the server has said. */
+  #gather(watch: Watch<Event>): void {
+    if (watch.members === null || ![...watch.symbols].some(isGroup)) return;
+    const members = new Set(watch.symbols);
+    for (const name of watch.symbols) {
+      const named = this.#dialogue.members.get(`${nameOf(watch.topic)} ${name}`);
+      for (const symbol of named ?? []) members.add(symbol);
+    }
+    watch.members = members;
   }
 
   #unknown(topic: Topic): ReadonlySet<string> {
@@ -194,7 +218,11 @@ export class Client extends Rest {
     const gone = [...watch.symbols].filter(
       (symbol) => !others.some((each) => each.symbols.has(symbol)),
     );
-    for (const symbol of gone) this.#newest.delete(`${nameOf(watch.topic)} ${symbol}`);
+    const name = nameOf(watch.topic);
+    const left = [...this.#watches].filter((each) => nameOf(each.topic) === name);
+    for (const symbol of this.#newestOf(watch.topic, watch.symbols).map(symbolIn)) {
+      if (!left.some((each) => each.gets(symbol))) this.#newest.delete(`${name} ${symbol}`);
+    }
     this.#send(this.#dialogue.unsubscribe(watch.topic, gone.sort()));
   }
 
@@ -235,7 +263,8 @@ export class Client extends Rest {
   #received(socket: SocketLike, text: string): void {
     if (socket !== this.#socket) return;
     try {
-      const { events, commands, refusals } = this.#dialogue.received(text, now());
+      const { events, commands, refusals, regrouped } = this.#dialogue.received(text, now());
+      if (regrouped) for (const watch of this.#watches) this.#gather(watch);
       if (this.#dialogue.deadline < this.#looksAt) this.#listen(socket);
       const opened = this.state !== "open" && this.#dialogue.hello;
       if (opened && this.#options.batch) socket.send(BATCH);
@@ -286,7 +315,7 @@ export class Client extends Rest {
         event.type === "lagged" // it does not say of which of the two
           ? watch.topic.channel === "trades" || watch.topic.channel === "bars"
           : nameOf(watch.topic) === name;
-      if (ofIt && watch.symbols.has(symbol)) watch.put(event);
+      if (ofIt && watch.gets(symbol)) watch.put(event);
     }
   }
 

@@ -11,7 +11,9 @@ import { parse } from "./exact.js";
 import type {
   AnyMessage, Channel, Delta, Error as ServerError, Hello, Recovered, Subscribed,
 } from "./messages.js";
-import { type Event, nameOf, sameTopic, type Topic, wordsOf } from "./topic.js";
+import {
+  ALL, apart, type Event, isGroup, nameOf, sameTopic, type Topic, wordsOf,
+} from "./topic.js";
 
 export const SUBPROTOCOL = "ticker.v1.json";
 const FIRST_PAUSE = 0.5;
@@ -42,6 +44,8 @@ export interface Received {
   events: Event[];
   commands: string[];
   refusals: Refusal[];
+  /** Whether `members` has changed. */
+  regrouped?: boolean;
 }
 
 export class Dialogue {
@@ -49,6 +53,8 @@ export class Dialogue {
   readonly watched: { topic: Topic; seen: Map<string, string | null> }[] = [];
   /** The symbols that the server refused, by the name of their topic. */
   readonly unknown = new Map<string, Set<string>>();
+  /** The symbols of each group, by the name of its topic, a blank, and its own. */
+  readonly members = new Map<string, ReadonlySet<string>>();
   readonly #books = new Books();
   hello: Hello | null = null;
   deadline = 0;
@@ -65,18 +71,34 @@ export class Dialogue {
     const watched = this.#of(topic);
     const fresh = [...new Set(symbols)].filter((symbol) => !watched.has(symbol));
     for (const symbol of fresh) watched.set(symbol, null);
-    return fresh.length && this.hello ? [this.#command("subscribe", topic, fresh)] : [];
+    if (!this.hello) return [];
+    return apart(fresh).map((names) => this.#command("subscribe", topic, names));
   }
 
-  /** The commands for symbols that nobody watches any more. */
+  /** The commands for symbols that nobody watches any more. A symbol of a group that is still watched
+   * goes on; what a group that goes had in common with the others is asked for again. */
   unsubscribe(topic: Topic, symbols: Iterable<string>): string[] {
     const watched = this.#of(topic);
     const gone = [...new Set(symbols)].filter((symbol) => watched.delete(symbol));
-    for (const symbol of gone) {
-      this.unknown.get(nameOf(topic))?.delete(symbol);
-      this.#books.forget(topic.venue, symbol);
+    for (const symbol of gone) this.unknown.get(nameOf(topic))?.delete(symbol);
+    const told = gone.filter((symbol) => !this.#isWatched(topic, symbol));
+    for (const name of told) {
+      const key = `${nameOf(topic)} ${name}`;
+      for (const symbol of this.members.get(key) ?? [name]) this.#books.forget(topic.venue, symbol);
+      this.members.delete(key);
     }
-    return gone.length && this.hello ? [this.#command("unsubscribe", topic, gone)] : [];
+    if (!told.length || !this.hello) return [];
+    const left = this.#command("unsubscribe", topic, told);
+    return told.some(isGroup) ? [left, ...this.#askAgain(topic)] : [left];
+  }
+
+  /** Whether a symbol is watched, by its name or by a group that has it. */
+  #isWatched(topic: Topic, symbol: string): boolean {
+    const watched = this.#of(topic);
+    if (watched.has(symbol) || (watched.has(ALL) && !isGroup(symbol))) return true;
+    return [...watched.keys()].some(
+      (name) => isGroup(name) && this.members.get(`${nameOf(topic)} ${name}`)?.has(symbol),
+    );
   }
 
   // -- a connection --------------------------------------------------------------------------
@@ -122,7 +144,13 @@ export class Dialogue {
     } else if (message.type === "hello") {
       found.commands.push(...this.#greeted(message));
     } else if (message.type === "subscribed" || message.type === "recovered") {
-      this.#asked.shift();
+      const asked = this.#asked.shift();
+      for (const name of asked?.symbols ?? []) {
+        if (asked && isGroup(name)) {
+          this.members.set(`${nameOf(asked.topic)} ${name}`, new Set(message.symbols));
+          found.regrouped = true;
+        }
+      }
       found.refusals.push(...this.#refused(message));
     } else if (message.type === "unsubscribed") {
       this.#asked.shift();
@@ -166,8 +194,9 @@ export class Dialogue {
     const book = this.#books.apply(delta);
     if (book) found.events.push(book);
     if (book || asked) return;
-    for (const { topic, seen } of this.watched) {
-      if (topic.channel === "depth" && topic.venue === venue && seen.has(symbol)) {
+    for (const { topic } of this.watched) {
+      if (topic.channel !== "depth" || topic.venue !== venue) continue;
+      if (this.#isWatched(topic, symbol)) {
         found.commands.push(this.#command("subscribe", topic, [symbol]));
       }
     }
@@ -182,13 +211,18 @@ export class Dialogue {
   #greeted(hello: Hello): string[] {
     this.hello = hello;
     this.pause = FIRST_PAUSE;
-    return this.watched
-      .filter(({ seen }) => seen.size > 0)
-      .map(({ topic, seen }) => {
-        this.#asked.push({ topic, symbols: new Set(seen.keys()) });
-        const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
-        return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
-      });
+    return this.watched.flatMap(({ topic }) => this.#askAgain(topic));
+  }
+
+  /** The commands that subscribe to all that is watched of a topic, as of what was seen. */
+  #askAgain(topic: Topic): string[] {
+    const watched = this.#of(topic);
+    return apart(watched.keys()).map((names) => {
+      this.#asked.push({ topic, symbols: new Set(names) });
+      const seen = names.map((name): [string, string | null] => [name, watched.get(name) ?? null]);
+      const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
+      return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
+    });
   }
 
   #refused({ channel = "price", interval, venue, symbols, rejected }: Subscribed | Recovered): Refusal[] {

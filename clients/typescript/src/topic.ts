@@ -44,3 +44,18 @@ export function nameIn(message: Event): string {
 export function symbolIn(message: Event): string {
   return ("symbol" in message && message.symbol) || "";
 }
+
+export const ALL = "*";
+
+/** Whether a name stands for several symbols: `*` for all, `@tech` for a watchlist of the server. */
+export function isGroup(name: string): boolean {
+  return name === ALL || name.startsWith("@");
+}
+
+/** The names as commands have them: symbols together, each group by itself, so that the answer tells
+ * which symbols it has. */
+export function apart(names: Iterable<string>): string[][] {
+  const all = [...names];
+  const symbols = all.filter((name) => !isGroup(name));
+  return [...(symbols.length ? [symbols] : []), ...all.filter(isGroup).map((name) => [name])];
+}

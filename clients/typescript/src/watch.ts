@@ -1,7 +1,7 @@
 // What a program watches: an iterator over the messages of some symbols on one channel.
 
 import { type TickerError, UnknownSymbolError } from "./errors.js";
-import { type Event, symbolIn, type Topic } from "./topic.js";
+import { ALL, type Event, symbolIn, type Topic } from "./topic.js";
 
 /** Messages as they come, over reconnects, until it is closed.
  *
@@ -10,6 +10,8 @@ import { type Event, symbolIn, type Topic } from "./topic.js";
 export class Watch<E extends Event> implements AsyncIterableIterator<E> {
   readonly topic: Topic;
   readonly symbols: ReadonlySet<string>;
+  /** The symbols that it gets, with those of its watchlists; null: it gets all. */
+  members: ReadonlySet<string> | null;
   dropped = 0;
   readonly #kept: number;
   readonly #leave: (watch: Watch<E>) => void;
@@ -24,8 +26,14 @@ export class Watch<E extends Event> implements AsyncIterableIterator<E> {
   ) {
     this.topic = topic;
     this.symbols = new Set(symbols);
+    this.members = this.symbols.has(ALL) ? null : this.symbols;
     this.#kept = kept;
     this.#leave = leave;
+  }
+
+  /** Whether it is to get the messages of a symbol. */
+  gets(symbol: string): boolean {
+    return this.members === null || this.members.has(symbol);
   }
 
   /** A message of one of its symbols. */

@@ -11,6 +11,7 @@ import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -258,17 +259,17 @@ def trickle(client: Client, data: bytes, seconds: float) -> float:
     return time.monotonic() - begun
 
 
-@pytest.mark.slow
-def test_a_trickled_head_ends_at_5_s(shared: Rig) -> None:
-    client = Client(shared.port, handshake=False)
+def trickled_head(rig: Rig) -> None:
+    """It ends at 5 s."""
+    client = Client(rig.port, handshake=False)
     took = trickle(client, lines(), 9)
     client.close()
     assert 4.5 < took < 7
 
 
-@pytest.mark.slow
-def test_half_a_frame_ends_at_5_s_whatever_comes_between(shared: Rig) -> None:
-    client = Client(shared.port)
+def half_a_frame(rig: Rig) -> None:
+    """It ends at 5 s, whatever comes between."""
+    client = Client(rig.port)
     client.socket.sendall(frame(0x01, b"{"))
     # whole pings win the message no time
     begun = time.monotonic()
@@ -285,9 +286,9 @@ def test_half_a_frame_ends_at_5_s_whatever_comes_between(shared: Rig) -> None:
     assert 4.5 < time.monotonic() - begun < 7
 
 
-@pytest.mark.slow
-def test_a_body_that_stalls_ends_at_10_s(shared: Rig) -> None:
-    client = Client(shared.port, handshake=False)
+def stalled_body(rig: Rig) -> None:
+    """It ends at 10 s."""
+    client = Client(rig.port, handshake=False)
     client.socket.sendall(
         b"POST /prices/A HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
     )
@@ -297,3 +298,12 @@ def test_a_body_that_stalls_ends_at_10_s(shared: Rig) -> None:
     client.close()
     assert time.monotonic() - begun < 11
     assert int(answer.split()[1]) in (405, 408, 413)
+
+
+@pytest.mark.slow
+def test_what_never_ends_has_a_deadline(shared: Rig) -> None:
+    """All at once: each is mostly a wait."""
+    with ThreadPoolExecutor() as attackers:
+        attacks = (trickled_head, half_a_frame, stalled_body)
+        for attack in [attackers.submit(attack, shared) for attack in attacks]:
+            attack.result()

@@ -147,3 +147,9 @@ def take_until(client: Any, book: ClientBook, done: Callable[[], bool]) -> None:
         message = client.receive()
         if message["type"] in ("depth", "delta"):
             book.take(message)
+
+
+def define(exchange: Exchange, symbol: str = "AAPL", venue: str | None = None) -> int:
+    """A symbol of the exchange, in its row."""
+    with exchange.packet() as calls:
+        return calls.define(1 + exchange.reference, symbol, venue)

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.books.exchange import ClientBook, Exchange, answered, get, take_until
+from tests.gateway.books.exchange import (
+    ClientBook,
+    Exchange,
+    answered,
+    define,
+    get,
+    take_until,
+)
 from tests.gateway.conftest import Client, Rig
 from ticker.config import Config, DepthConfig, GatewayConfig
 from ticker.feeds.calls import ASK, BID
@@ -22,24 +29,12 @@ JSON = "ticker.v1.json"
 MSGPACK = "ticker.v1.msgpack"
 
 
-@pytest.fixture
-def exchange(rig: Any) -> Iterator[Exchange]:
-    made = Exchange(rig)
-    yield made
-    made.close()
-
-
 def subscribed(connect: Connect, levels: int | None = None, **more: Any) -> Any:
     options = {name: more.pop(name) for name in ("protocol", "receive_buffer") if name in more}
     client = connect(**{"protocol": JSON, **options})
     wanted = {} if levels is None else {"levels": levels}
     client.send({"action": "subscribe", "symbols": ["AAPL"], "channel": "depth", **wanted, **more})
     return client
-
-
-def define(exchange: Exchange, symbol: str = "AAPL", venue: str | None = None) -> int:
-    with exchange.packet() as calls:
-        return calls.define(1 + exchange.reference, symbol, venue)
 
 
 def test_the_whole_book_then_what_changes(exchange: Exchange, connect: Connect) -> None:
@@ -339,24 +334,6 @@ def test_what_the_configuration_says(exchange: Exchange, connect: Connect) -> No
     error = client.until("error")
     assert (error["code"], error["id"]) == (405, "IBM")
     assert "the books of 2 symbols are watched, the most" in error["message"]
-
-
-def test_books_as_events(exchange: Exchange, read: Callable[..., Any]) -> None:
-    row = define(exchange)
-    references = exchange.fill(row, 3)
-    reader = read("/stream?symbols=AAPL&channel=depth&levels=2&venue=XNAS")
-    whole = reader.until("depth")
-    assert (whole["venue"], whole["bids"]) == ("XNAS", [[99.99, 101], [99.98, 102]])
-    with exchange.packet() as calls:
-        calls.delete_order(references[0], 7)
-    delta = reader.until("delta")
-    assert (delta["previous_seq"], delta["bids"]) == (whole["seq"], [[99.99, 0], [99.97, 103]])
-    for query, said in (
-        ("channel=depth&levels=11", "levels: 11 is none that this server has"),
-        ("channel=depth&venue=x", "venue must be a market identifier code"),
-        ("levels=3", "levels is of books"),
-    ):
-        assert read(f"/stream?symbols=AAPL&{query}").body()["detail"].startswith(said)
 
 
 @pytest.fixture

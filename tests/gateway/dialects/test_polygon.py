@@ -79,15 +79,17 @@ def test_a_trade_and_a_quote_byte_by_byte(rig: Rig, speak: Speak) -> None:
 
 @named
 def test_each_part_of_a_request_has_its_answer(rig: Rig, speak: Speak) -> None:
-    rows = [rig.row(symbol) for symbol in ("AAPL", "BRK.B")]
+    rows = [rig.row(symbol) for symbol in ("AAPL", "BRK.B", "BRK A")]
     client = entered(speak(PATH))
-    client.send({"action": "subscribe", "params": "T.BRK.B, X.AAPL,T."})
+    client.send({"action": "subscribe", "params": "T.BRK.B, X.AAPL,T.,T.BRK A"})
     client.sees(status="success", message="subscribed to: T.BRK.B")
+    client.sees(status="success", message="subscribed to: T.BRK A")
     client.sees(status="error", message="not authorized: X.AAPL")
     client.sees(status="error", message="not authorized: T.")
     for row in rows:
         sell(rig, row, E9, time.time_ns())
     client.sees(ev="T", sym="BRK.B")
+    client.sees(ev="T", sym="BRK A")
     client.send({"action": "subscribe", "params": "T.A,T.B,T.C"})
     client.sees(status="error", message="too many subscriptions")
     client.send({"action": "subscribe", "params": "T.*"})

@@ -155,6 +155,18 @@ def test_pages_have_every_bar_once(server: Rig, interval: str) -> None:
     assert found == whole
 
 
+def test_bars_at_the_bounds_are_whole(server: Rig, prints: list[tuple[int, str, int, int]]) -> None:
+    """Bounds inside of a bar: it starts before `from`, and before `to`."""
+    every = of(prints, 300)
+    begin, end = START + 610, START + 1210  # 10 s after the start of a bar
+    shown = [bar for bar in every if instant(begin) <= bar["start"] < instant(end)]
+    same(bars(server, f"/bars/AAPL?interval=5m&from={begin}&to={end}"), shown)
+    same(bars(server, f"/bars/AAPL?interval=5m&to={end}&limit=2"), shown[-2:])
+    begin, end = START + 60, START + 1380  # whole minutes
+    shown = [bar for bar in every if instant(begin) <= bar["start"] < instant(end)]
+    same(bars(server, f"/bars/AAPL?interval=5m&from={begin}&to={end}"), shown)
+
+
 def test_times_are_bounds(server: Rig) -> None:
     whole = bars(server, "/bars/AAPL?limit=1000")
     some = [bar for bar in whole if instant(START + 600) <= bar["start"] < instant(START + 1200)]

@@ -31,6 +31,7 @@ from ticker.store.live.bars import GRACE_NS, LiveBars
 
 E9 = 1_000_000_000
 DAY = 1_774_881_000 * E9  # a whole hour
+HOURS = 3600 * E9
 TRADE, CANCELLED, CORRECTED = 1, 6, 7
 FORMING, FINAL, UPDATED = BarState
 
@@ -126,16 +127,20 @@ def shown(words: dict[str, int]) -> dict[str, Any]:
             for n in names}  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_equal_to_a_recomputation_at_every_step(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "seconds"),
+    [*((seed, 1700) for seed in range(12)), pytest.param(12, 3600, marks=pytest.mark.slow)],
+)
+def test_equal_to_a_recomputation_at_every_step(seed: int, seconds: int) -> None:
     """Two venues, three symbols, times out of order and equal, breaks and corrections."""
     chance = random.Random(seed)
     feeds = Feeds(count=2)
     symbols = ("AAPL", "MSFT", "BRK A")
     rows = [[calls.define(key, name) for key, name in enumerate(symbols)] for calls in feeds.calls]
-    now = DAY
-    for step in range(400):
+    now, step = DAY, 0
+    while now < DAY + seconds * E9:
         now += chance.choice([0, 1, E9 // 7, E9, 20 * E9])
+        step += 1
         number, key = chance.randrange(2), chance.randrange(3)
         calls, row = feeds.calls[number], rows[number][key]
         mine = [one for one in feeds.prints if one.symbol == symbols[key]
@@ -307,7 +312,6 @@ def test_a_vwap_is_rounded_as_rest_does(negative: bool) -> None:
 
 
 MIDNIGHT = 1_774_929_600 * E9  # 2026-03-31 in New York
-HOURS = 3600 * E9
 
 
 def days_of(feeds: Feeds) -> dict[tuple[str, int], tuple[int, int]]:

@@ -140,11 +140,11 @@ JSON_PACKING = Packing(1, msgspec.json.Encoder().encode, msgspec.json.Decoder().
 MSGPACK_PACKING = Packing(2, msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode)
 
 
-_SYMBOL = re.compile(r"[!-~]{1,23}")
+_SYMBOL = re.compile(r"[!-~]([ -~]{0,21}[!-~])?")
 
 
 def is_symbol(name: object) -> bool:
-    """Whether it can be one: printable ASCII, or the "*" of all symbols."""
+    """Whether it can be one: printable ASCII, like "BRK A", or the "*" of all symbols."""
     return isinstance(name, str) and _SYMBOL.fullmatch(name) is not None
 
 

@@ -79,7 +79,9 @@ class Depths:
         Raises CommandError."""
         if command.channel != "depth":
             return
-        levels = self._levels(command)
+        levels, names = self._levels(command), list(names)
+        if any(self.board.index(name) < 0 for name in names):
+            self.board.refresh()
         try:
             for name in names:
                 if self.board.index(name) >= 0:

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from http import HTTPStatus
 from inspect import cleandoc
-from typing import Any
 
 from ticker import __version__
 from ticker.config import DepthConfig
-from ticker.gateway.access.headers import SECURITY_HEADERS
-from ticker.gateway.access.problems import CONTENT_TYPE, KINDS
+from ticker.gateway.access.problems import KINDS
 from ticker.gateway.protocol.documents import LICENCE, Json, components, kind_of
 from ticker.gateway.rest.bars import INTERVALS, MAX_LIMIT
+from ticker.gateway.rest.contract.operations import (
+    ANY,
+    ASKED,
+    HEADERS,
+    get_file,
+    get_operation,
+    header_of,
+    query_parameter,
+    refusal_of,
+    symbol_parameter,
+    symbols_parameter,
+    venue_parameter,
+)
+from ticker.gateway.rest.contract.stream import stream
 from ticker.gateway.rest.gaps import MOST_GAPS
 from ticker.gateway.rest.movers import MAX_LIMIT as MOST_MOVERS
 from ticker.gateway.rest.resources import (
@@ -44,26 +55,9 @@ RESOURCES = (
     PriceObject, Prices, Book, RecentTrades, MoversList, Bars, SeveralBars, Symbols, ServerStatus,
     Gaps, Lineage, Alive, Problem,
 )  # fmt: skip
-ANY = (400, 403, 413, 421, 429, 431, 500)  # refusals of every address
-ASKED = (401, *ANY)  # and of those that need a token
-# Codes that are no answer of a documented address: nothing is there, or only for other methods.
-ELSEWHERE = {"not_found", "method_not_allowed", "upgrade_required", "too_many_connections", "busy"}
-SAID_WITH = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
-HEADERS = {
-    "Cache-Control": "`no-store` with prices and refusals, `no-cache` with files",
-    "Retry-After": "seconds to wait",
-    "WWW-Authenticate": "`Bearer`, with the fault of the token (RFC 6750)",
-    "Allow": "the methods that this address has",
-    "ETag": "a digest of the file, for If-None-Match",
-    "Access-Control-Allow-Origin": "the page's origin, if it may use this server",
-    "Access-Control-Expose-Headers": "the headers that such a page may read",
-    "Vary": "`Origin` beside Access-Control-Allow-Origin",
-    **dict.fromkeys(SECURITY_HEADERS, "for browsers: restrictions of this server's pages"),
-}
-
-
 TAGS = {
     "prices": "current prices of symbols",
+    "stream": "prices, books, trades and bars as they change",
     "history": "bars of the store",
     "server": "feeds, markets, gateways, and their health",
     "files": "the watch page and the machine-readable contracts",
@@ -96,21 +90,22 @@ def openapi(
             "version": __version__,
             "license": LICENCE,
             "description": "Prices as JSON. Refusals are problems (RFC 9457); their `code` is "
-            "stable. Other addresses answer 404, other methods than GET and HEAD 405. The stream "
-            "is in /asyncapi.json.",
+            "stable. Other addresses answer 404, other methods than GET and HEAD 405. The messages "
+            "of /stream are in /asyncapi.json.",
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": {
             **_tagged("prices", _prices(security, max_symbols, levels)),
+            **_tagged("stream", stream(security, max_symbols, levels)),
             **_tagged("history", _bars(security, max_symbols)),
             **_tagged("server", _states(security)),
             **_tagged("files", _files()),
         },
         "components": {
             "schemas": components(RESOURCES, "#/components/schemas/{name}"),
-            "headers": {name: _header(name, False) for name in HEADERS},
-            "responses": {"405": _refusal(405, KINDS), "404": _refusal(404, KINDS)},
+            "headers": {name: header_of(name, False) for name in HEADERS},
+            "responses": {"405": refusal_of(405, KINDS), "404": refusal_of(404, KINDS)},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -130,184 +125,108 @@ def operation_id(path: str) -> str:
 
 
 def _prices(security: list[Json], max_symbols: int, levels: Sequence[int]) -> Json:
-    symbol, venue = _symbol(), _venue()
-    wanted = _query("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
-    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols")
-    deep = _query("levels", {"enum": [*levels]}, "levels of each side; default 10")
-    one, several = [symbol, venue], [_list("the symbols", max_symbols, required=True), venue]
-    after = _query("after", {"type": "string"}, "the `next` of the page before")
-    found = [wanted, limit, _list("search only these", max_symbols), after]
-    stream = _query(
+    symbol, venue = symbol_parameter(), venue_parameter()
+    wanted = query_parameter("q", {"type": "string", "maxLength": 64}, "part of a ticker or a name")
+    limit = query_parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "most symbols"
+    )
+    deep = query_parameter("levels", {"enum": [*levels]}, "levels of each side; default 10")
+    one, several = (
+        [symbol, venue],
+        [symbols_parameter("the symbols", max_symbols, required=True), venue],
+    )
+    after = query_parameter("after", {"type": "string"}, "the `next` of the page before")
+    found = [wanted, limit, symbols_parameter("search only these", max_symbols), after]
+    connection = query_parameter(
         "connection",
         {"type": "integer", "minimum": 1, "maximum": MOST_CONNECTION},
         "the `connection` of a stream's `hello`",
     )
-    few = _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_MOVERS}, "of each kind")
-    most = _query(
+    few = query_parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": MOST_MOVERS}, "of each kind"
+    )
+    most = query_parameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MOST_TRADES},
         "most trades; default 50",
     )
     return {
-        "/prices/{symbol}": _get("One price", "PriceObject", one, (*ASKED, 404), security),
-        "/depth/{symbol}": _get(
+        "/prices/{symbol}": get_operation("One price", "PriceObject", one, (*ASKED, 404), security),
+        "/depth/{symbol}": get_operation(
             "A symbol's book", "Book", [*one, deep], (*ASKED, 404, 503), security
         ),
-        "/lineage/{symbol}": _get(
-            "Where a price came from", "Lineage", [symbol, stream], (*ASKED, 404), security
+        "/lineage/{symbol}": get_operation(
+            "Where a price came from", "Lineage", [symbol, connection], (*ASKED, 404), security
         ),
-        "/trades/{symbol}": _get(
+        "/trades/{symbol}": get_operation(
             "The newest trades", "RecentTrades", [symbol, most, venue], (*ASKED, 404), security
         ),
-        "/prices": _get("Several prices", "Prices", several, ASKED, security),
-        "/movers": _get("Gainers, losers, most active", "MoversList", [few], ASKED, security),
-        "/symbols": _get("Symbols by ticker or name", "Symbols", found, ASKED, security),
+        "/prices": get_operation("Several prices", "Prices", several, ASKED, security),
+        "/movers": get_operation(
+            "Gainers, losers, most active", "MoversList", [few], ASKED, security
+        ),
+        "/symbols": get_operation("Symbols by ticker or name", "Symbols", found, ASKED, security),
     }
 
 
 def _bars(security: list[Json], max_symbols: int) -> Json:
-    interval = _query("interval", {"enum": [*INTERVALS]}, "length of a bar; default 1m")
-    limit = _query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "most bars")
-    shared = [interval, limit, _venue()]
+    interval = query_parameter("interval", {"enum": [*INTERVALS]}, "length of a bar; default 1m")
+    limit = query_parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "most bars"
+    )
+    shared = [interval, limit, venue_parameter()]
     moments = [
-        _query(name, MOMENT, words)
+        query_parameter(name, MOMENT, words)
         for name, words in (
             ("from", "the first bar starts at this time or later; default: the newest bars"),
             ("to", "the last bar starts before this time"),
         )
     ]
-    one = [_symbol(), *shared, *moments]
-    several = [_list("the symbols", max_symbols, required=True), *shared]
+    one = [symbol_parameter(), *shared, *moments]
+    several = [symbols_parameter("the symbols", max_symbols, required=True), *shared]
     refusals = (*ASKED, 404, 503)
     return {
-        "/bars/{symbol}": _get("Bars of one symbol", "Bars", one, refusals, security),
-        "/bars": _get("Newest bars of several", "SeveralBars", several, refusals, security),
+        "/bars/{symbol}": get_operation("Bars of one symbol", "Bars", one, refusals, security),
+        "/bars": get_operation(
+            "Newest bars of several", "SeveralBars", several, refusals, security
+        ),
     }
-
-
-def _symbol() -> Json:
-    return {
-        "name": "symbol",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1},
-        "example": "AAPL",
-    }
-
-
-def _venue() -> Json:
-    return _query("venue", {"type": "string", "pattern": "^[A-Z0-9]{4}$"}, "MIC of one venue")
 
 
 def _states(security: list[Json]) -> Json:
-    metrics = _get("For Prometheus", "", [], ASKED, security)
+    metrics = get_operation("For Prometheus", "", [], ASKED, security)
     metrics["get"]["responses"]["200"]["content"] = {
         kind: {"schema": {"type": "string"}}
         for kind in ("text/plain", "application/openmetrics-text")
     }
     gaps = [
-        _query("feed", {"type": "string"}, "name of one feed; default: all"),
-        _query(
+        query_parameter("feed", {"type": "string"}, "name of one feed; default: all"),
+        query_parameter(
             "limit", {"type": "integer", "minimum": 0, "maximum": MOST_GAPS}, "most gaps of a feed"
         ),
     ]
     return {
-        "/gaps": _get("Missed sequence numbers", "Gaps", gaps, ASKED, security),
-        "/status": _get("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
-        "/healthz": _get(
+        "/gaps": get_operation("Missed sequence numbers", "Gaps", gaps, ASKED, security),
+        "/status": get_operation("Feeds, markets, gateways", "ServerStatus", [], ASKED, security),
+        "/healthz": get_operation(
             "Whether it is alive; the header Load is the share of its busiest worker that is taken",
             "Alive",
             [],
             ANY,
             [],
         ),
-        "/readyz": _get("Whether it may be used", "Alive", [], (*ANY, 503), []),
+        "/readyz": get_operation("Whether it may be used", "Alive", [], (*ANY, 503), []),
         "/metrics": metrics,
     }
 
 
 def _files() -> Json:
     return {
-        "/": _file("The watch page", "text/html", {"type": "string"}),
-        "/openapi.json": _file("This document", "application/json", {"type": "object"}),
-        "/asyncapi.json": _file("The stream", "application/json", {"type": "object"}),
-        "/ticker_v1.proto": _file("The stream in Protobuf", "text/plain", {"type": "string"}),
+        "/": get_file("The watch page", "text/html", {"type": "string"}),
+        "/openapi.json": get_file("This document", "application/json", {"type": "object"}),
+        "/asyncapi.json": get_file("The stream", "application/json", {"type": "object"}),
+        "/ticker_v1.proto": get_file("The stream in Protobuf", "text/plain", {"type": "string"}),
     }
-
-
-def _query(name: str, schema: Json, description: str, **more: Any) -> Json:
-    return {"name": name, "in": "query", "schema": schema, "description": description, **more}
-
-
-def _list(description: str, most: int, **more: Any) -> Json:
-    items = {"type": "string", "pattern": "^[^,]+$"}
-    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": most}
-    style = {"style": "form", "explode": False, "example": ["AAPL", "MSFT"]}
-    return _query("symbols", schema, description, **style, **more)
-
-
-def _get(
-    summary: str,
-    answer: str,
-    parameters: list[Json],
-    refusals: tuple[int, ...],
-    security: list[Json],
-) -> Json:
-    responses: Json = {
-        "200": {
-            "description": "the answer",
-            "headers": _headers(("Cache-Control", *SECURITY_HEADERS), True),
-            "content": {"application/json": {"schema": _reference(answer)}},
-        }
-    }
-    kinds = tuple(kind for kind in KINDS if kind[1] not in ELSEWHERE)
-    responses |= {str(status): _refusal(status, kinds) for status in sorted(refusals)}
-    operation = {"summary": summary, "parameters": parameters, "responses": responses}
-    return {"get": {**operation, "security": security}}
-
-
-def _file(summary: str, content_type: str, schema: Json) -> Json:
-    found = _get(summary, "", [], ANY, [])
-    headers = _headers(("Cache-Control", "ETag", *SECURITY_HEADERS), True)
-    found["get"]["responses"] |= {
-        "200": {
-            "description": "the file",
-            "headers": headers,
-            "content": {content_type: {"schema": schema}},
-        },
-        "304": {"description": "unchanged since the ETag in If-None-Match", "headers": headers},
-    }
-    return found
-
-
-def _refusal(status: int, kinds: tuple[tuple[int, str, str], ...]) -> Json:
-    """A response with the problems of one status."""
-    titles = {code: title for number, code, title in kinds if number == status}
-    narrowed = {"status": {"const": status}, "code": {"enum": list(titles)}}
-    headers = _headers(("Cache-Control",), True)
-    if status in SAID_WITH:
-        headers |= _headers((SAID_WITH[status],), True)
-    return {
-        "description": "; ".join(f"`{code}`: {title}" for code, title in titles.items())
-        or HTTPStatus(status).phrase,
-        "headers": headers,
-        "content": {CONTENT_TYPE: {"schema": {**_reference("Problem"), "properties": narrowed}}},
-    }
-
-
-def _headers(names: tuple[str, ...], required: bool) -> Json:
-    found = {name: _header(name, required) for name in names}
-    for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Vary"):
-        found[name] = {"$ref": f"#/components/headers/{name}"}
-    return found
-
-
-def _header(name: str, required: bool) -> Json:
-    return {"description": HEADERS[name], "required": required, "schema": {"type": "string"}}
-
-
-def _reference(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def reference() -> str:
@@ -318,6 +237,8 @@ def reference() -> str:
     for path, item in document["paths"].items():
         operation = item["get"]
         lines += [f"### `GET {path}`", "", f"{operation['summary']}.", ""]
+        if words := operation.get("description"):
+            lines += [words, ""]
         if operation["parameters"]:
             lines += [
                 "| parameter | in | type | needed | meaning |",

@@ -2,7 +2,7 @@
 import { Dialogue, SUBPROTOCOL } from "./dialogue.js";
 import { NoServerError, TickerError } from "./errors.js";
 import { Rest } from "./rest.js";
-import { nameIn, nameOf, sameTopic, symbolIn, wordsOf } from "./topic.js";
+import { isGroup, nameIn, nameOf, sameTopic, symbolIn, wordsOf, } from "./topic.js";
 import { Watch } from "./watch.js";
 const KEPT = 100_000;
 const TOKEN_PROTOCOL = "ticker.token.";
@@ -12,7 +12,8 @@ const BATCH = JSON.stringify({ action: "configure", batch: true });
  *
  * `state` is "open" or "waiting", `reason` says why it waits, `lag` is the age in s of the newest
  * message when it came, by both clocks. `retryAt` is when it connects again, in ms of
- * performance.now(); 0 while it does. After a `failure` it does not. */
+ * performance.now(); 0 while it does. After a `failure` it does not. Wherever symbols are named, "@tech" is
+ * a watchlist of the server's configuration, and "*" are all symbols. */
 export class Client extends Rest {
     state = "waiting";
     reason = "not connected yet";
@@ -116,14 +117,35 @@ export class Client extends Rest {
         this.#checkOne(topic, symbols);
         const watch = new Watch(topic, symbols, kept, (gone) => this.#leave(gone));
         this.#watches.add(watch);
-        for (const symbol of symbols) {
-            const known = this.#newest.get(`${nameOf(topic)} ${symbol}`); // another watch was told it
-            if (known)
-                watch.put(known);
+        this.#gather(watch);
+        for (const known of this.#newestOf(topic, watch.symbols)) {
+            if (watch.gets(symbolIn(known)))
+                watch.put(known); // another watch was told it
         }
         watch.refuse(this.#unknown(topic));
         this.#send(this.#dialogue.subscribe(topic, symbols));
         return watch;
+    }
+    /** The newest messages of a topic that may be of these symbols. */
+    #newestOf(topic, symbols) {
+        const name = nameOf(topic);
+        if ([...symbols].some(isGroup)) {
+            return [...this.#newest.values()].filter((event) => nameIn(event) === name);
+        }
+        const known = [...symbols].map((symbol) => this.#newest.get(`${name} ${symbol}`));
+        return known.filter((event) => event !== undefined);
+    }
+    /** Give a watch the symbols that its watchlists have, as far as the server has said. */
+    #gather(watch) {
+        if (watch.members === null || ![...watch.symbols].some(isGroup))
+            return;
+        const members = new Set(watch.symbols);
+        for (const name of watch.symbols) {
+            const named = this.#dialogue.members.get(`${nameOf(watch.topic)} ${name}`);
+            for (const symbol of named ?? [])
+                members.add(symbol);
+        }
+        watch.members = members;
     }
     #unknown(topic) {
         return this.#dialogue.unknown.get(nameOf(topic)) ?? new Set();
@@ -144,8 +166,12 @@ export class Client extends Rest {
         this.#watches.delete(watch);
         const others = [...this.#watches].filter((each) => sameTopic(each.topic, watch.topic));
         const gone = [...watch.symbols].filter((symbol) => !others.some((each) => each.symbols.has(symbol)));
-        for (const symbol of gone)
-            this.#newest.delete(`${nameOf(watch.topic)} ${symbol}`);
+        const name = nameOf(watch.topic);
+        const left = [...this.#watches].filter((each) => nameOf(each.topic) === name);
+        for (const symbol of this.#newestOf(watch.topic, watch.symbols).map(symbolIn)) {
+            if (!left.some((each) => each.gets(symbol)))
+                this.#newest.delete(`${name} ${symbol}`);
+        }
         this.#send(this.#dialogue.unsubscribe(watch.topic, gone.sort()));
     }
     // -- the connection ------------------------------------------------------------------------
@@ -186,7 +212,10 @@ export class Client extends Rest {
         if (socket !== this.#socket)
             return;
         try {
-            const { events, commands, refusals } = this.#dialogue.received(text, now());
+            const { events, commands, refusals, regrouped } = this.#dialogue.received(text, now());
+            if (regrouped)
+                for (const watch of this.#watches)
+                    this.#gather(watch);
             if (this.#dialogue.deadline < this.#looksAt)
                 this.#listen(socket);
             const opened = this.state !== "open" && this.#dialogue.hello;
@@ -245,7 +274,7 @@ export class Client extends Rest {
             const ofIt = event.type === "lagged" // it does not say of which of the two
                 ? watch.topic.channel === "trades" || watch.topic.channel === "bars"
                 : nameOf(watch.topic) === name;
-            if (ofIt && watch.symbols.has(symbol))
+            if (ofIt && watch.gets(symbol))
                 watch.put(event);
         }
     }

@@ -7,7 +7,7 @@
 import { Books } from "./books.js";
 import { AuthError, RefusedError } from "./errors.js";
 import { parse } from "./exact.js";
-import { nameOf, sameTopic, wordsOf } from "./topic.js";
+import { ALL, apart, isGroup, nameOf, sameTopic, wordsOf, } from "./topic.js";
 export const SUBPROTOCOL = "ticker.v1.json";
 const FIRST_PAUSE = 0.5;
 const LONGEST_PAUSE = 8.0;
@@ -25,6 +25,8 @@ export class Dialogue {
     watched = [];
     /** The symbols that the server refused, by the name of their topic. */
     unknown = new Map();
+    /** The symbols of each group, by the name of its topic, a blank, and its own. */
+    members = new Map();
     #books = new Books();
     hello = null;
     deadline = 0;
@@ -40,17 +42,35 @@ export class Dialogue {
         const fresh = [...new Set(symbols)].filter((symbol) => !watched.has(symbol));
         for (const symbol of fresh)
             watched.set(symbol, null);
-        return fresh.length && this.hello ? [this.#command("subscribe", topic, fresh)] : [];
+        if (!this.hello)
+            return [];
+        return apart(fresh).map((names) => this.#command("subscribe", topic, names));
     }
-    /** The commands for symbols that nobody watches any more. */
+    /** The commands for symbols that nobody watches any more. A symbol of a group that is still watched
+     * goes on; what a group that goes had in common with the others is asked for again. */
     unsubscribe(topic, symbols) {
         const watched = this.#of(topic);
         const gone = [...new Set(symbols)].filter((symbol) => watched.delete(symbol));
-        for (const symbol of gone) {
+        for (const symbol of gone)
             this.unknown.get(nameOf(topic))?.delete(symbol);
-            this.#books.forget(topic.venue, symbol);
+        const told = gone.filter((symbol) => !this.#isWatched(topic, symbol));
+        for (const name of told) {
+            const key = `${nameOf(topic)} ${name}`;
+            for (const symbol of this.members.get(key) ?? [name])
+                this.#books.forget(topic.venue, symbol);
+            this.members.delete(key);
         }
-        return gone.length && this.hello ? [this.#command("unsubscribe", topic, gone)] : [];
+        if (!told.length || !this.hello)
+            return [];
+        const left = this.#command("unsubscribe", topic, told);
+        return told.some(isGroup) ? [left, ...this.#askAgain(topic)] : [left];
+    }
+    /** Whether a symbol is watched, by its name or by a group that has it. */
+    #isWatched(topic, symbol) {
+        const watched = this.#of(topic);
+        if (watched.has(symbol) || (watched.has(ALL) && !isGroup(symbol)))
+            return true;
+        return [...watched.keys()].some((name) => isGroup(name) && this.members.get(`${nameOf(topic)} ${name}`)?.has(symbol));
     }
     // -- a connection --------------------------------------------------------------------------
     /** The socket is open; the server speaks first. */
@@ -98,7 +118,13 @@ export class Dialogue {
             found.commands.push(...this.#greeted(message));
         }
         else if (message.type === "subscribed" || message.type === "recovered") {
-            this.#asked.shift();
+            const asked = this.#asked.shift();
+            for (const name of asked?.symbols ?? []) {
+                if (asked && isGroup(name)) {
+                    this.members.set(`${nameOf(asked.topic)} ${name}`, new Set(message.symbols));
+                    found.regrouped = true;
+                }
+            }
             found.refusals.push(...this.#refused(message));
         }
         else if (message.type === "unsubscribed") {
@@ -146,8 +172,10 @@ export class Dialogue {
             found.events.push(book);
         if (book || asked)
             return;
-        for (const { topic, seen } of this.watched) {
-            if (topic.channel === "depth" && topic.venue === venue && seen.has(symbol)) {
+        for (const { topic } of this.watched) {
+            if (topic.channel !== "depth" || topic.venue !== venue)
+                continue;
+            if (this.#isWatched(topic, symbol)) {
                 found.commands.push(this.#command("subscribe", topic, [symbol]));
             }
         }
@@ -161,10 +189,14 @@ export class Dialogue {
     #greeted(hello) {
         this.hello = hello;
         this.pause = FIRST_PAUSE;
-        return this.watched
-            .filter(({ seen }) => seen.size > 0)
-            .map(({ topic, seen }) => {
-            this.#asked.push({ topic, symbols: new Set(seen.keys()) });
+        return this.watched.flatMap(({ topic }) => this.#askAgain(topic));
+    }
+    /** The commands that subscribe to all that is watched of a topic, as of what was seen. */
+    #askAgain(topic) {
+        const watched = this.#of(topic);
+        return apart(watched.keys()).map((names) => {
+            this.#asked.push({ topic, symbols: new Set(names) });
+            const seen = names.map((name) => [name, watched.get(name) ?? null]);
             const last_seen = topic.channel === "movers" ? {} : Object.fromEntries(seen);
             return JSON.stringify({ action: "reconnect", ...wordsOf(topic), last_seen });
         });

@@ -1,6 +1,6 @@
 // What a program watches: an iterator over the messages of some symbols on one channel.
 import { UnknownSymbolError } from "./errors.js";
-import { symbolIn } from "./topic.js";
+import { ALL, symbolIn } from "./topic.js";
 /** Messages as they come, over reconnects, until it is closed.
  *
  * A slow reader gets the newest message of each symbol, on `bars` the newest of each bar. On `trades`
@@ -8,6 +8,8 @@ import { symbolIn } from "./topic.js";
 export class Watch {
     topic;
     symbols;
+    /** The symbols that it gets, with those of its watchlists; null: it gets all. */
+    members;
     dropped = 0;
     #kept;
     #leave;
@@ -19,8 +21,13 @@ export class Watch {
     constructor(topic, symbols, kept, leave) {
         this.topic = topic;
         this.symbols = new Set(symbols);
+        this.members = this.symbols.has(ALL) ? null : this.symbols;
         this.#kept = kept;
         this.#leave = leave;
+    }
+    /** Whether it is to get the messages of a symbol. */
+    gets(symbol) {
+        return this.members === null || this.members.has(symbol);
     }
     /** A message of one of its symbols. */
     put(message) {
