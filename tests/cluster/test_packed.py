@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -10,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cluster.pair import FEED, MS, Pair
-from tests.cluster.source import START
+from tests.cluster.pair import FEED, MS, SHARDS, Pair
+from tests.cluster.source import START, Source
 from ticker.cluster.frame import FrameKind, Head, head_of, make_frame, moved
 from ticker.cluster.incoming import Verdict
+from ticker.cluster.natswire import publish_all
+from ticker.cluster.outbox import Outbox
+from ticker.cluster.outgoing import Outgoing
 from ticker.errors import DecodeError
 from ticker.shm.layout import RecordKind
+from ticker.shm.segment import Geometry
 from ticker.shm.table import FIELDS
 
 NEAR = {"exchange_time", "receive_time", "publish_time", "quote_time"}
@@ -243,3 +248,58 @@ def test_no_frame_is_due_before_its_time() -> None:
     assert pair.outgoing.pause(pair.time + 7 * MS) == 3 * MS
     assert pair.outgoing.pause(pair.time + 10 * MS) == 0
     assert pair.outgoing.pause(pair.time - MS) == 0  # a clock that was set back
+
+
+def test_messages_of_a_turn_are_those_that_are_published_one_by_one() -> None:
+    """The same frames, by the subjects of their shards; lengths have zeros before them."""
+    pair, twin = Pair(), Pair()
+    subjects = [b"tk.c.f.t.%d" % shard for shard in range(SHARDS)]
+    outbox = Outbox(subjects)
+    for each in (pair, twin):
+        rows = [each.source.add(f"S{number}") for number in range(40)]
+        each.outgoing.begin(257)
+        for price in range(1, 100):
+            each.source.trade(rows[price % 40], price)
+        each.outgoing.gather()
+    frames = pair.outgoing.flush(pair.time)
+    twin.outgoing.flush_to(twin.time, outbox)
+    assert outbox.frames == len(frames) > 5
+    wanted = publish_all([(subjects[shard], frame) for _, shard, frame in frames])
+    assert re.sub(rb"(PUB \S+) 0*([1-9])", rb"\1 \2", outbox.take()) == wanted
+    assert (outbox.frames, outbox.take()) == (0, b"")
+    assert twin.outgoing.flush(twin.time + 20 * MS) == []
+
+
+def test_an_outbox_has_room_for_many_frames() -> None:
+    outbox = Outbox([b"a.b"])
+    source = Source(geometry=Geometry(rows=8, rings=1, ring_capacity=1 << 17))
+    outgoing = Outgoing(source.mapping, FEED, 1, MS)
+    row = source.add("A")
+    outgoing.begin(257)
+    for price in range(1, 100_001):
+        source.record_trade(row, price, seq=price)
+    outgoing.gather()
+    outgoing.flush_to(START, outbox)
+    assert outbox.frames == 13
+    taken = outbox.take()
+    found = [each.payload for each in messages_in(taken)]
+    assert sum(len(read(frame).trades) for frame in found) == 100_000
+
+
+@dataclass
+class Sent:
+    subject: bytes
+    payload: bytes
+
+
+def messages_in(commands: bytes) -> list[Sent]:
+    """What a server reads of a client's commands."""
+    found = []
+    while commands:
+        line, commands = commands.split(b"\r\n", 1)
+        word, subject, length = line.split(b" ")
+        assert word == b"PUB"
+        found.append(Sent(subject, commands[: int(length)]))
+        assert commands[int(length) : int(length) + 2] == b"\r\n"
+        commands = commands[int(length) + 2 :]
+    return found

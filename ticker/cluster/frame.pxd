@@ -156,6 +156,8 @@ cdef Fault find_fault(const uint8_t* at, size_t length, uint32_t feed) noexcept 
 cdef void seal(uint8_t* at, uint32_t length) noexcept nogil
 
 
+# A sealed frame as an object.
+cdef bytes bytes_of(const uint8_t* frame)
 # The define of a row, at a place of a frame.
 cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil
 # When the row was published as the break or correction of this frame left it; of other trades, and

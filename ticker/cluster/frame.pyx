@@ -3,6 +3,7 @@
 Law: bytes in, frames out. See frame.pxd for the layout.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -48,7 +49,7 @@ if sizeof(FeedWords) != 8 * FEED_WORDS or VALUE_WORDS != 32:
     raise ImportError("frame.pxd: FEED_WORDS, or a row has no spare bit in its mask")
 
 cdef enum:
-    ROW_SETS = (1 << 16) // 64   # of a bit for each row of a frame
+    ROW_SETS = 1 << 10           # of 64 bits, one for each row of a frame
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
@@ -186,6 +187,10 @@ cdef Fault trades_fault(
             return FAULT_BODY
         at += length
     return FAULT_NONE if at == end else FAULT_BODY
+
+
+cdef bytes bytes_of(const uint8_t* frame):
+    return PyBytes_FromStringAndSize(<const char*>frame, (<const FrameHead*>frame).length)
 
 
 cdef void put_name(uint8_t* at, const Row* row, uint32_t number) noexcept nogil:

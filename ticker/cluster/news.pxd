@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memmove
 
-from ticker.cluster.frame cimport FrameTrade
+from ticker.cluster.frame cimport FrameTrade, put_trade, put_trade_of_row
 from ticker.pages cimport prefetch, prefetch_to_write
 from ticker.shm.atomics cimport load_relaxed
 from ticker.shm.layout cimport CACHE_LINE, COMMON_WORDS, Record, Values
@@ -97,6 +97,35 @@ cdef inline bint shows(const Values* values, const FrameTrade* trade) noexcept n
     )
 
 
+# `count` trades behind the `rows` rows of a frame, whose times count from `near`: one that is a row's
+# last sale refers to it. `places`: by place among them, a row that has its trade. Returns the end.
+cdef inline uint8_t* put_trades(
+    News news, uint8_t* at, const FrameTrade* trades, uint32_t count, const uint32_t* places,
+    uint32_t rows, uint64_t near
+) noexcept nogil:
+    cdef uint32_t i, row, place
+    for i in range(count):
+        row = trades[i].row
+        place = news.told[row].place
+        if place < rows and places[place] == row and shows(&news.values[row], trades + i):
+            at = put_trade_of_row(at, trades + i, place)
+        else:
+            at = put_trade(at, trades + i, near)
+    return at
+
+
+# ns from `now` in which no shard is due that is told each `interval`; 0: one may be at once.
+cdef inline int64_t pause_of(News news, int64_t now, int64_t interval) noexcept nogil:
+    cdef int64_t age, least = interval
+    cdef uint32_t number
+    for number in range(news.shard_count):
+        age = now - news.shards[number].flushed
+        if not 0 <= age < interval:
+            return 0
+        least = min(least, interval - age)
+    return least
+
+
 # How many rows of a shard were named in this epoch.
 cdef inline uint32_t defined_of(News news, uint32_t shard) noexcept nogil:
     cdef uint32_t row = news.shards[shard].first_row
@@ -137,7 +166,8 @@ cdef inline void fetch_copies(News news, uint32_t row) noexcept nogil:
     fetch_values(news, row)
 
 
-# While a shard is told, the first rows of those that wait behind it.
+# While a shard is told, what the two that wait behind it need first: which copies of all rows of the
+# next one are current, `most` of these, and its trades; of the one after it which copies are.
 cdef inline void fetch_next(News news, uint32_t place, uint32_t most) noexcept nogil:
     cdef Shard* shard
     cdef uint32_t i
@@ -145,6 +175,10 @@ cdef inline void fetch_next(News news, uint32_t place, uint32_t most) noexcept n
         shard = &news.shards[news.waiting[place + 1]]
         for i in range(min(most, shard.changed_used)):
             fetch_copies(news, shard.changed[i])
+        for i in range(most, min(8 * most, shard.changed_used)):
+            fetch(news, shard.changed[i])
+        for i in range(min(most, shard.trades_used)):
+            prefetch(<char*>(shard.trades + i))
     if place + 2 < news.waiting_count:
         shard = &news.shards[news.waiting[place + 2]]
         for i in range(min(most, shard.changed_used)):

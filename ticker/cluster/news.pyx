@@ -120,11 +120,11 @@ cdef class News:
         return seen
 
     cdef void _fetch_trade(self, uint32_t row) noexcept nogil:
-        """The place of a trade of this row."""
+        """The place of a trade of this row: its end, as its begin is beside the trade before."""
         cdef Shard* shard
         if row < self.rows and self.with_trades:
             shard = &self.shards[self.told[row].shard]
-            prefetch_to_write(<char*>(shard.trades + shard.trades_used), 1, 2)
+            prefetch_to_write(<char*>(shard.trades + shard.trades_used + 1) - 1, 1, 2)
 
     cdef int look(self) except -1:
         """Look at all rows: some change without a record. Once a second is often enough."""

@@ -6,7 +6,6 @@ trade beside it. An image has each row as the frames before it told it, so that 
 follow on it.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -26,13 +25,11 @@ from ticker.cluster.frame cimport (
     Define,
     FeedWords,
     FrameHead,
-    FrameTrade,
+    bytes_of,
     lowest_bit,
     near_of,
     put_name,
     put_row,
-    put_trade,
-    put_trade_of_row,
     seal,
 )
 from ticker.cluster.news cimport (
@@ -45,10 +42,12 @@ from ticker.cluster.news cimport (
     fetch_copies,
     fetch_next,
     fetch_values,
-    shows,
+    pause_of,
+    put_trades,
     take_changed,
     take_defined,
 )
+from ticker.cluster.outbox cimport Outbox
 from ticker.cluster.parts cimport read_feed
 from ticker.shm.atomics cimport load_acquire
 from ticker.shm.header cimport Mapping
@@ -97,13 +96,13 @@ cdef class Outgoing:
         self.feed = feed
         self.boot = boot or life_of(mapping.boot_id, 0)
         self.interval = interval
-        self.frame = <uint8_t*>PyMem_Malloc(MOST_FRAME)
+        self.frame = self.own_frame = <uint8_t*>PyMem_Malloc(MOST_FRAME)
         self.places = <uint32_t*>PyMem_Malloc(MOST_ROWS * sizeof(uint32_t))
-        if self.frame == NULL or self.places == NULL:
+        if self.own_frame == NULL or self.places == NULL:
             raise MemoryError("no memory for the frames of a relay")
 
     def __dealloc__(self) -> None:
-        PyMem_Free(self.frame)
+        PyMem_Free(self.own_frame)
         PyMem_Free(self.places)
 
     @property
@@ -158,11 +157,17 @@ cdef class Outgoing:
 
     def flush(self, now: int) -> list[tuple[int, int, bytes]]:
         """(FrameKind, shard, frame) of what is due at `now`."""
+        return self._flush_due(now, None)
+
+    def flush_to(self, now: int, Outbox outbox not None) -> None:
+        """What is due at `now`, as messages in `outbox`."""
+        self._flush_due(now, outbox)
+
+    cdef list _flush_due(self, int64_t time, Outbox outbox):
         cdef list found = []
         cdef uint32_t i, number
         cdef uint32_t left = 0
         cdef Shard* shard
-        cdef int64_t time = now
         for i in range(self.news.waiting_count):
             number = self.news.waiting[i]
             shard = &self.news.shards[number]
@@ -172,7 +177,7 @@ cdef class Outgoing:
                 left += 1
                 continue
             fetch_next(self.news, i, AHEAD)
-            found += self._flush(number, time, True)
+            found += self._flush(number, time, True, outbox)
             shard.waits = shard.changed_used > 0  # a row that is written again and again
             if shard.waits:
                 self.news.waiting[left] = number
@@ -182,14 +187,7 @@ cdef class Outgoing:
 
     def pause(self, now: int) -> int:
         """ns from `now` in which no frame can be due, whatever is read; 0: one may be at once."""
-        cdef int64_t age, time = now, least = self.interval
-        cdef uint32_t number
-        for number in range(self.news.shard_count):
-            age = time - self.news.shards[number].flushed
-            if not 0 <= age < self.interval:
-                return 0
-            least = min(least, self.interval - age)
-        return least
+        return pause_of(self.news, now, self.interval)
 
     def images(self, shards: list[int], now: int) -> list[tuple[int, int, bytes]]:
         """(FrameKind, shard, frame) of each shard's image, with the delta that it follows on before it."""
@@ -202,7 +200,7 @@ cdef class Outgoing:
             number = shard
             if self.news.shards[number].waits:
                 # of a new epoch the trades come behind the image, before which nothing is taken
-                found += self._flush(number, now, self.news.shards[number].batch > 0)
+                found += self._flush(number, now, self.news.shards[number].batch > 0, None)
             found += self._image(number, now)
         return found
 
@@ -218,11 +216,12 @@ cdef class Outgoing:
         for number in range(self.news.shard_count):
             memcpy(at, &self.news.shards[number].batch, 8)
             at += 8
-        return self._sealed(FRAME_STATE, 0, 0, now, 0, 0, 0, at)
+        self._seal(FRAME_STATE, 0, 0, now, 0, 0, 0, at)
+        return bytes_of(self.frame)
 
     # -- frames -----------------------------------------------------------------------------
 
-    cdef list _flush(self, uint32_t number, int64_t now, bint with_trades):
+    cdef list _flush(self, uint32_t number, int64_t now, bint with_trades, Outbox outbox):
         """All that waits of a shard. Its rows come first, so that trades follow on them."""
         cdef list found = []
         cdef Shard* shard = &self.news.shards[number]
@@ -233,8 +232,10 @@ cdef class Outgoing:
         cdef uint8_t* at
         cdef uint32_t first = 0
         cdef uint32_t left = shard.changed_used
+        cdef uint64_t before = shard.batch
         self.near = near_of(now)
         while True:
+            self.frame = self.own_frame if outbox is None else outbox.begin(number)
             count = min(left, <uint32_t>MOST_ROWS)
             left -= count
             at = self._put_names(shard, self.frame + HEAD_BYTES, first, count)
@@ -243,19 +244,21 @@ cdef class Outgoing:
             first += count
             trades = 0 if left else min(all_trades - taken, <uint32_t>MOST_TRADES)
             if trades:
-                at = self._put_trades(at, shard.trades + taken, trades, put)
+                at = put_trades(self.news, at, shard.trades + taken, trades, self.places, put, self.near)
                 taken += trades
             if defines or put or trades:
                 shard.batch += 1
                 self.rows_told += put
                 self.trades_told += trades
-                found.append((
-                    <int>FRAME_DELTA, number,
-                    self._sealed(FRAME_DELTA, number, shard.batch, now, defines, put, trades, at),
-                ))
+                self._seal(FRAME_DELTA, number, shard.batch, now, defines, put, trades, at)
+                if outbox is None:
+                    found.append((<int>FRAME_DELTA, number, bytes_of(self.frame)))
+                else:
+                    outbox.end(<uint32_t>(at - self.frame))
             if not left and taken == all_trades:
                 break
-        if found:
+        self.frame = self.own_frame
+        if shard.batch > before:
             shard.flushed = now
         drop_changed(shard, first)
         self.news.trades_waiting -= all_trades
@@ -300,22 +303,6 @@ cdef class Outgoing:
                 put[0] += 1
         return at
 
-    cdef uint8_t* _put_trades(
-        self, uint8_t* at, const FrameTrade* trades, uint32_t count, uint32_t rows
-    ) noexcept nogil:
-        """`count` trades behind the `rows` rows of the frame: one that is a row's last sale refers to
-        it."""
-        cdef uint32_t i, row, place
-        for i in range(count):
-            row = trades[i].row
-            place = self.news.told[row].place
-            if (place < rows and self.places[place] == row
-                    and shows(&self.news.values[row], trades + i)):
-                at = put_trade_of_row(at, trades + i, place)
-            else:
-                at = put_trade(at, trades + i, self.near)
-        return at
-
     cdef uint32_t _news_of(self, uint32_t row) noexcept nogil:
         """The words of a row that differ from what was told; they are told now."""
         cdef Told* told = &self.news.told[row]
@@ -353,10 +340,8 @@ cdef class Outgoing:
             at = self._put_image(rows, count)
             head.part = <uint16_t>part
             head.parts = <uint16_t>parts
-            frame = self._sealed(
-                FRAME_IMAGE, number, self.news.shards[number].batch, now, count, count, 0, at
-            )
-            found.append((<int>FRAME_IMAGE, number, frame))
+            self._seal(FRAME_IMAGE, number, self.news.shards[number].batch, now, count, count, 0, at)
+            found.append((<int>FRAME_IMAGE, number, bytes_of(self.frame)))
         return found
 
     cdef uint8_t* _put_image(self, const uint32_t* rows, uint32_t count) noexcept:
@@ -374,10 +359,10 @@ cdef class Outgoing:
             at = put_row(at, row, ALL_WORDS, <uint64_t*>&self.news.values[row], self.near)
         return at
 
-    cdef object _sealed(
+    cdef void _seal(
         self, int kind, uint32_t shard, uint64_t batch, int64_t now, uint32_t defines, uint32_t rows,
         uint32_t trades, uint8_t* end
-    ):
+    ) noexcept:
         """The frame whose body stands behind its head's place and ends at `end`."""
         cdef FrameHead* head = <FrameHead*>self.frame
         if kind != FRAME_IMAGE:
@@ -397,4 +382,3 @@ cdef class Outgoing:
         self.deltas_told += kind == FRAME_DELTA
         self.images_told += kind == FRAME_IMAGE
         self.bytes_told += 0 if kind == FRAME_STATE else <uint64_t>(end - self.frame)
-        return PyBytes_FromStringAndSize(<char*>self.frame, end - self.frame)

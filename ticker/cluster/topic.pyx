@@ -18,6 +18,7 @@ from ticker.cluster.frame cimport (
     HEAD_BYTES,
     Define,
     FrameTrade,
+    bytes_of,
     put_name,
     put_plain_row,
 )
@@ -207,9 +208,8 @@ cdef class PriceTopic:
                 trade = self.next[trade - 1]
                 trades += 1
             shard.batch += 1
-            found.append((
-                key, self.outgoing._sealed(FRAME_DELTA, number, shard.batch, now, 1, 1, trades, at)
-            ))
+            self.outgoing._seal(FRAME_DELTA, number, shard.batch, now, 1, 1, trades, at)
+            found.append((key, bytes_of(self.outgoing.frame)))
             if not trade:
                 return 0
 

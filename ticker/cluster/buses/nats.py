@@ -141,10 +141,13 @@ class NatsBus:
 
     def publish(self, messages: Sequence[Message]) -> bool:
         """Send these in one go; False: none of them, as no server takes them now."""
-        link = self._link
-        if link is None or not self.connected or link.waiting() > MOST_WAITING:
+        return self.ready and self.send(natswire.publish_all(messages))
+
+    def send(self, commands: bytes) -> bool:
+        """Send whole commands that are made already; False: as `publish`."""
+        if self._link is None or not self.ready:
             return False
-        link.write(natswire.publish_all(messages))
+        self._link.write(commands)
         return True
 
     @property

@@ -72,7 +72,7 @@ class LogWriting:
     def publish(self, messages: list[Message], steady: int) -> bool:
         """Publish frames that the log keeps; False: none of them."""
         count = self.count
-        if messages and self._there and steady - self._marked >= ACKED:
+        if messages and self.asks(steady):
             self._marked = steady
             subject, frame = messages[-1][:2]
             number = count.sent + len(messages)
@@ -82,6 +82,14 @@ class LogWriting:
             return False
         count.sent += len(messages)
         return True
+
+    def asks(self, steady: int) -> bool:
+        """Whether one of the next frames is to be acknowledged."""
+        return self._there and steady - self._marked >= ACKED
+
+    def sent(self, frames: int) -> None:
+        """So many were published without asking for an acknowledgement."""
+        self.count.sent += frames
 
     async def _ensure(self) -> None:
         try:

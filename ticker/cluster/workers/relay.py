@@ -18,7 +18,7 @@ import structlog
 import uvloop
 
 from ticker.clock import now_ns, steady_ns
-from ticker.cluster.buses.nats import Message
+from ticker.cluster.buses.nats import Message, NatsBus
 from ticker.cluster.claim import MS, Claim, Turn
 from ticker.cluster.context import RelayContext
 from ticker.cluster.frame import (
@@ -34,7 +34,9 @@ from ticker.cluster.frame import (
     shards_in,
 )
 from ticker.cluster.log.engines import Bus, open_bus, writing_of
+from ticker.cluster.log.writing import LogWriting
 from ticker.cluster.notice import Notice, notice_frame
+from ticker.cluster.outbox import Outbox
 from ticker.cluster.outgoing import Outgoing
 from ticker.cluster.subjects import Subjects
 from ticker.cluster.workers.box import box_name
@@ -185,6 +187,7 @@ class Speaker:
         silence = int(config.silence * 1e9)
         self.claim = Claim(config.rank, silence, life, steady_ns())
         self._deltas = [self.subjects.delta(shard) for shard in range(self.shards)]
+        self.outbox = Outbox(self._deltas)
         self.asked: set[int] = set()
         self.refreshed: set[int] = set()
         self._refresh_due = 0
@@ -262,10 +265,21 @@ class Speaker:
         if self.refreshed and steady >= self._refresh_due:
             self._refresh_due = steady + ANSWERS
             self._refresh(now, steady)
-        self._publish(self.outgoing.flush(now), steady, self.subjects.image)
+        self._flush(now, steady)
         if steady >= self._state_due:
             self._state_due = steady + STATE
             self.bus.publish([(self.subjects.state.encode(), self.outgoing.state_frame(now))])
+
+    def _flush(self, now: int, steady: int) -> None:
+        """What is due: for NATS all at once, but for frames that the log is to acknowledge."""
+        log_of = self.log if isinstance(self.log, LogWriting) else None
+        if not isinstance(self.bus, NatsBus) or (log_of is not None and log_of.asks(steady)):
+            self._publish(self.outgoing.flush(now), steady, self.subjects.image)
+            return
+        self.outgoing.flush_to(now, self.outbox)
+        frames = self.outbox.frames
+        if frames and self.bus.send(self.outbox.take()) and log_of is not None:
+            log_of.sent(frames)
 
     def _refresh(self, now: int, steady: int) -> None:
         """Images for boxes that do not follow these shards. The log does not keep them."""
