@@ -16,14 +16,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
+from click.testing import CliRunner, Result
 from rich.console import Console
 
 from tests.whole_server import whole_server
+from ticker.cli import main
 from ticker.cli.top import _fitting
 from ticker.client import vitals
 from ticker.client.server import Server
@@ -242,8 +245,51 @@ def test_a_redirect_is_said_and_not_followed(command: list[str]) -> None:
     assert not any(path.startswith("/elsewhere") for path in asked)
 
 
+def lineage(url: str, symbol: str, connection: int, *more: str) -> Result:
+    arguments = ["lineage", symbol, "--connection", str(connection), "--url", url, *more]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_lineage_says_when_a_connection_was_sent_a_price(url: str) -> None:
+    """Whichever gateway worker has the connection."""
+    symbol = some_symbols(url)[0]
+    asked = Request(f"{url}/stream?symbols={symbol}", headers={"Accept": "text/event-stream"})
+    with ExitStack() as streams:
+        for _ in range(3):
+            stream = streams.enter_context(urlopen(asked, timeout=10))
+            hello = next(line for line in stream if line.startswith(b"data: "))
+            name = json.loads(hello.removeprefix(b"data: "))["connection"]
+            while not (found := json.loads(lineage(url, symbol, name, "--json").stdout))[
+                "connection"
+            ]["sends"]:
+                assert found["connection"]["state"] == "open"
+                stream.readline()
+            sent = found["connection"]
+            assert (sent["id"], sent["channel"]) == (name, "price")
+            assert sent["sends"][-1]["flush_timestamp"] >= sent["asked_since_timestamp"]
+            assert all(len(price["last"]) <= 1 for price in found["prices"])
+            shown = lineage(url, symbol, name).stdout
+            assert "connection:" in shown
+            assert f"  id                   {name}" in shown
+            assert '  sends                {"seq":' in shown
+    refused = lineage(url, symbol, name)
+    while refused.exit_code == 0:  # the server has not seen yet that the stream is closed
+        refused = lineage(url, symbol, name)
+    assert "no such connection is open" in refused.output
+    both = lineage(url, symbol, name, "--trace", "5")
+    assert (both.exit_code, "--connection asks the server of --url" in both.output) == (2, True)
+    of_another = lineage(url, symbol, name | 500 << 44)
+    assert "none of 64 requests came to that worker" in of_another.output
+
+
 def test_without_a_server_they_say_where_they_looked() -> None:
-    for arguments in (["get", "AAPL"], ["symbols"], ["watch", "AAPL"], ["top", "--once"]):
+    for arguments in (
+        ["get", "AAPL"],
+        ["symbols"],
+        ["watch", "AAPL"],
+        ["top", "--once"],
+        ["lineage", "AAPL", "--connection", "17600775979008"],
+    ):
         done = ticker(*arguments, "--url", "http://127.0.0.1:9")
         assert done.returncode == 4, arguments
         assert "http://127.0.0.1:9" in done.stderr

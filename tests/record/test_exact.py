@@ -3,6 +3,7 @@ every bar. Other programs read the files without our code."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.docs.blocks import blocks
 from tests.record.days import (
+    SECOND,
     bars_of,
     hand_made,
     only_recording,
@@ -21,7 +23,10 @@ from tests.record.days import (
     record_day,
     simulated,
 )
+from tests.store.test_bars import LAST, MINUTE, REGULAR, START, SYMBOLS, VOLUME
+from tests.store.test_bars import Tape as Said
 from ticker.record.playback.library import recordings
+from ticker.record.tape import Tape
 
 BARS = """
 SELECT sales.symbol, epoch_ns(sales.exchange_time) // 60000000000 * 60 AS minute,
@@ -113,6 +118,40 @@ def test_the_lines_of_the_page_read_it(tmp_path: Path, monkeypatch: pytest.Monke
     for line in lines:
         here = line.replace("recordings/sim-2026-03-30T14.parquet", str(first))
         assert len(eval(here, {"polars": pl, "pandas": pd})) > 0
+
+
+def test_the_query_of_the_page_knows_breaks_and_corrections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trades that are corrected more than once, under new numbers, and broken at last."""
+    monkeypatch.chdir(tmp_path)
+    chance = random.Random(20261130)
+    day = Said(1 << 14)
+    tape = Tape(day.mapping, "day", tmp_path / "recordings", "America/New_York")
+    for step in range(600):
+        time = START * MINUTE + chance.randrange(600) * SECOND + step
+        if not day.prints or chance.random() < 0.6:
+            flags = chance.choice((REGULAR, REGULAR, VOLUME, LAST))
+            day.trade(chance.choice(SYMBOLS), time, chance.randrange(1, 99), step + 1, flags)
+        elif chance.random() < 0.3:
+            day.cancel(chance.choice([*day.prints]))
+        else:
+            one = chance.choice([*day.prints])
+            renamed = chance.random() < 0.5
+            day.correct(one, chance.randrange(1, 99), 7, REGULAR, renamed=renamed)
+    tape.gather(whole=True)
+    tape.take(last=True)
+    tape.close()
+    (query,) = (
+        block.text
+        for block in blocks()
+        if (block.page, block.language) == ("docs/record.md", "sql")
+    )
+    with duckdb.connect() as database:
+        found = database.execute(query).fetchall()
+    assert {(bar[0], int(bar[1].timestamp())): (*bar[2:6], bar[6] or 0) for bar in found} == {
+        key: (*map(in_units, bar[:4]), bar[4]) for key, bar in day.bars().items()
+    }
 
 
 def test_a_folder_without_recordings_says_so(tmp_path: Path) -> None:

@@ -167,7 +167,6 @@ def play(folder: Path, sayings: list[tuple[str, str, int, int, int]], seed: int)
     history = History(folder)
     bars = Bars(tape.mapping, START - 1, kept=1024)
     known: set[int] = set()
-    written: set[int] = set()
     for number, (what, symbol, second, price, flags) in enumerate(sayings):
         # No two trades at the same time: which one is the last is then not said by the bars.
         time = START * MINUTE + second * 1_000_000_000 + number
@@ -176,14 +175,12 @@ def play(folder: Path, sayings: list[tuple[str, str, int, int, int]], seed: int)
         elif what == "write":
             bars.read()
             write(history, bars, START + 3)
-            written = set(known)
         elif what == "restart":
             if chance.random() < 0.5:
                 bars.read()  # and is killed before it writes
             place = history.place("f")
             since = place.time // MINUTE if place else 0
             bars = Bars(tape.mapping, since, place.positions if place else [0], 1024)
-            known -= written  # a successor can't take back what its predecessor wrote
         elif known:
             match = chance.choice(sorted(known))
             known.discard(match)
@@ -241,6 +238,65 @@ def test_a_break_of_a_trade_that_is_no_longer_kept_is_counted() -> None:
     bars.read()
     assert bars.unmatched == 1
     assert [(row[9], row[11]) for row in bars.take()] == [(4, 4)]
+
+
+def successor(tape: Tape, history: History) -> Bars:
+    place = history.place("f")
+    assert place is not None
+    return Bars(tape.mapping, place.time // MINUTE, place.positions, 1024)
+
+
+def test_a_successor_takes_back_what_its_predecessor_wrote(tmp_path: Path) -> None:
+    tape = Tape()
+    history = History(tmp_path)
+    bars = Bars(tape.mapping, START - 1)
+    times = [START * MINUTE + second for second in range(6)]
+    matches = [tape.trade("A", time, 10 + time % 7, 100) for time in times]
+    tape.cancel(matches[0])
+    renamed = tape.correct(matches[1], 50, 7, REGULAR, renamed=True)
+    bars.read()
+    write(history, bars, START)
+    tape.cancel(renamed)
+    tape.trade("A", START * MINUTE + 9, 12, 1)
+    tape.correct(matches[2], 11, 30, VOLUME, renamed=False)
+    tape.trade("A", (START + 1) * MINUTE, 13, 2)
+    tape.cancel(matches[5])
+    bars = successor(tape, history)
+    bars.read()
+    assert bars.unmatched == 0
+    write(history, bars, START + 1)
+    right = tape.bars()
+    assert {key: row[4:] for key, row in on_disk(tmp_path).items()} == {
+        key: row[4:] for key, row in right.items()
+    }
+    assert [(row["volume"], row["trades"]) for row in minute(tmp_path)] == [(231, 4)]
+    assert [row["exact"] for row in minute(tmp_path)] == [0]
+    tape.cancel(matches[3])
+    again = successor(tape, history)
+    assert again.take() == []
+    again.read()
+    write(history, again, START + 1)
+    assert [(row["volume"], row["trades"]) for row in minute(tmp_path)] == [(131, 3)]
+    history.close()
+
+
+def test_a_successor_knows_what_the_ring_still_has(tmp_path: Path) -> None:
+    tape = Tape(16)
+    history = History(tmp_path)
+    bars = Bars(tape.mapping, START - 1)
+    matches = []
+    for second in range(20):
+        matches.append(tape.trade("A", START * MINUTE + second, 10, 1))
+        bars.read()
+    write(history, bars, START)
+    bars = successor(tape, history)
+    tape.cancel(matches[2])
+    tape.cancel(matches[-2])
+    bars.read()
+    write(history, bars, START)
+    assert bars.unmatched == 1
+    assert [(row["volume"], row["trades"]) for row in minute(tmp_path)] == [(19, 19)]
+    history.close()
 
 
 def test_a_revision_is_a_change_after_the_minute(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.store.test_bars import MINUTE, START, Tape
 from ticker.errors import StoreError
+from ticker.store import chronicle as chronicle_module
 from ticker.store.beside import FormingFiles
-from ticker.store.chronicle import Chronicle
+from ticker.store.chronicle import Changes, Chronicle
 from ticker.store.past import read_minutes
 from ticker.store.reader import HistoryReader
 from ticker.store.rows import Place
@@ -102,6 +103,36 @@ def test_a_bar_that_waits_is_there_once(kept: Kept) -> None:
     kept.history.fails = False
     commit(chronicle)
     assert kept.bars() == [(10, 12, 10, 12, 30, 3, 0)]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4096])
+def test_the_rings_are_read_while_many_bars_are_taken(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Bars that were taken, and others, change meanwhile."""
+    monkeypatch.setattr(chronicle_module, "BARS_AT_ONCE", at_once)
+    chronicle = kept.chronicle()
+    for minute in range(10):
+        kept.trade(60 * minute, 10 + minute)
+    chronicle.read(START * MINUTE)
+    take_in = Changes.take_in
+
+    def meanwhile(self: Changes, bars: Any, days: Any) -> None:
+        take_in(self, bars, days)
+        if len(bars) == at_once and kept.tape.matches < 40:
+            for minute in (0, 3, 9):
+                kept.trade(60 * minute + 1, 30, 1)
+            chronicle.read(START * MINUTE)
+
+    monkeypatch.setattr(Changes, "take_in", meanwhile)
+    chronicle.write(START * MINUTE)
+    later = kept.tape.matches - 10
+    assert later == (0 if at_once == 4096 else 30)
+    more = [later // 3 if minute in (0, 3, 9) else 0 for minute in range(10)]
+    assert [(bar[4], bar[5]) for bar in kept.bars()] == [(10 + n, 1 + n) for n in more]
+    assert chronicle.waiting == 0
+    commit(chronicle)
+    assert [bar[5] for bar in kept.bars()] == [1 + n for n in more]
 
 
 @pytest.mark.parametrize("remote", [False, True])

@@ -200,7 +200,7 @@ class EventStreams:
             raise Refusal(DEPTH_FULL, error.message, headers={"Retry-After": "10"}) from None
         codec = CODECS[EVENT_STREAM]
         retry = f"retry: {round(self.dialect.terms.retry_after * 1000)}\n\n".encode()
-        greeting = codec.frame(self.dialect.hello(limits, False, number))
+        greeting = self.dialect.hello(codec, limits, False, number)
         greeting += self.dialect.announcer.greeting(codec)
         self.connections.open(number, _answer(head) + retry + greeting, codec.number)
         rates = [rate for rate in (wanted.max_rate, grant.max_rate) if rate]

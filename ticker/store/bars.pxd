@@ -4,44 +4,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport Record
+from ticker.shm.ring cimport RingReader
 from ticker.shm.table cimport PriceTable
 from ticker.store.live.forming cimport KeptBar
-from ticker.store.live.figures cimport Figures
+from ticker.store.minute cimport Bar, RowState, Trade
 from ticker.places cimport Places
-
-
-cdef enum BarFlag:
-    BAR_USED = 1
-    BAR_DIRTY = 2                # has changed since it was last taken
-    BAR_ADDS = 4                 # trades of its minute may be on the disk already: this adds to them
-    BAR_TAKEN = 8
-    BAR_INEXACT = 16             # a trade was taken back whose neighbours are no longer known
-
-# A trade that may still be taken back. `next`, `bar`: index + 1, 0: none.
-cdef struct Trade:
-    int64_t price
-    uint64_t size
-    int64_t time                 # of the exchange, ns
-    uint64_t match
-    uint64_t earlier             # number + 1 of the trade of its row that came before it, 0: none
-    uint32_t row
-    uint32_t flags               # TradeFlag
-    uint32_t bar
-    uint32_t next                # the trade of its bar that came before it
-
-cdef struct Bar:
-    int64_t minute               # since the epoch
-    Figures figures              # of one venue; of a BAR_ADDS the volume may be below zero
-    uint32_t row
-    uint32_t newest              # its newest kept trade, index + 1
-    uint32_t kept                # trades of it that are kept
-    uint32_t made_of             # trades that it was made of
-    uint32_t revision            # times that it changed after it was taken and its minute was over
-    uint32_t flags               # BarFlag
-
-cdef struct RowState:
-    uint64_t newest              # number + 1 of its newest trade, 0: none
-    uint32_t current             # its newest bar, index + 1
 
 
 cdef class Bars:
@@ -74,11 +41,13 @@ cdef class Bars:
     cdef uint32_t _bar_of(self, uint32_t row, int64_t minute) except 0
     cdef int _grow_bars(self) except -1
     cdef void _mark(self, Bar* bar) noexcept
-    cdef int _add(self, Record* record) except -1
-    cdef void _correct(self, Trade* trade, Record* record) noexcept
+    cdef void _recall(self, RingReader reader, uint64_t oldest) noexcept
+    cdef void _remember(self, const Record* record) noexcept
+    cdef Trade* _log(self, const Record* record) noexcept
+    cdef int _add(self, const Record* record) except -1
+    cdef void _correct(self, Trade* trade, Bar* bar, const Record* record) noexcept
     cdef void _keep(self, const Bar* bar, KeptBar* kept) noexcept
     cdef void _forget(self, uint64_t place) noexcept
-    cdef void _take_back(self, Trade* trade) noexcept
-    cdef void _make_again(self, Bar* bar) noexcept
+    cdef void _take_back(self, Trade* trade, Bar* bar) noexcept
     cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept
     cdef void _sweep(self) noexcept

@@ -8,6 +8,7 @@ are the first and last of them by that time whose conditions set the last price;
 and count are of those whose conditions allow it. A bar from which a trade is taken back is made again
 from the others. For that the newest trades are kept, a fixed number; a break of an older one is
 counted (`unmatched`). A bar whose trades are not all kept keeps its prices, and is inexact then.
+Trades that a predecessor counted are kept, too, as far back as the rings have them.
 
 Law: no I/O and no clock. Memory is bounded by the number of trades that are kept.
 """
@@ -15,7 +16,7 @@ Law: no I/O and no clock. Memory is bounded by the number of trades that are kep
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ticker.pages cimport give_pages, take_pages
 from ticker.shm.header cimport Mapping
@@ -26,15 +27,20 @@ from ticker.shm.layout cimport (
     RECORD_TRADE,
     Record,
 )
-from ticker.store.live.passing cimport of_trades, pass_over, resume
+from ticker.store.live.passing cimport of_trades, oldest_sure, read_some, resume
 from ticker.shm.ring cimport RingReader
 from ticker.store.live.forming cimport KEPT_ADDS, KEPT_EXACT, KeptBar, figures_of, keep_bar
-from ticker.store.live.figures cimport Sale, clear_figures, count_in, count_out
+from ticker.store.live.figures cimport clear_figures
+from ticker.store.minute cimport (
+    BAR_ADDS, BAR_DIRTY, BAR_INEXACT, BAR_TAKEN, BAR_USED, Bar, RowState, Trade,
+    correct, count_trade, fetch_bar, fetch_states, find_trade, knows_all, make_again, uncount_trade,
+)
 from ticker.store.live.spans cimport grown
 from ticker.places cimport key_of, make_places, put_place, remove_place
 
 cdef enum:
     FIRST_BARS = 1024
+    BATCH = 64                   # records that are taken in together
 
 cdef int64_t MINUTE = 60_000_000_000
 EVER = 1 << 62
@@ -60,6 +66,7 @@ cdef class Bars:
         if not kept or kept & (kept - 1):
             raise ValueError(f"kept: {kept} is no power of two")
         cdef uint32_t index
+        cdef uint64_t oldest
         cdef RingReader reader
         self.mapping = mapping
         self.table = PriceTable(mapping)
@@ -76,13 +83,15 @@ cdef class Bars:
         self._grow_bars()
         for index, reader in enumerate(self.readers):
             self.rings[index] = <void*>reader
+            oldest = oldest_sure(reader)
             resume(reader, positions[index] if positions is not None else 0)
+            self._recall(reader, oldest)
         self.began = minute
 
     def __dealloc__(self) -> None:
         PyMem_Free(self.rings)
         give_pages(self.trades, (self.trade_mask + 1) * sizeof(Trade))
-        PyMem_Free(self.bars)
+        give_pages(self.bars, self.bar_room * sizeof(Bar))
         PyMem_Free(self.vacant)
         PyMem_Free(self.dirty)
         give_pages(self.states, self.states_bytes)
@@ -114,50 +123,52 @@ cdef class Bars:
 
     def read(self, limit: int = 1 << 62) -> int:
         """Take in what the rings have, up to about `limit` records of each; how many there were."""
-        cdef Record record
-        cdef uint64_t left, passed
+        cdef Record[BATCH] records
+        cdef uint64_t left
         cdef uint64_t most = limit
         cdef uint64_t before = self.records
-        cdef uint32_t index
+        cdef uint32_t index, i, count
         cdef RingReader reader
         cdef int found
         for index in range(self.ring_count):
             reader = <RingReader>self.rings[index]
             left = most
-            while True:
-                passed = pass_over(reader, of_trades(), left)
-                self.records += passed
-                left -= passed
-                if not left:
-                    break
-                found = reader.read(&record)
-                if found == 0:
-                    break
-                left -= 1
-                if found == 1:
-                    self.records += 1
-                    self._take_in(&record)
+            found = 1
+            while left and found:
+                count = read_some(
+                    reader, of_trades(), records, BATCH, &left, &self.records, &found
+                )
+                fetch_states(records, count, self.states, self.table.capacity)
+                for i in range(count):
+                    if records[i].row < self.table.capacity:
+                        fetch_bar(self.bars, self.states[records[i].row].current)
+                    # That of the trade which makes room.
+                    fetch_bar(self.bars, self.trades[(self.trades_seen + i) & self.trade_mask].bar)
+                for i in range(count):
+                    self._take_in(&records[i])
         return self.records - before
 
-    def take(self, before: int = EVER) -> list[tuple]:
-        """What has changed since the last call, of the minutes before `before` (since the epoch); a
-        tuple a bar: symbol, venue, minute (s since the epoch), open, high, low, close (1e-9 units
-        or None), open_time, close_time (ns or None), volume and notional (units of the feed, and
-        those times 1e-9), trades, size_exponent, revision, whether it is exact, whether it adds to
-        the figures on the disk, and its revision to theirs."""
+    def take(self, before: int = EVER, most: int = EVER) -> list[tuple]:
+        """What has changed since the last call, of the minutes before `before` (since the epoch), up
+        to `most` bars; a tuple a bar: symbol, venue, minute (s since the epoch), open, high, low,
+        close (1e-9 units or None), open_time, close_time (ns or None), volume and notional (units
+        of the feed, and those times 1e-9), trades, size_exponent, revision, whether it is exact,
+        whether it adds to the figures on the disk, and its revision to theirs."""
         cdef int64_t end = before
+        cdef int64_t room = most
         cdef uint32_t index, left = 0
         cdef Bar* bar
         cdef KeptBar kept
         found = []
         for index in range(self.dirty_count):
             bar = &self.bars[self.dirty[index]]
-            if bar.minute >= end:
+            if bar.minute >= end or not room:
                 self.dirty[left] = self.dirty[index]
                 left += 1
                 continue
             self._keep(bar, &kept)
             found.append(figures_of(&kept))
+            room -= 1
             bar.flags &= ~<uint32_t>BAR_DIRTY
             bar.flags |= BAR_TAKEN
             if bar.flags & BAR_ADDS:
@@ -186,6 +197,7 @@ cdef class Bars:
 
     cdef int _take_in(self, Record* record) except -1:
         cdef Trade* trade
+        cdef uint32_t index
         if record.row >= self.table.capacity:
             return 0
         if record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
@@ -195,41 +207,79 @@ cdef class Bars:
             if trade == NULL:
                 self.unmatched += 1
                 return 0
+            index = trade.bar or self._bar_of(trade.row, trade.time // MINUTE)
             if record.kind == RECORD_CANCELLED:
-                self._take_back(trade)
+                self._take_back(trade, &self.bars[index - 1])
             else:
-                self._correct(trade, record)
+                self._correct(trade, &self.bars[index - 1], record)
         return 0
 
-    cdef int _add(self, Record* record) except -1:
+    cdef void _recall(self, RingReader reader, uint64_t oldest) noexcept:
+        """Keep the trades of a ring from a position on to where it is read next: they are in bars
+        on the disk, and can still be taken back. `read` counts a lap, if it was to be read."""
+        cdef uint64_t end = reader.position
+        cdef uint64_t skipped = reader.skipped, laps = reader.laps
+        cdef uint64_t left = end - min(oldest, end)
+        cdef uint64_t seen = 0
+        cdef Record record
+        cdef int found = 1
+        reader.position = end - left
+        while left and found > 0:
+            if (read_some(reader, of_trades(), &record, 1, &left, &seen, &found)
+                    and record.row < self.table.capacity):
+                self._remember(&record)
+        reader.position = end
+        reader.skipped, reader.laps = skipped, laps
+
+    cdef void _remember(self, const Record* record) noexcept:
+        """A record that a predecessor has taken in: no bar changes."""
+        cdef Trade* trade
+        if record.kind == RECORD_TRADE or record.kind == RECORD_PRINT:
+            if record.exchange_time > 0:
+                self._log(record)
+            return
+        trade = self._find(record.row, record.match)
+        if trade == NULL:
+            return
+        if record.kind == RECORD_CANCELLED:
+            trade.match = trade.flags = 0
+        else:
+            correct(trade, record)
+
+    cdef Trade* _log(self, const Record* record) noexcept:
+        """A trade, as the newest of those that are kept."""
         cdef uint64_t place = self.trades_seen & self.trade_mask
         cdef Trade* trade = &self.trades[place]
-        cdef int64_t minute = record.exchange_time // MINUTE
-        cdef uint32_t index
-        cdef Bar* bar
-        if record.exchange_time <= 0:
-            return 0
-        if minute > self.newest:
-            self.newest = minute
-        index = self._bar_of(record.row, minute)
+        self.newest = max(self.newest, record.exchange_time // MINUTE)
         if self.trades_seen > self.trade_mask:
             self._forget(place)
         self.trades_seen += 1
         trade.earlier = self.states[record.row].newest
         self.states[record.row].newest = self.trades_seen
-        bar = &self.bars[index - 1]
         trade.price = record.price
         trade.size = record.size
         trade.time = record.exchange_time
         trade.match = record.match
         trade.row = record.row
         trade.flags = record.conditions
+        trade.bar = trade.next = 0
+        return trade
+
+    cdef int _add(self, const Record* record) except -1:
+        cdef uint32_t index
+        cdef Trade* trade
+        cdef Bar* bar
+        if record.exchange_time <= 0:
+            return 0
+        index = self._bar_of(record.row, record.exchange_time // MINUTE)
+        trade = self._log(record)
+        bar = &self.bars[index - 1]
         trade.bar = index
         trade.next = bar.newest
-        bar.newest = <uint32_t>place + 1
+        bar.newest = <uint32_t>(trade - self.trades) + 1
         bar.kept += 1
         bar.made_of += 1
-        count(bar, trade)
+        count_trade(bar, trade)
         self._mark(bar)
         return 0
 
@@ -247,63 +297,32 @@ cdef class Bars:
 
     cdef Trade* _find(self, uint32_t row, uint64_t match) noexcept:
         """A kept trade by its number: the row's are looked through, for this is rare. NULL: none."""
-        cdef uint64_t number = self.states[row].newest
-        cdef Trade* trade
-        while match and number and self.trades_seen - number <= self.trade_mask:
-            trade = &self.trades[(number - 1) & self.trade_mask]
-            if trade.match == match:
-                return trade
-            number = trade.earlier
-        return NULL
+        return find_trade(
+            match, self.states[row].newest, self.trades, self.trades_seen, self.trade_mask
+        )
 
-    cdef void _take_back(self, Trade* trade) noexcept:
-        cdef Bar* bar = &self.bars[trade.bar - 1]
+    cdef void _take_back(self, Trade* trade, Bar* bar) noexcept:
+        """A trade of this bar; the bar of one that a predecessor counted does not have it."""
         trade.match = 0
-        if bar.flags & BAR_ADDS or bar.kept != bar.made_of:
-            uncount(bar, trade)
+        if knows_all(bar) and trade.bar:
             trade.flags = 0
+            make_again(bar, self.trades)
         else:
+            uncount_trade(bar, trade)
             trade.flags = 0
-            self._make_again(bar)
         self._mark(bar)
 
-    cdef void _correct(self, Trade* trade, Record* record) noexcept:
-        """The print stays at its time, with other figures, and maybe another number."""
-        cdef Bar* bar = &self.bars[trade.bar - 1]
-        cdef bint again = bar.kept == bar.made_of and not bar.flags & BAR_ADDS
+    cdef void _correct(self, Trade* trade, Bar* bar, const Record* record) noexcept:
+        """As `_take_back`."""
+        cdef bint again = knows_all(bar) and trade.bar
         if not again:
-            uncount(bar, trade)
-        trade.price = record.price
-        trade.size = record.size
-        trade.flags = record.conditions
-        if record.seq:
-            trade.match = record.seq
+            uncount_trade(bar, trade)
+        correct(trade, record)
         if again:
-            self._make_again(bar)
+            make_again(bar, self.trades)
         else:
-            count(bar, trade)
+            count_trade(bar, trade)
         self._mark(bar)
-
-    cdef void _make_again(self, Bar* bar) noexcept:
-        """All its trades are kept: from the oldest to the newest, as they came."""
-        cdef uint32_t index = bar.newest
-        cdef uint32_t before = 0
-        cdef uint32_t after
-        # The chain leads back; it is turned round, and back again while it is walked.
-        while index:
-            after = self.trades[index - 1].next
-            self.trades[index - 1].next = before
-            before = index
-            index = after
-        clear_figures(&bar.figures)
-        index = before
-        before = 0
-        while index:
-            count(bar, &self.trades[index - 1])
-            after = self.trades[index - 1].next
-            self.trades[index - 1].next = before
-            before = index
-            index = after
 
     cdef uint32_t _bar_of(self, uint32_t row, int64_t minute) except 0:
         """Its index + 1; a new one if there is none."""
@@ -339,10 +358,15 @@ cdef class Bars:
     cdef int _grow_bars(self) except -1:
         cdef uint32_t room = 2 * self.bar_room if self.bar_room else FIRST_BARS
         cdef uint32_t index
-        self.bars = <Bar*>grown(self.bars, room * sizeof(Bar))
+        cdef Bar* bars = <Bar*>take_pages(room * sizeof(Bar))
+        if bars == NULL:
+            raise MemoryError("no memory for the bars")
+        if self.bar_room:
+            memcpy(bars, self.bars, self.bar_room * sizeof(Bar))
+        give_pages(self.bars, self.bar_room * sizeof(Bar))
+        self.bars = bars
         self.vacant = <uint32_t*>grown(self.vacant, room * sizeof(uint32_t))
         self.dirty = <uint32_t*>grown(self.dirty, room * sizeof(uint32_t))
-        memset(self.bars + self.bar_room, 0, (room - self.bar_room) * sizeof(Bar))
         for index in range(room, self.bar_room, -1):
             self.vacant[self.vacant_count] = index - 1
             self.vacant_count += 1
@@ -374,25 +398,3 @@ cdef class Bars:
             bar.flags = 0
             self.vacant[self.vacant_count] = index
             self.vacant_count += 1
-
-
-cdef Sale sale_of(const Trade* trade) noexcept:
-    """All bars of a row are of one venue, so it has no letters."""
-    cdef Sale sale
-    sale.price = trade.price
-    sale.size = trade.size
-    sale.time = trade.time
-    sale.venue = 0
-    sale.flags = trade.flags
-    return sale
-
-
-cdef void count(Bar* bar, const Trade* trade) noexcept:
-    cdef Sale sale = sale_of(trade)
-    count_in(&bar.figures, &sale)
-
-
-cdef void uncount(Bar* bar, const Trade* trade) noexcept:
-    cdef Sale sale = sale_of(trade)
-    if count_out(&bar.figures, &sale):
-        bar.flags |= BAR_INEXACT

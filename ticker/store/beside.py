@@ -201,7 +201,7 @@ def woven(rows: Iterable[Row], forming: list[bars.Figures], newest_first: bool) 
     def key(row: Row) -> tuple[int, str]:
         return -row["minute"] if newest_first else row["minute"], row["venue"]
 
-    left: dict[tuple[int, str], tuple[Row, bool]] = {}
+    left: dict[tuple[int, str], tuple[Row, int]] = {}
     for *figures, exact, adds in forming:
         row = dict(zip(BAR, (*figures, int(exact)), strict=True))
         left[key(row)] = row, adds

@@ -35,6 +35,8 @@ MOST_UNWRITTEN = 2_000_000
 """Bars and days that wait while they cannot be written; then they are dropped and reported."""
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+BARS_AT_ONCE = 4096
+"""Bars that are taken before the rings are read again: a full ring has a quarter of a second."""
 MANY_DAYS = 10_000
 """Changed days from which on they are not written in each minute: a restart makes those of today
 again from the last prices."""
@@ -261,13 +263,9 @@ class Chronicle:
         Raises:
             OSError, StoreError: they were not taken. The next call tries again.
         """
-        with self._lock:
-            changed_days = self.days.take() if self._takes_days(before) else []
-            self._unwritten.take_in(self.bars.take(before), changed_days)
-            self._unwritten.holes += self.holes
-            self.holes = []
-            image = self.bars.image()
-            place = self._here(now_ns, len(image) // BAR_BYTES)
+        if self._takes_days(before):
+            self._unwritten.take_in([], self.days.take())
+        image, place = self._take_bars(before, now_ns)
         if self.waiting > MOST_UNWRITTEN:
             self.dropped += self.waiting
             self._tried = None
@@ -287,6 +285,20 @@ class Chronicle:
         self._accept(place)
         self._written = now_ns
         return len(left)
+
+    def _take_bars(self, before: int, now_ns: int) -> tuple[bytes, Place]:
+        """Let the bars of minutes before `before` wait for the writer, some at a time; the others,
+        and the place up to which both go."""
+        while True:
+            with self._lock:
+                some = self.bars.take(before, BARS_AT_ONCE)
+                if len(some) < BARS_AT_ONCE:
+                    self._unwritten.take_in(some, [])
+                    self._unwritten.holes += self.holes
+                    self.holes = []
+                    image = self.bars.image()
+                    return image, self._here(now_ns, len(image) // BAR_BYTES)
+            self._unwritten.take_in(some, [])
 
     def _takes_days(self, before: int) -> bool:
         """Whether days are written with the bars before a minute."""

@@ -31,6 +31,9 @@ import threading
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char* text, size_t most)
 
+cdef enum:
+    AT_ONCE = 1024               # rows that are looked through before other threads may run
+
 
 cdef tuple names_of(const Row* row):
     """Symbol and venue, as bytes."""
@@ -133,6 +136,9 @@ cdef class Days:
             found = self.over
             self.over = []
             for row in range(self.image.rows):
+                if row % AT_ONCE == 0:
+                    with nogil:
+                        pass  # the rings do not wait for this thread
                 if self.states[row] & DAY_CHANGED:
                     self.states[row] &= ~<uint8_t>DAY_CHANGED
                     if self.image.values_at(row).session_start:

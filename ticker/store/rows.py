@@ -20,6 +20,7 @@ from ticker.store.disk.schema import BARS, DAYS, HOUR
 SECOND = 1_000_000_000
 HALF_DAY = 12 * 3600 * SECOND
 LAST_SECOND = 253_402_300_799  # of the year 9999
+MOST_STORED = 1 << 63
 Row = dict[str, Any]
 Key = tuple[str, str, int]
 BAR = tuple(column.name for column in BARS)
@@ -96,7 +97,7 @@ def day_of(midnight: int) -> str:
 
 def stored(number: int) -> int | str:
     """A number in a form that SQLite stores without loss."""
-    return number if -(1 << 63) <= number < 1 << 63 else str(number)
+    return number if -MOST_STORED <= number < MOST_STORED else str(number)
 
 
 def day_row(figures: days.Figures) -> tuple[Any, ...]:
@@ -110,11 +111,11 @@ def bar_rows(
     """The columns of BAR of each changed bar; those that add to the disk together with the columns
     in `kept`, by symbol, venue and minute."""
     rows = []
-    for *figures, exact, adds in changed:
-        row: tuple[Any, ...] = (*figures, int(exact))
-        if adds:
+    for figures in changed:
+        row: tuple[Any, ...] = figures[:-1]
+        if figures[-1]:
             before = kept.get(row[:3])
-            first = (*row[:REVISION], 0, int(exact))
+            first = (*row[:REVISION], 0, row[-1])
             row = first if before is None else added(before, row)
         rows.append(row)
     return rows

@@ -79,6 +79,7 @@ cdef class Image:
     cdef bytes _description(self)
     cdef uint32_t _look(self) noexcept nogil
     cdef bint _is_of(self, const uint64_t* session) noexcept nogil
+    cdef void _fetch(self, uint32_t row) noexcept nogil
     cdef bint _copy(self, uint32_t row) noexcept nogil
     cdef void _sum(self, uint32_t first, uint32_t rows, bint moved) noexcept nogil
 

@@ -12,11 +12,20 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from ticker.crc32c cimport crc32c, crc32c_plain
-from ticker.pages cimport give_pages, take_pages
+from ticker.pages cimport give_pages, prefetch, take_pages
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.header cimport Mapping
-from ticker.shm.layout cimport LAYOUT_VERSION, VALUE_WORDS, FeedState, Row, Values
-from ticker.shm.table cimport PriceTable, by_name
+from ticker.shm.layout cimport (
+    CACHE_LINE,
+    COMMON_WORDS,
+    LAYOUT_VERSION,
+    VALUE_WORDS,
+    FeedState,
+    Row,
+    RowRest,
+    Values,
+)
+from ticker.shm.table cimport PriceTable, by_name, current_common
 
 import json
 from dataclasses import dataclass, field
@@ -34,6 +43,8 @@ cdef enum:
     MOST_DESCRIBED = 65_536
     MOST_ROWS = 1 << 24
     LOOKS = 3                    # at rows, while a session begins
+    FAR = 16                     # rows that are looked at before their turn,
+    NEAR = 8                     # and fetched
 
 BASES = ["base_day", "base_seq", "base_trades", "base_volume", "base_volume_high"]
 """Words of a Row (shm/layout.pxd), in its order."""
@@ -126,11 +137,23 @@ cdef class Image:
             before = moved
             end = min(self.rows, first + <uint32_t>BLOCK_ROWS)
             for row in range(first, end):
+                if row + FAR < self.rows:
+                    prefetch(&self.table.rows[row + FAR].generation)
+                    self._fetch(row + NEAR)
                 moved += self._copy(row)
             self._sum(first, end - first, moved != before)  # while it is in the cache
             first = end
         self.unsaved += moved
         return moved
+
+    cdef void _fetch(self, uint32_t row) noexcept nogil:
+        """Into the cache, all that a row which has moved is copied from, and to."""
+        cdef Row* source = self.table.rows + row
+        cdef uint64_t generation = load_acquire(&source.generation)
+        if self.generations[row] != generation + 1:
+            fetch_lines(current_common(source, generation), COMMON_WORDS * 8)
+            fetch_lines(self.table.rests + row, sizeof(RowRest))
+            fetch_lines(self._row_at(row), ROW_BYTES)
 
     cdef bint _copy(self, uint32_t row) noexcept nogil:
         """Whether the row has moved, and could be copied whole. A row that its writer outruns
@@ -190,6 +213,13 @@ cdef class Image:
     def __getbuffer__(self, Py_buffer* view, int flags) -> None:
         cdef uint32_t blocks = (self.rows + BLOCK_ROWS - 1) // BLOCK_ROWS
         PyBuffer_FillInfo(view, self, self.bytes, self._block_at(blocks), True, flags)
+
+
+cdef inline void fetch_lines(const void* start, size_t length) noexcept nogil:
+    cdef size_t at = 0
+    while at < length:
+        prefetch(<const char*>start + at)
+        at += CACHE_LINE
 
 
 cdef uint32_t block_check(const Block* head, size_t row_bytes) noexcept nogil:

@@ -13,6 +13,7 @@ tries again.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import threading
@@ -49,6 +50,8 @@ FEEDS_LEAVE = 3.0
 STEP = 0.02
 POLL = 0.05
 """s between two reads of the rings; they hold more records than come in that time."""
+GARBAGE = 50_000
+"""New objects between two searches for cycles: a commit makes many, and none of them is in one."""
 COMMIT_TURNS = 10
 """Snapshots per commit of days and bars."""
 
@@ -113,6 +116,7 @@ class StoreWorker:
     def serve(self, stop: threading.Event) -> None:
         """Work until `stop` is set, and write the last changes before returning."""
         self.heartbeat.take_over(os.getpid(), self.clock())
+        gc.set_threshold(GARBAGE)
         beside = [self._beside(self._follow, stop)]
         if self.config.url is not None:
             beside.append(self._beside(self._commit, stop))
@@ -278,13 +282,17 @@ class StoreWorker:
             self.heartbeat.beat(self.clock())
             self.steps.watch()
             if self.motion is not None:
-                self.motion.turn(self.clock(), steady_ns())
-            for chronicle in tuple(self.chronicles.values()):
-                while chronicle.read(self.clock()) >= AT_ONCE:
-                    self.heartbeat.beat(self.clock())
-                    time.sleep(0)  # the other thread's turn
+                self.motion.turn(self.clock(), steady_ns(), self._read)
+            self._read()
         while not self._done.wait(BEAT):
             self.heartbeat.beat(self.clock())
+
+    def _read(self) -> None:
+        """Take in what the rings have, for days and bars."""
+        for chronicle in tuple(self.chronicles.values()):
+            while chronicle.read(self.clock()) >= AT_ONCE:
+                self.heartbeat.beat(self.clock())
+                time.sleep(0)  # the other thread's turn
 
     def _commit(self, stop: threading.Event) -> None:
         """Write days and bars to the database until `stop` is set, and once more."""

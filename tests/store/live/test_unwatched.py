@@ -15,6 +15,7 @@ from ticker.feeds.calls import TRADE_REGULAR
 from ticker.shm import segment
 from ticker.shm.bars.published import SPAN_SECONDS, BarFlag, BarsReader, BarState
 from ticker.shm.header import KIND_BARS
+from ticker.store.live import motion
 from ticker.store.live.bars import LiveBars
 from ticker.store.live.motion import UNWATCHED_NS, Motion
 
@@ -144,16 +145,50 @@ def test_nobody_counts_at_each_turn(watchers: Watchers, monkeypatch: pytest.Monk
         def __getattr__(self, name: str) -> Any:
             return getattr(live, name)
 
-        def count(self, *, sparse: bool) -> None:
+        def count(self, *, sparse: bool, symbols: int) -> bool:
             counted.append(market.steady)
             assert sparse
-            live.count(sparse=sparse)
+            return live.count(sparse=sparse, symbols=symbols)
 
     monkeypatch.setattr(market.motion, "live", Counting())
     while market.steady < 4 * UNWATCHED_NS:
         market.step()
     assert 3 <= len(counted) <= 5
     assert all(after - before >= UNWATCHED_NS for before, after in pairwise(counted))
+
+
+def test_rings_are_read_while_many_trades_are_counted(
+    watchers: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More trades come meanwhile than a ring holds."""
+    monkeypatch.setattr(motion, "SYMBOLS_AT_ONCE", 1)
+    market = Market(kept=1 << 12, ring=16)
+    market.begin(random.Random(1), watchers)
+    for _ in range(20):
+        market.step()
+    meanwhile: list[int] = []
+
+    def trade() -> None:
+        if len(meanwhile) < 5:
+            meanwhile.append(market.now)
+            for key, row in enumerate(market.rows):
+                for _ in range(4):
+                    market.number += 1
+                    flags, order = TRADE_REGULAR, market.number
+                    market.own.trade(row, 95 * E9, 3, order, flags, market.now, market.now)
+                    market.prints.append(
+                        Print(SYMBOLS[key], "XNAS", market.now, 95 * E9, 3, flags, order, order)
+                    )
+            market.markets[0].publish(market.now)
+
+    market.now += 1
+    market.steady += 2 * UNWATCHED_NS
+    market.motion.turn(market.now, market.steady, trade)
+    assert len(meanwhile) == 5
+    watchers.watching = True
+    market.turns(0)
+    for (symbol, _), words in market.newest().items():
+        equal(market, symbol, words)
 
 
 def test_trades_that_wait_are_counted_before_their_log_comes_round() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
 
+from ticker.client.server import Server, server_options
 from ticker.clock import now_ns
-from ticker.errors import FeedError
+from ticker.errors import ClientError, FeedError
 from ticker.feeds.day import EASTERN
 from ticker.feeds.lineage.traced import TracedTrade, Tracer
 from ticker.feeds.workers.pipeline import (
@@ -23,6 +25,7 @@ from ticker.feeds.workers.pipeline import (
     follow_days,
     session_of_file,
 )
+from ticker.gateway.rest.openapi import MOST_CONNECTION
 from ticker.shm.lineage.lineage import KEPT, lineage
 from ticker.shm.lineage.sale_conditions import conditions_of, counts_for
 from ticker.shm.private import tracing
@@ -34,6 +37,9 @@ from ticker.units import format_price, format_size, format_timestamp
 SECOND = 1_000_000_000
 DAY = 86_400.0
 """s; a wish lasts no longer."""
+ASKED = 64
+"""New connections to a server on which a connection is asked for: each may come to any of its
+gateway workers, and one of them knows the answer."""
 
 
 @click.command()
@@ -54,6 +60,13 @@ DAY = 86_400.0
     metavar="SECONDS",
     help="Of a running server: keep the symbol's messages from now on, for so long.",
 )
+@click.option(
+    "--connection",
+    type=click.IntRange(1, MOST_CONNECTION),
+    metavar="NUMBER",
+    help="Of the server of --url: also when this connection of a stream was sent the symbol.",
+)
+@server_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def command(
     symbol: str,
@@ -66,16 +79,27 @@ def command(
     test_issues: bool,
     last: int,
     trace: float | None,
+    connection: int | None,
+    url: str,
+    token: str | None,
     as_json: bool,
 ) -> None:
     """Show the origin of the price of SYMBOL, and its newest trades.
 
     In a running server: the row, the place in the ring, the sale conditions and the filter's
     verdict; of a symbol that is traced also the message of each trade, and when its packet came.
-    With --capture the packet and the message.
+    With --capture the packet and the message. With --connection, the number that the `hello` of a
+    stream has, also the newest flushes that brought that connection the symbol: ask twice, for
+    they are noted from the first question on.
     """
-    if capture is None:
-        found: dict[str, Any] = _served(symbol, path, instance, last, trace)
+    found: dict[str, Any]
+    if connection is not None:
+        if capture is not None or trace is not None or path is not None or instance is not None:
+            said = "--connection asks the server of --url, and goes with --last and --json alone"
+            raise click.UsageError(said)
+        found = _sent(Server(url, token), symbol, connection, last)
+    elif capture is None:
+        found = _served(symbol, path, instance, last, trace)
     elif trace is not None:
         raise click.UsageError("--trace is for a running server; a capture has all messages")
     elif protocol is None:
@@ -96,6 +120,34 @@ def _served(
     if trace is not None:
         now = now_ns()
         found["traced_symbols"] = tracing.trace(of, symbol, now + int(trace * SECOND), now)
+    return found
+
+
+def _sent(server: Server, symbol: str, connection: int, last: int) -> dict[str, Any]:
+    """The lineage of a symbol, and of what a connection was sent of it.
+
+    Raises:
+        ClientError: the connection is gone, or is of a worker that none of many requests came to.
+    """
+    for _ in range(ASKED):
+        found: dict[str, Any] = server.get(
+            f"/lineage/{quote(symbol, safe='')}", connection=str(connection)
+        )
+        sent = found["connection"]
+        if sent["state"] != "elsewhere":
+            break
+    if sent["state"] == "unknown":
+        raise ClientError(
+            f"--connection {connection}: no such connection is open; its `hello` has its number, "
+            "and only the token that opened it may ask"
+        )
+    if sent["state"] == "elsewhere":
+        raise ClientError(
+            f"--connection {connection}: gateway worker {sent['worker']} has it, and none of "
+            f"{ASKED} requests came to that worker; see in /status whether it runs, and ask again"
+        )
+    for price in found["prices"]:
+        del price["last"][last:]
     return found
 
 
@@ -167,12 +219,14 @@ def _lines(found: dict[str, Any]) -> str:
         lines.append("  no price that came from a trade")
     for name, entries in found.items():
         if name != "symbol":
-            for entry in entries:
+            for entry in [entries] if isinstance(entries, dict) else entries:
                 if isinstance(entry, str):
                     lines.append(f"{name}: {entry}")
                     continue
                 lines.append(f"{name}:")
-                lines += [f"  {key:20} {_said(value)}" for key, value in entry.items()]
+                for key, value in entry.items():
+                    each = value if key == "sends" and value else [value]
+                    lines += [f"  {key:20} {_said(one)}" for one in each]
     return "\n".join(lines)
 
 

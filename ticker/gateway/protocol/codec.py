@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,6 +26,7 @@ from ticker.units import format_timestamp
 PLAIN, JSON = Encoding.PLAIN, Encoding.JSON
 MSGPACK, PROTOBUF = Encoding.MSGPACK, Encoding.PROTOBUF
 EVENT_STREAM = Encoding.EVENT_STREAM
+MOST_TEMPLATES = 256
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -33,7 +34,7 @@ _MICROSECOND = timedelta(microseconds=1)
 class Codec:
     """One encoding. `number` is an Encoding, or one of a vendor's dialect; `subprotocol` is ""
     where a client cannot select it so: the plain dialect, events, vendors' dialects. `encode` gives
-    no bytes for what it cannot say."""
+    no bytes for what it cannot say, `integer` those of an integer in a message."""
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class Codec:
         opcode: int,
         encode: Callable[[Message], bytes],
         read: Callable[[bytes], dict[str, Any]] | None,
+        integer: Callable[[int], bytes] | None = None,
     ) -> None:
         self.number = number
         named = PLAIN < number < EVENT_STREAM
         self.subprotocol = f"{PROTOCOL}.{ENCODING_NAMES[number]}" if named else ""
         self.opcode = opcode
         self.encode = encode
+        self.integer = integer
         self._read = read
 
     @property
@@ -74,6 +77,38 @@ class Codec:
         if self._read is None:
             raise DecodeError("a binary message; commands are JSON in text messages here")
         return self._read(payload)
+
+
+class Templates:
+    """The frames of messages that differ in one integer alone. Each is encoded once; after that the
+    integer is put in its place. At most MOST_TEMPLATES are kept."""
+
+    def __init__(self) -> None:
+        self._around: dict[Hashable, tuple[bytes, bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._around)
+
+    def frame(self, codec: Codec, make: Callable[[int], Message], about: Hashable, n: int) -> bytes:
+        """The frame of `make(n)`; all messages `about` the same are alike but for `n`."""
+        if codec.integer is None:
+            return codec.frame(make(n))
+        said = codec.integer(n)
+        # Integers of one length: so all lengths around them are the same, too.
+        key = codec.number, len(said), about
+        if (around := self._around.get(key)) is not None:
+            return said.join(around)
+        whole = codec.frame(make(n))
+        before, found, after = whole.partition(said)
+        if found and said not in after:
+            if len(self._around) >= MOST_TEMPLATES:
+                self._around.clear()
+            self._around[key] = before, after
+        return whole
+
+    def clear(self) -> None:
+        """Forget them: what they are about means something else now."""
+        self._around.clear()
 
 
 def moment(ns: int) -> datetime:
@@ -195,12 +230,18 @@ def _map_size(payload: bytes) -> int:
     return int.from_bytes(payload[1 : 3 if payload[0] == 0xDE else 5], "big")
 
 
+def _digits(n: int) -> bytes:
+    return b"%d" % n
+
+
 CODECS = (
-    Codec(PLAIN, Opcode.OPCODE_TEXT, encode_json, None),
-    Codec(JSON, Opcode.OPCODE_TEXT, encode_json, None),
-    Codec(MSGPACK, Opcode.OPCODE_BINARY, encode_msgpack, read_msgpack),
-    Codec(PROTOBUF, Opcode.OPCODE_BINARY, protobuf.encode, protobuf.decode_command),
-    Codec(EVENT_STREAM, Opcode.OPCODE_TEXT, encode_json, None),
+    Codec(PLAIN, Opcode.OPCODE_TEXT, encode_json, None, _digits),
+    Codec(JSON, Opcode.OPCODE_TEXT, encode_json, None, _digits),
+    Codec(MSGPACK, Opcode.OPCODE_BINARY, encode_msgpack, read_msgpack, _MSGPACK.encode),
+    Codec(
+        PROTOBUF, Opcode.OPCODE_BINARY, protobuf.encode, protobuf.decode_command, protobuf.varint
+    ),
+    Codec(EVENT_STREAM, Opcode.OPCODE_TEXT, encode_json, None, _digits),
 )
 
 

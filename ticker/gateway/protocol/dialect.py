@@ -18,7 +18,7 @@ from ticker.gateway.movers.ranking import Ranking
 from ticker.gateway.prices.board import Board
 from ticker.gateway.protocol.announcer import Announcer
 from ticker.gateway.protocol.answers import Symbols, acknowledged, echoed, moments_of, refusal
-from ticker.gateway.protocol.codec import CODECS, Codec, moment
+from ticker.gateway.protocol.codec import CODECS, Codec, Templates, moment
 from ticker.gateway.protocol.codes import Close, Code, close_code
 from ticker.gateway.protocol.commands import (
     CommandError,
@@ -96,31 +96,38 @@ class Dialect:
         self.bars = bars
         self.groups = Groups(board)
         self.settings = Settings(hub)
+        self.hellos = Templates()
         announcer.spared = self.groups.followers
         self.configure(terms)
 
     def configure(self, terms: Terms) -> None:
         """Apply the settings that may change while clients are connected."""
         self.terms = terms
+        self.hellos.clear()
 
-    def hello(self, limits: Limits, asked: bool, number: int) -> Hello:
-        """The first message of a connection; `asked`: a token is awaited."""
-        return Hello(
-            protocol=PROTOCOL,
-            epoch=self.terms.epoch,
-            limits=limits,
-            heartbeat=self.terms.heartbeat,
-            auth=asked,
-            connection=self.hub.noted.name(number),
-        )
+    def hello(self, codec: Codec, limits: Limits, asked: bool, number: int) -> bytes:
+        """The frame of the first message of a connection; `asked`: a token is awaited."""
+
+        def named(connection: int) -> Hello:
+            return Hello(
+                protocol=PROTOCOL,
+                epoch=self.terms.epoch,
+                limits=limits,
+                heartbeat=self.terms.heartbeat,
+                auth=asked,
+                connection=connection,
+            )
+
+        return self.hellos.frame(codec, named, (limits, asked), self.hub.noted.name(number))
 
     def greeting(self, codec: Codec, number: int) -> bytes:
         """The frames right after the handshake, before any token."""
+        if codec.plain:
+            return b""
         if self.access.required:
-            asking = self.hello(self.terms.limits, True, number)
-            return b"" if codec.plain else codec.frame(asking)
-        hello = self.hello(self.limits_of(self.access.everybody), False, number)
-        return (b"" if codec.plain else codec.frame(hello)) + self.announcer.greeting(codec)
+            return self.hello(codec, self.terms.limits, True, number)
+        hello = self.hello(codec, self.limits_of(self.access.everybody), False, number)
+        return hello + self.announcer.greeting(codec)
 
     def admitted(self, number: int) -> None:
         """Open the stream without a token."""
@@ -150,7 +157,7 @@ class Dialect:
         self.settings.admit(number, grant)
         if codec.plain:
             return b""
-        hello = codec.frame(self.hello(self.limits_of(grant), False, number))
+        hello = self.hello(codec, self.limits_of(grant), False, number)
         return hello + self.announcer.greeting(codec)
 
     def expire(self, now_ns: int, steady_ns: int) -> None:

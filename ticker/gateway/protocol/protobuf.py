@@ -228,7 +228,7 @@ def _body(message: msgspec.Struct) -> bytes:
         if field.label == "map":
             pairs = ((_length(1, name.encode()), moment) for name, moment in value.items())
             out += b"".join(
-                _length(field.number, key + _varint(2 << 3 | VARINT) + _varint(moment & _MASK))
+                _length(field.number, key + varint(2 << 3 | VARINT) + varint(moment & _MASK))
                 for key, moment in pairs
             )
         elif field.label == "repeated":
@@ -238,7 +238,7 @@ def _body(message: msgspec.Struct) -> bytes:
     numbers = FIELD_NUMBERS.get(type(message).__name__, {})
     for name, value in extra.items():
         if value:
-            out += _varint(numbers[name] << 3 | VARINT) + _varint(value)
+            out += varint(numbers[name] << 3 | VARINT) + varint(value)
     return out
 
 
@@ -268,15 +268,16 @@ def _scalar(field: Field, value: Any) -> bytes:
     if field.kind == "string":
         return _length(field.number, str(value).encode())
     if field.kind == "double":
-        return _varint(field.number << 3 | I64) + struct.pack("<d", value)
-    return _varint(field.number << 3 | VARINT) + _varint(int(value) & _MASK)
+        return varint(field.number << 3 | I64) + struct.pack("<d", value)
+    return varint(field.number << 3 | VARINT) + varint(int(value) & _MASK)
 
 
 def _length(number: int, body: bytes) -> bytes:
-    return _varint(number << 3 | LEN) + _varint(len(body)) + body
+    return varint(number << 3 | LEN) + varint(len(body)) + body
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """An unsigned integer, 7 bits a byte, the lowest first."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -32,7 +32,7 @@ from ticker.shm.layout cimport (
     RECORD_TRADE,
     Record,
 )
-from ticker.store.live.passing cimport of_trades, pass_over
+from ticker.store.live.passing cimport of_trades, oldest_sure, read_some
 from ticker.shm.ring cimport RingReader
 from ticker.shm.table cimport PriceTable
 from ticker.store.live.bar cimport LiveTrade
@@ -55,6 +55,7 @@ cdef enum:
     FAR = 24                     # symbols that are fetched before their turn,
     AHEAD = 8                    # their bars,
     NEAR = 4                     # and the places of new bars
+    TOGETHER = 8                 # symbols whose trades are fetched side by side
 
 
 cdef class LiveBars:
@@ -78,6 +79,7 @@ cdef class LiveBars:
     cdef uint32_t waiting_count
     cdef uint64_t* order         # of a symbol's trades that are counted, newest first
     cdef bint sparse
+    cdef bint quiet              # the newest count was sparse
     cdef readonly uint64_t records
     cdef readonly uint64_t unmatched     # cancels and corrections of trades that are not kept
 
@@ -134,7 +136,7 @@ cdef class LiveBars:
         cdef Record[BATCH] records
         cdef uint64_t before = self.records
         cdef uint64_t most = limit
-        cdef uint64_t left, passed
+        cdef uint64_t left
         cdef uint32_t feed, count
         cdef RingReader reader
         cdef int found = 1
@@ -145,22 +147,11 @@ cdef class LiveBars:
             left = most
             found = 1
             while left and found:
-                count = 0
-                while count < BATCH:
-                    passed = pass_over(reader, of_trades(), left)
-                    self.records += passed
-                    left -= passed
-                    if not left:
-                        break
-                    found = reader.read(&records[count])
-                    if found <= 0:
-                        break
-                    left -= 1
-                    self.records += 1
-                    count += of_trades() >> records[count].kind & 1
+                count = read_some(
+                    reader, of_trades(), records, BATCH, &left, &self.records, &found
+                )
                 self._take_in(feed, records, count)
                 if found < 0:
-                    left -= 1
                     self.miss(feed)
         return self.records - before
 
@@ -197,7 +188,7 @@ cdef class LiveBars:
         if part.symbol < 0 or record.exchange_time <= 0:
             return 0
         if self.trades.seen - self.counted >= self.kept >> 1:
-            self.count()  # before the log comes round
+            self.count(sparse=self.quiet)  # before the log comes round
         if clock.missed:
             clock.missed = 0
             clock.whole_from = max(clock.whole_from, record.exchange_time)
@@ -223,27 +214,54 @@ cdef class LiveBars:
             self._count(<uint32_t>part.symbol, True)
         return 0
 
-    def count(self, *, sparse: bool = False) -> None:
-        """Count the trades that were taken in into their bars. `sparse`: nobody watches, so of each
-        symbol only the newest of the shortest bars is made."""
+    def count(self, *, sparse: bool = False, symbols: int = 1 << 31) -> bool:
+        """Count the trades of up to so many symbols that were taken in into their bars; whether
+        there are none left. `sparse`: nobody watches, so of each symbol only the newest of the
+        shortest bars is made."""
         cdef uint32_t i, number
-        self.sparse = sparse
-        for i in range(self.waiting_count):
-            if i + FAR < self.waiting_count:
-                number = self.waiting[i + FAR]
+        cdef uint32_t most = symbols
+        cdef uint32_t left = self.waiting_count - min(most, self.waiting_count)
+        self.sparse = self.quiet = sparse
+        while self.waiting_count > left:
+            if self.waiting_count % TOGETHER == 0:
+                self._fetch_trades(left)
+            self.waiting_count -= 1
+            i = self.waiting_count
+            if i >= left + FAR:
+                number = self.waiting[i - FAR]
                 prefetch(self.symbols.all + number)
                 prefetch(self.bars.current + <size_t>number * SPANS)
-            if i + AHEAD < self.waiting_count:
-                number = self.waiting[i + AHEAD]
-                prefetch(self.trades.at(self.symbols.all[number].newest))
+            if i >= left + AHEAD:
+                number = self.waiting[i - AHEAD]
                 self.bars.fetch(number)
-            if i + NEAR < self.waiting_count:  # the shortest bars are new most of the time
-                self.bars.fetch_new(self.waiting[i + NEAR], NEAR)
+            if i >= left + NEAR:  # the shortest bars are new most of the time
+                self.bars.fetch_new(self.waiting[i - NEAR], NEAR)
             self._count(self.waiting[i], False)
             self.symbols.all[self.waiting[i]].waits = 0
-        self.waiting_count = 0
-        self.counted = self.trades.seen
         self.sparse = False
+        if not left:
+            self.counted = self.trades.seen
+        return not left
+
+    cdef void _fetch_trades(self, uint32_t left) noexcept nogil:
+        """Into the cache, the trades of the next symbols: each is found by the one behind it, so the
+        symbols go back side by side."""
+        cdef uint64_t[TOGETHER] at
+        cdef uint32_t count = min(self.waiting_count - left, <uint32_t>TOGETHER)
+        cdef uint32_t i, found
+        cdef const Symbol* symbol
+        for i in range(count):
+            at[i] = self.symbols.all[self.waiting[self.waiting_count - 1 - i]].newest
+            prefetch(self.trades.at(at[i]))
+        found = count
+        while found:
+            found = 0
+            for i in range(count):
+                symbol = self.symbols.all + self.waiting[self.waiting_count - 1 - i]
+                if at[i] > symbol.counted:
+                    at[i] = self.trades.at(at[i]).earlier
+                    prefetch(self.trades.at(at[i]))
+                    found += 1
 
     cdef int _count(self, uint32_t number, bint late) except -1:
         """A symbol's trades that are in no bar yet, in their order. `late`: the newest of them came
@@ -314,7 +332,5 @@ def day_later(midnight: int) -> int:
 cdef bint go_back(RingReader reader) noexcept:
     """Begin with the oldest record that is sure to stay until it is read; True: not with the first
     that there was."""
-    cdef uint64_t head = reader.position
-    cdef uint64_t room = reader.ring.mask + 1
-    reader.position = head - min(head, room - room // 4)
+    reader.position = oldest_sure(reader)
     return reader.position != 0

@@ -1,7 +1,7 @@
 Figures = tuple[
     str, str, int,
     int | None, int | None, int | None, int | None, int | None, int | None,
-    int, int, int, int, int, bool, bool,
+    int, int, int, int, int, int, int,
 ]  # fmt: skip
 
 BAR_BYTES: int

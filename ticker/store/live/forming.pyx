@@ -71,8 +71,8 @@ cdef object figures_of(const KeptBar* bar):
         bar.trades,
         bar.size_exponent,
         bar.revision,
-        bool(bar.flags & KEPT_EXACT),
-        bool(bar.flags & KEPT_ADDS),
+        1 if bar.flags & KEPT_EXACT else 0,
+        1 if bar.flags & KEPT_ADDS else 0,
     )
 
 

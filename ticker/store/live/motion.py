@@ -23,6 +23,8 @@ from ticker.store.live.bars import LiveBars, day_later
 SECOND = 1_000_000_000
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+SYMBOLS_AT_ONCE = 5_000
+"""Symbols whose trades are counted before the rings are read again: a few ms of a core."""
 UNWATCHED_NS = 10_000_000_000
 """How old the newest bars become while nobody watches any."""
 
@@ -59,20 +61,24 @@ class Motion:
         self._due = 0
         """When the bars are made new though nobody watches them, by the steady clock."""
 
-    def turn(self, now_ns: int, steady_ns: int) -> int:
+    def turn(
+        self, now_ns: int, steady_ns: int, meanwhile: Callable[[], None] = lambda: None
+    ) -> int:
         """Take in what has come. Then publish what has changed, if somebody watches, or for some
         seconds nobody did; how many bars. What came before the first turn is known to the gateways,
-        but for the bars that still form."""
+        but for the bars that still form. `meanwhile` is called while many trades are counted, for
+        no ring waits for that."""
         self._look_for_restarts()
-        while self.live.take_in(steady_ns, AT_ONCE) >= AT_ONCE:
-            time.sleep(0)  # the other thread's turn
+        self._take_in(steady_ns)
         watched = self.watchers.any()
         quiet = not (watched and self.watched)
         self.watched = watched
         if not watched and steady_ns < self._due:
             return 0
         self._due = steady_ns + UNWATCHED_NS
-        self.live.count(sparse=not watched)
+        while not self.live.count(sparse=not watched, symbols=SYMBOLS_AT_ONCE):
+            self._take_in(steady_ns)
+            meanwhile()
         self.live.close(steady_ns)
         published = self.live.publish(now_ns, only_forming=not self.caught_up, quiet=quiet)
         self.caught_up = True
@@ -81,6 +87,10 @@ class Motion:
         if watched and (published or quiet):
             self.ringer.ring_from_python()
         return published
+
+    def _take_in(self, steady_ns: int) -> None:
+        while self.live.take_in(steady_ns, AT_ONCE) >= AT_ONCE:
+            time.sleep(0)  # the other thread's turn
 
     def _look_for_restarts(self) -> None:
         """While a feed's worker is replaced, trades may be missed."""

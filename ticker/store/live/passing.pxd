@@ -4,7 +4,7 @@ Law: as RingReader.read (ring.pyx): a record is passed over whole or not at all,
 `read` to count.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from ticker.shm.atomics cimport load_acquire, load_relaxed
 from ticker.shm.layout cimport (
@@ -47,11 +47,39 @@ cdef inline uint64_t pass_over(RingReader reader, uint64_t wanted, uint64_t most
     return position - first
 
 
+cdef inline uint32_t read_some(
+    RingReader reader, uint64_t wanted, Record* records, uint32_t room, uint64_t* left,
+    uint64_t* seen, int* found,
+) noexcept nogil:
+    """Up to `room` records whose bit is in `wanted`, of the next `left`, which become fewer; how
+    many. `seen` grows by the number of all that were read or passed over; `found` is that of
+    RingReader.read: 0 there are no more, -1 a lap, before which these records were."""
+    cdef uint32_t count = 0
+    cdef uint64_t passed
+    found[0] = 1
+    while count < room and left[0] and found[0] > 0:
+        passed = pass_over(reader, wanted, left[0])
+        seen[0] += passed
+        left[0] -= passed
+        if left[0]:
+            found[0] = reader.read(&records[count])
+            left[0] -= found[0] != 0
+            if found[0] > 0:
+                seen[0] += 1
+                count += wanted >> records[count].kind & 1
+    return count
+
+
+cdef inline uint64_t oldest_sure(RingReader reader) noexcept:
+    """The oldest record that is sure to stay until it is read, of a reader at the head."""
+    cdef uint64_t room = reader.ring.mask + 1
+    return reader.position - min(reader.position, room - room // 4)
+
+
 cdef inline void resume(RingReader reader, uint64_t position) noexcept:
     """Go on from a record, or from the oldest that is sure to stay until it is read."""
-    cdef uint64_t head = reader.position
-    cdef uint64_t room = reader.ring.mask + 1
-    if head > position + room - room // 4:
-        reader.skipped += head - (room - room // 4) - position
-        position = head - (room - room // 4)
-    reader.position = min(position, head)
+    cdef uint64_t oldest = oldest_sure(reader)
+    if position < oldest:
+        reader.skipped += oldest - position
+        position = oldest
+    reader.position = min(position, reader.position)
