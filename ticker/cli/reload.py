@@ -11,7 +11,6 @@ import click
 
 from ticker.errors import ClientError, ConfigError
 from ticker.supervisor import outcome
-from ticker.supervisor.configuration import load
 from ticker.supervisor.find import find
 
 PATIENCE = 10.0  # s
@@ -29,7 +28,7 @@ def command(path: Path | None, instance: str | None) -> None:
     of the server. A wrong file changes nothing. Exit code 3: the file is wrong. Exit code 4: no
     server is running.
     """
-    name = instance or load(path).server.instance
+    name = instance or _instance_of(path)
     running = find(name, without_memory=True)
     before = outcome.last(name).number
     os.kill(running.supervisor, signal.SIGHUP)
@@ -47,3 +46,10 @@ def command(path: Path | None, instance: str | None) -> None:
     for until, keys in found.waits.items():
         if keys:
             click.echo(f"waits for {until}: {', '.join(keys)}")
+
+
+def _instance_of(path: Path | None) -> str:
+    # An import of its own: with --instance no configuration is read.
+    from ticker.supervisor.configuration import load
+
+    return load(path).server.instance

@@ -11,7 +11,6 @@ from ticker.errors import ConfigError, NoServerError, SegmentError
 from ticker.shm.counters import Heartbeat
 from ticker.shm.header import KIND_FEED, KIND_GATEWAY, Mapping
 from ticker.shm.segment import SHM_FOLDER, attach, feed_name, gateway_name
-from ticker.supervisor.configuration import load
 from ticker.supervisor.names import listener
 
 
@@ -88,6 +87,8 @@ def attached_feeds(
         NoServerError: no server of this name runs.
         SegmentError: it has no such feed, or is another user's.
     """
+    from ticker.supervisor.configuration import load  # not for those who name the instance
+
     config = load(path)
     known = [feed.name for feed in config.feeds]
     for name in feeds:

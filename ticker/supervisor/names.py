@@ -14,8 +14,6 @@ import socket
 import struct
 import time
 
-import structlog
-
 from ticker.errors import InstanceError
 
 PATIENCE = 5.0
@@ -72,6 +70,8 @@ def take_workers_name(name: str, patience: float = ORPHANS) -> socket.socket:
                 f"{patience:g} s; {OTHERWISE}"
             )
         if not told:
+            import structlog  # not at the top: commands beside a server would wait for it
+
             structlog.get_logger().info("waits for the workers of a server that was killed")
         told = True
         time.sleep(STEP)

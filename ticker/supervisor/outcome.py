@@ -12,7 +12,6 @@ import os
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from ticker.errors import SegmentError
 from ticker.shm.segment import private_folder, put_private
@@ -35,6 +34,8 @@ def tell(instance: str, outcome: Outcome) -> None:
     try:
         put_private(path, msgspec.json.encode(outcome))
     except (OSError, SegmentError) as error:
+        import structlog  # not at the top: commands beside a server would wait for it
+
         structlog.get_logger().warning("`ticker reload` cannot be answered", reason=str(error))
 
 
