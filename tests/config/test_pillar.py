@@ -45,3 +45,38 @@ def test_what_does_not_go_together_is_refused(
     with pytest.raises(ConfigError) as refused:
         read(lines, protocol, more)
     assert said in str(refused.value)
+
+
+REQUESTS = """[["224.0.59.77:1"]]
+request_server = "192.0.2.1:7000"
+gap_lines = ["224.0.59.90:1", "224.0.59.91:1"]
+source = "TICKER"
+product = 1
+channels = [3, 4]
+"""
+
+
+def test_a_request_server_has_a_line_and_a_number_for_each_channel() -> None:
+    feed = read(REQUESTS)
+    assert further_lines(feed) == [
+        ("224.0.59.90", 1, 0x002), ("224.0.59.91", 1, 0x102), ("224.0.59.77", 1, 0x100),
+    ]  # fmt: skip
+    assert feed.pillar is not None
+    assert ("pillar.request_server", "192.0.2.1:7000") in list(feed.pillar.addresses())
+
+
+@pytest.mark.parametrize(
+    ("key", "instead", "said"),
+    [
+        ("gap_lines", 'gap_lines = ["224.0.59.90:1"]', "1 addresses for 2 channels"),
+        ("channels", "channels = [3, 3]", "1 numbers for 2 channels"),
+        ("source", "", "pillar.source: missing the key"),
+        ("request_server", "", "pillar.gap_lines: only with a request_server"),
+        ("source", 'source = "ELEVENCHARS"', "pillar.source"),
+    ],
+)
+def test_what_a_request_server_needs(key: str, instead: str, said: str) -> None:
+    lines = [instead if line.startswith(key) else line for line in REQUESTS.splitlines()]
+    with pytest.raises(ConfigError) as refused:
+        read("\n".join(lines))
+    assert said in str(refused.value)

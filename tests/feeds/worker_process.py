@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from ticker.feeds.images.files import image_paths
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, create_feed, remove
@@ -27,6 +30,20 @@ from ticker.config import parse
 from ticker.feeds.workers.worker import FeedContext, run
 run(parse(sys.argv[1]).feeds[0], FeedContext(segment=sys.argv[2], boot_id=7))
 """
+
+IMAGED = """
+import sys
+from pathlib import Path
+from ticker.config import parse
+from ticker.feeds.workers.worker import FeedContext, run
+feed = parse(sys.argv[1]).feeds[0]
+run(feed, FeedContext(segment=sys.argv[2], boot_id=7, folder=Path(sys.argv[3])))
+"""
+
+OF_ALL = (
+    "price", "size", "volume", "trades", "seq", "open", "high", "low", "bid", "bid_size", "ask",
+    "ask_size", "status", "exchange_time", "corrections",
+)  # fmt: skip
 
 # Of the local clock are receive_time and publish_time. Quotes count what was published, and
 # quote_time is of that: they depend on what came in one batch, not on what came.
@@ -64,13 +81,13 @@ class Worker:
         self.said = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         self.start()
 
-    def start(self) -> None:
+    def start(self, turn: Callable[[], None] = lambda: None) -> None:
         """A process, the first or another, that beats."""
         epoch = self.heartbeat.epoch
         self.process = subprocess.Popen(self.command(), stdout=self.said)
-        wait_for(lambda: self.heartbeat.epoch > epoch)
+        wait_for(lambda: self.heartbeat.epoch > epoch, turn)
         before = self.heartbeat.time_ns
-        wait_for(lambda: self.heartbeat.time_ns > before)
+        wait_for(lambda: self.heartbeat.time_ns > before, turn)
 
     def command(self) -> list[str]:
         return [sys.executable, "-c", WORKER, self.toml, self.name]
@@ -101,3 +118,29 @@ class Worker:
     def log(self) -> str:
         """What its processes have said."""
         return os.pread(self.said.fileno(), 1 << 20, 0).decode()
+
+
+class Imaged(Worker):
+    """A worker whose images lie in a folder of its own."""
+
+    def __init__(self, toml: str) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        super().__init__(toml)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", IMAGED, self.toml, self.name, str(self.folder)]
+
+    @property
+    def image(self) -> int:
+        """Of the newest image that is whole, the number that the session counts."""
+        heads = [path.read_bytes()[:56] for path in image_paths(self.folder, self.name)
+                 if path.exists()]  # fmt: skip
+        found = [int.from_bytes(head[48:56], "little") for head in heads if head[:8].strip(b"\0")]
+        return max(found, default=0)
+
+    def shown(self) -> dict[str, dict[str, int]]:
+        return {symbol: {name: row[name] for name in OF_ALL} for symbol, row in self.rows().items()}
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self.folder)

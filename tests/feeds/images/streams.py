@@ -8,15 +8,19 @@ from datetime import date
 from typing import Any
 
 from tests.feeds.images.days import BOOT, FINGERPRINT
+from tests.feeds.sessions.xdp_messages import packet
 from tests.feeds.tables import rows_of
+from ticker.feeds.day import midnight_ns
 from ticker.feeds.images.image import Image
 from ticker.feeds.images.imager import CHUNK_BYTES, Imager
+from ticker.feeds.pillar.requests import ASKED
 from ticker.feeds.session import SessionOptions
 from ticker.feeds.workers.pipeline import build
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
+from ticker.simulate.speakers.pillar import PillarMarket
 from ticker.simulate.speakers.pitch import PitchMarket
 
 DAY = date(2026, 1, 5)
@@ -91,6 +95,41 @@ class Pitch(Kind):
         session.gap_response(*request, "O", now)
 
 
+class Pillar(Kind):
+    """NYSE: channels, each on addresses of its own."""
+
+    protocol = "pillar"
+    venue = "XNYS"
+    streams = (0, 1, 2)
+
+    def day(self) -> dict[int, list[bytes]]:
+        buffer = bytearray(96 * COUNT + 65_536)
+        midnight = midnight_ns(DAY)
+        market = PillarMarket(20, 9, messages=COUNT, midnight=midnight, channels=3)
+        _, size = market.generate(COUNT, buffer)
+        found: dict[int, list[bytes]] = {channel: [] for channel in self.streams}
+        at = 0
+        while at < size:
+            length = int.from_bytes(buffer[at + 9 : at + 11], "little")
+            found[buffer[at]].append(bytes(buffer[at + 9 : at + 9 + length]))
+            at += 9 + length
+        return found
+
+    def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes:  # noqa: ARG002
+        return packet(first, *messages, sent=now)
+
+    def line(self, stream: int, line: int) -> int:
+        return line | stream << 8
+
+    def request(self, data: bytes) -> Request:
+        channel, first, last = ASKED.unpack(data)
+        return channel, first, last - first + 1
+
+    def refuse(self, session: Any, request: Request, now: int) -> None:
+        channel, first, number = request
+        session.request_response(channel, first, first + number - 1, "7", now)
+
+
 DAYS: dict[str, dict[int, list[bytes]]] = {}
 
 
@@ -163,13 +202,19 @@ class Side:
         self.now += MS
         return [self.kind.request(each) for each in self.session.data_to_send(self.now)]
 
+    def answer(self, request: Request) -> None:
+        """What the server sends to a request."""
+        stream, first, number = request
+        for at in range(0, number, 50):
+            self.packet(stream, first + at, min(50, number - at), GAP_LINE)
+
     def recover(self) -> int:
         """The proxy answers until nothing is asked any more; messages that it sent."""
         sent = 0
         while requests := self.asked():
-            for stream, first, number in requests:
-                sent += number
-                self.packet(stream, first, number, GAP_LINE)
+            for request in requests:
+                sent += request[2]
+                self.answer(request)
         return sent
 
     def is_level(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.feeds.images.streams import GAP_LINE, QUIET, SECOND, Kind, Pitch, Side
+from tests.feeds.images.streams import QUIET, SECOND, Kind, Pillar, Pitch, Side
 from ticker.errors import FeedError
 from ticker.feeds.images.places import CHANNELS, Places
 from ticker.feeds.sequence.channels import beginnings_of
@@ -15,7 +15,7 @@ from ticker.feeds.sequence.channels import beginnings_of
 PITCH = Pitch()
 
 
-@pytest.fixture(params=[PITCH], ids=lambda kind: kind.protocol)
+@pytest.fixture(params=[PITCH, Pillar()], ids=lambda kind: kind.protocol)
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found
@@ -66,8 +66,8 @@ def test_one_that_dies_while_it_recovers_leaves_its_successor_the_same(kind: Kin
     before, first = killed(kind)
     first.take(20)
     first.session.set_reachable(True)
-    for unit, at, number in first.asked():
-        first.packet(unit, at, number, GAP_LINE)
+    for request in first.asked()[:2]:
+        first.answer(request)
     second = Side.after(first, before.made)
     second.take(20)
     second.session.set_reachable(True)
@@ -85,8 +85,8 @@ def test_it_waits_for_what_its_predecessor_had_shown(kind: Kind) -> None:
     for unit in kind.streams:
         after.packet(unit, 1_601, 10, 1)
     while requests := after.asked():
-        for unit, first, number in requests:
-            after.packet(unit, first, number, GAP_LINE)
+        for each in requests:
+            after.answer(each)
     assert not after.is_level()
     for unit in kind.streams:
         after.packet(unit, 1_611, 190, 1)

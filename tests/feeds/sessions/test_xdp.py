@@ -22,6 +22,7 @@ from tests.feeds.sessions.xdp_messages import (
     packet,
     say,
 )
+from ticker.feeds.pillar.requests import ASKED
 from ticker.feeds.protocol import MessageLog
 from ticker.feeds.protocols.pillar import Pillar
 from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
@@ -90,6 +91,61 @@ def test_a_gap_is_counted_bounded_and_given_up_without_asking() -> None:
     assert stream.numbers == [1, 5]
     assert (stream["lost_messages"], stream["requests"]) == (3, 0)
     assert stream.session.next_deadline(deadline) == DEADLINE_NEVER
+
+
+def missing(stream: Stream) -> None:
+    """2 to 4 of channel 3 are certain to be missing, and the other line had its time."""
+    for line in (A, B):
+        stream(1, line=line, channel=3)
+        stream(5, line=line, channel=3)
+    stream.now += MS
+
+
+def test_the_request_server_is_asked_while_it_is_connected() -> None:
+    stream = Stream(request_timeout_ns=100 * MS)
+    stream.session.set_reachable(True)
+    missing(stream)
+    assert stream.session.data_to_send(stream.now) == [ASKED.pack(3, 2, 4)]
+    assert stream.session.recovering
+    stream.session.request_response(3, 2, 4, "0", stream.now)
+    stream(2, 3, line=2, channel=3, flag=RETRANSMITTED)
+    assert stream.numbers == [1, 2, 3, 4, 5]
+    assert (stream["recovered_messages"], stream["lost_messages"]) == (3, 0)
+    stream.session.set_reachable(False)
+    stream(9, channel=3)
+    stream(9, line=B, channel=3)
+    stream.now += 100 * MS
+    assert stream.session.data_to_send(stream.now) == []
+    assert stream["lost_messages"] == 3
+
+
+def test_what_the_request_server_refuses_is_lost_at_once() -> None:
+    stream = Stream()
+    stream.session.set_reachable(True)
+    missing(stream)
+    assert len(stream.session.data_to_send(stream.now)) == 1
+    stream.session.request_response(4, 2, 4, "7", stream.now)
+    stream.session.request_response(3, 4, 2, "7", stream.now)
+    assert stream.numbers == [1]
+    stream.session.request_response(3, 2, 3, "7", stream.now)
+    assert (stream["lost_messages"], stream["requests_refused"]) == (2, 3)
+    stream.session.request_response(3, 4, 4, "7", stream.now)
+    assert stream.numbers == [1, 5]
+    assert stream["lost_messages"] == 3
+
+
+def test_a_request_that_is_too_long_is_made_shorter() -> None:
+    stream = Stream()
+    stream.session.set_reachable(True)
+    for line in (A, B):
+        stream(1, line=line)
+        stream(1002, line=line)
+    stream.now += MS
+    assert stream.session.data_to_send(stream.now) == [ASKED.pack(0, 2, 1001)]
+    stream.session.request_response(0, 2, 1001, "3", stream.now)
+    stream.now += MS
+    assert stream.session.data_to_send(stream.now)[0] == ASKED.pack(0, 2, 501)
+    assert stream["lost_messages"] == 0
 
 
 def test_a_heartbeat_says_what_comes_next(stream: Stream) -> None:

@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from tests.feeds.cboe_live import Exchange
-from tests.feeds.worker_process import Worker, wait_for
-from ticker.feeds.images.files import image_paths
+from tests.feeds.worker_process import Imaged, wait_for
 from ticker.feeds.images.places import places_path
-
-WORKER = """
-import sys
-from pathlib import Path
-from ticker.config import parse
-from ticker.feeds.workers.worker import FeedContext, run
-feed = parse(sys.argv[1]).feeds[0]
-run(feed, FeedContext(segment=sys.argv[2], boot_id=7, folder=Path(sys.argv[3])))
-"""
-OF_ALL = (
-    "price", "size", "volume", "trades", "seq", "open", "high", "low", "bid", "bid_size", "ask",
-    "ask_size", "status", "exchange_time", "corrections",
-)  # fmt: skip
-
-
-class Imaged(Worker):
-    """A worker whose images lie in a folder of its own."""
-
-    def __init__(self, toml: str) -> None:
-        self.folder = Path(tempfile.mkdtemp())
-        super().__init__(toml)
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-c", WORKER, self.toml, self.name, str(self.folder)]
-
-    @property
-    def image(self) -> int:
-        """Of the newest image that is whole, the number that the session counts."""
-        heads = [path.read_bytes()[:56] for path in image_paths(self.folder, self.name)
-                 if path.exists()]  # fmt: skip
-        found = [int.from_bytes(head[48:56], "little") for head in heads if head[:8].strip(b"\0")]
-        return max(found, default=0)
-
-    def shown(self) -> dict[str, dict[str, int]]:
-        return {symbol: {name: row[name] for name in OF_ALL} for symbol, row in self.rows().items()}
-
-    def close(self) -> None:
-        super().close()
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture

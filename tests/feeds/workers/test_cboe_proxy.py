@@ -121,6 +121,18 @@ def test_too_large_a_request_is_made_smaller() -> None:
     assert feed.wanted() == [(1, 2, 50), (1, 52, 50)]
 
 
+def test_refusals_of_one_batch_make_requests_smaller_once() -> None:
+    feed = Feed(rerequest=True)
+    feed(numbered(1))
+    feed(numbered(302))
+    feed(numbered(302), B)
+    feed.now += MS
+    for unit, first, count in feed.wanted():
+        feed.session.gap_response(unit, first, count, "C", feed.now)
+    feed.now += MS
+    assert {count for _, _, count in feed.wanted()} == {50}
+
+
 def test_a_second_quota_is_waited_for() -> None:
     feed = Feed(rerequest=True)
     feed(numbered(1))

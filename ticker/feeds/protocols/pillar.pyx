@@ -18,20 +18,11 @@ conditions say, and cross trades; the parts of a cross come as trades that are n
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from ticker.feeds.market.conditions cimport CODING_CTA, flags_without, taken_by_letters
 from ticker.endian cimport le16, le32, le64
-from ticker.feeds.market.market cimport (
-    ASK,
-    BID,
-    TRADE_CROSS,
-    TRADE_EXTENDED,
-    TRADE_OFFICIAL_CLOSE,
-    TRADE_OFFICIAL_OPEN,
-    TRADE_REGULAR,
-    Market,
-)
+from ticker.feeds.market.market cimport ASK, BID, Market
+from ticker.feeds.pillar.codes cimport cross_flags, flags_of, session_of
 from ticker.feeds.pillar.mappings cimport IndexMappings, Listing
 from ticker.feeds.protocol cimport Protocol
 from ticker.feeds.market.trades cimport Trade
@@ -42,12 +33,12 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.layout cimport (
-    STATUS_CLOSED,
     STATUS_HALTED,
     STATUS_PAUSED,
-    STATUS_QUOTE_ONLY,
     STATUS_TRADING,
 )
+
+from ticker.errors import FeedError
 
 cdef enum:
     TYPES = 256
@@ -111,6 +102,7 @@ cdef class Pillar(Protocol):
 
     session = "xdp"
     marks_trades = False
+    has_images = True
 
     cdef uint64_t[TYPES] seen
     cdef int64_t[ENGINES] engine_seconds     # ns since the epoch of the last reference, 0: none
@@ -120,6 +112,34 @@ cdef class Pillar(Protocol):
     def __init__(self, Market market not None, *, midnight_ns: int = 0) -> None:
         super().__init__(market, midnight_ns=midnight_ns)
         self.mappings = IndexMappings(market)
+
+    def image_state(self) -> bytes | None:
+        """The seconds of engines and channels, the counts of messages, and the listings of the
+        instruments that there are; None while a day may be turning."""
+        cdef uint32_t rows = min(self.market.publisher.table.used, self.mappings.rows)
+        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
+            return None
+        return (
+            (<char*>self.engine_seconds)[:sizeof(self.engine_seconds)]
+            + (<char*>self.channel_seconds)[:sizeof(self.channel_seconds)]
+            + (<char*>self.seen)[:sizeof(self.seen)]
+            + (<char*>self.mappings.listings)[:rows * sizeof(Listing)]
+        )
+
+    def restore_image(self, state: bytes) -> None:
+        cdef const char* at = state
+        cdef size_t fixed = (
+            sizeof(self.engine_seconds) + sizeof(self.channel_seconds) + sizeof(self.seen)
+        )
+        cdef size_t length = <size_t>len(state)
+        if not fixed <= length <= fixed + self.mappings.rows * sizeof(Listing):
+            raise FeedError("an image's Pillar states have another length")
+        memcpy(self.engine_seconds, at, sizeof(self.engine_seconds))
+        at += sizeof(self.engine_seconds)
+        memcpy(self.channel_seconds, at, sizeof(self.channel_seconds))
+        at += sizeof(self.channel_seconds)
+        memcpy(self.seen, at, sizeof(self.seen))
+        memcpy(self.mappings.listings, at + sizeof(self.seen), length - fixed)
 
     @property
     def message_counts(self) -> dict[int, int]:
@@ -355,37 +375,3 @@ cdef class Pillar(Protocol):
 cdef inline int64_t time_at(const uint8_t* at) noexcept nogil:
     """Seconds and nanoseconds, in ns since the epoch."""
     return le32(at) * SECOND + le32(at + 4)
-
-
-cdef inline uint32_t flags_of(uint8_t printed, const uint8_t* conditions, int number) noexcept nogil:
-    """What a trade counts for. Printed flag 1: printed to the tape. Version 2.3 has a number
-    where later ones have the conditions of an execution."""
-    cdef int i
-    if printed != 1:
-        return 0
-    for i in range(number):
-        if conditions[i] and not 0x20 <= conditions[i] < 0x7F:
-            return TRADE_REGULAR
-    return flags_without(taken_by_letters(CODING_CTA, conditions, number))
-
-
-cdef inline uint32_t cross_flags(uint8_t kind) noexcept nogil:
-    """By the Cross Type: early opening, opening, closing, or one after a halt."""
-    if kind == c"E":
-        return TRADE_REGULAR | TRADE_EXTENDED
-    if kind == c"O":
-        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_OPEN
-    if kind == c"6":
-        return TRADE_REGULAR | TRADE_CROSS | TRADE_OFFICIAL_CLOSE
-    return TRADE_REGULAR | TRADE_CROSS
-
-
-cdef inline uint8_t session_of(uint8_t state, uint8_t otherwise) noexcept nogil:
-    """The TradingStatus of a market's session: before the open orders are taken and wait."""
-    if state == c"E" or state == c"O" or state == c"L":
-        return STATUS_TRADING
-    if state == c"P" or state == c"B":
-        return STATUS_QUOTE_ONLY
-    if state == c"X":
-        return STATUS_CLOSED
-    return otherwise

@@ -131,9 +131,13 @@ cdef class Channel(Sequenced):
         self._settle()
         return any_lost
 
-    def ask_for_fewer(self) -> None:
-        """The server takes smaller requests only."""
-        self.gaps.widest = max(<uint64_t>1, self.gaps.widest // 2)
+    def ask_for_fewer(self, messages: int) -> None:
+        """The server sends less than so many messages for one request. Several requests are on
+        their way at once: of those that were larger, this is no news."""
+        cdef uint64_t refused = messages
+        if refused > self.gaps.widest:
+            return
+        self.gaps.widest = max(<uint64_t>1, refused // 2)
         self.gaps.span = min(self.gaps.span, self.gaps.widest)
         self.forget_requests()
         self._settle()

@@ -171,7 +171,7 @@ cdef class CboeUnit(Channels):
             return
         stream = <UnitStream>self.streams[unit]
         if status == "C":
-            stream.ask_for_fewer()
+            stream.ask_for_fewer(messages)
         elif status in ("O", "I"):
             stream.refuse(sequence, messages, now_ns)
             self.next_expected_sequence += 1

@@ -17,15 +17,16 @@ follows. If all channels are quiet but this one, a new session begins; if not, o
 does. Of a refresh only the symbol index mappings are taken: it is an image, and orders of an
 image among live ones would come twice.
 
-Nothing is asked for: how the request server is reached is not in the sources. What both lines
-lost is counted, and given up after `request_timeout_ns`; retransmissions that another client
-asked for are used where a line brings them.
+What both lines lost is asked for by a Retransmission Request to the request server, where one is
+connected (pillar/requests.py). It comes on the lines for retransmissions, with what others asked for.
+What the server refuses is lost at once. Without a server a gap is given up after
+`request_timeout_ns`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from ticker.feeds.sequence.channels cimport Channel, Channels
+from ticker.feeds.sequence.channels cimport CHANNELS, Channel, Channels
 from ticker.feeds.sequence.sequenced cimport same
 from ticker.checks cimport check
 from ticker.endian cimport le16, le32, put_le16
@@ -35,17 +36,20 @@ from ticker.shm.counters cimport (
     FEED_DUPLICATE_MESSAGES,
     FEED_MESSAGES,
     FEED_OTHER_SESSION_PACKETS,
+    FEED_REQUESTS_REFUSED,
     count,
 )
 from ticker.shm.lineage.origin cimport Origin, number_from
 
 from dataclasses import replace
 
+from ticker.feeds.pillar.requests import ACCEPTED, ASKED, TOO_MANY
 
 cdef enum:
     HEADER = 16
     MESSAGE_HEADER = 4
     LEAD = 12                      # messages that the protocol hears of before they come
+    MOST_ASKED = 1000              # messages of one request; the server may want fewer
     # delivery flags
     HEARTBEAT = 1
     FAILOVER = 10
@@ -74,6 +78,13 @@ cdef class XdpChannel(Channel):
     def __init__(self, Channels feed not None, number: int) -> None:
         super().__init__(feed, number)
         self.header = HEADER
+        self.gaps.rerequest = (<Xdp>feed).reachable
+        self.gaps.widest = min(self.gaps.widest, <uint64_t>MOST_ASKED)
+        self.gaps.span = self.gaps.widest
+
+    def request(self, sequence: int, messages: int) -> bytes:
+        """Of a request: for the dialogue, which makes a message of it."""
+        return ASKED.pack(self.number, sequence, sequence + messages - 1)
 
     cdef void packet(
         self, const uint8_t* data, size_t length, int line, int64_t now_ns
@@ -93,7 +104,7 @@ cdef class XdpChannel(Channel):
                 return
             # Nothing came since: the time that it began at was wrong.
             self.began_ns = sent
-        if not self.joined:
+        if not self.joined and not self.resumes_at:
             self.began_ns = sent
         self._take(
             self.session_words, data, length, le32(data + 4), data[3], False, line, now_ns
@@ -288,14 +299,46 @@ cdef class Xdp(Channels):
         self.protocol.message(message, sizeof(message), now_ns)
 
     def data_to_send(self, now_ns: int) -> list[bytes]:
-        """Nothing; gaps that were waited for long enough are given up here."""
+        """The requests that are due (ASKED); gaps that were waited for long enough are given up
+        here."""
         cdef XdpChannel stream
         cdef uint64_t before
+        requests: list[bytes] = []
         for stream in self.known:
             if stream.deadline <= now_ns:
                 before = stream.next_expected_sequence
-                stream.data_to_send(now_ns)
+                requests += stream.data_to_send(now_ns)
                 if stream.next_expected_sequence != before:
                     self.next_expected_sequence += 1
         self._settle()
-        return []
+        return requests
+
+    def set_reachable(self, reachable: bool) -> None:
+        """The request server is connected, or no more: then a gap is only left to the lines."""
+        cdef XdpChannel stream
+        self.reachable = reachable
+        for stream in self.known:
+            stream.gaps.rerequest = reachable
+            if reachable:
+                stream.asks_from = 0
+            stream._settle()
+        self._settle()
+
+    def request_response(
+        self, channel: int, begin: int, end: int, status: str, now_ns: int
+    ) -> None:
+        """What the server says to a request for the messages `begin` to `end`. If it accepts it,
+        they come, or are asked for again; if not, they never will."""
+        cdef XdpChannel stream
+        if status == ACCEPTED:
+            return
+        count(self.counters, FEED_REQUESTS_REFUSED, 1)
+        if not 0 <= channel < CHANNELS or self.streams[channel] == NULL:
+            return
+        stream = <XdpChannel>self.streams[channel]
+        if status == TOO_MANY and begin < end:
+            stream.ask_for_fewer(end - begin + 1)
+        elif 0 < begin <= end and stream.joined:
+            stream.refuse_range(begin, end + 1, now_ns)
+            self.next_expected_sequence += 1
+        self._settle()

@@ -14,7 +14,7 @@ from ticker.feeds.images.keeper import Keeper
 from ticker.feeds.session import DEADLINE_NEVER, SessionOptions
 from ticker.feeds.transports.datagram_sockets import is_multicast
 from ticker.feeds.transports.udp import UdpTransport
-from ticker.feeds.workers.cboe_channels import open_channels
+from ticker.feeds.workers.side_channels import open_channels
 from ticker.feeds.workers.sources import SECOND, Life, Place, is_another, silence_ns
 from ticker.feeds.workers.vigil import Findings
 from ticker.shm.counters import Counters
@@ -135,10 +135,11 @@ class DatagramSource:
         flood = self.session.ignore_until == until
         config = self.place.config
         proxy = config.pitch.gap_proxy if config.pitch is not None else None
+        server = config.pillar.request_server if config.pillar is not None else None
         log.warning(
             "gap proxy is left alone" if proxy else "re-request server is left alone",
             feed=config.name,
-            address=proxy or config.rerequest,
+            address=proxy or server or config.rerequest,
             reason="it sends more than it is asked for" if flood else "it does not answer",
             seconds=round((until - now) / SECOND, 1),
             advice="look whether it runs and is reached; what it does not send is counted as lost",

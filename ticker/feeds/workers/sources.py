@@ -226,6 +226,10 @@ def further_lines(config: FeedConfig) -> list[Line]:
     pillar = config.pillar or PillarConfig()
     found = [(parse_address(a), line) for each in pitch.more_lines for line, a in enumerate(each)]
     found += [(parse_address(address), LineKind.LINE_RETRANSMISSION) for address in pitch.gap_lines]
+    found += [
+        (parse_address(address), LineKind.LINE_RETRANSMISSION | channel << CHANNEL_SHIFT)
+        for channel, address in enumerate(pillar.gap_lines)
+    ]
     for channel, lines in enumerate(pillar.more_lines, 1):
         found += [
             (parse_address(a), line | channel << CHANNEL_SHIFT) for line, a in enumerate(lines)
@@ -236,7 +240,8 @@ def further_lines(config: FeedConfig) -> list[Line]:
 def has_places(config: FeedConfig) -> bool:
     """Whether the feed has several streams, and a server for what a successor missed of them."""
     proxy = config.pitch is not None and config.pitch.gap_proxy is not None
-    return proxy and config.rebuild and config.image_interval > 0
+    server = config.pillar is not None and config.pillar.request_server is not None
+    return (proxy or server) and config.rebuild and config.image_interval > 0
 
 
 def is_another(session: Session, before: bytes) -> bool:

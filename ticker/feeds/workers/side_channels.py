@@ -1,13 +1,17 @@
-"""The TCP connections of a Cboe feed's worker: gap request proxy and spin servers."""
+"""The TCP connections beside the lines of a feed: Cboe's gap request proxy and spin servers, and
+NYSE's request server."""
 
 from __future__ import annotations
 
 from ticker.config import FeedConfig, parse_address
+from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.errors import FeedError
 from ticker.feeds.cboe.dialogue import Account, Dialogue, GapProxy, Spin
+from ticker.feeds.pillar.requests import RequestServer
 from ticker.feeds.session import Session
 from ticker.feeds.sessions.cboe_unit import CboeUnit
+from ticker.feeds.sessions.xdp import Xdp
 from ticker.feeds.transports.sidechannel import SideChannels
 from ticker.feeds.workers.credentials import read_password
 
@@ -36,13 +40,28 @@ class CboeChannels:
             self.proxy.ask(requests)
 
 
-def open_channels(config: FeedConfig, session: Session) -> CboeChannels | None:
+class PillarChannels:
+    """Carries a session's requests to the request server."""
+
+    def __init__(self, feed: str, address: str, pillar: PillarConfig, session: Xdp) -> None:
+        self.server = RequestServer(session, pillar.source, pillar.product, pillar.channels)
+        self._channels = SideChannels(feed, [(parse_address(address), self.server)])
+        self.fileno = self._channels.fileno
+        self.turn = self._channels.turn
+        self.next_deadline = self._channels.next_deadline
+        self.close = self._channels.close
+        self.send = self.server.ask
+
+
+def open_channels(config: FeedConfig, session: Session) -> CboeChannels | PillarChannels | None:
     """A feed's connections beside its lines, or None.
 
     Raises:
         FeedError: the account's password is not in the environment.
     """
-    pitch = config.pitch
+    pitch, pillar = config.pitch, config.pillar
+    if pillar is not None and pillar.request_server is not None and isinstance(session, Xdp):
+        return PillarChannels(config.name, pillar.request_server, pillar, session)
     if pitch is None or not (pitch.gap_proxy or pitch.spin) or not isinstance(session, CboeUnit):
         return None
     return CboeChannels(config.name, pitch, session)
