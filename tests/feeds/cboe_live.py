@@ -37,6 +37,10 @@ class Exchange:
         self.process = self.stack.enter_context(process)
         self.stack.callback(process.kill)
 
+    def check(self) -> None:
+        """It speaks, or has spoken to its end; else its port was taken, for instance."""
+        assert not self.process.poll(), f"the exchange ended with {self.process.returncode}"
+
     def worker(
         self,
         *options: str,

@@ -96,9 +96,12 @@ def test_it_waits_for_what_its_predecessor_had_shown(kind: Kind) -> None:
 
 
 def test_nobody_answers(kind: Kind) -> None:
-    """After a second without a login what came since the image is lost, and prices go on."""
+    """After two seconds without a login what came since the image is lost, and prices go on."""
     _, after = killed(kind)
     after.take(20)
+    after.now += SECOND
+    assert after.asked() == []
+    assert not after.is_level()
     after.now += SECOND
     assert after.asked() == []
     assert after.is_level()

@@ -31,10 +31,10 @@ def both(exchange: Exchange, *options: str, more: str) -> tuple[Imaged, Imaged]:
 @pytest.mark.slow
 def test_killed_it_has_every_trade(exchange: Exchange) -> None:
     whole, feed = both(exchange, more="image_interval = 0.2\nrequest_attempts = 40\n")
-    exchange.speak("--duration", "2.5", "--loss", "1%", "--linger", "1")
-    wait_for(lambda: feed.image > 0)
+    exchange.speak("--duration", "2.5", "--linger", "1")
+    wait_for(lambda: feed.image > 0, exchange.check)
     seen = feed.image
-    wait_for(lambda: feed.image > seen)
+    wait_for(lambda: feed.image > seen, exchange.check)
     feed.kill()
     told, trades = feed["trades"], whole["trades"]
     wait_for(lambda: whole["trades"] > trades + 30)

@@ -30,7 +30,7 @@ STATE_HEAD = struct.Struct("=Q")
 STATE = struct.Struct("=HHQq")
 
 # How long what came since the predecessor's image waits for a connection to the server that has it.
-cdef int64_t PATIENCE = 1_000_000_000
+cdef int64_t PATIENCE = 2_000_000_000
 
 
 def beginnings_of(state: bytes) -> int:
