@@ -28,6 +28,8 @@ from ticker.shm.segment import private_gateway
 NS = 1_000_000_000
 EXPIRE = 0.5  # s between two looks at the deadlines
 MAX_MESSAGE = 16 << 20  # suites send some MiB at a time
+MAX_FRAGMENTS = 1024
+"""Of one message: the suite sends 512. A gateway takes 100, and closes with 1008."""
 CAPACITY = 1000
 
 
@@ -47,7 +49,7 @@ class Echo:
             ping_interval=45 * NS,
             head_timeout=5 * NS,
         )
-        self.reception = Reception(self.connections, self, MAX_MESSAGE)
+        self.reception = Reception(self.connections, self, MAX_MESSAGE, MAX_FRAGMENTS)
         self.deadlines = Deadlines(self.connections, self)
         self.reception.listen(listener.fileno())
         loop.add_reader(self.connections.epoll_fd, self._on_sockets)
