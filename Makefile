@@ -32,10 +32,10 @@ export PYTHONSAFEPATH := 1
 DEBUG_LIB := build/debug/lib
 ASAN_LIB := build/asan/lib
 
-setup: .venv/installed .venv/test-packages
+setup: .venv/installed build/release-built .venv/test-packages
 	@:
 
-.venv/installed: .venv/packages build/release-built
+.venv/installed: .venv/packages build/serve-built
 	@TICKER_ONLY=none $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
@@ -61,10 +61,16 @@ build/sources: .venv/packages FORCE
 .PHONY: FORCE
 FORCE:
 
-build/release-built: setup.py build/sources
-	@echo "compiling (some minutes the first time)"
+# Without the kernels of `ticker bench`, which serving does not need.
+build/serve-built: setup.py build/sources
+	@echo "compiling (a minute or more the first time)"
 	@mkdir -p build
-	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@TICKER_WITHOUT=ticker/bench/ $(BIN)/python setup.py --quiet build_ext --inplace
+	@touch $@
+
+build/release-built: build/serve-built
+	@echo "compiling the benchmarks"
+	@TICKER_ONLY=ticker/bench/ $(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
 
 # A complete copy of the package with bounds checks and assertions, beside the tree's own.

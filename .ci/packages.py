@@ -19,7 +19,8 @@ def main() -> None:
     for group in sys.argv[1:]:
         wanted += project["optional-dependencies"][group]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--constraint", str(ROOT / "constraints.txt"), *wanted]
+    # Python compiles the modules that it imports, which are few of those that are installed here.
+    command += ["--no-compile", "--constraint", str(ROOT / "constraints.txt"), *wanted]
     sys.exit(subprocess.run(command).returncode)
 
 

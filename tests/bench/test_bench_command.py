@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from click.testing import CliRunner, Result
 
 from ticker.bench import latency, rates, scaling
 from ticker.bench.report.figures import FIGURES, numbers, resolve, runs
-from ticker.cli.bench import command
+from ticker.cli import main
+from ticker.cli.bench import KERNEL, command
 
 Require = Callable[[object, str], None]
 SMALL = ("--clients", "20", "--symbols", "30", "--flush-interval", "0.02", "--warm-up", "0.1")
@@ -26,6 +28,15 @@ def bench(*arguments: str) -> Result:
 @pytest.fixture
 def two_cores(require: Require) -> None:
     require(len(os.sched_getaffinity(0)) > 1, "a bench needs two cores")
+
+
+def test_where_its_kernels_are_not_compiled_it_says_what_compiles_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, KERNEL, None)
+    result = CliRunner().invoke(main, ["bench", "latency"])
+    assert result.exit_code == 9
+    assert "`make serve` leaves them out; run `make setup`" in result.output
 
 
 @pytest.mark.parametrize("name", sorted(command.commands))

@@ -85,7 +85,7 @@ def of_pip(words: list[str], root: Path) -> None:
             assert (root / word / "pyproject.toml").is_file()
         else:
             assert (
-                word in ("-c", "constraints.txt", "build/dist/ticker-*.whl")
+                word in ("-c", "constraints.txt", "build/dist/ticker-*-cp311-*.whl")
                 or word in (root / "constraints.txt").read_text()
             ), word
 

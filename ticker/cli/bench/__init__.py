@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import click
 
 from ticker.cli.bench import (
@@ -19,6 +21,10 @@ from ticker.cli.bench import (
     shm,
     snapshot,
 )
+from ticker.errors import BenchError
+
+KERNEL = "ticker.bench.swarm.histogram"
+"""One of those that `make serve` does not compile (Makefile)."""
 
 
 @click.group()
@@ -33,6 +39,14 @@ def command() -> None:
     'p99>50ms' makes it a test. Exit codes: 0 all held; 1 a bound that came true, or a void run;
     2 a wrong option; 9 it could not run here.
     """
+    try:
+        importlib.import_module(KERNEL)
+    except ModuleNotFoundError as error:
+        if error.name != KERNEL:
+            raise
+        raise BenchError(
+            "the benchmarks are not compiled: `make serve` leaves them out; run `make setup`"
+        ) from None
 
 
 BENCHES = (
