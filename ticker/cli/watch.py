@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ticker.client import package
+from ticker.client.package.topic import is_group
 from ticker.client.server import Server, server_options, time_text
 from ticker.errors import ClientError
 
@@ -24,7 +25,8 @@ Prices = package.Watch[package.Snapshot]
 
 
 class Board:
-    """The table on the screen: one line per symbol, in the order asked for."""
+    """The table on the screen: one line per symbol, in the order asked for; those of a watchlist
+    below, by their names."""
 
     def __init__(self, symbols: tuple[str, ...]) -> None:
         self.symbols = symbols
@@ -46,13 +48,22 @@ class Board:
         table.add_column("symbol")
         table.add_column("price", justify="right", min_width=12, overflow="fold")
         table.add_column("last sale (UTC)", overflow="fold")
-        for symbol in self.symbols:
+        for symbol in self._shown(unknown):
             note = "unknown symbol" if symbol in unknown else "no price yet"
             price, moment = self.prices.get(symbol, (None, note))
             taken_back = TAKEN_BACK if symbol in self.prices else ""
             shown = taken_back if price is None else f"{price:,}"
             table.add_row(symbol, Text(shown, self._style(symbol, now)), moment.replace("T", " "))
         return table
+
+    def _shown(self, unknown: Collection[str]) -> list[str]:
+        others = sorted(self.prices.keys() - set(self.symbols))
+        named = [
+            name
+            for name in self.symbols
+            if not (others and is_group(name)) or name in unknown or name in self.prices
+        ]
+        return named + others
 
     def _style(self, symbol: str, now: float) -> str:
         moment, direction = self.moved.get(symbol, (float("-inf"), 0))
@@ -65,7 +76,7 @@ class Board:
 @click.argument("symbols", nargs=-1, required=True)
 @server_options
 def command(symbols: tuple[str, ...], url: str, token: str | None) -> None:
-    """Watch the prices of SYMBOLS until Ctrl-C.
+    """Watch the prices of SYMBOLS until Ctrl-C; '@tech' is a watchlist of the server, '*' are all.
 
     A terminal shows a table that is kept up to date. Other outputs get one line per change. Exit
     code 1: the server has none of the symbols. Exit code 4: no server was reached.
