@@ -17,7 +17,7 @@ from ticker.shm.bars.published import SPAN_SECONDS, BarFlag, BarsReader, BarStat
 from ticker.shm.header import KIND_BARS
 from ticker.store.live import motion
 from ticker.store.live.bars import LiveBars
-from ticker.store.live.motion import UNWATCHED_NS, Motion
+from ticker.store.live.motion import MOST_UNCOUNTED, UNWATCHED_NS, Motion
 
 SYMBOLS = ("AAPL", "MSFT", "BRK A")
 TURN = E9 // 20
@@ -155,6 +155,21 @@ def test_nobody_counts_at_each_turn(watchers: Watchers, monkeypatch: pytest.Monk
         market.step()
     assert 3 <= len(counted) <= 5
     assert all(after - before >= UNWATCHED_NS for before, after in pairwise(counted))
+
+
+def test_many_trades_are_counted_sooner(watchers: Watchers) -> None:
+    """Before their log is half full, when they would be counted in one go."""
+    market = Market(kept=1 << 12, ring=1 << 14)
+    market.begin(random.Random(1), watchers)
+    market.turns(0)
+    row, live = market.rows[0], market.motion.live
+    for number in range(1, 1 << 11):
+        market.own.trade(row, E9, 1, number, TRADE_REGULAR, market.now + number, market.now)
+        if number % 100 == 0:
+            market.markets[0].publish(market.now)
+            market.turns(1)
+            assert live.uncounted < 1 / 2 - 100 / (1 << 12)
+    assert live.uncounted < MOST_UNCOUNTED
 
 
 def test_rings_are_read_while_many_trades_are_counted(

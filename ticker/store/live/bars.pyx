@@ -119,6 +119,12 @@ cdef class LiveBars:
         return self.symbols.without_room
 
     @property
+    def uncounted(self) -> float:
+        """The share of the trades that are kept which are in no bar yet. From a half on `take_in`
+        counts them itself, all in one go."""
+        return (self.trades.seen - self.counted) / <double>self.kept
+
+    @property
     def held(self) -> int:
         """Bars in memory."""
         return sum((<SpanBars>each).room - (<SpanBars>each).vacant_count for each in self.bars.spans)

@@ -23,6 +23,8 @@ from ticker.store.live.bars import LiveBars, day_later
 SECOND = 1_000_000_000
 AT_ONCE = 20_000
 """Records of a ring that are read before other threads run."""
+MOST_UNCOUNTED = 3 / 8
+"""Share of the trades that are kept, from which on they are counted sooner."""
 SYMBOLS_AT_ONCE = 5_000
 """Symbols whose trades are counted before the rings are read again: a few ms of a core."""
 UNWATCHED_NS = 10_000_000_000
@@ -73,7 +75,7 @@ class Motion:
         watched = self.watchers.any()
         quiet = not (watched and self.watched)
         self.watched = watched
-        if not watched and steady_ns < self._due:
+        if not watched and steady_ns < self._due and self.live.uncounted < MOST_UNCOUNTED:
             return 0
         self._due = steady_ns + UNWATCHED_NS
         while not self.live.count(sparse=not watched, symbols=SYMBOLS_AT_ONCE):
