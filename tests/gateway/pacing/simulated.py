@@ -15,7 +15,7 @@ from ticker.gateway.pacing.law import Law, Sample
 
 STEP = 0.0025  # s
 SAMPLE = 0.02  # s
-TURNS = 4
+TURNS = 8
 NS = 1e9
 
 

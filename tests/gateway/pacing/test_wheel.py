@@ -106,3 +106,15 @@ def test_a_long_sleep_is_no_burden() -> None:
     wheel.wait(3, 200)
     assert wheel.due(10**6 * MS) == [], "it went round, and stands in a bucket that has gone by"
     assert wheel.due((10**6 + 64) * MS) == [3]
+
+
+@settings(max_examples=30)
+@given(st.integers(0, FLOOR), st.sampled_from([4, 8]))
+def test_who_comes_in_the_middle_of_a_turn_waits_for_one_more_at_most(at: int, turns: int) -> None:
+    """So a wheel of more turns an interval holds a change back for less."""
+    wheel = Wheel(PLACES, FLOOR // turns, 0, few=0, per_interval=turns)
+    assert wheel.due(at) == []
+    wheel.wait(3, turns)
+    assert FLOOR <= wheel.wake_time - at <= FLOOR + FLOOR // turns
+    assert wheel.due(wheel.wake_time - 1) == []
+    assert wheel.due(wheel.wake_time) == [3]

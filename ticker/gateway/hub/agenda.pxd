@@ -48,6 +48,7 @@ cdef class Agenda:
     cdef uint8_t* queued         # QUEUED_ bits
     cdef Wheel wheel
     cdef Wheel rated
+    cdef uint32_t turns          # of `wheel` in an interval
     cdef bint apart              # they are two
     cdef int64_t least_width     # of a turn of `rated`
     cdef Queue ready

@@ -12,7 +12,9 @@ cdef extern from *:
 
 from ticker.gateway.hub.subscriptions cimport Subscriptions
 from ticker.gateway.hub.topics cimport Topic, Topics
-from ticker.gateway.pacing.wheel cimport BUCKETS, FEW, LAST, NOWHERE, TURNS, Wheel
+from ticker.gateway.pacing.wheel cimport (
+    BUCKETS, FEW, FINE_TURNS, LAST, NOWHERE, TURNS, Wheel,
+)
 from ticker.gateway.sockets.connection cimport Connection, ConnectionTable
 from ticker.shm.layout cimport CACHE_LINE
 
@@ -36,10 +38,11 @@ cdef class Agenda:
         self.connections = connections
         self.topics = topics
         self.subscriptions = subscriptions
-        self.wheel = Wheel(places, interval_ns // TURNS, steady_ns)
+        self.turns = FINE_TURNS if paced else TURNS
+        self.wheel = Wheel(places, interval_ns // self.turns, steady_ns, FEW, self.turns)
         self.rated = Wheel(places, interval_ns // TURNS, steady_ns) if paced else self.wheel
         self.apart = paced
-        self.least_width = self.wheel.width
+        self.least_width = self.rated.width
         self.phases = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.pending = <uint8_t*>PyMem_RawCalloc(places, 1)
         self.queued = <uint8_t*>PyMem_RawCalloc(places, 1)
@@ -74,7 +77,7 @@ cdef class Agenda:
             self.topics.changed_subscribers < self.subscriptions.total >> 3
         )
         if self.topics.changed_count and not sparse:
-            self.all_pending_until = self.wheel.turn + TURNS + 1
+            self.all_pending_until = self.wheel.turn + self.turns + 1
         for i in range(self.topics.changed_count):
             if sparse:
                 self._mark_topic(self.topics.topics + self.topics.changed[i])
@@ -128,7 +131,7 @@ cdef class Agenda:
         if turns:
             self._enter(self.rated, number, self.rated.turn + turns)
         else:
-            self._enter(self.wheel, number, self.wheel.turn + TURNS)
+            self._enter(self.wheel, number, self.wheel.turn + self.turns)
 
     cdef void wait_from_last(self, uint32_t number) noexcept nogil:
         """The same, counted from the turn that it had, not from when it was served: a client
@@ -140,7 +143,7 @@ cdef class Agenda:
         if turns:
             self._enter(self.rated, number, self.rated.after_last(number, turns))
         else:
-            self._enter(self.wheel, number, self.wheel.after_last(number, TURNS))
+            self._enter(self.wheel, number, self.wheel.after_last(number, self.turns))
 
     cdef bint _goes_on(self, uint32_t number) noexcept nogil:
         """A client that is told each change as it comes waits for nothing but the next one; now,
@@ -188,7 +191,11 @@ cdef class Agenda:
                 wheel.next[number] = NOWHERE
                 if all_pending:
                     self.pending[number] = 1
-                self._push(&self.due, QUEUED_DUE, number)
+                if self.pending[number]:
+                    self._push(&self.due, QUEUED_DUE, number)
+                elif self.phases[number] == PHASE_WAITING and not self.stands(number):
+                    # Nothing came for it: its own lines are not fetched.
+                    self.set_phase(number, PHASE_IDLE)
                 number = following
         wheel.turn += turns
 
@@ -196,10 +203,9 @@ cdef class Agenda:
         """Flush clients once in `interval` ns from now on; those with a rate of their own less
         often than they want, where it is longer than the configured one. `gathers`: small buckets
         join."""
-        cdef int64_t width = interval // TURNS
         self.wheel.few = FEW if gathers else 0
-        self.wheel.set_width(width, now)
-        self.rated.set_width(max(width, self.least_width), now)
+        self.wheel.set_width(interval // <int64_t>self.turns, now)
+        self.rated.set_width(max(interval // TURNS, self.least_width), now)
 
     cdef uint32_t next_ready(self) noexcept nogil:
         """Take the first of those that are to be told at once; there must be one."""

@@ -25,7 +25,7 @@ MEMORY_INTERVALS = 5.0
 
 LEAST_GAP = 200_000  # ns
 COMFORTABLE_GAPS = 16  # gaps in an interval at COMFORT: the wait for a burst stays below 1 ms
-FULL_GAPS = 4  # from FULL on: the turns of the wheel (wheel.pxd)
+FULL_GAPS = 4  # from FULL on: two turns of the wheel (wheel.pxd)
 MANY = 5_000.0  # flushes per second from which gathering is worth all of its wait
 
 

@@ -11,6 +11,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum:
     TURNS = 4                    # turns of the wheel per flush interval
+    FINE_TURNS = 8               # the same of a wheel whose interval may be short: a client waits
+                                 # for up to one turn more than its interval
     BUCKETS = 64                 # a power of two; a client that waits for longer goes round again
     FEW = 600                    # a bucket with fewer clients joins the next one
 
@@ -31,6 +33,7 @@ cdef class Wheel:
     cdef uint64_t base_turn
     cdef int64_t base_time
     cdef readonly int64_t width
+    cdef uint32_t per_interval   # turns
     cdef public uint32_t few     # FEW, or 0: no bucket joins another one
 
     cdef bint stands(self, uint32_t number) noexcept nogil

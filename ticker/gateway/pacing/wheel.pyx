@@ -10,15 +10,18 @@ from libc.string cimport memset
 
 
 cdef class Wheel:
-    """Of clients by their numbers below `places`. A turn takes `width` ns; the first one is at
-    `steady_ns`, by the monotonic clock."""
+    """Of clients by their numbers below `places`. A turn takes `width` ns, and an interval
+    `per_interval` turns; the first one is at `steady_ns`, by the monotonic clock."""
 
-    def __cinit__(self, places: int, width: int, steady_ns: int, few: int = FEW) -> None:
+    def __cinit__(
+        self, places: int, width: int, steady_ns: int, few: int = FEW, per_interval: int = TURNS
+    ) -> None:
         cdef int bucket
         self.places = places
         self.width = max(width, 1)
         self.base_time = steady_ns
         self.few = few
+        self.per_interval = per_interval
         self.next = <uint32_t*>PyMem_RawMalloc(max(places, 1) * sizeof(uint32_t))
         self.turns = <uint32_t*>PyMem_RawMalloc(max(places, 1) * sizeof(uint32_t))
         if not (self.next and self.turns):
@@ -41,7 +44,7 @@ cdef class Wheel:
         """Let a client wait for a turn. If it stands in the wheel already, it keeps a place that is
         not much later, and False is returned."""
         if self.next[number] != NOWHERE:
-            if <int32_t>(self.turns[number] - <uint32_t>turn) <= TURNS:
+            if <int32_t>(self.turns[number] - <uint32_t>turn) <= <int32_t>self.per_interval:
                 return False
             self.leave(number)
         self._append(number, turn)
