@@ -11,10 +11,12 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPMethod
 
+import structlog
 from aiohttp import web
 
 from ticker.clock import Clock
@@ -22,7 +24,13 @@ from ticker.gateway.access.access import Access, offered_token
 from ticker.gateway.access.extensions import Deflate, negotiate
 from ticker.gateway.access.handshake import STREAM_PATH, Head, offered, parse_head, upgrade
 from ticker.gateway.access.notes import Notes
-from ticker.gateway.access.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, Refusal
+from ticker.gateway.access.problems import (
+    BAD_REQUEST,
+    FAULT,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    Refusal,
+)
 from ticker.gateway.access.proxy import ProxyError, parse_header
 from ticker.gateway.dialects.speaker import Speaker
 from ticker.gateway.events import EventStreams, Wanted, wants_events
@@ -106,10 +114,11 @@ class Front:
 
     def on_message(self, number: int, is_text: bool, payload: bytes) -> None:
         """A whole message of an open stream."""
-        if self.speaker is not None and self.connections.encoding(number) >= Encoding.ENCODINGS:
-            self.speaker.message(number, is_text, payload, self.clock())
-        else:
-            self.dialect.message(number, is_text, payload, self.clock())
+        with self._faults(number, is_open=True):
+            if self.speaker is not None and self.connections.encoding(number) >= Encoding.ENCODINGS:
+                self.speaker.message(number, is_text, payload, self.clock())
+            else:
+                self.dialect.message(number, is_text, payload, self.clock())
 
     def on_closed(self, number: int) -> None:
         """Forget a connection that is about to be freed."""
@@ -145,12 +154,28 @@ class Front:
             self.connections.set_tls(number, TlsSession(self.tls))
         return data[end:]
 
+    @contextmanager
+    def _faults(self, number: int, *, is_open: bool) -> Iterator[None]:
+        """Log a fault of this server, and tell its client: the others are served as before. Raises
+        Refusal, if the stream was not open before and is not now."""
+        before = self.connections.open_connections
+        try:
+            yield
+        except Refusal:
+            raise
+        except Exception:
+            structlog.get_logger().exception("a fault of this server; please report it")
+            if not is_open and self.connections.open_connections == before:
+                raise Refusal(INTERNAL, FAULT) from None
+            self.dialect.fail(number)
+
     def _stream(self, number: int, head: Head) -> None:
-        peer = self.connections.peer(number)
-        encrypted = self.connections.tls_of(number) is not None
-        answer = self._answer(head, peer, encrypted=encrypted)
-        self.access.opening(number, head, peer, self.steady())
-        self._open(number, head, answer)
+        with self._faults(number, is_open=False):
+            peer = self.connections.peer(number)
+            encrypted = self.connections.tls_of(number) is not None
+            answer = self._answer(head, peer, encrypted=encrypted)
+            self.access.opening(number, head, peer, self.steady())
+            self._open(number, head, answer)
 
     def _answer(self, head: Head, peer: str, *, encrypted: bool) -> bytes | Wanted:
         """The answer that opens the stream, or the events that are wanted. The page's origin is
@@ -233,9 +258,10 @@ class Front:
     ) -> None:
         now = self.steady()
         try:
-            self.access.returned(number, address, now)
-            self.access.opening(number, head, self.connections.peer(number), now)
-            self._open(number, head, answer)
+            with self._faults(number, is_open=False):
+                self.access.returned(number, address, now)
+                self.access.opening(number, head, self.connections.peer(number), now)
+                self._open(number, head, answer)
         except Refusal as refusal:
             self._refuse(number, refusal)
 

@@ -34,6 +34,8 @@ INTERNAL = (500, "internal", "The server failed to answer")
 BUSY = (503, "busy", "The server has no room for another connection")
 DRAINING = (503, "draining", "The server takes no new clients")
 DEPTH_FULL = (503, "depth_full", "The server shows the books of its most symbols already")
+FAULT = "The request is right, and the server has a fault; please report it."
+"""What is said with INTERNAL."""
 NOT_READY = (503, "not_ready", "Not every required feed is live")
 STORE_FAILING = (503, "store_failing", "The history of the store cannot be read")
 KINDS = (

@@ -13,6 +13,7 @@ import msgspec
 
 from ticker.gateway.access.access import Access, TooManyConnectionsError
 from ticker.gateway.access.auth import AuthError, Grant
+from ticker.gateway.access.problems import FAULT
 from ticker.gateway.hub.hub import Hub
 from ticker.gateway.movers.ranking import Ranking
 from ticker.gateway.prices.board import Board
@@ -187,6 +188,10 @@ class Dialect:
         said = "the rights of this connection were changed; reconnect with a valid token"
         for number in self.access.outdated():
             self._turn_away(number, Code.AUTH_FAILED, said)
+
+    def fail(self, number: int) -> None:
+        """Close a connection that met a fault of this server."""
+        self._turn_away(number, Code.INTERNAL, FAULT)
 
     def _turn_away(
         self, number: int, code: Code, message: str, command_id: Id | None = None

@@ -18,6 +18,7 @@ from ticker.clock import Clock, now_ns
 from ticker.gateway.access.auth import Grant
 from ticker.gateway.access.headers import SECURITY_HEADERS
 from ticker.gateway.access.problems import (
+    FAULT,
     INTERNAL,
     NO_PRICE_YET,
     NOT_ON_VENUE,
@@ -373,9 +374,7 @@ def _answering(
             return from_http_exception(error).response(request.path)
         except Exception:
             request.app.logger.exception("%s %s failed", request.method, request.path)
-            return Refusal(
-                INTERNAL, "The request is right, and the server has a fault; please report it."
-            ).response(request.path)
+            return Refusal(INTERNAL, FAULT).response(request.path)
 
     return answer
 

@@ -17,6 +17,7 @@ from ticker.gateway.access.problems import (
     DRAINING,
     FORBIDDEN_ORIGIN,
     HEAD_TOO_LARGE,
+    INTERNAL,
     NO_HISTORY,
     NOT_AUTHENTICATED,
     NOT_ENTITLED,
@@ -42,8 +43,8 @@ LEAST_RATE, MOST_RATE = 0.01, 1000.0
 """Of `max_rate`, in updates a second per symbol."""
 REFUSALS = (
     BAD_PARAMETER, BAD_REQUEST, NOT_AUTHENTICATED, FORBIDDEN_ORIGIN, NOT_ENTITLED, NO_HISTORY,
-    TOO_LARGE, UNKNOWN_HOST, UPGRADE_REQUIRED, TOO_MANY_CONNECTIONS, HEAD_TOO_LARGE, BUSY, DRAINING,
-    DEPTH_FULL,
+    TOO_LARGE, UNKNOWN_HOST, UPGRADE_REQUIRED, TOO_MANY_CONNECTIONS, HEAD_TOO_LARGE, INTERNAL, BUSY,
+    DRAINING, DEPTH_FULL,
 )  # fmt: skip
 WORDS = (
     "With `Upgrade: websocket` the answer is 101, and the symbols are asked for in messages; the "
