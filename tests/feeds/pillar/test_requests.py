@@ -8,8 +8,10 @@ from ticker.feeds.pillar.requests import (
     ASKED,
     FLAG_HEARTBEAT,
     HEADER,
+    NEVER,
     REQUEST,
     RESPONSE,
+    SILENCE,
     RequestServer,
     packet,
 )
@@ -63,6 +65,7 @@ def test_a_heartbeat_is_answered(server: RequestServer) -> None:
     sent = server.data_to_send(2)
     assert len(sent) == 2 * 30
     assert sent[16:30] == b"\x0e\0\x0c\0TICKER\0\0\0\0"
+    assert server.next_deadline() == NEVER, "nothing has to follow"
 
 
 def test_answers_become_calls_of_the_session(server: RequestServer, session: Session) -> None:
@@ -86,3 +89,20 @@ def test_what_is_no_packet_ends_the_connection(server: RequestServer, session: S
     assert server.should_close
     assert session.told == [True, False]
     assert server.take_events()[-1] == "not understood: a packet of 3 bytes"
+
+
+def test_a_server_that_says_nothing_to_a_request_is_left(server: RequestServer) -> None:
+    assert server.next_deadline() == NEVER
+    server.ask([ASKED.pack(0, 1, 1)])
+    assert server.data_to_send(2)
+    assert server.next_deadline() == 2 + SILENCE
+    server.receive_data(response(21, b"0"), 3)
+    assert server.next_deadline() == NEVER
+    server.ask([ASKED.pack(0, 1, 1)])
+    assert server.data_to_send(4)
+    closes = []
+    for now in (3 + SILENCE, 4 + SILENCE):
+        assert server.data_to_send(now) == b""
+        closes.append(server.should_close)
+    assert closes == [False, True]
+    assert server.take_events()[-1] == "silent for 5 s"

@@ -37,6 +37,9 @@ FLAG_ORIGINAL = 11
 ACCEPTED = "0"
 TOO_MANY = "3"
 """The request asks for more messages than the server sends for one."""
+NEVER = (1 << 63) - 1
+SILENCE = 5_000_000_000
+"""ns without a byte after a request until the connection is closed."""
 
 
 def packet(message: bytes, number: int = 0, flag: int = FLAG_ORIGINAL) -> bytes:
@@ -79,6 +82,8 @@ class RequestServer:
         self.useful = False
         self._open = False
         self._asked = 0
+        self._has_asked = False
+        self._waits_until = NEVER
         self._held = bytearray()
         self._outbound: list[bytes] = []
         self._events: list[str] = []
@@ -88,6 +93,8 @@ class RequestServer:
         self._open = True
         self.should_close = self.useful = False
         self._asked = 0
+        self._has_asked = False
+        self._waits_until = NEVER
         self._held.clear()
         self._outbound = []
         self._events.append("connected")
@@ -105,6 +112,7 @@ class RequestServer:
         for request in requests if self._open else ():
             channel, begin, end = ASKED.unpack(request)
             self._asked += 1
+            self._has_asked = True
             message = REQUEST.pack(
                 REQUEST.size,
                 TYPE_REQUEST,
@@ -118,6 +126,7 @@ class RequestServer:
 
     def receive_data(self, data: bytes, now_ns: int) -> None:
         """Take any piece of the server's stream."""
+        self._waits_until = NEVER
         self._held += data
         while len(self._held) >= HEADER.size and not self.should_close:
             size, flag, count, _, _, _ = HEADER.unpack_from(self._held)
@@ -139,15 +148,20 @@ class RequestServer:
             elif count:
                 self._message(content, now_ns)
 
-    def data_to_send(self, now_ns: int) -> bytes:  # noqa: ARG002
+    def data_to_send(self, now_ns: int) -> bytes:
         """The bytes to send now; they count as sent."""
+        if now_ns >= self._waits_until:
+            self._end(f"silent for {SILENCE // 1_000_000_000} s")
         data = b"".join(self._outbound)
         self._outbound = []
+        if self._has_asked:
+            self._has_asked = False
+            self._waits_until = min(self._waits_until, now_ns + SILENCE)
         return data
 
     def next_deadline(self) -> int:
-        """There is nothing to send but answers and requests."""
-        return 1 << 62
+        """When `data_to_send` must be called next, at the latest."""
+        return self._waits_until
 
     def take_events(self) -> list[str]:
         """The events since the last call, in words."""
