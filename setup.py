@@ -71,6 +71,16 @@ COLD = (
 is looked at one price at a time, or once a second. They are compiled with -O1, which takes half the
 time of -O3, and read ints of Python through its API, which is a tenth less to compile. No kernel
 that is on the way cimports one of them (tests/test_levels.py)."""
+WITH_GIL = (
+    "ticker/feeds/json/rules.",
+    "ticker/shm/counters.",
+    "ticker/shm/header.",
+    "ticker/shm/layout.",
+    "ticker/shm/lineage/trail.",
+    "ticker/shm/shards/sharding.",
+)
+"""Kernels that those on the way cimport for their types and inline functions, which are compiled
+there. They have no function that runs without the GIL. They are compiled as COLD is."""
 COLD_FLAGS = ["-O1", "-DCYTHON_USE_PYLONG_INTERNALS=0"]
 
 DIRECTIVES = {
@@ -103,7 +113,7 @@ def extensions() -> list[Extension]:
             continue
         name = ".".join(path.with_suffix("").parts)
         depends = [*headers, *map(str, path.parent.glob("c/*.c"))]
-        level = COLD_FLAGS if str(path).startswith(COLD) else ["-O3"]
+        level = COLD_FLAGS if str(path).startswith(COLD + WITH_GIL) else ["-O3"]
         found.append(extension(name, path, depends, level))
     return found
 

@@ -12,12 +12,18 @@ CIMPORT = re.compile(r"^\s*(?:from\s+(ticker[\w.]*)\s+cimport\b|cimport\s+(ticke
 
 
 @pytest.fixture(scope="module")
-def cold(root: Path) -> tuple[str, ...]:
-    for node in ast.parse((root / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COLD":
-            found: tuple[str, ...] = ast.literal_eval(node.value)
-            return found
-    raise AssertionError("setup.py has no COLD")
+def lists(root: Path) -> dict[str, tuple[str, ...]]:
+    """COLD and WITH_GIL."""
+    return {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in ast.parse((root / "setup.py").read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("COLD", "WITH_GIL")
+    }
+
+
+@pytest.fixture(scope="module")
+def cold(lists: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return lists["COLD"]
 
 
 def sources(root: Path, *endings: str) -> list[str]:
@@ -28,9 +34,10 @@ def sources(root: Path, *endings: str) -> list[str]:
     ]
 
 
-def test_each_entry_is_of_a_kernel(root: Path, cold: tuple[str, ...]) -> None:
+def test_each_entry_is_of_a_kernel(root: Path, lists: dict[str, tuple[str, ...]]) -> None:
     kernels = sources(root, ".pyx")
-    assert [entry for entry in cold if not any(each.startswith(entry) for each in kernels)] == []
+    entries = lists["COLD"] + lists["WITH_GIL"]
+    assert [entry for entry in entries if not any(each.startswith(entry) for each in kernels)] == []
 
 
 def test_no_kernel_on_the_way_calls_one_that_is_off_it(root: Path, cold: tuple[str, ...]) -> None:
@@ -43,6 +50,14 @@ def test_no_kernel_on_the_way_calls_one_that_is_off_it(root: Path, cold: tuple[s
             if used.startswith(cold):
                 wrong.append(f"{name} cimports {used}, which setup.py compiles with -O1")
     assert wrong == []
+
+
+def test_a_kernel_on_the_way_that_is_compiled_like_them_has_no_function_without_the_gil(
+    root: Path, lists: dict[str, tuple[str, ...]]
+) -> None:
+    found = [each for each in sources(root, ".pyx") if each.startswith(lists["WITH_GIL"])]
+    lines = [line for each in found for line in (root / each).read_text().splitlines()]
+    assert [line for line in lines if re.match(r"[^#]*\bnogil\b", line)] == []
 
 
 @pytest.mark.parametrize(
