@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ticker_client
 from tests.clients.package import Program
+from tests.clients.test_python_client import some, url
 from tests.gateway.conftest import E9, Rig
 from ticker.config import Config, GatewayConfig
 
@@ -25,14 +25,6 @@ def rig() -> Iterator[Rig]:
         made.trade(made.row(symbol), 185 * E9)
     yield made
     made.close()
-
-
-def url(rig: Rig) -> str:
-    return f"http://127.0.0.1:{rig.port}"
-
-
-async def some(watch: AsyncIterator[Any], count: int) -> list[Any]:
-    return [await asyncio.wait_for(anext(watch), 10) for _ in range(count)]
 
 
 def test_python(rig: Rig) -> None:
