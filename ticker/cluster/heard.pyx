@@ -264,9 +264,7 @@ cdef class HeardRows:
                 heard.told_seq = old.seq
                 heard.told_time = old.exchange_time
             heard.quotes_ahead = old.quotes - new.quotes if old.quotes > new.quotes else 0
-            heard.corrections_ahead = (
-                old.corrections - new.corrections if old.corrections > new.corrections else 0
-            )
+            heard.corrections_ahead = max(old.corrections, new.corrections) - new.corrections
             heard.behind = merge(&new, &old, new.seq >= old.seq, False) != 0
             new.publish_time = max(new.publish_time, old.publish_time)
         else:
@@ -303,7 +301,7 @@ cdef class HeardRows:
             if again and published_in(frame, &trade) <= self.heard[row].found:
                 continue
             heard = &self.heard[row]
-            fill_record(&record, &trade)
+            fill_record(&record, <uint32_t>row, &trade)
             record.publish_time = heard.values.publish_time
             if trade.kind != RECORD_CORRECTED:  # there it is the print's new number
                 record.seq += heard.seq_ahead
@@ -352,6 +350,7 @@ cdef class HeardRows:
             row = <uint32_t>own_of(self, named.row)
             values = &self.heard[row].values
             memset(&record, 0, sizeof(Record))
+            record.row = row
             record.publish_time = values.publish_time
             record.exchange_time = values.exchange_time
             record.seq = values.seq + self.heard[row].seq_ahead
@@ -389,12 +388,12 @@ cdef class HeardRows:
             heard.wholes, heard.follows = 0, False
             self.table.publish(row, &values)
             memset(&record, 0, sizeof(Record))
+            record.row = row
             record.kind = RECORD_STATUS
             record.publish_time = values.publish_time
             record.seq = values.seq
             self._write(row, &record)
 
     cdef void _write(self, uint32_t row, Record* record) noexcept:
-        record.row = row
         (<RingWriter>self.rings[self.heard[row].ring]).write(record)
         self.changed = True

@@ -219,6 +219,7 @@ cdef class Late:
                 continue
             values = self.rows._shown(row)
             memset(&record, 0, sizeof(Record))
+            record.row = row
             record.kind = RECORD_CORRECTION
             record.conditions = SKIPS_TRADES
             record.publish_time = values.publish_time

@@ -49,23 +49,27 @@ from ticker.cluster.news cimport (
 )
 from ticker.cluster.outbox cimport Outbox
 from ticker.cluster.parts cimport read_feed
-from ticker.shm.atomics cimport load_acquire
 from ticker.shm.header cimport Mapping
 from ticker.shm.shards.sharding cimport Sharding
-from ticker.shm.layout cimport VALUE_WORDS, Values
+from ticker.shm.layout cimport COMMON_WORDS, VALUE_WORDS, Row, Values
+from ticker.shm.table cimport begin_read, current_common, was_whole
 
 from ticker.cluster.frame import life_of
 
 cdef extern from "ticker/cluster/differ.h" nogil:
-    uint32_t differing "ticker_differing"(const uint64_t* one, const uint64_t* other)
+    uint32_t differing "ticker_differing"(
+        const uint64_t* common, const uint64_t* rest, const uint64_t* told, uint64_t* now
+    )
     const int WORDS "TICKER_DIFFER_WORDS"
+    const int COMMON "TICKER_DIFFER_COMMON"
 
-if VALUE_WORDS != WORDS:
-    raise ImportError("differ.h: TICKER_DIFFER_WORDS are not the words of a row")
+if VALUE_WORDS != WORDS or COMMON_WORDS != COMMON:
+    raise ImportError("differ.h: its numbers of words are not those of a row")
 
 cdef enum:
     MOST_ROWS = 1024             # of a delta, or a part of an image
     MOST_TRADES = 8192           # of a frame: with MOST_ROWS rows they fit into MOST_FRAME
+    ATTEMPTS = 1000              # at a row that is written meanwhile
     AHEAD = 8                    # rows that are fetched while others are read
     NO_ROW = 0xFFFFFFFF
     # that a row has whenever its last sale is new, so that the trade need not repeat them
@@ -306,18 +310,25 @@ cdef class Outgoing:
     cdef uint32_t _news_of(self, uint32_t row) noexcept nogil:
         """The words of a row that differ from what was told; they are told now."""
         cdef Told* told = &self.news.told[row]
-        cdef Values values
-        cdef uint64_t* new = <uint64_t*>&values
+        cdef Row* source = &self.news.table.rows[row]
+        cdef uint64_t[VALUE_WORDS] now
         cdef uint64_t* old = <uint64_t*>&self.news.values[row]
         cdef uint32_t mask, left
-        told.generation = load_acquire(&self.news.table.rows[row].generation)
-        if self.news.table.read(row, &values) < 0:
+        cdef int attempt
+        for attempt in range(ATTEMPTS):
+            told.generation = begin_read(source)
+            mask = differing(
+                current_common(source, told.generation),
+                self.news.table.rests[row].copies[told.generation >> 1 & 1], old, now,
+            ) & <uint32_t>ALL_WORDS
+            if was_whole(source, told.generation):
+                break
+        else:
             self.news.change(row, told.again)  # the writer outran us: the next time
             return 0
-        mask = differing(new, old) & <uint32_t>ALL_WORDS
         left = mask
         while left:
-            old[lowest_bit(left)] = new[lowest_bit(left)]
+            old[lowest_bit(left)] = now[lowest_bit(left)]
             left &= left - 1
         if told.again:
             mask |= <uint32_t>READ_AGAIN

@@ -32,6 +32,7 @@ class Subjects:
 
     Attributes:
         deltas: the subjects of all deltas.
+        shards: the shard of a subject that came.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Subjects:
         self._checkpoint = f"{self.base}.c.".encode()
         self._pinned = [f"{self.base}.{letter}{PIN}{symbol}".encode() for symbol in pinned]
         self._first_pinned = shards
-        self._numbers = {subject: shards + at for at, subject in enumerate(self._pinned)}
+        self.shards = Shards({subject: shards + at for at, subject in enumerate(self._pinned)})
 
     def delta(self, shard: int) -> bytes:
         at = shard - self._first_pinned
@@ -85,11 +86,16 @@ class Subjects:
 
     def shard(self, subject: bytes) -> int:
         """The shard of deltas or images that came by a subject; -2, which no frame is of: none."""
-        found = self._numbers.get(subject)
-        if found is None:
-            found = shard_in(subject)
-            if len(self._numbers) < MOST_KNOWN:
-                self._numbers[subject] = found
+        return self.shards[subject]
+
+
+class Shards(dict[bytes, int]):
+    """The shards of the subjects that came, as `Subjects.shard` has them."""
+
+    def __missing__(self, subject: bytes) -> int:
+        found = shard_in(subject)
+        if len(self) < MOST_KNOWN:
+            self[subject] = found
         return found
 
 

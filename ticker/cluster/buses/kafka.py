@@ -30,7 +30,14 @@ from confluent_kafka import (
 from ticker.clock import steady_ns
 from ticker.cluster.buses.kafka_options import consumer_options, options_of, producer_options
 from ticker.cluster.buses.kafka_topics import Place, Places, ensure_topics
-from ticker.cluster.buses.nats import AnswerHandler, Handler, Message, Said, Subscription
+from ticker.cluster.buses.nats import (
+    AnswerHandler,
+    Handler,
+    ManyHandler,
+    Message,
+    Said,
+    Subscription,
+)
 from ticker.config import ClusterConfig
 
 log = structlog.get_logger()
@@ -112,9 +119,11 @@ class KafkaBus:
         self._answered = self._ping_due = 0
         self._again = False
 
-    def subscribe(self, subject: str, handler: Handler) -> Subscription:
-        """Call `handler` with each message from now on."""
-        return self._subscribe(Subscription(subject.encode(), handler))
+    def subscribe(
+        self, subject: str, handler: Handler, many: ManyHandler | None = None
+    ) -> Subscription:
+        """Call `handler` with each message from now on; by this bus they come one by one."""
+        return self._subscribe(Subscription(subject.encode(), handler, many=many))
 
     def subscribe_to_answer(self, subject: str, handler: AnswerHandler) -> Subscription:
         """The same; nobody wants an answer by this bus."""

@@ -52,6 +52,8 @@ Handler = Callable[[bytes, bytes], None]
 """Takes the subject and the payload of a message."""
 AnswerHandler = Callable[[bytes, bytes, bytes], None]
 """Takes the subject, the payload, and the subject for an answer; empty: none is wanted."""
+ManyHandler = Callable[[list[tuple[bytes, bytes]]], None]
+"""Takes subjects and payloads of messages that came one behind the other."""
 Message = tuple[bytes, bytes] | tuple[bytes, bytes, bytes]
 """The subject, the payload, and maybe the subject that an answer is to come by."""
 
@@ -71,6 +73,7 @@ class Subscription:
     subject: bytes
     handler: Handler | None
     answering: AnswerHandler | None = None
+    many: ManyHandler | None = None
     sid: int = field(default_factory=itertools.count(1).__next__)
 
 
@@ -118,9 +121,12 @@ class NatsBus:
         self._reasons: dict[str, str] = {}
         """Why a server was not reached, since the last connection."""
 
-    def subscribe(self, subject: str, handler: Handler) -> Subscription:
-        """Call `handler` with each message, now and after each new connection."""
-        return self._subscribe(Subscription(subject.encode(), handler))
+    def subscribe(
+        self, subject: str, handler: Handler, many: ManyHandler | None = None
+    ) -> Subscription:
+        """Call `handler` with each message, now and after each new connection; or `many`, with
+        those that came together."""
+        return self._subscribe(Subscription(subject.encode(), handler, many=many))
 
     def subscribe_to_answer(self, subject: str, handler: AnswerHandler) -> Subscription:
         """The same, with the subject that an answer to the message is to go to."""
@@ -289,16 +295,27 @@ class NatsBus:
     def take(self, events: list[Event], control: Control) -> None:
         """What a server said. Frames come by the 10,000 a second, so there is one loop for them."""
         subscriptions, messages = self._subscriptions, 0
+        together: list[tuple[bytes, bytes]] = []
+        of: ManyHandler | None = None
         for kind, sid, subject, payload, reply in events:
+            found = subscriptions.get(sid) if kind is MESSAGE else None
+            many = found.many if found is not None else None
+            if of is not None and many is not of:
+                of(together)
+                together, of = [], None
             if kind is not MESSAGE:
                 control(kind, subject)
                 continue
             messages += 1
-            found = subscriptions.get(sid)
             if found is None:
                 continue
-            if found.handler is not None:
+            if many is not None:
+                of = many
+                together.append((subject, payload))
+            elif found.handler is not None:
                 found.handler(subject, payload)
             elif found.answering is not None:
                 found.answering(subject, payload, reply)
+        if of is not None:
+            of(together)
         self.said.messages += messages

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ticker.cluster.buses.login import login_of
-from ticker.cluster.buses.nats import AnswerHandler, Handler, Message, NatsBus, Said, Subscription
+from ticker.cluster.buses.nats import (
+    AnswerHandler,
+    Handler,
+    ManyHandler,
+    Message,
+    NatsBus,
+    Said,
+    Subscription,
+)
 from ticker.cluster.log.reader import LogReader
 from ticker.cluster.log.streams import stream_name
 from ticker.cluster.log.writing import LogWriting
@@ -32,7 +40,9 @@ class Bus(Protocol):
     @property
     def ready(self) -> bool: ...
 
-    def subscribe(self, subject: str, handler: Handler) -> Subscription: ...
+    def subscribe(
+        self, subject: str, handler: Handler, many: ManyHandler | None = None
+    ) -> Subscription: ...
 
     def subscribe_to_answer(self, subject: str, handler: AnswerHandler) -> Subscription: ...
 
