@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
@@ -27,6 +26,7 @@ from rich.console import Console
 
 from tests.whole_server import whole_server
 from ticker.cli import main
+from ticker.cli.lineage import lineage as lineage_module
 from ticker.cli.top import _fitting
 from ticker.client import vitals
 from ticker.client.server import Server
@@ -250,36 +250,37 @@ def lineage(url: str, symbol: str, connection: int, *more: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_lineage_says_when_a_connection_was_sent_a_price(url: str) -> None:
-    """Whichever gateway worker has the connection."""
-    symbol = some_symbols(url)[0]
-    asked = Request(f"{url}/stream?symbols={symbol}", headers={"Accept": "text/event-stream"})
-    with ExitStack() as streams:
-        for _ in range(3):
-            stream = streams.enter_context(urlopen(asked, timeout=10))
-            hello = next(line for line in stream if line.startswith(b"data: "))
-            name = json.loads(hello.removeprefix(b"data: "))["connection"]
-            while not (found := json.loads(lineage(url, symbol, name, "--json").stdout))[
-                "connection"
-            ]["sends"]:
-                assert found["connection"]["state"] == "open"
-                stream.readline()
-            sent = found["connection"]
-            assert (sent["id"], sent["channel"]) == (name, "price")
-            assert sent["sends"][-1]["flush_timestamp"] >= sent["asked_since_timestamp"]
-            assert all(len(price["last"]) <= 1 for price in found["prices"])
-            shown = lineage(url, symbol, name).stdout
-            assert "connection:" in shown
-            assert f"  id                   {name}" in shown
-            assert '  sends                {"seq":' in shown
-    refused = lineage(url, symbol, name)
-    while refused.exit_code == 0:  # the server has not seen yet that the stream is closed
-        refused = lineage(url, symbol, name)
-    assert "no such connection is open" in refused.output
-    both = lineage(url, symbol, name, "--trace", "5")
+def test_lineage_says_when_a_connection_was_sent_a_price(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage_module, "ASKED", 3)
+    names = some_symbols(url)
+    path = f"{url}/stream?channel=quote&symbols={','.join(names)}"
+    with urlopen(Request(path, headers={"Accept": "text/event-stream"}), timeout=10) as stream:
+        events = (json.loads(line[6:]) for line in stream if line.startswith(b"data: "))
+        number = next(events)["connection"]
+        for name in names:
+            first = json.loads(lineage(url, name, number, "--json").stdout)["connection"]
+            assert (first["id"], first["state"], first["channel"]) == (number, "open", "quote")
+        symbol = next(each["symbol"] for each in events if each["type"] == "update")
+        while not (found := json.loads(lineage(url, symbol, number, "--json").stdout))[
+            "connection"
+        ]["sends"]:
+            next(events)  # it was sent before the first question
+        sent = found["connection"]
+        assert sent["sends"][-1]["flush_timestamp"] >= sent["asked_since_timestamp"]
+        assert all(len(price["last"]) <= 1 for price in found["prices"])
+        shown = lineage(url, symbol, number).stdout
+        assert f"connection:\n  id                   {number}\n" in shown
+        assert '  sends                {"seq":' in shown
+    gone = lineage(url, symbol, number)
+    while gone.exit_code == 0:  # the server has not seen yet that the stream is closed
+        gone = lineage(url, symbol, number)
+    assert "no such connection is open" in gone.output
+    both = lineage(url, symbol, number, "--trace", "5")
     assert (both.exit_code, "--connection asks the server of --url" in both.output) == (2, True)
-    of_another = lineage(url, symbol, name | 500 << 44)
-    assert "none of 64 requests came to that worker" in of_another.output
+    of_another = lineage(url, symbol, number | 500 << 44)
+    assert "none of 3 requests came to that worker" in of_another.output
 
 
 def test_without_a_server_they_say_where_they_looked() -> None:

@@ -185,7 +185,7 @@ def test_a_file_that_is_no_snapshot_costs_prices_and_not_the_start(
     with running(tmp_path, config) as server:
         assert server.get("/healthz")[0] == 200
         assert server.get("/readyz")[0] == 503
-        (line,) = server.lines("a snapshot is damaged")
+        (line,) = server.lines("a snapshot cannot be read")
         assert "desk.0" in line["reason"]
     assert venue.fileno() >= 0
 

@@ -60,7 +60,7 @@ def restore_feed(
         log.error("last prices not restored", feed=feed.name, reason=str(error))
         return Restored()
     for fault in faults:
-        log.error("a snapshot is damaged", feed=feed.name, reason=fault)
+        log.error("a snapshot cannot be read", feed=feed.name, reason=fault)
     if contents:
         log.info(
             "last prices restored",
