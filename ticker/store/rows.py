@@ -28,7 +28,6 @@ BAR = tuple(column.name for column in BARS)
 DAY = tuple(column.name for column in DAYS)
 """The columns of a day."""
 REVISION = BAR.index("revision")
-EXACT = BAR.index("exact")
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def bar_rows(
     in `kept`, by symbol, venue and minute."""
     rows = []
     for figures in changed:
-        row: tuple[Any, ...] = (*figures[:EXACT], int(figures[EXACT]))
+        row: tuple[Any, ...] = (*figures[:-2], int(figures[-2]))
         if figures[-1]:
             before = kept.get(row[:3])
             first = (*row[:REVISION], 0, row[-1])
