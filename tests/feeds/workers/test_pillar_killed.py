@@ -31,8 +31,8 @@ def test_killed_it_has_every_trade(venue: Venue) -> None:
     with ExitStack() as stack:
         feed = Imaged(venue.toml("image_interval = 0.05\nrequest_attempts = 40"))
         stack.callback(feed.close)
-        for _ in range(50):
-            venue.send(30)
+        for _ in range(15):
+            venue.send(100)
             wait_for(lambda: feed["messages"] >= 3 * venue.reached[0], venue.turn)
         seen = feed.image
         wait_for(lambda: feed.image > seen, venue.go_on)
