@@ -6,6 +6,7 @@ from ticker.feeds.protocol cimport Protocol
 from ticker.shm.gaps cimport GapLedger
 from ticker.shm.header cimport Mapping
 from ticker.shm.layout cimport FeedState
+from ticker.shm.lineage.origin cimport number_from, tell_from
 
 cdef extern from "<stdint.h>":
     const int64_t NEVER "INT64_MAX"          # a deadline that does not come
@@ -59,5 +60,16 @@ cdef class Session:
     cdef void finish(self, int64_t now_ns) noexcept nogil
     # After every flush: where a successor goes on.
     cdef void save_resume_point(self) noexcept nogil
+    # The first message that readers of a predecessor were not told of; UINT64_MAX: not known.
+    cdef uint64_t told_until(self) noexcept nogil
+    # The next message has this number of a channel.
+    cdef inline void _number(self, uint64_t sequence, int line, int channel) noexcept nogil:
+        number_from(self.protocol.origin, sequence, line, channel, self.session_words)
+        self._note_told(sequence)
+    # The protocol's origin has the number of the next message, and here is that of its stream.
+    cdef inline void _note_told(self, uint64_t number) noexcept nogil:
+        if self.protocol.market is not None and not self.protocol.market.publisher.publishing:
+            tell_from(self.protocol.origin, number, self.told_until())
+
     # This session is over, and another one begins.
     cdef void leave_session(self) noexcept nogil

@@ -3,14 +3,14 @@
 Law: bytes and times in, calls on the protocol and requests to send out. No socket, no clock.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from dataclasses import dataclass
 
 from ticker.errors import FeedError
 from ticker.feeds.protocol cimport Protocol
-from ticker.shm.atomics cimport load_relaxed, store_release
+from ticker.shm.atomics cimport load_acquire, load_relaxed, store_release
 from ticker.shm.counters cimport (
     FEED_BYTES,
     FEED_PACKETS,
@@ -115,6 +115,13 @@ cdef class Session:
                 store_release(&self.feed.resume_session[i], self.session_words[i])
         store_release(&self.feed.resume_sequence, self.next_expected_sequence)
         store_release(&self.feed.last_message_ns, <uint64_t>self.last_packet_ns)
+
+    cdef uint64_t told_until(self) noexcept nogil:
+        cdef uint64_t sequence = load_acquire(&self.feed.resume_sequence)
+        if (load_relaxed(&self.feed.resume_session[0]) != self.session_words[0]
+                or load_relaxed(&self.feed.resume_session[1]) != self.session_words[1]):
+            return 0
+        return sequence if sequence else UINT64_MAX
 
     cdef void leave_session(self) noexcept nogil:
         cdef uint64_t first = load_relaxed(&self.feed.resume_session[0])

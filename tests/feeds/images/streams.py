@@ -18,6 +18,7 @@ from ticker.feeds.session import SessionOptions
 from ticker.feeds.workers.pipeline import build
 from ticker.shm.counters import Counters
 from ticker.shm.header import Mapping
+from ticker.shm.ring import RingReader
 from ticker.shm.segment import Geometry, private_feed
 from ticker.shm.table import PriceTable
 from ticker.simulate.speakers.pillar import PillarMarket
@@ -47,6 +48,10 @@ class Kind(ABC):
     @abstractmethod
     def day(self) -> dict[int, list[bytes]]:
         """The messages of each stream."""
+
+    @abstractmethod
+    def broken(self, message: bytes) -> bytes:
+        """The message that takes this one's execution back; empty: it is none."""
 
     @abstractmethod
     def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes: ...
@@ -83,6 +88,9 @@ class Pitch(Kind):
             at += length
         return found
 
+    def broken(self, message: bytes) -> bytes:
+        return struct.pack("<BBI8s", 14, 0x2C, 5, message[18:26]) if message[1] == 0x23 else b""
+
     def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes:  # noqa: ARG002
         body = b"".join(messages)
         return struct.pack("<HBBI", 8 + len(body), len(messages), stream, first) + body
@@ -115,6 +123,11 @@ class Pillar(Kind):
             at += 9 + length
         return found
 
+    def broken(self, message: bytes) -> bytes:
+        if message[2:4] != (103).to_bytes(2, "little"):
+            return b""
+        return struct.pack("<HHI4sI4s", 20, 112, 5, message[8:12], 1, message[24:28])
+
     def packet(self, stream: int, first: int, messages: list[bytes], now: int) -> bytes:  # noqa: ARG002
         return packet(first, *messages, sent=now)
 
@@ -134,10 +147,27 @@ DAYS: dict[str, dict[int, list[bytes]]] = {}
 
 
 def days(kind: Kind) -> dict[int, list[bytes]]:
-    """The messages of a kind's day, made once."""
+    """The messages of a kind's day, made once. Each fifth execution is broken, soon or late."""
     if kind.protocol not in DAYS:
-        DAYS[kind.protocol] = kind.day()
+        DAYS[kind.protocol] = {
+            stream: with_breaks(kind, messages) for stream, messages in kind.day().items()
+        }
     return DAYS[kind.protocol]
+
+
+def with_breaks(kind: Kind, messages: list[bytes]) -> list[bytes]:
+    found: list[bytes] = []
+    due: dict[int, bytes] = {}
+    executions = 0
+    for number, message in enumerate(messages):
+        found.append(message)
+        if number in due:
+            found.append(due[number])
+        if taken_back := kind.broken(message):
+            executions += 1
+            if executions % 5 == 0:
+                due[number + (20 if executions % 2 else 700)] = taken_back
+    return found
 
 
 class Side:
@@ -147,6 +177,7 @@ class Side:
         self.kind = kind
         self.day = days(kind)
         self.mapping = mapping or private_feed(GEOMETRY, BOOT, 1)
+        self.readers = [RingReader(self.mapping, ring) for ring in range(self.mapping.ring_count)]
         self.words = options.pop("places", None) or memoryview(bytearray(4096)).cast("Q")
         self.pipeline = build(
             self.mapping, kind.protocol, None, DAY, venue=kind.venue,
@@ -165,6 +196,7 @@ class Side:
             resume=(image.session, image.sequence), **options,
         )  # fmt: skip
         made.now = before.now
+        made.readers = before.readers
         made.market.adopt_rows(rebuild=True)
         made.market.set_publishing(False)
         image.restore(made.market)
@@ -242,6 +274,10 @@ class Side:
             symbol: {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
             for symbol, row in rows_of(PriceTable(self.mapping)).items()
         }
+
+    def records(self) -> list[dict[str, int]]:
+        """What the rings were told since the last call, also by a predecessor."""
+        return [record for reader in self.readers for record in reader.take(1 << 20)]
 
     def depths(self) -> dict[str, Any]:
         return {each: [self.market.depth(each, side) for side in (0, 1)] for each in self.rows()}

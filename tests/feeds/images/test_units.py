@@ -11,6 +11,7 @@ from tests.feeds.images.streams import QUIET, SECOND, Kind, Pillar, Pitch, Side
 from ticker.errors import FeedError
 from ticker.feeds.images.places import CHANNELS, Places
 from ticker.feeds.sequence.channels import beginnings_of
+from ticker.shm.layout import RecordKind
 
 PITCH = Pitch()
 
@@ -195,3 +196,35 @@ def test_places_outlive_their_worker(tmp_path: Path) -> None:
     assert (second.words[7], second.beginnings) == (1 << 40, 1)
     second.begin()
     assert (first.words[7], first.beginnings) == (0, 2)
+
+
+def net_trades(side: Side) -> dict[tuple[int, int], tuple[int, int]]:
+    """What a reader of the rings has in the end: the price and size of each trade, by its row and
+    number. It was told of each trade before it was told of its change, and once."""
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for record in side.records():
+        key = record["row"], record["match"]
+        if record["kind"] in (RecordKind.RECORD_TRADE, RecordKind.RECORD_PRINT):
+            assert key not in found
+            found[key] = record["price"], record["size"]
+        elif record["kind"] == RecordKind.RECORD_CANCELLED:
+            del found[key]
+        elif record["kind"] == RecordKind.RECORD_CORRECTED:
+            del found[key]
+            found[record["row"], record["seq"]] = record["price"], record["size"]
+    return found
+
+
+def test_readers_are_told_of_the_breaks_that_came_while_nobody_ran(kind: Kind) -> None:
+    before, after = killed(kind)
+    heard = before["breaks"]
+    after.take(20)
+    after.session.set_reachable(True)
+    after.recover()
+    after.show()
+    whole = whole_day(kind, after.reached)
+    assert whole["breaks"] > heard > 0
+    assert net_trades(after) == net_trades(whole)
+    assert {each: row["corrections"] for each, row in after.rows().items()} == {
+        each: row["corrections"] for each, row in whole.rows().items()
+    }

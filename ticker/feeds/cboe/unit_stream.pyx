@@ -168,6 +168,7 @@ cdef class UnitStream(Channel):
             origin, (self.next_expected_sequence - 1) % ROUND + 1, line, self.number,
             self.session_words,
         )
+        self._note_told(self.next_expected_sequence)
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += at[0]

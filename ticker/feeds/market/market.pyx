@@ -75,6 +75,7 @@ cdef class Market:
         self.book = self.quotes.book
         self.counters = mapping.counters
         self.takeover = Takeover(self.publisher, self.rows.directory, self.sales.trades)
+        self.sales.takeover = self.takeover
 
     cdef void begin_at(self, int64_t midnight) noexcept nogil:
         self.rows.midnight = midnight

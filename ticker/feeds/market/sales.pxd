@@ -9,6 +9,7 @@ from ticker.feeds.market.jumps cimport Held
 from ticker.feeds.market.publisher cimport Publisher
 from ticker.feeds.market.quotes cimport Quotes
 from ticker.feeds.market.rows cimport Rows
+from ticker.feeds.market.takeover cimport Takeover
 from ticker.feeds.market.trades cimport (
     TRADE_COUNTS_VOLUME,
     TRADE_LAST_IF_ONLY,
@@ -41,6 +42,7 @@ cdef class Sales:
     cdef Rows rows
     cdef Quotes quotes           # a flush shows them with the trades
     cdef Publisher publisher     # that of the rows
+    cdef Takeover takeover       # what readers were told before a rebuild (Market sets it)
     cdef uint64_t* counters
     cdef Filter filter
     cdef TradeLog trades
@@ -109,6 +111,6 @@ cdef class Sales:
     cdef void _know(
         self, uint32_t row, uint64_t match, uint64_t new_match, int64_t time
     ) noexcept nogil
-    cdef bint _tells(self, int64_t time) noexcept nogil
+    cdef bint _tells(self, uint32_t row, int64_t time) noexcept nogil
     cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil
     cdef void _count_again(self, uint32_t instrument) noexcept nogil

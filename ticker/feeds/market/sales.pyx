@@ -260,7 +260,7 @@ cdef class Sales:
         count(self.counters, FEED_BREAKS, 1)
         flags = trade.flags
         self._take_back(trade, time)
-        if self._tells(time):
+        if self._tells(trade.instrument, time):
             self.publisher.took_back(trade.instrument, trade.price, trade.size, match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
         if self.publisher.entries[trade.instrument].values.flags & ROW_HELD:
@@ -306,7 +306,7 @@ cdef class Sales:
             add_volume(values, size)
             values.trades += 1
         self._count_again(trade.instrument)
-        if self._tells(time):
+        if self._tells(trade.instrument, time):
             self.publisher.corrected(trade.instrument, price, size, match, new_match, flags, time)
         self.rows.touch(trade.instrument, DIRTY_CORRECTION, time)
         if values.flags & ROW_HELD:
@@ -346,11 +346,11 @@ cdef class Sales:
         if new_match != match and new_match and self.filter.duplicates:
             self.filter.ids.see(row, new_match, time, 0)
 
-    cdef bint _tells(self, int64_t time) noexcept nogil:
+    cdef bint _tells(self, uint32_t row, int64_t time) noexcept nogil:
         """Whether readers are told of a break or a correction of this time; there is then room."""
-        if self.publisher.pending_count == PENDING_TRADES:
+        if self.publisher.publishing and self.publisher.pending_count == PENDING_TRADES:
             self.flush(time)
-        return self.publisher.publishing
+        return self.publisher.publishing or self.takeover.is_missed(row, &self.origin)
 
     cdef void _take_back(self, Trade* trade, int64_t time) noexcept nogil:
         """The trade counts no longer, by a message of this time."""

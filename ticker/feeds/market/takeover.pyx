@@ -20,6 +20,8 @@ from ticker.feeds.market.publisher cimport (
 from ticker.feeds.market.trades cimport Trade
 from ticker.shm.atomics cimport load_relaxed, store_relaxed
 from ticker.shm.layout cimport (
+    RECORD_CANCELLED,
+    RECORD_CORRECTED,
     RECORD_PRINT,
     RECORD_TRADE,
     ROW_HAS,
@@ -30,6 +32,7 @@ from ticker.shm.layout cimport (
     ROW_STALE,
     TRADE_REGULAR,
     TRADE_SETS_LAST,
+    Record,
     RowRest,
 )
 from ticker.shm.values cimport (
@@ -44,6 +47,9 @@ from ticker.shm.values cimport (
 
 from ticker.errors import FeedError
 
+cdef enum:
+    FORGOTTEN = 0                # no kind of a record
+
 
 cdef class Takeover:
     """What a predecessor left, of one market."""
@@ -57,6 +63,7 @@ cdef class Takeover:
 
     def __dealloc__(self) -> None:
         free(self.carried)
+        free(self.missed)
 
     cdef int adopt(self, bint rebuild, int64_t midnight) except -1:
         """Market.adopt_rows."""
@@ -65,8 +72,10 @@ cdef class Takeover:
         cdef Values* values
         if rebuild and rows:
             free(self.carried)
+            free(self.missed)
             self.carried = <Values*>calloc(rows, sizeof(Values))
-            if self.carried == NULL:
+            self.missed = <uint32_t*>calloc(rows, sizeof(uint32_t))
+            if self.carried == NULL or self.missed == NULL:
                 raise MemoryError("no memory to rebuild")
             self.rows = self.adopted = rows
         for row in range(rows):
@@ -124,12 +133,18 @@ cdef class Takeover:
         """What was computed again, and what readers saw, become one."""
         cdef uint32_t row
         for row in range(self.rows):
+            if self.missed[row]:
+                self.publisher.entries[row].values.corrections = (
+                    self.carried[row].corrections + self.missed[row]
+                )
             if another:
                 self._add_earlier(row)
             self._restore(row, whole)
         self.trades.forget_counts()
         free(self.carried)
+        free(self.missed)
         self.carried = NULL
+        self.missed = NULL
         self.rows = 0
 
     cdef void _keep_bases(self) noexcept nogil:
@@ -140,6 +155,12 @@ cdef class Takeover:
     cdef Values* before(self, uint32_t row) noexcept nogil:
         """What the row showed before the rebuild that goes on; without one, what it shows."""
         return &self.carried[row] if row < self.rows else &self.publisher.entries[row].values
+
+    cdef bint is_missed(self, uint32_t row, const Origin* origin) noexcept nogil:
+        if row >= self.rows or not origin.sequence or origin.sequence < origin.told:
+            return False
+        self.missed[row] += 1
+        return self.publisher.pending_count < PENDING_TRADES
 
     cdef void _add_earlier(self, uint32_t row) noexcept nogil:
         """All that readers saw was of sessions before the one that was computed."""
@@ -179,14 +200,16 @@ cdef void tell_missed(
     Publisher publisher, TradeLog log, const uint64_t* told, uint64_t* owed
 ) noexcept nogil:
     """Keep for the next flush the trades behind the seq `told` of each row, in their order: those of
-    the time in which no worker ran, and of the rebuild. Breaks and corrections among them are
-    done; of trades that readers know they are not told. More trades than wait for one flush are
-    not, either: most would only lap the rings. `owed`: room for a number of each row."""
+    the time in which no worker ran, and of the rebuild. The breaks and corrections of that time
+    wait already; those of trades that nobody was told are done, and wait no more. More trades than
+    wait for one flush are not told: most would only lap the rings. `owed`: room for a number of
+    each row."""
     cdef uint64_t[PENDING_TRADES] numbers
     cdef uint64_t oldest = log.count - log.mask - 1 if log.count > log.mask else 0
     cdef uint64_t number = log.count
     cdef uint64_t missed = 0
     cdef uint32_t found = 0
+    cdef uint32_t changes = publisher.pending_count
     cdef uint32_t row
     cdef uint64_t seq
     cdef Trade* trade
@@ -203,6 +226,8 @@ cdef void tell_missed(
             owed[trade.instrument] -= 1
             numbers[found] = number
             found += 1
+            forget_changes(publisher, changes, trade)
+    publisher.pending_count = close_up(publisher, changes)
     while found:
         found -= 1
         trade = &log.trades[numbers[found] & log.mask]
@@ -214,6 +239,34 @@ cdef void tell_missed(
                 trade.size, trade.match, trade.flags, trade.exchange_time, 0,
             )
             publisher.pending[publisher.pending_count - 1].record.seq = told[row] + owed[row]
+
+
+cdef void forget_changes(Publisher publisher, uint32_t waiting, const Trade* trade) noexcept nogil:
+    """Of a trade that nobody was told: what it became is told instead."""
+    cdef uint64_t match = trade.match
+    cdef uint32_t i = waiting
+    cdef Record* record
+    while i:
+        i -= 1
+        record = &publisher.pending[i].record
+        if record.row != <uint32_t>trade.instrument:
+            continue
+        if record.kind == RECORD_CANCELLED and record.match == match:
+            record.kind = FORGOTTEN
+        elif record.kind == RECORD_CORRECTED and record.seq == match:
+            match = record.match
+            record.kind = FORGOTTEN
+
+
+cdef uint32_t close_up(Publisher publisher, uint32_t waiting) noexcept nogil:
+    """The pending records without those that are forgotten; how many are left."""
+    cdef uint32_t left = 0
+    cdef uint32_t i
+    for i in range(waiting):
+        if publisher.pending[i].record.kind != FORGOTTEN:
+            publisher.pending[left] = publisher.pending[i]
+            left += 1
+    return left
 
 
 cdef void exchange_totals(

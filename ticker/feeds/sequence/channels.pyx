@@ -9,7 +9,7 @@ what came since is a gap of each. It has caught up when each stream has reached 
 had, which is in memory that outlives both (`places`), and what its first packet says.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 
 from ticker.feeds.session cimport LINE_RETRANSMISSION, NEVER
 from ticker.shm.atomics cimport load_relaxed, store_release
@@ -72,6 +72,12 @@ cdef class Channel(Sequenced):
 
     cdef int image_flags(self) noexcept nogil:
         return 0
+
+    cdef uint64_t told_until(self) noexcept nogil:
+        cdef uint64_t place = 0
+        if self.owner.places != NULL:
+            place = load_relaxed(&self.owner.places[self.number])
+        return place if place else UINT64_MAX
 
     cdef void resume(self, uint64_t place, int flags, uint64_t reached) noexcept nogil:
         """The next packet joins, and what lies between this place and it is a gap."""

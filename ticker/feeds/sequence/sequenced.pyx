@@ -34,7 +34,6 @@ from ticker.shm.counters cimport (
     FEED_REQUESTS_WITHHELD, FEED_SESSIONS, FEED_UNCONFIRMED_PACKETS, count,
 )
 from ticker.shm.gaps cimport LOST_UPSTREAM
-from ticker.shm.lineage.origin cimport number_from
 
 from ticker.errors import FeedError
 
@@ -323,7 +322,7 @@ cdef class Sequenced(Session):
         cdef uint32_t known = <uint32_t>(self.next_expected_sequence - sequence)
         cdef uint32_t left = blocks - known
         check(sequence <= self.next_expected_sequence < sequence + blocks)
-        number_from(self.protocol.origin, self.next_expected_sequence, line, 0, self.session_words)
+        self._number(self.next_expected_sequence, line, 0)
         deliver_blocks(self.protocol, data + self.header, known, left, self.little_endian, received)
         self.next_expected_sequence += left
         count(self.counters, FEED_MESSAGES, left)

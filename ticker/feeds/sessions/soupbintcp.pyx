@@ -38,7 +38,6 @@ from ticker.shm.counters cimport (
     count,
 )
 from ticker.shm.gaps cimport LOST_UPSTREAM
-from ticker.shm.lineage.origin cimport number_from
 
 from dataclasses import dataclass
 from enum import Enum
@@ -309,7 +308,7 @@ cdef class SoupBinTcp(Session):
         if sequence < self.next_expected_sequence:
             count(self.counters, FEED_DUPLICATE_MESSAGES, 1)
             return
-        number_from(self.protocol.origin, sequence, 0, 0, self.session_words)
+        self._number(sequence, 0, 0)
         self.protocol.message(payload, length, receive_time)
         self.next_expected_sequence = self.arriving
         count(self.counters, FEED_MESSAGES, 1)

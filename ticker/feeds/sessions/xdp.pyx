@@ -39,7 +39,7 @@ from ticker.shm.counters cimport (
     FEED_REQUESTS_REFUSED,
     count,
 )
-from ticker.shm.lineage.origin cimport Origin, number_from
+from ticker.shm.lineage.origin cimport Origin
 
 from dataclasses import replace
 
@@ -174,9 +174,7 @@ cdef class XdpChannel(Channel):
         cdef Origin* origin = self.protocol.origin
         check(sequence <= self.next_expected_sequence < sequence + blocks)
         self.protocol.unit = self.number
-        number_from(
-            origin, self.next_expected_sequence, line, self.number, self.session_words
-        )
+        self._number(self.next_expected_sequence, line, self.number)
         left = blocks - <uint32_t>(self.next_expected_sequence - sequence)
         for i in range(blocks - left):
             at += le16(at)

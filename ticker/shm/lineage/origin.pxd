@@ -7,7 +7,7 @@ compares the time with that of the row's values: they are of one message if they
 Threads: the row's writer alone writes.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 
 from ticker.shm.atomics cimport store_relaxed, store_release
 from ticker.shm.layout cimport RowRest
@@ -23,6 +23,7 @@ cdef enum:
 cdef struct Origin:
     uint64_t sequence            # 0: its session has no numbers
     uint64_t place
+    uint64_t told                # of a rebuild: readers know of all before it; UINT64_MAX: of all
 
 
 cdef inline uint64_t tag_of(const uint64_t* session) noexcept nogil:
@@ -42,6 +43,15 @@ cdef inline void number_from(
         tag_of(session) | <uint64_t>(line & ((1 << LINE_BITS) - 1))
         | <uint64_t>(channel & ((1 << CHANNEL_BITS) - 1)) << LINE_BITS
     )
+
+
+cdef inline void tell_from(Origin* origin, uint64_t number, uint64_t told) noexcept nogil:
+    """The next message, which is `number` of its stream, and those behind it are news for readers
+    from `told` of that stream on."""
+    if told == UINT64_MAX:
+        origin.told = told
+    else:
+        origin.told = origin.sequence + (told - number) if told > number else 0
 
 
 cdef inline void keep_origin(RowRest* row, const Origin* origin, int64_t receive_time) noexcept nogil:
