@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 
-from tests.feeds.images.streams import DAY, Pillar
+from tests.feeds.images.streams import DAY, Pillar, days
 from tests.feeds.sessions.xdp_messages import HEARTBEAT, RETRANSMITTED, packet
 from tests.feeds.worker_process import LOOPBACK
 from ticker.bench.rig.ports import free_port
@@ -33,7 +33,7 @@ class Venue:
 
     def __init__(self) -> None:
         self.kind = Pillar()
-        self.day = self.kind.day()
+        self.day = days(self.kind)
         self.reached = dict.fromkeys(self.kind.streams, 0)
         self.out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.lines = [[(LOOPBACK, free_port()) for _ in range(2)] for _ in self.kind.streams]
