@@ -132,11 +132,7 @@ class Imaged(Worker):
 
     @property
     def image(self) -> int:
-        """Of the newest image that is whole, the number that the session counts."""
-        heads = [path.read_bytes()[:56] for path in image_paths(self.folder, self.name)
-                 if path.exists()]  # fmt: skip
-        found = [int.from_bytes(head[48:56], "little") for head in heads if head[:8].strip(b"\0")]
-        return max(found, default=0)
+        return image_of(self.folder, self.name)
 
     def shown(self) -> dict[str, dict[str, int]]:
         return {symbol: {name: row[name] for name in OF_ALL} for symbol, row in self.rows().items()}
@@ -144,3 +140,10 @@ class Imaged(Worker):
     def close(self) -> None:
         super().close()
         shutil.rmtree(self.folder)
+
+
+def image_of(folder: Path, segment: str) -> int:
+    """Of the newest image of a feed that is whole, the number that the session counts; 0: none."""
+    heads = [path.read_bytes()[:56] for path in image_paths(folder, segment) if path.exists()]
+    found = [int.from_bytes(head[48:56], "little") for head in heads if head[:8].strip(b"\0")]
+    return max(found, default=0)

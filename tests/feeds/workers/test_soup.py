@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from tests.feeds.worker_process import image_of
 from ticker.config import parse
 from ticker.errors import ConfigError
-from ticker.feeds.images.files import image_paths
 from ticker.shm.counters import Counters, Heartbeat
 from ticker.shm.header import KIND_FEED
 from ticker.shm.segment import Geometry, attach, create_feed, private_feed, remove
@@ -245,19 +245,15 @@ async def test_a_successor_goes_on_from_the_image_of_the_book(segment: Any, tmp_
         child,
         port,
     ):
-        await until(
-            lambda: any(
-                path.exists() and path.read_bytes()[:8].strip(b"\0")
-                for path in image_paths(tmp_path, name)
-            )
-        )
+        await until(lambda: image_of(tmp_path, name))
         child.send_signal(signal.SIGKILL)
         child.wait()
+        place = image_of(tmp_path, name)
         server.upto = 3000
         later = start(configured(port, more), name, folder=tmp_path)
         try:
             await until(lambda: rows_of(mapping) == lossless(messages))
-            assert server.logins == [(b"", 1), (b"DAY1", 2001)]
+            assert server.logins == [(b"", 1), (b"DAY1", place)]
         finally:
             later.terminate()
             later.wait()
