@@ -35,8 +35,7 @@ BOOT = 1
 SETTLE = 0.5
 """s from the worker's first sign of life until it reads the rings."""
 WARM = 30.0
-"""s before the measurement begins: then all rows were written once, and the memory has grown. What
-the growing worker misses of the rings is told apart."""
+"""s before the measurement begins: then all rows were written once, and the memory has grown."""
 
 
 def run(trades: int, quotes: int, symbols: int, duration: float) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def run(trades: int, quotes: int, symbols: int, duration: float) -> dict[str, An
             if not pid:
                 wait_for_worker(own)
                 os._exit(publish(mapping, trades, quotes // trades, symbols, WARM + duration))
-            cpu, seconds, missed = _work(context, Counters(own), duration)
+            cpu, seconds = _work(context, pid, duration)
             _, status = os.waitpid(pid, 0)
             if status:
                 raise BenchError("the synthetic publisher failed; its error is above")
@@ -82,32 +81,32 @@ def run(trades: int, quotes: int, symbols: int, duration: float) -> dict[str, An
         "megabytes_per_snapshot": round(counted["snapshot_bytes"] / counted["snapshots"] / 1e6, 2),
         "published": published,
         "in_bars": found,
-        "records_missed": counted["records_missed"] - missed,
-        "missed_in_warm_up": missed,
+        "records_missed": counted["records_missed"],
         "missed_uncounted": max(0, published - found - counted["records_missed"]),
         "seconds": round(seconds, 3),
     }
 
 
-def _work(context: StoreContext, counters: Counters, duration: float) -> tuple[float, float, int]:
-    """Run the worker: its seconds of a core, of how many by the clock, and the records that it had
-    missed before."""
+def _work(context: StoreContext, publisher: int, duration: float) -> tuple[float, float]:
+    """Run the worker until the publisher (a pid) has ended; else its last records would lap the
+    rings. Its seconds of a core, of how many by the clock."""
     stop = threading.Event()
     worker = StoreWorker(Config(), context)
-    times: list[tuple[float, float, int]] = []
+    times: list[tuple[float, float]] = []
 
     def measure() -> None:
         for pause in (WARM, duration):
             time.sleep(pause)
-            times.append((time.process_time(), time.monotonic(), counters["records_missed"]))
+            times.append((time.process_time(), time.monotonic()))
+        os.waitid(os.P_PID, publisher, os.WEXITED | os.WNOWAIT)
         stop.set()
 
     thread = threading.Thread(target=measure)
     thread.start()
     worker.serve(stop)
     thread.join()
-    (cpu, since, missed), (cpu_after, until, _) = times
-    return cpu_after - cpu, until - since, missed
+    (cpu, since), (cpu_after, until) = times
+    return cpu_after - cpu, until - since
 
 
 def wait_for_worker(own: Mapping) -> None:

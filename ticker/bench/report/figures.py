@@ -291,7 +291,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
         "store_cpu",
         "cpu_ns_per_trade",
         *("snapshots", "megabytes_per_snapshot"),
-        *("published", "in_bars", "records_missed", "missed_in_warm_up", "missed_uncounted"),
+        *("published", "in_bars", "records_missed", "missed_uncounted"),
         "seconds",
     ),
     "shm": ("torn", "rows_*", "ring_*", "kills_*", "doorbell_*", "publish_*", "read_*"),
