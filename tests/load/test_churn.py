@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,10 @@ def back(crowd: Crowd) -> list[Line]:
     return [line for line in crowd.lines if line.state is State.OPEN and line.watcher.ready]
 
 
+def has_published(server: LoadServer, ticks: int) -> bool:
+    return server.published() >= ticks
+
+
 def churn(
     folder: Path,
     *,
@@ -89,11 +94,11 @@ def churn(
             server.publish(rate)
             for turn in range(rounds):
                 due = first + ticks * (turn + 1) // (rounds + 1)
-                assert crowd.pump(60, lambda due=due: server.published() >= due)  # type: ignore[misc]
+                assert crowd.pump(60, partial(has_published, server, due))
                 assert crowd.pump(60, lambda: len(back(crowd)) >= drops), "too few came back"
                 for line in chance.sample(back(crowd), drops):
                     crowd.drop(line, chance.choice(["close", "reset", "half"]))
-            assert crowd.pump(60, lambda: server.published() >= first + ticks)
+            assert crowd.pump(60, partial(has_published, server, first + ticks))
             server.publish(0)
             passed = server.published() - first
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,11 +104,15 @@ def kills(folder: Path, *, times: int, waiting: int) -> None:
                 for client in clients:
                     client.close()
             assert answers == ["hello"] * len(clients), f"kill {turn + 1}"
-            until(lambda slot=slot, epoch=epoch: server.epoch(slot) > epoch, 5)  # type: ignore[misc]
+            until(partial(is_replaced, server, slot, epoch), 5)
         print(
             f"{times} kills with {waiting} connections or more waiting in the queue: 0 resets, "
             f"all answered {slowest:.2f} s after the kill at the latest"
         )
+
+
+def is_replaced(server: LoadServer, slot: int, epoch: int) -> bool:
+    return server.epoch(slot) > epoch
 
 
 def gather(server: LoadServer, queue: int, clients: list[socket.socket], waiting: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.certificates import Authority
@@ -74,6 +75,11 @@ def text_of(settings: dict[str, str]) -> str:
     return "".join(f'{key} = "{value}"\n' for key, value in settings.items())
 
 
+def reading(guarded: Guarded, settings: dict[str, str]) -> RedisConfig:
+    """A gateway's section."""
+    return msgspec.convert({"url": guarded.url, "fallback": True, **settings}, RedisConfig)
+
+
 def read(config: RedisConfig, symbols: list[str]) -> tuple[dict[str, Any], dict[str, int]]:
     """What a gateway finds of symbols, and its counters."""
     counters = Counters(private_gateway(1))
@@ -95,7 +101,7 @@ def test_the_documented_users_have_the_rights_that_are_needed(guarded: Guarded) 
         assert len(still.client.keys("latest:*")) == 10
         assert still.mirror.counters["published"] == 10
         assert still.mirror.counters["refused"] == 0
-        config = RedisConfig(url=guarded.url, fallback=True, **guarded.settings("gateway"))  # type: ignore[arg-type]
+        config = reading(guarded, guarded.settings("gateway"))
         found, counters = read(config, ["S3", "S99"])
         assert list(found) == ["S3"]
         assert found["S3"]["status"] == "stale"
@@ -113,6 +119,6 @@ def test_a_reader_may_not_write_and_a_stranger_is_refused(guarded: Guarded) -> N
     finally:
         still.close()
     settings = guarded.settings("gateway") | {"tls_ca": guarded.certificate}
-    config = RedisConfig(url=guarded.url, fallback=True, **settings)  # type: ignore[arg-type]
+    config = reading(guarded, settings)
     found, counters = read(config, ["S3"])
     assert (found, counters["fallback_faults"]) == ({}, 1)

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.servers import running, wait_for
 from tests.mirror.redis_servers import RedisProgram
 from ticker.clock import now_ns
-from ticker.config import parse
+from ticker.config import RedisConfig, parse
 from ticker.mirror import worker
 from ticker.mirror.context import MirrorContext
 from ticker.mirror.worker import Mirror
@@ -150,9 +150,7 @@ def test_a_server_that_is_not_there_yet(
     del require
     rig = still()
     other = RedisProgram(tmp_path)
-    rig.mirror.server = type(rig.mirror.server)(
-        parse(f'[cluster.redis]\nurl = "{other.url}"').cluster.redis  # type: ignore[union-attr,arg-type]
-    )
+    rig.mirror.server = type(rig.mirror.server)(RedisConfig(url=other.url))
     assert not rig.turn()
     assert (rig.count("failing"), rig.count("faults")) == (1, 1)
     with running(other):

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -31,18 +31,20 @@ MANY = 40
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: no goodbye."""
 Connect = Callable[..., Client]
+Sender = Literal["auto", "send", "io_uring"]
 
 
 @pytest.fixture(params=["send", "io_uring"])
-def sender(request: pytest.FixtureRequest, require: Require) -> str:
+def sender(request: pytest.FixtureRequest, require: Require) -> Sender:
     if request.param == "io_uring":
         require(refusal_here() is None, f"this kernel refuses io_uring: {refusal_here()}")
-    return str(request.param)
+    chosen: Sender = request.param
+    return chosen
 
 
 @pytest.fixture
-def rig(sender: str) -> Iterator[Rig]:
-    gateway = GatewayConfig(max_connections=512, flush_interval=0.02, sender=sender)  # type: ignore[arg-type]
+def rig(sender: Sender) -> Iterator[Rig]:
+    gateway = GatewayConfig(max_connections=512, flush_interval=0.02, sender=sender)
     made = new_rig(Config(gateway=gateway))
     yield made
     assert made.close() == 0
@@ -82,7 +84,7 @@ def rows(rig: Rig) -> list[int]:
 
 
 def test_each_client_of_a_turn_gets_its_own(
-    rig: Rig, rows: list[int], connect: Connect, sender: str
+    rig: Rig, rows: list[int], connect: Connect, sender: Sender
 ) -> None:
     """In encodings and batches of their own, so that no two neighbours are sent the same."""
     clients = []
@@ -158,7 +160,7 @@ def test_connections_that_break_amid_a_turn_cost_nobody_else_a_price(
     wait_for(lambda: rig.counters["connections_open"] == len(readers))
 
 
-def test_status_and_metrics_name_the_sender(rig: Rig, sender: str) -> None:
+def test_status_and_metrics_name_the_sender(rig: Rig, sender: Sender) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{rig.port}/status", timeout=5) as answer:
         (gateway,) = json.load(answer)["gateways"]
     assert gateway["sender"] == sender
@@ -172,9 +174,9 @@ def events(rig: Rig) -> list[dict[str, Any]]:
     return [json.loads(line) for line in rig.said.read_text().splitlines()]
 
 
-def refusing(said: Path, sender: str, call: int, least: int = 0) -> Rig:
+def refusing(said: Path, sender: Sender, call: int, least: int = 0) -> Rig:
     """A worker on a kernel that refuses this call (seccomp.refuse)."""
-    config = Config(gateway=GatewayConfig(max_connections=64, flush_interval=0.02, sender=sender))  # type: ignore[arg-type]
+    config = Config(gateway=GatewayConfig(max_connections=64, flush_interval=0.02, sender=sender))
     return new_rig(config, said, first=partial(refuse, call, least))
 
 
