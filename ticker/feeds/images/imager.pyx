@@ -81,8 +81,11 @@ cdef class Imager:
         cdef bytes places = self.session.image_state()
         cdef uint64_t before = self.head.sequence
         cdef int i
-        if (state is None or places is None or not self.market.publisher.publishing
-                or self.market.publisher.dirty_count or not self.session.next_expected_sequence):
+        if (state is None or places is None or self.protocol.turning
+                or self.protocol.next_midnight_ns
+                or self.protocol.midnight_ns != self.market.rows.midnight
+                or not self.market.publisher.publishing or self.market.publisher.dirty_count
+                or not self.session.next_expected_sequence):
             return False
         memset(&self.head, 0, sizeof(ImageHead))
         memset(self.head.crcs, 0xFF, sizeof(self.head.crcs))

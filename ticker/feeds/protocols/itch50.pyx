@@ -151,9 +151,7 @@ cdef class Itch50(Protocol):
         self.halt_code = HALT_CODES.get(market.rows.venue_text, c"Q")
 
     def image_state(self) -> bytes | None:
-        """The states of all locates and the counts of messages; None while a day may be turning."""
-        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
-            return None
+        """The states of all locates and the counts of messages."""
         return (<char*>self.states)[:sizeof(self.states)] + (<char*>self.seen)[:sizeof(self.seen)]
 
     def restore_image(self, state: bytes) -> None:

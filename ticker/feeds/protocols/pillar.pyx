@@ -115,10 +115,8 @@ cdef class Pillar(Protocol):
 
     def image_state(self) -> bytes | None:
         """The seconds of engines and channels, the counts of messages, and the listings of the
-        instruments that there are; None while a day may be turning."""
+        instruments that there are."""
         cdef uint32_t rows = min(self.market.publisher.table.used, self.mappings.rows)
-        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
-            return None
         return (
             (<char*>self.engine_seconds)[:sizeof(self.engine_seconds)]
             + (<char*>self.channel_seconds)[:sizeof(self.channel_seconds)]

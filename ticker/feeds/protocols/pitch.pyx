@@ -162,10 +162,8 @@ cdef class Pitch(Protocol):
 
     def image_state(self) -> bytes | None:
         """The seconds of all units, the counts of messages, and the units of the instruments that
-        there are; None while a day may be turning."""
+        there are."""
         cdef uint32_t rows = min(self.market.publisher.table.used, self.instruments)
-        if self.turning or self.next_midnight_ns or self.midnight_ns != self.market.rows.midnight:
-            return None
         return (
             (<char*>self.seconds)[:sizeof(self.seconds)] + (<char*>self.seen)[:sizeof(self.seen)]
             + (<char*>self.units)[:rows]

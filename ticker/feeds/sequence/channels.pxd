@@ -41,6 +41,7 @@ cdef class Channels(Session):
     cdef uint8_t numbers[CHANNELS] # of those, in order of appearance
     cdef int used
     cdef bint started              # the protocol was told that a session began
+    cdef bint reachable            # a server takes what `data_to_send` gives
     cdef object places_view        # keeps `places`
     cdef uint64_t* places          # of the streams, and `beginnings` behind; NULL: nobody asks
     cdef readonly uint64_t beginnings
@@ -49,6 +50,8 @@ cdef class Channels(Session):
 
     cdef int _keep_places(self, object view) except -1
     cdef void _resume(self, int number, uint64_t place, int flags, int64_t began) noexcept
+    # The server is there, or no more; `anew`: it answers what waited for it.
+    cdef void _reach(self, bint reachable, bint anew) noexcept
     cdef Channel _make(self, int number)
     cdef bint _ready(self, int number) noexcept nogil
     cdef bint _create(self, int number) noexcept with gil

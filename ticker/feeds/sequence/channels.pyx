@@ -278,6 +278,16 @@ cdef class Channels(Session):
                 )
         Session.save_resume_point(self)
 
+    cdef void _reach(self, bint reachable, bint anew) noexcept:
+        cdef Channel stream
+        self.reachable = reachable
+        for stream in self.known:
+            stream.gaps.rerequest = reachable
+            if reachable and anew:
+                stream.asks_from = 0
+            stream._settle()
+        self._settle()
+
     # -- the state of a predecessor ------------------------------------------------------------
 
     def image_state(self) -> bytes | None:

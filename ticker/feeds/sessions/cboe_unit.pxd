@@ -7,5 +7,4 @@ from ticker.feeds.sequence.channels cimport CHANNELS, Channels
 
 cdef class CboeUnit(Channels):
     cdef bint[CHANNELS] wanted     # units of this feed; 0 is none
-    cdef bint reachable            # a connection is logged in to the proxy
     cdef int64_t refused_until     # the proxy's quota is used up until then, 0: it is not

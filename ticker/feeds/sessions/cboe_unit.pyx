@@ -144,16 +144,9 @@ cdef class CboeUnit(Channels):
     def set_reachable(self, reachable: bool) -> None:
         """A connection is logged in to the proxy, or none is any more: then a gap is only left to
         the lines, for `request_timeout_ns`."""
-        cdef UnitStream stream
         cdef bint spared = self.refused_until > 0
-        self.reachable = reachable
         self.refused_until = 0
-        for stream in self.known:
-            stream.gaps.rerequest = reachable
-            if reachable and not spared:
-                stream.asks_from = 0
-            stream._settle()
-        self._settle()
+        self._reach(reachable, not spared)
 
     def gap_response(
         self, unit: int, sequence: int, messages: int, status: str, now_ns: int

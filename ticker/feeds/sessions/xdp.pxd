@@ -17,8 +17,6 @@ cdef class XdpChannel(Channel):
 
 
 cdef class Xdp(Channels):
-    cdef bint reachable            # a request server takes what `data_to_send` gives
-
     cdef void _sequenced(
         self, const uint8_t* data, size_t length, int channel, int line, int64_t now_ns
     ) noexcept nogil

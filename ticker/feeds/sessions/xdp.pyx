@@ -313,14 +313,7 @@ cdef class Xdp(Channels):
 
     def set_reachable(self, reachable: bool) -> None:
         """The request server is connected, or no more: then a gap is only left to the lines."""
-        cdef XdpChannel stream
-        self.reachable = reachable
-        for stream in self.known:
-            stream.gaps.rerequest = reachable
-            if reachable:
-                stream.asks_from = 0
-            stream._settle()
-        self._settle()
+        self._reach(reachable, True)
 
     def request_response(
         self, channel: int, begin: int, end: int, status: str, now_ns: int

@@ -3,8 +3,9 @@ NYSE's request server."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ticker.config import FeedConfig, parse_address
-from ticker.config.pillar import PillarConfig
 from ticker.config.pitch import PitchConfig
 from ticker.errors import FeedError
 from ticker.feeds.cboe.dialogue import Account, Dialogue, GapProxy, Spin
@@ -16,44 +17,47 @@ from ticker.feeds.transports.sidechannel import SideChannels
 from ticker.feeds.workers.credentials import read_password
 
 
-class CboeChannels:
-    """Carries a session's gap requests to the proxy, and images to the session."""
+class BesideLines:
+    """Carries a session's requests to a server, and the answers of all servers to the session.
 
-    def __init__(self, feed: str, pitch: PitchConfig, session: CboeUnit) -> None:
-        account = account_of(pitch)
-        dialogues: list[tuple[tuple[str, int], Dialogue]] = []
-        self.proxy: GapProxy | None = None
-        if pitch.gap_proxy is not None:
-            self.proxy = GapProxy(session, account)
-            dialogues.append((parse_address(pitch.gap_proxy), self.proxy))
-        for unit, server in zip(pitch.units, pitch.spin, strict=False):
-            dialogues.append((parse_address(server), Spin(session, account, unit)))
+    Args:
+        dialogues: with each server, and its address.
+        send: queues requests for a server; they are sent by the next `turn`.
+    """
+
+    def __init__(
+        self,
+        feed: str,
+        dialogues: Sequence[tuple[tuple[str, int], Dialogue | RequestServer]],
+        send: Callable[[list[bytes]], None],
+    ) -> None:
+        self.send = send
         self._channels = SideChannels(feed, dialogues)
         self.fileno = self._channels.fileno
         self.turn = self._channels.turn
         self.next_deadline = self._channels.next_deadline
         self.close = self._channels.close
 
-    def send(self, requests: list[bytes]) -> None:
-        """Queue requests for the proxy; they are sent by the next `turn`."""
-        if self.proxy is not None:
-            self.proxy.ask(requests)
+
+def cboe_channels(feed: str, pitch: PitchConfig, session: CboeUnit) -> BesideLines:
+    """With the gap request proxy and the spin servers, as far as there are any."""
+    account = account_of(pitch)
+    dialogues: list[tuple[tuple[str, int], Dialogue]] = []
+    send = no_server
+    if pitch.gap_proxy is not None:
+        proxy = GapProxy(session, account)
+        send = proxy.ask
+        dialogues.append((parse_address(pitch.gap_proxy), proxy))
+    for unit, server in zip(pitch.units, pitch.spin, strict=False):
+        dialogues.append((parse_address(server), Spin(session, account, unit)))
+    return BesideLines(feed, dialogues, send)
 
 
-class PillarChannels:
-    """Carries a session's requests to the request server."""
-
-    def __init__(self, feed: str, address: str, pillar: PillarConfig, session: Xdp) -> None:
-        self.server = RequestServer(session, pillar.source, pillar.product, pillar.channels)
-        self._channels = SideChannels(feed, [(parse_address(address), self.server)])
-        self.fileno = self._channels.fileno
-        self.turn = self._channels.turn
-        self.next_deadline = self._channels.next_deadline
-        self.close = self._channels.close
-        self.send = self.server.ask
+def no_server(requests: list[bytes]) -> None:
+    """Nobody takes requests."""
 
 
-def open_channels(config: FeedConfig, session: Session) -> CboeChannels | PillarChannels | None:
+def open_channels(config: FeedConfig, session: Session) -> BesideLines | None:
     """A feed's connections beside its lines, or None.
 
     Raises:
@@ -61,10 +65,12 @@ def open_channels(config: FeedConfig, session: Session) -> CboeChannels | Pillar
     """
     pitch, pillar = config.pitch, config.pillar
     if pillar is not None and pillar.request_server is not None and isinstance(session, Xdp):
-        return PillarChannels(config.name, pillar.request_server, pillar, session)
+        server = RequestServer(session, pillar.source, pillar.product, pillar.channels)
+        address = parse_address(pillar.request_server)
+        return BesideLines(config.name, [(address, server)], server.ask)
     if pitch is None or not (pitch.gap_proxy or pitch.spin) or not isinstance(session, CboeUnit):
         return None
-    return CboeChannels(config.name, pitch, session)
+    return cboe_channels(config.name, pitch, session)
 
 
 def account_of(pitch: PitchConfig) -> Account:
